@@ -1,0 +1,258 @@
+"""The one shared state of an explorer.  Panels read and write it and never call each other.
+
+No panel import here: a session works the same in a script, in a test and behind a page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import param
+import xarray as xr
+
+from fel_explorer.errors import FelError
+
+MODES = ("replace", "add", "subtract", "intersect")
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """An immutable set of frames and how it was made.
+
+    Attributes
+    ----------
+    mask
+        (frame,) bool, read-only.
+    how
+        For people and for exports: "lasso on IDM 1, added state 2".
+    """
+
+    mask: np.ndarray
+    how: str = "nothing selected"
+
+    def __post_init__(self):
+        mask = np.array(self.mask, dtype=bool)
+        mask.flags.writeable = False
+        object.__setattr__(self, "mask", mask)
+
+    @property
+    def count(self) -> int:
+        return int(np.count_nonzero(self.mask))
+
+    @property
+    def frames(self) -> np.ndarray:
+        """Indices of the selected frames, ascending."""
+        return np.flatnonzero(self.mask)
+
+    def combine(self, mask: np.ndarray, how: str, mode: str = "replace") -> Selection:
+        """A new selection: ``mask`` replaces this one, is added, subtracted, or intersected with it."""
+        if mode not in MODES:
+            raise FelError(f"mode={mode!r}.", f"Modes are {', '.join(MODES)}.")
+        if len(mask) != len(self.mask):
+            raise FelError(f"A mask of {len(mask)} frames for a dataset of {len(self.mask)} frames.")
+        if mode == "replace" or (self.count == 0 and mode == "add"):
+            return Selection(mask, how)
+        if mode == "add":
+            return Selection(self.mask | mask, f"{self.how}; added {how}")
+        if mode == "subtract":
+            return Selection(self.mask & ~mask, f"{self.how}; removed {how}")
+        return Selection(self.mask & mask, f"{self.how}; kept within {how}")
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """A clicked point of a model's embedding.
+
+    Attributes
+    ----------
+    model
+        Label of the model whose embedding was clicked.
+    position
+        (cv,) in the embedding's coordinates; axes not shown on the map are those of the nearest frame.
+    frame
+        Index of the nearest observed frame.
+    distance
+        Distance from ``position`` to that frame in the embedding.
+    off_manifold
+        Whether the distance is large beside the spacing of the data, so that a decoded structure there
+        is an extrapolation.
+    """
+
+    model: str
+    position: np.ndarray
+    frame: int
+    distance: float
+    off_manifold: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A fitted method and what it says of the session's dataset; made by a job, read by every panel.
+
+    ``embedding`` (frame, cv) float32; ``membership`` (frame, state) float32 or None; ``state`` (frame,)
+    int or None.  ``label`` names the model in the page ("IDM 1").
+    """
+
+    label: str
+    method: object
+    embedding: np.ndarray
+    membership: np.ndarray | None = None
+    state: np.ndarray | None = None
+    seconds: float = float("nan")
+
+    @classmethod
+    def of(cls, label: str, method, dataset: xr.Dataset, seconds: float = float("nan")) -> Result:
+        """Embed (and assign) every frame of ``dataset`` with the fitted ``method``."""
+        membership = state = None
+        if method.has_states:
+            membership = method.predict_proba(dataset).values
+            state = membership.argmax(axis=1)
+        return cls(label, method, method.transform(dataset).values, membership, state, seconds)
+
+    @property
+    def cv_names(self) -> list[str]:
+        return [f"CV {i + 1}" for i in range(self.embedding.shape[1])]
+
+    def states(self, min_population: float = 0.001) -> list[int]:
+        """States that hold at least ``min_population`` of the frames, in order."""
+        if self.state is None:
+            return []
+        populations = np.bincount(self.state) / len(self.state)
+        return [int(s) for s in np.flatnonzero(populations >= min_population)]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What undo restores."""
+
+    selection: Selection
+    point: Point | None
+    colour_by: str
+    state_names: dict = field(default_factory=dict)
+
+
+class Session(param.Parameterized):
+    """Dataset, models, selection, clicked point, colours and history of one explorer.
+
+    Watch the Params; change the selection, the point, the colour and the names only through the methods, so
+    that each change can be undone.
+    """
+
+    trajectories = param.Parameter(None, doc="TrajectorySet behind the dataset, or None for arrays.")
+    dataset = param.ClassSelector(class_=xr.Dataset, default=None, allow_None=True)
+    results = param.Dict({}, doc="{label: Result}, in order of training.")
+    active = param.String("", doc="Label of the result that is shown; '' when there is none.")
+    selection = param.ClassSelector(class_=Selection, default=Selection(np.zeros(0, bool)))
+    point = param.ClassSelector(class_=Point, default=None, allow_None=True)
+    frame = param.Integer(0, bounds=(0, None), doc="Current frame: what is played and shown alone.")
+    colour_by = param.String("free energy")
+    state_names = param.Dict({}, doc="{(label, state): name} given by the user.")
+    can_undo = param.Boolean(False)
+    can_redo = param.Boolean(False)
+
+    def __init__(self, dataset=None, trajectories=None, **params):
+        super().__init__(**params)
+        self._undo: list[Snapshot] = []
+        self._redo: list[Snapshot] = []
+        if dataset is not None:
+            self.load(dataset, trajectories)
+
+    # ---- data and results
+
+    def load(self, dataset: xr.Dataset, trajectories=None) -> None:
+        """Take another dataset: results, selection and history of the old one go."""
+        self._undo, self._redo = [], []
+        self.param.update(
+            trajectories=trajectories,
+            dataset=dataset,
+            results={},
+            active="",
+            selection=Selection(np.zeros(dataset.sizes["frame"], bool)),
+            point=None,
+            frame=0,
+            colour_by="free energy",
+            state_names={},
+            can_undo=False,
+            can_redo=False,
+        )
+
+    @property
+    def result(self) -> Result | None:
+        """The shown result."""
+        return self.results.get(self.active)
+
+    def add_result(self, result: Result, *, show: bool = True) -> None:
+        """Add (or replace, by label) a result and show it."""
+        if self.dataset is None or len(result.embedding) != self.dataset.sizes["frame"]:
+            raise FelError(f"Result '{result.label}' does not belong to the loaded dataset.")
+        changes = {"results": {**self.results, result.label: result}}
+        if show:
+            changes.update(active=result.label, point=None)
+        self.param.update(**changes)
+
+    def new_label(self, method_name: str) -> str:
+        """'IDM 1', 'IDM 2', ...: the first that is free."""
+        number = 1
+        while f"{method_name} {number}" in self.results:
+            number += 1
+        return f"{method_name} {number}"
+
+    # ---- changes that can be undone
+
+    def select(self, mask: np.ndarray, how: str, mode: str = "replace") -> None:
+        """Change the selection; ``how`` says in words what was done, ``mode`` is one of `MODES`."""
+        self._change(selection=self.selection.combine(np.asarray(mask, bool), how, mode))
+
+    def select_state(self, state: int, mode: str = "replace") -> None:
+        """Select the frames of a state of the shown result."""
+        if self.result is None or self.result.state is None:
+            raise FelError("No states to select from.", remedy="Train a method with states, such as IDM.")
+        self.select(self.result.state == state, f"{self.state_name(state)} of {self.active}", mode)
+
+    def invert_selection(self) -> None:
+        self._change(selection=Selection(~self.selection.mask, f"all but ({self.selection.how})"))
+
+    def clear_selection(self) -> None:
+        self._change(selection=Selection(np.zeros_like(self.selection.mask)), point=None)
+
+    def pick(self, point: Point) -> None:
+        """Set the clicked point; its nearest frame becomes the current one."""
+        self._change(point=point, also={"frame": point.frame})
+
+    def colour(self, colour_by: str) -> None:
+        self._change(colour_by=colour_by)
+
+    def name_state(self, state: int, name: str) -> None:
+        self._change(state_names={**self.state_names, (self.active, state): name})
+
+    def state_name(self, state: int) -> str:
+        return self.state_names.get((self.active, state), f"state {state + 1}")
+
+    def undo(self) -> None:
+        self._restore(self._undo, self._redo)
+
+    def redo(self) -> None:
+        self._restore(self._redo, self._undo)
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(self.selection, self.point, self.colour_by, self.state_names)
+
+    def _change(self, also=None, **changes) -> None:
+        self._undo.append(self._snapshot())
+        self._redo.clear()
+        self.param.update(**changes, **(also or {}), can_undo=True, can_redo=False)
+
+    def _restore(self, source, target) -> None:
+        if not source:
+            return
+        target.append(self._snapshot())
+        snapshot = source.pop()
+        self.param.update(
+            selection=snapshot.selection,
+            point=snapshot.point,
+            colour_by=snapshot.colour_by,
+            state_names=snapshot.state_names,
+            can_undo=bool(self._undo),
+            can_redo=bool(self._redo),
+        )

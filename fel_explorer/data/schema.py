@@ -1,0 +1,212 @@
+"""The dataset schema: what every other layer may assume of a dataset, and its validator.
+
+A dataset is an `xarray.Dataset` along the dimension ``frame``:
+
+=========================  ====================  ==================================================
+variable                   dims                  meaning
+=========================  ====================  ==================================================
+``features``               (frame, feature)      float32; the ``feature`` coordinate names them
+``time``                   (frame)               float64, in ``attrs["time_unit"]``
+``trajectory``             (frame)               int, 0-based, frames of one are contiguous
+``frame_in_trajectory``    (frame)               int, counts up from 0 within each trajectory
+``weight``                 (frame), optional     float64, frame weights of biased sampling
+any other column           (frame), optional     ``energy``, CSV columns, ...
+=========================  ====================  ==================================================
+
+``time``, ``trajectory`` and ``frame_in_trajectory`` are coordinates.  ``attrs`` are strings and numbers
+only: ``time_unit`` ("ps" or "1"), ``time_step``, and for molecular data ``topology`` (PDB text),
+``files`` (JSON), ``featurizers`` (JSON), ``stride``, ``versions`` (JSON).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from fel_explorer.errors import FelError
+
+BOOKKEEPING = ("time", "trajectory", "frame_in_trajectory")
+
+
+def as_dataset(
+    arrays,
+    *,
+    time_step: float = 1.0,
+    time_unit: str = "1",
+    feature_names: Sequence[str] | None = None,
+    weights=None,
+) -> xr.Dataset:
+    """Put plain arrays into the dataset schema.
+
+    Parameters
+    ----------
+    arrays
+        One array (frame, feature), a list of them (one per trajectory), or a dataset, returned as it is.
+    time_step
+        Time between two frames, in ``time_unit``.
+    time_unit
+        "ps" for molecular dynamics, "1" for dimensionless model systems.
+    feature_names
+        One readable name per feature; default "x0", "x1", ...
+    weights
+        Optional frame weights, same list structure as ``arrays``, each (frame,).
+
+    Raises
+    ------
+    FelError
+        If an array is not two-dimensional, they differ in features, or a value is not finite.
+    """
+    if isinstance(arrays, xr.Dataset):
+        return validate(arrays)
+    arrays = [np.asarray(a) for a in (arrays if isinstance(arrays, list | tuple) else [arrays])]
+    if not arrays:
+        raise FelError("An empty list of arrays.", "At least one array (frame, feature) is needed.")
+    for index, array in enumerate(arrays):
+        if array.ndim != 2:
+            raise FelError(
+                f"Array {index} has shape {array.shape}.",
+                "Each array is two-dimensional: (frame, feature).",
+                "For one feature use array[:, None].",
+            )
+        if array.shape[1] != arrays[0].shape[1]:
+            raise FelError(
+                f"Array {index} has {array.shape[1]} features and array 0 has {arrays[0].shape[1]}.",
+                "All trajectories share the same features.",
+            )
+    lengths = [len(a) for a in arrays]
+    dataset = assemble(
+        np.concatenate(arrays).astype(np.float32, copy=False),
+        feature_names or [f"x{i}" for i in range(arrays[0].shape[1])],
+        lengths,
+        time_step=time_step,
+        time_unit=time_unit,
+    )
+    if weights is not None:
+        weights = weights if isinstance(weights, list | tuple) else [weights]
+        dataset["weight"] = ("frame", np.concatenate([np.asarray(w, float) for w in weights]))
+    return validate(dataset)
+
+
+def assemble(features, feature_names, lengths, *, time_step, time_unit="ps", attrs=None) -> xr.Dataset:
+    """Dataset of ``features`` (frame, feature; NumPy or dask) over trajectories of the given lengths."""
+    if len(feature_names) != features.shape[1]:
+        raise FelError(
+            f"{len(feature_names)} feature names for {features.shape[1]} features.",
+            "One name per feature is needed.",
+        )
+    frame_in_trajectory = np.concatenate([np.arange(n) for n in lengths])
+    return xr.Dataset(
+        {"features": (("frame", "feature"), features)},
+        coords={
+            "feature": np.asarray(feature_names, dtype=str),
+            "time": ("frame", frame_in_trajectory * float(time_step)),
+            "trajectory": ("frame", np.repeat(np.arange(len(lengths)), lengths)),
+            "frame_in_trajectory": ("frame", frame_in_trajectory),
+        },
+        attrs={"time_unit": time_unit, "time_step": float(time_step), **(attrs or {})},
+    )
+
+
+def validate(dataset: xr.Dataset, *, check_values: bool = True) -> xr.Dataset:
+    """Return ``dataset`` unchanged if it follows the schema, else raise a `FelError` that names the fault.
+
+    ``check_values=False`` skips the pass over the features that looks for values that are not finite.
+    """
+    for name in ("features", *BOOKKEEPING):
+        if name not in dataset:
+            raise FelError(
+                f"The dataset has no variable '{name}'; it has {sorted(map(str, dataset.variables))}.",
+                "It needs features, time, trajectory and frame_in_trajectory.",
+                "Make datasets with fel.featurize(...) or fel.as_dataset(...).",
+            )
+    features = dataset["features"]
+    if features.dims != ("frame", "feature"):
+        raise FelError(f"'features' has dims {features.dims}.", "They must be ('frame', 'feature').")
+    if dataset.sizes["frame"] == 0 or dataset.sizes["feature"] == 0:
+        raise FelError(
+            f"The dataset has {dataset.sizes['frame']} frames and {dataset.sizes['feature']} features.",
+            "At least one of each is needed.",
+        )
+    if not {"time_unit", "time_step"} <= dataset.attrs.keys():
+        raise FelError(
+            f"The dataset's attrs are {sorted(dataset.attrs)}.", "They need 'time_unit' and 'time_step'."
+        )
+    _check_order(dataset)
+    if check_values:
+        _check_finite(dataset)
+    if "weight" in dataset:
+        weight = dataset["weight"].values
+        if not np.isfinite(weight).all() or (weight < 0).any() or weight.sum() <= 0:
+            raise FelError(
+                "'weight' has values that are negative or not finite, or is zero everywhere.",
+                "Weights are finite, not negative, and not all zero.",
+            )
+    return dataset
+
+
+def _check_order(dataset: xr.Dataset) -> None:
+    trajectory = dataset["trajectory"].values
+    expected = np.concatenate([np.arange(n) for n in trajectory_lengths(dataset)])
+    if trajectory[0] != 0 or not np.isin(np.diff(trajectory), (0, 1)).all():
+        raise FelError(
+            "'trajectory' is not sorted or has gaps.",
+            "Frames are ordered by trajectory, numbered from 0 without gaps.",
+            "Make datasets with fel.featurize(...) or fel.as_dataset(...).",
+        )
+    if not np.array_equal(dataset["frame_in_trajectory"].values, expected):
+        raise FelError(
+            "'frame_in_trajectory' does not count up from 0 within each trajectory.",
+            "The frames of a trajectory are in order and without gaps.",
+            "To drop frames use fel.load_trajectories(..., stride=...) and featurize again.",
+        )
+
+
+def _check_finite(dataset: xr.Dataset) -> None:
+    features, block = dataset["features"], 262_144
+    for start in range(0, dataset.sizes["frame"], block):
+        finite = np.isfinite(features[start : start + block].values)
+        if not finite.all():
+            frame, feature = np.argwhere(~finite)[0]
+            name = str(dataset["feature"].values[feature])
+            raise FelError(
+                f"Feature '{name}' is {features.values[start + frame, feature]} at frame {start + frame}.",
+                "All features must be finite numbers.",
+                "Remove broken frames from the trajectory or leave this feature out.",
+            )
+
+
+def trajectory_lengths(dataset: xr.Dataset) -> np.ndarray:
+    """Number of frames of each trajectory, (trajectory,)."""
+    return np.bincount(dataset["trajectory"].values)
+
+
+def time_step(dataset: xr.Dataset) -> float:
+    """Time between two frames, in the dataset's time unit."""
+    return float(dataset.attrs["time_step"])
+
+
+def lag_in_frames(dataset: xr.Dataset, lag_time: float) -> int:
+    """``lag_time`` (dataset's time unit) as a whole number of frames.
+
+    Raises
+    ------
+    FelError
+        If the lag is not a positive multiple of the frame step or no trajectory is longer than it.
+    """
+    step, unit = time_step(dataset), dataset.attrs["time_unit"]
+    unit = "" if unit == "1" else f" {unit}"
+    longest = int(trajectory_lengths(dataset).max())
+    given = f"lag_time={lag_time:g}{unit} with a frame every {step:g}{unit}"
+    given += f" and a longest trajectory of {longest} frames ({(longest - 1) * step:g}{unit})."
+    valid = f"The lag is a multiple of {step:g}{unit}, at least {step:g} and at most {(longest - 1) * step:g}{unit}."
+    lag = round(lag_time / step)
+    if longest < 2:
+        raise FelError(given, "A lag needs trajectories of at least two frames.", "Load longer trajectories.")
+    if lag < 1 or abs(lag * step - lag_time) > 1e-6 * max(step, abs(lag_time)):
+        nearest = max(1, lag) * step
+        raise FelError(given, valid, f"Take lag_time={min(nearest, (longest - 1) * step):g}.")
+    if lag >= longest:
+        raise FelError(given, valid, f"Take a shorter lag, such as {max(1, longest // 10) * step:g}{unit}.")
+    return lag

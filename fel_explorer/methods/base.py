@@ -1,0 +1,277 @@
+"""The contract of a method: a `param` class with scikit-learn's verbs, and the registry of all of them.
+
+To add a method write one file in this package with one registered class::
+
+    @register
+    class MyCV(Method):
+        '''One sentence: shown as the method's help.'''
+
+        n_dims = param.Integer(2, bounds=(1, None), doc="Dimensions of the embedding.")
+
+        def _fit(self, dataset, *, device, callback, checkpoint_dir): ...
+        def _transform(self, features): ...        # tensor (frame, feature) -> tensor (frame, cv)
+        def _get_arrays(self): ...                 # everything fitted, {name: tensor}
+        def _set_arrays(self, arrays): ...
+
+and import it in ``methods/__init__.py``'s table.  It then has a form in the app, flags in the command
+line, a file format, and the contract tests.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import param
+import torch
+import xarray as xr
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from fel_explorer.data import schema
+from fel_explorer.errors import FelError
+
+FORMAT_VERSION = 1
+BLOCK = 65_536  # frames at once through a network
+
+_registry: dict[str, type[Method]] = {}
+
+
+def register(cls: type[Method]) -> type[Method]:
+    """Class decorator: put a method into the registry under its class name."""
+    _registry[cls.__name__] = cls
+    return cls
+
+
+def list_methods() -> dict[str, type[Method]]:
+    """All registered methods, {name: class}."""
+    import fel_explorer.methods
+
+    fel_explorer.methods.load_all()
+    return dict(_registry)
+
+
+def resolve_device(device: str | torch.device = "auto") -> torch.device:
+    """``"auto"`` is CUDA when there is one, else the CPU; anything else is what torch accepts."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(device)
+    except RuntimeError as error:
+        raise FelError(f"device={device!r}.", "Devices are 'auto', 'cpu', 'cuda', 'cuda:0', ...") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise FelError(f"device='{device}'.", "This machine has no CUDA device.", "Take device='cpu'.")
+    return device
+
+
+class Method(param.Parameterized):
+    """Base of all methods; see the module's docstring for how to write one.
+
+    Hyperparameters are Params.  Fitted attributes end in ``_``.  ``feature_names_`` and ``time_unit_`` are
+    those of the data seen by `fit`.
+    """
+
+    seed = param.Integer(0, bounds=(0, 2**31 - 1), doc="Seed of every random choice: same seed, same result.")
+
+    needs_lag = False  # class attributes that the app and the tests read
+    has_states = False  # predict_proba and predict
+    has_decoder = False  # inverse_transform
+
+    def __init__(self, **params):
+        unknown = set(params) - set(self.hyperparameter_names())
+        if unknown:
+            raise FelError(
+                f"{type(self).__name__} got {sorted(unknown)}.",
+                f"Its parameters are {', '.join(self.hyperparameter_names())}.",
+            )
+        try:
+            super().__init__(**params)
+        except ValueError as error:
+            raise FelError(f"{type(self).__name__}: {error}") from error
+        self.history = xr.Dataset()
+        self.feature_names_: list[str] | None = None
+        self.time_unit_: str | None = None
+
+    # ---- hyperparameters
+
+    @classmethod
+    def hyperparameter_names(cls) -> list[str]:
+        """Names of the hyperparameters in the order of the form."""
+        return sorted(
+            (name for name in cls.param if name != "name"),
+            key=lambda name: (cls.param[name].precedence or 0, list(cls.param).index(name)),
+        )
+
+    def hyperparameters(self) -> dict:
+        """The hyperparameters' values, all of them JSON types."""
+        return {name: getattr(self, name) for name in self.hyperparameter_names()}
+
+    # ---- the public verbs
+
+    def fit(self, X, *, device="auto", callback=None, checkpoint_dir=None) -> Method:
+        """Fit to ``X``: a dataset, an array (frame, feature), or a list of arrays (one per trajectory).
+
+        Parameters
+        ----------
+        device
+            "auto" (CUDA when there is one), "cpu", "cuda", "cuda:1", ...
+        callback
+            Called with `training.Progress`; returns True to stop early and keep the result so far.
+            It may call `transform` and `predict_proba`.
+        checkpoint_dir
+            Folder for checkpoints; a fit that was killed resumes from there to the same numbers.
+        """
+        dataset = schema.as_dataset(X)
+        self.feature_names_ = [str(name) for name in dataset["feature"].values]
+        self.time_unit_ = dataset.attrs["time_unit"]
+        self._fit(
+            dataset, device=resolve_device(device), callback=callback, checkpoint_dir=checkpoint_dir
+        )
+        return self
+
+    def transform(self, X) -> xr.DataArray:
+        """Embedding, (frame, cv) float32."""
+        return self._map(X, self._transform, "cv")
+
+    def fit_transform(self, X, **options) -> xr.DataArray:
+        """`fit`, then `transform` of the same data."""
+        return self.fit(X, **options).transform(X)
+
+    def predict_proba(self, X) -> xr.DataArray:
+        """Soft memberships chi, (frame, state) float32; rows sum to 1."""
+        self._require(self.has_states, "predict_proba", "states", "has_states")
+        return self._map(X, self._predict_proba, "state")
+
+    def predict(self, X) -> xr.DataArray:
+        """State of each frame, (frame,) int: the largest membership."""
+        return self.predict_proba(X).argmax("state").rename("state")
+
+    def inverse_transform(self, Z) -> np.ndarray:
+        """Features (frame, feature) decoded from points (frame, cv) of the embedding."""
+        self._require(self.has_decoder, "inverse_transform", "a decoder", "has_decoder")
+        self._check_fitted()
+        Z = np.atleast_2d(np.asarray(Z, np.float32))
+        with torch.no_grad():
+            return self._inverse_transform(torch.from_numpy(Z)).cpu().numpy()
+
+    def save(self, path) -> None:
+        """Write the fitted method to one file: safetensors with a JSON header, no pickle."""
+        self._check_fitted()
+        arrays = {name: tensor.detach().cpu().contiguous() for name, tensor in self._get_arrays().items()}
+        for name, values in self.history.variables.items():
+            arrays[f"history/{name}"] = torch.from_numpy(np.ascontiguousarray(values.values))
+        header = {
+            "format": "fel_explorer",
+            "format_version": FORMAT_VERSION,
+            "method": type(self).__name__,
+            "hyperparameters": self.hyperparameters(),
+            "feature_names": self.feature_names_,
+            "time_unit": self.time_unit_,
+        }
+        save_file(arrays, str(path), metadata={"fel": json.dumps(header)})
+
+    # ---- what a method implements
+
+    def _fit(self, dataset, *, device, callback, checkpoint_dir) -> None:
+        raise NotImplementedError
+
+    def _transform(self, features: torch.Tensor) -> torch.Tensor:
+        raise NotImplementedError
+
+    def _predict_proba(self, features: torch.Tensor) -> torch.Tensor:
+        raise NotImplementedError
+
+    def _inverse_transform(self, points: torch.Tensor) -> torch.Tensor:
+        raise NotImplementedError
+
+    def _get_arrays(self) -> dict[str, torch.Tensor]:
+        raise NotImplementedError
+
+    def _set_arrays(self, arrays: dict[str, torch.Tensor]) -> None:
+        raise NotImplementedError
+
+    # ---- helpers
+
+    def _require(self, present, verb, what, flag):
+        if not present:
+            able = [name for name, cls in list_methods().items() if getattr(cls, flag)]
+            raise FelError(f"{type(self).__name__} has no {verb}: it does not learn {what}.", f"{able} do.")
+
+    def _check_fitted(self):
+        if self.feature_names_ is None:
+            raise FelError(
+                f"This {type(self).__name__} is not fitted.",
+                remedy="Call fit(data) first, or fel.load_model(path).",
+            )
+
+    def _map(self, X, function, dim) -> xr.DataArray:
+        """Apply ``function`` in blocks of frames, so that memory does not grow with their number."""
+        self._check_fitted()
+        dataset = X if isinstance(X, xr.Dataset) else schema.as_dataset(X)
+        if dataset.sizes["feature"] != len(self.feature_names_):
+            raise FelError(
+                f"The data have {dataset.sizes['feature']} features.",
+                f"This {type(self).__name__} was fitted on {len(self.feature_names_)}"
+                f" ({self.feature_names_[0]}, ...).",
+                "Featurize with the same featurizers.",
+            )
+        features, blocks = dataset["features"], []
+        with torch.no_grad():
+            for start in range(0, dataset.sizes["frame"], BLOCK):
+                block = np.array(features[start : start + BLOCK].values, np.float32)
+                blocks.append(function(torch.from_numpy(block)).cpu().numpy())
+        coords = {name: dataset[name] for name in schema.BOOKKEEPING}
+        return xr.DataArray(np.concatenate(blocks), dims=("frame", dim), coords=coords)
+
+
+def load_model(path) -> Method:
+    """Read a fitted method that `Method.save` wrote.  Files from anywhere are safe to load: nothing runs.
+
+    Raises
+    ------
+    FelError
+        If the file is missing, corrupt, not a model of fel_explorer, or of a newer format.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FelError(f"No file '{path}'.", remedy="Give the path of a model saved with model.save(path).")
+    header, arrays = _read(path)
+    if header["format_version"] > FORMAT_VERSION:
+        raise FelError(
+            f"'{path.name}' has model format {header['format_version']}.",
+            f"This version of fel_explorer reads up to format {FORMAT_VERSION}.",
+            "Update fel_explorer.",
+        )
+    methods = list_methods()
+    if header["method"] not in methods:
+        raise FelError(f"'{path.name}' holds the method '{header['method']}'.", f"Known: {sorted(methods)}.")
+    method = methods[header["method"]](**header["hyperparameters"])
+    method.feature_names_, method.time_unit_ = header["feature_names"], header["time_unit"]
+    history = {k.removeprefix("history/"): v.numpy() for k, v in arrays.items() if k.startswith("history/")}
+    if history:
+        step = history.pop("step")
+        method.history = xr.Dataset({k: ("step", v) for k, v in history.items()}, coords={"step": step})
+    try:
+        method._set_arrays({k: v for k, v in arrays.items() if not k.startswith("history/")})
+    except (KeyError, RuntimeError) as error:
+        raise FelError(
+            f"'{path.name}' lacks or misshapes a weight: {error}.",
+            remedy="The file is damaged; train again.",
+        ) from error
+    return method
+
+
+def _read(path):
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            header = json.loads((file.metadata() or {})["fel"])
+            if header["format"] != "fel_explorer":
+                raise KeyError("format")
+            return header, {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise FelError(
+            f"'{path.name}' is not a model file of fel_explorer ({type(error).__name__}).",
+            "Models are files written by model.save(path).",
+            "Train again, or choose another file.",
+        ) from error

@@ -1,0 +1,36 @@
+# Two commands from a fresh clone: `make demo` opens the app on the sample data, `make test` runs every test.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test unit lint wheel clean
+
+$(VENV)/.demo: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
+	@touch $@ $(VENV)/.demo
+
+demo: $(VENV)/.demo  ## install, then open the app on the sample data (NO_BROWSER=1: only print the address)
+	$(BIN)/fel-explorer demo
+
+test: $(VENV)/.test lint  ## install, then run all tests, the browser stories included
+	PYTHON=$(BIN)/python tests/ui/install_chromium.sh
+	$(BIN)/python -m pytest
+
+unit: $(VENV)/.test  ## all tests but those that need a browser
+	$(BIN)/python -m pytest -m "not ui"
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+wheel: $(VENV)/.test
+	$(BIN)/python -m build --wheel
+
+clean:
+	rm -rf $(VENV) build dist

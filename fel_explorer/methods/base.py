@@ -30,6 +30,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from fel_explorer.data import schema
+from fel_explorer.devices import resolve_device
 from fel_explorer.errors import FelError
 
 FORMAT_VERSION = 1
@@ -50,19 +51,6 @@ def list_methods() -> dict[str, type[Method]]:
 
     fel_explorer.methods.load_all()
     return dict(_registry)
-
-
-def resolve_device(device: str | torch.device = "auto") -> torch.device:
-    """``"auto"`` is CUDA when there is one, else the CPU; anything else is what torch accepts."""
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(device)
-    except RuntimeError as error:
-        raise FelError(f"device={device!r}.", "Devices are 'auto', 'cpu', 'cuda', 'cuda:0', ...") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise FelError(f"device='{device}'.", "This machine has no CUDA device.", "Take device='cpu'.")
-    return device
 
 
 class Method(param.Parameterized):
@@ -125,9 +113,7 @@ class Method(param.Parameterized):
         dataset = schema.as_dataset(X)
         self.feature_names_ = [str(name) for name in dataset["feature"].values]
         self.time_unit_ = dataset.attrs["time_unit"]
-        self._fit(
-            dataset, device=resolve_device(device), callback=callback, checkpoint_dir=checkpoint_dir
-        )
+        self._fit(dataset, device=resolve_device(device), callback=callback, checkpoint_dir=checkpoint_dir)
         return self
 
     def transform(self, X) -> xr.DataArray:

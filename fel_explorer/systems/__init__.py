@@ -1,0 +1,13 @@
+"""Systems to learn from without files: analytic potentials with known answers, and their dynamics."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "double_well": ["DoubleWell"],
+        "muller_brown": ["MullerBrown"],
+        "periodic": ["PeriodicPotential"],
+        "potential": ["Potential", "list_systems"],
+    },
+)

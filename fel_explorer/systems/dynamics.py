@@ -1,0 +1,106 @@
+"""Overdamped and second-order Langevin dynamics of many walkers at once.  Mass 1.
+
+Overdamped, Euler-Maruyama with friction g:   x <- x - grad U(x) h / g + sqrt(2 kT h / g) xi
+Second order, BAOAB (Leimkuhler and Matthews, Appl. Math. Res. Express 2013, 34), with c = exp(-g h):
+    B v <- v - grad U(x) h / 2      A x <- x + v h / 2      O v <- c v + sqrt(kT (1 - c^2)) xi      A      B
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fel_explorer.errors import FelError
+
+KINDS = ("overdamped", "langevin")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to integrate: kind of dynamics, time step, steps between frames, friction in 1 / time."""
+
+    dynamics: str
+    time_step: float
+    stride: int
+    friction: float
+
+
+def run(
+    gradient: Callable[[Tensor], Tensor],
+    start: Tensor,
+    *,
+    kT: float,
+    n_frames: int,
+    options: Options,
+    walls: tuple[tuple[float, float], ...] | None,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor | None]:
+    """Integrate from ``start`` (walker, dim) and keep every ``options.stride``-th step.
+
+    Returns
+    -------
+    Positions (walker, frame, dim) on the CPU, and for "langevin" velocities of the same shape, else None.
+    With walls, walkers that leave the box are mirrored back and their velocity is reversed.
+    """
+    step = _overdamped if options.dynamics == "overdamped" else _baoab
+    bounds = None if walls is None else torch.tensor(walls, dtype=start.dtype, device=start.device).T
+    shape = (n_frames, *start.shape)
+    second_order = options.dynamics == "langevin"
+    xs = torch.empty(shape, dtype=start.dtype, device=start.device)
+    vs = torch.empty_like(xs) if second_order else None
+    x, g = start, gradient(start)
+    v = math.sqrt(kT) * _normal(start, generator)
+    with torch.no_grad():
+        for frame in range(n_frames):
+            for _ in range(options.stride):
+                x, v, g = step(gradient, x, v, g, _normal(start, generator), kT, options, bounds)
+            xs[frame] = x
+            if second_order:
+                vs[frame] = v
+    _check_finite(x, options)
+    velocities = vs.transpose(0, 1).contiguous().cpu() if second_order else None
+    return xs.transpose(0, 1).contiguous().cpu(), velocities
+
+
+def _normal(like: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randn(like.shape, generator=generator, dtype=like.dtype, device=like.device)
+
+
+def _overdamped(gradient, x, v, g, xi, kT, options, bounds):
+    h = options.time_step / options.friction
+    x, _ = _reflect(x - h * g + math.sqrt(2 * kT * h) * xi, v, bounds)
+    return x, v, gradient(x)
+
+
+def _baoab(gradient, x, v, g, xi, kT, options, bounds):
+    h = options.time_step
+    c = math.exp(-options.friction * h)
+    v = v - (h / 2) * g
+    x = x + (h / 2) * v
+    v = c * v + math.sqrt(kT * (1 - c * c)) * xi
+    x, v = _reflect(x + (h / 2) * v, v, bounds)
+    g = gradient(x)
+    return x, v - (h / 2) * g, g
+
+
+def _reflect(x, v, bounds):
+    if bounds is None:
+        return x, v
+    low, high = bounds
+    outside = (x < low) | (x > high)
+    x = torch.where(x < low, 2 * low - x, torch.where(x > high, 2 * high - x, x))
+    # A step longer than the box would need a second reflection; clamping keeps it inside.
+    return torch.clamp(x, low, high), torch.where(outside, -v, v)
+
+
+def _check_finite(x: Tensor, options: Options) -> None:
+    if not x.isfinite().all():
+        raise FelError(
+            f"The walkers diverged at time_step={options.time_step:g}.",
+            "The step must be small beside the inverse of the potential's largest curvature.",
+            "Take a smaller time_step or leave it out for the default.",
+        )

@@ -1,0 +1,32 @@
+"""One file a method.  Classes and modules are imported when first used; ``base.py`` says how to add one."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+_FUNCTIONS = ("Method", "list_methods", "load_model", "register")
+
+
+def load_all() -> None:
+    """Import every module of this package, so that every method is registered."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+
+
+def __getattr__(name: str):
+    if name not in _FUNCTIONS and not name[0].isupper():  # a dunder, or a module that is being imported
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    base = importlib.import_module(f"{__name__}.base")
+    if name in _FUNCTIONS:
+        return getattr(base, name)
+    methods = base.list_methods()
+    if name in methods:
+        return methods[name]
+    raise AttributeError(
+        f"module '{__name__}' has no attribute '{name}'; methods: {', '.join(sorted(methods))}"
+    )
+
+
+def __dir__() -> list[str]:
+    return sorted({*_FUNCTIONS, "load_all", *importlib.import_module(f"{__name__}.base").list_methods()})

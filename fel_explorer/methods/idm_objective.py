@@ -1,0 +1,91 @@
+"""The mathematics of information distilling of metastability (IDM, paper 000).
+
+Symbols: x and x' a pair of frames within the lag, chi (frame, state) their memberships, z = G(x) (frame, cv)
+the matching space, c (state, cv) the prototypes in it.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+SIMILARITIES = ("negative squared distance", "scaled dot product", "cosine")
+EPS = 1e-9  # of a joint probability; float32 resolves it beside 1 in every sum used here
+
+
+def similarity(z: Tensor, c: Tensor, kind: str = SIMILARITIES[0]) -> Tensor:
+    """S(x, c), (frame, state): how well each frame matches each prototype.
+
+    "negative squared distance" is -|z - c|^2, "scaled dot product" z . c / sqrt(d) (the attention form of
+    paper 000, Eq. S9), "cosine" the cosine of the angle between them.
+    """
+    if kind == "scaled dot product":
+        return z @ c.T / z.shape[1] ** 0.5
+    if kind == "cosine":
+        return torch.nn.functional.normalize(z, dim=1) @ torch.nn.functional.normalize(c, dim=1).T
+    return 2 * z @ c.T - c.square().sum(1) - z.square().sum(1, keepdim=True)
+
+
+def log_memberships(z: Tensor, c: Tensor, gamma: float, kind: str = SIMILARITIES[0]) -> Tensor:
+    """ln chi_j(x) = ln softmax_j gamma S(x, c_j), (frame, state).  Paper 000, Eq. 5."""
+    return torch.log_softmax(gamma * similarity(z, c, kind), dim=1)
+
+
+def joint_matrix(chi: Tensor, chi_later: Tensor, weight: Tensor | None = None) -> Tensor:
+    """P = <chi(x) chi(x')^T>, (state, state): symmetrised (detailed balance) and summing to 1.
+
+    ``chi`` and ``chi_later`` (pair, state) belong to the two frames of each pair, ``weight`` (pair,) to the
+    pair.
+    """
+    joint = (chi if weight is None else chi * weight[:, None]).T @ chi_later
+    joint = joint + joint.T
+    return joint / joint.sum()
+
+
+def information(joint: Tensor, beta: float = 1.0) -> Tensor:
+    """I_beta = sum_ij P_ij ln [P_ij / (P_i^beta P_j^beta)] in nats.  Paper 000, Eq. 2.
+
+    At beta = 1 the mutual information of the states of two frames within the lag.  In general
+    I_beta = I_1 + (beta - 1) (H(chi) + H(chi')), Eq. 4: beta > 1 spreads the frames over all states, and
+    beta < 1 charges a price of 2 (1 - beta) for each nat of entropy, which only states with memory pay
+    back.  The same as the loss of Ji et al., ICCV 2019, with lambda = beta.
+    """
+    joint = joint.clamp_min(EPS)
+    entropy = -(joint.sum(1) * joint.sum(1).log()).sum()
+    return (joint * joint.log()).sum() + 2.0 * beta * entropy
+
+
+def koopman_matrix(chi: Tensor, starts: Tensor, lag: int, weight: Tensor | None = None):
+    """K(tau) = C00^-1 C0t of memberships with detailed balance, and their VAMP-2 score.
+
+    Parameters
+    ----------
+    chi
+        (frame, state), no state empty.
+    starts
+        (start,) frames with a frame ``lag`` later in the same trajectory.
+    weight
+        (frame,).
+
+    Returns
+    -------
+    transition_matrix
+        (state, state) float64, rows sum to 1.
+    vamp2
+        Sum of the squared singular values of C00^-1/2 C0t C00^-1/2; the constant one counts 1.
+
+    Notes
+    -----
+    Source: Wu and Noe, J. Nonlinear Sci. 30, 23 (2020).
+    """
+    earlier, later = chi[starts].double(), chi[starts + lag].double()
+    weighted = earlier if weight is None else earlier * weight[starts].double()[:, None]
+    weighted_later = later if weight is None else later * weight[starts].double()[:, None]
+    instant = weighted.T @ earlier + weighted_later.T @ later
+    lagged = weighted.T @ later
+    lagged = lagged + lagged.T
+    values, vectors = torch.linalg.eigh(instant)
+    keep = values > 1e-12 * values.max()
+    whiten = vectors[:, keep] / values[keep].sqrt()
+    half = whiten.T @ lagged @ whiten
+    return whiten @ whiten.T @ lagged, half.square().sum()

@@ -1,0 +1,23 @@
+"""Small networks with seeded weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+
+def mlp(sizes: Sequence[int], generator: torch.Generator) -> nn.Sequential:
+    """Linear layers of the given sizes with SiLU between them, weights drawn from ``generator`` (CPU).
+
+    torch's default initialisation, but without its global random state, which other threads share.
+    """
+    layers: list[nn.Module] = []
+    for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
+        linear = nn.utils.skip_init(nn.Linear, n_in, n_out)
+        with torch.no_grad():
+            for parameter in (linear.weight, linear.bias):
+                parameter.uniform_(-(n_in**-0.5), n_in**-0.5, generator=generator)
+        layers += [linear, nn.SiLU()]
+    return nn.Sequential(*layers[:-1])

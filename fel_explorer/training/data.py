@@ -1,0 +1,139 @@
+"""The features of a run: on the device when they fit, else a memory-mapped file read in shuffled blocks."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from fel_explorer.errors import FelError
+
+BLOCK = 65_536  # frames read at once
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Standardisation of the features: (x - mean) / scale; ``keep`` marks those that are not constant."""
+
+    mean: Tensor
+    scale: Tensor
+    keep: Tensor
+
+    @classmethod
+    def of(cls, dataset: xr.Dataset) -> Scaling:
+        """Mean and standard deviation of each feature over all frames, streamed.
+
+        Constant features are ignored with a warning; if all are constant there is nothing to learn.
+        """
+        features = dataset["features"]
+        n, mean, sum_of_squares = 0, 0.0, 0.0
+        for start in range(0, len(features), BLOCK):  # Chan's parallel update: no cancellation
+            block = np.asarray(features[start : start + BLOCK].values, np.float64)
+            block_mean = block.mean(axis=0)
+            delta, total = block_mean - mean, n + len(block)
+            sum_of_squares += ((block - block_mean) ** 2).sum(axis=0) + delta**2 * n * len(block) / total
+            mean, n = mean + delta * len(block) / total, total
+        scale = np.sqrt(sum_of_squares / n)
+        keep = scale > 1e-6 * np.maximum(np.abs(mean), 1e-6)  # below float32's resolution of the mean
+        names = dataset["feature"].values[~keep]
+        if not keep.any():
+            raise FelError(
+                f"All {len(keep)} features are constant over {n} frames.",
+                "At least one feature must change.",
+                "Choose other features or load more frames.",
+            )
+        if len(names):
+            shown = ", ".join(map(str, names[:3])) + (", ..." if len(names) > 3 else "")
+            warnings.warn(
+                f"{len(names)} of {len(keep)} features are constant and ignored: {shown}.", stacklevel=2
+            )
+        mean, scale = torch.from_numpy(mean).float(), torch.from_numpy(np.where(keep, scale, 1.0)).float()
+        return cls(mean, scale, torch.from_numpy(keep))
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Standardised features (frame, kept feature)."""
+        return ((features - self.mean) / self.scale)[:, self.keep]
+
+    def inverse(self, values: Tensor) -> Tensor:
+        """Features (frame, feature) from standardised ones; the constant ones at their constant."""
+        features = self.mean.expand(len(values), -1).clone()
+        features[:, self.keep] += values * self.scale[self.keep]
+        return features
+
+    def to(self, device) -> Scaling:
+        return Scaling(self.mean.to(device), self.scale.to(device), self.keep.to(device))
+
+
+def memory_budget(device: torch.device) -> int:
+    """Bytes of features that may live on the device: half of what is free now."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] // 2
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+
+
+def scaled_blocks(dataset: xr.Dataset, scaling: Scaling):
+    """Yield (first frame, standardised block (frame, feature)) over the dataset."""
+    for start in range(0, dataset.sizes["frame"], BLOCK):
+        block = np.array(dataset["features"][start : start + BLOCK].values, np.float32)
+        yield start, scaling(torch.from_numpy(block))
+
+
+class Frames:
+    """Standardised features of a dataset, (frame, feature) float32, wherever they fit.
+
+    Attributes
+    ----------
+    values
+        Tensor on the device when ``resident``, else a tensor over a memory-mapped temporary file.
+    resident
+        Whether all features live on the device.
+    """
+
+    def __init__(
+        self, dataset: xr.Dataset, scaling: Scaling, device: torch.device, budget: int | None = None
+    ):
+        shape = dataset.sizes["frame"], int(scaling.keep.sum())
+        budget = memory_budget(device) if budget is None else budget
+        self.device, self.resident = device, 4 * shape[0] * shape[1] <= budget
+        self._folder = None
+        if self.resident:
+            self.values = torch.empty(shape, device=device)
+        else:
+            self._folder = tempfile.TemporaryDirectory(prefix="fel-explorer-")
+            path = Path(self._folder.name) / "features.f32"
+            self.values = torch.from_numpy(np.memmap(path, np.float32, "w+", shape=shape))
+        for start, block in scaled_blocks(dataset, scaling):
+            self.values[start : start + len(block)] = block.to(self.values.device)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, frames: np.ndarray) -> Tensor:
+        """Features of the given frames, on the device."""
+        index = torch.as_tensor(frames, device=self.values.device)
+        return self.values[index].to(self.device)
+
+    def close(self) -> None:
+        """Delete the temporary file, if there is one."""
+        self.values = torch.empty(0)
+        if self._folder is not None:
+            self._folder.cleanup()
+
+
+def fingerprint(dataset: xr.Dataset) -> list[float]:
+    """Numbers that tell one dataset from another: shape, time step, and some of its frames."""
+    frame = np.unique(np.linspace(0, dataset.sizes["frame"] - 1, 100, dtype=int))
+    some = np.asarray(dataset["features"][frame].values, np.float64)
+    sums = [float(some.sum()), float((some * np.arange(1, len(frame) + 1)[:, None]).sum())]
+    return (
+        [float(n) for n in some.shape]
+        + [float(dataset.sizes["frame"]), float(dataset.attrs["time_step"])]
+        + sums
+    )

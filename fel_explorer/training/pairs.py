@@ -1,0 +1,128 @@
+"""Pairs of frames within a lag, drawn by index arithmetic on the device that holds the features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fel_explorer.errors import FelError
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pairs of frames.
+
+    Attributes
+    ----------
+    frames
+        (2 * pair, feature): the earlier frames of all pairs, then the later ones, so that a network needs
+        one call for both.
+    weight
+        (pair,), mean about 1.
+    """
+
+    frames: Tensor
+    weight: Tensor
+
+    def halves(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Split what was computed from `frames` into the earlier and the later half."""
+        half = len(values) // 2
+        return values[:half], values[half:]
+
+
+def segments_of(lengths) -> np.ndarray:
+    """First frame and end (one past the last) of each trajectory, (trajectory, 2)."""
+    ends = np.cumsum(np.asarray(lengths, np.int64))
+    return np.stack([ends - lengths, ends], axis=1)
+
+
+def pair_starts(segments: np.ndarray, lag: int) -> np.ndarray:
+    """Frames (start,) from which a frame ``lag`` later lies in the same segment.
+
+    ``segments`` (segment, 2) are stretches of consecutive frames of one trajectory: `segments_of`, or a part
+    of a split.  Raises a `FelError` when there is no such frame.
+    """
+    starts = [np.arange(first, end - lag) for first, end in segments if end - first > lag]
+    if not starts:
+        raise FelError(
+            f"A lag of {lag} frames in {len(segments)} stretches of at most"
+            f" {max((int(end - first) for first, end in segments), default=0)} frames.",
+            "At least one stretch must be longer than the lag.",
+            "Take a shorter lag_time, longer trajectories, or a smaller validation_fraction.",
+        )
+    return np.concatenate(starts)
+
+
+class LagPairs:
+    """Draws batches of pairs (x at t, x at t + k).
+
+    Parameters
+    ----------
+    features
+        (frame, feature) on the device where training runs.
+    starts
+        (start,) frames that may be the earlier one; see `pair_starts`.
+    lag
+        In frames.
+    exact
+        True: k = lag.  False: k uniform over 1 ... lag, the temporal neighbourhood of paper 000.
+    weights
+        Optional frame weights (frame,); a pair has that of its earlier frame.
+    cells
+        Optional cell (frame,) of each frame in a partition, see `training.seeding`.  A share
+        1 - ``uniform_share`` of each batch is then drawn uniformly over cells, and uniformly within
+        the cell; the importance weight p_uniform / p_mixture <= 1 / uniform_share undoes the bias.
+    """
+
+    def __init__(
+        self,
+        features: Tensor,
+        starts: np.ndarray,
+        lag: int,
+        *,
+        exact: bool = False,
+        weights: np.ndarray | None = None,
+        cells: np.ndarray | None = None,
+        uniform_share: float = 0.5,
+    ):
+        device = features.device
+        self.features, self.lag, self.exact = features, lag, exact
+        weight = np.ones(len(starts)) if weights is None else weights[starts] / weights[starts].mean()
+        self._uniform_share = 1.0 if cells is None else uniform_share
+        if cells is not None:
+            order = np.argsort(cells[starts], kind="stable")
+            starts, weight = starts[order], weight[order]
+            cell, first, count = np.unique(cells[starts], return_index=True, return_counts=True)
+            boost = len(starts) / (len(cell) * count)  # p_cell / p_uniform of a frame in each cell
+            importance = 1.0 / (uniform_share + (1.0 - uniform_share) * boost)
+            weight = weight * np.repeat(importance, count)
+            self._first = torch.as_tensor(first, device=device)
+            self._count = torch.as_tensor(count, device=device)
+        self.starts = torch.as_tensor(starts, device=device)
+        self.weight = torch.as_tensor(weight, dtype=torch.float32, device=device)
+
+    def draw(self, n: int, generator: torch.Generator) -> Batch:
+        """``n`` random pairs, with replacement."""
+        chosen = self._choose(n, generator)
+        earlier = self.starts[chosen]
+        if self.exact:
+            offset = self.lag
+        else:
+            offset = torch.randint(1, self.lag + 1, (n,), device=earlier.device, generator=generator)
+        frames = self.features[torch.cat([earlier, earlier + offset])]
+        return Batch(frames, self.weight[chosen])
+
+    def _choose(self, n: int, generator: torch.Generator) -> Tensor:
+        device = self.starts.device
+        n_uniform = round(n * self._uniform_share)
+        uniform = torch.randint(len(self.starts), (n_uniform,), device=device, generator=generator)
+        if n_uniform == n:
+            return uniform
+        cell = torch.randint(len(self._first), (n - n_uniform,), device=device, generator=generator)
+        # float64: a float32 fraction cannot reach every frame of a large cell
+        within = torch.rand(n - n_uniform, device=device, dtype=torch.float64, generator=generator)
+        within = (within * self._count[cell]).long()
+        return torch.cat([uniform, self._first[cell] + within])

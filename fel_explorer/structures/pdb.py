@@ -1,0 +1,67 @@
+"""PDB text of a structure, with every bond of the topology."""
+
+from __future__ import annotations
+
+import mdtraj
+import numpy as np
+
+from fel_explorer.errors import FelError
+
+MAX_SERIAL = 99_999  # the format has five columns for atom numbers
+
+
+def pdb_text(topology: mdtraj.Topology, xyz: np.ndarray) -> str:
+    """One model as PDB text: ATOM or HETATM, TER, CONECT for every bond.
+
+    Parameters
+    ----------
+    topology
+        The atoms.
+    xyz
+        (atom, 3) in nm.
+
+    Raises
+    ------
+    FelError
+        If the coordinates do not belong to the topology.
+    """
+    return "\n".join([*atom_records(topology, xyz), *bond_records(topology), "END", ""])
+
+
+def atom_records(topology: mdtraj.Topology, xyz: np.ndarray) -> list[str]:
+    """ATOM, HETATM and TER lines; ``xyz`` (atom, 3) in nm."""
+    xyz = np.asarray(xyz, float)
+    if xyz.shape != (topology.n_atoms, 3):
+        raise FelError(
+            f"Coordinates of shape {xyz.shape} for a topology of {topology.n_atoms} atoms.",
+            "One row (x, y, z) per atom is needed.",
+        )
+    lines, last_chain = [], None
+    for atom, (x, y, z) in zip(topology.atoms, xyz * 10, strict=True):
+        residue = atom.residue
+        if last_chain not in (None, residue.chain.index):
+            lines.append("TER")
+        last_chain = residue.chain.index
+        symbol = atom.element.symbol if atom.element is not None else ""
+        name = atom.name if len(atom.name) > 3 or len(symbol) > 1 else f" {atom.name}"
+        record = "ATOM  " if residue.is_protein or residue.is_nucleic else "HETATM"
+        lines.append(
+            f"{record}{(atom.index + 1) % 100_000:5d} {name[:4]:<4s} {residue.name[:3]:>3s} "
+            f"{chr(ord('A') + residue.chain.index % 26)}{residue.resSeq % 10_000:4d}    "
+            f"{x:8.3f}{y:8.3f}{z:8.3f}  1.00  0.00          {symbol.upper():>2s}"
+        )
+    return [*lines, "TER"]
+
+
+def bond_records(topology: mdtraj.Topology) -> list[str]:
+    """CONECT lines, four partners each; none for atoms whose number does not fit the format."""
+    partners: dict[int, list[int]] = {}
+    for first, second in topology.bonds:
+        pair = sorted((first.index + 1, second.index + 1))
+        if pair[1] <= MAX_SERIAL:
+            partners.setdefault(pair[0], []).append(pair[1])
+    return [
+        f"CONECT{serial:5d}" + "".join(f"{other:5d}" for other in others[start : start + 4])
+        for serial, others in sorted(partners.items())
+        for start in range(0, len(others), 4)
+    ]

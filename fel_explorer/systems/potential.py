@@ -54,7 +54,7 @@ class Potential:
         (saddle, dim) float64 and for each the two minima it joins.
     default_time_step
         {"overdamped": ..., "langevin": ...}: integration steps at which averages are
-        right within a few per cent in the stiffest direction.
+        right within a few per cent in the stiffest direction; times the friction when overdamped.
     """
 
     coordinate_names: ClassVar[tuple[str, ...]]
@@ -253,17 +253,18 @@ def _checked(system, n_steps, n_walkers, time_step, stride, kind, friction) -> d
             f"n_steps={n_steps}, n_walkers={n_walkers}, stride={stride}.",
             "There is at least one walker, the stride is at least 1 and n_steps at least the stride.",
         )
-    time_step = system.default_time_step[kind] if time_step is None else time_step
-    if not (np.isfinite(time_step) and time_step > 0):
-        raise FelError(
-            f"time_step={time_step!r}.",
-            "The time step is positive.",
-            f"Leave it out for the default of {system.default_time_step[kind]:g}.",
-        )
     if not np.isfinite(friction) or friction < 0 or (friction == 0 and kind == "overdamped"):
         raise FelError(
             f"friction={friction!r} with {kind} dynamics.",
             "The friction is positive; 'langevin' also takes 0 (constant energy).",
+        )
+    default = system.default_time_step[kind] * (friction if kind == "overdamped" else 1)
+    time_step = default if time_step is None else time_step
+    if not (np.isfinite(time_step) and time_step > 0):
+        raise FelError(
+            f"time_step={time_step!r}.",
+            "The time step is positive.",
+            f"Leave it out for the default of {default:g}.",
         )
     return dynamics.Options(kind, float(time_step), int(stride), float(friction))
 

@@ -110,6 +110,13 @@ def test_the_dataset_follows_the_schema_and_says_how_it_was_made():
     }
 
 
+def test_the_default_overdamped_step_grows_with_the_friction():
+    slow = systems.MullerBrown().simulate(50, 4, friction=10.0, seed=8)
+    fast = systems.MullerBrown().simulate(50, 4, friction=1.0, seed=8)
+    assert schema.time_step(slow) == pytest.approx(10 * schema.time_step(fast))
+    np.testing.assert_allclose(slow["position"], fast["position"], rtol=1e-9)
+
+
 @pytest.mark.parametrize("dynamics", ["overdamped", "langevin"])
 def test_a_seed_fixes_the_trajectory(dynamics):
     first, again, other = (

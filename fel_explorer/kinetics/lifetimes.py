@@ -1,0 +1,209 @@
+"""Lifetimes of states, and the evidence that they decay exponentially (paper 000, Fig. S1).
+
+A state is metastable when leaving it is a Poisson process: the time spent in it per visit (dwell) is
+exponential, here geometric because it is counted in frames.  Dwells cut off by the end of a trajectory are
+censored, not dropped; the first dwell of a trajectory has an unknown start, so it counts for the mean
+lifetime (the process has no memory) but not for the survival curve, which would be biased.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from fel_explorer.kinetics.series import split
+
+MIN_EXITS = 20
+SIGNIFICANCE = 0.01
+AMPLITUDE_RANGE = (0.9, 1.1)
+
+
+@dataclass(frozen=True)
+class Dwells:
+    """Visits to states.
+
+    Attributes
+    ----------
+    state, n_frames
+        (visit,) which state and for how many frames.
+    complete
+        (visit,) whether the visit ended inside its trajectory.
+    entered
+        (visit,) whether it began inside its trajectory.
+    trajectory, start
+        (visit,) where it is: trajectory, first frame in it.
+    time_step
+        Time between frames.
+    """
+
+    state: np.ndarray
+    n_frames: np.ndarray
+    complete: np.ndarray
+    entered: np.ndarray
+    trajectory: np.ndarray
+    start: np.ndarray
+    time_step: float
+
+    def of(self, state: int) -> Dwells:
+        """The visits to one state."""
+        keep = self.state == state
+        return Dwells(
+            *(getattr(self, name)[keep] for name in list(self.__dataclass_fields__)[:-1]), self.time_step
+        )
+
+
+def dwells(states, *, time_step: float | None = None) -> Dwells:
+    """All visits to all states.
+
+    Parameters
+    ----------
+    states
+        ``predict(data)``'s result, an int array (frame,), or a list of them, one per trajectory.  Negative
+        numbers are no state: they end a visit as a state change does.
+    time_step
+        Time between frames; read from the result's coordinates by default.
+    """
+    parts, time_step = split(states, time_step)
+    columns = []
+    for trajectory, part in enumerate(parts):
+        starts = np.concatenate([[0], np.flatnonzero(np.diff(part)) + 1])
+        ends = np.append(starts[1:], len(part))
+        columns.append(
+            (
+                part[starts],
+                ends - starts,
+                ends < len(part),
+                starts > 0,
+                np.full(len(starts), trajectory),
+                starts,
+            )
+        )
+    columns = [np.concatenate(column) for column in zip(*columns, strict=True)]
+    return Dwells(*columns, time_step)
+
+
+def survival(visits: Dwells, confidence: float = 0.95) -> xr.Dataset:
+    """Kaplan-Meier survival of the visits to a state, with a log-log confidence band.
+
+    Returns
+    -------
+    Dataset over ``time`` with ``survival``, ``lower``, ``upper``; empty without a complete visit.
+    """
+    known = visits.entered
+    complete = visits.n_frames[known & visits.complete] * visits.time_step
+    censored = visits.n_frames[known & ~visits.complete] * visits.time_step
+    if not len(complete):
+        empty = ("time", np.zeros(0))
+        return xr.Dataset({"survival": empty, "lower": empty, "upper": empty}, coords={"time": empty})
+    function = stats.ecdf(stats.CensoredData(uncensored=complete, right=censored)).sf
+    with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)  # the band is undefined at S = 0 and S = 1
+        band = function.confidence_interval(confidence, method="log-log")
+    return xr.Dataset(
+        {
+            "survival": ("time", function.probabilities),
+            "lower": ("time", np.nan_to_num(band.low.probabilities, nan=0.0)),
+            "upper": ("time", np.nan_to_num(band.high.probabilities, nan=1.0)),
+        },
+        coords={"time": function.quantiles},
+    )
+
+
+def lifetimes(states, *, time_step: float | None = None, confidence: float = 0.95) -> xr.Dataset:
+    """Mean lifetime of each state with its interval, and whether its decay is exponential.
+
+    The mean lifetime is the maximum-likelihood one of a geometric law with censoring: with E exits in N
+    frames, tau = -dt / ln(1 - E/N), its interval from Clopper and Pearson's for E/N.  The test compares the
+    exits in bins of age with what a constant exit probability predicts (chi-square).  ``amplitude`` is the
+    size of the departure: late survival is A exp(-t/tau_late), so 1 - A is the share of entries that quickly
+    recross.  A state is called exponential if the test does not reject it at 1 %, or if A is between 0.9
+    and 1.1, because with enough data the test rejects departures of no importance.
+
+    Returns
+    -------
+    Dataset over ``state`` with ``population``, ``mean_lifetime``, ``lower``, ``upper`` (unit of time),
+    ``n_exits``, ``amplitude``, ``p_value`` and ``verdict`` ("exponential", "not exponential",
+    "too few exits": fewer than 20).
+    """
+    visits = dwells(states, time_step=time_step)
+    names = np.unique(visits.state[visits.state >= 0])
+    total = visits.n_frames.sum()
+    rows = [_row(visits.of(state), total, confidence) for state in names]
+    columns = {name: ("state", [row[name] for row in rows]) for name in rows[0]} if rows else {}
+    return xr.Dataset(columns, coords={"state": names})
+
+
+def _row(visits: Dwells, total: int, confidence: float) -> dict:
+    exits, at_risk = int(visits.complete.sum()), int(visits.n_frames.sum())
+    low, high = _clopper_pearson(exits, at_risk, confidence)
+    amplitude, p_value = exponential_test(visits)
+    if exits < MIN_EXITS or not np.isfinite(amplitude):
+        verdict = "too few exits"
+    elif p_value >= SIGNIFICANCE or AMPLITUDE_RANGE[0] <= amplitude <= AMPLITUDE_RANGE[1]:
+        verdict = "exponential"
+    else:
+        verdict = "not exponential"
+    return {
+        "population": at_risk / total,
+        "mean_lifetime": _lifetime(exits / at_risk, visits.time_step),
+        "lower": _lifetime(high, visits.time_step),
+        "upper": _lifetime(low, visits.time_step),
+        "n_exits": exits,
+        "amplitude": amplitude,
+        "p_value": p_value,
+        "verdict": verdict,
+    }
+
+
+def _lifetime(exit_probability: float, time_step: float) -> float:
+    if exit_probability >= 1:
+        return 0.0
+    return np.inf if exit_probability <= 0 else -time_step / np.log1p(-exit_probability)
+
+
+def _clopper_pearson(k: int, n: int, confidence: float) -> tuple[float, float]:
+    interval = stats.binomtest(k, n).proportion_ci(confidence, method="exact")
+    return interval.low, interval.high
+
+
+def exponential_test(visits: Dwells, n_bins: int = 6) -> tuple[float, float]:
+    """Amplitude of the late exponential and p-value of a constant exit probability, for one state's visits.
+
+    Both nan where there are too few visits with a known start to tell.
+    """
+    known = visits.entered
+    n_frames, complete = visits.n_frames[known], visits.complete[known]
+    if complete.sum() < MIN_EXITS:
+        return np.nan, np.nan
+    mean = n_frames.sum() / complete.sum()
+    edges = np.unique(np.round(mean * -np.log1p(-np.arange(1, n_bins) / n_bins)).astype(int))
+    edges = np.concatenate([[0], edges[edges > 0], [n_frames.max()]])
+    # frames at risk in the age bin (a, b] and exits there
+    at_risk = np.array([np.clip(n_frames - a, 0, b - a).sum() for a, b in pairwise(edges)])
+    exits = np.array([(complete & (n_frames > a) & (n_frames <= b)).sum() for a, b in pairwise(edges)])
+    used = at_risk > 0
+    at_risk, exits = at_risk[used], exits[used]
+    if len(at_risk) < 2:
+        return np.nan, np.nan
+    p = exits.sum() / at_risk.sum()
+    chi2 = ((exits - at_risk * p) ** 2 / (at_risk * p * (1 - p))).sum() if 0 < p < 1 else 0.0
+    p_value = float(stats.chi2.sf(chi2, len(at_risk) - 1))
+    return _amplitude(n_frames, complete, mean), p_value
+
+
+def _amplitude(n_frames, complete, mean) -> float:
+    age = max(1, round(mean / 2))
+    late = n_frames > age
+    exits = (late & complete).sum()
+    if exits < MIN_EXITS // 2:
+        return np.nan
+    p_late = exits / (n_frames[late] - age).sum()
+    if p_late >= 1:
+        return np.nan
+    function = stats.ecdf(stats.CensoredData(uncensored=n_frames[complete], right=n_frames[~complete])).sf
+    return float(function.evaluate(age) / (1 - p_late) ** age)

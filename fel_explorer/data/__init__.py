@@ -1,0 +1,18 @@
+"""From trajectory files to the dataset: loading, featurizing, per-frame columns, storing."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["columns", "featurization", "featurizers", "schema", "store", "trajectories"],
+    submod_attrs={
+        "cache": ["cache_directory"],
+        "columns": ["attach_columns"],
+        "featurizers": ["Featurizer", "list_featurizers", "register_featurizer"],
+        "featurization": ["FeaturizationCancelled", "featurize"],
+        "samples": ["sample_data"],
+        "schema": ["as_dataset"],
+        "store": ["open_dataset", "save_dataset"],
+        "trajectories": ["TrajectorySet", "load_trajectories"],
+    },
+)

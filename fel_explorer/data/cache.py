@@ -1,0 +1,64 @@
+"""Where files are kept between sessions, and the keys that they are kept under."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import platformdirs
+
+WHOLE = 256 * 2**20  # bytes: files up to this size are hashed in full
+BLOCK, N_BLOCKS = 2**20, 64
+
+
+def cache_directory() -> Path:
+    """The user's cache folder; the environment variable ``FEL_EXPLORER_CACHE`` names another."""
+    given = os.environ.get("FEL_EXPLORER_CACHE")
+    return Path(given).expanduser() if given else Path(platformdirs.user_cache_dir("fel_explorer"))
+
+
+def file_hash(path: Path) -> str:
+    """BLAKE2b of a file's content, in hex.
+
+    Files over 256 MiB are hashed by size, time of last change, and 64 blocks of 1 MiB spread evenly from
+    the first byte to the last: a change between the blocks is noticed by its time. A folder (DTR) is
+    hashed file by file.
+    """
+    if path.is_dir():
+        parts = [f"{p.relative_to(path)}:{file_hash(p)}" for p in sorted(path.rglob("*")) if p.is_file()]
+        return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
+    digest, status = hashlib.blake2b(digest_size=16), path.stat()
+    with path.open("rb") as stream:
+        if status.st_size <= WHOLE:
+            while block := stream.read(BLOCK):
+                digest.update(block)
+        else:
+            digest.update(f"{status.st_size} {status.st_mtime_ns}".encode())
+            for number in range(N_BLOCKS):
+                stream.seek((status.st_size - BLOCK) * number // (N_BLOCKS - 1))
+                digest.update(stream.read(BLOCK))
+    return digest.hexdigest()
+
+
+@contextmanager
+def whole_or_nothing(target: Path) -> Iterator[Path]:
+    """A new folder beside ``target`` that takes its place when the block ends, and goes if the block fails.
+
+    If ``target`` has come into being meanwhile (another process made the same), that one stays.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        yield partial
+        try:
+            partial.rename(target)
+        except OSError:
+            if not target.exists():
+                raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -1,0 +1,60 @@
+"""Sample data that come with the package."""
+
+from __future__ import annotations
+
+import re
+import tarfile
+from pathlib import Path
+
+from fel_explorer.data.cache import cache_directory, file_hash, whole_or_nothing
+from fel_explorer.data.trajectories import TrajectorySet, load_trajectories
+from fel_explorer.errors import FelError
+
+PACKAGE = Path(__file__).parents[1]
+FOLDERS = (PACKAGE / "sample_data", PACKAGE.parent / "sample_data")  # in the wheel, in a checkout
+SUFFIX = ".tar.xz"
+
+
+def sample_data(name: str = "alanine-dipeptide") -> TrajectorySet:
+    """Trajectories that come with the package; the first use unpacks them into the user's cache folder.
+
+    `featurize` attaches their potential ``energy`` (kJ/mol).
+
+    Raises
+    ------
+    FelError
+        If there is no sample of that name.
+
+    Examples
+    --------
+    >>> data = featurize(sample_data("alanine-dipeptide"), "heavy_atom_distances")
+    """
+    archives = {p.name.removesuffix(SUFFIX): p for folder in FOLDERS[::-1] for p in folder.glob(f"*{SUFFIX}")}
+    if name not in archives:
+        raise FelError(
+            f"There is no sample data '{name}'.",
+            f"There are: {', '.join(sorted(archives)) or 'none (the archives are missing)'}.",
+            ""
+            if archives
+            else "Install the package again, or make them with sample_data/make_alanine_dipeptide.py.",
+        )
+    return open_archive(archives[name])
+
+
+def open_archive(archive: Path) -> TrajectorySet:
+    """Unpack a sample (``trajectory-*.xtc``, ``topology.pdb``, ``energies.csv``) once and load it."""
+    folder = cache_directory() / "samples" / f"{archive.name.removesuffix(SUFFIX)}-{file_hash(archive)[:12]}"
+    if not folder.is_dir():
+        try:
+            with whole_or_nothing(folder) as partial, tarfile.open(archive) as packed:
+                packed.extractall(partial, filter="data")
+        except (tarfile.TarError, EOFError, OSError) as error:
+            raise FelError(
+                f"'{archive}' can't be unpacked to '{folder}' ({error}).",
+                remedy="Check the space on the disk, or install the package again.",
+            ) from error
+    files = sorted(folder.glob("trajectory-*.xtc"), key=lambda p: int(re.search(r"\d+", p.stem).group()))
+    trajs = load_trajectories(files, folder / "topology.pdb")
+    if (folder / "energies.csv").is_file():
+        trajs.columns_file, trajs.columns_units = folder / "energies.csv", {"energy": "kJ/mol"}
+    return trajs

@@ -1,0 +1,119 @@
+"""Datasets on disk: zarr folders, opened lazily."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+import zarr
+
+from fel_explorer.data.cache import whole_or_nothing
+from fel_explorer.data.schema import validate
+from fel_explorer.errors import FelError
+
+CHECKED = 512 * 2**20  # bytes of features up to which opening looks at every value
+ROWS = 16_384  # frames in one chunk on disk
+
+
+def save_dataset(dataset: xr.Dataset, path, *, overwrite: bool = False) -> Path:
+    """Write a dataset as a zarr (v3) folder, whole or not at all.
+
+    Parameters
+    ----------
+    dataset
+        A valid dataset; lazy ones are written block by block.
+    path
+        The folder to make, by custom ending in ``.zarr``.
+    overwrite
+        Replace a dataset that is already there. Anything else is never replaced.
+
+    Raises
+    ------
+    FelError
+        If the dataset is not valid or the path is taken.
+    """
+    path = Path(path).expanduser()
+    validate(dataset, check_values=False)
+    if path.exists():
+        check_free(path, overwrite)
+    with whole_or_nothing(path) as partial:
+        to_store(dataset, partial)
+        if path.exists():
+            shutil.rmtree(path)
+    return path
+
+
+def check_free(path: Path, overwrite: bool) -> None:
+    """Raise unless ``path`` holds a dataset that may be replaced."""
+    if not overwrite:
+        raise FelError(f"'{path}' exists already.", remedy="Choose another path, or give overwrite=True.")
+    if not (path / "zarr.json").is_file():
+        raise FelError(
+            f"'{path}' exists and is not a dataset.", "Only datasets are replaced.", "Choose another path."
+        )
+
+
+def to_store(dataset: xr.Dataset, path: Path, *, compute: bool = True) -> None:
+    """Write ``dataset`` to a new zarr folder; ``compute=False`` leaves out its lazy arrays' values."""
+    dataset = dataset.drop_encoding()
+    names = dataset["feature"].values.astype(np.dtypes.StringDType())  # fixed-width text has no zarr v3 type
+    n_frames, n_features = dataset["features"].shape
+    dataset.assign_coords(feature=names).to_zarr(
+        path,
+        mode="w-",
+        zarr_format=3,
+        consolidated=False,
+        compute=compute,
+        # NaN as the fill value, so that a lost chunk can't pass for zeros.
+        encoding={"features": {"chunks": (min(ROWS, n_frames), n_features), "_FillValue": np.float32("nan")}},
+        safe_chunks=False,
+    )
+
+
+def open_dataset(path) -> xr.Dataset:
+    """Open a saved dataset; its features are read when they are used.
+
+    Raises
+    ------
+    FelError
+        If there is no dataset at ``path``, it is of another program, or parts of it are missing.
+    """
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise FelError(f"There is no dataset at '{path}'.", remedy="Check the path.")
+    try:
+        dataset = xr.open_zarr(path, consolidated=False, chunks={})
+        missing = _missing_chunks(path)
+        columns = {n: v.load() for n, v in dataset.variables.items() if n not in ("features", "feature")}
+    except Exception as error:  # zarr, its codecs and xarray each raise their own
+        raise _not_a_dataset(
+            path, str(error).splitlines()[0] if str(error) else type(error).__name__
+        ) from error
+    if missing:
+        raise _not_a_dataset(path, f"{missing} blocks of its features are missing")
+    dataset = dataset.assign(columns) if columns else dataset
+    if "feature" in dataset:
+        dataset = dataset.assign_coords(feature=np.array(dataset["feature"].values.tolist(), dtype=str))
+    try:
+        return validate(dataset, check_values="features" in dataset and dataset["features"].nbytes <= CHECKED)
+    except FelError:
+        raise
+    except Exception as error:
+        raise _not_a_dataset(path, str(error)) from error
+
+
+def _missing_chunks(path: Path) -> int:
+    group = zarr.open_group(path, mode="r")
+    if "features" not in group:
+        return 0
+    return group["features"].nchunks - group["features"].nchunks_initialized
+
+
+def _not_a_dataset(path: Path, reason: str) -> FelError:
+    return FelError(
+        f"'{path}' can't be opened as a dataset ({reason}).",
+        "It must be a folder written by fel.save_dataset(...) or featurize(..., store=...).",
+        "Copy it again in full, or featurize the trajectories again.",
+    )

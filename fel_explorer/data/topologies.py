@@ -1,0 +1,130 @@
+"""Topologies: loading them, selecting atoms, comparing them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import mdtraj
+import numpy as np
+
+from fel_explorer.data.readers import SELF_CONTAINED, cannot_read, extension
+from fel_explorer.errors import FelError
+
+
+def load_topologies(files: list[Path], topology) -> list[mdtraj.Topology]:
+    if topology is None:
+        return [_own_topology(file) for file in files]
+    if isinstance(topology, list | tuple):
+        if len(topology) != len(files):
+            raise FelError(
+                f"{len(topology)} topologies for {len(files)} trajectories.",
+                "One topology for all, or one per trajectory.",
+            )
+        loaded = {str(t): _load_topology(t) for t in topology}
+        return [loaded[str(t)] for t in topology]
+    return [_load_topology(topology)] * len(files)
+
+
+def _own_topology(file: Path) -> mdtraj.Topology:
+    if extension(file) not in SELF_CONTAINED:
+        raise FelError(
+            f"'{file}' names no atoms and no topology was given.",
+            f"Formats that name their atoms: {', '.join(sorted(e for e in SELF_CONTAINED if '.gz' not in e))}.",
+            "Give topology= a PDB, GRO, PSF or PRMTOP file of the same atoms.",
+        )
+    return _load_topology(file)
+
+
+def _load_topology(topology) -> mdtraj.Topology:
+    if isinstance(topology, mdtraj.Topology):
+        return topology
+    if isinstance(topology, mdtraj.Trajectory):
+        return topology.topology
+    path = Path(topology).expanduser()
+    if not path.exists():
+        raise missing_file(path)
+    try:
+        return mdtraj.load_topology(str(path))
+    except Exception as error:  # mdtraj's readers raise a different class for each format
+        raise cannot_read(path, error) from error
+
+
+def missing_file(path: Path) -> FelError:
+    parent = path.absolute().parent
+    similar = sorted(p.name for p in parent.glob(f"*{path.suffix}"))[:5] if parent.is_dir() else []
+    there = f"The folder has {', '.join(similar)}." if similar else f"The folder is {parent}."
+    return FelError(f"The file '{path}' does not exist.", there, "Check the path.")
+
+
+def select_or_all(topology: mdtraj.Topology, atoms) -> np.ndarray | None:
+    if atoms is None:
+        return None
+    indices = select_atoms(topology, atoms)
+    return None if np.array_equal(indices, np.arange(topology.n_atoms)) else indices
+
+
+def select_atoms(
+    topology: mdtraj.Topology, selection: str | Sequence[int], *, allow_none: bool = False
+) -> np.ndarray:
+    """Atom indices of an mdtraj selection or a list of indices, sorted; `FelError` if there are none."""
+    if isinstance(selection, str):
+        try:
+            indices = topology.select(selection)
+        except Exception as error:  # the selection parser raises what pyparsing and ast raise
+            raise FelError(
+                f"The atom selection '{selection}' is not understood.",
+                "Selections are written as in mdtraj: 'protein', 'name CA', 'resid 0 to 4 and element != H'.",
+            ) from error
+    else:
+        indices = np.unique(np.asarray(selection, dtype=np.int64))
+    if len(indices) == 0 and allow_none:
+        return np.zeros(0, np.int64)
+    if len(indices) == 0:
+        raise FelError(
+            f"The selection '{selection}' matches no atom.",
+            f"The topology has {describe_topology(topology)}.",
+            "Choose atoms that it has.",
+        )
+    if indices.min() < 0 or indices.max() >= topology.n_atoms:
+        raise FelError(
+            f"Atom indices from {indices.min()} to {indices.max()}.",
+            f"The topology has atoms 0 to {topology.n_atoms - 1}.",
+        )
+    return np.asarray(indices, dtype=np.int64)
+
+
+def describe_topology(topology: mdtraj.Topology) -> str:
+    """What a topology holds, for error messages: "22 atoms in residues ACE1, ALA2, NME3"."""
+    residues = [str(residue) for residue in topology.residues]
+    shown = ", ".join(residues[:6]) + (f", ... ({len(residues)} in all)" if len(residues) > 6 else "")
+    return f"{topology.n_atoms} atoms in residues {shown}"
+
+
+def check_same_atoms(files, topologies, selected) -> None:
+    def elements(top, atoms):
+        everything = [a.element.symbol if a.element else "" for a in top.atoms]
+        return everything if atoms is None else [everything[i] for i in atoms]
+
+    first = elements(topologies[0], selected[0])
+    for file, top, atoms in zip(files, topologies, selected, strict=True):
+        if top is topologies[0]:
+            continue
+        other = elements(top, atoms)
+        if len(other) != len(first) or other != first:
+            what = "the same number but other elements" if len(other) == len(first) else f"{len(other)} atoms"
+            raise FelError(
+                f"'{file}' has {what} where '{files[0]}' has {len(first)} atoms.",
+                "All trajectories must hold the same atoms in the same order.",
+                "Choose a common part with atoms=, such as atoms='protein'.",
+            )
+
+
+def pdb_text(frame: mdtraj.Trajectory) -> str:
+    """The first frame of a trajectory as PDB text, without the line that tells the date."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "frame.pdb")
+        frame[0].save_pdb(str(path))
+        lines = path.read_text().splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("REMARK   1 CREATED"))

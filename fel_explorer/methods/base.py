@@ -13,8 +13,14 @@ To add a method write one file in this package with one registered class::
         def _get_arrays(self): ...                 # everything fitted, {name: tensor}
         def _set_arrays(self, arrays): ...
 
-and import it in ``methods/__init__.py``'s table.  It then has a form in the app, flags in the command
-line, a file format, and the contract tests.
+That is all: the package imports every module in it.  The method is then ``fel.MyCV`` and has a form in the
+app, flags in the command line, a file format, and the contract tests.
+
+The form shows the parameters by ``precedence``: the few that matter from 1, those for experts from 10.
+``label`` is the form's label and ``doc`` its tooltip, in plain language, with the unit.  Values are JSON
+types.
+A method that is trained step by step sets what `_transform` needs before its first step, because the
+callback may call it.
 """
 
 from __future__ import annotations
@@ -34,6 +40,13 @@ from fel_explorer.devices import resolve_device
 from fel_explorer.errors import FelError
 
 FORMAT_VERSION = 1
+HEADER = {
+    "format_version": int,
+    "method": str,
+    "hyperparameters": dict,
+    "feature_names": list,
+    "time_unit": str,
+}
 BLOCK = 65_536  # frames at once through a network
 
 _registry: dict[str, type[Method]] = {}
@@ -60,7 +73,13 @@ class Method(param.Parameterized):
     those of the data seen by `fit`.
     """
 
-    seed = param.Integer(0, bounds=(0, 2**31 - 1), doc="Seed of every random choice: same seed, same result.")
+    seed = param.Integer(
+        0,
+        bounds=(0, 2**31 - 1),
+        precedence=9,
+        label="Seed",
+        doc="Seed of every random choice: the same seed gives the same result.",
+    )
 
     needs_lag = False  # class attributes that the app and the tests read
     has_states = False  # predict_proba and predict
@@ -146,7 +165,7 @@ class Method(param.Parameterized):
         self._check_fitted()
         arrays = {name: tensor.detach().cpu().contiguous() for name, tensor in self._get_arrays().items()}
         for name, values in self.history.variables.items():
-            arrays[f"history/{name}"] = torch.from_numpy(np.ascontiguousarray(values.values))
+            arrays[f"history/{name}"] = torch.from_numpy(np.array(values.values))
         header = {
             "format": "fel_explorer",
             "format_version": FORMAT_VERSION,
@@ -223,12 +242,6 @@ def load_model(path) -> Method:
     if not path.is_file():
         raise FelError(f"No file '{path}'.", remedy="Give the path of a model saved with model.save(path).")
     header, arrays = _read(path)
-    if header["format_version"] > FORMAT_VERSION:
-        raise FelError(
-            f"'{path.name}' has model format {header['format_version']}.",
-            f"This version of fel_explorer reads up to format {FORMAT_VERSION}.",
-            "Update fel_explorer.",
-        )
     methods = list_methods()
     if header["method"] not in methods:
         raise FelError(f"'{path.name}' holds the method '{header['method']}'.", f"Known: {sorted(methods)}.")
@@ -249,11 +262,23 @@ def load_model(path) -> Method:
 
 
 def _read(path):
+    """Header and arrays of a model file."""
     try:
         with safe_open(str(path), framework="pt") as file:
             header = json.loads((file.metadata() or {})["fel"])
             if header["format"] != "fel_explorer":
                 raise KeyError("format")
+            if header["format_version"] > FORMAT_VERSION:
+                raise FelError(
+                    f"'{path.name}' has model format {header['format_version']}.",
+                    f"This version of fel_explorer reads up to format {FORMAT_VERSION}.",
+                    "Update fel_explorer.",
+                )
+            if missing := HEADER.keys() - header.keys():
+                raise KeyError(*missing)
+            for name, kind in HEADER.items():
+                if not isinstance(header[name], kind):
+                    raise TypeError(name)
             return header, {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise FelError(

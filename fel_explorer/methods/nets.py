@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -14,7 +15,7 @@ def mlp(sizes: Sequence[int], generator: torch.Generator) -> nn.Sequential:
     torch's default initialisation, but without its global random state, which other threads share.
     """
     layers: list[nn.Module] = []
-    for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for n_in, n_out in pairwise(sizes):
         linear = nn.utils.skip_init(nn.Linear, n_in, n_out)
         with torch.no_grad():
             for parameter in (linear.weight, linear.bias):

@@ -166,7 +166,7 @@ class Loop:
         counted = [(v, s) for s, v in self._validations if s >= self.settings.patient_from]
         if not counted or not self.settings.patience:
             return
-        best, best_step = min(counted)
+        _, best_step = min(counted)
         if best_step == self.step:
             self._best = {k: v.detach().clone() for k, v in self.module.state_dict().items()}
         self.stopped_early = self.step - best_step >= self.settings.patience

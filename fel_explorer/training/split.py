@@ -56,7 +56,7 @@ def _split_blocks(segments, fraction, gap, random):
     if not validation:
         longest = int((segments[:, 1] - segments[:, 0]).max())
         raise FelError(
-            f"Holding out {fraction:.0%} of trajectories of at most {longest} frames with a gap of {gap} frames.",
+            f"Holding out {fraction:.0%} of trajectories of at most {longest} frames, a gap of {gap} apart.",
             "The held-out block must be longer than the lag.",
             "Take a shorter lag_time, longer trajectories or validation_fraction=0.",
         )

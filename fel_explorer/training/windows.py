@@ -1,4 +1,4 @@
-"""Where batches come from: one `LagPairs` over all frames, or one over a window of shuffled blocks at a time."""
+"""Where batches come from: pairs of all frames, or of a window of shuffled blocks at a time."""
 
 from __future__ import annotations
 

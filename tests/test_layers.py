@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "fel_explorer"
-LAYERS = ["errors", "data", "systems", "training", "methods", "kinetics", "structures", "plots", "app", "cli"]
+LAYERS = ["errors", "data", "systems", "kinetics", "training", "methods", "structures", "plots", "app", "cli"]
 # training.progress is the plain record that every long-running layer reports with.
 SHARED = {"errors", "training.progress"}
 FORBIDDEN = {

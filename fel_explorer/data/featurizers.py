@@ -59,7 +59,8 @@ class Featurizer:
     kind : str
         "distance", "torsion", "contact" or "coordinate".
     atoms : ndarray (entry, k)
-        Atom indices of each entry once prepared; a torsion (k=4) makes two features, a coordinate (k=1) three.
+        Atom indices of each entry, once prepared. A torsion (k=4) makes two features, a coordinate (k=1)
+        three.
     """
 
     name: ClassVar[str]
@@ -163,7 +164,7 @@ class _Distances(Featurizer):
 @register_featurizer
 @dataclass
 class HeavyAtomDistances(_Distances):
-    """Distances (nm) between all pairs of heavy atoms, water left out; nearest images where there is a box."""
+    """Distances (nm) between all pairs of heavy atoms but water's; nearest images where there is a box."""
 
     periodic: bool = True
     name: ClassVar[str] = "heavy_atom_distances"
@@ -266,7 +267,7 @@ class SidechainTorsions(_Torsions):
 @register_featurizer
 @dataclass
 class Contacts(Featurizer):
-    """Contacts between residues: 1 / (1 + (d / cutoff)^6), a smooth switch from 1 to 0 that is 1/2 at the cutoff.
+    """Contacts between residues: 1 / (1 + (d / cutoff)^6), which goes smoothly from 1 to 0, 1/2 at the cutoff.
 
     This is PLUMED's rational switching function with n=6, m=12. ``scheme`` is "closest-heavy" (d is the
     shortest distance between heavy atoms of the two residues) or "ca" (between their C-alphas); ``cutoff`` in

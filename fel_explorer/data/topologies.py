@@ -29,9 +29,10 @@ def load_topologies(files: list[Path], topology) -> list[mdtraj.Topology]:
 
 def _own_topology(file: Path) -> mdtraj.Topology:
     if extension(file) not in SELF_CONTAINED:
+        formats = ", ".join(sorted(e for e in SELF_CONTAINED if ".gz" not in e))
         raise FelError(
             f"'{file}' names no atoms and no topology was given.",
-            f"Formats that name their atoms: {', '.join(sorted(e for e in SELF_CONTAINED if '.gz' not in e))}.",
+            f"Formats that name their atoms: {formats}.",
             "Give topology= a PDB, GRO, PSF or PRMTOP file of the same atoms.",
         )
     return _load_topology(file)

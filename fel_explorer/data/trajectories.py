@@ -12,7 +12,7 @@ from pathlib import Path
 import mdtraj
 import numpy as np
 
-from fel_explorer.data.readers import FileInfo, Reader, time_tolerance
+from fel_explorer.data.readers import FileInfo, Frames, Reader, time_tolerance
 from fel_explorer.data.topologies import check_same_atoms, load_topologies, missing_file, select_or_all
 from fel_explorer.errors import FelError
 
@@ -72,8 +72,8 @@ class TrajectorySet:
         return self.n_frames
 
     def __repr__(self) -> str:
-        text = f"<TrajectorySet: {len(self.files)} trajectories, {self.n_frames} frames every {self.time_step:g} ps, "
-        text += f"{self.n_atoms} atoms, {self.topology.n_residues} residues>"
+        text = f"<TrajectorySet: {len(self.files)} trajectories, {self.n_frames} frames "
+        text += f"every {self.time_step:g} ps, {self.n_atoms} atoms, {self.topology.n_residues} residues>"
         return f"{text}\n{self.time_note}" if self.time_note else text
 
     @cached_property
@@ -111,9 +111,8 @@ class TrajectorySet:
         for index in np.unique(trajectory):
             with self._lock:
                 parts.append(self._reader(int(index)).read(frame[trajectory == index] * self.stride))
-            parts[-1].topology = self.topology
         joined = parts[0] if len(parts) == 1 else mdtraj.join(parts, check_topology=False)
-        joined.time = frame * self.time_step
+        joined = self._finish(joined, frame)
         return joined if np.array_equal(inverse, np.arange(len(unique))) else joined[inverse]
 
     def chunks(self, size: int = 1000) -> Iterator[tuple[int, int, mdtraj.Trajectory]]:
@@ -130,9 +129,16 @@ class TrajectorySet:
                     stop = min(start + size, int(self.lengths[index]))
                     chunk = reader.read(np.arange(start, stop) * self.stride)
                     self._check_times(index, start, chunk)
-                    chunk.topology = self.topology
-                    chunk.time = np.arange(start, stop) * self.time_step
-                    yield index, start, chunk
+                    yield index, start, self._finish(chunk, np.arange(start, stop))
+
+    def _finish(self, read: mdtraj.Trajectory, frame: np.ndarray) -> Frames:
+        return Frames(
+            read.xyz,
+            self.topology,
+            time=frame * self.time_step,
+            unitcell_lengths=read.unitcell_lengths,
+            unitcell_angles=read.unitcell_angles,
+        )
 
     def _open(self, index: int) -> Reader:
         return Reader(self.files[index], self._topologies[index], self._atoms[index])
@@ -258,7 +264,7 @@ def _probe(file: Path, topology: mdtraj.Topology) -> FileInfo:
         raise FelError(
             f"'{file}' has {info.n_atoms} atoms and its topology has {topology.n_atoms}.",
             "Trajectory and topology must hold the same atoms.",
-            "Give the topology that was written with this trajectory (for instance without water if it has none).",
+            "Give the topology that was written with this trajectory (without water if it has none).",
         )
     return info
 

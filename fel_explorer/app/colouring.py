@@ -1,0 +1,120 @@
+"""What the frames of a session can be coloured by, and placed along.
+
+Names are plain words, the same in the page, in saved sessions and in scripts: "free energy", "state",
+"membership 3", "membership entropy", "time", "trajectory", a column, a feature, or a torsion ("phi ALA2",
+degrees) where the features hold its cosine and sine.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fel_explorer.errors import FelError
+from fel_explorer.plots.colours import (
+    Scale,
+    categorical_scale,
+    cyclic_scale,
+    sequential_scale,
+    state_colours,
+)
+
+FREE_ENERGY = "free energy"
+MAX_TRAJECTORIES = 20  # more are coloured by a sequential scale
+UNITS = {"energy": "kJ/mol"}
+
+
+def torsions(dataset) -> list[str]:
+    """Names of the angles whose cosine and sine are both among the features."""
+    names = [str(name) for name in dataset["feature"].values]
+    present = set(names)
+    stems = (name.removesuffix(" cos") for name in names if name.endswith(" cos"))
+    return [stem for stem in stems if f"{stem} sin" in present]
+
+
+def columns(dataset) -> list[str]:
+    """Names of the per-frame columns: energies, user data, weights."""
+    return [
+        str(name)
+        for name, variable in dataset.data_vars.items()
+        if variable.dims == ("frame",) and variable.dtype.kind in "fiub"
+    ]
+
+
+def choices(session) -> dict[str, list[str]]:
+    """Everything to colour by, {group: names}."""
+    dataset, result = session.dataset, session.result
+    groups = {"Landscape": [FREE_ENERGY]}
+    if result is not None and result.state is not None:
+        groups["Landscape"].append("state")
+    if result is not None and result.membership is not None:
+        groups["Landscape"].append("membership entropy")
+        groups["Memberships"] = [f"membership {state + 1}" for state in result.states()]
+    groups["Frames"] = ["time", "trajectory", *columns(dataset)]
+    groups["Torsions"] = torsions(dataset)
+    groups["Features"] = [str(name) for name in dataset["feature"].values]
+    return {group: names for group, names in groups.items() if names}
+
+
+def column(session, name: str) -> np.ndarray:
+    """Values of ``name`` for every frame, (frame,) float32; "free energy" belongs to a map and is not here.
+
+    Raises
+    ------
+    FelError
+        If the session has nothing of that name.
+    """
+    dataset, result = session.dataset, session.result
+    if result is not None and result.membership is not None and name.startswith("membership"):
+        return _membership(result.membership, name)
+    if result is not None and result.state is not None and name == "state":
+        return result.state.astype(np.float32)
+    if name in ("time", "trajectory", *columns(dataset)):
+        return dataset[name].values.astype(np.float32)
+    features = {str(feature): i for i, feature in enumerate(dataset["feature"].values)}
+    if name in features:
+        return _feature(dataset, features[name])
+    if f"{name} cos" in features and f"{name} sin" in features:
+        cosine, sine = (_feature(dataset, features[f"{name} {part}"]) for part in ("cos", "sin"))
+        return np.rad2deg(np.arctan2(sine, cosine))
+    raise FelError(
+        f"There is nothing called '{name}' to colour by.",
+        f"There are {', '.join(n for names in choices(session).values() for n in names[:6])}, ...",
+        "Choose one of these.",
+    )
+
+
+def colouring(session, name: str, *, dark: bool = False) -> tuple[np.ndarray, Scale]:
+    """Values (frame,) to draw, and their scale.  Frames of states too rare to show are NaN."""
+    values = column(session, name)
+    if name == "state":
+        return _states(session, values, dark)
+    if name == "trajectory" and values.max() < MAX_TRAJECTORIES:
+        numbers = range(int(values.max()) + 1)
+        return values, categorical_scale(
+            name, state_colours(numbers, dark=dark), [str(n + 1) for n in numbers]
+        )
+    if name in torsions(session.dataset):
+        return values, cyclic_scale(f"{name} (degrees)")
+    unit = session.dataset.attrs["time_unit"] if name == "time" else UNITS.get(name, "")
+    label = f"{name} ({unit})" if unit not in ("", "1") else name
+    limits = (0.0, 1.0) if name.startswith("membership ") and name != "membership entropy" else None
+    return values, sequential_scale(label, values, dark=dark, limits=limits)
+
+
+def _states(session, values, dark):
+    shown = session.result.states()
+    colours = state_colours(shown, dark=dark)
+    code = np.full(int(values.max()) + 1, np.nan, np.float32)
+    code[shown] = np.arange(len(shown))
+    names = [session.state_name(state) for state in shown]
+    return code[values.astype(np.int64)], categorical_scale("state", colours, names)
+
+
+def _membership(membership, name):
+    if name == "membership entropy":
+        return -np.sum(membership * np.log(np.maximum(membership, 1e-30)), axis=1)
+    return membership[:, int(name.removeprefix("membership ")) - 1]
+
+
+def _feature(dataset, index):
+    return np.asarray(dataset["features"][:, index].values, np.float32)

@@ -1,0 +1,145 @@
+"""What the map of a session shows: positions of the frames along two axes, and their free energy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import xarray as xr
+
+from fel_explorer.app import colouring
+from fel_explorer.app.nearest import NearestFrame
+from fel_explorer.app.session import Point, Session
+from fel_explorer.plots import free_energy
+from fel_explorer.plots.style import axis_limits
+
+FREE_ENERGY = colouring.FREE_ENERGY  # as the y axis: the profile along x
+
+
+@dataclass(frozen=True, eq=False)
+class MapView:
+    """Positions of all frames on the map.
+
+    Attributes
+    ----------
+    xy
+        (frame, 2) positions.
+    axes
+        Names of the two axes; the second is "free energy" where the map is a profile along the first.
+    labels
+        The axes' labels, with units.
+    limits
+        ((left, right), (bottom, top)) that show everything.
+    surface
+        Free energy in kT over the axes, (y, x), or (x,) for a profile.
+    """
+
+    xy: np.ndarray
+    axes: tuple[str, str]
+    labels: tuple[str, str]
+    limits: tuple[tuple[float, float], tuple[float, float]]
+    surface: xr.DataArray
+
+    @property
+    def is_profile(self) -> bool:
+        return self.axes[1] == FREE_ENERGY
+
+    @cached_property
+    def free_energy(self) -> np.ndarray:
+        """(frame,) kT."""
+        return free_energy.at_frames(self.surface, self.xy[:, :1] if self.is_profile else self.xy)
+
+    @cached_property
+    def nearest(self) -> NearestFrame:
+        return NearestFrame(self.xy[:, :1] if self.is_profile else self.xy)
+
+    def state_places(self, result) -> dict[int, tuple[float, float]]:
+        """Where to write the name of each populated state: at its frame nearest to its median."""
+        places = {}
+        for state in result.states() if result is not None else []:
+            own = self.xy[result.state == state]
+            middle = np.median(own, axis=0)
+            x, y = own[np.sum((own - middle) ** 2, axis=1).argmin()]
+            places[state] = (float(x), float(y))
+        return places
+
+    def point_at(self, session: Session, x: float, y: float) -> Point:
+        """The clicked point, with its nearest frame on this map."""
+        clicked = np.array([x] if self.is_profile else [x, y])
+        frame, distance, off_manifold = self.nearest.find(clicked)
+        result = session.result
+        if result is None:
+            return Point("", clicked, frame, distance, off_manifold)
+        position = np.array(result.embedding[frame], float)
+        shown = [name for name in self.axes if name in result.cv_names]
+        if len(shown) < len(clicked):  # an axis is no CV: the point stands for its frame
+            return Point(result.label, position, frame, 0.0, False)
+        for name, value in zip(shown, clicked, strict=True):
+            position[result.cv_names.index(name)] = value
+        return Point(result.label, position, frame, distance, off_manifold)
+
+    def place_of(self, session: Session, point: Point) -> tuple[float, float]:
+        """Where a clicked point lies on this map: at its position if the axes are its CVs, else at its frame."""
+        x, y = (float(value) for value in self.xy[point.frame])
+        result = session.result
+        if result is None or point.model != result.label:
+            return x, y
+        place = [
+            float(point.position[result.cv_names.index(name)]) if name in result.cv_names else value
+            for name, value in zip(self.axes, (x, y), strict=True)
+        ]
+        return place[0], place[1]
+
+
+def axis_choices(session: Session) -> dict[str, list[str]]:
+    """Everything that can be an axis of the map, {group: names}."""
+    groups = {"Learned": session.result.cv_names} if session.result is not None else {}
+    groups["Torsions"] = colouring.torsions(session.dataset)
+    groups["Features"] = [str(name) for name in session.dataset["feature"].values]
+    return {group: names for group, names in groups.items() if names}
+
+
+def default_axes(session: Session) -> tuple[str, str]:
+    """The model's first two CVs; before any model phi and psi, two torsions, or two features."""
+    if session.result is not None:
+        names = session.result.cv_names
+    else:
+        names = colouring.torsions(session.dataset)
+        phi, psi = ([n for n in names if n.startswith(kind)] for kind in ("phi", "psi"))
+        if phi and psi:
+            return phi[0], psi[0]
+        if len(names) < 2:
+            names = [str(name) for name in session.dataset["feature"].values[:2]]
+    return names[0], names[1] if len(names) > 1 else FREE_ENERGY
+
+
+def make_view(session: Session, axes: tuple[str, str], *, weighted: bool = False) -> MapView:
+    """Place the frames of the session along ``axes`` and estimate the free energy there.
+
+    ``weighted`` uses the dataset's frame weights, where it has them.
+    """
+    weights = session.dataset["weight"].values if weighted and "weight" in session.dataset else None
+    angles = colouring.torsions(session.dataset)
+    x, periodic_x = _axis(session, axes[0]), axes[0] in angles
+    bins = int(np.clip(np.sqrt(len(x)) / 2.5, 30, 160))
+    labels = [f"{name} (degrees)" if name in angles else name for name in axes]
+    if axes[1] == FREE_ENERGY:
+        surface = free_energy.free_energy_profile(x, weights, bins=bins, periodic=periodic_x)
+        y, periodic_y, labels[1] = free_energy.at_frames(surface, x[:, None]), False, "free energy (kT)"
+    else:
+        y, periodic_y = _axis(session, axes[1]), axes[1] in angles
+        surface = free_energy.free_energy_surface(
+            np.column_stack([x, y]), weights, bins=bins, periodic=(periodic_x, periodic_y)
+        )
+    limits = tuple(
+        free_energy.PERIOD if periodic else axis_limits(values[np.isfinite(values)])
+        for values, periodic in ((x, periodic_x), (y, periodic_y))
+    )
+    return MapView(np.column_stack([x, y]), tuple(axes), tuple(labels), limits, surface)
+
+
+def _axis(session, name):
+    if session.result is not None and name in session.result.cv_names:
+        return session.result.embedding[:, session.result.cv_names.index(name)]
+    return colouring.column(session, name)

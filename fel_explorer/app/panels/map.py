@@ -1,0 +1,278 @@
+"""The free-energy map: where the frames lie, coloured by anything, and where they are selected."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import holoviews as hv
+import numpy as np
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from fel_explorer.app import colouring, regions
+from fel_explorer.app.map_view import FREE_ENERGY, MapView, axis_choices, default_axes, make_view
+from fel_explorer.app.session import Session
+from fel_explorer.plots import hooks
+from fel_explorer.plots.colours import sequential_scale
+from fel_explorer.plots.landscape import NO_LANDSCAPE, Landscape, plot_landscape
+
+hv.extension("bokeh")
+
+Redraw = hv.streams.Stream.define("Redraw", version=0)
+PIXEL = 2  # screen pixels along each side of a drawn pixel
+
+
+class MapPanel(pn.viewable.Viewer):
+    """Map of the shown model's embedding, or of two torsions or features before there is a model.
+
+    Lasso, box and click act on the session: a region selects frames, a click picks the nearest frame.
+    """
+
+    session = param.ClassSelector(class_=Session)
+    dark = param.Boolean(False, doc="Colours for a dark page.")
+    axes = param.Tuple(("", ""), length=2, doc="Names of the x and y axes.")
+    mode = param.Selector(
+        default="replace",
+        objects=["replace", "add", "subtract"],
+        doc="What a lasso or box does to the selection. Shift or Ctrl adds and Alt subtracts in any mode.",
+    )
+    contours = param.Boolean(True, doc="Lines of equal free energy, 1 kT apart (more on high landscapes).")
+    weighted = param.Boolean(True, doc="Use the frames' weights, so that biased sampling is corrected for.")
+
+    def __init__(self, session: Session, **params):
+        super().__init__(session=session, **params)
+        self._view: MapView | None = None
+        self._colouring: tuple | None = None
+        self._defaults: tuple[str, str] | None = None
+        self._settling = False
+        self._drag_mode: str | None = None
+        self._listening: set = set()
+        self._make_widgets()
+        self._make_map()
+        self._watchers = [
+            session.param.watch(self._on_content, ["dataset", "results", "active"]),
+            session.param.watch(self._on_colour, ["colour_by", "state_names"]),
+            session.param.watch(self._on_marks, ["selection", "point", "frame"]),
+        ]
+        self._on_content()
+
+    def close(self) -> None:
+        """Let go of the session."""
+        for watcher in self._watchers:
+            self.session.param.unwatch(watcher)
+        self._watchers = []
+
+    def __panel__(self):
+        return self._layout
+
+    # ---- what is built once
+
+    def _make_widgets(self):
+        small = {"size": "small", "variant": "outlined", "margin": (4, 6)}
+        self._colour_by = pmui.Select(
+            label="Colour by", groups={}, searchable=True, width=210, description=None, **small
+        )
+        self._x = pmui.Select(label="x axis", groups={}, searchable=True, width=150, **small)
+        self._y = pmui.Select(label="y axis", groups={}, searchable=True, width=150, **small)
+        self._modes = pmui.RadioButtonGroup.from_param(
+            self.param.mode,
+            label="",
+            options={"New": "replace", "Add": "add", "Subtract": "subtract"},
+            size="small",
+            margin=(8, 6),
+        )
+        self._clear = pmui.Button(
+            label="Clear",
+            icon="close",
+            size="small",
+            variant="text",
+            description="Select nothing and forget the clicked point.",
+            on_click=lambda event: self.session.clear_selection(),
+            margin=(8, 6),
+        )
+        self._contours = pmui.Switch.from_param(self.param.contours, label="Contours", size="small")
+        self._weights = pmui.Switch.from_param(self.param.weighted, label="Weights", size="small")
+        self._count = pmui.Typography("", variant="body2", margin=(4, 10))
+        self._message = pmui.Typography(
+            "Load trajectories to see their landscape.", variant="body1", margin=20
+        )
+        self._colour_by.param.watch(self._choose_colour, "value")
+        self._x.param.watch(self._choose_axes, "value")
+        self._y.param.watch(self._choose_axes, "value")
+
+    def _make_map(self):
+        self._redraw = Redraw()
+        self._window = hv.streams.RangeXY()
+        self._size = hv.streams.PlotSize()
+        self.map = hv.DynamicMap(self._draw, streams=[self._redraw, self._window, self._size]).opts(
+            hv.opts.Overlay(
+                responsive=True,
+                hooks=[hooks.selection_is_ours, self._listen],
+            )
+        )
+        self._streams = [
+            hv.streams.Lasso(source=self.map),
+            hv.streams.BoundsXY(source=self.map),
+            hv.streams.SingleTap(source=self.map),
+        ]
+        for stream, react in zip(self._streams, (self._lasso, self._box, self._tap), strict=True):
+            stream.add_subscriber(react)
+        self._pane = pn.pane.HoloViews(self.map, sizing_mode="stretch_both", min_height=320)
+        self._tools = pmui.Row(
+            self._colour_by, self._x, self._y, self._contours, self._weights, sizing_mode="stretch_width"
+        )
+        self._status = pmui.Row(self._modes, self._clear, self._count, sizing_mode="stretch_width")
+        self._layout = pmui.Column(
+            self._tools, self._message, self._pane, self._status, sizing_mode="stretch_both"
+        )
+
+    # ---- the session changed
+
+    def _on_content(self, *events):
+        """Another dataset or model: other choices, other axes, other colours."""
+        loaded = self.session.dataset is not None
+        self._message.visible = not loaded
+        for part in (self._tools, self._pane, self._status):
+            part.visible = loaded
+        if loaded:
+            self._offer_choices()
+        self._set_view()
+
+    def _offer_choices(self):
+        groups = axis_choices(self.session)
+        known = {name for names in groups.values() for name in names} | {FREE_ENERGY}
+        defaults = default_axes(self.session)
+        changed = defaults != self._defaults
+        self._defaults = defaults
+        axes = defaults if changed or not set(self.axes) <= known else self.axes
+        with self._settle():
+            self._x.param.update(groups=groups, value=axes[0])
+            self._y.param.update(groups={**groups, "Profile": [FREE_ENERGY]}, value=axes[1])
+            self._colour_by.groups = colouring.choices(self.session)
+            self._weights.visible = "weight" in self.session.dataset
+            self.axes = axes
+
+    @contextmanager
+    def _settle(self):
+        """While the page itself sets its widgets, they don't answer."""
+        self._settling = True
+        try:
+            yield
+        finally:
+            self._settling = False
+
+    def _on_colour(self, *events):
+        self._colouring = None
+        self._refresh()
+
+    def _on_marks(self, *events):
+        self._refresh()
+
+    @param.depends("axes", "weighted", watch=True)
+    def _set_view(self):
+        """Place the frames anew and show all of them."""
+        if self._settling:
+            return
+        self._view, self._colouring = None, None
+        if self.session.dataset is not None:
+            self._view = make_view(self.session, self.axes, weighted=self.weighted)
+            self._view.nearest.prepare()
+        self._window.update(x_range=None, y_range=None)
+        self._refresh()
+
+    @param.depends("contours", "dark", watch=True)
+    def _restyle(self):
+        self._colouring = None
+        self._refresh()
+
+    def _refresh(self):
+        self._redraw.event(version=self._redraw.version + 1)
+        selection = self.session.selection
+        share = f" ({selection.count / len(selection.mask):.1%})" if selection.count else ""
+        self._count.object = f"{selection.count:,} of {len(selection.mask):,} frames selected{share}"
+
+    # ---- drawing
+
+    def _draw(self, version, x_range, y_range, width, height, scale):
+        view = self._view
+        if view is None:
+            return plot_landscape(NO_LANDSCAPE, dark=self.dark)
+        shape = [int(np.clip((size or default) / PIXEL, 50, 800)) for size, default in ((width, 800), (height, 600))]
+        return plot_landscape(self._landscape(view), x_range, y_range, tuple(shape), dark=self.dark)
+
+    def _landscape(self, view):
+        session, result = self.session, self.session.result
+        colour_by, values, scale = self._coloured(view)
+        has_states = result is not None and result.state is not None
+        return Landscape(
+            xy=view.xy,
+            values=values,
+            scale=scale,
+            surface=view.surface,
+            show_surface=colour_by == FREE_ENERGY and not view.is_profile,
+            free_energy=view.free_energy,
+            state=result.state + 1 if has_states else None,
+            selected=session.selection.mask,
+            labels=view.labels,
+            limits=view.limits,
+            names={session.state_name(state): place for state, place in view.state_places(result).items()},
+            clicked=view.place_of(session, session.point) if session.point is not None else None,
+            current=tuple(view.xy[min(session.frame, len(view.xy) - 1)].tolist()),
+            contours=self.contours,
+        )
+
+    def _coloured(self, view):
+        """What is coloured by, the frames' values and their scale; kept until one of them changes."""
+        if self._colouring is None:
+            offered = {name for names in self._colour_by.groups.values() for name in names}
+            wanted = self.session.colour_by
+            name = wanted if wanted in offered else FREE_ENERGY
+            with self._settle():
+                self._colour_by.value = name
+            if name == FREE_ENERGY:
+                limits = (0.0, float(np.nanmax(view.surface)))
+                scale = sequential_scale("free energy (kT)", view.free_energy, dark=self.dark, limits=limits)
+                self._colouring = name, view.free_energy, scale
+            else:
+                self._colouring = name, *colouring.colouring(self.session, name, dark=self.dark)
+        return self._colouring
+
+    # ---- the user acts
+
+    def _choose_colour(self, event):
+        if not self._settling and event.new:
+            self.session.colour(event.new)
+
+    def _choose_axes(self, event):
+        if not self._settling and self._x.value and self._y.value:
+            self.axes = (self._x.value, self._y.value)
+
+    def _listen(self, plot, element):
+        """Notice the keys held when a drag starts, which the selection's own event does not tell."""
+        if plot.state.id not in self._listening:
+            self._listening.add(plot.state.id)
+            plot.state.on_event("panstart", self._drag_started)
+
+    def _drag_started(self, event):
+        keys = event.modifiers or {}
+        adds = keys.get("shift") or keys.get("ctrl")
+        self._drag_mode = "subtract" if keys.get("alt") else "add" if adds else None
+
+    def _lasso(self, geometry):
+        if geometry is not None and len(geometry) >= 3 and self._view is not None:
+            self._select(regions.in_polygon(self._view.xy, geometry), "lasso")
+
+    def _box(self, bounds):
+        if bounds is not None and self._view is not None:
+            self._select(regions.in_box(self._view.xy, bounds), "box")
+
+    def _select(self, mask, shape):
+        mode, self._drag_mode = self._drag_mode or self.mode, None
+        where = self.session.active or "the map"
+        x, y = self._view.axes
+        self.session.select(mask, f"{shape} on {where} ({x}, {y})", mode)
+
+    def _tap(self, x, y):
+        if x is not None and y is not None and self._view is not None:
+            self.session.pick(self._view.point_at(self.session, x, y))

@@ -1,0 +1,91 @@
+"""Colours: states, sequential and cyclic scales, chosen to survive colour blindness.
+
+The state colours start from Okabe and Ito's set and go on by farthest points in CIELAB, under normal,
+deuteranope and protanope vision (Machado et al. 2009); the first 16 stay at least 16 (light) and 15 (dark)
+CIELAB units apart in all three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import colorcet
+import numpy as np
+from bokeh.palettes import Viridis256
+
+LIGHT = (
+    "#0072b2 #e69f00 #009e73 #cc79a7 #56b4e9 #d55e00 #851414 #0070f5 #ccd685 #663352"
+    " #2933a3 #e02952 #5c99ff #662970 #5ce0f5 #ad3d14 #a3d6a3 #ff8f52 #8f5285 #851f33"
+).split()
+DARK = (
+    "#4ea3e0 #f5b335 #2fbf94 #e093c0 #8fd3f7 #f0743a #2966eb #8fffa3 #995c3d #ad3d99"
+    " #7affd6 #3dcc66 #3d7ad6 #ccf57a #b84714 #8ff5f5 #0a998f #d61470 #7ae0a3 #66a366"
+).split()
+
+FREE_ENERGY = Viridis256
+CYCLIC = colorcet.CET_C2  # perceptually uniform, its two ends meet
+
+
+def state_colours(states, *, dark: bool = False) -> dict[int, str]:
+    """``{state: colour}``; a state's colour depends on its number only, so that subsets keep their colours.
+
+    Colours repeat after 20 states.
+    """
+    palette = DARK if dark else LIGHT
+    return {int(state): palette[int(state) % len(palette)] for state in states}
+
+
+def underlay(dark: bool) -> str:
+    """The grey of frames that are not selected."""
+    return "#5f6368" if dark else "#c3c7cc"
+
+
+def sequential(palette: Sequence[str] = Viridis256, dark: bool = False) -> list[str]:
+    """``palette`` without the end that would drown in the page's background."""
+    return list(palette[28:] if dark else palette[:244])
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How values become colours.
+
+    Attributes
+    ----------
+    label
+        What is shown, with its unit: the title of the colour bar.
+    kind
+        "sequential", "cyclic" (values are degrees) or "categorical" (values are 0, 1, ... in ``names``).
+    limits
+        Values of the first and the last colour.
+    palette
+        Colours from low to high; one per category where categorical.
+    names
+        Names of the categories.
+    """
+
+    label: str
+    kind: str
+    limits: tuple[float, float]
+    palette: tuple[str, ...]
+    names: tuple[str, ...] = ()
+
+
+def sequential_scale(label: str, values, *, dark: bool = False, limits=None) -> Scale:
+    """From the lowest to the highest finite value, or between ``limits``."""
+    if limits is None:
+        finite = values[np.isfinite(values)]
+        limits = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+    if limits[0] == limits[1]:
+        limits = (limits[0] - 0.5, limits[1] + 0.5)
+    return Scale(label, "sequential", limits, tuple(sequential(dark=dark)))
+
+
+def cyclic_scale(label: str) -> Scale:
+    """For angles in degrees, -180 to 180."""
+    return Scale(label, "cyclic", (-180.0, 180.0), tuple(CYCLIC))
+
+
+def categorical_scale(label: str, colours: dict[int, str], names: Sequence[str]) -> Scale:
+    """One colour per category, in the order of ``colours``."""
+    return Scale(label, "categorical", (-0.5, len(colours) - 0.5), tuple(colours.values()), tuple(names))

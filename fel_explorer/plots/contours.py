@@ -1,0 +1,48 @@
+"""Contour lines of a surface."""
+
+from __future__ import annotations
+
+import contourpy
+import holoviews as hv
+import numpy as np
+import xarray as xr
+
+from fel_explorer.plots.registry import register
+
+
+def contour_levels(top: float, step: float | None = None) -> np.ndarray:
+    """Levels every ``step`` kT from ``step`` to below ``top``; by default 1 kT, or more if they would crowd."""
+    step = step or max(1.0, np.ceil(top / 10))
+    return np.arange(step, top, step)
+
+
+def contour_lines(surface: xr.DataArray, levels) -> np.ndarray:
+    """Lines of equal value of ``surface`` (y, x), one after another with NaN between them, (vertex, 2)."""
+    generator = contourpy.contour_generator(
+        surface["x"].values, surface["y"].values, np.ma.masked_invalid(surface.values)
+    )
+    gap = np.full((1, 2), np.nan)
+    lines = [part for level in levels for line in generator.lines(level) for part in (line, gap)]
+    return np.concatenate([gap, *lines])
+
+
+def _example(draw, rng, **theme):
+    axis = np.linspace(-1, 1, 20)
+    bowl = xr.DataArray(axis[:, None] ** 2 + axis**2, dims=("y", "x"), coords={"y": axis, "x": axis})
+    return draw(bowl, [0.5, 1.0], **theme)
+
+
+@register(_example)
+def plot_contours(surface: xr.DataArray, levels, *, dark=False) -> hv.Curve:
+    """Contour lines of ``surface`` (y, x; NaN where unknown) at ``levels``.
+
+    One curve with gaps: as hundreds of separate lines they would take a redraw several times as long.
+    """
+    return draw_lines(contour_lines(surface, levels), dark=dark)
+
+
+def draw_lines(vertices: np.ndarray, *, dark=False, width=0.9, alpha=0.45) -> hv.Curve:
+    """Thin lines through ``vertices`` (vertex, 2), broken where they are NaN."""
+    return hv.Curve((vertices[:, 0], vertices[:, 1]), "x", "y").opts(
+        color="#ffffff" if dark else "#202020", line_width=width, alpha=alpha, show_legend=False
+    )

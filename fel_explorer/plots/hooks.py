@@ -1,0 +1,64 @@
+"""Adjustments of Bokeh models that HoloViews makes once and does not update."""
+
+from __future__ import annotations
+
+from bokeh.models import BasicTicker, BoxSelectTool, CustomJS, FixedTicker, LassoSelectTool
+
+from fel_explorer.plots.colours import Scale
+
+_ONLY_NUMBERS = "export default (args, tool, {value}) => isFinite(value)"
+
+
+def colour_bar(scale: Scale):
+    """Keep title and ticks of the colour bar in step with ``scale``."""
+
+    def hook(plot, element):
+        bar = plot.handles.get("colorbar")
+        if bar is None:
+            return
+        if scale.kind == "categorical":
+            ticker = FixedTicker(ticks=list(range(len(scale.names))))
+        elif scale.kind == "cyclic":
+            ticker = FixedTicker(ticks=[-180, -90, 0, 90, 180])
+        else:
+            ticker = BasicTicker()
+        overrides = dict(enumerate(scale.names))
+        if (bar.title, bar.major_label_overrides) != (scale.label, overrides) or type(
+            bar.ticker
+        ) is not type(ticker):
+            bar.update(title=scale.label, ticker=ticker, major_label_overrides=overrides)
+
+    return hook
+
+
+def axes(limits, labels):
+    """Label the axes, and show ``limits`` whenever they are others than before."""
+
+    def hook(plot, element):
+        x_range, y_range = plot.handles["x_range"], plot.handles["y_range"]
+        plot.handles["xaxis"].axis_label, plot.handles["yaxis"].axis_label = labels
+        if plot.handles.get("shown limits") == (limits, labels):
+            return
+        plot.handles["shown limits"] = (limits, labels)
+        for axis, (low, high) in ((x_range, limits[0]), (y_range, limits[1])):
+            axis.update(start=low, end=high, reset_start=low, reset_end=high)
+
+    return hook
+
+
+def hover_only_over_data(field: str):
+    """No tooltip where ``field`` is NaN."""
+
+    def hook(plot, element):
+        hover = plot.handles.get("hover")
+        if hover is not None and field not in hover.filters:
+            hover.filters = {field: CustomJS(code=_ONLY_NUMBERS)}
+
+    return hook
+
+
+def selection_is_ours(plot, element):
+    """Keep Bokeh's select tools from dimming glyphs: the selection is drawn from the session's mask."""
+    for tool in plot.state.toolbar.tools:
+        if isinstance(tool, LassoSelectTool | BoxSelectTool):
+            tool.renderers = []

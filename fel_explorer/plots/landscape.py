@@ -1,0 +1,273 @@
+"""The interactive map: frames in grey, what is selected in colour, contours, names and marks, in one overlay.
+
+The overlay always has the same layers in the same order, empty ones too, because a DynamicMap updates its
+layers by their place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import holoviews as hv
+import numpy as np
+import xarray as xr
+from scipy.ndimage import distance_transform_edt
+
+from fel_explorer.plots import hooks
+from fel_explorer.plots.colours import Scale, sequential_scale, underlay
+from fel_explorer.plots.contours import contour_levels, draw_lines, plot_contours
+from fel_explorer.plots.free_energy import free_energy_surface
+from fel_explorer.plots.pixels import Pixels, plot_pixels, rasterize
+from fel_explorer.plots.points import MAX_POINTS, plot_points
+from fel_explorer.plots.registry import register
+from fel_explorer.plots.style import FRAME, axis_limits
+
+TOOLS = ["pan", "wheel_zoom", "box_zoom", "lasso_select", "box_select", "reset", "hover"]
+
+
+@dataclass(frozen=True, eq=False)
+class Landscape:
+    """Everything that `plot_landscape` draws.
+
+    Attributes
+    ----------
+    xy
+        (frame, 2) positions.
+    values, scale
+        (frame,) what colours the frames, and how; frames whose value is NaN stay grey.
+    surface
+        Free energy in kT: (y, x), or (x,) where the map is a profile.
+    show_surface
+        Whether the surface itself is drawn in place of frames while nothing is selected.
+    free_energy
+        (frame,) kT, for the hover tool.
+    state
+        (frame,) int numbers of states from 1, for the hover tool, or None.
+    selected
+        (frame,) bool.
+    labels
+        Labels of the axes.
+    limits
+        ((left, right), (bottom, top)) that show everything.
+    names
+        {name of a state: its place (x, y)}.
+    marks
+        Places of the clicked point, then of the current frame; either may be missing.
+    """
+
+    xy: np.ndarray
+    values: np.ndarray
+    scale: Scale
+    surface: xr.DataArray
+    show_surface: bool
+    free_energy: np.ndarray
+    state: np.ndarray | None
+    selected: np.ndarray
+    labels: tuple[str, str]
+    limits: tuple[tuple[float, float], tuple[float, float]]
+    names: dict[str, tuple[float, float]] = field(default_factory=dict)
+    clicked: tuple[float, float] | None = None
+    current: tuple[float, float] | None = None
+    contours: bool = True
+
+
+NO_LANDSCAPE = Landscape(
+    xy=np.zeros((0, 2)),
+    values=np.zeros(0),
+    scale=sequential_scale("", np.zeros(0)),
+    surface=xr.DataArray(np.full((2, 2), np.nan), dims=("y", "x"), coords={"y": [0, 1], "x": [0, 1]}),
+    show_surface=False,
+    free_energy=np.zeros(0),
+    state=None,
+    selected=np.zeros(0, bool),
+    labels=("", ""),
+    limits=((0.0, 1.0), (0.0, 1.0)),
+    contours=False,
+)
+
+
+def frames_in(landscape: Landscape, x_range, y_range) -> np.ndarray:
+    """Indices of the frames in a window, ascending."""
+    x, y = landscape.xy.T
+    inside = (x >= x_range[0]) & (x <= x_range[1]) & (y >= y_range[0]) & (y <= y_range[1])
+    return np.flatnonzero(inside)
+
+
+def _example(draw, rng, **theme):
+    xy = rng.normal(size=(2000, 2))
+    surface = free_energy_surface(xy, bins=40)
+    x = xy[:, 0].astype(np.float32)
+    landscape = Landscape(
+        xy=xy,
+        values=x,
+        scale=sequential_scale("x", x, **theme),
+        surface=surface,
+        show_surface=False,
+        free_energy=x,
+        state=None,
+        selected=x > 0,
+        labels=("CV 1", "CV 2"),
+        limits=(axis_limits(xy[:, 0]), axis_limits(xy[:, 1])),
+        names={"right": (1.0, 0.0)},
+        clicked=(0.0, 0.0),
+        current=(0.5, 0.5),
+    )
+    return draw(landscape, **theme)
+
+
+@register(_example)
+def plot_landscape(landscape: Landscape, x_range=None, y_range=None, shape=(300, 240), *, dark=False):
+    """Overlay of the map within a window (default: everything), with ``shape`` pixels along (x, y)."""
+    window = (x_range or landscape.limits[0], y_range or landscape.limits[1])
+    inside = frames_in(landscape, *window)
+    any_selected = bool(landscape.selected.any())
+    coloured = inside[landscape.selected[inside]] if any_selected else inside
+    grid = {"x_range": window[0], "y_range": window[1], "shape": shape}
+    as_points = len(inside) <= MAX_POINTS
+    whole_surface = landscape.show_surface and not any_selected
+    grey_needed = any_selected or not np.isfinite(landscape.values).all()
+    nobody = inside[:0]
+    grey_pixels = inside if grey_needed and not as_points else nobody
+    grey_points = inside if grey_needed and as_points and not whole_surface else nobody
+    if whole_surface:
+        image = _surface_pixels(landscape)
+    else:
+        image = _rasterize(landscape, coloured if not as_points else nobody, grid)
+    points = coloured if as_points and not whole_surface else nobody
+    layers = [
+        _grey_image(landscape, grey_pixels, grid, dark),
+        _colour_image(landscape, image),
+        _grey_points(landscape, grey_points, dark, len(inside)),
+        _colour_points(landscape, points, len(inside)),
+        _lines(landscape, dark),
+        _marks(landscape, dark),
+        _names(landscape, dark),
+    ]
+    return hv.Overlay(layers).opts(
+        xlabel=landscape.labels[0], ylabel=landscape.labels[1], show_legend=False, **FRAME
+    )
+
+
+def _surface_pixels(landscape):
+    """The surface as an image, each known cell with its nearest frame for the hover tool."""
+    surface = landscape.surface
+    step = [float(surface[name][1] - surface[name][0]) for name in ("x", "y")]
+    left, bottom = (float(surface[name][0]) - s / 2 for name, s in zip(("x", "y"), step, strict=True))
+    right, top = (float(surface[name][-1]) + s / 2 for name, s in zip(("x", "y"), step, strict=True))
+    pixels = rasterize(
+        landscape.xy, None, x_range=(left, right), y_range=(bottom, top), shape=surface.shape[::-1]
+    )
+    nearest = distance_transform_edt(pixels.frame < 0, return_distances=False, return_indices=True)
+    return Pixels(surface.values.astype(np.float32), pixels.frame[tuple(nearest)], pixels.bounds)
+
+
+def _rasterize(landscape, frames, grid):
+    if len(frames) == 0:
+        return None
+    return rasterize(landscape.xy, landscape.values, frames=frames, kind=landscape.scale.kind, **grid)
+
+
+def _or_nothing(pixels, landscape):
+    """``pixels`` and their opacity; instead of none or only empty ones an invisible speck in the corner."""
+    if pixels is not None and np.isfinite(pixels.values).any():
+        return pixels, 1.0
+    (left, right), (bottom, top) = landscape.limits
+    speck = (left, bottom, left + 1e-6 * (right - left), bottom + 1e-6 * (top - bottom))
+    return Pixels(np.zeros((2, 2), np.float32), np.zeros((2, 2), np.int32), speck), 0.0
+
+
+def _hover_columns(landscape, frame):
+    """What the tooltip tells of each of ``frame`` (any shape); always the same columns."""
+    if len(landscape.xy) == 0:
+        return {name: np.zeros(np.shape(frame)) for name in ("F", "state")}
+    state = np.zeros(np.shape(frame), np.int32) if landscape.state is None else landscape.state[frame]
+    return {"F": landscape.free_energy[frame], "state": state}
+
+
+def _tooltips(landscape):
+    scale, state = landscape.scale, [("state", "@state")] if landscape.state is not None else []
+    named = scale.label.startswith("free energy") or scale.kind == "categorical"
+    shown = [] if named else [(scale.label, "$VALUE{0.00}")]
+    return [("frame", "@frame"), *state, ("free energy", "@F{0.0} kT"), *shown]
+
+
+def _colour_image(landscape, pixels):
+    pixels, alpha = _or_nothing(pixels, landscape)
+    columns = _hover_columns(landscape, pixels.frame)
+    tooltips = [(name, text.replace("$VALUE", "@image")) for name, text in _tooltips(landscape)]
+    return plot_pixels(pixels, landscape.scale, columns=columns).opts(
+        apply_ranges=False,
+        alpha=alpha,
+        default_tools=[],
+        tools=TOOLS,
+        active_tools=["lasso_select", "wheel_zoom"],
+        hover_tooltips=tooltips,
+        hooks=[
+            hooks.hover_only_over_data("@image"),
+            hooks.colour_bar(landscape.scale),
+            hooks.axes(landscape.limits, landscape.labels),
+        ],
+    )
+
+
+def _grey_image(landscape, frames, grid, dark):
+    pixels = rasterize(landscape.xy, frames=frames, **grid) if len(frames) else None
+    pixels, alpha = _or_nothing(pixels, landscape)
+    return hv.Image(pixels.values, ["x", "y"], "frames here", bounds=pixels.bounds).opts(
+        cmap=[underlay(dark)], clim=(0, 1), alpha=alpha, apply_ranges=False
+    )
+
+
+def _colour_points(landscape, frames, n_shown):
+    columns = {"frame": frames, **_hover_columns(landscape, frames)}
+    tooltips = [(name, text.replace("$VALUE", "@value")) for name, text in _tooltips(landscape)]
+    points = plot_points(
+        landscape.xy[frames], landscape.values[frames], landscape.scale, columns=columns, n_shown=n_shown
+    )
+    return points.opts(apply_ranges=False, colorbar=False, tools=["hover"], hover_tooltips=tooltips)
+
+
+def _grey_points(landscape, frames, dark, n_shown):
+    flat = Scale("frames", "sequential", (0.0, 1.0), (underlay(dark),))
+    points = plot_points(landscape.xy[frames], np.zeros(len(frames)), flat, alpha=0.5, n_shown=n_shown)
+    return points.opts(apply_ranges=False, colorbar=False)
+
+
+def _lines(landscape, dark):
+    surface = landscape.surface
+    if surface.ndim == 1:
+        profile = np.column_stack([surface["x"].values, surface.values])
+        return draw_lines(profile, dark=dark, width=2, alpha=0.8).opts(apply_ranges=False)
+    levels = contour_levels(float(np.nanmax(surface))) if landscape.contours else []
+    return plot_contours(surface, levels, dark=dark).opts(apply_ranges=False)
+
+
+def _marks(landscape, dark):
+    """A ring where was clicked and a dot at the current frame."""
+    ink, paper = ("#ffffff", "#000000") if dark else ("#000000", "#ffffff")
+    marks = []
+    if landscape.current is not None:
+        marks.append((*landscape.current, 9, ink, paper, 1.5))
+    if landscape.clicked is not None:
+        marks.append((*landscape.clicked, 19, "#00000000", ink, 3.0))
+    return hv.Points(marks, ["x", "y"], ["size", "fill", "line", "width"]).opts(
+        size="size",
+        fill_color="fill",
+        line_color="line",
+        line_width="width",
+        apply_ranges=False,
+        show_legend=False,
+    )
+
+
+def _names(landscape, dark):
+    rows = [(x, y, name) for name, (x, y) in landscape.names.items()]
+    return hv.Labels(rows, ["x", "y"], "name").opts(
+        text_color="#ffffff" if dark else "#101010",
+        text_outline_color="#101010" if dark else "#ffffff",
+        text_outline_width=3,
+        text_font_size="12pt",
+        text_font_style="bold",
+        apply_ranges=False,
+        show_legend=False,
+    )

@@ -1,0 +1,15 @@
+"""What all plots share: sizes that read on a projector, and sensible axis limits."""
+
+from __future__ import annotations
+
+import numpy as np
+
+FONT_SIZES = {"labels": "13pt", "ticks": "12pt", "clabel": "12pt", "cticks": "12pt", "legend": "12pt"}
+FRAME = {"fontsize": FONT_SIZES, "responsive": True, "min_height": 120, "min_width": 120}
+
+
+def axis_limits(values, margin=0.04) -> tuple[float, float]:
+    """Lowest and highest value with a margin (a fraction of the span) on both sides; never of zero width."""
+    low, high = float(np.min(values)), float(np.max(values))
+    span = (high - low) or max(abs(low), 1.0)
+    return low - margin * span, high + margin * span

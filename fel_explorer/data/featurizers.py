@@ -267,7 +267,7 @@ class SidechainTorsions(_Torsions):
 @register_featurizer
 @dataclass
 class Contacts(Featurizer):
-    """Contacts between residues: 1 / (1 + (d / cutoff)^6), which goes smoothly from 1 to 0, 1/2 at the cutoff.
+    """Contacts between residues: 1 / (1 + (d / cutoff)^6), smoothly from 1 to 0, 1/2 at the cutoff.
 
     This is PLUMED's rational switching function with n=6, m=12. ``scheme`` is "closest-heavy" (d is the
     shortest distance between heavy atoms of the two residues) or "ca" (between their C-alphas); ``cutoff`` in

@@ -199,7 +199,8 @@ class Reader:
                 )
         elif head[:3] == b"CDF":
             try:
-                netcdf_file(str(self.path), mmap=True).close()
+                with self.path.open("rb") as stream:
+                    netcdf_file(stream, mmap=True).close()
             except (ValueError, TypeError) as error:
                 raise truncated(self.path, "its last frames are missing") from error
         elif self.extension in {".xtc", ".trr"}:

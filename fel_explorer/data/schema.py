@@ -61,6 +61,30 @@ def as_dataset(
     if isinstance(arrays, xr.Dataset):
         return validate(arrays)
     arrays = [np.asarray(a) for a in (arrays if isinstance(arrays, list | tuple) else [arrays])]
+    _check_arrays(arrays)
+    lengths = [len(a) for a in arrays]
+    with np.errstate(over="ignore"):  # what is too large for float32 is told by validate()
+        features = np.concatenate(arrays).astype(np.float32, copy=False)
+    dataset = assemble(
+        features,
+        feature_names or [f"x{i}" for i in range(arrays[0].shape[1])],
+        lengths,
+        time_step=time_step,
+        time_unit=time_unit,
+    )
+    if weights is not None:
+        weights = weights if isinstance(weights, list | tuple) else [weights]
+        weights = [np.asarray(w, float) for w in weights]
+        if [w.shape for w in weights] != [(n,) for n in lengths]:
+            raise FelError(
+                f"Weights of shapes {[w.shape for w in weights]} for trajectories of {lengths} frames.",
+                "Each trajectory needs one weight per frame.",
+            )
+        dataset["weight"] = ("frame", np.concatenate(weights))
+    return validate(dataset)
+
+
+def _check_arrays(arrays: list[np.ndarray]) -> None:
     if not arrays:
         raise FelError("An empty list of arrays.", "At least one array (frame, feature) is needed.")
     for index, array in enumerate(arrays):
@@ -75,18 +99,12 @@ def as_dataset(
                 f"Array {index} has {array.shape[1]} features and array 0 has {arrays[0].shape[1]}.",
                 "All trajectories share the same features.",
             )
-    lengths = [len(a) for a in arrays]
-    dataset = assemble(
-        np.concatenate(arrays).astype(np.float32, copy=False),
-        feature_names or [f"x{i}" for i in range(arrays[0].shape[1])],
-        lengths,
-        time_step=time_step,
-        time_unit=time_unit,
-    )
-    if weights is not None:
-        weights = weights if isinstance(weights, list | tuple) else [weights]
-        dataset["weight"] = ("frame", np.concatenate([np.asarray(w, float) for w in weights]))
-    return validate(dataset)
+        if len(array) == 0:
+            raise FelError(
+                f"Array {index} has no frames.", "Each trajectory needs at least one.", "Leave it out."
+            )
+        if array.dtype.kind not in "iufb":
+            raise FelError(f"Array {index} holds {array.dtype}.", "Features are real numbers.")
 
 
 def assemble(features, feature_names, lengths, *, time_step, time_unit="ps", attrs=None) -> xr.Dataset:
@@ -96,6 +114,8 @@ def assemble(features, feature_names, lengths, *, time_step, time_unit="ps", att
             f"{len(feature_names)} feature names for {features.shape[1]} features.",
             "One name per feature is needed.",
         )
+    if not (np.isfinite(time_step) and time_step > 0):
+        raise FelError(f"time_step={time_step}.", "The time between two frames is a positive number.")
     frame_in_trajectory = np.concatenate([np.arange(n) for n in lengths])
     return xr.Dataset(
         {"features": (("frame", "feature"), features)},
@@ -114,11 +134,11 @@ def validate(dataset: xr.Dataset, *, check_values: bool = True) -> xr.Dataset:
 
     ``check_values=False`` skips the pass over the features that looks for values that are not finite.
     """
-    for name in ("features", *BOOKKEEPING):
+    for name in ("features", "feature", *BOOKKEEPING):
         if name not in dataset:
             raise FelError(
                 f"The dataset has no variable '{name}'; it has {sorted(map(str, dataset.variables))}.",
-                "It needs features, time, trajectory and frame_in_trajectory.",
+                "It needs features, feature, time, trajectory and frame_in_trajectory.",
                 "Make datasets with fel.featurize(...) or fel.as_dataset(...).",
             )
     features = dataset["features"]
@@ -129,6 +149,12 @@ def validate(dataset: xr.Dataset, *, check_values: bool = True) -> xr.Dataset:
             f"The dataset has {dataset.sizes['frame']} frames and {dataset.sizes['feature']} features.",
             "At least one of each is needed.",
         )
+    names, counts = np.unique(dataset["feature"].values, return_counts=True)
+    if (counts > 1).any():
+        raise FelError(
+            f"{counts.max()} features are named '{names[counts.argmax()]}'.",
+            "Each feature needs a name of its own.",
+        )
     if not {"time_unit", "time_step"} <= dataset.attrs.keys():
         raise FelError(
             f"The dataset's attrs are {sorted(dataset.attrs)}.", "They need 'time_unit' and 'time_step'."
@@ -138,23 +164,31 @@ def validate(dataset: xr.Dataset, *, check_values: bool = True) -> xr.Dataset:
         _check_finite(dataset)
     if "weight" in dataset:
         weight = dataset["weight"].values
-        if not np.isfinite(weight).all() or (weight < 0).any() or weight.sum() <= 0:
+        if (
+            weight.shape != (dataset.sizes["frame"],)
+            or not np.isfinite(weight).all()
+            or (weight < 0).any()
+            or weight.sum() <= 0
+        ):
             raise FelError(
-                "'weight' has values that are negative or not finite, or is zero everywhere.",
-                "Weights are finite, not negative, and not all zero.",
+                "'weight' is negative or not finite somewhere, zero everywhere, or not along 'frame'.",
+                "Each frame has one weight: finite, not negative, and not all of them zero.",
             )
     return dataset
 
 
 def _check_order(dataset: xr.Dataset) -> None:
+    for name in BOOKKEEPING:
+        if dataset[name].dims != ("frame",):
+            raise FelError(f"'{name}' has dims {dataset[name].dims}.", "They must be ('frame',).")
     trajectory = dataset["trajectory"].values
-    expected = np.concatenate([np.arange(n) for n in trajectory_lengths(dataset)])
     if trajectory[0] != 0 or not np.isin(np.diff(trajectory), (0, 1)).all():
         raise FelError(
             "'trajectory' is not sorted or has gaps.",
             "Frames are ordered by trajectory, numbered from 0 without gaps.",
             "Make datasets with fel.featurize(...) or fel.as_dataset(...).",
         )
+    expected = np.concatenate([np.arange(n) for n in trajectory_lengths(dataset)])
     if not np.array_equal(dataset["frame_in_trajectory"].values, expected):
         raise FelError(
             "'frame_in_trajectory' does not count up from 0 within each trajectory.",
@@ -166,12 +200,13 @@ def _check_order(dataset: xr.Dataset) -> None:
 def _check_finite(dataset: xr.Dataset) -> None:
     features, block = dataset["features"], 262_144
     for start in range(0, dataset.sizes["frame"], block):
-        finite = np.isfinite(features[start : start + block].values)
+        values = features[start : start + block].values
+        finite = np.isfinite(values)
         if not finite.all():
             frame, feature = np.argwhere(~finite)[0]
             name = str(dataset["feature"].values[feature])
             raise FelError(
-                f"Feature '{name}' is {features.values[start + frame, feature]} at frame {start + frame}.",
+                f"Feature '{name}' is {values[frame, feature]} at frame {start + frame}.",
                 "All features must be finite numbers.",
                 "Remove broken frames from the trajectory or leave this feature out.",
             )
@@ -200,10 +235,12 @@ def lag_in_frames(dataset: xr.Dataset, lag_time: float) -> int:
     longest = int(trajectory_lengths(dataset).max())
     given = f"lag_time={lag_time:g}{unit} with a frame every {step:g}{unit}"
     given += f" and a longest trajectory of {longest} frames ({(longest - 1) * step:g}{unit})."
-    valid = f"The lag is a multiple of {step:g}{unit}, at least {step:g} and at most {(longest - 1) * step:g}{unit}."
-    lag = round(lag_time / step)
+    valid = f"The lag is a multiple of {step:g}{unit}, from {step:g} to {(longest - 1) * step:g}{unit}."
     if longest < 2:
         raise FelError(given, "A lag needs trajectories of at least two frames.", "Load longer trajectories.")
+    if not np.isfinite(lag_time):
+        raise FelError(given, valid)
+    lag = round(lag_time / step)
     if lag < 1 or abs(lag * step - lag_time) > 1e-6 * max(step, abs(lag_time)):
         nearest = max(1, lag) * step
         raise FelError(given, valid, f"Take lag_time={min(nearest, (longest - 1) * step):g}.")

@@ -1,0 +1,9 @@
+"""The dashboard; the only place that imports panel."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["jobs", "session"],
+    submod_attrs={"entry": ["explore"], "session": ["Result", "Selection", "Session"], "shell": ["Explorer"]},
+)

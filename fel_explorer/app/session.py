@@ -91,7 +91,8 @@ class Result:
     """A fitted method and what it says of the session's dataset; made by a job, read by every panel.
 
     ``embedding`` (frame, cv) float32; ``membership`` (frame, state) float32 or None; ``state`` (frame,)
-    int or None.  ``label`` names the model in the page ("IDM 1").
+    int or None.  ``label`` names the model in the page ("IDM 1").  ``partial`` is True for a training that
+    was stopped before its end.
     """
 
     label: str
@@ -100,15 +101,16 @@ class Result:
     membership: np.ndarray | None = None
     state: np.ndarray | None = None
     seconds: float = float("nan")
+    partial: bool = False
 
     @classmethod
-    def of(cls, label: str, method, dataset: xr.Dataset, seconds: float = float("nan")) -> Result:
+    def of(cls, label: str, method, dataset: xr.Dataset, seconds=float("nan"), partial=False) -> Result:
         """Embed (and assign) every frame of ``dataset`` with the fitted ``method``."""
         membership = state = None
         if method.has_states:
             membership = method.predict_proba(dataset).values
             state = membership.argmax(axis=1)
-        return cls(label, method, method.transform(dataset).values, membership, state, seconds)
+        return cls(label, method, method.transform(dataset).values, membership, state, seconds, partial)
 
     @property
     def cv_names(self) -> list[str]:
@@ -160,15 +162,22 @@ class Session(param.Parameterized):
 
     # ---- data and results
 
+    def open(self, trajectories) -> None:
+        """Take other trajectories, of which no features are known yet."""
+        self._reset(trajectories, None, 0)
+
     def load(self, dataset: xr.Dataset, trajectories=None) -> None:
         """Take another dataset: results, selection and history of the old one go."""
+        self._reset(trajectories, dataset, dataset.sizes["frame"])
+
+    def _reset(self, trajectories, dataset, n_frames):
         self._undo, self._redo = [], []
         self.param.update(
             trajectories=trajectories,
             dataset=dataset,
             results={},
             active="",
-            selection=Selection(np.zeros(dataset.sizes["frame"], bool)),
+            selection=Selection(np.zeros(n_frames, bool)),
             point=None,
             frame=0,
             colour_by="free energy",
@@ -176,6 +185,15 @@ class Session(param.Parameterized):
             can_undo=False,
             can_redo=False,
         )
+
+    def attach(self, dataset: xr.Dataset) -> None:
+        """Take the same frames with other columns: results, selection and history stay."""
+        if self.dataset is None or dataset.sizes["frame"] != self.dataset.sizes["frame"]:
+            raise FelError(
+                "Columns for other frames than the loaded ones.",
+                remedy="Use session.load(dataset) for another dataset.",
+            )
+        self.dataset = dataset
 
     @property
     def result(self) -> Result | None:

@@ -1,0 +1,128 @@
+"""The jobs of one page: what it submits, what it sees, and which results come into its session.
+
+Workers put events into a queue; the page calls `Board.tick` on its own thread, at most ten times a second.
+No panel import here.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+
+import param
+
+from fel_explorer.app.jobs import Event, Job, JobManager, manager
+from fel_explorer.app.session import Result, Session
+from fel_explorer.app.tasks import fingerprint, first_look, training
+
+log = logging.getLogger("fel_explorer")
+
+
+class Board(param.Parameterized):
+    """Jobs of a session's dataset, and those that this page asked for.
+
+    Watch ``version``: it counts up when something changed; ``ended`` is the job that ended last.
+    """
+
+    version = param.Integer(0)
+    ended = param.ClassSelector(class_=Job, default=None, allow_None=True, doc="The job that ended last.")
+
+    def __init__(self, session: Session, jobs: JobManager | None = None, owner: str = ""):
+        super().__init__()
+        self.session, self.manager = session, jobs or manager()
+        self.owner = owner or uuid.uuid4().hex
+        self._events = self.manager.subscribe()
+        self._watcher = session.param.watch(self._on_dataset, ["dataset"])
+        for job in self.manager.jobs(owner=self.owner)[::-1]:
+            if job.kind == "data" and job.state == "done":  # a reload: what this page had loaded last
+                self._take(job, show=True)
+                break
+        self._on_dataset()
+
+    def close(self) -> None:
+        """Let go of the session and of the manager; running jobs go on."""
+        self.session.param.unwatch(self._watcher)
+        self._events = None
+
+    @property
+    def jobs(self) -> list[Job]:
+        """Jobs of this dataset or of this page, oldest first."""
+        return self.manager.jobs(key=self.key, owner=self.owner)
+
+    @property
+    def current(self) -> Job | None:
+        """The job that the header shows: the oldest that runs or waits."""
+        active = [job for job in self.jobs if job.active]
+        return next((job for job in active if job.state == "running"), active[0] if active else None)
+
+    @property
+    def labels(self) -> set[str]:
+        """Labels in use: of the session's results and of the jobs."""
+        return {*self.session.results, *(job.label for job in self.jobs)}
+
+    def new_label(self, name: str) -> str:
+        """'IDM 1', 'IDM 2', ...: the first that neither the session nor a job of its dataset has."""
+        taken, number = self.labels, 1
+        while f"{name} {number}" in taken:
+            number += 1
+        return f"{name} {number}"
+
+    def submit(self, label: str, function, kind: str, checkpoint_dir=None) -> Job:
+        """Run ``function`` as a job of this page and of its dataset."""
+        job = self.manager.submit(
+            label, function, kind=kind, key=self.key, owner=self.owner, checkpoint_dir=checkpoint_dir
+        )
+        self.version += 1
+        return job
+
+    def cancel(self, job: Job) -> None:
+        self.manager.cancel(job)
+        self.version += 1
+
+    def resume(self, job: Job) -> Job:
+        again = self.manager.resume(job)
+        self.version += 1
+        return again
+
+    def tick(self) -> None:
+        """Apply what the workers said since the last call."""
+        if self._events is None:
+            return
+        mine = [event for event in self._events.drain() if self._concerns(event)]
+        for event in mine:
+            if not event.job.active:
+                self._take(event.job, show=event.job.owner == self.owner)
+                self.ended = event.job
+        if mine:
+            self.version += 1
+
+    def _concerns(self, event: Event) -> bool:
+        return event.job.owner == self.owner or bool(self.key and event.job.key == self.key)
+
+    def _on_dataset(self, *_):
+        """Another dataset: its finished results come in, as after a reload."""
+        self.key = fingerprint(self.session.dataset)
+        for job in self.jobs:
+            if isinstance(job.result, Result):
+                self._take(job, show=not self.session.active)
+        self.version += 1
+
+    def _take(self, job: Job, show: bool) -> None:
+        """Bring the result of an ended job into the session."""
+        if job.kind == "data" and job.result is not None and job.owner == self.owner:
+            self.manager.forget(older_than=job)
+            self._open(*job.result)
+        elif isinstance(job.result, Result) and job.key == self.key:
+            if self.session.results.get(job.label) is not job.result:
+                self.session.add_result(job.result, show=show)
+
+    def _open(self, dataset, trajectories) -> None:
+        if dataset is None:
+            self.session.open(trajectories)
+            return
+        self.session.load(dataset, trajectories)
+        if not self.session.results:
+            # a map to look at before anything is trained
+            method = first_look(dataset)
+            label = self.new_label(type(method).__name__)
+            self.submit(label, training(method, dataset, label, device="cpu"), kind="model")

@@ -1,0 +1,88 @@
+"""The one table of commands: header buttons, keyboard shortcuts and the help page are all made from it.
+
+To add a command add a row.  ``run`` gets the `Explorer`; ``enabled`` gets its `Session`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fel_explorer.app.session import Session
+
+
+@dataclass(frozen=True)
+class Command:
+    """One thing a user can ask for.
+
+    Attributes
+    ----------
+    id
+        Unique name.
+    title
+        For people; menu entry and help line.
+    shortcut
+        "ctrl+z", "escape", "[", ... as `normalise` of the page's key listener writes them.
+    run
+        Called with the explorer.
+    enabled
+        Whether it can run now, from the session.
+    icon
+        Material icon of its header button; '' for commands without one.
+    """
+
+    id: str
+    title: str
+    shortcut: str
+    run: Callable
+    enabled: Callable[[Session], bool] = lambda session: True
+    icon: str = ""
+
+
+def _has_states(session):
+    return session.result is not None and session.result.state is not None
+
+
+def _has_selection(session):
+    return session.selection.count > 0 or session.point is not None
+
+
+def _has_data(session):
+    return session.dataset is not None
+
+
+def step_state(session: Session, step: int) -> None:
+    """Select the next (or previous) populated state after the one that is selected."""
+    states = session.result.states()
+    chosen = session.result.state[session.selection.mask]
+    now = int(chosen[0]) if len(chosen) and (chosen == chosen[0]).all() else None
+    if now in states:
+        session.select_state(states[(states.index(now) + step) % len(states)])
+    else:
+        session.select_state(states[0 if step > 0 else -1])
+
+
+def step_frame(session: Session, step: int) -> None:
+    """Move the current frame, clamped to the dataset."""
+    last = session.dataset.sizes["frame"] - 1
+    session.frame = min(max(session.frame + step, 0), last)
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("undo", "Undo", "ctrl+z", lambda e: e.session.undo(), lambda s: s.can_undo, "undo"),
+    Command("redo", "Redo", "ctrl+y", lambda e: e.session.redo(), lambda s: s.can_redo, "redo"),
+    Command("clear", "Clear the selection", "escape", lambda e: e.session.clear_selection(), _has_selection),
+    Command("invert", "Invert the selection", "i", lambda e: e.session.invert_selection(), _has_data),
+    Command("next-state", "Select the next state", "]", lambda e: step_state(e.session, 1), _has_states),
+    Command("previous-state", "Select the previous state", "[", lambda e: step_state(e.session, -1), _has_states),
+    Command("next-frame", "Next frame", "arrowright", lambda e: step_frame(e.session, 1), _has_data),
+    Command("previous-frame", "Previous frame", "arrowleft", lambda e: step_frame(e.session, -1), _has_data),
+    Command("lasso", "Lasso tool", "l", lambda e: e.map.activate_lasso(), _has_data),
+    Command("theme", "Light or dark", "t", lambda e: e.toggle_theme(), icon="contrast"),
+    Command("help", "Keyboard shortcuts and help", "?", lambda e: e.toggle_help(), icon="help_outline"),
+)
+
+
+def by_shortcut() -> dict[str, Command]:
+    """{shortcut: command}."""
+    return {command.shortcut: command for command in COMMANDS}

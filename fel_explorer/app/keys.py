@@ -1,0 +1,50 @@
+"""The page's key listener."""
+
+from __future__ import annotations
+
+import param
+from panel.custom import JSComponent
+
+
+class Keys(JSComponent):
+    """Tells Python which of the known shortcuts was pressed; keys typed into a field are left alone.
+
+    Parameters
+    ----------
+    shortcuts
+        The shortcuts to listen to ("ctrl+z", "escape", "["); others are not sent.
+    on_key
+        Called with the shortcut.
+    """
+
+    shortcuts = param.List(default=[])
+
+    _esm = """
+    export function render({model}) {
+      const listen = (event) => {
+        const target = event.composedPath()[0]
+        const field = target.closest?.("input, textarea, select, [contenteditable=true]")
+        const typed = field && !["checkbox", "radio", "button"].includes(field.type)
+        if (typed || event.altKey || document.querySelector("[role=listbox], [role=menu]")) { return }
+        const key = (event.ctrlKey || event.metaKey ? "ctrl+" : "") + event.key.toLowerCase()
+        // arrows move sliders, tabs and tables that have the focus
+        const arrows = key.startsWith("arrow") && target.closest?.("[role=slider], [role=tab], [role=grid], input")
+        if (model.shortcuts.includes(key) && !arrows) {
+          event.preventDefault()
+          model.send_msg(key)
+        }
+      }
+      document.addEventListener("keydown", listen)
+      model.on("remove", () => document.removeEventListener("keydown", listen))
+      const element = document.createElement("span")
+      element.style.display = "none"
+      return element
+    }
+    """
+
+    def __init__(self, on_key, **params):
+        super().__init__(**params)
+        self._on_key = on_key
+
+    def _handle_msg(self, message):
+        self._on_key(message)

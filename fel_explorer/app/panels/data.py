@@ -1,0 +1,151 @@
+"""Data panel: open trajectories or the sample data, say what was loaded, attach per-frame columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import panel_material_ui as pmui
+from panel.viewable import Viewer
+
+from fel_explorer.app import tasks
+from fel_explorer.app.board import Board
+from fel_explorer.app.files import inside, sort_out
+from fel_explorer.app.session import Session
+from fel_explorer.errors import FelError
+
+TABLES = {".csv", ".tsv", ".txt", ".dat", ".xvg", ".edr"}
+
+
+class DataPanel(Viewer):
+    """What the explorer looks at; ``root`` is the only folder that the page may read."""
+
+    def __init__(self, session: Session, board: Board, root=".", **params):
+        super().__init__(**params)
+        self.session, self.board, self.root = session, board, Path(root).resolve()
+        wide = {"sizing_mode": "stretch_width", "size": "small"}
+        self.sample = pmui.Button(
+            label="Sample data", icon="science", variant="outlined", on_click=self._sample,
+            description="Alanine dipeptide: a small molecule with a slow phi and a faster psi torsion", **wide,
+        )
+        self.browse = pmui.Button(
+            label="Open files", icon="folder_open", variant="outlined", on_click=self._browse,
+            description="Choose trajectories and a topology on this machine", **wide,
+        )
+        self.columns = pmui.Button(
+            label="Attach columns", icon="table_chart", variant="text", on_click=self._browse_columns,
+            description="Per-frame values from a CSV or PLUMED COLVAR file: energies, weights, any observable",
+            **wide,
+        )
+        self.summary = pmui.Typography("", variant="body2", margin=(5, 10), sizing_mode="stretch_width")
+        self.files = pmui.FileSelector(
+            directory=str(self.root), root_directory=str(self.root), only_files=True, size=9,
+            sizing_mode="stretch_width",
+        )
+        self.stride = pmui.IntInput(
+            label="Stride", value=1, start=1, size="small", width=110, description="Use every n-th frame."
+        )
+        self.atoms = pmui.TextInput(
+            label="Atoms", placeholder="all", size="small", sizing_mode="stretch_width",
+            description="mdtraj selection such as protein, or name CA. Leave out water to save memory.",
+        )
+        self.confirm = pmui.Button(label="Open", color="primary", variant="contained", on_click=self._confirm)
+        self.help = pmui.Typography("", variant="body2", sizing_mode="stretch_width")
+        self.options = pmui.Row(self.stride, self.atoms, sizing_mode="stretch_width", margin=0)
+        self.dialog = pmui.Dialog(
+            self.help, self.files, self.options, self.confirm,
+            title="Open files", show_close_button=True, close_on_click=True, width_option="md",
+            sizing_mode="stretch_width",
+        )
+        self.layout = pmui.Column(
+            pmui.Row(self.sample, self.browse, sizing_mode="stretch_width", margin=0),
+            self.summary, self.columns, self.dialog, sizing_mode="stretch_width", margin=0,
+        )
+        self._watcher = session.param.watch(self._update, ["trajectories", "dataset"])
+        self._update()
+
+    def __panel__(self):
+        return self.layout
+
+    def close(self) -> None:
+        self.session.param.unwatch(self._watcher)
+
+    # ---- what the buttons do
+
+    def open(self, paths, topology=None, stride: int = 1, atoms: str | None = None) -> None:
+        """Open trajectories below the root, as a job.
+
+        Raises
+        ------
+        FelError
+            If a path is outside of the root, or the choice has no trajectory.
+        """
+        trajectories, found = sort_out(inside(self.root, paths))
+        if topology is not None:
+            [found] = inside(self.root, [topology])
+        label = trajectories[0].name if len(trajectories) == 1 else f"{len(trajectories)} trajectories"
+        self.board.submit(f"Open {label}", tasks.opening(trajectories, found, stride, atoms or None), kind="data")
+
+    def attach(self, path) -> None:
+        """Attach the columns of a table below the root to the dataset."""
+        if self.session.dataset is None:
+            raise FelError("No dataset to attach columns to.", remedy="Compute features first.")
+        from fel_explorer.data import attach_columns
+
+        [table] = inside(self.root, [path])
+        self.session.attach(attach_columns(self.session.dataset, table))
+
+    def _sample(self, _event):
+        self.board.submit("Sample data", tasks.sample(), kind="data")
+
+    def _browse(self, _event):
+        self._show("Open files", "Choose one or more trajectories and, where they need one, their topology "
+                   "(PDB, GRO, PSF, PRMTOP).", options=True)
+
+    def _browse_columns(self, _event):
+        self._show("Attach columns", "Choose one table with one row per frame: CSV with a header line, or COLVAR.",
+                   options=False)
+
+    def _show(self, title, text, options):
+        self.dialog.title, self.help.object = title, text
+        self.options.visible, self.files.value = options, []
+        self.confirm.label = title.split()[0]
+        self.dialog.open = True
+
+    def _confirm(self, _event):
+        chosen = list(self.files.value)
+        if self.options.visible:
+            self.open(chosen, stride=self.stride.value, atoms=self.atoms.value)
+        elif len(chosen) != 1:
+            raise FelError(f"{len(chosen)} files are chosen.", "Columns come from one table.")
+        else:
+            self.attach(chosen[0])
+        self.dialog.open = False
+
+    def _update(self, *_):
+        self.summary.object = describe(self.session.trajectories, self.session.dataset)
+        self.columns.visible = self.session.dataset is not None
+
+
+def describe(trajectories, dataset) -> str:
+    """Files, atoms, frames, simulated time and frame step, in words."""
+    if trajectories is None and dataset is None:
+        return "Nothing is loaded. The sample data are a good start."
+    lines = []
+    if trajectories is not None:
+        n = len(trajectories.files)
+        lines.append(f"**{n} file{'s' if n > 1 else ''}**, {trajectories.n_atoms} atoms")
+        frames, step, unit = trajectories.n_frames, trajectories.time_step, "ps"
+    else:
+        n = int(dataset["trajectory"].values[-1]) + 1
+        lines.append(f"**{n} trajector{'ies' if n > 1 else 'y'}** of arrays")
+        frames, step, unit = dataset.sizes["frame"], dataset.attrs["time_step"], dataset.attrs["time_unit"]
+    lines.append(f"{frames:,} frames, one every {step:g}{'' if unit == '1' else ' ' + unit}")
+    total = frames * step
+    if unit == "ps":
+        lines.append(f"{total / 1000:,.4g} ns in all" if total >= 1000 else f"{total:,.4g} ps in all")
+    extra = [] if dataset is None else [str(n) for n in dataset.data_vars if n != "features"]
+    if extra:
+        lines.append("columns: " + ", ".join(extra))
+    if trajectories is not None and trajectories.time_note:
+        lines.append(f"*{trajectories.time_note}*")
+    return "  \n".join(lines)

@@ -1,0 +1,184 @@
+"""The explorer: lays the panels out, runs commands, and shows errors; nothing else."""
+
+from __future__ import annotations
+
+import logging
+import weakref
+
+import panel as pn
+import panel_material_ui as pmui
+import xarray as xr
+from panel.viewable import Viewer
+
+from fel_explorer.app.board import Board
+from fel_explorer.app.commands import Command, by_shortcut
+from fel_explorer.app.header import CommandButtons, JobBar, device_text
+from fel_explorer.app.help import help_dialog
+from fel_explorer.app.keys import Keys
+from fel_explorer.app.panels import DataPanel, FeaturesPanel, MapPanel, ModelPanel, SelectionPanel, StructurePanel
+from fel_explorer.app.session import Result, Session
+from fel_explorer.data import schema
+from fel_explorer.errors import FelError
+
+log = logging.getLogger("fel_explorer")
+
+TICK = 100  # ms between two looks at the queue of events
+THEME = {
+    "light": {"palette": {"primary": {"main": "#155e75"}, "secondary": {"main": "#b45309"}}},
+    "dark": {"palette": {"primary": {"main": "#67c5de"}, "secondary": {"main": "#f59e0b"}}},
+}
+PAGE_STYLE = {}
+
+
+class Explorer(Viewer):
+    """Dataset, models, map and structures of one landscape on one page.
+
+    Parameters
+    ----------
+    session
+        The state to show; watch or drive it from outside: ``explorer.session.selection``.
+    root
+        The folder that the file browser may see.
+    owner
+        Token of the page, by which a reload finds its data and jobs again.
+    """
+
+    def __init__(self, session: Session | None = None, *, root=".", owner="", **params):
+        super().__init__(**params)
+        self.session = session or Session()
+        self.board = Board(self.session, owner=owner)
+        self.data = DataPanel(self.session, self.board, root=root)
+        self.features = FeaturesPanel(self.session, self.board)
+        self.model = ModelPanel(self.session, self.board)
+        self.map = MapPanel(self.session)
+        self.structure = StructurePanel(self.session)
+        self.selection = SelectionPanel(self.session)
+        self.jobs = JobBar(self.board)
+        self.buttons = CommandButtons(self.session, self.run)
+        self.help = help_dialog()
+        self._page: pmui.Page | None = None
+        self._ticking = None
+        self._watcher = self.board.param.watch(self._on_ended, "ended")
+
+    # ---- showing
+
+    @property
+    def page(self) -> pmui.Page:
+        """The explorer as a whole browser page."""
+        if self._page is None:
+            self._page = pmui.Page(
+                title="fel_explorer",
+                sidebar=self._tools(),
+                sidebar_width=320,
+                main=[self._centre(sizing_mode="stretch_both")],
+                header=self._header(),
+                theme_toggle=False,
+                theme_config=THEME,
+                busy_indicator=None,
+                sx=PAGE_STYLE,
+            )
+            self._start()
+        return self._page
+
+    def __panel__(self):
+        """The explorer as a layout, as in a notebook."""
+        self._start()
+        return pmui.Column(
+            pmui.Row(*self._header(), sizing_mode="stretch_width"),
+            pmui.Row(pmui.Column(*self._tools(), width=320, scroll=True, height=640), self._centre(height=640)),
+            sizing_mode="stretch_width",
+        )
+
+    def servable(self, title="fel_explorer", **options):
+        """Show it as the page of a `panel serve` script."""
+        self.page.servable(title=title, **options)
+        return self
+
+    def show(self, title="fel_explorer", **options):
+        """Open it in a browser tab; returns the server."""
+        return self.page.show(title=title, **options)
+
+    def _header(self):
+        device = pmui.Chip(device_text(), icon="memory", size="small", variant="outlined", color="default")
+        keys = Keys(self._on_key, shortcuts=list(by_shortcut()))
+        return [pmui.Row(sizing_mode="stretch_width"), self.jobs, device, self.buttons, keys, self.help]
+
+    def _tools(self):
+        titles = {"1  Data": self.data, "2  Features": self.features, "3  Model": self.model}
+        return [
+            pmui.Accordion(
+                *titles.items(), active=[0, 2], disable_gutters=True, sizing_mode="stretch_width", margin=0
+            )
+        ]
+
+    def _centre(self, **size):
+        right = pmui.Column(
+            pmui.Paper(self.structure, elevation=1, sizing_mode="stretch_both", margin=4, sx={"flex": "3 1 0"}),
+            pmui.Paper(self.selection, elevation=1, sizing_mode="stretch_width", margin=4),
+            sizing_mode="stretch_both",
+        )
+        left = pmui.Paper(self.map, elevation=1, sizing_mode="stretch_both", margin=4)
+        return pmui.Row(left, right, sizing_mode="stretch_width" if "height" in size else "stretch_both", margin=4)
+
+    # ---- commands and errors
+
+    def run(self, command: Command) -> None:
+        """Run a command if it is enabled; its errors become notifications."""
+        if not command.enabled(self.session):
+            return
+        try:
+            command.run(self)
+        except FelError as error:
+            self.tell(error)
+
+    def toggle_theme(self) -> None:
+        self.page.dark_theme = not self.page.dark_theme
+
+    def toggle_help(self) -> None:
+        self.help.open = not self.help.open
+
+    def tell(self, error: Exception) -> None:
+        """Show an error: a `FelError` in its three parts, any other in short, with the log for the rest."""
+        if isinstance(error, FelError):
+            message = "\n".join(filter(None, (error.given, error.valid, error.remedy)))
+        else:
+            log.error("unexpected error", exc_info=error)
+            message = f"Something went wrong: {type(error).__name__}: {error}\nThe session goes on; the log says more."
+        if pn.state.notifications is not None:
+            pn.state.notifications.error(message, duration=12_000)
+
+    def _on_key(self, shortcut):
+        command = by_shortcut().get(shortcut)
+        if command is not None:
+            self.run(command)
+
+    def _on_ended(self, event):
+        job = event.new
+        if job.error is not None:
+            self.tell(job.error)
+
+    # ---- life
+
+    def _start(self):
+        if self._ticking is None:
+            self._ticking = pn.state.add_periodic_callback(self._tick, period=TICK)
+            if pn.state.curdoc is not None:
+                pn.config.exception_handler = self.tell
+                pn.state.on_session_destroyed(self._destroyed)
+
+    def _tick(self):
+        with pn.io.hold():
+            self.board.tick()
+
+    def _destroyed(self, _context):
+        self.close()
+
+    def close(self) -> None:
+        """Let go of everything that outlives the page: periodic callback, queue, watchers."""
+        if self._ticking is not None:
+            self._ticking.stop()
+        self.board.param.unwatch(self._watcher)
+        for part in (self.jobs, self.buttons, self.data, self.features, self.model, self.board):
+            part.close()
+        for part in (self.map, self.structure, self.selection):
+            part.close()

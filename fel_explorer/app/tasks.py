@@ -1,0 +1,201 @@
+"""What the jobs of the app do: featurizing and training as functions ``(report, should_stop) -> result``.
+
+No panel import; the command line runs the same functions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from fel_explorer.app.jobs import Cancelled
+from fel_explorer.app.session import Result
+from fel_explorer.data import (
+    FeaturizationCancelled,
+    cache_directory,
+    featurize,
+    load_trajectories,
+    sample_data,
+    schema,
+)
+from fel_explorer.errors import FelError
+from fel_explorer.methods import list_methods
+from fel_explorer.training.progress import Progress
+
+DEFAULT_FEATURIZER = "heavy_atom_distances"
+SMALL_MOLECULE = 12  # residues; beyond it torsions as columns would crowd the list of colours
+FIRST_LAG = 10  # frames
+
+PREVIEW_FRAMES = 2_000
+PREVIEW_SECONDS = 0.5  # at most two previews a second
+
+
+@dataclass(frozen=True, eq=False)
+class Preview:
+    """The embedding of a few frames while a method trains: ``points`` (frame, cv), ``state`` (frame,) or None."""
+
+    step: int
+    points: np.ndarray
+    state: np.ndarray | None
+
+
+def fingerprint(dataset: xr.Dataset | None) -> str:
+    """A short hash of what models see: features, weights, trajectories and time step."""
+    if dataset is None:
+        return ""
+    digest = hashlib.blake2b(digest_size=12)
+    shape = (dict(dataset.sizes), dataset.attrs["time_step"], dataset.attrs.get("featurizers", ""))
+    digest.update(json.dumps(shape, default=str).encode())
+    digest.update("\0".join(map(str, dataset["feature"].values)).encode())
+    digest.update(np.bincount(dataset["trajectory"].values).tobytes())
+    every = max(1, dataset.sizes["frame"] // 100_000)
+    digest.update(np.ascontiguousarray(dataset["features"][::every].values).tobytes())
+    if "weight" in dataset:
+        digest.update(np.ascontiguousarray(dataset["weight"].values[::every]).tobytes())
+    return digest.hexdigest()
+
+
+class Previewer:
+    """Embeds every n-th frame with a method that is being fitted, at most twice a second."""
+
+    def __init__(self, method, dataset: xr.Dataset, clock: Callable[[], float] = time.monotonic):
+        every = max(1, dataset.sizes["frame"] // PREVIEW_FRAMES)
+        self._frames = np.array(dataset["features"][::every].values, np.float32)
+        self._method, self._clock, self._next = method, clock, -np.inf
+
+    def __call__(self, step: int) -> Preview | None:
+        """The embedding now, or None when the last one is younger than half a second."""
+        now = self._clock()
+        if now < self._next:
+            return None
+        points = self._method.transform(self._frames).values
+        state = self._method.predict(self._frames).values if self._method.has_states else None
+        # counted from the end, so that slow previews leave the training at least half of the time
+        self._next = self._clock() + max(PREVIEW_SECONDS, self._clock() - now)
+        return Preview(step, points, state)
+
+
+def training(method, dataset: xr.Dataset, label: str, *, device="auto", checkpoint_dir: Path | None = None):
+    """The job that fits ``method`` to ``dataset``; its result is a `Result`.
+
+    Asked to stop, it keeps what has been trained.  The checkpoint is removed when the fit has run to its end.
+    """
+
+    def run(report, should_stop):
+        start, preview = time.monotonic(), Previewer(method, dataset)
+
+        def callback(progress):
+            report(progress, preview(progress.step))
+            return should_stop()
+
+        if checkpoint_dir is not None:
+            checkpoint_dir.mkdir(parents=True, exist_ok=True)
+        method.fit(dataset, device=device, callback=callback, checkpoint_dir=checkpoint_dir)
+        seconds, partial = time.monotonic() - start, should_stop()
+        if checkpoint_dir is not None and not partial:
+            shutil.rmtree(checkpoint_dir, ignore_errors=True)
+        return Result.of(label, method, dataset, seconds, partial)
+
+    return run
+
+
+def applying(method, dataset: xr.Dataset, label: str):
+    """The job that embeds ``dataset`` with a fitted method; its result is a `Result`."""
+
+    def run(report, should_stop):
+        return Result.of(label, method, dataset)
+
+    return run
+
+
+def opening(paths, topology, stride: int, atoms):
+    """The job that opens trajectory files; its result is no dataset yet, and the trajectories."""
+
+    def run(report, should_stop):
+        return None, load_trajectories(paths, topology, stride=stride, atoms=atoms)
+
+    return run
+
+
+def featurizing(trajectories, featurizers):
+    """The job that featurizes ``trajectories``; its result is the dataset and the trajectories."""
+
+    def run(report, should_stop):
+        def callback(progress):
+            report(progress)
+            return should_stop()
+
+        try:
+            dataset = featurize(trajectories, featurizers, callback=callback)
+        except FeaturizationCancelled as stopped:
+            raise Cancelled from stopped
+        return with_torsions(dataset, trajectories), trajectories
+
+    return run
+
+
+def sample(name: str = "alanine-dipeptide"):
+    """The job that unpacks and featurizes sample data; its result is the dataset and the trajectories."""
+
+    def run(report, should_stop):
+        report(Progress(0, 0, message="unpacking"))
+        return featurizing(sample_data(name), DEFAULT_FEATURIZER)(report, should_stop)
+
+    return run
+
+
+def with_torsions(dataset: xr.Dataset, trajectories) -> xr.Dataset:
+    """``dataset`` with phi and psi in degrees as columns, for molecules of a few residues.
+
+    They are what people know of a peptide: colours and axes to compare a learned map with.
+    """
+    if trajectories.topology.n_residues > SMALL_MOLECULE:
+        return dataset
+    try:
+        torsions = featurize(trajectories, "backbone_torsions")["features"]
+    except FelError:  # not a peptide: there is nothing to add
+        return dataset
+    names = [str(name).removesuffix(" cos") for name in torsions["feature"].values[::2]]
+    angles = np.degrees(np.arctan2(torsions.values[:, 1::2], torsions.values[:, ::2]))
+    columns = {f"{name} (deg)": ("frame", angles[:, i], {"units": "deg"}) for i, name in enumerate(names)}
+    return dataset.assign(columns)
+
+
+def trajectories_of(dataset: xr.Dataset):
+    """The trajectories that a dataset was made from, where its files are still there; else None."""
+    files = [entry["path"] for entry in json.loads(dataset.attrs.get("files", "[]"))]
+    if not files or json.loads(dataset.attrs.get("atoms", "null")) is not None or not all(map(os.path.exists, files)):
+        return None
+    with tempfile.NamedTemporaryFile("w", suffix=".pdb") as topology:
+        topology.write(dataset.attrs["topology"])
+        topology.flush()
+        return load_trajectories(files, topology.name, stride=int(dataset.attrs["stride"]))
+
+
+def first_look(dataset: xr.Dataset):
+    """An unfitted method that gives a map at once: TICA at a short lag, or PCA where no lag fits."""
+    methods = list_methods()
+    lag = min(FIRST_LAG, (int(schema.trajectory_lengths(dataset).max()) - 1) // 2)
+    if lag < 1 or dataset.sizes["feature"] < 2:
+        return methods["PCA"](n_dims=min(2, dataset.sizes["feature"]))
+    return methods["TICA"](lag_time=lag * schema.time_step(dataset), n_dims=2)
+
+
+def checkpoint_folder(key: str, method) -> Path:
+    """Where a training keeps its checkpoint: one folder for the same data, method and hyperparameters.
+
+    The same training started again, even after the process was killed, thus goes on to the same numbers.
+    """
+    config = json.dumps([key, type(method).__name__, method.hyperparameters()], sort_keys=True, default=str)
+    name = hashlib.blake2b(config.encode(), digest_size=12).hexdigest()
+    return cache_directory() / "checkpoints" / name

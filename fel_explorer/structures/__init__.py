@@ -1,0 +1,15 @@
+"""Frames out: representatives, superposition, structures from features, export."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "export": ["export_frames"],
+        "notebook": ["to_nglview"],
+        "pdb": ["pdb_text", "read_pdb"],
+        "reconstruction": ["Reconstruction", "reconstruct"],
+        "medoids": ["Representatives", "representatives"],
+        "alignment": ["principal_view", "superpose"],
+    },
+)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
 import mdtraj
 import numpy as np
 
@@ -65,3 +69,20 @@ def bond_records(topology: mdtraj.Topology) -> list[str]:
         for serial, others in sorted(partners.items())
         for start in range(0, len(others), 4)
     ]
+
+
+@lru_cache(maxsize=16)
+def read_pdb(text: str) -> mdtraj.Trajectory:
+    """The frames of a PDB text, such as ``dataset.attrs["topology"]``.  Treat the result as read-only.
+
+    Raises
+    ------
+    FelError
+        If the text holds no atoms.
+    """
+    if not any(line.startswith(("ATOM  ", "HETATM")) for line in text.splitlines()):
+        raise FelError("The topology is not PDB text: no atoms.", remedy="Featurize the trajectories again.")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "topology.pdb"
+        path.write_text(text)
+        return mdtraj.load_pdb(str(path))

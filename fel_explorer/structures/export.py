@@ -1,0 +1,166 @@
+"""Frames written to files: structures as PDB or XTC, their numbers and columns as CSV.
+
+Files say how the frames were selected, and nothing of the machine or the person.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import mdtraj
+import numpy as np
+import xarray as xr
+
+from fel_explorer.errors import FelError
+from fel_explorer.structures.pdb import atom_records, bond_records
+
+FORMATS = ("pdb", "xtc", "csv")
+BLOCK = 500  # frames in memory at once
+
+
+def export_frames(
+    trajs,
+    frames,
+    target,
+    format: str | None = None,
+    *,
+    dataset: xr.Dataset | None = None,
+    columns: Sequence[str] | dict[str, np.ndarray] = (),
+    how: str = "",
+) -> None:
+    """Write frames to ``target``, a block at a time.
+
+    Parameters
+    ----------
+    trajs
+        TrajectorySet; may be None for "csv".
+    frames
+        (n,) dataset indices; written in the given order.
+    target
+        A path, or an open binary file such as ``io.BytesIO()``.
+    format
+        "pdb" (one model per frame), "xtc", or "csv" (frame, trajectory, frame in trajectory, time, columns);
+        default the path's extension.
+    dataset
+        The dataset, for "csv".
+    columns
+        For "csv": names of per-frame variables of the dataset, or {name: array over all frames}.
+    how
+        How the frames were selected, in words; goes into the file's comments (XTC has none).
+
+    Raises
+    ------
+    FelError
+        If there are no frames, the format is unknown, or structures are asked for without trajectories.
+    """
+    frames = np.asarray(frames, int)
+    format = format or (Path(target).suffix.lstrip(".") if isinstance(target, str | Path) else "")
+    if format not in FORMATS:
+        raise FelError(f"format={format!r}.", f"Formats are {', '.join(FORMATS)}.")
+    if len(frames) == 0:
+        raise FelError("An empty selection.", "There is nothing to export.", "Select some frames.")
+    if trajs is None and format != "csv":
+        raise FelError(
+            "This dataset has no trajectories behind it.",
+            "Only its numbers can be exported.",
+            "Export CSV, or open the trajectory files.",
+        )
+    if format == "csv" and dataset is None:
+        raise FelError("CSV was asked for without a dataset.", remedy="Give dataset=.")
+    if format == "xtc":
+        _write_xtc(trajs, frames, target)
+        return
+    lines = _csv_lines(frames, dataset, columns, how) if format == "csv" else _pdb_lines(trajs, frames, how)
+    if isinstance(target, str | Path):
+        with open(target, "wb") as file:
+            _write_lines(file, lines)
+    else:
+        _write_lines(target, lines)
+
+
+def _write_lines(file, lines: Iterator[str]) -> None:
+    for line in lines:
+        file.write(line.encode())
+
+
+def _blocks(trajs, frames) -> Iterator[tuple[np.ndarray, mdtraj.Trajectory]]:
+    for start in range(0, len(frames), BLOCK):
+        block = frames[start : start + BLOCK]
+        yield block, trajs.frames(block)
+
+
+def _comments(frames, how) -> list[str]:
+    lines = [f"{len(frames)} frames exported by fel_explorer"]
+    if how:
+        lines.append("Selected by: " + " ".join(how.split()))
+    return lines
+
+
+def _pdb_lines(trajs, frames, how) -> Iterator[str]:
+    for comment in _comments(frames, how):
+        for start in range(0, len(comment), 68):
+            yield f"REMARK   6 {comment[start : start + 68]}\n"  # 6: remarks as free text
+    model = 0
+    for block, structures in _blocks(trajs, frames):
+        for frame, xyz, time in zip(block, structures.xyz, structures.time, strict=True):
+            model += 1
+            yield f"REMARK   6 MODEL {model} IS FRAME {frame}, {time:.10g} PS\n"
+            yield f"MODEL     {model % 10_000:4d}\n"
+            yield "\n".join([*atom_records(structures.topology, xyz), "ENDMDL", ""])
+    yield "\n".join([*bond_records(trajs.topology), "END", ""])
+
+
+def _write_xtc(trajs, frames, target) -> None:
+    if isinstance(target, str | Path):
+        _write_xtc_file(trajs, frames, str(target))
+        return
+    with tempfile.TemporaryDirectory() as folder:  # mdtraj writes XTC by path only
+        path = Path(folder) / "frames.xtc"
+        _write_xtc_file(trajs, frames, str(path))
+        with open(path, "rb") as file:
+            shutil.copyfileobj(file, target)
+
+
+def _write_xtc_file(trajs, frames, path) -> None:
+    with mdtraj.formats.XTCTrajectoryFile(path, "w") as file:
+        for block, structures in _blocks(trajs, frames):
+            box = structures.unitcell_vectors
+            file.write(
+                structures.xyz,
+                time=structures.time.astype(np.float32),
+                step=block.astype(np.int32),
+                box=None if box is None else box.astype(np.float32),
+            )
+
+
+def _csv_lines(frames, dataset, columns, how) -> Iterator[str]:
+    if not isinstance(columns, dict):
+        unknown = [name for name in columns if name not in dataset or dataset[name].dims != ("frame",)]
+        if unknown:
+            raise FelError(f"No per-frame column {unknown}.", f"The dataset has {sorted(_columns(dataset))}.")
+        columns = {name: dataset[name].values for name in columns}
+    for comment in _comments(frames, how):
+        yield f"# {comment}\n"
+    unit = dataset.attrs["time_unit"]
+    if unit != "1":
+        yield f"# time in {unit}\n"
+    fixed = ("trajectory", "frame_in_trajectory", "time")
+    yield _row(["frame", *fixed, *columns])
+    values = [dataset[name].values for name in fixed] + [np.asarray(v) for v in columns.values()]
+    for frame in frames:
+        yield _row([frame, *(f"{v[frame]:.8g}" if v.dtype.kind == "f" else v[frame] for v in values)])
+
+
+def _columns(dataset) -> list[str]:
+    return [str(name) for name, variable in dataset.variables.items() if variable.dims == ("frame",)]
+
+
+def _row(values) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerow(values)
+    return buffer.getvalue()

@@ -1,0 +1,146 @@
+"""A few frames that stand for many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import mdtraj
+import numpy as np
+import xarray as xr
+
+from fel_explorer.errors import FelError
+from fel_explorer.structures.alignment import superpose
+
+CHOICES = ("medoids", "centroid", "random")
+SAMPLE = 1_000  # frames among which medoids are sought: the distance matrix stays at 8 MB
+
+
+@dataclass(frozen=True, eq=False)
+class Representatives:
+    """Frames that stand for a selection.
+
+    Attributes
+    ----------
+    frames
+        (n,) dataset indices, the most representative first.
+    shares
+        (n,) fraction of the selection that each stands for (nearest representative).
+    trajectory
+        Their structures, superposed on the first; None where there are no trajectories.
+    """
+
+    frames: np.ndarray
+    shares: np.ndarray
+    trajectory: mdtraj.Trajectory | None
+
+
+def representatives(
+    method, data: xr.Dataset, trajs=None, n: int = 3, *, frames=None, choose: str = "medoids", seed: int = 0
+) -> Representatives:
+    """Choose ``n`` frames that represent ``frames`` and fetch their structures.
+
+    Parameters
+    ----------
+    method
+        Space in which frames are compared: a fitted method (its embedding), an array (frame, cv) that holds
+        the embedding, or None for the features of ``data``, each scaled to unit variance.
+    data
+        The dataset.
+    trajs
+        TrajectorySet behind it; None gives frame numbers without structures.
+    n
+        How many; fewer frames than that are all returned.
+    frames
+        Dataset indices to represent; default all.
+    choose
+        "medoids": k-medoids, each minimising the distance to the frames it stands for; ``n=1`` gives the
+        medoid. "centroid": the frames nearest to the mean. "random".
+    seed
+        Of the random sample that medoids are sought in and of "random".
+
+    Raises
+    ------
+    FelError
+        If no frame is given or ``choose`` is unknown.
+    """
+    if choose not in CHOICES:
+        raise FelError(f"choose={choose!r}.", f"Choices are {', '.join(CHOICES)}.")
+    if n < 1:
+        raise FelError(f"n={n}.", "At least one representative is needed.")
+    frames = np.arange(data.sizes["frame"]) if frames is None else np.asarray(frames, int)
+    if len(frames) == 0:
+        raise FelError(
+            "An empty selection.", "Representatives need at least one frame.", "Select some frames."
+        )
+    generator = np.random.default_rng(seed)
+    sample = frames
+    if len(frames) > SAMPLE:
+        sample = np.sort(generator.choice(frames, SAMPLE, replace=False))
+    points = _points(method, data, sample)
+    chosen = _choose(choose, points, min(n, len(sample)), generator)
+    shares = _shares(points, chosen)
+    if choose == "medoids":
+        order = np.argsort(-shares, kind="stable")
+        chosen, shares = chosen[order], shares[order]
+    picked = sample[chosen]
+    return Representatives(picked, shares, None if trajs is None else _structures(trajs, picked))
+
+
+def _structures(trajs, frames) -> mdtraj.Trajectory:
+    structures = trajs.frames(frames)
+    return superpose(structures, superpose(structures[0], trajs.frames([0])))
+
+
+def _points(method, data, sample) -> np.ndarray:
+    """Coordinates (sample, dimension) in which frames are compared."""
+    if method is None:
+        points = np.asarray(data["features"][sample].values, float)
+        spread = points.std(axis=0)
+        return points / np.where(spread > 0, spread, 1.0)
+    if hasattr(method, "transform"):
+        return np.asarray(method.transform(data["features"][sample].values), float)
+    return np.asarray(method, float)[sample]
+
+
+def _choose(choose, points, n, generator) -> np.ndarray:
+    if choose == "random":
+        return generator.choice(len(points), n, replace=False)
+    if choose == "centroid":
+        return np.argsort(np.linalg.norm(points - points.mean(axis=0), axis=1), kind="stable")[:n]
+    return k_medoids(_distances(points, points), n)
+
+
+def k_medoids(distance: np.ndarray, n: int) -> np.ndarray:
+    """``n`` rows of ``distance`` (frame, frame) to which the frames are closest in sum.
+
+    Greedy building and best swaps until none helps: PAM (Kaufman and Rousseeuw 1990), with the swap
+    gains computed together as in FastPAM (Schubert and Rousseeuw, Inf. Syst. 101, 101804 (2021)).
+    """
+    medoids = [int(distance.sum(axis=1).argmin())]
+    while len(medoids) < n:
+        gain = np.maximum(distance[medoids].min(axis=0) - distance, 0.0).sum(axis=1)
+        gain[medoids] = -1.0
+        medoids.append(int(gain.argmax()))
+    medoids = np.array(medoids)
+    cost = distance[medoids].min(axis=0).sum()
+    while True:
+        best = (cost, -1, -1)
+        for slot in range(n):
+            others = np.delete(medoids, slot)
+            bound = distance[others].min(axis=0) if n > 1 else np.full(len(distance), np.inf)
+            costs = np.minimum(distance, bound).sum(axis=1)
+            best = min(best, (costs.min(), slot, int(costs.argmin())))
+        if best[0] >= cost - 1e-9 * max(cost, 1.0):
+            return medoids
+        cost, slot, candidate = best
+        medoids[slot] = candidate
+
+
+def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    squared = np.sum(a**2, axis=1)[:, None] + np.sum(b**2, axis=1) - 2 * a @ b.T
+    return np.sqrt(np.maximum(squared, 0.0))
+
+
+def _shares(points, chosen) -> np.ndarray:
+    nearest = _distances(points, points[chosen]).argmin(axis=1)
+    return np.bincount(nearest, minlength=len(chosen)) / len(points)

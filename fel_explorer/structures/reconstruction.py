@@ -1,0 +1,224 @@
+"""Structures from features, so that what a decoder yields can be looked at.
+
+Distances are embedded in space and refined, torsions are applied to a known geometry, coordinates are
+taken as they are; features that fix no structure raise an error that says so.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import pairwise
+
+import mdtraj
+import numpy as np
+
+from fel_explorer.errors import FelError
+from fel_explorer.structures import geometry
+from fel_explorer.structures.molecule import (
+    Branches,
+    add_hydrogens,
+    bond_error,
+    chirality_agreement,
+    rotatable_bonds,
+)
+from fel_explorer.structures.pdb import read_pdb
+
+UNITS = {"distance": " nm", "torsion": "°"}
+MIN_TORSIONS = 0.5  # share of the rotatable bonds that the features must set
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """A structure made from features.
+
+    Attributes
+    ----------
+    xyz
+        (atom, 3) in nm, superposed on the nearest frame.
+    atoms
+        (atom,) indices into the topology; atoms that the features say nothing of are left out.
+    errors
+        {kind of feature: RMS difference between the features given and those of the structure}, in nm
+        for distances and in degrees for torsions; coordinates are taken as they are.
+    bond_error
+        RMS difference of the bond lengths from those of the nearest frame, nm; NaN without bonds.
+    note
+        What was taken from the nearest frame.
+    """
+
+    xyz: np.ndarray
+    atoms: np.ndarray
+    errors: dict[str, float]
+    bond_error: float
+    note: str
+
+    @property
+    def error_text(self) -> str:
+        """For people: "distances 0.002 nm, torsions 3°", or of bond lengths where there are no errors."""
+        errors = [f"{kind}s {value:.2g}{UNITS[kind]}" for kind, value in self.errors.items()]
+        if not errors and np.isfinite(self.bond_error):
+            errors = [f"bond lengths {self.bond_error:.2g} nm"]
+        return ", ".join(errors)
+
+    def trajectory(self, topology: mdtraj.Topology) -> mdtraj.Trajectory:
+        """The structure as one frame; atoms without any bond among them are joined along the chain."""
+        part = topology.subset(self.atoms)
+        if part.n_bonds == 0:
+            for chain in part.chains:
+                atoms = list(chain.atoms)
+                for first, second in pairwise(atoms):
+                    part.add_bond(first, second)
+        return mdtraj.Trajectory(self.xyz[None].astype(np.float32), part)
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    kind: str
+    atoms: np.ndarray
+    values: np.ndarray
+
+
+def reconstruct(features, attrs: dict, *, nearest=None) -> Reconstruction:
+    """Make a structure that has the given features.
+
+    Parameters
+    ----------
+    features
+        (feature,) in the order of the dataset.
+    attrs
+        ``dataset.attrs``: "topology" (PDB text) and "featurizers" (JSON) say what the features are.
+    nearest
+        (atom, 3) in nm, all atoms of the topology: the observed frame that resolves what the features
+        leave open, the handedness above all. Default the reference in the topology.
+
+    Raises
+    ------
+    FelError
+        If the features fix no structure, or the dataset does not say what they are.
+    """
+    molecule, blocks = _read(np.asarray(features, float).ravel(), attrs)
+    nearest = molecule.xyz[0] if nearest is None else nearest
+    nearest = np.asarray(nearest, float)
+    topology = molecule.topology
+    if nearest.shape != (topology.n_atoms, 3):
+        raise FelError(
+            f"The nearest frame has shape {nearest.shape}.", f"The topology has {topology.n_atoms} atoms."
+        )
+    positions, note = _solve(blocks, topology, nearest)
+    covered = np.flatnonzero(np.isfinite(positions[:, 0]))
+    rotation, shift = geometry.fit(positions[covered], nearest[covered])
+    positions = positions @ rotation + shift
+    errors = _errors(blocks, positions)
+    positions, added = add_hydrogens(topology, positions, nearest)
+    if added:
+        note = f"{note} Hydrogens are placed as in the nearest frame.".strip()
+    atoms = np.flatnonzero(np.isfinite(positions[:, 0]))
+    return Reconstruction(positions[atoms], atoms, errors, bond_error(topology, positions, nearest), note)
+
+
+def _read(features, attrs) -> tuple[mdtraj.Trajectory, list[_Block]]:
+    """The reference structure, and the features cut into the blocks that the featurizers made."""
+    if not {"topology", "featurizers"} <= attrs.keys():
+        raise FelError(
+            "The dataset does not say which atoms its features belong to.",
+            "Datasets made by fel.featurize(trajectories, ...) do.",
+        )
+    blocks, start = [], 0
+    for spec in json.loads(attrs["featurizers"]):
+        stop = start + int(spec["n_features"])
+        blocks.append(_Block(spec["kind"], np.asarray(spec["atoms"], int), features[start:stop]))
+        start = stop
+    if start != len(features):
+        raise FelError(f"{len(features)} features were given.", f"The dataset has {start}.")
+    return read_pdb(attrs["topology"]), blocks
+
+
+def _solve(blocks, topology, nearest) -> tuple[np.ndarray, str]:
+    """Positions (atom, 3), NaN where unknown, from the kind of feature that fixes the most."""
+    kinds = {kind: [b for b in blocks if b.kind == kind] for kind in ("coordinate", "distance", "torsion")}
+    if kinds["coordinate"]:
+        return _from_coordinates(kinds["coordinate"], nearest), ""
+    if kinds["distance"]:
+        pairs = np.concatenate([b.atoms for b in kinds["distance"]])
+        targets = np.concatenate([b.values for b in kinds["distance"]])
+        atoms, local = np.unique(pairs, return_inverse=True)
+        if len(atoms) > 3 and geometry.is_rigid(len(atoms), local.reshape(-1, 2)):
+            return _from_distances(atoms, local.reshape(-1, 2), targets, topology, nearest), ""
+    if kinds["torsion"]:
+        quads = np.concatenate([b.atoms for b in kinds["torsion"]])
+        waves = np.concatenate([b.values for b in kinds["torsion"]]).reshape(-1, 2)
+        return _from_torsions(quads, np.arctan2(waves[:, 1], waves[:, 0]), topology, nearest)
+    raise _undetermined(blocks)
+
+
+def _undetermined(blocks) -> FelError:
+    given = ", ".join(sorted({f"{b.kind}s" for b in blocks})) or "no features"
+    return FelError(
+        f"These features ({given}) fix no structure.",
+        "A structure follows from enough distances, from most torsions, or from coordinates.",
+        "Look at the nearest observed frame, or featurize with heavy_atom_distances too.",
+    )
+
+
+def _from_coordinates(blocks, nearest) -> np.ndarray:
+    positions = np.full_like(nearest, np.nan)
+    for block in blocks:
+        positions[block.atoms.ravel()] = block.values.reshape(-1, 3)
+    return positions
+
+
+def _from_distances(atoms, pairs, targets, topology, nearest) -> np.ndarray:
+    """Distance geometry; pairs that are no features start from their distance in the nearest frame."""
+    known = nearest[atoms]
+    matrix = np.linalg.norm(known[:, None] - known[None], axis=2)
+    matrix[pairs[:, 0], pairs[:, 1]] = matrix[pairs[:, 1], pairs[:, 0]] = np.maximum(targets, 0.0)
+    start = geometry.embed_distances(matrix)
+    hands = [geometry.refine_distances(start * sign, pairs, targets) for sign in ((1, 1, 1), (1, 1, -1))]
+    # Distances do not tell a molecule from its mirror image: stereocentres decide, then the likeness.
+    scores = []
+    for xyz in hands:
+        positions = np.full_like(nearest, np.nan)
+        positions[atoms] = xyz
+        agreement = chirality_agreement(topology, positions, nearest)
+        scores.append((agreement, -geometry.rmsd(xyz, known), positions))
+    return max(scores, key=lambda score: score[:2])[2]
+
+
+def _from_torsions(quads, angles, topology, nearest) -> tuple[np.ndarray, str]:
+    """Turn the branches of the nearest frame until each torsion has its angle."""
+    free = rotatable_bonds(topology)
+    set_here = {tuple(sorted(quad[1:3])) for quad in quads.tolist()}
+    missing = free - set_here
+    if free and len(missing) > (1 - MIN_TORSIONS) * len(free):
+        raise FelError(
+            f"The features set {len(free) - len(missing)} of {len(free)} rotatable bonds.",
+            "A structure needs most of them.",
+            "Look at the nearest observed frame, or featurize with all torsions.",
+        )
+    positions, branches = nearest.copy(), Branches(topology)
+    for quad, angle in zip(quads, angles, strict=True):
+        turn = angle - geometry.torsions(positions, quad[None])[0]
+        branches.twist(positions, int(quad[1]), int(quad[2]), turn)  # no twist in rings: the error shows it
+    note = "Bond lengths and angles are those of the nearest frame."
+    if missing:
+        note = f"Bond lengths, angles and {len(missing)} other torsions are those of the nearest frame."
+    return positions, note
+
+
+def _errors(blocks, positions) -> dict[str, float]:
+    """RMS feature error of each kind that the structure's atoms cover."""
+    squares: dict[str, list[np.ndarray]] = {}
+    for block in blocks:
+        if block.kind == "distance":
+            error = geometry.distances(positions, block.atoms) - block.values
+        elif block.kind == "torsion":
+            angle = geometry.torsions(positions, block.atoms)
+            wave = np.stack([np.cos(angle), np.sin(angle)], axis=1) - block.values.reshape(-1, 2)
+            chord = np.minimum(np.linalg.norm(wave, axis=1), 2.0)
+            error = np.degrees(2 * np.arcsin(chord / 2))
+        else:
+            continue
+        squares.setdefault(block.kind, []).append(error[np.isfinite(error)] ** 2)
+    joined = {kind: np.concatenate(parts) for kind, parts in squares.items()}
+    return {kind: float(np.sqrt(values.mean())) for kind, values in joined.items() if len(values)}

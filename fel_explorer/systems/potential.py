@@ -20,7 +20,7 @@ from fel_explorer.errors import FelError
 from fel_explorer.systems import dynamics
 
 Box = tuple[tuple[float, float], ...]
-PROPOSALS, MAX_PROPOSALS = 65_536, 13_107_200  # of rejection sampling: at once, and before giving up
+PROPOSALS, MAX_PROPOSALS = 65_536, 6_553_600  # of rejection sampling: at once, and before giving up
 
 
 def list_systems() -> dict[str, type[Potential]]:

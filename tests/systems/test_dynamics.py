@@ -17,7 +17,7 @@ def density_error(boltzmann):
     """Total variation between the marginal of positions and that of quadrature."""
 
     def evaluate(system, positions, axis=0, n_bins=24):
-        x, p = boltzmann(system, 480)
+        x, p = boltzmann(system, 240)
         edges = np.linspace(*system.domain[axis], n_bins + 1)
         expected = np.histogram(x[:, axis], edges, weights=p)[0]
         return 0.5 * np.abs(np.histogram(positions[:, axis], edges)[0] / len(positions) - expected).sum()
@@ -37,7 +37,7 @@ def test_the_double_well_is_visited_as_quadrature_says(dynamics, density_error):
 def test_walls_reflect_without_changing_the_distribution(density_error):
     system = systems.MullerBrown(kT=4.0)
     for dynamics in ("overdamped", "langevin"):
-        position = system.simulate(600, 4000, stride=100, dynamics=dynamics)["position"].values
+        position = system.simulate(300, 3000, stride=100, dynamics=dynamics)["position"].values
         for axis, (low, high) in enumerate(system.walls):
             assert low <= position[:, axis].min() and position[:, axis].max() <= high
             assert density_error(system, position, axis) < 0.03

@@ -9,7 +9,7 @@ from fel_explorer.methods.idm_objective import SIMILARITIES
 
 
 class IDMParameters(Method):
-    """Base of `IDM` with its hyperparameters; the defaults are measured, see ``benchmarks/idm_potential.py``."""
+    """Base of `IDM` with its hyperparameters; ``benchmarks/idm_potential.py`` measures the defaults."""
 
     lag_time = param.Number(
         10.0,
@@ -17,8 +17,8 @@ class IDMParameters(Method):
         inclusive_bounds=(False, True),
         precedence=1,
         label="Lag time",
-        doc="Time resolution, in the data's time unit (ps for molecules). States that interconvert within the "
-        "lag become one, so a shorter lag shows more states.",
+        doc="Time resolution, in the data's time unit (ps for molecules). States that interconvert within "
+        "the lag become one, so a shorter lag shows more states.",
     )
     n_states = param.Integer(
         16,
@@ -48,9 +48,9 @@ class IDMParameters(Method):
         inclusive_bounds=(False, True),
         precedence=1.4,
         label="Memory threshold (final beta)",
-        doc="How much memory a split must have to count as metastable: after the lag, the state must still tell "
-        "more than the share 2 (1 - beta) of what it tells now, 20 % at 0.9 and 40 % at 0.8. At exactly 1 any "
-        "split is free and wells are divided at random; near 0.5 everything merges.",
+        doc="How much memory a split must have to count as metastable: within the lag, the state must still "
+        "tell more than the share 2 (1 - beta) of what it tells now, 20 % at 0.9 and 40 % at 0.8. At exactly 1 "
+        "any split is free and wells are divided at random; near 0.5 everything merges.",
     )
     n_restarts = param.Integer(
         1,
@@ -119,7 +119,8 @@ class IDMParameters(Method):
         precedence=10.7,
         label="Reconstruction weight",
         doc="Weight of the auxiliary task, which decodes the features from the embedding. It steadies the "
-        "training and keeps structure in the embedding beyond the states. At 0 decoded structures mean nothing.",
+        "training and keeps structure in the embedding beyond the states. At 0 decoded structures mean "
+        "nothing.",
     )
     gradient_clip = param.Selector(
         default="norm",
@@ -135,8 +136,8 @@ class IDMParameters(Method):
         precedence=10.9,
         label="Seeding",
         doc="How batches are drawn. 'uniform': in proportion to population. 'farthest_point': half of each "
-        "batch evenly over cells around landmarks spread as far apart as possible, so that rare structures are "
-        "seen; weights undo the bias.",
+        "batch evenly over cells around landmarks spread as far apart as possible, so that rare structures "
+        "are seen; weights undo the bias.",
     )
     n_landmarks = param.Integer(
         100, bounds=(2, 10_000), precedence=11, label="Landmarks", doc="Cells of farthest point seeding."

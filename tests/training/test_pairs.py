@@ -1,0 +1,102 @@
+"""Lag pairs against what they must be, counted by NumPy."""
+
+import numpy as np
+import pytest
+import torch
+
+from fel_explorer.errors import FelError
+from fel_explorer.training.pairs import LagPairs, pair_starts, segments_of
+from fel_explorer.training.seeding import Landmarks, farthest_points
+
+LENGTHS = [7, 1, 3, 20, 4]
+
+
+def numbered(lengths):
+    """Features that say which trajectory and time a frame is."""
+    rows = [(trajectory, time) for trajectory, n in enumerate(lengths) for time in range(n)]
+    return torch.tensor(rows, dtype=torch.float32)
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def draw(n, **options):
+    lag = options.pop("lag", 3)
+    pairs = LagPairs(numbered(LENGTHS), pair_starts(segments_of(LENGTHS), lag), lag, **options)
+    batch = pairs.draw(n, generator())
+    earlier, later = batch.halves(batch.frames)
+    return earlier.numpy(), later.numpy(), batch.weight.numpy()
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_pairs_stay_within_a_trajectory_and_the_lag(exact):
+    earlier, later, _ = draw(5000, exact=exact)
+    assert (earlier[:, 0] == later[:, 0]).all()
+    offsets = (later - earlier)[:, 1]
+    assert set(offsets) == ({3.0} if exact else {1.0, 2.0, 3.0})
+
+
+def test_every_possible_pair_is_drawn_equally_often():
+    earlier, later, _ = draw(100_000)
+    pairs, counts = np.unique(np.c_[earlier, later], axis=0, return_counts=True)
+    n_starts = (7 - 3) + (20 - 3) + (4 - 3)
+    assert len(pairs) == 3 * n_starts
+    expected = 100_000 / len(pairs)
+    assert np.abs(counts - expected).max() < 5 * np.sqrt(expected)
+
+
+def test_frame_weights_become_pair_weights_with_mean_one():
+    weights = np.arange(1.0, 1 + sum(LENGTHS))
+    starts = pair_starts(segments_of(LENGTHS), 3)
+    earlier, _, weight = draw(2000, weights=weights)
+    first = dict(enumerate(np.cumsum([0, *LENGTHS[:-1]])))
+    frame = np.array([first[int(trajectory)] + int(time) for trajectory, time in earlier])
+    np.testing.assert_allclose(weight, weights[frame] / weights[starts].mean(), rtol=1e-6)
+
+
+def test_cells_are_seen_evenly_and_importance_weights_undo_the_bias():
+    n = 4000
+    x = np.zeros(n, int)
+    x[:40] = 1  # a cell with 1 % of the frames
+    features = torch.tensor(x, dtype=torch.float32)[:, None]
+    pairs = LagPairs(features, np.arange(n - 1), 1, cells=x, uniform_share=0.5)
+    batch = pairs.draw(200_000, generator())
+    rare = batch.frames[:200_000, 0].numpy() == 1
+    assert rare.mean() == pytest.approx(0.5 * 0.01 + 0.5 * 0.5, abs=0.005)
+    weight = batch.weight.numpy()
+    assert weight.max() <= 2.0
+    assert weight[rare].sum() / weight.sum() == pytest.approx(40 / (n - 1), rel=0.03)
+    assert weight.mean() == pytest.approx(1.0, abs=0.01)
+
+
+def test_a_lag_longer_than_every_stretch_says_so():
+    with pytest.raises(FelError, match="lag of 20 frames"):
+        pair_starts(segments_of(LENGTHS), 20)
+
+
+def test_the_same_seed_draws_the_same_pairs():
+    np.testing.assert_array_equal(draw(100)[0], draw(100)[0])
+
+
+def test_farthest_points_match_a_plain_numpy_search():
+    points = np.random.default_rng(0).normal(size=(300, 3))
+    chosen = [0]
+    for _ in range(9):
+        distances = np.linalg.norm(points[:, None] - points[chosen], axis=2).min(axis=1)
+        chosen.append(int(distances.argmax()))
+    assert farthest_points(torch.from_numpy(points), 10).tolist() == chosen
+
+
+def test_farthest_points_stop_when_all_points_are_taken():
+    points = torch.tensor([[0.0], [0.0], [1.0], [1.0]])
+    assert len(farthest_points(points, 4)) == 2
+
+
+def test_a_rare_cluster_gets_landmarks_of_its_own():
+    random = np.random.default_rng(0)
+    rare = np.arange(2000) < 20
+    points = random.normal(size=(2000, 4)) * 0.3 + np.where(rare[:, None], 3.0, 0.0)
+    points = torch.tensor(points / points.std(axis=0), dtype=torch.float32)
+    cells = Landmarks(points, 20).cell_of(points, block=333)
+    assert not set(cells[rare]) & set(cells[~rare])

@@ -87,7 +87,9 @@ def attach_columns(
             )
         result[name] = ("frame", column, {"units": units[name]} if name in units else {})
     if weight is not None:
-        result["weight"] = ("frame", weight[rows] / weight[rows].mean())
+        result["weight"] = ("frame", weight[rows])
+        validate(result, check_values=False)
+        result["weight"] = result["weight"] / result["weight"].mean()
     return validate(result, check_values=False)
 
 

@@ -18,8 +18,8 @@ import fel_explorer
 from fel_explorer.data.cache import cache_directory, file_hash, whole_or_nothing
 from fel_explorer.data.columns import attach_columns
 from fel_explorer.data.featurizers import MAX_FEATURES, Featurizer, make_featurizers
-from fel_explorer.data.schema import assemble
-from fel_explorer.data.store import ROWS, open_dataset, to_store
+from fel_explorer.data.schema import assemble, rows_per_block
+from fel_explorer.data.store import open_dataset, to_store
 from fel_explorer.data.topologies import pdb_text
 from fel_explorer.data.trajectories import TrajectorySet
 from fel_explorer.errors import FelError
@@ -117,7 +117,7 @@ class _Job:
     def into_store(self, path: Path, key: str) -> xr.Dataset:
         if path.exists():
             return self._reopen(path, key)
-        template = dask.array.zeros(self.shape, dtype=np.float32, chunks=(ROWS, -1))
+        template = dask.array.zeros(self.shape, dtype=np.float32, chunks=(rows_per_block(self.shape[1]), -1))
         with whole_or_nothing(path) as partial:
             dataset = self._dataset(template)
             dataset.attrs["key"] = key

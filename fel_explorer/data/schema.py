@@ -28,6 +28,7 @@ import xarray as xr
 from fel_explorer.errors import FelError
 
 BOOKKEEPING = ("time", "trajectory", "frame_in_trajectory")
+BLOCK_BYTES = 4 * 2**20  # of features that are read, written or checked at a time
 
 
 def as_dataset(
@@ -73,7 +74,7 @@ def as_dataset(
         time_unit=time_unit,
     )
     if weights is not None:
-        weights = weights if isinstance(weights, list | tuple) else [weights]
+        weights = [np.ravel(weights)] if len(arrays) == 1 else weights
         weights = [np.asarray(w, float) for w in weights]
         if [w.shape for w in weights] != [(n,) for n in lengths]:
             raise FelError(
@@ -198,7 +199,7 @@ def _check_order(dataset: xr.Dataset) -> None:
 
 
 def _check_finite(dataset: xr.Dataset) -> None:
-    features, block = dataset["features"], 262_144
+    features, block = dataset["features"], rows_per_block(dataset.sizes["feature"])
     for start in range(0, dataset.sizes["frame"], block):
         values = features[start : start + block].values
         finite = np.isfinite(values)
@@ -210,6 +211,11 @@ def _check_finite(dataset: xr.Dataset) -> None:
                 "All features must be finite numbers.",
                 "Remove broken frames from the trajectory or leave this feature out.",
             )
+
+
+def rows_per_block(n_features: int) -> int:
+    """Frames in one block of features on disk and in checks: 4 MiB, at most 16,384."""
+    return min(16_384, max(1, BLOCK_BYTES // (4 * n_features)))
 
 
 def trajectory_lengths(dataset: xr.Dataset) -> np.ndarray:

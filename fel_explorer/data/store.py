@@ -10,11 +10,10 @@ import xarray as xr
 import zarr
 
 from fel_explorer.data.cache import whole_or_nothing
-from fel_explorer.data.schema import validate
+from fel_explorer.data.schema import rows_per_block, validate
 from fel_explorer.errors import FelError
 
 CHECKED = 512 * 2**20  # bytes of features up to which opening looks at every value
-ROWS = 16_384  # frames in one chunk on disk
 
 
 def save_dataset(dataset: xr.Dataset, path, *, overwrite: bool = False) -> Path:
@@ -67,7 +66,12 @@ def to_store(dataset: xr.Dataset, path: Path, *, compute: bool = True) -> None:
         consolidated=False,
         compute=compute,
         # NaN as the fill value, so that a lost chunk can't pass for zeros.
-        encoding={"features": {"chunks": (min(ROWS, n_frames), n_features), "_FillValue": np.float32("nan")}},
+        encoding={
+            "features": {
+                "chunks": (min(rows_per_block(n_features), n_frames), n_features),
+                "_FillValue": np.float32("nan"),
+            }
+        },
         safe_chunks=False,
     )
 

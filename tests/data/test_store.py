@@ -1,0 +1,91 @@
+import shutil
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import fel_explorer as fel
+from fel_explorer.errors import FelError
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(0)
+    data = fel.as_dataset(
+        [rng.normal(size=(n, 3)) for n in (50, 30)], time_step=0.5, weights=[np.ones(50), np.ones(30)]
+    )
+    data["energy"] = ("frame", rng.normal(size=80), {"units": "kJ/mol"})
+    return data
+
+
+def test_a_dataset_comes_back_equal_and_lazy(data, tmp_path):
+    path = fel.save_dataset(data, tmp_path / "a.zarr")
+    opened = fel.open_dataset(path)
+    assert opened["features"].chunks is not None
+    xr.testing.assert_identical(opened.compute(), data)
+    fel.save_dataset(opened, tmp_path / "b.zarr")
+    xr.testing.assert_identical(fel.open_dataset(tmp_path / "b.zarr").compute(), data)
+
+
+def test_featurized_data_come_back_equal(trajs, tmp_path):
+    data = fel.featurize(trajs, "torsions")
+    xr.testing.assert_identical(fel.open_dataset(fel.save_dataset(data, tmp_path / "a.zarr")).compute(), data)
+
+
+def test_datasets_are_replaced_only_when_asked_and_nothing_else_ever(data, tmp_path):
+    fel.save_dataset(data, tmp_path / "a.zarr")
+    with pytest.raises(FelError, match=r"exists already.*overwrite=True"):
+        fel.save_dataset(data, tmp_path / "a.zarr")
+    fel.save_dataset(data.assign(energy=data["energy"] + 1), tmp_path / "a.zarr", overwrite=True)
+    np.testing.assert_allclose(fel.open_dataset(tmp_path / "a.zarr")["energy"], data["energy"] + 1)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("years of work")
+    with pytest.raises(FelError, match=r"is not a dataset. Only datasets are replaced"):
+        fel.save_dataset(data, tmp_path / "mine", overwrite=True)
+    assert (tmp_path / "mine" / "thesis.tex").exists()
+
+
+def test_a_lazy_dataset_can_replace_its_own_store(data, tmp_path):
+    path = fel.save_dataset(data, tmp_path / "a.zarr")
+    fel.save_dataset(fel.open_dataset(path), path, overwrite=True)
+    xr.testing.assert_identical(fel.open_dataset(path).compute(), data)
+
+
+def test_missing_and_foreign_stores_are_told(tmp_path):
+    with pytest.raises(FelError, match=r"no dataset at"):
+        fel.open_dataset(tmp_path / "none.zarr")
+    (tmp_path / "text.zarr").write_text("hello")
+    (tmp_path / "empty.zarr").mkdir()
+    for name in ("text.zarr", "empty.zarr"):
+        with pytest.raises(FelError, match=f"{name}' can't be opened as a dataset.*fel.save_dataset.*again"):
+            fel.open_dataset(tmp_path / name)
+    foreign = xr.Dataset({"temperature": ("city", np.arange(3.0))})
+    foreign.to_zarr(tmp_path / "foreign.zarr", zarr_format=3, consolidated=False)
+    with pytest.raises(FelError, match=r"no variable 'features'; it has .*temperature"):
+        fel.open_dataset(tmp_path / "foreign.zarr")
+
+
+def spoil_metadata(path):
+    (path / "zarr.json").write_text("{")
+
+
+def lose_a_chunk(path):
+    shutil.rmtree(path / "features" / "c")
+
+
+def cut_a_chunk(path):
+    chunk = next(p for p in (path / "features" / "c").rglob("*") if p.is_file())
+    chunk.write_bytes(chunk.read_bytes()[:20])
+
+
+def lose_the_trajectories(path):
+    shutil.rmtree(path / "trajectory")
+
+
+@pytest.mark.parametrize("spoil", [spoil_metadata, lose_a_chunk, cut_a_chunk, lose_the_trajectories])
+def test_corrupt_stores_are_told(data, tmp_path, spoil):
+    path = fel.save_dataset(data, tmp_path / "a.zarr")
+    spoil(path)
+    with pytest.raises(FelError) as error:
+        fel.open_dataset(path)
+    assert error.value.remedy

@@ -67,7 +67,7 @@ class Reference:
     def model(self, lag: int):
         """Reversible Markov state model at a lag of so many frames."""
         counts = deeptime.markov.TransitionCountEstimator(lag, "sliding").fit_fetch(self.trajectories)
-        if not counts.is_full_count_matrix or len(counts.connected_sets()) > 1:
+        if len(counts.connected_sets()) > 1:
             raise RuntimeError("The cells are not connected: make N_CELLS smaller.")
         return deeptime.markov.msm.MaximumLikelihoodMSM(reversible=True).fit_fetch(counts)
 
@@ -157,7 +157,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
     parser.add_argument("--steps", type=int, default=fel.IDM.param.n_steps.default)
-    parser.add_argument("--lags", type=float, nargs="+", default=[50.0, 5.0, 2.0], help="in ps")
+    parser.add_argument("--lags", type=float, nargs="+", default=[50.0, 8.0, 2.0], help="in ps")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--reference-only", action="store_true", help="only what the time scales predict")
     parser.add_argument("--output", type=Path, help="write the report here too")

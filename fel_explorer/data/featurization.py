@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -92,7 +93,7 @@ def featurize(
     if store is not None:
         dataset = job.into_store(Path(store).expanduser(), key)
     elif cache:
-        dataset = job.into_store(cache_directory() / "features" / f"{key}.zarr", key).load()
+        dataset = job.from_cache(cache_directory() / "features" / f"{key}.zarr", key)
     else:
         dataset = job.in_memory()
     dataset.attrs.update(attrs)  # the files' paths may have changed since they were cached
@@ -114,6 +115,14 @@ class _Job:
         self._fill(features)
         return self._dataset(features)
 
+    def from_cache(self, path: Path, key: str) -> xr.Dataset:
+        if path.exists():
+            try:
+                return self._reopen(path, key, check_values=False).load()
+            except Exception:  # damaged, by whatever way zarr and its codecs say so: make it anew
+                shutil.rmtree(path)
+        return self.into_store(path, key).load()
+
     def into_store(self, path: Path, key: str) -> xr.Dataset:
         if path.exists():
             return self._reopen(path, key)
@@ -123,10 +132,10 @@ class _Job:
             dataset.attrs["key"] = key
             to_store(dataset, partial, compute=False)
             self._fill(zarr.open_group(partial, mode="r+")["features"])
-        return self._reopen(path, key)
+        return self._reopen(path, key, check_values=False)  # each chunk was checked on its way
 
-    def _reopen(self, path: Path, key: str) -> xr.Dataset:
-        dataset = open_dataset(path)
+    def _reopen(self, path: Path, key: str, *, check_values: bool | None = None) -> xr.Dataset:
+        dataset = open_dataset(path, check_values=check_values)
         if dataset.attrs.pop("key", None) != key:
             raise FelError(
                 f"'{path}' holds other features or features of other files.",
@@ -165,6 +174,13 @@ class _Job:
                 raise FelError(
                     f"{featurizer.name} computed an array of shape {part.shape}.",
                     f"It describes {len(featurizer.names)} features of {len(chunk)} frames.",
+                )
+            if not np.isfinite(part).all():
+                name = featurizer.names[int(np.argmin(np.isfinite(part).all(axis=0)))]
+                raise FelError(
+                    f"{featurizer.name} computed a value of '{name}' that is not a number.",
+                    "All features must be finite.",
+                    "Leave this featurizer out, or choose atoms for which it is defined.",
                 )
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 

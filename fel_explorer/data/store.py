@@ -76,8 +76,15 @@ def to_store(dataset: xr.Dataset, path: Path, *, compute: bool = True) -> None:
     )
 
 
-def open_dataset(path) -> xr.Dataset:
+def open_dataset(path, *, check_values: bool | None = None) -> xr.Dataset:
     """Open a saved dataset; its features are read when they are used.
+
+    Parameters
+    ----------
+    path
+        The zarr folder.
+    check_values
+        Read all features once to see that they are finite; default up to 512 MiB of them.
 
     Raises
     ------
@@ -100,8 +107,10 @@ def open_dataset(path) -> xr.Dataset:
     dataset = dataset.assign(columns) if columns else dataset
     if "feature" in dataset:
         dataset = dataset.assign_coords(feature=np.array(dataset["feature"].values.tolist(), dtype=str))
+    if check_values is None:
+        check_values = "features" in dataset and dataset["features"].nbytes <= CHECKED
     try:
-        return validate(dataset, check_values="features" in dataset and dataset["features"].nbytes <= CHECKED)
+        return validate(dataset, check_values=check_values)
     except FelError:
         raise
     except Exception as error:

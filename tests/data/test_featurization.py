@@ -118,6 +118,14 @@ def test_any_change_misses_the_cache(trajs, written, change):
     assert seen
 
 
+@pytest.mark.parametrize("damage", [lambda p: p.write_bytes(p.read_bytes()[:20]), lambda p: p.unlink()])
+def test_a_damaged_cache_is_made_anew(trajs, cache, damage):
+    first = fel.featurize(trajs, SPEC)
+    damage(next(p for p in cache.rglob("features/c/**/*") if p.is_file()))
+    xr.testing.assert_identical(fel.featurize(trajs, SPEC), first)
+    xr.testing.assert_identical(fel.featurize(trajs, SPEC, callback=pytest.fail), first)
+
+
 def test_progress_counts_frames(trajs):
     seen = []
     fel.featurize(trajs, "backbone_torsions", chunk_size=5, callback=seen.append)
@@ -147,6 +155,38 @@ def test_a_coordinate_that_is_not_a_number_names_file_and_frame(tmp_path, cache)
     ) as error:
         fel.featurize(trajs, SPEC)
     assert error.value.remedy and not kept(cache)
+
+
+class Faulty(fel.list_featurizers()["ca_distances"]):
+    """Says that it measures all pairs of C, and gives what it is told to."""
+
+    name = "faulty"
+    result = None
+
+    def selection_of(self):
+        return "name C"
+
+    def compute(self, trajectory):
+        return self.result(len(trajectory))
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (
+            lambda n: np.full((n, 1), np.nan),
+            r"faulty computed a value of 'd ACE1-C ALA2-C' that is not a number",
+        ),
+        (lambda n: np.ones((n, 2)), r"faulty computed an array of shape \(7, 2\). It describes 1 features"),
+    ],
+)
+def test_a_faulty_featurizer_is_told(written, result, message):
+    folder, _ = written
+    faulty = Faulty()
+    faulty.result = result
+    trajs = fel.load_trajectories(folder / "run0.xtc", folder / "top.pdb", atoms="resid 0 1")
+    with pytest.raises(FelError, match=message):
+        fel.featurize(trajs, faulty)
 
 
 def test_a_first_frame_that_is_not_a_number_is_told(tmp_path):

@@ -1,0 +1,134 @@
+"""What the 3-D viewer shows for a session: layers and the words beside them.  No widgets here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import mdtraj
+import numpy as np
+
+from fel_explorer.app.session import Point, Session
+from fel_explorer.app.viewer.component import Layer
+from fel_explorer.errors import FelError
+from fel_explorer.plots.colours import LIGHT
+from fel_explorer.structures import principal_view, reconstruct, representatives, superpose
+
+DECODED = LIGHT[1]
+BEHIND = 0.55  # opacity of the representatives after the first
+WINDOW_BYTES = 4_000_000  # of coordinates sent at once: websocket messages stay well under 10 MB
+WINDOW_FRAMES = 200
+MIN_CHAIN = 6  # residues of a ribbon
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Layers, a line of text about them, and a warning ('' for none)."""
+
+    layers: list[Layer] = field(default_factory=list)
+    text: str = ""
+    warning: str = ""
+
+
+class Scenes:
+    """Makes scenes of one set of trajectories, aligned to its first frame and seen from where that is widest.
+
+    Water is left out.
+    """
+
+    def __init__(self, trajectories):
+        self.trajectories = trajectories
+        water = np.array([atom.residue.is_water for atom in trajectories.topology.atoms])
+        self._atoms = np.flatnonzero(~water) if 0 < water.sum() < len(water) else np.arange(len(water))
+        self.reference = principal_view(trajectories.frames([0]))
+        self.n_atoms = len(self._atoms)
+
+    @property
+    def has_chain(self) -> bool:
+        """Whether a ribbon can be drawn."""
+        residues = self.trajectories.topology.residues
+        return sum(residue.is_protein or residue.is_nucleic for residue in residues) >= MIN_CHAIN
+
+    def frames(self, indices) -> mdtraj.Trajectory:
+        """Aligned structures of dataset frames, without water."""
+        return self._shown(superpose(self.trajectories.frames(indices), self.reference))
+
+    def _shown(self, trajectory):
+        return trajectory if self.n_atoms == trajectory.n_atoms else trajectory.atom_slice(self._atoms)
+
+    def layer(self, trajectory: mdtraj.Trajectory, label: str = "", note: str = "", **looks) -> Layer:
+        """A layer of observed frames; small molecules share one set of bonds: nothing is loaded anew."""
+        reference = None if self.has_chain else self._shown(self.reference).xyz[0]
+        return Layer(trajectory, label, note, reference=reference, **looks)
+
+    def window(self) -> int:
+        """How many frames fit into one message."""
+        return int(np.clip(WINDOW_BYTES // (12 * self.n_atoms), 1, WINDOW_FRAMES))
+
+    def representatives(self, session: Session, n: int, choose: str) -> Scene:
+        """``n`` frames that stand for the selection, overlaid."""
+        space = session.result.embedding if session.result is not None else None
+        selected = session.selection.frames
+        found = representatives(space, session.dataset, n=n, frames=selected, choose=choose)
+        layers = []
+        for i, (frame, share) in enumerate(zip(found.frames, found.shares, strict=True)):
+            label = frame_name(session, frame)
+            label = f"{share:.0%}   {label}" if choose == "medoids" and len(found.frames) > 1 else label
+            looks = {"colour": LIGHT[i], "opacity": 1.0 if i == 0 else BEHIND}
+            layers.append(self.layer(self.frames([frame]), label, **looks))
+        meaning = {
+            "medoids": "each the most typical of its share of the selection",
+            "centroid": "those nearest to the selection's mean",
+            "random": "drawn at random",
+        }
+        return Scene(layers, f"{len(layers)} of {len(selected):,} frames, {meaning[choose]}.")
+
+    def point(self, session: Session) -> Scene:
+        """The observed frame nearest to the clicked point, and the structure decoded there."""
+        point = session.point
+        whole = superpose(self.trajectories.frames([point.frame]), self.reference)
+        observed = self.layer(self._shown(whole), "Nearest frame", frame_name(session, point.frame))
+        result = session.results.get(point.model)
+        if result is None or not result.method.has_decoder:
+            why = f"{point.model} has no decoder" if result is not None else "There is no model yet"
+            return Scene([observed], f"{why}, so this is the nearest observed frame.")
+        text = f"Distance to the data: {point.distance:.3g} in the map's units."
+        try:
+            features = result.method.inverse_transform(point.position[None])[0]
+            made = reconstruct(features, session.dataset.attrs, nearest=whole.xyz[0])
+        except FelError as error:
+            return Scene([observed], f"{text} No structure can be decoded: {error.given}", _warning(point))
+        note = f"RMS error: {made.error_text}" if made.error_text else ""
+        decoded = Layer(
+            made.trajectory(whole.topology),
+            "Decoded here",
+            note,
+            colour=DECODED,
+            column=1,
+            reference=whole.xyz[0][made.atoms],
+        )
+        return Scene([observed, decoded], f"{text} {made.note}".strip(), _warning(point))
+
+
+def _warning(point: Point) -> str:
+    if not point.off_manifold:
+        return ""
+    return "Off the data: no frame lies near this point, so what is decoded here is an extrapolation."
+
+
+def frame_name(session: Session, frame: int) -> str:
+    """ "frame 1,234, 2.5 ns of trajectory 3"."""
+    if session.dataset is not None:
+        time = float(session.dataset["time"].values[frame])
+        trajectory = int(session.dataset["trajectory"].values[frame])
+        unit = session.dataset.attrs["time_unit"]
+    else:
+        trajectory, within = (int(part[0]) for part in session.trajectories.locate([frame]))
+        time, unit = within * session.trajectories.time_step, "ps"
+    return f"frame {frame:,}, {readable_time(time, unit)} of trajectory {trajectory + 1}"
+
+
+def readable_time(time: float, unit: str) -> str:
+    """ "250 ps", "2.5 ns"; dimensionless times as they are."""
+    if unit == "ps" and abs(time) >= 1000:
+        time, unit = time / 1000, "ns"
+    return f"{time:g}" + ("" if unit == "1" else f" {unit}")

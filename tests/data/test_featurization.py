@@ -60,7 +60,7 @@ def test_attributes_tell_topology_files_and_the_atoms_of_each_feature(trajs, wri
 def test_every_way_of_keeping_gives_the_same_dataset(trajs, tmp_path, options):
     if "store" in options:
         options = {"store": tmp_path / options["store"]}
-    expected = fel.featurize(trajs, SPEC, cache=False, chunk_size=50)
+    expected = fel.featurize(trajs, SPEC, cache=False, chunk_size=100)
     xr.testing.assert_identical(fel.featurize(trajs, SPEC, **options).compute(), expected)
 
 
@@ -221,7 +221,7 @@ def test_a_feature_that_comes_twice_is_told(trajs):
 
 
 def test_memory_does_not_grow_with_the_number_of_frames(tmp_path, monkeypatch):
-    monkeypatch.setattr(schema, "BLOCK_BYTES", 2**17)
+    monkeypatch.setattr(schema, "BLOCK_BYTES", 2**19)
 
     def peak(n_frames):
         trajectory = make_trajectory(["ALA"] * 8, n_frames=n_frames, step=1.0)
@@ -229,7 +229,7 @@ def test_memory_does_not_grow_with_the_number_of_frames(tmp_path, monkeypatch):
         trajs = fel.load_trajectories(tmp_path / f"{n_frames}.xtc", trajectory.topology)
         del trajectory
         tracemalloc.start()
-        fel.featurize(trajs, "heavy_atom_distances", store=tmp_path / f"{n_frames}.zarr", chunk_size=50)
+        fel.featurize(trajs, "heavy_atom_distances", store=tmp_path / f"{n_frames}.zarr", chunk_size=100)
         used = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return used

@@ -41,7 +41,6 @@ from fel_explorer.errors import FelError
 
 FORMAT_VERSION = 1
 HEADER = {
-    "format_version": int,
     "method": str,
     "hyperparameters": dict,
     "feature_names": list,
@@ -268,6 +267,8 @@ def _read(path):
             header = json.loads((file.metadata() or {})["fel"])
             if header["format"] != "fel_explorer":
                 raise KeyError("format")
+            if not isinstance(header["format_version"], int):
+                raise TypeError("format_version")
             if header["format_version"] > FORMAT_VERSION:
                 raise FelError(
                     f"'{path.name}' has model format {header['format_version']}.",

@@ -49,7 +49,7 @@ class IDMParameters(Method):
         precedence=1.4,
         label="Memory threshold (final beta)",
         doc="How much memory a split must have to count as metastable: within the lag, the state must still "
-        "tell more than the share 2 (1 - beta) of what it tells now, 20 % at 0.9 and 40 % at 0.8. At exactly 1 "
+        "tell more than the share 2 (1 - beta) of what it tells now, 20 % at 0.9 and 40 % at 0.8. At 1 "
         "any split is free and wells are divided at random; near 0.5 everything merges.",
     )
     n_restarts = param.Integer(

@@ -79,7 +79,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("previous-frame", "Previous frame", "arrowleft", lambda e: step_frame(e.session, -1), _has_data),
     Command("lasso", "Lasso tool", "l", lambda e: e.map.activate_lasso(), _has_data),
     Command("theme", "Light or dark", "t", lambda e: e.toggle_theme(), icon="contrast"),
-    Command("help", "Keyboard shortcuts and help", "?", lambda e: e.toggle_help(), icon="help_outline"),
+    Command("help", "Keyboard shortcuts and help", "?", lambda e: e.help.toggle(), icon="help_outline"),
 )
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+import secrets
+import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import panel as pn
 import xarray as xr
 
 from fel_explorer.app import tasks
+from fel_explorer.app.files import sort_out
 from fel_explorer.app.session import Result, Session
 from fel_explorer.app.shell import Explorer
+from fel_explorer.data import load_trajectories, open_dataset
 from fel_explorer.errors import FelError
+from fel_explorer.methods import load_model
 
 
 def explore(trajs_or_data=None, models=None, *, trajectories=None, root=".") -> Explorer:
@@ -84,33 +89,87 @@ def demo_data() -> tuple[xr.Dataset, object, Result]:
     return dataset, trajs, Result.of("TICA 1", method, dataset)
 
 
-def demo_page() -> Explorer:
+def demo_page(root=".") -> Explorer:
     """An explorer on the sample data, with a map to look at."""
     dataset, trajs, result = demo_data()
     session = Session(dataset, trajs)
     session.add_result(result)
-    return Explorer(session, root=Path.cwd(), owner=page_token())
+    return Explorer(session, root=root, owner=page_token())
+
+
+def page_on(paths, *, topology=None, stride=1, atoms=None, root=".") -> Callable[[], Explorer]:
+    """A function that makes an explorer on files: trajectories, or a saved dataset, and model files.
+
+    Raises
+    ------
+    FelError
+        If a file is missing or can't be read, so that the command ends before a page opens.
+    """
+    models = {Path(p).stem: load_model(p) for p in paths if Path(p).suffix == ".fel"}
+    datasets = [p for p in paths if Path(p).suffix == ".zarr"]
+    files = [p for p in paths if Path(p).suffix not in (".fel", ".zarr")]
+    if datasets and (files or len(datasets) > 1):
+        raise FelError(f"{', '.join(map(str, paths))}.", "Give trajectories, or one dataset (.zarr).")
+    dataset = open_dataset(datasets[0]) if datasets else None
+    trajs = tasks.trajectories_of(dataset) if datasets else None
+    if files:
+        chosen, found = sort_out(files) if topology is None else (files, topology)
+        trajs = load_trajectories(chosen, found, stride=stride, atoms=atoms)
+        if models:
+            dataset, _ = tasks.featurizing(trajs, tasks.DEFAULT_FEATURIZER)(lambda *_: None, lambda: False)
+    results = [Result.of(label, method, dataset) for label, method in models.items()]
+
+    def make() -> Explorer:
+        session = Session(dataset, trajs)
+        for result in results:
+            session.add_result(result)
+        explorer = Explorer(session, root=root, owner=page_token())
+        if trajs is not None and session.dataset is None and not explorer.board.jobs:
+            session.open(trajs)
+            explorer.features.compute()
+        return explorer
+
+    return make
 
 
 def page_token() -> str:
     """What identifies a page across reloads: the token in its address, or a new one that is put there."""
-    import uuid
-
     location = pn.state.location
     if location is None:
         return ""
-    token = location.query_params.get("page", "")
+    token = str(location.query_params.get("page", ""))
     if not token:
         token = uuid.uuid4().hex[:12]
         location.update_query(page=token)
-    return str(token)
+    return token
 
 
-def serve(make_page: Callable[[], Explorer], *, port: int, address: str, show: bool, **options) -> None:
-    """Serve a page per visitor until interrupted."""
+def serve(make_page, *, port: int, address: str, show: bool, password_file: str | None = None) -> None:
+    """Serve a page per visitor until interrupted; prints the address.
+
+    Parameters
+    ----------
+    make_page
+        Called for every visitor, returns an `Explorer`.
+    port
+        0 takes a free one.
+    password_file
+        JSON {user: password}: visitors must log in.
+    """
     load_extensions()
+    options = {}
+    if password_file:
+        options = {"basic_auth": password_file, "cookie_secret": secrets.token_hex(32)}
+    if address not in ("127.0.0.1", "localhost", "::1"):
+        options["websocket_origin"] = "*"  # visitors come by names that are not known here; they must log in
 
     def page():
         return make_page().page
 
-    pn.serve({"/": page}, title="fel_explorer", port=port, address=address, show=show, verbose=False, **options)
+    server = pn.serve(
+        {"/": page}, title="fel_explorer", port=port, address=address, show=show, start=False, verbose=False, **options
+    )
+    host = "localhost" if address in ("127.0.0.1", "::1") else address
+    print(f"fel_explorer runs at http://{host}:{server.port} (Ctrl-C ends it)", flush=True)
+    server.start()
+    server.io_loop.start()

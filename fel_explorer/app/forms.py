@@ -9,6 +9,7 @@ from panel.viewable import Viewer
 from fel_explorer.errors import FelError
 
 ADVANCED = 10.0  # parameters of this precedence or more, or of none, are folded away
+HALF_WIDTH = 18  # letters of a label that fit half of the sidebar
 
 
 class Form(Viewer):
@@ -40,7 +41,13 @@ class Form(Viewer):
             self.layout.append(
                 pmui.Accordion(
                     ("Advanced", pmui.Column(*_pairs(folded), sizing_mode="stretch_width", margin=0)),
-                    active=[], disable_gutters=True, sizing_mode="stretch_width", margin=0, elevation=0,
+                    active=[],
+                    dynamic=True,
+                    disable_gutters=True,
+                    title_variant="body2",
+                    sizing_mode="stretch_width",
+                    margin=0,
+                    elevation=0,
                 )
             )
 
@@ -102,10 +109,10 @@ def _step(value):
 
 
 def _pairs(widgets):
-    """Numbers two in a row, everything else alone."""
+    """Numbers two in a row, everything else and long names alone."""
     rows, open_row = [], None
     for widget in widgets:
-        if not isinstance(widget, pmui.IntInput | pmui.FloatInput):
+        if not isinstance(widget, pmui.IntInput | pmui.FloatInput) or len(widget.label) > HALF_WIDTH:
             rows.append(widget)
             open_row = None
         elif open_row is None:

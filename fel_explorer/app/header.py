@@ -36,9 +36,9 @@ class JobBar(Viewer):
     def __init__(self, board: Board, **params):
         super().__init__(**params)
         self.board = board
-        self.text = pmui.Typography("", variant="body2", margin=(0, 8), sx={"whiteSpace": "nowrap"})
+        self.text = pmui.Typography("", variant="body2", margin=(0, 8), align="center", sx={"whiteSpace": "nowrap"})
         self.bar = pmui.LinearProgress(
-            value=0, variant="determinate", color="light", width=160, margin=(0, 4), sx={"width": "160px"}
+            value=0, variant="determinate", color="light", width=160, margin=(0, 4), align="center", sx={"width": "160px"}
         )
         self.stop = pmui.IconButton(
             icon="stop_circle",
@@ -49,8 +49,7 @@ class JobBar(Viewer):
             on_click=self._cancel,
         )
         self.layout = pmui.Row(
-            self.text, self.bar, self.stop, visible=False, margin=0, align="center",
-            sx={"alignItems": "center"}, css_classes=["fel-jobs"],
+            self.text, self.bar, self.stop, visible=False, margin=0, align="center", sx={"alignItems": "center"}
         )
         self._watcher = board.param.watch(self._update, "version")
         self._update()

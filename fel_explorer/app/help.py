@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import panel_material_ui as pmui
+from panel.viewable import Viewer
 
 from fel_explorer.app.commands import COMMANDS
 from fel_explorer.app.header import shortcut_text
@@ -21,17 +22,25 @@ The free energy is -ln of the population, in units of kT: a state 1 kT higher is
 """
 
 
-def help_dialog() -> pmui.Dialog:
-    """The dialog, closed."""
-    rows = "\n".join(f"| **{shortcut_text(c.shortcut)}** | {c.title} |" for c in COMMANDS)
-    return pmui.Dialog(
-        pmui.Row(
-            pmui.Typography(STEPS, width=420, margin=(0, 16, 0, 0)),
-            pmui.Typography(f"**Keyboard**\n\n| | |\n|---|---|\n{rows}", width=320),
-        ),
-        title="Help",
-        open=False,
-        close_on_click=True,
-        show_close_button=True,
-        width_option="lg",
-    )
+class Help(Viewer):
+    """The dialog; its content is made when it is first opened."""
+
+    def __init__(self, **params):
+        super().__init__(**params)
+        self.dialog = pmui.Dialog(
+            title="Help", open=False, close_on_click=True, show_close_button=True, width_option="lg"
+        )
+
+    def __panel__(self):
+        return self.dialog
+
+    def toggle(self) -> None:
+        if not self.dialog.objects:
+            rows = "\n".join(f"| **{shortcut_text(c.shortcut)}** | {c.title} |" for c in COMMANDS)
+            self.dialog[:] = [
+                pmui.Row(
+                    pmui.Typography(STEPS, width=420, margin=(0, 16, 0, 0)),
+                    pmui.Typography(f"**Keyboard**\n\n| | |\n|---|---|\n{rows}", width=320),
+                )
+            ]
+        self.dialog.open = not self.dialog.open

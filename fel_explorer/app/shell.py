@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import logging
-import weakref
 
 import panel as pn
 import panel_material_ui as pmui
-import xarray as xr
+import param
 from panel.viewable import Viewer
 
 from fel_explorer.app.board import Board
 from fel_explorer.app.commands import Command, by_shortcut
 from fel_explorer.app.header import CommandButtons, JobBar, device_text
-from fel_explorer.app.help import help_dialog
+from fel_explorer.app.help import Help
 from fel_explorer.app.keys import Keys
 from fel_explorer.app.panels import DataPanel, FeaturesPanel, MapPanel, ModelPanel, SelectionPanel, StructurePanel
-from fel_explorer.app.session import Result, Session
-from fel_explorer.data import schema
+from fel_explorer.app.session import Session
 from fel_explorer.errors import FelError
 
 log = logging.getLogger("fel_explorer")
 
 TICK = 100  # ms between two looks at the queue of events
-THEME = {
-    "light": {"palette": {"primary": {"main": "#155e75"}, "secondary": {"main": "#b45309"}}},
-    "dark": {"palette": {"primary": {"main": "#67c5de"}, "secondary": {"main": "#f59e0b"}}},
+DENSE = {
+    "MuiToolbar": {"defaultProps": {"variant": "dense"}},
+    "MuiAccordionSummary": {"styleOverrides": {"root": {"minHeight": "36px"}}},
 }
-PAGE_STYLE = {}
+DARK_BAR = {"MuiAppBar": {"styleOverrides": {"colorPrimary": {"backgroundColor": "#0f3441", "color": "#ffffff"}}}}
+THEME = {
+    "light": {
+        "palette": {"primary": {"main": "#155e75"}, "secondary": {"main": "#b45309"}},
+        "components": DENSE,
+    },
+    "dark": {
+        "palette": {"primary": {"main": "#67c5de"}, "secondary": {"main": "#f59e0b"}},
+        "components": {**DENSE, **DARK_BAR},
+    },
+}
 
 
 class Explorer(Viewer):
@@ -43,6 +51,8 @@ class Explorer(Viewer):
         Token of the page, by which a reload finds its data and jobs again.
     """
 
+    dark = param.Boolean(False, doc="Colours for a dark room.")
+
     def __init__(self, session: Session | None = None, *, root=".", owner="", **params):
         super().__init__(**params)
         self.session = session or Session()
@@ -55,7 +65,7 @@ class Explorer(Viewer):
         self.selection = SelectionPanel(self.session)
         self.jobs = JobBar(self.board)
         self.buttons = CommandButtons(self.session, self.run)
-        self.help = help_dialog()
+        self.help = Help()
         self._page: pmui.Page | None = None
         self._ticking = None
         self._watcher = self.board.param.watch(self._on_ended, "ended")
@@ -69,14 +79,15 @@ class Explorer(Viewer):
             self._page = pmui.Page(
                 title="fel_explorer",
                 sidebar=self._tools(),
-                sidebar_width=320,
+                sidebar_width=300,
                 main=[self._centre(sizing_mode="stretch_both")],
                 header=self._header(),
                 theme_toggle=False,
                 theme_config=THEME,
-                busy_indicator=None,
-                sx=PAGE_STYLE,
+                site_url="#",
+                dark_theme=self.dark,
             )
+            self._page.param.watch(self._on_theme, "dark_theme")
             self._start()
         return self._page
 
@@ -107,13 +118,19 @@ class Explorer(Viewer):
         titles = {"1  Data": self.data, "2  Features": self.features, "3  Model": self.model}
         return [
             pmui.Accordion(
-                *titles.items(), active=[0, 2], disable_gutters=True, sizing_mode="stretch_width", margin=0
+                *titles.items(),
+                active=[0, 2],
+                dynamic=True,
+                disable_gutters=True,
+                title_variant="subtitle1",
+                sizing_mode="stretch_width",
+                margin=0,
             )
         ]
 
     def _centre(self, **size):
         right = pmui.Column(
-            pmui.Paper(self.structure, elevation=1, sizing_mode="stretch_both", margin=4, sx={"flex": "3 1 0"}),
+            pmui.Paper(self.structure, elevation=1, sizing_mode="stretch_both", margin=4),
             pmui.Paper(self.selection, elevation=1, sizing_mode="stretch_width", margin=4),
             sizing_mode="stretch_both",
         )
@@ -132,10 +149,7 @@ class Explorer(Viewer):
             self.tell(error)
 
     def toggle_theme(self) -> None:
-        self.page.dark_theme = not self.page.dark_theme
-
-    def toggle_help(self) -> None:
-        self.help.open = not self.help.open
+        self.dark = not self.dark
 
     def tell(self, error: Exception) -> None:
         """Show an error: a `FelError` in its three parts, any other in short, with the log for the rest."""
@@ -156,6 +170,17 @@ class Explorer(Viewer):
         job = event.new
         if job.error is not None:
             self.tell(job.error)
+
+    @param.depends("dark", watch=True)
+    def _show_theme(self):
+        for panel in (self.map, self.structure, self.selection, self.model):
+            if "dark" in panel.param:
+                panel.dark = self.dark
+        if self._page is not None:
+            self._page.dark_theme = self.dark
+
+    def _on_theme(self, event):
+        self.dark = event.new
 
     # ---- life
 

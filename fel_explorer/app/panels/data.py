@@ -37,24 +37,8 @@ class DataPanel(Viewer):
             **wide,
         )
         self.summary = pmui.Typography("", variant="body2", margin=(5, 10), sizing_mode="stretch_width")
-        self.files = pmui.FileSelector(
-            directory=str(self.root), root_directory=str(self.root), only_files=True, size=9,
-            sizing_mode="stretch_width",
-        )
-        self.stride = pmui.IntInput(
-            label="Stride", value=1, start=1, size="small", width=110, description="Use every n-th frame."
-        )
-        self.atoms = pmui.TextInput(
-            label="Atoms", placeholder="all", size="small", sizing_mode="stretch_width",
-            description="mdtraj selection such as protein, or name CA. Leave out water to save memory.",
-        )
-        self.confirm = pmui.Button(label="Open", color="primary", variant="contained", on_click=self._confirm)
-        self.help = pmui.Typography("", variant="body2", sizing_mode="stretch_width")
-        self.options = pmui.Row(self.stride, self.atoms, sizing_mode="stretch_width", margin=0)
         self.dialog = pmui.Dialog(
-            self.help, self.files, self.options, self.confirm,
-            title="Open files", show_close_button=True, close_on_click=True, width_option="md",
-            sizing_mode="stretch_width",
+            show_close_button=True, close_on_click=True, width_option="md", sizing_mode="stretch_width"
         )
         self.layout = pmui.Column(
             pmui.Row(self.sample, self.browse, sizing_mode="stretch_width", margin=0),
@@ -105,7 +89,27 @@ class DataPanel(Viewer):
         self._show("Attach columns", "Choose one table with one row per frame: CSV with a header line, or COLVAR.",
                    options=False)
 
+    def _make_dialog(self):
+        """What is in the dialog, made when it is first opened."""
+        root = str(self.root)
+        self.files = pmui.FileSelector(
+            directory=root, root_directory=root, only_files=True, size=9, sizing_mode="stretch_width"
+        )
+        self.stride = pmui.IntInput(
+            label="Stride", value=1, start=1, size="small", width=110, description="Use every n-th frame."
+        )
+        self.atoms = pmui.TextInput(
+            label="Atoms", placeholder="all", size="small", sizing_mode="stretch_width",
+            description="mdtraj selection such as protein, or name CA. Leave out water to save memory.",
+        )
+        self.confirm = pmui.Button(label="Open", color="primary", variant="contained", on_click=self._confirm)
+        self.help = pmui.Typography("", variant="body2", sizing_mode="stretch_width")
+        self.options = pmui.Row(self.stride, self.atoms, sizing_mode="stretch_width", margin=0)
+        self.dialog[:] = [self.help, self.files, self.options, self.confirm]
+
     def _show(self, title, text, options):
+        if not self.dialog.objects:
+            self._make_dialog()
         self.dialog.title, self.help.object = title, text
         self.options.visible, self.files.value = options, []
         self.confirm.label = title.split()[0]

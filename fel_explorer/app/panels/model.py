@@ -48,12 +48,15 @@ class ModelPanel(Viewer):
         self.models = ModelList(session, board)
         self.hint = pmui.Alert("Load data and compute features first.", severity="info", variant="outlined")
         self.controls = pmui.Column(
-            self.method, self.about, self.form_area,
+            self.method,
+            self.about,
             pmui.Row(self.device, self.button, sizing_mode="stretch_width", margin=0, sx={"alignItems": "center"}),
-            sizing_mode="stretch_width", margin=0,
+            self.form_area,
+            sizing_mode="stretch_width",
+            margin=0,
         )
         self.layout = pmui.Column(
-            self.hint, self.controls, self.monitor, self.models, sizing_mode="stretch_width", margin=0
+            self.hint, self.models, self.monitor, self.controls, sizing_mode="stretch_width", margin=0
         )
         self.method.param.watch(self._show_form, "value")
         self._watcher = session.param.watch(self._on_dataset, "dataset")

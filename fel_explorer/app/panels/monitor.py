@@ -25,7 +25,7 @@ class Monitor(Viewer):
         super().__init__(**params)
         self.board, self.clock = board, clock
         self.job: Job | None = None
-        self._terms: list[str] = []
+        self._shape: tuple = ([], False)  # terms of the loss, and whether there is a preview
         self._drawn = -np.inf
         self.title = pmui.Typography("", variant="body2", margin=(5, 10), sizing_mode="stretch_width")
         self.bar = pmui.LinearProgress(value=0, variant="determinate", sizing_mode="stretch_width", margin=(0, 10))
@@ -37,15 +37,10 @@ class Monitor(Viewer):
             label="Resume", icon="play_arrow", size="small", variant="outlined", on_click=self._resume,
             description="Go on from the checkpoint", margin=(5, 10),
         )
-        self._losses, self._points = hv.streams.Pipe(data={}), hv.streams.Pipe(data=None)
-        size = {"sizing_mode": "stretch_width", "height": 150, "margin": (0, 5)}
-        self.loss_pane = pn.pane.HoloViews(None, linked_axes=False, **size)
-        preview = hv.DynamicMap(self._draw_points, streams=[self._points])
-        self.preview_pane = pn.pane.HoloViews(preview, linked_axes=False, **size)
-        self.layout = pmui.Column(
-            self.title, self.bar, self.loss_pane, self.preview_pane, pmui.Row(self.cancel, self.resume, margin=0),
-            sizing_mode="stretch_width", margin=0, visible=False,
-        )
+        self._losses = self._points = None  # streams that feed the plots, once there are any
+        # plots join this column when there is something to draw: one that is shown later breaks bokeh's layout
+        self.plots = pmui.Column(sizing_mode="stretch_width", margin=0)
+        self.layout = pmui.Column(sizing_mode="stretch_width", margin=0, visible=False)
         self._watcher = board.param.watch(self._update, "version")
         self._update()
 
@@ -63,6 +58,9 @@ class Monitor(Viewer):
         if job is None:
             return
         changed, self.job = job is not self.job, job
+        if not self.layout.objects:
+            buttons = pmui.Row(self.cancel, self.resume, margin=0)
+            self.layout[:] = [self.title, self.bar, self.plots, buttons]
         self.title.object = describe(job)
         known = np.isfinite(job.fraction)
         self.bar.param.update(
@@ -77,19 +75,26 @@ class Monitor(Viewer):
 
     def _draw(self):
         self._drawn = self.clock()
-        losses = {term: list(values) for term, values in self.job.losses.items()}
-        if list(losses) != self._terms:
+        job = self.job
+        losses, preview = {term: list(values) for term, values in job.losses.items()}, job.preview
+        shape = (list(losses), preview is not None)
+        if shape != self._shape:
             # curves can't come or go within one DynamicMap: another set of terms gets another one
-            self._terms = list(losses)
-            self._losses = hv.streams.Pipe(data=losses)
-            self.loss_pane.object = hv.DynamicMap(self._draw_losses, streams=[self._losses])
-        elif losses:
+            self._shape = shape
+            self._losses, self._points = hv.streams.Pipe(data=losses), hv.streams.Pipe(data=preview)
+            panes = [self._pane(self._draw_losses, self._losses)] if losses else []
+            panes += [self._pane(self._draw_points, self._points)] if preview is not None else []
+            self.plots[:] = panes
+            return
+        if losses:
             self._losses.send(losses)
-        self.loss_pane.visible = bool(losses)
-        preview = self.job.preview
-        self.preview_pane.visible = preview is not None
         if preview is not None and preview is not self._points.data:
             self._points.send(preview)
+
+    @staticmethod
+    def _pane(draw, stream):
+        plot = hv.DynamicMap(draw, streams=[stream])
+        return pn.pane.HoloViews(plot, linked_axes=False, sizing_mode="stretch_width", height=150, margin=(0, 5))
 
     @staticmethod
     def _draw_losses(data):
@@ -97,8 +102,7 @@ class Monitor(Viewer):
 
     @staticmethod
     def _draw_points(data):
-        points, state = (np.zeros((0, 2)), None) if data is None else (data.points, data.state)
-        return plot_preview(points, state, dark=pn.config.theme == "dark")
+        return plot_preview(data.points, data.state, dark=pn.config.theme == "dark")
 
     def _cancel(self, _event):
         self.board.cancel(self.job)

@@ -80,7 +80,7 @@ class MapView:
         return Point(result.label, position, frame, distance, off_manifold)
 
     def place_of(self, session: Session, point: Point) -> tuple[float, float]:
-        """Where a clicked point lies on this map: at its position if the axes are its CVs, else at its frame."""
+        """Where a clicked point lies on this map: at its position along its CVs, else at its frame."""
         x, y = (float(value) for value in self.xy[point.frame])
         result = session.result
         if result is None or point.model != result.label:

@@ -9,21 +9,27 @@ import xarray as xr
 
 from fel_explorer.plots.registry import register
 
+MIN_VERTICES = 15  # shorter open lines are crumbs at the rim of the data
+
 
 def contour_levels(top: float, step: float | None = None) -> np.ndarray:
-    """Levels every ``step`` kT from ``step`` to below ``top``; by default 1 kT, or more if they would crowd."""
+    """Levels every ``step`` kT below ``top``; by default 1 kT, or more if they would crowd."""
     step = step or max(1.0, np.ceil(top / 10))
     return np.arange(step, top, step)
 
 
 def contour_lines(surface: xr.DataArray, levels) -> np.ndarray:
-    """Lines of equal value of ``surface`` (y, x), one after another with NaN between them, (vertex, 2)."""
+    """Lines of equal value of ``surface`` (y, x), one after another with NaN between them, (vertex, 2).
+
+    Short open lines, crumbs at the rim of the data, are left out.
+    """
     generator = contourpy.contour_generator(
         surface["x"].values, surface["y"].values, np.ma.masked_invalid(surface.values)
     )
     gap = np.full((1, 2), np.nan)
-    lines = [part for level in levels for line in generator.lines(level) for part in (line, gap)]
-    return np.concatenate([gap, *lines])
+    lines = [line for level in levels for line in generator.lines(level)]
+    kept = [line for line in lines if len(line) >= MIN_VERTICES or np.array_equal(line[0], line[-1])]
+    return np.concatenate([gap, *(part for line in kept for part in (line, gap))])
 
 
 def _example(draw, rng, **theme):

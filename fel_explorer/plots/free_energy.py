@@ -93,9 +93,7 @@ def at_frames(free_energy: xr.DataArray, xy) -> np.ndarray:
     """
     axes = [free_energy[name].values for name in reversed(free_energy.dims)]
     xy = np.asarray(xy, float).reshape(-1, len(axes))
-    coordinates = [
-        (column - axis[0]) / (axis[1] - axis[0]) for column, axis in zip(xy.T, axes, strict=True)
-    ]
+    coordinates = [(column - axis[0]) / (axis[1] - axis[0]) for column, axis in zip(xy.T, axes, strict=True)]
     linear = map_coordinates(free_energy.values, coordinates[::-1], order=1, mode="nearest")
     nearest = map_coordinates(free_energy.values, coordinates[::-1], order=0, mode="nearest")
     return np.where(np.isfinite(linear), linear, nearest).astype(np.float32)
@@ -106,7 +104,7 @@ def _check(values, weights, columns):
     if values.ndim != 2 or values.shape[1] != columns or len(values) == 0:
         raise FelError(
             f"An array of shape {values.shape}.",
-            f"A free energy over {columns} variable(s) needs shape (frame, {columns}) and at least one frame.",
+            f"Over {columns} variable(s) the shape is (frame, {columns}), with at least one frame.",
         )
     if weights is None:
         return values, None
@@ -133,9 +131,7 @@ def _minus_log(counts, weighted, smoothing, modes):
     seen, density = counts.astype(float), weighted.astype(float)
     reach = 0.5
     if smoothing > 0:
-        seen, density = (
-            gaussian_filter(a, smoothing, mode=modes, truncate=4.0) for a in (seen, density)
-        )
+        seen, density = (gaussian_filter(a, smoothing, mode=modes, truncate=4.0) for a in (seen, density))
         reach = np.exp(-2.0) / (2 * np.pi * smoothing**2) ** (counts.ndim / 2)  # one frame at two widths
     known = (seen >= reach) & (density > 0)
     values = np.full(counts.shape, np.nan)

@@ -23,9 +23,9 @@ def colour_bar(scale: Scale):
         else:
             ticker = BasicTicker()
         overrides = dict(enumerate(scale.names))
-        if (bar.title, bar.major_label_overrides) != (scale.label, overrides) or type(
-            bar.ticker
-        ) is not type(ticker):
+        if (bar.title, bar.major_label_overrides) != (scale.label, overrides) or type(bar.ticker) is not type(
+            ticker
+        ):
             bar.update(title=scale.label, ticker=ticker, major_label_overrides=overrides)
 
     return hook
@@ -62,3 +62,8 @@ def selection_is_ours(plot, element):
     for tool in plot.state.toolbar.tools:
         if isinstance(tool, LassoSelectTool | BoxSelectTool):
             tool.renderers = []
+
+
+def text_padding(plot, element):
+    """Room between a text and the edge of its background."""
+    plot.handles["text_1_glyph" if "text_1_glyph" in plot.handles else "glyph"].padding = 4

@@ -213,9 +213,8 @@ def _colour_image(landscape, pixels):
 def _grey_image(landscape, frames, grid, dark):
     pixels = rasterize(landscape.xy, frames=frames, **grid) if len(frames) else None
     pixels, alpha = _or_nothing(pixels, landscape)
-    return hv.Image(pixels.values, ["x", "y"], "frames here", bounds=pixels.bounds).opts(
-        cmap=[underlay(dark)], clim=(0, 1), alpha=alpha, apply_ranges=False
-    )
+    flat = Scale("frames", "sequential", (0.0, 1.0), (underlay(dark),))
+    return plot_pixels(pixels, flat).opts(colorbar=False, alpha=alpha, apply_ranges=False)
 
 
 def _colour_points(landscape, frames, n_shown):
@@ -264,10 +263,12 @@ def _names(landscape, dark):
     rows = [(x, y, name) for name, (x, y) in landscape.names.items()]
     return hv.Labels(rows, ["x", "y"], "name").opts(
         text_color="#ffffff" if dark else "#101010",
-        text_outline_color="#101010" if dark else "#ffffff",
-        text_outline_width=3,
+        background_fill_color="#202124" if dark else "#ffffff",
+        background_fill_alpha=0.75,
+        border_radius=5,
         text_font_size="12pt",
         text_font_style="bold",
+        hooks=[hooks.text_padding],
         apply_ranges=False,
         show_legend=False,
     )

@@ -115,10 +115,15 @@ def plot_pixels(pixels: Pixels, scale: Scale, *, columns=None, dark=False) -> hv
     image = hv.Image(
         (*_axes(pixels), pixels.values, *columns.values()),
         ["x", "y"],
-        [hv.Dimension("value", label=scale.label), *columns],
+        ["value", *columns],
     )
     return image.opts(
-        cmap=list(scale.palette), clim=scale.limits, colorbar=True, clabel=scale.label, **FRAME
+        cmap=list(scale.palette),
+        clim=scale.limits,
+        colorbar=True,
+        clabel=scale.label,
+        colorbar_opts={"title_standoff": 8},
+        **FRAME,
     )
 
 

@@ -43,7 +43,7 @@ def plot_points(xy, values, scale: Scale, *, columns=None, alpha=0.8, n_shown=No
     points = hv.Points(
         (xy[shown, 0], xy[shown, 1], np.asarray(values)[shown], *columns.values()),
         ["x", "y"],
-        [hv.Dimension("value", label=scale.label), *columns],
+        ["value", *columns],
     )
     return points.opts(
         color="value",

@@ -50,6 +50,12 @@ def plot_preview(points, state=None, *, dark=False) -> hv.Points:
     cloud = hv.Points((points[:, 0], second, state), ["CV 1", "CV 2"], "state")
     limits = {"xlim": axis_limits(points[:, 0]), "ylim": axis_limits(second)} if len(points) else {}
     return cloud.opts(
-        color="state", cmap="Category20" if state.any() else [LIGHT[0] if not dark else DARK[0]],
-        clim=(0, 19), size=2, alpha=0.6, framewise=True, **limits, **SMALL,
+        color="state",
+        cmap="Category20" if state.any() else [LIGHT[0] if not dark else DARK[0]],
+        clim=(0, 19),
+        size=2,
+        alpha=0.6,
+        framewise=True,
+        **limits,
+        **SMALL,
     )

@@ -69,7 +69,7 @@ class MapPanel(pn.viewable.Viewer):
     # ---- what is built once
 
     def _make_widgets(self):
-        small = {"size": "small", "variant": "outlined", "margin": (4, 6)}
+        small = {"size": "small", "variant": "outlined", "margin": (10, 6, 2, 6)}
         self._colour_by = pmui.Select(
             label="Colour by", groups={}, searchable=True, width=210, description=None, **small
         )
@@ -91,9 +91,13 @@ class MapPanel(pn.viewable.Viewer):
             on_click=lambda event: self.session.clear_selection(),
             margin=(8, 6),
         )
-        self._contours = pmui.Switch.from_param(self.param.contours, label="Contours", size="small")
-        self._weights = pmui.Switch.from_param(self.param.weighted, label="Weights", size="small")
-        self._count = pmui.Typography("", variant="body2", margin=(4, 10))
+        self._contours = pmui.Switch.from_param(
+            self.param.contours, label="Contours", size="small", margin=(14, 6, 0, 10)
+        )
+        self._weights = pmui.Switch.from_param(
+            self.param.weighted, label="Weights", size="small", margin=(14, 6, 0, 6)
+        )
+        self._count = pmui.Typography("", variant="body2", margin=(14, 10))
         self._message = pmui.Typography(
             "Load trajectories to see their landscape.", variant="body1", margin=20
         )
@@ -111,13 +115,14 @@ class MapPanel(pn.viewable.Viewer):
                 hooks=[hooks.selection_is_ours, self._listen],
             )
         )
-        self._streams = [
-            hv.streams.Lasso(source=self.map),
-            hv.streams.BoundsXY(source=self.map),
-            hv.streams.SingleTap(source=self.map),
-        ]
-        for stream, react in zip(self._streams, (self._lasso, self._box, self._tap), strict=True):
-            stream.add_subscriber(react)
+        self.streams = {
+            "window": self._window,
+            "lasso": hv.streams.Lasso(source=self.map),
+            "box": hv.streams.BoundsXY(source=self.map),
+            "tap": hv.streams.SingleTap(source=self.map),
+        }
+        for name, react in (("lasso", self._lasso), ("box", self._box), ("tap", self._tap)):
+            self.streams[name].add_subscriber(react)
         self._pane = pn.pane.HoloViews(self.map, sizing_mode="stretch_both", min_height=320)
         self._tools = pmui.Row(
             self._colour_by, self._x, self._y, self._contours, self._weights, sizing_mode="stretch_width"
@@ -187,6 +192,8 @@ class MapPanel(pn.viewable.Viewer):
         self._refresh()
 
     def _refresh(self):
+        if self._view is not None:
+            self._coloured(self._view)
         self._redraw.event(version=self._redraw.version + 1)
         selection = self.session.selection
         share = f" ({selection.count / len(selection.mask):.1%})" if selection.count else ""
@@ -198,8 +205,11 @@ class MapPanel(pn.viewable.Viewer):
         view = self._view
         if view is None:
             return plot_landscape(NO_LANDSCAPE, dark=self.dark)
-        shape = [int(np.clip((size or default) / PIXEL, 50, 800)) for size, default in ((width, 800), (height, 600))]
-        return plot_landscape(self._landscape(view), x_range, y_range, tuple(shape), dark=self.dark)
+        # The stream's first message and its message after a reset hold no window: then all is shown.
+        window = [r if r and np.isfinite(r).all() else None for r in (x_range, y_range)]
+        sizes = ((width, 800), (height, 600))
+        shape = tuple(int(np.clip((size or default) / PIXEL, 50, 800)) for size, default in sizes)
+        return plot_landscape(self._landscape(view), *window, shape, dark=self.dark)
 
     def _landscape(self, view):
         session, result = self.session, self.session.result

@@ -8,7 +8,7 @@ import pytest
 from peptides import make_topology, make_trajectory
 
 import fel_explorer as fel
-from fel_explorer.data import featurizers
+from fel_explorer.data.featurizer_base import registry
 from fel_explorer.data.featurizers import Featurizer, make_featurizers, register_featurizer
 from fel_explorer.errors import FelError
 
@@ -185,7 +185,7 @@ def test_all_ways_to_write_a_spec_are_the_same():
 
 
 def test_a_new_featurizer_is_one_class(monkeypatch):
-    monkeypatch.setattr(featurizers, "_registry", dict(featurizers._registry))
+    monkeypatch.setitem(registry, "end_to_end", None)
 
     @register_featurizer
     @dataclass

@@ -131,8 +131,8 @@ class IDMParameters(Method):
         "information to that of the auxiliary task.",
     )
     seeding = param.Selector(
-        default="farthest_point",
-        objects=["farthest_point", "uniform"],
+        default="uniform",
+        objects=["uniform", "farthest_point"],
         precedence=10.9,
         label="Seeding",
         doc="How batches are drawn. 'uniform': in proportion to population. 'farthest_point': half of each "

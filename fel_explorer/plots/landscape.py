@@ -118,34 +118,63 @@ def _example(draw, rng, **theme):
 @register(_example)
 def plot_landscape(landscape: Landscape, x_range=None, y_range=None, shape=(300, 240), *, dark=False):
     """Overlay of the map within a window (default: everything), with ``shape`` pixels along (x, y)."""
+    frames = frame_layers(landscape, x_range, y_range, shape, dark=dark)
+    return overlay(landscape, [*frames, *mark_layers(landscape, dark=dark)])
+
+
+def overlay(landscape: Landscape, layers) -> hv.Overlay:
+    """The layers of `frame_layers` and `mark_layers` as one labelled map."""
+    x, y = landscape.labels
+    return hv.Overlay(layers).opts(
+        xlabel=x, ylabel=y, show_legend=False, hooks=[hooks.selection_is_ours], **FRAME
+    )
+
+
+def frame_layers(landscape, x_range=None, y_range=None, shape=(300, 240), *, dark=False) -> list:
+    """The frames: grey and coloured, as pixels or as points, and the lines of the surface."""
     window = (x_range or landscape.limits[0], y_range or landscape.limits[1])
     inside = frames_in(landscape, *window)
+    as_points = drawn_as_points(landscape, inside)
     any_selected = bool(landscape.selected.any())
     coloured = inside[landscape.selected[inside]] if any_selected else inside
+    if landscape.surface.ndim == 1:
+        inside, coloured = (
+            _one_per_column(landscape, part, window[0], shape[0]) for part in (inside, coloured)
+        )
     grid = {"x_range": window[0], "y_range": window[1], "shape": shape}
-    as_points = len(inside) <= MAX_POINTS
     whole_surface = landscape.show_surface and not any_selected
     grey_needed = any_selected or not np.isfinite(landscape.values).all()
     nobody = inside[:0]
-    grey_pixels = inside if grey_needed and not as_points else nobody
-    grey_points = inside if grey_needed and as_points and not whole_surface else nobody
     if whole_surface:
         image = _surface_pixels(landscape)
     else:
         image = _rasterize(landscape, coloured if not as_points else nobody, grid)
+    grey_points = inside if grey_needed and as_points and not whole_surface else nobody
     points = coloured if as_points and not whole_surface else nobody
-    layers = [
-        _grey_image(landscape, grey_pixels, grid, dark),
+    return [
+        _grey_image(landscape, inside if grey_needed and not as_points else nobody, grid, dark),
         _colour_image(landscape, image),
+        _lines(landscape, dark),
         _grey_points(landscape, grey_points, dark, len(inside)),
         _colour_points(landscape, points, len(inside)),
-        _lines(landscape, dark),
-        _marks(landscape, dark),
-        _names(landscape, dark),
     ]
-    return hv.Overlay(layers).opts(
-        xlabel=landscape.labels[0], ylabel=landscape.labels[1], show_legend=False, **FRAME
-    )
+
+
+def mark_layers(landscape, *, dark=False) -> list:
+    """What lies above the frames: the clicked point, the current frame, the names of states."""
+    return [_marks(landscape, dark), _names(landscape, dark)]
+
+
+def drawn_as_points(landscape: Landscape, inside) -> bool:
+    """Whether the frames ``inside`` a window are few enough for points; on a profile they always are."""
+    return landscape.surface.ndim == 1 or len(inside) <= MAX_POINTS
+
+
+def _one_per_column(landscape, frames, x_range, n_columns):
+    """On a profile frames overlap along the curve: one for each column of pixels shows them all."""
+    x = landscape.xy[frames, 0]
+    column = ((x - x_range[0]) * (n_columns / (x_range[1] - x_range[0]))).astype(np.int64)
+    return frames[np.unique(column, return_index=True)[1]]
 
 
 def _surface_pixels(landscape):
@@ -236,7 +265,7 @@ def _lines(landscape, dark):
     surface = landscape.surface
     if surface.ndim == 1:
         profile = np.column_stack([surface["x"].values, surface.values])
-        return draw_lines(profile, dark=dark, width=2, alpha=0.8).opts(apply_ranges=False)
+        return draw_lines(profile, dark=dark, width=1.5).opts(apply_ranges=False)
     levels = contour_levels(float(np.nanmax(surface))) if landscape.contours else []
     return plot_contours(surface, levels, dark=dark).opts(apply_ranges=False)
 

@@ -145,6 +145,6 @@ def test_few_frames_in_the_window_are_drawn_as_points():
     overlay = plot_landscape(landscape, *window)
     x, y = landscape.xy.T
     inside = (x >= 0) & (x <= 0.2) & (y >= 0) & (y <= 0.2)
-    assert len(overlay.get(3)) == inside.sum()
+    assert len(overlay.get(4)) == inside.sum()
     assert shown_pixels(overlay, 1) == 0
-    assert len(plot_landscape(landscape).get(3)) == 0
+    assert len(plot_landscape(landscape).get(4)) == 0

@@ -15,7 +15,7 @@ from fel_explorer.app.map_view import FREE_ENERGY, MapView, axis_choices, defaul
 from fel_explorer.app.session import Session
 from fel_explorer.plots import hooks
 from fel_explorer.plots.colours import sequential_scale
-from fel_explorer.plots.landscape import NO_LANDSCAPE, Landscape, plot_landscape
+from fel_explorer.plots.landscape import NO_LANDSCAPE, Landscape, frame_layers, mark_layers, overlay
 
 hv.extension("bokeh")
 
@@ -44,6 +44,7 @@ class MapPanel(pn.viewable.Viewer):
         super().__init__(session=session, **params)
         self._view: MapView | None = None
         self._colouring: tuple | None = None
+        self._layers: tuple = (None, [])
         self._defaults: tuple[str, str] | None = None
         self._settling = False
         self._drag_mode: str | None = None
@@ -53,7 +54,8 @@ class MapPanel(pn.viewable.Viewer):
         self._watchers = [
             session.param.watch(self._on_content, ["dataset", "results", "active"]),
             session.param.watch(self._on_colour, ["colour_by", "state_names"]),
-            session.param.watch(self._on_marks, ["selection", "point", "frame"]),
+            session.param.watch(self._refresh, ["selection"]),
+            session.param.watch(self._on_marks, ["point", "frame"]),
         ]
         self._on_content()
 
@@ -109,12 +111,7 @@ class MapPanel(pn.viewable.Viewer):
         self._redraw = Redraw()
         self._window = hv.streams.RangeXY()
         self._size = hv.streams.PlotSize()
-        self.map = hv.DynamicMap(self._draw, streams=[self._redraw, self._window, self._size]).opts(
-            hv.opts.Overlay(
-                responsive=True,
-                hooks=[hooks.selection_is_ours, self._listen],
-            )
-        )
+        self.map = hv.DynamicMap(self._draw, streams=[self._redraw, self._window, self._size])
         self.streams = {
             "window": self._window,
             "lasso": hv.streams.Lasso(source=self.map),
@@ -172,7 +169,7 @@ class MapPanel(pn.viewable.Viewer):
         self._refresh()
 
     def _on_marks(self, *events):
-        self._refresh()
+        self._redraw.event(version=self._redraw.version + 1)
 
     @param.depends("axes", "weighted", watch=True)
     def _set_view(self):
@@ -191,7 +188,9 @@ class MapPanel(pn.viewable.Viewer):
         self._colouring = None
         self._refresh()
 
-    def _refresh(self):
+    def _refresh(self, *events):
+        """Draw the frames anew, and count the selected ones."""
+        self._layers = (None, [])
         if self._view is not None:
             self._coloured(self._view)
         self._redraw.event(version=self._redraw.version + 1)
@@ -202,14 +201,17 @@ class MapPanel(pn.viewable.Viewer):
     # ---- drawing
 
     def _draw(self, version, x_range, y_range, width, height, scale):
-        view = self._view
-        if view is None:
-            return plot_landscape(NO_LANDSCAPE, dark=self.dark)
+        """The map's overlay; the layers of frames are kept while only marks move."""
+        landscape = self._landscape(self._view) if self._view is not None else NO_LANDSCAPE
         # The stream's first message and its message after a reset hold no window: then all is shown.
         window = [r if r and np.isfinite(r).all() else None for r in (x_range, y_range)]
         sizes = ((width, 800), (height, 600))
         shape = tuple(int(np.clip((size or default) / PIXEL, 50, 800)) for size, default in sizes)
-        return plot_landscape(self._landscape(view), *window, shape, dark=self.dark)
+        key = (*window, shape)
+        if self._layers[0] != key:
+            self._layers = key, frame_layers(landscape, *window, shape, dark=self.dark)
+        drawn = overlay(landscape, [*self._layers[1], *mark_layers(landscape, dark=self.dark)])
+        return drawn.opts(hooks=[hooks.selection_is_ours, self._listen])
 
     def _landscape(self, view):
         session, result = self.session, self.session.result

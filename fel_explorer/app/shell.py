@@ -7,6 +7,7 @@ import logging
 import panel as pn
 import panel_material_ui as pmui
 import param
+from panel.util import edit_readonly
 from panel.viewable import Viewer
 
 from fel_explorer.app.board import Board
@@ -87,6 +88,7 @@ class Explorer(Viewer):
                 site_url="#",
                 dark_theme=self.dark,
             )
+            unlink_busy(self._page)
             self._page.param.watch(self._on_theme, "dark_theme")
             self._start()
         return self._page
@@ -207,3 +209,16 @@ class Explorer(Viewer):
             part.close()
         for part in (self.map, self.structure, self.selection):
             part.close()
+
+
+def unlink_busy(page: pmui.Page) -> None:
+    """Stop the page from following panel's busy flag.
+
+    The flag changes twice in every callback, each change walks all models of the page (0.1 s of them), and the
+    watcher on the process-wide state would keep every closed page alive.
+    """
+    for watcher in list(pn.state.param.watchers.get("busy", {}).get("value", [])):
+        if getattr(getattr(watcher.fn, "__self__", None), "self_or_cls", None) is page:
+            pn.state.param.unwatch(watcher)
+    with edit_readonly(page):
+        page.busy = False

@@ -6,13 +6,13 @@ import io
 from functools import partial
 
 import numpy as np
-import pandas as pd
-import panel as pn
 import panel_material_ui as pmui
 import param
 from panel.viewable import Viewer
 
+from fel_explorer.app.panels.state_table import StateTable
 from fel_explorer.app.session import Session
+from fel_explorer.plots.colours import state_colours
 from fel_explorer.structures import export_frames
 
 LIMIT = 64_000_000  # bytes of a download, which the page holds in memory
@@ -31,7 +31,6 @@ class SelectionPanel(Viewer):
 
     def __init__(self, session: Session, **params):
         super().__init__(session=session, **params)
-        self._states: list[int] = []
         self._make_widgets()
         self._watchers = [
             session.param.watch(
@@ -69,29 +68,22 @@ class SelectionPanel(Viewer):
             name: pmui.IconButton(icon=icon, description=about, size="small", on_click=action, margin=(6, 2))
             for name, (icon, about, action) in actions.items()
         }
-        self._table = pn.widgets.Tabulator(
-            pd.DataFrame({"state": [], "frames": [], "share": []}),
-            show_index=False, selectable=False, disabled=True, height=150, sizing_mode="stretch_width",
-            titles={"state": "State", "frames": "Frames", "share": "Share of the frames"},
-            widths={"frames": 90}, layout="fit_columns", margin=(2, 10), header_filters=False,
-            formatters={
-                "frames": {"type": "money", "thousand": ",", "precision": False},
-                "share": {"type": "progress", "min": 0, "max": 100, "legend": True, "color": "#8ab6c9"},
-            },
-            text_align={"frames": "right"}, sortable=True, on_click=self._on_row,
-        )  # fmt: skip
+        self._table = StateTable(sizing_mode="stretch_width", margin=(2, 8))
+        self._table.param.watch(self._on_row, "chosen")
         self._name = pmui.TextInput(
             label="Name of the state", placeholder="for example: alpha helix", size="small", width=230,
-            description="Press Enter: the name then stands on the map and in the table.", margin=(8, 10, 0, 10),
+            description="Press Enter: the map and the table then show the name.", margin=(8, 10, 0, 10),
         )  # fmt: skip
         self._name.param.watch(self._on_name, "value")
         self._downloads = {
             kind: pmui.FileDownload(
                 callback=partial(self.export, kind), filename=f"selection.{kind}", label=kind.upper(),
-                description=about, size="small", variant="outlined", color="primary", margin=(8, 4), width=92,
+                description=about, size="small", margin=(8, 4), width=92,
             )
             for kind, about in ABOUT.items()
         }  # fmt: skip
+        for download in self._downloads.values():
+            download.variant = "outlined"  # as an argument pmui 0.16 warns of it
         self._size = pmui.Typography(
             "", variant="caption", margin=(0, 12, 8, 12), sizing_mode="stretch_width"
         )
@@ -136,8 +128,8 @@ class SelectionPanel(Viewer):
                 columns[f"{result.label} state"] = result.state + 1
         return columns
 
-    def _on_row(self, event):
-        self.session.select_state(self._states[event.row])
+    def _on_row(self, _event):
+        self.session.select_state(self._table.state)
 
     def _on_name(self, event):
         state = self._single_state()
@@ -151,14 +143,18 @@ class SelectionPanel(Viewer):
         count, total = session.selection.count, len(session.selection.mask)
         share = f"  ({100 * count / total:.3g} %)" if count else ""
         self._count.object = f"**{count:,} frames**{share}" if count else "**Nothing selected**"
-        self._how.object = session.selection.how.capitalize() if count else (
-            "Lasso or box frames on the map, or click a state below." if total else "Load data to select frames."
-        )  # fmt: skip
+        self._how.object = _sentence(session.selection.how) if count else self._hint(total)
         self._actions["clear"].disabled = not count and session.point is None
         self._actions["invert"].disabled = not total
         self._show_states(count)
         self._show_export(count)
         self._on_history()
+
+    def _hint(self, total: int) -> str:
+        if not total:
+            return "Load data to select frames."
+        states = self.session.result is not None and self.session.result.state is not None
+        return "Lasso or box frames on the map" + (", or click a state here." if states else ".")
 
     def _on_history(self, *_):
         self._actions["undo"].disabled = not self.session.can_undo
@@ -173,18 +169,19 @@ class SelectionPanel(Viewer):
             return
         within = result.state[session.selection.mask] if count else result.state
         frames = np.bincount(within, minlength=1)
-        self._states = [int(s) for s in np.argsort(-frames, kind="stable") if frames[s]]
-        self._table.titles = {
-            "state": "State", "frames": "Frames", "share": "% of the selection" if count else "% of all frames",
-        }  # fmt: skip
-        self._table.value = pd.DataFrame(
+        states = [int(s) for s in np.argsort(-frames, kind="stable") if frames[s]]
+        colours = state_colours(states)
+        rows = [
             {
-                "state": [session.state_name(state) for state in self._states],
-                "frames": frames[self._states],
-                "share": np.round(100 * frames[self._states] / len(within), 1),
+                "state": state,
+                "name": session.state_name(state),
+                "colour": colours[state],
+                "frames": int(frames[state]),
+                "share": 100 * float(frames[state]) / len(within),
             }
-        )
-        self._table.height = 44 + 32 * min(len(self._states), 5)
+            for state in states
+        ]
+        self._table.param.update(rows=rows, share_title="% of the selection" if count else "% of all frames")
         if self._name.visible:
             name = session.state_names.get((session.active, self._single_state()), "")
             self._name.param.update(value=name, value_input=name)
@@ -214,6 +211,10 @@ class SelectionPanel(Viewer):
         else:
             about = [f"{kind.upper()} {readable_size(size)}" for kind, size in sizes.items() if size]
             self._size.object = f"About {', '.join(about)}."
+
+
+def _sentence(how: str) -> str:
+    return how[:1].upper() + how[1:] + "."
 
 
 def readable_size(size: float) -> str:

@@ -95,13 +95,15 @@ class StructurePanel(Viewer):
             margin=(2, 8),
             sizing_mode="stretch_width",
             visible=False,
-            sx={"py": 0},
+            sx={"py": 0, "& p": {"my": 0}},
         )
         self._message = pmui.Typography(NO_DATA, variant="body1", margin=20, sizing_mode="stretch_width")
         self._selecting = pmui.Row(self._count, self._choice, margin=0, visible=False)
         self._layers: list[Layer] = []
         self._body = pmui.Column(
-            pmui.FlexBox(self._views, self._style, self._hydrogens, self._selecting, margin=0, align_items="center"),
+            pmui.FlexBox(
+                self._views, self._style, self._hydrogens, self._selecting, align_items="center", margin=0
+            ),
             self.viewer, self._warning, self._text, self._player, sizing_mode="stretch_both", margin=0,
         )  # fmt: skip
         self._layout = pmui.Column(self._message, self._body, sizing_mode="stretch_both", margin=0)
@@ -222,9 +224,9 @@ class StructurePanel(Viewer):
         at, step = self._player.value, self._player.step
         first, last, held = self._window
         if not (first <= at < last and held == step and (at - first) % step == 0):
-            first = max(0, at - step * 10)
-            first += (at - first) % step
-            places = np.arange(first, len(self._playlist), step)[: self._scenes.window()]
+            window = self._scenes.window()
+            first = at - step * min(at // step, window // 4)  # some frames back too: players go both ways
+            places = np.arange(first, len(self._playlist), step)[:window]
             self._window = (first, int(places[-1]) + 1, step)
             self._layers = [self._scenes.layer(self._scenes.frames(self._playlist[places]))]
             self.viewer.show(self._layers, frame=(at - first) // step)

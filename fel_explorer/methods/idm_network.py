@@ -47,6 +47,7 @@ class MatchingNetwork(nn.Module):
         if not structures:
             self.prototype_net = mlp([len(codes), PROTOTYPE_WIDTH, n_dims], generator)
         self.register_buffer("codes", codes)
+        self.register_buffer("target", torch.eye(len(codes)))  # (prototype, state): what each counts to
 
     def prototypes(self) -> Tensor:
         """Position of each state's prototype, (state, cv)."""
@@ -54,8 +55,12 @@ class MatchingNetwork(nn.Module):
 
     def memberships(self, z: Tensor) -> Tensor:
         """chi (frame, state) of points z (frame, cv) of the matching space."""
-        return log_memberships(z, self.prototypes(), self.gamma, self.similarity).exp()
+        return log_memberships(z, self.prototypes(), self.gamma, self.similarity).exp() @ self.target
+
+    def merge(self, target: Tensor) -> None:
+        """Let each state i count to state ``target[i]`` (state,) from now on."""
+        self.target.copy_(self.target @ torch.eye(len(target), device=target.device)[target])
 
     def reorder(self, order: Tensor) -> None:
         """Renumber the states: new state i is the old ``order[i]``."""
-        self.codes.copy_(self.codes[order])
+        self.target.copy_(self.target[:, order])

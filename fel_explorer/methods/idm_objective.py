@@ -55,6 +55,50 @@ def information(joint: Tensor, beta: float = 1.0) -> Tensor:
     return (joint * joint.log()).sum() + 2.0 * beta * entropy
 
 
+def merge_gains(joint: Tensor, beta: float) -> Tensor:
+    """By how much I_beta rises when states i and j are made one, (state, state); -inf on the diagonal."""
+
+    def f(p):
+        return torch.xlogy(p, p)
+
+    marginal, alone = joint.sum(1), f(joint)
+    own_i, own_j = joint.diagonal()[:, None], joint.diagonal()[None, :]
+    # Row by row, because a tensor of all triples would not fit for hundreds of states.  The terms with i and
+    # j themselves are taken out of the sums over the other state, and put in as what they become.
+    together = torch.stack([f(joint + row).sum(1) for row in joint])
+    together = together - f(own_i + joint) - f(joint + own_j)
+    apart = alone.sum(1)[:, None] + alone.sum(1)[None, :] - f(own_i) - f(own_j) - 2 * alone
+    others = 2 * (together - apart)
+    own = f(own_i + own_j + 2 * joint) - f(own_i) - f(own_j) - 2 * alone
+    entropy = f(marginal)[:, None] + f(marginal)[None, :] - f(marginal[:, None] + marginal[None, :])
+    gain = others + own + 2 * beta * entropy
+    return gain.fill_diagonal_(-torch.inf)
+
+
+def merged_states(joint: Tensor, beta: float) -> Tensor:
+    """The state (state,) that each state becomes when pairs are merged while that raises I_beta.
+
+    The pair that gains most goes first.  Gradients find such merges only slowly: where two states meet on
+    a barrier there are hardly any frames to move the border by, so that a split which has lost its worth
+    with falling beta stays.
+    """
+    target = torch.arange(len(joint), device=joint.device)
+    joint = joint.double()
+    alive = torch.nonzero(joint.sum(1) > EPS).flatten()
+    while len(alive) > 1:
+        part = joint[alive][:, alive]
+        gain, pair = merge_gains(part, beta).flatten().max(0)
+        if gain <= 0:
+            break
+        i, j = sorted((int(pair) // len(alive), int(pair) % len(alive)), key=lambda k: -part[k].sum())
+        kept, gone = alive[i], alive[j]
+        target[target == gone] = kept
+        joint[kept] += joint[gone]
+        joint[:, kept] += joint[:, gone]
+        alive = alive[alive != gone]
+    return target
+
+
 def koopman_matrix(chi: Tensor, starts: Tensor, lag: int, weight: Tensor | None = None):
     """K(tau) = C00^-1 C0t of memberships with detailed balance, and their VAMP-2 score.
 

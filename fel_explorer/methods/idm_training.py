@@ -87,6 +87,7 @@ class Trainer:
             if self.checkpoint:
                 self.checkpoint.context = {"restart": restart, "best": best}
             history = loop.run()
+            network.merge(objective.merged_states(self.joint(network), self.method.beta_end))
             score = self.score(network)
             if best is None or score > best["score"]:
                 best = {"score": score, "network": _copy(network.state_dict()), "history": _columns(history)}
@@ -96,12 +97,16 @@ class Trainer:
         return network, _dataset(best["history"])
 
     @torch.no_grad()
-    def score(self, network: MatchingNetwork, beta: float | None = None) -> float:
-        """I_beta on the evaluation pairs, by default at the final beta."""
+    def joint(self, network: MatchingNetwork) -> torch.Tensor:
+        """P (state, state) of the evaluation pairs."""
         batch = self.evaluation
         chi, chi_later = batch.halves(network.memberships(network.encoder(batch.frames)))
-        joint = objective.joint_matrix(chi, chi_later, batch.weight)
-        return float(objective.information(joint, self.method.beta_end if beta is None else beta))
+        return objective.joint_matrix(chi, chi_later, batch.weight)
+
+    def score(self, network: MatchingNetwork, beta: float | None = None) -> float:
+        """I_beta on the evaluation pairs, by default at the final beta."""
+        beta = self.method.beta_end if beta is None else beta
+        return float(objective.information(self.joint(network), beta))
 
     def losses(self, network: MatchingNetwork, generator: torch.Generator) -> Callable[[int], Losses]:
         """The function of the step that the loop minimises."""

@@ -89,6 +89,44 @@ def test_empty_states_give_finite_gradients():
     assert logits.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("beta", [0.6, 0.9, 1.2])
+def test_the_gain_of_a_merge_is_the_difference_of_objectives(beta):
+    chi = torch.from_numpy(random_memberships(n=80, k=5))
+    joint = objective.joint_matrix(chi, chi)
+    gains = objective.merge_gains(joint, beta)
+    for i in range(5):
+        for j in set(range(5)) - {i}:
+            merged = chi.clone()
+            merged[:, i] += merged[:, j]
+            merged[:, j] = 0
+            after = objective.joint_matrix(merged, merged)
+            pairs = zip((joint, after), (1, -1), strict=True)
+            difference = -sum(
+                sign * (torch.xlogy(p, p).sum() - 2 * beta * torch.xlogy(p.sum(1), p.sum(1)).sum())
+                for p, sign in pairs
+            )
+            assert gains[i, j] == pytest.approx(float(difference), abs=1e-12)
+
+
+def test_states_that_mix_within_the_lag_are_merged_and_slow_ones_are_not():
+    mixing = 0.5 * np.array([[0.5, 0.5], [0.5, 0.5]])
+    joint = torch.from_numpy(np.kron([[0.96, 0.04], [0.04, 0.96]], mixing / 2))
+    assert objective.merged_states(joint, 0.9).tolist() == [0, 0, 2, 2]
+    assert objective.merged_states(joint, 1.1).tolist() == [0, 1, 2, 3]
+    assert objective.merged_states(joint, 0.5).tolist() == [0, 0, 0, 0]
+
+
+def test_a_split_at_a_barrier_goes_when_it_has_no_memory_left():
+    """Two states that mix in 3 frames and overlap nowhere leave no frames to move the border by."""
+    states = markov_chain(np.array([[0.84, 0.16, 0.0], [0.16, 0.83, 0.01], [0.0, 0.01, 0.99]]), 20_000)
+    features = seen_through_noise(states, noise=0.02)
+    slow = fel.IDM(lag_time=40.0, n_states=6, **FAST).fit(features, device="cpu")
+    assert slow.n_populated_ == 2
+    np.testing.assert_allclose(
+        np.sort(slow.populations_[:2]), np.sort([(states < 2).mean(), (states == 2).mean()]), atol=0.01
+    )
+
+
 @pytest.mark.parametrize("kind", objective.SIMILARITIES)
 def test_similarities_match_their_definitions(kind):
     random = np.random.default_rng(0)

@@ -12,6 +12,8 @@ from fel_explorer.app import colouring
 from fel_explorer.app.nearest import NearestFrame
 from fel_explorer.app.session import Point, Session
 from fel_explorer.plots import free_energy
+from fel_explorer.plots.colours import Scale
+from fel_explorer.plots.landscape import Landscape
 from fel_explorer.plots.style import axis_limits
 
 FREE_ENERGY = colouring.FREE_ENERGY  # as the y axis: the profile along x
@@ -63,6 +65,32 @@ class MapView:
             x, y = own[np.sum((own - middle) ** 2, axis=1).argmin()]
             places[state] = (float(x), float(y))
         return places
+
+    def landscape(
+        self, session: Session, colour_by: str, values: np.ndarray, scale: Scale, places, *, contours: bool
+    ) -> Landscape:
+        """What to draw: this view, coloured by ``values``, with the session's selection, point and frame.
+
+        ``places`` are those of `state_places`.
+        """
+        result = session.result
+        has_states = result is not None and result.state is not None
+        return Landscape(
+            xy=self.xy,
+            values=values,
+            scale=scale,
+            surface=self.surface,
+            show_surface=colour_by == FREE_ENERGY and not self.is_profile,
+            free_energy=self.free_energy,
+            state=result.state + 1 if has_states else None,
+            selected=session.selection.mask,
+            labels=self.labels,
+            limits=self.limits,
+            names={session.state_name(state): place for state, place in places.items()},
+            clicked=self.place_of(session, session.point) if session.point is not None else None,
+            current=tuple(self.xy[min(session.frame, len(self.xy) - 1)].tolist()),
+            contours=contours,
+        )
 
     def point_at(self, session: Session, x: float, y: float) -> Point:
         """The clicked point, with its nearest frame on this map."""

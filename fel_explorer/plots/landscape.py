@@ -51,8 +51,10 @@ class Landscape:
         ((left, right), (bottom, top)) that show everything.
     names
         {name of a state: its place (x, y)}.
-    marks
-        Places of the clicked point, then of the current frame; either may be missing.
+    clicked, current
+        Places of the clicked point and of the current frame.
+    contours
+        Whether to draw lines of equal free energy.
     """
 
     xy: np.ndarray
@@ -86,9 +88,9 @@ NO_LANDSCAPE = Landscape(
 )
 
 
-def frames_in(landscape: Landscape, x_range, y_range) -> np.ndarray:
-    """Indices of the frames in a window, ascending."""
-    x, y = landscape.xy.T
+def frames_in(xy, x_range, y_range) -> np.ndarray:
+    """Indices of the frames at ``xy`` (frame, 2) in a window, ascending."""
+    x, y = xy.T
     inside = (x >= x_range[0]) & (x <= x_range[1]) & (y >= y_range[0]) & (y <= y_range[1])
     return np.flatnonzero(inside)
 
@@ -133,8 +135,8 @@ def overlay(landscape: Landscape, layers) -> hv.Overlay:
 def frame_layers(landscape, x_range=None, y_range=None, shape=(300, 240), *, dark=False) -> list:
     """The frames: grey and coloured, as pixels or as points, and the lines of the surface."""
     window = (x_range or landscape.limits[0], y_range or landscape.limits[1])
-    inside = frames_in(landscape, *window)
-    as_points = drawn_as_points(landscape, inside)
+    inside = frames_in(landscape.xy, *window)
+    as_points = drawn_as_points(landscape.surface, inside)
     any_selected = bool(landscape.selected.any())
     coloured = inside[landscape.selected[inside]] if any_selected else inside
     if landscape.surface.ndim == 1:
@@ -145,10 +147,9 @@ def frame_layers(landscape, x_range=None, y_range=None, shape=(300, 240), *, dar
     whole_surface = landscape.show_surface and not any_selected
     grey_needed = any_selected or not np.isfinite(landscape.values).all()
     nobody = inside[:0]
-    if whole_surface:
-        image = _surface_pixels(landscape)
-    else:
-        image = _rasterize(landscape, coloured if not as_points else nobody, grid)
+    image = _surface_pixels(landscape) if whole_surface else None
+    if not whole_surface and not as_points and len(coloured):
+        image = rasterize(landscape.xy, landscape.values, frames=coloured, kind=landscape.scale.kind, **grid)
     grey_points = inside if grey_needed and as_points and not whole_surface else nobody
     points = coloured if as_points and not whole_surface else nobody
     return [
@@ -165,13 +166,13 @@ def mark_layers(landscape, *, dark=False) -> list:
     return [_marks(landscape, dark), _names(landscape, dark)]
 
 
-def drawn_as_points(landscape: Landscape, inside) -> bool:
+def drawn_as_points(surface, inside) -> bool:
     """Whether the frames ``inside`` a window are few enough for points; on a profile they always are."""
-    return landscape.surface.ndim == 1 or len(inside) <= MAX_POINTS
+    return surface.ndim == 1 or len(inside) <= MAX_POINTS
 
 
 def _one_per_column(landscape, frames, x_range, n_columns):
-    """On a profile frames overlap along the curve: one for each column of pixels shows them all."""
+    """On a profile frames overlap along the curve: one for each column of pixels stands for all."""
     x = landscape.xy[frames, 0]
     column = ((x - x_range[0]) * (n_columns / (x_range[1] - x_range[0]))).astype(np.int64)
     return frames[np.unique(column, return_index=True)[1]]
@@ -188,12 +189,6 @@ def _surface_pixels(landscape):
     )
     nearest = distance_transform_edt(pixels.frame < 0, return_distances=False, return_indices=True)
     return Pixels(surface.values.astype(np.float32), pixels.frame[tuple(nearest)], pixels.bounds)
-
-
-def _rasterize(landscape, frames, grid):
-    if len(frames) == 0:
-        return None
-    return rasterize(landscape.xy, landscape.values, frames=frames, kind=landscape.scale.kind, **grid)
 
 
 def _or_nothing(pixels, landscape):
@@ -223,6 +218,7 @@ def _tooltips(landscape):
 def _colour_image(landscape, pixels):
     pixels, alpha = _or_nothing(pixels, landscape)
     columns = _hover_columns(landscape, pixels.frame)
+    show_axes = hooks.axes(landscape.limits, landscape.labels)
     tooltips = [(name, text.replace("$VALUE", "@image")) for name, text in _tooltips(landscape)]
     return plot_pixels(pixels, landscape.scale, columns=columns).opts(
         apply_ranges=False,
@@ -231,11 +227,7 @@ def _colour_image(landscape, pixels):
         tools=TOOLS,
         active_tools=["lasso_select", "wheel_zoom"],
         hover_tooltips=tooltips,
-        hooks=[
-            hooks.hover_only_over_data("@image"),
-            hooks.colour_bar(landscape.scale),
-            hooks.axes(landscape.limits, landscape.labels),
-        ],
+        hooks=[hooks.hover_only_over_data("@image"), hooks.colour_bar(landscape.scale), show_axes],
     )
 
 

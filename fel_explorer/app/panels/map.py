@@ -15,7 +15,14 @@ from fel_explorer.app.map_view import FREE_ENERGY, MapView, axis_choices, defaul
 from fel_explorer.app.session import Session
 from fel_explorer.plots import hooks
 from fel_explorer.plots.colours import sequential_scale
-from fel_explorer.plots.landscape import NO_LANDSCAPE, Landscape, frame_layers, mark_layers, overlay
+from fel_explorer.plots.landscape import (
+    NO_LANDSCAPE,
+    drawn_as_points,
+    frame_layers,
+    frames_in,
+    mark_layers,
+    overlay,
+)
 
 hv.extension("bokeh")
 
@@ -45,6 +52,7 @@ class MapPanel(pn.viewable.Viewer):
         self._view: MapView | None = None
         self._colouring: tuple | None = None
         self._layers: tuple = (None, [])
+        self._places: dict[int, tuple[float, float]] = {}
         self._defaults: tuple[str, str] | None = None
         self._settling = False
         self._drag_mode: str | None = None
@@ -100,6 +108,7 @@ class MapPanel(pn.viewable.Viewer):
             self.param.weighted, label="Weights", size="small", margin=(14, 6, 0, 6)
         )
         self._count = pmui.Typography("", variant="body2", margin=(14, 10))
+        self._drawn = pmui.Typography("", variant="body2", color="textSecondary", margin=(14, 4))
         self._message = pmui.Typography(
             "Load trajectories to see their landscape.", variant="body1", margin=20
         )
@@ -118,13 +127,20 @@ class MapPanel(pn.viewable.Viewer):
             "box": hv.streams.BoundsXY(source=self.map),
             "tap": hv.streams.SingleTap(source=self.map),
         }
-        for name, react in (("lasso", self._lasso), ("box", self._box), ("tap", self._tap)):
+        for name, react in (
+            ("lasso", self._lasso),
+            ("box", self._box),
+            ("tap", self._tap),
+            ("window", self._tell),
+        ):
             self.streams[name].add_subscriber(react)
         self._pane = pn.pane.HoloViews(self.map, sizing_mode="stretch_both", min_height=320)
         self._tools = pmui.Row(
             self._colour_by, self._x, self._y, self._contours, self._weights, sizing_mode="stretch_width"
         )
-        self._status = pmui.Row(self._modes, self._clear, self._count, sizing_mode="stretch_width")
+        self._status = pmui.Row(
+            self._modes, self._clear, self._count, self._drawn, sizing_mode="stretch_width"
+        )
         self._layout = pmui.Column(
             self._tools, self._message, self._pane, self._status, sizing_mode="stretch_both"
         )
@@ -179,6 +195,7 @@ class MapPanel(pn.viewable.Viewer):
         self._view, self._colouring = None, None
         if self.session.dataset is not None:
             self._view = make_view(self.session, self.axes, weighted=self.weighted)
+            self._places = self._view.state_places(self.session.result)
             self._view.nearest.prepare()
         self._window.update(x_range=None, y_range=None)
         self._refresh()
@@ -194,15 +211,30 @@ class MapPanel(pn.viewable.Viewer):
         if self._view is not None:
             self._coloured(self._view)
         self._redraw.event(version=self._redraw.version + 1)
+        self._tell()
+
+    def _tell(self, **window):
+        """Say how many frames are selected, and what a dot on the map is."""
+        if self._view is None:
+            return
         selection = self.session.selection
         share = f" ({selection.count / len(selection.mask):.1%})" if selection.count else ""
         self._count.object = f"{selection.count:,} of {len(selection.mask):,} frames selected{share}"
+        limits = self._view.limits
+        shown = [self._window.x_range, self._window.y_range]
+        shown = [w if w and np.isfinite(w).all() else limit for w, limit in zip(shown, limits, strict=True)]
+        single = drawn_as_points(self._view.surface, frames_in(self._view.xy, *shown))
+        self._drawn.object = "Each point is a frame." if single else "Each pixel holds many frames."
 
     # ---- drawing
 
     def _draw(self, version, x_range, y_range, width, height, scale):
         """The map's overlay; the layers of frames are kept while only marks move."""
-        landscape = self._landscape(self._view) if self._view is not None else NO_LANDSCAPE
+        landscape = NO_LANDSCAPE
+        if self._view is not None:
+            landscape = self._view.landscape(
+                self.session, *self._coloured(self._view), self._places, contours=self.contours
+            )
         # The stream's first message and its message after a reset hold no window: then all is shown.
         window = [r if r and np.isfinite(r).all() else None for r in (x_range, y_range)]
         sizes = ((width, 800), (height, 600))
@@ -212,27 +244,6 @@ class MapPanel(pn.viewable.Viewer):
             self._layers = key, frame_layers(landscape, *window, shape, dark=self.dark)
         drawn = overlay(landscape, [*self._layers[1], *mark_layers(landscape, dark=self.dark)])
         return drawn.opts(hooks=[hooks.selection_is_ours, self._listen])
-
-    def _landscape(self, view):
-        session, result = self.session, self.session.result
-        colour_by, values, scale = self._coloured(view)
-        has_states = result is not None and result.state is not None
-        return Landscape(
-            xy=view.xy,
-            values=values,
-            scale=scale,
-            surface=view.surface,
-            show_surface=colour_by == FREE_ENERGY and not view.is_profile,
-            free_energy=view.free_energy,
-            state=result.state + 1 if has_states else None,
-            selected=session.selection.mask,
-            labels=view.labels,
-            limits=view.limits,
-            names={session.state_name(state): place for state, place in view.state_places(result).items()},
-            clicked=view.place_of(session, session.point) if session.point is not None else None,
-            current=tuple(view.xy[min(session.frame, len(view.xy) - 1)].tolist()),
-            contours=self.contours,
-        )
 
     def _coloured(self, view):
         """What is coloured by, the frames' values and their scale; kept until one of them changes."""

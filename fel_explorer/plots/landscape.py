@@ -151,13 +151,14 @@ def frame_layers(landscape, x_range=None, y_range=None, shape=(300, 240), *, dar
     if not whole_surface and not as_points and len(coloured):
         image = rasterize(landscape.xy, landscape.values, frames=coloured, kind=landscape.scale.kind, **grid)
     grey_points = inside if grey_needed and as_points and not whole_surface else nobody
+    n_sized = 100 if landscape.surface.ndim == 1 else len(inside)  # dots that read beside a curve
     points = coloured if as_points and not whole_surface else nobody
     return [
         _grey_image(landscape, inside if grey_needed and not as_points else nobody, grid, dark),
         _colour_image(landscape, image),
         _lines(landscape, dark),
-        _grey_points(landscape, grey_points, dark, len(inside)),
-        _colour_points(landscape, points, len(inside)),
+        _grey_points(landscape, grey_points, dark, n_sized),
+        _colour_points(landscape, points, n_sized),
     ]
 
 
@@ -172,7 +173,8 @@ def drawn_as_points(surface, inside) -> bool:
 
 
 def _one_per_column(landscape, frames, x_range, n_columns):
-    """On a profile frames overlap along the curve: one for each column of pixels stands for all."""
+    """On a profile frames overlap along the curve: one of each column, at random, stands for all."""
+    frames = np.random.default_rng(0).permutation(frames)
     x = landscape.xy[frames, 0]
     column = ((x - x_range[0]) * (n_columns / (x_range[1] - x_range[0]))).astype(np.int64)
     return frames[np.unique(column, return_index=True)[1]]

@@ -81,10 +81,10 @@ class MapPanel(pn.viewable.Viewer):
     def _make_widgets(self):
         small = {"size": "small", "variant": "outlined", "margin": (10, 6, 2, 6)}
         self._colour_by = pmui.Select(
-            label="Colour by", groups={}, searchable=True, width=210, description=None, **small
+            label="Colour by", groups={}, searchable=True, width=150, description=None, **small
         )
-        self._x = pmui.Select(label="x axis", groups={}, searchable=True, width=150, **small)
-        self._y = pmui.Select(label="y axis", groups={}, searchable=True, width=150, **small)
+        self._x = pmui.Select(label="x axis", groups={}, searchable=True, width=120, **small)
+        self._y = pmui.Select(label="y axis", groups={}, searchable=True, width=120, **small)
         self._modes = pmui.RadioButtonGroup.from_param(
             self.param.mode,
             label="",
@@ -135,10 +135,10 @@ class MapPanel(pn.viewable.Viewer):
         ):
             self.streams[name].add_subscriber(react)
         self._pane = pn.pane.HoloViews(self.map, sizing_mode="stretch_both", min_height=320)
-        self._tools = pmui.Row(
+        self._tools = pmui.FlexBox(
             self._colour_by, self._x, self._y, self._contours, self._weights, sizing_mode="stretch_width"
         )
-        self._status = pmui.Row(
+        self._status = pmui.FlexBox(
             self._modes, self._clear, self._count, self._drawn, sizing_mode="stretch_width"
         )
         self._layout = pmui.Column(
@@ -223,8 +223,9 @@ class MapPanel(pn.viewable.Viewer):
         limits = self._view.limits
         shown = [self._window.x_range, self._window.y_range]
         shown = [w if w and np.isfinite(w).all() else limit for w, limit in zip(shown, limits, strict=True)]
-        single = drawn_as_points(self._view.surface, frames_in(self._view.xy, *shown))
-        self._drawn.object = "Each point is a frame." if single else "Each pixel holds many frames."
+        few = drawn_as_points(self._view.surface, frames_in(self._view.xy, *shown))
+        single = few and not self._view.is_profile
+        self._drawn.object = "Each point is a frame." if single else "Each dot holds many frames."
 
     # ---- drawing
 

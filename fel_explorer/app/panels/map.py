@@ -9,6 +9,7 @@ import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 import param
+from bokeh.models import LassoSelectTool, Toolbar
 
 from fel_explorer.app import colouring, regions
 from fel_explorer.app.map_view import FREE_ENERGY, MapView, axis_choices, default_axes, make_view
@@ -57,6 +58,7 @@ class MapPanel(pn.viewable.Viewer):
         self._settling = False
         self._drag_mode: str | None = None
         self._listening: set = set()
+        self._toolbar: Toolbar | None = None
         self._make_widgets()
         self._make_map()
         self._watchers = [
@@ -75,6 +77,12 @@ class MapPanel(pn.viewable.Viewer):
 
     def __panel__(self):
         return self._layout
+
+    def activate_lasso(self) -> None:
+        """Make the lasso what a drag on the map does."""
+        for tool in self._toolbar.tools if self._toolbar is not None else ():
+            if isinstance(tool, LassoSelectTool):
+                self._toolbar.active_drag = tool
 
     # ---- what is built once
 
@@ -277,6 +285,7 @@ class MapPanel(pn.viewable.Viewer):
         if plot.state.id not in self._listening:
             self._listening.add(plot.state.id)
             plot.state.on_event("panstart", self._drag_started)
+            self._toolbar = plot.state.toolbar
 
     def _drag_started(self, event):
         keys = event.modifiers or {}

@@ -62,7 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     featurize = commands.add_parser("featurize", help="trajectories -> dataset")
     featurize.add_argument("paths", nargs="+", help="trajectories")
     _files(featurize)
-    featurize.add_argument("-f", "--features", default="heavy_atom_distances", help="one or more, with commas")
+    featurize.add_argument(
+        "-f", "--features", default="heavy_atom_distances", help="one or more, with commas"
+    )
     featurize.add_argument("-o", "--output", required=True, help="dataset to write (a .zarr folder)")
     featurize.set_defaults(run=_featurize)
 
@@ -88,10 +90,18 @@ def _files(parser):
 
 def _server(parser):
     parser.add_argument("--port", type=int, default=5006, help="0 takes a free one (default 5006)")
-    parser.add_argument("--host", default="127.0.0.1", help="address to bind; beyond this machine see --password-file")
-    parser.add_argument("--root", default=".", help="folder that the page's file browser may see (default: here)")
-    parser.add_argument("--password-file", help="JSON {user: password}; required with a --host other than loopback")
-    parser.add_argument("--no-browser", action="store_true", help="only print the address (also NO_BROWSER=1)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to bind; beyond this machine see --password-file"
+    )
+    parser.add_argument(
+        "--root", default=".", help="folder that the page's file browser may see (default: here)"
+    )
+    parser.add_argument(
+        "--password-file", help="JSON {user: password}; required with a --host other than loopback"
+    )
+    parser.add_argument(
+        "--no-browser", action="store_true", help="only print the address (also NO_BROWSER=1)"
+    )
 
 
 # ---- the app
@@ -137,13 +147,13 @@ def server_options(arguments) -> dict:
     }
     if arguments.password_file:
         if not Path(arguments.password_file).is_file():
-            raise FelError(f"No file '{arguments.password_file}'.", "It is JSON: {\"user\": \"password\"}.")
+            raise FelError(f"No file '{arguments.password_file}'.", 'It is JSON: {"user": "password"}.')
         options["password_file"] = str(Path(arguments.password_file).resolve())
     elif arguments.host not in LOOPBACK:
         raise FelError(
             f"--host {arguments.host} without a password.",
             "Others on the network could read the files below --root and run jobs on this machine.",
-            "Add --password-file FILE with JSON {\"user\": \"password\"}, or use ssh -L 5006:localhost:5006.",
+            'Add --password-file FILE with JSON {"user": "password"}, or use ssh -L 5006:localhost:5006.',
         )
     return options
 
@@ -179,8 +189,12 @@ def _train(arguments):
         raise FelError(f"Method {arguments.method}.", f"There are {', '.join(sorted(methods))}.")
     cls = methods[arguments.method]
     given = _train_parser(cls).parse_args(arguments.rest)
-    method = cls(**{n: v for n, v in vars(given).items() if n in cls.hyperparameter_names() and v is not None})
-    method.fit(open_dataset(given.dataset), device=given.device, callback=bar, checkpoint_dir=given.checkpoint_dir)
+    method = cls(
+        **{n: v for n, v in vars(given).items() if n in cls.hyperparameter_names() and v is not None}
+    )
+    method.fit(
+        open_dataset(given.dataset), device=given.device, callback=bar, checkpoint_dir=given.checkpoint_dir
+    )
     method.save(given.output)
     print(f"{given.output}: {arguments.method} on {given.dataset}")
 
@@ -197,7 +211,9 @@ def _train_parser(cls) -> argparse.ArgumentParser:
     for name in cls.hyperparameter_names():
         parameter = cls.param[name]
         text = f"{parameter.doc or ''} (default {parameter.default})".replace("%", "%%")
-        parser.add_argument(f"--{name}", f"--{name.replace('_', '-')}", dest=name, help=text, **flag(parameter))
+        parser.add_argument(
+            f"--{name}", f"--{name.replace('_', '-')}", dest=name, help=text, **flag(parameter)
+        )
     return parser
 
 

@@ -74,7 +74,9 @@ COMMANDS: tuple[Command, ...] = (
     Command("clear", "Clear the selection", "escape", lambda e: e.session.clear_selection(), _has_selection),
     Command("invert", "Invert the selection", "i", lambda e: e.session.invert_selection(), _has_data),
     Command("next-state", "Select the next state", "]", lambda e: step_state(e.session, 1), _has_states),
-    Command("previous-state", "Select the previous state", "[", lambda e: step_state(e.session, -1), _has_states),
+    Command(
+        "previous-state", "Select the previous state", "[", lambda e: step_state(e.session, -1), _has_states
+    ),
     Command("next-frame", "Next frame", "arrowright", lambda e: step_frame(e.session, 1), _has_data),
     Command("previous-frame", "Previous frame", "arrowleft", lambda e: step_frame(e.session, -1), _has_data),
     Command("lasso", "Lasso tool", "l", lambda e: e.map.activate_lasso(), _has_data),

@@ -167,7 +167,14 @@ def serve(make_page, *, port: int, address: str, show: bool, password_file: str 
         return make_page().page
 
     server = pn.serve(
-        {"/": page}, title="fel_explorer", port=port, address=address, show=show, start=False, verbose=False, **options
+        {"/": page},
+        title="fel_explorer",
+        port=port,
+        address=address,
+        show=show,
+        start=False,
+        verbose=False,
+        **options,
     )
     host = "localhost" if address in ("127.0.0.1", "::1") else address
     print(f"fel_explorer runs at http://{host}:{server.port} (Ctrl-C ends it)", flush=True)

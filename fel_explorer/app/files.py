@@ -6,9 +6,10 @@ from pathlib import Path
 
 from fel_explorer.errors import FelError
 
-TRAJECTORIES = {".xtc", ".trr", ".dcd", ".nc", ".netcdf", ".h5", ".lh5", ".binpos", ".mdcrd", ".crd", ".lammpstrj",
-                ".dtr", ".xyz", ".pdb", ".gro", ".cif", ".pdbx"}  # fmt: skip
-TOPOLOGIES = {".pdb", ".gro", ".psf", ".prmtop", ".parm7", ".top", ".mol2", ".hoomdxml", ".cif", ".h5", ".arc"}
+TRAJECTORIES = set(
+    ".xtc .trr .dcd .nc .h5 .lh5 .binpos .mdcrd .crd .lammpstrj .dtr .xyz .pdb .gro .cif .pdbx".split()
+)
+TOPOLOGIES = set(".pdb .gro .psf .prmtop .parm7 .top .mol2 .hoomdxml .cif .h5 .arc".split())
 
 
 def inside(root: Path, paths) -> list[Path]:

@@ -105,7 +105,11 @@ def _limits(parameter, step):
 
 def _step(value):
     """A tenth of the leading digit: 20.0 -> 1, 0.001 -> 0.0001."""
-    return 10.0 ** (len(f"{abs(value):.0f}") - 2) if value and abs(value) >= 1 else (abs(value) / 10 if value else 0.1)
+    return (
+        10.0 ** (len(f"{abs(value):.0f}") - 2)
+        if value and abs(value) >= 1
+        else (abs(value) / 10 if value else 0.1)
+    )
 
 
 def _pairs(widgets):
@@ -147,6 +151,7 @@ def parse_list(parameter: param.Parameter, text: str):
         values = [like(entry) for entry in entries]
     except ValueError as error:
         raise FelError(
-            f"{parameter.name} = '{text}'.", f"It is a list of {like.__name__} values, such as {parameter.default}."
+            f"{parameter.name} = '{text}'.",
+            f"It is a list of {like.__name__} values, such as {parameter.default}.",
         ) from error
     return tuple(values) if isinstance(parameter, param.Tuple) else values

@@ -36,9 +36,17 @@ class JobBar(Viewer):
     def __init__(self, board: Board, **params):
         super().__init__(**params)
         self.board = board
-        self.text = pmui.Typography("", variant="body2", margin=(0, 8), align="center", sx={"whiteSpace": "nowrap"})
+        self.text = pmui.Typography(
+            "", variant="body2", margin=(0, 8), align="center", sx={"whiteSpace": "nowrap"}
+        )
         self.bar = pmui.LinearProgress(
-            value=0, variant="determinate", color="light", width=160, margin=(0, 4), align="center", sx={"width": "160px"}
+            value=0,
+            variant="determinate",
+            color="light",
+            width=160,
+            margin=(0, 4),
+            align="center",
+            sx={"width": "160px"},
         )
         self.stop = pmui.IconButton(
             icon="stop_circle",
@@ -49,7 +57,13 @@ class JobBar(Viewer):
             on_click=self._cancel,
         )
         self.layout = pmui.Row(
-            self.text, self.bar, self.stop, visible=False, margin=0, align="center", sx={"alignItems": "center"}
+            self.text,
+            self.bar,
+            self.stop,
+            visible=False,
+            margin=0,
+            align="center",
+            sx={"alignItems": "center"},
         )
         self._watcher = board.param.watch(self._update, "version")
         self._update()
@@ -76,7 +90,8 @@ class JobBar(Viewer):
         known = math.isfinite(job.fraction)
         self.text.object = " · ".join(filter(None, parts))
         self.bar.param.update(
-            variant="determinate" if known else "indeterminate", value=round(100 * job.fraction) if known else 0
+            variant="determinate" if known else "indeterminate",
+            value=round(100 * job.fraction) if known else 0,
         )
         self.stop.disabled = job.stopping
 

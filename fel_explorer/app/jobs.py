@@ -30,6 +30,7 @@ ACTIVE = ("queued", "running")
 KEPT_LOSSES = 2_000  # points of a loss history; older ones are thinned by two when it is full
 KEPT_JOBS = 50  # finished jobs that the process remembers
 
+
 class Cancelled(Exception):
     """Raised by a job's function that was asked to stop and has nothing to keep."""
 
@@ -220,7 +221,7 @@ class JobManager:
         return [job for job in jobs if (key and job.key == key) or (owner and job.owner == owner)]
 
     def forget(self, older_than: Job) -> None:
-        """Drop the ended jobs of the same owner and kind before ``older_than``, and with them their results."""
+        """Drop the ended jobs of the same owner and kind before ``older_than``, with their results."""
         with self._lock:
             for number, job in list(self._jobs.items()):
                 same = job.owner == older_than.owner and job.kind == older_than.kind

@@ -28,7 +28,8 @@ class Keys(JSComponent):
         if (typed || event.altKey || document.querySelector("[role=listbox], [role=menu]")) { return }
         const key = (event.ctrlKey || event.metaKey ? "ctrl+" : "") + event.key.toLowerCase()
         // arrows move sliders, tabs and tables that have the focus
-        const arrows = key.startsWith("arrow") && target.closest?.("[role=slider], [role=tab], [role=grid], input")
+        const moves = target.closest?.("[role=slider], [role=tab], [role=grid], input")
+        const arrows = key.startsWith("arrow") && moves
         if (model.shortcuts.includes(key) && !arrows) {
           event.preventDefault()
           model.send_msg(key)

@@ -15,7 +15,14 @@ from fel_explorer.app.commands import Command, by_shortcut
 from fel_explorer.app.header import CommandButtons, JobBar, device_text
 from fel_explorer.app.help import Help
 from fel_explorer.app.keys import Keys
-from fel_explorer.app.panels import DataPanel, FeaturesPanel, MapPanel, ModelPanel, SelectionPanel, StructurePanel
+from fel_explorer.app.panels import (
+    DataPanel,
+    FeaturesPanel,
+    MapPanel,
+    ModelPanel,
+    SelectionPanel,
+    StructurePanel,
+)
 from fel_explorer.app.session import Session
 from fel_explorer.errors import FelError
 
@@ -26,7 +33,9 @@ DENSE = {
     "MuiToolbar": {"defaultProps": {"variant": "dense"}},
     "MuiAccordionSummary": {"styleOverrides": {"root": {"minHeight": "36px"}}},
 }
-DARK_BAR = {"MuiAppBar": {"styleOverrides": {"colorPrimary": {"backgroundColor": "#0f3441", "color": "#ffffff"}}}}
+DARK_BAR = {
+    "MuiAppBar": {"styleOverrides": {"colorPrimary": {"backgroundColor": "#0f3441", "color": "#ffffff"}}}
+}
 THEME = {
     "light": {
         "palette": {"primary": {"main": "#155e75"}, "secondary": {"main": "#b45309"}},
@@ -98,7 +107,9 @@ class Explorer(Viewer):
         self._start()
         return pmui.Column(
             pmui.Row(*self._header(), sizing_mode="stretch_width"),
-            pmui.Row(pmui.Column(*self._tools(), width=320, scroll=True, height=640), self._centre(height=640)),
+            pmui.Row(
+                pmui.Column(*self._tools(), width=320, scroll=True, height=640), self._centre(height=640)
+            ),
             sizing_mode="stretch_width",
         )
 
@@ -137,7 +148,9 @@ class Explorer(Viewer):
             sizing_mode="stretch_both",
         )
         left = pmui.Paper(self.map, elevation=1, sizing_mode="stretch_both", margin=4)
-        return pmui.Row(left, right, sizing_mode="stretch_width" if "height" in size else "stretch_both", margin=4)
+        return pmui.Row(
+            left, right, sizing_mode="stretch_width" if "height" in size else "stretch_both", margin=4
+        )
 
     # ---- commands and errors
 
@@ -159,7 +172,8 @@ class Explorer(Viewer):
             message = "\n".join(filter(None, (error.given, error.valid, error.remedy)))
         else:
             log.error("unexpected error", exc_info=error)
-            message = f"Something went wrong: {type(error).__name__}: {error}\nThe session goes on; the log says more."
+            message = f"Something went wrong: {type(error).__name__}: {error}\n"
+            message += "The session goes on; the log says more."
         if pn.state.notifications is not None:
             pn.state.notifications.error(message, duration=12_000)
 
@@ -214,7 +228,7 @@ class Explorer(Viewer):
 def unlink_busy(page: pmui.Page) -> None:
     """Stop the page from following panel's busy flag.
 
-    The flag changes twice in every callback, each change walks all models of the page (0.1 s of them), and the
+    The flag changes twice in every callback, each change walks all models of the page (0.1 s), and its
     watcher on the process-wide state would keep every closed page alive.
     """
     for watcher in list(pn.state.param.watchers.get("busy", {}).get("value", [])):

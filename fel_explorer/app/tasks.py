@@ -42,7 +42,7 @@ PREVIEW_SECONDS = 0.5  # at most two previews a second
 
 @dataclass(frozen=True, eq=False)
 class Preview:
-    """The embedding of a few frames while a method trains: ``points`` (frame, cv), ``state`` (frame,) or None."""
+    """The embedding of a few frames in training: ``points`` (frame, cv), ``state`` (frame,) or None."""
 
     step: int
     points: np.ndarray
@@ -174,7 +174,11 @@ def with_torsions(dataset: xr.Dataset, trajectories) -> xr.Dataset:
 def trajectories_of(dataset: xr.Dataset):
     """The trajectories that a dataset was made from, where its files are still there; else None."""
     files = [entry["path"] for entry in json.loads(dataset.attrs.get("files", "[]"))]
-    if not files or json.loads(dataset.attrs.get("atoms", "null")) is not None or not all(map(os.path.exists, files)):
+    if (
+        not files
+        or json.loads(dataset.attrs.get("atoms", "null")) is not None
+        or not all(map(os.path.exists, files))
+    ):
         return None
     with tempfile.NamedTemporaryFile("w", suffix=".pdb") as topology:
         topology.write(dataset.attrs["topology"])

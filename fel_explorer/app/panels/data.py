@@ -24,16 +24,27 @@ class DataPanel(Viewer):
         self.session, self.board, self.root = session, board, Path(root).resolve()
         wide = {"sizing_mode": "stretch_width", "size": "small"}
         self.sample = pmui.Button(
-            label="Sample data", icon="science", variant="outlined", on_click=self._sample,
-            description="Alanine dipeptide: a small molecule with a slow phi and a faster psi torsion", **wide,
+            label="Sample data",
+            icon="science",
+            variant="outlined",
+            on_click=self._sample,
+            description="Alanine dipeptide: a small molecule with a slow phi and a faster psi torsion",
+            **wide,
         )
         self.browse = pmui.Button(
-            label="Open files", icon="folder_open", variant="outlined", on_click=self._browse,
-            description="Choose trajectories and a topology on this machine", **wide,
+            label="Open files",
+            icon="folder_open",
+            variant="outlined",
+            on_click=self._browse,
+            description="Choose trajectories and a topology on this machine",
+            **wide,
         )
         self.columns = pmui.Button(
-            label="Attach columns", icon="table_chart", variant="text", on_click=self._browse_columns,
-            description="Per-frame values from a CSV or PLUMED COLVAR file: energies, weights, any observable",
+            label="Attach columns",
+            icon="table_chart",
+            variant="text",
+            on_click=self._browse_columns,
+            description="Per-frame values from a CSV or PLUMED COLVAR file: energies, weights, ...",
             **wide,
         )
         self.summary = pmui.Typography("", variant="body2", margin=(5, 10), sizing_mode="stretch_width")
@@ -42,7 +53,11 @@ class DataPanel(Viewer):
         )
         self.layout = pmui.Column(
             pmui.Row(self.sample, self.browse, sizing_mode="stretch_width", margin=0),
-            self.summary, self.columns, self.dialog, sizing_mode="stretch_width", margin=0,
+            self.summary,
+            self.columns,
+            self.dialog,
+            sizing_mode="stretch_width",
+            margin=0,
         )
         self._watcher = session.param.watch(self._update, ["trajectories", "dataset"])
         self._update()
@@ -67,7 +82,9 @@ class DataPanel(Viewer):
         if topology is not None:
             [found] = inside(self.root, [topology])
         label = trajectories[0].name if len(trajectories) == 1 else f"{len(trajectories)} trajectories"
-        self.board.submit(f"Open {label}", tasks.opening(trajectories, found, stride, atoms or None), kind="data")
+        self.board.submit(
+            f"Open {label}", tasks.opening(trajectories, found, stride, atoms or None), kind="data"
+        )
 
     def attach(self, path) -> None:
         """Attach the columns of a table below the root to the dataset."""
@@ -82,12 +99,19 @@ class DataPanel(Viewer):
         self.board.submit("Sample data", tasks.sample(), kind="data")
 
     def _browse(self, _event):
-        self._show("Open files", "Choose one or more trajectories and, where they need one, their topology "
-                   "(PDB, GRO, PSF, PRMTOP).", options=True)
+        self._show(
+            "Open files",
+            "Choose one or more trajectories and, where they need one, their topology "
+            "(PDB, GRO, PSF, PRMTOP).",
+            options=True,
+        )
 
     def _browse_columns(self, _event):
-        self._show("Attach columns", "Choose one table with one row per frame: CSV with a header line, or COLVAR.",
-                   options=False)
+        self._show(
+            "Attach columns",
+            "Choose one table with one row per frame: CSV with a header line, or COLVAR.",
+            options=False,
+        )
 
     def _make_dialog(self):
         """What is in the dialog, made when it is first opened."""
@@ -99,7 +123,10 @@ class DataPanel(Viewer):
             label="Stride", value=1, start=1, size="small", width=110, description="Use every n-th frame."
         )
         self.atoms = pmui.TextInput(
-            label="Atoms", placeholder="all", size="small", sizing_mode="stretch_width",
+            label="Atoms",
+            placeholder="all",
+            size="small",
+            sizing_mode="stretch_width",
             description="mdtraj selection such as protein, or name CA. Leave out water to save memory.",
         )
         self.confirm = pmui.Button(label="Open", color="primary", variant="contained", on_click=self._confirm)

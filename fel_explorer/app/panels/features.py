@@ -23,14 +23,20 @@ class FeaturesPanel(Viewer):
         super().__init__(**params)
         self.session, self.board = session, board
         self.choice = pmui.MultiChoice(
-            label="Features", options={readable(n): n for n in list_featurizers()}, value=[tasks.DEFAULT_FEATURIZER],
-            sizing_mode="stretch_width", description="What describes a structure to the model. "
-            "Several are joined.",
+            label="Features",
+            options={readable(n): n for n in list_featurizers()},
+            value=[tasks.DEFAULT_FEATURIZER],
+            sizing_mode="stretch_width",
+            description="What describes a structure to the model. Several are joined.",
         )
         self.options_area = pmui.Column(sizing_mode="stretch_width", margin=0)
         self.preview = pmui.Typography("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
         self.button = pmui.Button(
-            label="Compute", icon="calculate", color="primary", variant="contained", on_click=self._compute,
+            label="Compute",
+            icon="calculate",
+            color="primary",
+            variant="contained",
+            on_click=self._compute,
             sizing_mode="stretch_width",
         )
         self.layout = pmui.Column(
@@ -59,10 +65,14 @@ class FeaturesPanel(Viewer):
     def compute(self) -> None:
         """Featurize the trajectories as a job; its dataset replaces the loaded one."""
         if self.session.trajectories is None:
-            raise FelError("No trajectories to featurize.", remedy="Open files or load the sample data first.")
+            raise FelError(
+                "No trajectories to featurize.", remedy="Open files or load the sample data first."
+            )
         if not self.choice.value:
             raise FelError("No features are chosen.", f"There are {', '.join(list_featurizers())}.")
-        self.board.submit("Features", tasks.featurizing(self.session.trajectories, self.featurizers), kind="data")
+        self.board.submit(
+            "Features", tasks.featurizing(self.session.trajectories, self.featurizers), kind="data"
+        )
 
     def _compute(self, _event):
         self.compute()

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 
-import holoviews as hv
 import numpy as np
 import panel as pn
 import panel_material_ui as pmui
+import param
 from panel.viewable import Viewer
 
 from fel_explorer.app.board import Board
 from fel_explorer.app.header import seconds_text
 from fel_explorer.app.jobs import Job
-from fel_explorer.plots.training import plot_losses, plot_preview
+from fel_explorer.app.sparklines import losses_svg, points_svg
 
 REDRAW = 0.5  # seconds between two redraws of the plots
 
@@ -21,25 +21,38 @@ REDRAW = 0.5  # seconds between two redraws of the plots
 class Monitor(Viewer):
     """Live view of the dataset's latest training job; invisible when there was none."""
 
+    dark = param.Boolean(False, doc="Colours for a dark page.")
+
     def __init__(self, board: Board, clock=time.monotonic, **params):
         super().__init__(**params)
         self.board, self.clock = board, clock
         self.job: Job | None = None
-        self._shape: tuple = ([], False)  # terms of the loss, and whether there is a preview
         self._drawn = -np.inf
         self.title = pmui.Typography("", variant="body2", margin=(5, 10), sizing_mode="stretch_width")
-        self.bar = pmui.LinearProgress(value=0, variant="determinate", sizing_mode="stretch_width", margin=(0, 10))
+        self.bar = pmui.LinearProgress(
+            value=0, variant="determinate", sizing_mode="stretch_width", margin=(0, 10)
+        )
         self.cancel = pmui.Button(
-            label="Stop", icon="stop", size="small", color="default", variant="outlined", on_click=self._cancel,
-            description="Stop and keep what has been trained", margin=(5, 10),
+            label="Stop",
+            icon="stop",
+            size="small",
+            color="default",
+            variant="outlined",
+            on_click=self._cancel,
+            description="Stop and keep what has been trained",
+            margin=(5, 10),
         )
         self.resume = pmui.Button(
-            label="Resume", icon="play_arrow", size="small", variant="outlined", on_click=self._resume,
-            description="Go on from the checkpoint", margin=(5, 10),
+            label="Resume",
+            icon="play_arrow",
+            size="small",
+            variant="outlined",
+            on_click=self._resume,
+            description="Go on from the checkpoint",
+            margin=(5, 10),
         )
-        self._losses = self._points = None  # streams that feed the plots, once there are any
-        # plots join this column when there is something to draw: one that is shown later breaks bokeh's layout
-        self.plots = pmui.Column(sizing_mode="stretch_width", margin=0)
+        drawing = {"sizing_mode": "stretch_width", "margin": (2, 10), "visible": False}
+        self.losses, self.embedding = pn.pane.HTML("", **drawing), pn.pane.HTML("", **drawing)
         self.layout = pmui.Column(sizing_mode="stretch_width", margin=0, visible=False)
         self._watcher = board.param.watch(self._update, "version")
         self._update()
@@ -60,7 +73,7 @@ class Monitor(Viewer):
         changed, self.job = job is not self.job, job
         if not self.layout.objects:
             buttons = pmui.Row(self.cancel, self.resume, margin=0)
-            self.layout[:] = [self.title, self.bar, self.plots, buttons]
+            self.layout[:] = [self.title, self.bar, self.losses, self.embedding, buttons]
         self.title.object = describe(job)
         known = np.isfinite(job.fraction)
         self.bar.param.update(
@@ -75,34 +88,12 @@ class Monitor(Viewer):
 
     def _draw(self):
         self._drawn = self.clock()
-        job = self.job
-        losses, preview = {term: list(values) for term, values in job.losses.items()}, job.preview
-        shape = (list(losses), preview is not None)
-        if shape != self._shape:
-            # curves can't come or go within one DynamicMap: another set of terms gets another one
-            self._shape = shape
-            self._losses, self._points = hv.streams.Pipe(data=losses), hv.streams.Pipe(data=preview)
-            panes = [self._pane(self._draw_losses, self._losses)] if losses else []
-            panes += [self._pane(self._draw_points, self._points)] if preview is not None else []
-            self.plots[:] = panes
-            return
-        if losses:
-            self._losses.send(losses)
-        if preview is not None and preview is not self._points.data:
-            self._points.send(preview)
-
-    @staticmethod
-    def _pane(draw, stream):
-        plot = hv.DynamicMap(draw, streams=[stream])
-        return pn.pane.HoloViews(plot, linked_axes=False, sizing_mode="stretch_width", height=150, margin=(0, 5))
-
-    @staticmethod
-    def _draw_losses(data):
-        return plot_losses(data, dark=pn.config.theme == "dark")
-
-    @staticmethod
-    def _draw_points(data):
-        return plot_preview(data.points, data.state, dark=pn.config.theme == "dark")
+        losses = {term: list(values) for term, values in self.job.losses.items()}
+        preview = self.job.preview
+        self.losses.param.update(object=losses_svg(losses), visible=bool(losses))
+        self.embedding.visible = preview is not None
+        if preview is not None:
+            self.embedding.object = points_svg(preview.points, preview.state, dark=self.dark)
 
     def _cancel(self, _event):
         self.board.cancel(self.job)

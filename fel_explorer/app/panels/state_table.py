@@ -9,8 +9,7 @@ _CSS = """
 .fel-states {max-height: 200px; overflow-y: auto; font: 14px/1.4 Roboto, "Helvetica Neue", Arial, sans-serif;
   color: var(--panel-on-surface-color, var(--jp-ui-font-color1, #333))}
 table {width: 100%; border-collapse: collapse}
-th {text-align: left; font-weight: 500; font-size: 12px; opacity: .75; padding: 2px 8px; position: sticky;
-  top: 0; background: var(--panel-surface-color, var(--jp-layout-color0, #fff))}
+th {text-align: left; font-weight: 500; font-size: 12px; opacity: .75; padding: 2px 8px}
 td {padding: 3px 8px; border-top: 1px solid color-mix(in srgb, currentColor 14%, transparent)}
 .number {text-align: right; width: 76px; font-variant-numeric: tabular-nums}
 .share {width: 38%}

@@ -16,9 +16,7 @@ const MARGIN = 1.6  // Angstrom around the outermost nuclei
 const CSS = `
 .fel-view {position: relative; width: 100%; height: 100%; min-height: 160px; overflow: hidden;
   border-radius: 6px; font: 13px/1.35 Roboto, "Helvetica Neue", Arial, sans-serif;
-  color: var(--panel-on-surface-color, var(--jp-ui-font-color1, #333));
-  background-color: var(--panel-surface-color, var(--jp-layout-color0, #fff));
-  transition: background-color 1ms}
+  color: var(--panel-on-surface-color, var(--jp-ui-font-color1, #333)); transition: color 1ms}
 .fel-stage {position: absolute; inset: 0}
 .fel-columns {position: absolute; inset: 0 0 auto 0; display: flex; pointer-events: none}
 .fel-column {flex: 1 1 0; min-width: 0; padding: 8px 12px; box-sizing: border-box}
@@ -96,24 +94,27 @@ class View {
     button("picture", "Save this picture (PNG, transparent background)", () => this.savePicture())
   }
 
-  // The 1 ms transition on the background fires this event whenever the page's theme changes.
+  // The 1 ms transition of the text's colour fires this event whenever the page's theme changes.
   followTheme() {
-    const apply = () => this.stage.setParameters({backgroundColor: this.background()})
-    this.root.addEventListener("transitionend", event => event.target === this.root && apply())
-    apply()
+    this.root.addEventListener("transitionend", event => event.target === this.root && this.paintBackground())
+    this.paintBackground()
   }
 
-  background() {
-    const given = this.model.background || getComputedStyle(this.root).backgroundColor
+  // Without a given colour the canvas is see-through; distant atoms still fade into the page's colour.
+  paintBackground() {
+    const style = getComputedStyle(this.root)
+    const page = ["--panel-surface-color", "--jp-layout-color0"].map(name => style.getPropertyValue(name).trim())
     const probe = document.createElement("canvas").getContext("2d")
-    probe.fillStyle = given
-    return probe.fillStyle.startsWith("#") ? probe.fillStyle : "#ffffff"
+    probe.fillStyle = "#ffffff"
+    probe.fillStyle = this.model.background || page.find(Boolean) || "#ffffff"
+    this.stage.setParameters({backgroundColor: probe.fillStyle})
+    if (!this.model.background) this.stage.viewer.renderer.domElement.style.backgroundColor = "transparent"
   }
 
   resize() {
     if (!this.root.clientWidth || !this.root.clientHeight) return
     this.stage.handleResize()
-    this.stage.setParameters({backgroundColor: this.background()})
+    this.paintBackground()
     if (this.size !== `${this.root.clientWidth}x${this.root.clientHeight}`) this.fit(0)
     this.size = `${this.root.clientWidth}x${this.root.clientHeight}`
   }
@@ -262,7 +263,7 @@ export function render({model, el}) {
   model.on("frame", () => view.showFrame())
   model.on(["representation", "hydrogens"], () => view.restyle())
   model.on("projection", () => view.stage.setParameters({cameraType: model.projection}))
-  model.on("background", () => view.stage.setParameters({backgroundColor: view.background()}))
+  model.on("background", () => view.paintBackground())
   model.on("after_render", () => view.resize())
   model.on("remove", () => view.dispose())
   view.update()

@@ -97,6 +97,13 @@ def test_a_selection_shows_aligned_representatives_of_it(panel, session):
     assert "3 of 25 frames" in panel._text.object
 
 
+def test_a_selection_made_before_the_panel_is_shown_at_once(session):
+    session.select(np.arange(50) < 5, "five")
+    panel = StructurePanel(session)
+    assert panel.view == "representatives" and len(shown(panel)) == 3
+    panel.close()
+
+
 def test_fewer_frames_than_representatives(panel, session):
     session.select(np.arange(50) == 7, "one frame")
     assert len(shown(panel)) == 1

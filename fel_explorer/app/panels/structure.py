@@ -147,7 +147,7 @@ class StructurePanel(Viewer):
             styles = [style for style in REPRESENTATIONS if style != "cartoon" or ribbons]
             value = "cartoon" if ribbons else "ball+stick"
             self._style.param.update(options=styles, value=value)
-            self.view = "frames"
+            self.view = "representatives" if self.session.selection.count else "frames"
         self._on_change()
 
     def _on_change(self, *events):

@@ -40,7 +40,7 @@ class Help(Viewer):
             self.dialog[:] = [
                 pmui.Row(
                     pmui.Typography(STEPS, width=420, margin=(0, 16, 0, 0)),
-                    pmui.Typography(f"**Keyboard**\n\n| | |\n|---|---|\n{rows}", width=320),
+                    pmui.Typography(f"**Keyboard**\n\n| Key | Does |\n|---|---|\n{rows}", width=320),
                 )
             ]
         self.dialog.open = not self.dialog.open

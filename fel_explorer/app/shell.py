@@ -28,6 +28,7 @@ from fel_explorer.errors import FelError
 
 log = logging.getLogger("fel_explorer")
 
+NOTEBOOK_HEIGHT = 680  # px
 TICK = 100  # ms between two looks at the queue of events
 DENSE = {
     "MuiToolbar": {"defaultProps": {"variant": "dense"}},
@@ -90,7 +91,7 @@ class Explorer(Viewer):
                 title="fel_explorer",
                 sidebar=self._tools(),
                 sidebar_width=300,
-                main=[self._centre(sizing_mode="stretch_both")],
+                main=[self._centre()],
                 header=self._header(),
                 theme_toggle=False,
                 theme_config=THEME,
@@ -105,12 +106,12 @@ class Explorer(Viewer):
     def __panel__(self):
         """The explorer as a layout, as in a notebook."""
         self._start()
+        tools = pmui.Column(*self._tools(), width=310, scroll="y", sizing_mode="stretch_height")
         return pmui.Column(
-            pmui.Row(*self._header(), sizing_mode="stretch_width"),
-            pmui.Row(
-                pmui.Column(*self._tools(), width=320, scroll=True, height=640), self._centre(height=640)
-            ),
+            pmui.AppBar(*self._header(), title="fel_explorer", sizing_mode="stretch_width"),
+            pmui.Row(tools, self._centre(), sizing_mode="stretch_width", height=NOTEBOOK_HEIGHT),
             sizing_mode="stretch_width",
+            theme_config=THEME,
         )
 
     def servable(self, title="fel_explorer", **options):
@@ -125,7 +126,7 @@ class Explorer(Viewer):
     def _header(self):
         device = pmui.Chip(device_text(), icon="memory", size="small", variant="outlined", color="default")
         keys = Keys(self._on_key, shortcuts=list(by_shortcut()))
-        return [pmui.Row(sizing_mode="stretch_width"), self.jobs, device, self.buttons, keys, self.help]
+        return [pmui.Row(sizing_mode="stretch_width"), self.jobs, device, self.buttons, keys]
 
     def _tools(self):
         titles = {"1  Data": self.data, "2  Features": self.features, "3  Model": self.model}
@@ -141,16 +142,14 @@ class Explorer(Viewer):
             )
         ]
 
-    def _centre(self, **size):
+    def _centre(self):
         right = pmui.Column(
             pmui.Paper(self.structure, elevation=1, sizing_mode="stretch_both", margin=4),
             pmui.Paper(self.selection, elevation=1, sizing_mode="stretch_width", margin=4),
             sizing_mode="stretch_both",
         )
         left = pmui.Paper(self.map, elevation=1, sizing_mode="stretch_both", margin=4)
-        return pmui.Row(
-            left, right, sizing_mode="stretch_width" if "height" in size else "stretch_both", margin=4
-        )
+        return pmui.Row(left, right, self.help, sizing_mode="stretch_both", margin=4)
 
     # ---- commands and errors
 

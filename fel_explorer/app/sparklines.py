@@ -14,23 +14,42 @@ from fel_explorer.plots.colours import state_colours
 WIDTH, HEIGHT, MARGIN = 280, 130, 6
 LINES = ("#0e7490", "#d97706", "#16a34a", "#9333ea")
 MAX_POINTS = 1_000
+LETTER = 5.0  # px, mean width of a letter of the legend
 
 
 def losses_svg(losses: dict[str, list[tuple[int, float]]]) -> str:
-    """Curves of ``{term: [(step, value), ...]}``, each on its own scale, with the last values as legend."""
-    curves = {term: np.asarray(values, float) for term, values in losses.items() if len(values) > 1}
-    parts = []
-    for (term, curve), colour in zip(curves.items(), LINES, strict=False):
-        curve = curve[np.isfinite(curve).all(axis=1)]
-        if len(curve) < 2:
-            continue
+    """Curves of ``{term: [(step, value), ...]}``, each on its own scale, with the last values as legend.
+
+    A term that only repeats another one (its negative, say) is left out, and at most four are drawn.
+    """
+    parts, place = [], 4.0
+    for (term, curve), colour in zip(_distinct(losses).items(), LINES, strict=False):
         x, y = _scaled(curve[:, 0]), _scaled(-_clipped(curve[:, 1]))
         line = " ".join(f"{a:.0f},{b:.1f}" for a, b in zip(x * WIDTH, 18 + y * (HEIGHT - 24), strict=True))
-        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
-        place = 4 + 92 * ((len(parts) - 1) // 2)
-        text = f"{term.replace('_', ' ')} {curve[-1, 1]:.3g}"
-        parts.append(f'<text x="{place}" y="11" font-size="11" fill="{colour}">{text}</text>')
+        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="1.3"/>')
+        text = f"{term.replace('_', ' ')} {curve[-1, 1]:.2g}"
+        parts.append(f'<text x="{place:.0f}" y="11" font-size="10" fill="{colour}">{text}</text>')
+        place += 8 + LETTER * len(text)
     return _svg("Loss of the training", parts)
+
+
+def _distinct(losses):
+    """{term: finite (step, 2) array} without terms that are a linear function of another."""
+    kept = {}
+    # the loss last: where the method reports what it is made of, those terms say more
+    for term in sorted(losses, key=lambda term: term in ("loss", "objective")):
+        curve = np.asarray(losses[term], float)
+        curve = curve[np.isfinite(curve).all(axis=1)] if len(curve) else curve
+        if len(curve) < 2 or np.ptp(curve[:, 1]) == 0:
+            continue
+        repeats = (
+            abs(np.corrcoef(curve[:, 1], other[:, 1])[0, 1]) > 0.999
+            for other in kept.values()
+            if len(other) == len(curve)
+        )
+        if not any(repeats):
+            kept[term] = curve
+    return kept
 
 
 def points_svg(points, state=None, *, dark: bool = False) -> str:

@@ -53,6 +53,31 @@ function floats(bytes) {
   return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength))
 }
 
+// NGL listens on the document and compares event.target with its canvas.  Inside a shadow root the document
+// sees the host as the target, so NGL would ignore the mouse: it gets the innermost target instead.
+// Returns a function that stops listening.
+function listenInsideShadow(observer) {
+  const handlers = {
+    mousewheel: "_onMousewheel", wheel: "_onMousewheel", MozMousePixelScroll: "_onMousewheel",
+    mousemove: "_onMousemove", mousedown: "_onMousedown", mouseup: "_onMouseup",
+    contextmenu: "_onContextmenu", touchstart: "_onTouchstart", touchend: "_onTouchend",
+    touchmove: "_onTouchmove",
+  }
+  const stops = Object.entries(handlers).map(([type, name]) => {
+    const relay = event => observer[name](new Proxy(event, {
+      get(original, key) {
+        if (key === "target") return original.composedPath()[0]
+        const value = original[key]
+        return typeof value === "function" ? value.bind(original) : value
+      },
+    }))
+    document.removeEventListener(type, observer[name])
+    document.addEventListener(type, relay, {passive: false})
+    return () => document.removeEventListener(type, relay)
+  })
+  return () => stops.forEach(stop => stop())
+}
+
 function mean(coordinates) {
   const centre = [0, 0, 0]
   for (let i = 0; i < coordinates.length; i++) centre[i % 3] += coordinates[i] * 3 / coordinates.length
@@ -72,6 +97,7 @@ class View {
       backgroundColor: "white", cameraType: model.projection, clipDist: 0, fogNear: 55, fogFar: 115,
       lightIntensity: 1.1, ambientIntensity: 0.35, sampleLevel: 1,
     })
+    this.stopListening = listenInsideShadow(this.stage.mouseObserver)
     this.columns = element("div", "fel-columns", root)
     this.addTools()
     this.followTheme()
@@ -241,6 +267,7 @@ class View {
   dispose() {
     this.generation++
     this.observer.disconnect()
+    this.stopListening()
     this.stage.removeAllComponents()
     this.stage.dispose()
     this.stage.viewer.renderer.forceContextLoss()

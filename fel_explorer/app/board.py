@@ -15,6 +15,8 @@ from fel_explorer.app.jobs import Event, Job, JobManager, manager
 from fel_explorer.app.session import Result, Session
 from fel_explorer.app.tasks import fingerprint, first_look, training
 
+ENDINGS = ("done", "failed", "cancelled")
+
 log = logging.getLogger("fel_explorer")
 
 
@@ -90,7 +92,7 @@ class Board(param.Parameterized):
             return
         mine = [event for event in self._events.drain() if self._concerns(event)]
         for event in mine:
-            if not event.job.active:
+            if event.kind in ENDINGS:
                 self._take(event.job, show=event.job.owner == self.owner)
                 self.ended = event.job
         if mine:

@@ -45,9 +45,12 @@ def sort_out(paths) -> tuple[list[Path], Path | None]:
     only_topology = [p for p in paths if p.suffix.lower() in TOPOLOGIES - TRAJECTORIES]
     either = [p for p in paths if p.suffix.lower() in TOPOLOGIES & TRAJECTORIES]
     trajectories = [p for p in paths if p.suffix.lower() in TRAJECTORIES - TOPOLOGIES]
-    if not trajectories and not only_topology:
-        trajectories, either = either, []
-    candidates = only_topology or either
+    if only_topology:
+        trajectories, candidates = trajectories + either, only_topology
+    elif trajectories:
+        candidates = either
+    else:
+        trajectories, candidates = either, []
     if len(candidates) > 1 or not trajectories:
         raise FelError(
             f"The chosen files are {', '.join(p.name for p in paths) or 'none'}.",

@@ -29,12 +29,12 @@ class ModelList(Viewer):
             filename="model.fel",
             label="Save",
             icon="download",
-            variant="outlined",
             size="small",
             sizing_mode="stretch_width",
             embed=False,
             auto=True,
         )
+        self.save.variant = "outlined"  # given to the constructor it makes panel 1.9 warn
         self.load = pmui.FileInput(
             label="Load", accept=".fel", variant="outlined", size="small", sizing_mode="stretch_width"
         )

@@ -1,0 +1,102 @@
+"""The command line, in this process where it can be."""
+
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from fel_explorer import __version__, cli, load_model
+from fel_explorer.data import as_dataset, save_dataset
+from fel_explorer.methods import list_methods
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "data.zarr"
+    save_dataset(as_dataset([rng.normal(size=(200, 3)).astype(np.float32)]), path)
+    return path
+
+
+def test_help_is_quick_and_loads_nothing_heavy():
+    code = "import sys; from fel_explorer import cli; cli.main(sys.argv[1:])"
+    check = f"{code}; print([m for m in ('torch', 'panel', 'mdtraj') if m in sys.modules])"
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True)
+    assert "fel-explorer demo" in done.stdout and time.perf_counter() - start < 3
+    code = check.replace("cli.main(sys.argv[1:])", "cli._parser()")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as exit:
+        cli.main(["--version"])
+    assert exit.value.code == 0 and __version__ in capsys.readouterr().out
+
+
+def test_methods_are_listed_with_a_sentence(capsys):
+    assert cli.main(["methods"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == sorted(list_methods())
+    assert all(len(line.split()) > 4 for line in lines)
+
+
+@pytest.mark.parametrize("cls", list_methods().values(), ids=lambda cls: cls.__name__)
+def test_every_hyperparameter_is_a_flag(cls):
+    parser = cli._train_parser(cls)
+    bare = parser.parse_args(["data.zarr", "-o", "m.fel"])
+    for name in cls.hyperparameter_names():
+        assert getattr(bare, name) is None
+    flags = {flag for action in parser._actions for flag in action.option_strings}
+    assert {f"--{name}" for name in cls.hyperparameter_names()} <= flags
+    assert parser.format_help()
+
+
+def test_train_writes_a_model_of_the_given_parameters(dataset, tmp_path):
+    model = tmp_path / "model.fel"
+    arguments = ["--lag-time", "5", "--n_dims", "1", "--no-reversible", "--device", "cpu"]
+    assert cli.main(["train", "TICA", str(dataset), "-o", str(model), *arguments]) == 0
+    method = load_model(model)
+    assert (method.lag_time, method.n_dims, method.reversible) == (5.0, 1, False)
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["train", "UMAP", "x", "-o", "y"], ["UMAP", "TICA"]),
+        (["no-such-file.xtc"], ["no-such-file.xtc"]),
+        (["featurize", "missing.xtc", "-o", "x.zarr"], ["missing.xtc"]),
+        (["demo", "--host", "0.0.0.0"], ["password"]),
+        (["demo", "--root", "no-such-folder"], ["no-such-folder"]),
+        (["demo", "--password-file", "no-such-file"], ["no-such-file"]),
+        (["methods", "--wrong"], ["--wrong"]),
+    ],
+)
+def test_bad_input_ends_with_2_and_what_to_do(arguments, words, capsys):
+    assert cli.main(arguments) == 2
+    shown = capsys.readouterr().err
+    assert all(word in shown for word in words) and "Traceback" not in shown
+
+
+def test_an_impossible_lag_ends_with_2(dataset, tmp_path, capsys):
+    assert cli.main(["train", "TICA", str(dataset), "-o", str(tmp_path / "m"), "--lag_time", "500"]) == 2
+    assert "longest trajectory" in capsys.readouterr().err
+
+
+def test_other_hosts_need_a_password(tmp_path):
+    passwords = tmp_path / "passwords.json"
+    passwords.write_text(json.dumps({"ada": "secret"}))
+    arguments = cli._parser().parse_args(["demo", "--host", "0.0.0.0", "--password-file", str(passwords)])
+    assert cli.server_options(arguments)["password_file"] == str(passwords)
+
+
+@pytest.mark.parametrize("value, show", [("1", False), ("0", True), ("", True)])
+def test_no_browser_by_environment(value, show, monkeypatch):
+    monkeypatch.setenv("NO_BROWSER", value)
+    assert cli.server_options(cli._parser().parse_args(["demo"]))["show"] is show
+    assert cli.server_options(cli._parser().parse_args(["demo", "--no-browser"]))["show"] is False
+    assert cli.server_options(cli._parser().parse_args(["demo"]))["address"] == "127.0.0.1"

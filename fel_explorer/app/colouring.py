@@ -21,14 +21,16 @@ from fel_explorer.plots.colours import (
 FREE_ENERGY = "free energy"
 MAX_TRAJECTORIES = 20  # more are coloured by a sequential scale
 UNITS = {"energy": "kJ/mol"}
+DEGREES = ("deg", "degree", "degrees")
 
 
 def torsions(dataset) -> list[str]:
-    """Names of the angles whose cosine and sine are both among the features."""
+    """Names of the angles: columns in degrees, and those whose cosine and sine are both features."""
     names = [str(name) for name in dataset["feature"].values]
     present = set(names)
-    stems = (name.removesuffix(" cos") for name in names if name.endswith(" cos"))
-    return [stem for stem in stems if f"{stem} sin" in present]
+    stems = [name.removesuffix(" cos") for name in names if name.endswith(" cos")]
+    angles = [name for name in columns(dataset) if dataset[name].attrs.get("units") in DEGREES]
+    return list(dict.fromkeys([*angles, *(stem for stem in stems if f"{stem} sin" in present)]))
 
 
 def columns(dataset) -> list[str]:
@@ -49,8 +51,9 @@ def choices(session) -> dict[str, list[str]]:
     if result is not None and result.membership is not None:
         groups["Landscape"].append("membership entropy")
         groups["Memberships"] = [f"membership {state + 1}" for state in result.states()]
-    groups["Frames"] = ["time", "trajectory", *columns(dataset)]
     groups["Torsions"] = torsions(dataset)
+    others = [name for name in columns(dataset) if name not in groups["Torsions"]]
+    groups["Frames"] = ["time", "trajectory", *others]
     groups["Features"] = [str(name) for name in dataset["feature"].values]
     return {group: names for group, names in groups.items() if names}
 
@@ -95,7 +98,11 @@ def colouring(session, name: str, *, dark: bool = False) -> tuple[np.ndarray, Sc
         )
     if name in torsions(session.dataset):
         return values, cyclic_scale(f"{name} (degrees)")
-    unit = session.dataset.attrs["time_unit"] if name == "time" else UNITS.get(name, "")
+    unit = UNITS.get(name, "")
+    if name == "time":
+        unit = session.dataset.attrs["time_unit"]
+    elif name in columns(session.dataset):
+        unit = session.dataset[name].attrs.get("units", unit)
     label = f"{name} ({unit})" if unit not in ("", "1") else name
     limits = (0.0, 1.0) if name.startswith("membership ") and name != "membership entropy" else None
     return values, sequential_scale(label, values, dark=dark, limits=limits)

@@ -92,7 +92,8 @@ class Explorer(Viewer):
                 sidebar=self._tools(),
                 sidebar_width=300,
                 main=[self._centre()],
-                header=self._header(),
+                # in a notebook the keys belong to the notebook
+                header=[*self._header(), Keys(self._on_key, shortcuts=list(by_shortcut()))],
                 theme_toggle=False,
                 theme_config=THEME,
                 site_url="#",
@@ -125,8 +126,7 @@ class Explorer(Viewer):
 
     def _header(self):
         device = pmui.Chip(device_text(), icon="memory", size="small", variant="outlined", color="default")
-        keys = Keys(self._on_key, shortcuts=list(by_shortcut()))
-        return [pmui.Row(sizing_mode="stretch_width"), self.jobs, device, self.buttons, keys]
+        return [pmui.Row(sizing_mode="stretch_width"), self.jobs, device, self.buttons]
 
     def _tools(self):
         titles = {"1  Data": self.data, "2  Features": self.features, "3  Model": self.model}

@@ -167,7 +167,7 @@ def with_torsions(dataset: xr.Dataset, trajectories) -> xr.Dataset:
         return dataset
     names = [str(name).removesuffix(" cos") for name in torsions["feature"].values[::2]]
     angles = np.degrees(np.arctan2(torsions.values[:, 1::2], torsions.values[:, ::2]))
-    columns = {f"{name} (deg)": ("frame", angles[:, i], {"units": "deg"}) for i, name in enumerate(names)}
+    columns = {name: ("frame", angles[:, i], {"units": "deg"}) for i, name in enumerate(names)}
     return dataset.assign(columns)
 
 

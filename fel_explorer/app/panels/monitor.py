@@ -39,7 +39,6 @@ class Monitor(Viewer):
             color="default",
             variant="outlined",
             on_click=self._cancel,
-            description="Stop and keep what has been trained",
             margin=(5, 10),
         )
         self.resume = pmui.Button(

@@ -1,4 +1,4 @@
-"""Browser stories: a real server in its own process, headless Chromium, and a page that tolerates no error."""
+"""Browser stories: a real server in its own process, headless Chromium, a page that tolerates no error."""
 
 from __future__ import annotations
 
@@ -107,9 +107,7 @@ def demo(tmp_path_factory, cache):
 def page(browser, request):
     """A page that fails its test on any console error, failed request, or request to another host."""
     options = getattr(request, "param", {})
-    context = browser.new_context(
-        viewport={"width": 1440, "height": 900}, accept_downloads=True, **options
-    )
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True, **options)
     page = context.new_page()
     faults = []
     page.on("console", lambda message: message.type == "error" and faults.append(f"console: {message.text}"))

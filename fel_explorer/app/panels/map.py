@@ -76,7 +76,12 @@ class MapPanel(pn.viewable.Viewer):
         self._watchers = []
 
     def __panel__(self):
+        # Drawn earlier, HoloViews asks for a redraw in a busy loop until the page's websocket is open.
+        pn.state.onload(self._show_map)
         return self._layout
+
+    def _show_map(self):
+        self._layout[:] = [self._pane if part is self._waiting else part for part in self._layout]
 
     def activate_lasso(self) -> None:
         """Make the lasso what a drag on the map does."""
@@ -149,8 +154,9 @@ class MapPanel(pn.viewable.Viewer):
         self._status = pmui.FlexBox(
             self._modes, self._clear, self._count, self._drawn, sizing_mode="stretch_width"
         )
+        self._waiting = pmui.LoadingSpinner(value=True, size=40, margin=40)
         self._layout = pmui.Column(
-            self._tools, self._message, self._pane, self._status, sizing_mode="stretch_both"
+            self._tools, self._message, self._waiting, self._status, sizing_mode="stretch_both"
         )
 
     # ---- the session changed

@@ -1,0 +1,63 @@
+"""The explorer in a notebook: it shows itself, and a selection made in the cell is seen by the kernel."""
+
+import json
+import re
+import sys
+
+import pytest
+from conftest import Server, wait_for
+from playwright.sync_api import expect
+
+LOAD = 180_000
+OPTIONS = "--no-browser --allow-root --port=0 --IdentityProvider.token= --LabApp.news_url=None".split()
+CELLS = [
+    """import numpy as np, fel_explorer as fel
+x = np.random.default_rng(0).normal(size=(2000, 2))
+explorer = fel.explore(fel.as_dataset([x]), models=[fel.PCA().fit([x])])
+explorer""",
+    """print("frames selected:", explorer.session.selection.count, explorer.map.mode)""",
+]
+
+
+def notebook():
+    cells = [
+        {
+            "cell_type": "code",
+            "source": source,
+            "metadata": {},
+            "outputs": [],
+            "execution_count": None,
+            "id": str(i),
+        }
+        for i, source in enumerate(CELLS)
+    ]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return json.dumps(
+        {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+    )
+
+
+@pytest.fixture
+def lab(tmp_path):
+    (tmp_path / "landscape.ipynb").write_text(notebook())
+    server = Server(
+        [sys.executable, "-m", "jupyterlab", *OPTIONS],
+        cwd=tmp_path,
+        env={"JUPYTER_CONFIG_DIR": str(tmp_path / "config"), "JUPYTER_DATA_DIR": str(tmp_path / "data")},
+    )
+    yield server
+    server.stop()
+
+
+@pytest.mark.timeout(600)
+def test_explorer_shows_in_jupyterlab_and_answers(page, lab):
+    page.set_default_timeout(LOAD)
+    page.goto(re.sub(r"/lab.*", "", lab.url) + "/lab/tree/landscape.ipynb")
+    page.get_by_text("import numpy").first.click()
+    page.keyboard.press("Shift+Enter")
+    expect(page.get_by_text("0 of 2,000 frames selected")).to_be_visible(timeout=LOAD)
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.keyboard.press("i")
+    page.get_by_text('print("frames selected:"').click()
+    page.keyboard.press("Shift+Enter")
+    wait_for(lambda: page.get_by_text("frames selected: 0 add").count() == 1, timeout=60, page=page)

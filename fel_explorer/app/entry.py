@@ -140,7 +140,8 @@ def page_token() -> str:
     token = str(location.query_params.get("page", ""))
     if not token:
         token = uuid.uuid4().hex[:12]
-        location.update_query(page=token)
+        # not before the page is there, which would overwrite it with the address that it was asked for
+        pn.state.onload(functools.partial(location.update_query, page=token))
     return token
 
 

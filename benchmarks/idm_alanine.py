@@ -9,13 +9,18 @@ The reference knows nothing of IDM: a Markov state model (deeptime) of small cel
 - the torsion-defined basins: PCCA+ with that number of metastable sets, which assigns every frame through its
   cell.
 
-IDM gets the 45 distances between heavy atoms and at most 16 states.  PCA and tICA with KMeans get the
-same distances, and are told the number of states.
+IDM gets the 45 distances between heavy atoms and at most 16 states.  PCA and tICA with KMeans get the same
+distances, and are told the number of states.
+
+The lag of 2 ps is the hard one: the fourth state holds 0.6 % of the frames, and splitting it off raises the
+objective by 0.003 nats only (0.373 against 0.370 with the reference's own labels).  ``--seeding farthest_point``
+finds it in some seeds.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -110,10 +115,19 @@ def runs_at(data, reference, lag_time: float, n: int, options) -> list[list]:
     basins = reference.basins(n)
     results = {"IDM": [], "PCA+KMeans": [], "tICA+KMeans": []}
     for seed in options.seeds:
-        idm = fel.IDM(lag_time=lag_time, n_states=16, n_dims=2, n_steps=options.steps, seed=seed)
+        idm = fel.IDM(
+            lag_time=lag_time, n_states=16, seeding=options.seeding, n_steps=options.steps, seed=seed
+        )
         started = time.perf_counter()
         idm.fit(data, device=options.device)
         results["IDM"].append((idm.predict(data).values, idm.n_populated_, time.perf_counter() - started))
+        found, score = (
+            np.round(idm.populations_[: idm.n_populated_], 4),
+            accuracy(basins, results["IDM"][-1][0]),
+        )
+        print(
+            f"lag {lag_time:g}, seed {seed}: IDM found {found}, ACC {score:.4f}", file=sys.stderr, flush=True
+        )
         for name, method in (("PCA", fel.PCA(n_dims=2)), ("tICA", fel.TICA(n_dims=2, lag_time=lag_time))):
             started = time.perf_counter()
             states = cluster_embedding(method, data, n, seed)
@@ -158,6 +172,9 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
     parser.add_argument("--steps", type=int, default=fel.IDM.param.n_steps.default)
     parser.add_argument("--lags", type=float, nargs="+", default=[50.0, 8.0, 2.0], help="in ps")
+    parser.add_argument(
+        "--seeding", default=fel.IDM.param.seeding.default, choices=fel.IDM.param.seeding.objects
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--reference-only", action="store_true", help="only what the time scales predict")
     parser.add_argument("--output", type=Path, help="write the report here too")

@@ -12,6 +12,7 @@ the barriers included, against the well that steepest descent leads to.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -62,7 +63,11 @@ def main():
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--output", type=Path, help="write the table here too")
     options = parser.parse_args()
-    table = report([run(seed, options) for seed in options.seeds])
+    rows = []
+    for seed in options.seeds:
+        rows.append(run(seed, options))
+        print(*rows[-1], file=sys.stderr)
+    table = report(rows)
     print(table)
     if options.output:
         options.output.write_text(table + "\n")

@@ -132,12 +132,13 @@ class IDMParameters(Method):
     )
     seeding = param.Selector(
         default="uniform",
-        objects=["uniform", "farthest_point"],
+        objects=["uniform", "farthest_point", "alternate"],
         precedence=10.9,
         label="Seeding",
         doc="How batches are drawn. 'uniform': in proportion to population. 'farthest_point': half of each "
-        "batch evenly over cells around landmarks spread as far apart as possible, so that rare structures "
-        "are seen; weights undo the bias.",
+        "batch evenly over cells around landmarks spread as far apart as possible, with weights that undo the "
+        "bias by the end; finds rare states more often, and others less reliably. 'alternate': one restart "
+        "like the first, the next like the second; with 4 restarts the choice when states may be rare.",
     )
     n_landmarks = param.Integer(
         100, bounds=(2, 10_000), precedence=11, label="Landmarks", doc="Cells of farthest point seeding."

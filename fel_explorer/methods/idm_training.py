@@ -22,6 +22,7 @@ from fel_explorer.training.windows import pair_source
 
 MIN_POPULATION = 0.001  # share of frames from which a state counts as populated
 EVALUATION_PAIRS = 20_000  # that compare restarts and validate
+CELL_SHARE = 0.5  # of a batch, with farthest point seeding
 LANDMARK_SAMPLE = 20_000  # frames among which the landmarks are chosen
 
 
@@ -108,15 +109,24 @@ class Trainer:
         beta = self.method.beta_end if beta is None else beta
         return float(objective.information(self.joint(network), beta))
 
-    def losses(self, network: MatchingNetwork, generator: torch.Generator) -> Callable[[int], Losses]:
-        """The function of the step that the loop minimises."""
+    def losses(
+        self, network: MatchingNetwork, generator: torch.Generator, cell_share: float
+    ) -> Callable[[int], Losses]:
+        """The function of the step that the loop minimises.
+
+        The bias of drawing by cell is undone gradually: early, rare regions weigh enough to become states of
+        their own; in the end the objective is that of the data.
+        """
         method = self.method
 
         def compute(step: int) -> Losses:
             beta = schedules.linear(
                 step, method.n_steps, method.beta_start, method.beta_end, method.beta_decay
             )
-            batch = self.source.at(step).draw(method.batch_size, generator)
+            unbias = schedules.linear(step, method.n_steps, 0.0, 1.0, method.beta_decay)
+            batch = self.source.at(step).draw(
+                method.batch_size, generator, cell_share=cell_share, unbias=unbias
+            )
             z = network.encoder(batch.frames)
             chi, chi_later = batch.halves(network.memberships(z))
             joint = objective.joint_matrix(chi, chi_later, batch.weight)
@@ -153,7 +163,7 @@ class Trainer:
         )
         return Loop(
             network,
-            self.losses(network, generator),
+            self.losses(network, generator, CELL_SHARE if self._by_cell(restart) else 0.0),
             settings,
             generator,
             validate=(lambda: -self.score(network)) if method.validation_fraction else None,
@@ -162,6 +172,10 @@ class Trainer:
             steps_before=restart * method.n_steps,
             steps_in_all=method.n_restarts * method.n_steps,
         )
+
+    def _by_cell(self, restart: int) -> bool:
+        seeding = self.method.seeding
+        return seeding == "farthest_point" or (seeding == "alternate" and restart % 2 == 1)
 
     def _cells(self) -> np.ndarray | None:
         """Farthest-point cell of each frame, or None for uniform seeding."""

@@ -72,9 +72,7 @@ class LagPairs:
     weights
         Optional frame weights (frame,); a pair has that of its earlier frame.
     cells
-        Optional cell (frame,) of each frame in a partition, see `training.seeding`.  A share
-        1 - ``uniform_share`` of each batch is then drawn uniformly over cells, and uniformly within
-        the cell; the importance weight p_uniform / p_mixture <= 1 / uniform_share undoes the bias.
+        Optional cell (frame,) of each frame in a partition, see `training.seeding`, for draws by cell.
     """
 
     def __init__(
@@ -86,43 +84,53 @@ class LagPairs:
         exact: bool = False,
         weights: np.ndarray | None = None,
         cells: np.ndarray | None = None,
-        uniform_share: float = 0.5,
     ):
         device = features.device
         self.features, self.lag, self.exact = features, lag, exact
         weight = np.ones(len(starts)) if weights is None else weights[starts] / weights[starts].mean()
-        self._uniform_share = 1.0 if cells is None else uniform_share
         if cells is not None:
             order = np.argsort(cells[starts], kind="stable")
             starts, weight = starts[order], weight[order]
             cell, first, count = np.unique(cells[starts], return_index=True, return_counts=True)
-            boost = len(starts) / (len(cell) * count)  # p_cell / p_uniform of a frame in each cell
-            importance = 1.0 / (uniform_share + (1.0 - uniform_share) * boost)
-            weight = weight * np.repeat(importance, count)
+            boost = np.repeat(len(starts) / (len(cell) * count), count)  # p_by_cell / p_uniform of a frame
+            self._boost = torch.as_tensor(boost, dtype=torch.float32, device=device)
             self._first = torch.as_tensor(first, device=device)
             self._count = torch.as_tensor(count, device=device)
         self.starts = torch.as_tensor(starts, device=device)
         self.weight = torch.as_tensor(weight, dtype=torch.float32, device=device)
 
-    def draw(self, n: int, generator: torch.Generator) -> Batch:
-        """``n`` random pairs, with replacement."""
-        chosen = self._choose(n, generator)
+    def draw(
+        self, n: int, generator: torch.Generator, *, cell_share: float = 0.0, unbias: float = 1.0
+    ) -> Batch:
+        """``n`` random pairs, with replacement.
+
+        Parameters
+        ----------
+        cell_share
+            Share of the pairs drawn uniformly over cells, and uniformly within the cell; the others are
+            drawn uniformly over all frames.
+        unbias
+            Power of the importance weight p_uniform / p_mixture <= 1 / (1 - cell_share): 1 undoes
+            the bias of drawing by cell, 0 leaves it.
+        """
+        chosen = self._choose(n, round(n * cell_share), generator)
         earlier = self.starts[chosen]
         if self.exact:
             offset = self.lag
         else:
             offset = torch.randint(1, self.lag + 1, (n,), device=earlier.device, generator=generator)
-        frames = self.features[torch.cat([earlier, earlier + offset])]
-        return Batch(frames, self.weight[chosen])
+        weight = self.weight[chosen]
+        if cell_share:
+            weight = weight / (1.0 + cell_share * (self._boost[chosen] - 1.0)) ** unbias
+        return Batch(self.features[torch.cat([earlier, earlier + offset])], weight)
 
-    def _choose(self, n: int, generator: torch.Generator) -> Tensor:
+    def _choose(self, n: int, n_by_cell: int, generator: torch.Generator) -> Tensor:
         device = self.starts.device
-        n_uniform = round(n * self._uniform_share)
-        uniform = torch.randint(len(self.starts), (n_uniform,), device=device, generator=generator)
-        if n_uniform == n:
+        uniform = torch.randint(len(self.starts), (n - n_by_cell,), device=device, generator=generator)
+        if not n_by_cell:
             return uniform
-        cell = torch.randint(len(self._first), (n - n_uniform,), device=device, generator=generator)
+        cell = torch.randint(len(self._first), (n_by_cell,), device=device, generator=generator)
         # float64: a float32 fraction cannot reach every frame of a large cell
-        within = torch.rand(n - n_uniform, device=device, dtype=torch.float64, generator=generator)
+        within = torch.rand(n_by_cell, device=device, dtype=torch.float64, generator=generator)
         within = (within * self._count[cell]).long()
         return torch.cat([uniform, self._first[cell] + within])

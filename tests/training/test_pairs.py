@@ -55,19 +55,31 @@ def test_frame_weights_become_pair_weights_with_mean_one():
     np.testing.assert_allclose(weight, weights[frame] / weights[starts].mean(), rtol=1e-6)
 
 
-def test_cells_are_seen_evenly_and_importance_weights_undo_the_bias():
+@pytest.mark.parametrize("share", [0.5, 0.8])
+def test_cells_are_seen_evenly_and_importance_weights_undo_the_bias(share):
     n = 4000
     x = np.zeros(n, int)
     x[:40] = 1  # a cell with 1 % of the frames
     features = torch.tensor(x, dtype=torch.float32)[:, None]
-    pairs = LagPairs(features, np.arange(n - 1), 1, cells=x, uniform_share=0.5)
-    batch = pairs.draw(200_000, generator())
+    pairs = LagPairs(features, np.arange(n - 1), 1, cells=x)
+    batch = pairs.draw(200_000, generator(), cell_share=share)
     rare = batch.frames[:200_000, 0].numpy() == 1
-    assert rare.mean() == pytest.approx(0.5 * 0.01 + 0.5 * 0.5, abs=0.005)
+    assert rare.mean() == pytest.approx((1 - share) * 0.01 + share * 0.5, abs=0.005)
     weight = batch.weight.numpy()
-    assert weight.max() <= 2.0
-    assert weight[rare].sum() / weight.sum() == pytest.approx(40 / (n - 1), rel=0.03)
+    assert weight.max() <= 1 / (1 - share) + 1e-6
+    assert weight[rare].sum() / weight.sum() == pytest.approx(40 / (n - 1), rel=0.05)
     assert weight.mean() == pytest.approx(1.0, abs=0.01)
+    biased = pairs.draw(1000, generator(), cell_share=share, unbias=0.0)
+    assert (biased.weight == 1).all()
+    half = pairs.draw(1000, generator(), cell_share=share, unbias=0.5)
+    torch.testing.assert_close(half.weight**2, pairs.draw(1000, generator(), cell_share=share).weight)
+
+
+def test_without_a_cell_share_cells_change_nothing():
+    cells = np.random.default_rng(0).integers(0, 3, sum(LENGTHS))
+    earlier, _, weight = draw(50_000, cells=cells)
+    _, counts = np.unique(earlier, axis=0, return_counts=True)
+    assert (weight == 1).all() and counts.max() < 1.15 * counts.min()
 
 
 def test_a_lag_longer_than_every_stretch_says_so():

@@ -13,7 +13,7 @@ IDM gets the 45 distances between heavy atoms and at most 16 states.  PCA and tI
 distances, and are told the number of states.
 
 The lag of 2 ps is the hard one: the fourth state holds 0.6 % of the frames, and splitting it off raises the
-objective by 0.003 nats only (0.373 against 0.370 with the reference's own labels).  ``--seeding farthest_point``
+objective by 0.003 nats only (0.373 against 0.370 with the reference's labels).  ``--seeding farthest_point``
 finds it in some seeds.
 """
 

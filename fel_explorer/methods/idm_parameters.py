@@ -137,7 +137,7 @@ class IDMParameters(Method):
         label="Seeding",
         doc="How batches are drawn. 'uniform': in proportion to population. 'farthest_point': half of each "
         "batch evenly over cells around landmarks spread as far apart as possible, with weights that undo "
-        "the bias by the end; finds rare states more often, and others less reliably. 'alternate': one restart "
+        "the bias by the end; finds rare states more often, others less reliably. 'alternate': one restart "
         "like the first, the next like the second; with 4 restarts the choice when states may be rare.",
     )
     n_landmarks = param.Integer(

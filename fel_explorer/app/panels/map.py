@@ -58,6 +58,7 @@ class MapPanel(pn.viewable.Viewer):
         self._settling = False
         self._drag_mode: str | None = None
         self._listening: set = set()
+        self._open, self._stale = True, False
         self._toolbar: Toolbar | None = None
         self._make_widgets()
         self._make_map()
@@ -76,12 +77,9 @@ class MapPanel(pn.viewable.Viewer):
         self._watchers = []
 
     def __panel__(self):
-        # Drawn earlier, HoloViews asks for a redraw in a busy loop until the page's websocket is open.
-        pn.state.onload(self._show_map)
+        self._open = pn.state.loaded
+        pn.state.onload(self._on_open)
         return self._layout
-
-    def _show_map(self):
-        self._layout[:] = [self._pane if part is self._waiting else part for part in self._layout]
 
     def activate_lasso(self) -> None:
         """Make the lasso what a drag on the map does."""
@@ -131,9 +129,10 @@ class MapPanel(pn.viewable.Viewer):
 
     def _make_map(self):
         self._redraw = Redraw()
-        self._window = hv.streams.RangeXY()
-        self._size = hv.streams.PlotSize()
-        self.map = hv.DynamicMap(self._draw, streams=[self._redraw, self._window, self._size])
+        self.map = hv.DynamicMap(self._draw, streams=[self._redraw])
+        self._window = hv.streams.RangeXY(source=self.map)
+        self._size = hv.streams.PlotSize(source=self.map)
+        self._size.add_subscriber(self._on_marks)
         self.streams = {
             "window": self._window,
             "lasso": hv.streams.Lasso(source=self.map),
@@ -144,7 +143,7 @@ class MapPanel(pn.viewable.Viewer):
             ("lasso", self._lasso),
             ("box", self._box),
             ("tap", self._tap),
-            ("window", self._tell),
+            ("window", self._on_window),
         ):
             self.streams[name].add_subscriber(react)
         self._pane = pn.pane.HoloViews(self.map, sizing_mode="stretch_both", min_height=320)
@@ -154,9 +153,8 @@ class MapPanel(pn.viewable.Viewer):
         self._status = pmui.FlexBox(
             self._modes, self._clear, self._count, self._drawn, sizing_mode="stretch_width"
         )
-        self._waiting = pmui.LoadingSpinner(value=True, size=40, margin=40)
         self._layout = pmui.Column(
-            self._tools, self._message, self._waiting, self._status, sizing_mode="stretch_both"
+            self._tools, self._message, self._pane, self._status, sizing_mode="stretch_both"
         )
 
     # ---- the session changed
@@ -198,8 +196,24 @@ class MapPanel(pn.viewable.Viewer):
         self._colouring = None
         self._refresh()
 
-    def _on_marks(self, *events):
-        self._redraw.event(version=self._redraw.version + 1)
+    def _on_marks(self, *events, **size):
+        """Draw again, what has not changed from memory.
+
+        Not before the page's connection is open: until then HoloViews would try again in a busy loop, which
+        takes a processor from the browser that is loading the page.
+        """
+        self._stale = not self._open
+        if self._open:
+            self._redraw.event(version=self._redraw.version + 1)
+
+    def _on_window(self, **window):
+        self._on_marks()
+        self._tell()
+
+    def _on_open(self):
+        self._open = True
+        if self._stale:
+            self._on_marks()
 
     @param.depends("axes", "weighted", watch=True)
     def _set_view(self):
@@ -224,10 +238,10 @@ class MapPanel(pn.viewable.Viewer):
         self._layers = (None, [])
         if self._view is not None:
             self._coloured(self._view)
-        self._redraw.event(version=self._redraw.version + 1)
+        self._on_marks()
         self._tell()
 
-    def _tell(self, **window):
+    def _tell(self):
         """Say how many frames are selected, and what a dot on the map is."""
         if self._view is None:
             return
@@ -243,7 +257,7 @@ class MapPanel(pn.viewable.Viewer):
 
     # ---- drawing
 
-    def _draw(self, version, x_range, y_range, width, height, scale):
+    def _draw(self, version):
         """The map's overlay; the layers of frames are kept while only marks move."""
         landscape = NO_LANDSCAPE
         if self._view is not None:
@@ -251,8 +265,9 @@ class MapPanel(pn.viewable.Viewer):
                 self.session, *self._coloured(self._view), self._places, contours=self.contours
             )
         # The stream's first message and its message after a reset hold no window: then all is shown.
-        window = [r if r and np.isfinite(r).all() else None for r in (x_range, y_range)]
-        sizes = ((width, 800), (height, 600))
+        ranges = (self._window.x_range, self._window.y_range)
+        window = [r if r and np.isfinite(r).all() else None for r in ranges]
+        sizes = ((self._size.width, 800), (self._size.height, 600))
         shape = tuple(int(np.clip((size or default) / PIXEL, 50, 800)) for size, default in sizes)
         key = (*window, shape)
         if self._layers[0] != key:

@@ -79,6 +79,7 @@ class Explorer(Viewer):
         self.help = Help()
         self._page: pmui.Page | None = None
         self._ticking = None
+        self._kept = False  # whether the server keeps the page without a connection
         self._watcher = self.board.param.watch(self._on_ended, "ended")
 
     # ---- showing
@@ -209,6 +210,18 @@ class Explorer(Viewer):
     def _tick(self):
         with pn.io.hold():
             self.board.tick()
+        self._keep_alive(self.board.current is not None)
+
+    def _keep_alive(self, working: bool):
+        """While a job runs a page outlives a lost connection, such as a laptop that sleeps."""
+        context = pn.state.curdoc.session_context if pn.state.curdoc is not None else None
+        if context is None or working == self._kept:
+            return
+        # not pn.state.block_expiration, which (un)blocks the pages of all visitors
+        self._kept = working
+        for session in context.server_context.sessions:
+            if session.id == context.id:
+                (session.block_expiration if working else session.unblock_expiration)()
 
     def _destroyed(self, _context):
         self.close()

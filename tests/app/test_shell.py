@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from types import SimpleNamespace
 
 import numpy as np
 import panel as pn
@@ -166,6 +167,34 @@ def test_columns_are_attached_without_losing_models(tmp_path):
     assert explorer.session.dataset["energy"].values[-1] == 149.5
     assert explorer.session.active == "PCA 1"
     assert "columns: energy" in explorer.data.summary.object
+    explorer.close()
+
+
+def test_a_page_is_kept_while_its_job_runs(jobs):
+    from bokeh.document import Document
+    from panel.io.state import set_curdoc
+
+    calls, explorer, document = [], small_explorer(), Document()
+
+    def session(name):
+        return SimpleNamespace(
+            id=name,
+            block_expiration=lambda: calls.append(f"block {name}"),
+            unblock_expiration=lambda: calls.append(f"unblock {name}"),
+        )
+
+    server = SimpleNamespace(sessions=[session("mine"), session("theirs")])
+    request = SimpleNamespace(arguments={})
+    context = SimpleNamespace(id="mine", server_context=server, request=request)
+    document._session_context = lambda: context
+    with set_curdoc(document):
+        explorer._tick()
+        explorer.board.submit("PCA 2", lambda report, should_stop: None, kind="model")
+        explorer._tick()
+        explorer._tick()
+        jobs.work()
+        explorer._tick()
+    assert calls == ["block mine", "unblock mine"]
     explorer.close()
 
 

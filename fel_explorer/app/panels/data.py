@@ -117,7 +117,7 @@ class DataPanel(Viewer):
         """What is in the dialog, made when it is first opened."""
         root = str(self.root)
         self.files = pmui.FileSelector(
-            directory=root, root_directory=root, only_files=True, size=9, sizing_mode="stretch_width"
+            directory=root, root_directory=root, only_files=True, size=7, sizing_mode="stretch_width"
         )
         self.stride = pmui.IntInput(
             label="Stride", value=1, start=1, size="small", width=110, description="Use every n-th frame."

@@ -113,7 +113,7 @@ def describe(job: Job) -> str:
     if job.state == "cancelled":
         return f"**{job.label}** stopped at step {done.step} of {done.n_steps}; what was trained is kept"
     if job.stopping:
-        return f"**{job.label}** stops after this step"
+        return f"**{job.label}** stopped at step {done.step}; placing all frames with what it learned"
     if not done.n_steps:
         return f"**{job.label}** begins"
     left = seconds_text(done.eta)

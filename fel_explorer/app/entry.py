@@ -11,7 +11,7 @@ from pathlib import Path
 import panel as pn
 import xarray as xr
 
-from fel_explorer.app import tasks
+from fel_explorer.app import patient_plots, tasks
 from fel_explorer.app.files import sort_out
 from fel_explorer.app.session import Result, Session
 from fel_explorer.app.shell import Explorer
@@ -77,8 +77,9 @@ def _labelled(models) -> dict:
 
 def load_extensions() -> None:
     """Tell panel what the explorer's pages need; safe to call again."""
-    pn.extension(notifications=True)
+    pn.extension(notifications=True, inline=True)  # inline: a notebook must not ask a CDN for the front end
     pn.config.reconnect = True
+    patient_plots.install()
 
 
 @functools.cache

@@ -58,7 +58,6 @@ class MapPanel(pn.viewable.Viewer):
         self._settling = False
         self._drag_mode: str | None = None
         self._listening: set = set()
-        self._open, self._stale = True, False
         self._toolbar: Toolbar | None = None
         self._make_widgets()
         self._make_map()
@@ -77,8 +76,6 @@ class MapPanel(pn.viewable.Viewer):
         self._watchers = []
 
     def __panel__(self):
-        self._open = pn.state.loaded
-        pn.state.onload(self._on_open)
         return self._layout
 
     def activate_lasso(self) -> None:
@@ -129,10 +126,9 @@ class MapPanel(pn.viewable.Viewer):
 
     def _make_map(self):
         self._redraw = Redraw()
-        self.map = hv.DynamicMap(self._draw, streams=[self._redraw])
-        self._window = hv.streams.RangeXY(source=self.map)
-        self._size = hv.streams.PlotSize(source=self.map)
-        self._size.add_subscriber(self._on_marks)
+        self._window = hv.streams.RangeXY()
+        self._size = hv.streams.PlotSize()
+        self.map = hv.DynamicMap(self._draw, streams=[self._redraw, self._window, self._size])
         self.streams = {
             "window": self._window,
             "lasso": hv.streams.Lasso(source=self.map),
@@ -143,7 +139,7 @@ class MapPanel(pn.viewable.Viewer):
             ("lasso", self._lasso),
             ("box", self._box),
             ("tap", self._tap),
-            ("window", self._on_window),
+            ("window", self._tell),
         ):
             self.streams[name].add_subscriber(react)
         self._pane = pn.pane.HoloViews(self.map, sizing_mode="stretch_both", min_height=320)
@@ -196,24 +192,8 @@ class MapPanel(pn.viewable.Viewer):
         self._colouring = None
         self._refresh()
 
-    def _on_marks(self, *events, **size):
-        """Draw again, what has not changed from memory.
-
-        Not before the page's connection is open: until then HoloViews would try again in a busy loop, which
-        takes a processor from the browser that is loading the page.
-        """
-        self._stale = not self._open
-        if self._open:
-            self._redraw.event(version=self._redraw.version + 1)
-
-    def _on_window(self, **window):
-        self._on_marks()
-        self._tell()
-
-    def _on_open(self):
-        self._open = True
-        if self._stale:
-            self._on_marks()
+    def _on_marks(self, *events):
+        self._redraw.event(version=self._redraw.version + 1)
 
     @param.depends("axes", "weighted", watch=True)
     def _set_view(self):
@@ -238,10 +218,10 @@ class MapPanel(pn.viewable.Viewer):
         self._layers = (None, [])
         if self._view is not None:
             self._coloured(self._view)
-        self._on_marks()
+        self._redraw.event(version=self._redraw.version + 1)
         self._tell()
 
-    def _tell(self):
+    def _tell(self, **window):
         """Say how many frames are selected, and what a dot on the map is."""
         if self._view is None:
             return
@@ -257,7 +237,7 @@ class MapPanel(pn.viewable.Viewer):
 
     # ---- drawing
 
-    def _draw(self, version):
+    def _draw(self, version, x_range, y_range, width, height, scale):
         """The map's overlay; the layers of frames are kept while only marks move."""
         landscape = NO_LANDSCAPE
         if self._view is not None:
@@ -265,9 +245,8 @@ class MapPanel(pn.viewable.Viewer):
                 self.session, *self._coloured(self._view), self._places, contours=self.contours
             )
         # The stream's first message and its message after a reset hold no window: then all is shown.
-        ranges = (self._window.x_range, self._window.y_range)
-        window = [r if r and np.isfinite(r).all() else None for r in ranges]
-        sizes = ((self._size.width, 800), (self._size.height, 600))
+        window = [r if r and np.isfinite(r).all() else None for r in (x_range, y_range)]
+        sizes = ((width, 800), (height, 600))
         shape = tuple(int(np.clip((size or default) / PIXEL, 50, 800)) for size, default in sizes)
         key = (*window, shape)
         if self._layers[0] != key:

@@ -1,7 +1,8 @@
 """A repair of HoloViews (1.23): plots that are asked to redraw before the page's connection is open.
 
 HoloViews then tries again in every turn of the event loop.  While a page loads that takes a whole processor,
-seconds on a slow machine, from the browser that should open the connection.  Here it tries ten times a second.
+seconds on a slow machine, from the browser that should open the connection.  Here it tries ten times a
+second.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ The paper gives its lag as tau = 10 without saying of what.  Here time is measur
 diffusion coefficient is 1 (overdamped dynamics with friction = kT) and a frame is kept each unit.  A
 coordinate then forgets its sign with a time scale of about 100, while a well relaxes within 1: at tau = 10
 the wells are metastable, and the eight of them are what there is to find.  All frames are scored, those on
-the barriers included, against the well that steepest descent leads to.
+the barriers included, against the well that steepest descent leads to.  ACC is limited by the frames near
+the barriers, to which the network overfits when they are few: 50,000 frames give 0.998, 200,000 0.9985.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(10)))
     parser.add_argument("--steps", type=int, default=fel.IDM.param.n_steps.default)
-    parser.add_argument("--walkers", type=int, default=500)
+    parser.add_argument("--walkers", type=int, default=2000)
     parser.add_argument("--frames", type=int, default=100, help="frames of each walker, one a unit of time")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--output", type=Path, help="write the table here too")

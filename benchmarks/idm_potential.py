@@ -49,7 +49,7 @@ def report(rows) -> str:
     lines = [[seed, n, f"{acc:.4f}", f"{info:.4f}", f"{s:.1f}"] for seed, n, acc, info, s in rows]
     eight = sum(row[1] == 8 for row in rows)
     columns = list(zip(*rows, strict=True))
-    lines.append(["mean (range)", f"8 in {eight} of {len(rows)}", *(spread(c) for c in columns[2:4])])
+    lines.append(["mean (range)", f"8 in {eight} of {len(rows)}", *(spread(c, 4) for c in columns[2:4])])
     lines[-1].append(spread(columns[4], 1))
     lines.append(["paper", 8, 0.999, 0.995, ""])
     return markdown_table(HEADER, lines)

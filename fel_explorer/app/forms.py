@@ -117,10 +117,11 @@ def _pairs(widgets):
     rows, open_row = [], None
     for widget in widgets:
         if not isinstance(widget, pmui.IntInput | pmui.FloatInput) or len(widget.label) > HALF_WIDTH:
+            widget.margin = (5, 10)
             rows.append(widget)
             open_row = None
         elif open_row is None:
-            open_row = pmui.Row(widget, sizing_mode="stretch_width", margin=0)
+            open_row = pmui.Row(widget, sizing_mode="stretch_width", margin=(0, 5))
             rows.append(open_row)
         else:
             open_row.append(widget)

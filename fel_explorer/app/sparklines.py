@@ -49,7 +49,7 @@ def _distinct(losses):
         )
         if not any(repeats):
             kept[term] = curve
-    return kept
+    return {term: curve[:: max(1, len(curve) // WIDTH)] for term, curve in kept.items()}
 
 
 def points_svg(points, state=None, *, dark: bool = False) -> str:

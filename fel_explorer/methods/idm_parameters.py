@@ -37,7 +37,7 @@ class IDMParameters(Method):
     )
     n_steps = param.Integer(
         3000,
-        bounds=(1, None),
+        bounds=(1, 10_000_000),
         precedence=1.3,
         label="Training steps",
         doc="Steps of training. More steps give sharper states and take proportionally longer.",

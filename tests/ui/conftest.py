@@ -13,10 +13,13 @@ import time
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
+
+expect.set_options(timeout=60_000)
 
 CHROMIUM_ARGS = [
     "--no-sandbox",
+    "--disable-dev-shm-usage",
     "--use-gl=angle",
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
@@ -74,7 +77,8 @@ class Server:
                     found.set()
             found.set()
 
-        threading.Thread(target=read, daemon=True).start()
+        self._reader = threading.Thread(target=read, daemon=True)
+        self._reader.start()
         if not found.wait(timeout) or self.url is None:
             self.stop()
             raise RuntimeError(f"{command} printed no address:\n{''.join(self.log)}")
@@ -86,6 +90,9 @@ class Server:
                 self.process.wait(10)
             except subprocess.TimeoutExpired:
                 os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+        self._reader.join(10)
+        self.process.stdout.close()
 
 
 @pytest.fixture(scope="session")
@@ -130,7 +137,7 @@ def page(browser, request):
     assert not faults, "\n".join(faults)
 
 
-def wait_for(condition, timeout=30.0, interval=0.1, page=None):
+def wait_for(condition, timeout=60.0, interval=0.1, page=None):
     """Poll until ``condition()`` is true (returns its value); the last value is in the error."""
     end = time.monotonic() + timeout
     while time.monotonic() < end:

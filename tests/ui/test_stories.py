@@ -77,9 +77,17 @@ def selected(page):
     return int(text.split(" of ")[0].replace(",", ""))
 
 
+def enter(page, label, value):
+    """Type a number into a field of the form."""
+    field = page.get_by_label(re.compile(label))
+    field.click()
+    page.keyboard.press("Control+a")
+    page.keyboard.type(str(value))
+    page.keyboard.press("Enter")
+
+
 def train(page, steps):
-    page.get_by_label("Training steps").fill(str(steps))
-    page.get_by_label("Training steps").press("Enter")
+    enter(page, "Training steps", steps)
     page.get_by_role("button", name="Train", exact=True).click()
 
 
@@ -193,8 +201,7 @@ def test_impossible_lag_is_told_and_nothing_is_lost(page, demo):
     map_ = open_demo(page, demo)
     map_.lasso_rectangle()
     count = wait_for(lambda: selected(page), page=page)
-    page.get_by_label(re.compile("Lag time")).fill("99999")
-    page.get_by_label(re.compile("Lag time")).press("Enter")
+    enter(page, "Lag time", 99999)
     page.get_by_role("button", name="Train", exact=True).click()
     expect(page.get_by_text(re.compile("longest trajectory of 25000 frames"))).to_be_visible()
     assert selected(page) == count

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 import holoviews as hv
+import holoviews.plotting.bokeh
 import numpy as np
 import panel as pn
 import panel_material_ui as pmui
@@ -25,7 +26,7 @@ from fel_explorer.plots.landscape import (
     overlay,
 )
 
-hv.extension("bokeh")
+hv.Store.set_current_backend("bokeh")  # hv.extension would load a front end from a CDN in notebooks
 
 Redraw = hv.streams.Stream.define("Redraw", version=0)
 PIXEL = 2  # screen pixels along each side of a drawn pixel

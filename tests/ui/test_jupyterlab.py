@@ -53,6 +53,8 @@ def lab(tmp_path):
 def test_explorer_shows_in_jupyterlab_and_answers(page, lab):
     page.set_default_timeout(LOAD)
     page.goto(re.sub(r"/lab.*", "", lab.url) + "/lab/tree/landscape.ipynb")
+    expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=LOAD)
+    page.wait_for_timeout(3000)
     page.get_by_text("import numpy").first.click()
     page.keyboard.press("Shift+Enter")
     expect(page.get_by_text("0 of 2,000 frames selected")).to_be_visible(timeout=LOAD)

@@ -2,7 +2,9 @@
 
 import json
 import re
+import socket
 import sys
+from urllib.parse import urlsplit
 
 import pytest
 from conftest import Server, wait_for
@@ -37,6 +39,11 @@ def notebook():
     )
 
 
+def listens(host, port):
+    with socket.socket() as connection:
+        return connection.connect_ex((host, port)) == 0
+
+
 @pytest.fixture
 def lab(tmp_path):
     (tmp_path / "landscape.ipynb").write_text(notebook())
@@ -45,12 +52,14 @@ def lab(tmp_path):
         cwd=tmp_path,
         env={"JUPYTER_CONFIG_DIR": str(tmp_path / "config"), "JUPYTER_DATA_DIR": str(tmp_path / "data")},
     )
+    address = urlsplit(server.url)
+    wait_for(lambda: listens(address.hostname, address.port))
     yield server
     server.stop()
 
 
 @pytest.mark.timeout(600)
-def test_explorer_shows_in_jupyterlab_and_answers(page, lab):
+def test_explorer_shows_in_jupyterlab_and_answers(lab, page):
     page.set_default_timeout(LOAD)
     page.goto(re.sub(r"/lab.*", "", lab.url) + "/lab/tree/landscape.ipynb")
     expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=LOAD)

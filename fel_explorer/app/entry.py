@@ -48,9 +48,9 @@ def explore(trajs_or_data=None, models=None, *, trajectories=None, root=".") -> 
     """
     load_extensions()
     trajs, dataset = trajs_or_data, None
-    if trajs_or_data is not None and not hasattr(trajs_or_data, "topology"):
-        from fel_explorer.data import as_dataset
+    from fel_explorer.data import TrajectorySet, as_dataset
 
+    if trajs_or_data is not None and not isinstance(trajs_or_data, TrajectorySet):
         dataset = as_dataset(trajs_or_data)
         trajs = trajectories if trajectories is not None else tasks.trajectories_of(dataset)
     if models and dataset is None:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-_FUNCTIONS = ("Method", "list_methods", "load_model", "register")
+_FUNCTIONS = {
+    "Method": "base",
+    "list_methods": "base",
+    "load_model": "model_file",
+    "register": "base",
+}
 
 
 def load_all() -> None:
@@ -17,10 +22,9 @@ def load_all() -> None:
 def __getattr__(name: str):
     if name not in _FUNCTIONS and not name[0].isupper():  # a dunder, or a module that is being imported
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    base = importlib.import_module(f"{__name__}.base")
     if name in _FUNCTIONS:
-        return getattr(base, name)
-    methods = base.list_methods()
+        return getattr(importlib.import_module(f"{__name__}.{_FUNCTIONS[name]}"), name)
+    methods = importlib.import_module(f"{__name__}.base").list_methods()
     if name in methods:
         return methods[name]
     raise AttributeError(

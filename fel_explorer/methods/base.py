@@ -25,27 +25,15 @@ callback may call it.
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import param
 import torch
 import xarray as xr
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from fel_explorer.data import schema
 from fel_explorer.devices import resolve_device
 from fel_explorer.errors import FelError
 
-FORMAT_VERSION = 1
-HEADER = {
-    "method": str,
-    "hyperparameters": dict,
-    "feature_names": list,
-    "time_unit": str,
-}
 BLOCK = 65_536  # frames at once through a network
 
 _registry: dict[str, type[Method]] = {}
@@ -162,18 +150,9 @@ class Method(param.Parameterized):
     def save(self, path) -> None:
         """Write the fitted method to one file: safetensors with a JSON header, no pickle."""
         self._check_fitted()
-        arrays = {name: tensor.detach().cpu().contiguous() for name, tensor in self._get_arrays().items()}
-        for name, values in self.history.variables.items():
-            arrays[f"history/{name}"] = torch.from_numpy(np.array(values.values))
-        header = {
-            "format": "fel_explorer",
-            "format_version": FORMAT_VERSION,
-            "method": type(self).__name__,
-            "hyperparameters": self.hyperparameters(),
-            "feature_names": self.feature_names_,
-            "time_unit": self.time_unit_,
-        }
-        save_file(arrays, str(path), metadata={"fel": json.dumps(header)})
+        from fel_explorer.methods import model_file
+
+        model_file.write(self, path)
 
     # ---- what a method implements
 
@@ -194,6 +173,13 @@ class Method(param.Parameterized):
 
     def _set_arrays(self, arrays: dict[str, torch.Tensor]) -> None:
         raise NotImplementedError
+
+    def _get_parts(self) -> dict[str, Method]:
+        """Fitted methods that this one is made of, saved in the same file; names without "/"."""
+        return {}
+
+    def _set_parts(self, parts: dict[str, Method]) -> None:
+        """Take the parts back; called before `_set_arrays`."""
 
     # ---- helpers
 
@@ -227,63 +213,3 @@ class Method(param.Parameterized):
                 blocks.append(function(torch.from_numpy(block)).cpu().numpy())
         coords = {name: dataset[name] for name in schema.BOOKKEEPING}
         return xr.DataArray(np.concatenate(blocks), dims=("frame", dim), coords=coords)
-
-
-def load_model(path) -> Method:
-    """Read a fitted method that `Method.save` wrote.  Files from anywhere are safe to load: nothing runs.
-
-    Raises
-    ------
-    FelError
-        If the file is missing, corrupt, not a model of fel_explorer, or of a newer format.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FelError(f"No file '{path}'.", remedy="Give the path of a model saved with model.save(path).")
-    header, arrays = _read(path)
-    methods = list_methods()
-    if header["method"] not in methods:
-        raise FelError(f"'{path.name}' holds the method '{header['method']}'.", f"Known: {sorted(methods)}.")
-    method = methods[header["method"]](**header["hyperparameters"])
-    method.feature_names_, method.time_unit_ = header["feature_names"], header["time_unit"]
-    history = {k.removeprefix("history/"): v.numpy() for k, v in arrays.items() if k.startswith("history/")}
-    if history:
-        step = history.pop("step")
-        method.history = xr.Dataset({k: ("step", v) for k, v in history.items()}, coords={"step": step})
-    try:
-        method._set_arrays({k: v for k, v in arrays.items() if not k.startswith("history/")})
-    except (KeyError, RuntimeError) as error:
-        raise FelError(
-            f"'{path.name}' lacks or misshapes a weight: {error}.",
-            remedy="The file is damaged; train again.",
-        ) from error
-    return method
-
-
-def _read(path):
-    """Header and arrays of a model file."""
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            header = json.loads((file.metadata() or {})["fel"])
-            if header["format"] != "fel_explorer":
-                raise KeyError("format")
-            if not isinstance(header["format_version"], int):
-                raise TypeError("format_version")
-            if header["format_version"] > FORMAT_VERSION:
-                raise FelError(
-                    f"'{path.name}' has model format {header['format_version']}.",
-                    f"This version of fel_explorer reads up to format {FORMAT_VERSION}.",
-                    "Update fel_explorer.",
-                )
-            if missing := HEADER.keys() - header.keys():
-                raise KeyError(*missing)
-            for name, kind in HEADER.items():
-                if not isinstance(header[name], kind):
-                    raise TypeError(name)
-            return header, {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise FelError(
-            f"'{path.name}' is not a model file of fel_explorer ({type(error).__name__}).",
-            "Models are files written by model.save(path).",
-            "Train again, or choose another file.",
-        ) from error

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 import fel_explorer as fel
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
-from fel_explorer.methods import base
+from fel_explorer.methods import base, model_file
 
 SMALL = {"n_steps": 20, "hidden": [8], "batch_size": 32, "n_states": 3, "lag_time": 2.0, "n_threads": 1}
 METHODS = fel.list_methods()
@@ -250,7 +250,7 @@ def file(fitted, tmp_path):
 
 
 def with_header(path, **changes):
-    header, arrays = base._read(path)
+    header, arrays = model_file._read(path)
     header = {"format": "fel_explorer", **header, **changes}
     save_file(
         arrays, str(path), metadata={"fel": json.dumps({k: v for k, v in header.items() if v != "gone"})}
@@ -290,7 +290,7 @@ def test_a_pickle_is_refused_and_not_run(file, tmp_path):
 
 
 def test_a_newer_format_asks_to_update(file):
-    with_header(file, format_version=base.FORMAT_VERSION + 1)
+    with_header(file, format_version=model_file.FORMAT_VERSION + 1)
     with pytest.raises(FelError, match="Update fel_explorer"):
         fel.load_model(file)
 
@@ -318,7 +318,7 @@ def test_a_method_that_is_not_known_is_named(file):
 @ALL
 def test_a_file_without_one_of_its_arrays_is_refused(name, fitted, tmp_path):
     fitted[name].save(tmp_path / "model.fel")
-    header, arrays = base._read(tmp_path / "model.fel")
+    header, arrays = model_file._read(tmp_path / "model.fel")
     header["format"] = "fel_explorer"
     for missing in [key for key in arrays if not key.startswith("history/")][:3]:
         rest = {key: array for key, array in arrays.items() if key != missing}

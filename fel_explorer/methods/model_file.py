@@ -1,0 +1,126 @@
+"""The file of a fitted method: safetensors with a JSON header, so that loading runs no code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+import xarray as xr
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from fel_explorer.errors import FelError
+from fel_explorer.methods.base import Method, list_methods
+
+FORMAT_VERSION = 1
+HEADER = {
+    "method": str,
+    "hyperparameters": dict,
+    "feature_names": list,
+    "time_unit": str,
+}
+
+
+def write(method: Method, path) -> None:
+    """Write a fitted method to ``path``."""
+    header, arrays = _pack(method)
+    header = {"format": "fel_explorer", "format_version": FORMAT_VERSION, **header}
+    save_file(arrays, str(path), metadata={"fel": json.dumps(header)})
+
+
+def _pack(method) -> tuple[dict, dict[str, torch.Tensor]]:
+    """Header and arrays of the file, those of the parts below "parts/NAME/"."""
+    arrays = {name: tensor.detach().cpu().contiguous() for name, tensor in method._get_arrays().items()}
+    for name, values in method.history.variables.items():
+        arrays[f"history/{name}"] = torch.from_numpy(np.array(values.values))
+    header = {
+        "method": type(method).__name__,
+        "hyperparameters": method.hyperparameters(),
+        "feature_names": method.feature_names_,
+        "time_unit": method.time_unit_,
+        "parts": {},
+    }
+    for part, inner in method._get_parts().items():
+        header["parts"][part], inside = _pack(inner)
+        arrays |= {f"parts/{part}/{name}": tensor for name, tensor in inside.items()}
+    return header, arrays
+
+
+def load_model(path) -> Method:
+    """Read a fitted method that `Method.save` wrote.  Files from anywhere are safe to load: nothing runs.
+
+    Raises
+    ------
+    FelError
+        If the file is missing, corrupt, not a model of fel_explorer, or of a newer format.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FelError(f"No file '{path}'.", remedy="Give the path of a model saved with model.save(path).")
+    header, arrays = _read(path)
+    return _unpack(header, arrays, path.name)
+
+
+def _unpack(header, arrays, where) -> Method:
+    """The method that `_pack` took apart."""
+    if missing := HEADER.keys() - header.keys():
+        raise _not_a_model(where, f"no {sorted(missing)[0]}")
+    for name, kind in HEADER.items():
+        if not isinstance(header[name], kind):
+            raise _not_a_model(where, f"{name} is {type(header[name]).__name__}")
+    methods = list_methods()
+    if header["method"] not in methods:
+        raise FelError(f"'{where}' holds the method '{header['method']}'.", f"Known: {sorted(methods)}.")
+    method = methods[header["method"]](**header["hyperparameters"])
+    method.feature_names_, method.time_unit_ = header["feature_names"], header["time_unit"]
+    own = {name: tensor for name, tensor in arrays.items() if not name.startswith(("history/", "parts/"))}
+    history = {name: tensor.numpy() for name, tensor in _below(arrays, "history/").items()}
+    if history:
+        step = history.pop("step")
+        method.history = xr.Dataset({k: ("step", v) for k, v in history.items()}, coords={"step": step})
+    parts = header.get("parts", {})
+    method._set_parts(
+        {name: _unpack(part, _below(arrays, f"parts/{name}/"), where) for name, part in parts.items()}
+    )
+    try:
+        method._set_arrays(own)
+    except (KeyError, RuntimeError) as error:
+        raise FelError(
+            f"'{where}' lacks or misshapes a weight: {error}.",
+            remedy="The file is damaged; train again.",
+        ) from error
+    return method
+
+
+def _below(arrays, prefix):
+    return {name.removeprefix(prefix): tensor for name, tensor in arrays.items() if name.startswith(prefix)}
+
+
+def _not_a_model(where, why):
+    return FelError(
+        f"'{where}' is not a model file of fel_explorer ({why}).",
+        "Models are files written by model.save(path).",
+        "Train again, or choose another file.",
+    )
+
+
+def _read(path):
+    """Header and arrays of a model file."""
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            header = json.loads((file.metadata() or {})["fel"])
+            if header["format"] != "fel_explorer":
+                raise KeyError("format")
+            if not isinstance(header["format_version"], int):
+                raise TypeError("format_version")
+            if header["format_version"] > FORMAT_VERSION:
+                raise FelError(
+                    f"'{path.name}' has model format {header['format_version']}.",
+                    f"This version of fel_explorer reads up to format {FORMAT_VERSION}.",
+                    "Update fel_explorer.",
+                )
+            return header, {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise _not_a_model(path.name, type(error).__name__) from error

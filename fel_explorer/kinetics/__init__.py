@@ -1,4 +1,4 @@
-"""Kinetics of states: lifetimes, coarse master equation, implied time scales, Chapman-Kolmogorov test."""
+"""Kinetics of states: lifetimes, master equation, time scales, Chapman-Kolmogorov test, transition paths."""
 
 import lazy_loader
 
@@ -8,5 +8,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "lifetimes": ["Dwells", "dwells", "lifetimes", "survival"],
         "markov": ["ck_test", "implied_timescales", "markov_model"],
         "master_equation": ["CoarseMasterEquation"],
+        "transition_paths": ["transition_paths"],
     },
 )

@@ -21,6 +21,16 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "save_dataset",
         ],
         "errors": ["FelError"],
-        "methods": ["IDM", "PCA", "TICA", "list_methods", "load_model"],
+        "methods": [
+            "DiffusionMap",
+            "IDM",
+            "KMeans",
+            "PCA",
+            "PCCA",
+            "TICA",
+            "VAMPNet",
+            "list_methods",
+            "load_model",
+        ],
     },
 )

@@ -71,6 +71,7 @@ class Method(param.Parameterized):
     needs_lag = False  # class attributes that the app and the tests read
     has_states = False  # predict_proba and predict
     has_decoder = False  # inverse_transform
+    takes_embedding = False  # fit(embedding=...), another fitted method
 
     def __init__(self, **params):
         unknown = set(params) - set(self.hyperparameter_names())

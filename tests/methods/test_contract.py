@@ -17,7 +17,15 @@ from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods import base, model_file
 
-SMALL = {"n_steps": 20, "hidden": [8], "batch_size": 32, "n_states": 3, "lag_time": 2.0, "n_threads": 1}
+SMALL = {
+    "n_steps": 20,
+    "hidden": [8],
+    "batch_size": 32,
+    "n_states": 3,
+    "lag_time": 2.0,
+    "n_threads": 1,
+    "n_microstates": 12,
+}
 METHODS = fel.list_methods()
 ALL = pytest.mark.parametrize("name", sorted(METHODS))
 

@@ -1,0 +1,102 @@
+"""The variational approach to Markov processes (VAMP): covariances, scores, and the Koopman model.
+
+Symbols: x and y (pair, function) are basis functions, such as memberships, of the two frames of a pair;
+C00 = <x x^T>, C0t = <x y^T> and Ctt = <y y^T>, means removed.  The constant function is always in the space
+and counts 1 in every score.
+
+Source: Wu and Noe, J. Nonlinear Sci. 30, 23 (2020), Eqs. 30 and 33.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+CUTOFF = 1e-10  # share of the largest variance below which a direction is noise
+
+
+@dataclass(frozen=True)
+class Covariances:
+    """Mean-free covariances (function, function), float64, and the means (function,) of both frames."""
+
+    c00: Tensor
+    c0t: Tensor
+    ctt: Tensor
+    mean: Tensor
+    mean_later: Tensor
+
+
+@dataclass(frozen=True)
+class Koopman:
+    """The best linear model of what the earlier frame tells of the later one.
+
+    Attributes
+    ----------
+    singular_values
+        (process,) largest first, without the constant one; with detailed balance |eigenvalues|.
+    left, right
+        (function, process): x @ left and y @ right have unit variance and correlate by the singular values.
+    mean
+        (function,) of the earlier frames.
+    """
+
+    singular_values: Tensor
+    left: Tensor
+    right: Tensor
+    mean: Tensor
+
+
+def covariances(x: Tensor, y: Tensor, weight: Tensor | None = None, *, reversible=False) -> Covariances:
+    """C00, C0t and Ctt of pairs.
+
+    ``weight`` (pair,) counts each pair so many times.  ``reversible`` counts it in both directions of time.
+    """
+    x, y = x.double(), y.double()
+    weight = torch.ones_like(x[:, 0]) if weight is None else weight.double()
+    if reversible:
+        x, y, weight = torch.cat([x, y]), torch.cat([y, x]), torch.cat([weight, weight])
+    weight = weight / weight.sum()
+    mean, mean_later = weight @ x, weight @ y
+    x, y = x - mean, y - mean_later
+    weighted, later = x * weight[:, None], y * weight[:, None]
+    return Covariances(weighted.T @ x, weighted.T @ y, later.T @ y, mean, mean_later)
+
+
+def vamp2(covariances: Covariances, ridge: float = 0.0) -> Tensor:
+    """VAMP-2 score, 1 + |C00^-1/2 C0t Ctt^-1/2|^2 (Frobenius norm), 0-dimensional.
+
+    Linear solves instead of eigenvectors: the gradient stays finite where eigenvalues meet.  ``ridge`` is
+    added to the variances, so that dependent functions can be trained.
+    """
+    identity = ridge * torch.eye(len(covariances.c00), dtype=torch.float64, device=covariances.c00.device)
+    forward = torch.linalg.solve(covariances.c00 + identity, covariances.c0t)
+    backward = torch.linalg.solve(covariances.ctt + identity, covariances.c0t.T)
+    return 1.0 + (forward * backward.T).sum()
+
+
+def koopman(covariances: Covariances, cutoff: float = CUTOFF) -> Koopman:
+    """The Koopman model of ``covariances``, without directions below ``cutoff`` of the largest variance."""
+    whiten, whiten_later = whitening(covariances.c00, cutoff), whitening(covariances.ctt, cutoff)
+    u, values, vt = torch.linalg.svd(whiten.T @ covariances.c0t @ whiten_later, full_matrices=False)
+    return Koopman(values, whiten @ u, whiten_later @ vt.T, covariances.mean)
+
+
+def whitening(covariance: Tensor, cutoff: float = CUTOFF) -> Tensor:
+    """W (function, direction) with W^T C W = 1."""
+    values, vectors = torch.linalg.eigh(covariance)
+    keep = values > cutoff * values[-1].clamp_min(torch.finfo(torch.float64).tiny)
+    return vectors[:, keep] / values[keep].sqrt()
+
+
+def vamp_e(model: Koopman, test: Covariances) -> Tensor:
+    """VAMP-E score of a model on other data than it was made from, 0-dimensional: higher is better.
+
+    1 + tr(2 S U^T C0t V - S U^T C00 U S V^T Ctt V).  On its own data it is the VAMP-2 score; a model that
+    fits noise scores less.
+    """
+    s, u, v = model.singular_values, model.left, model.right
+    gain = 2.0 * s @ (u.T @ test.c0t @ v).diagonal()
+    price = ((u.T @ test.c00 @ u) * s * (v.T @ test.ctt @ v).T * s[:, None]).sum()
+    return 1.0 + gain - price

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import panel as pn
 import pytest
 from panel.tests.util import serve_and_request
 
@@ -10,6 +11,16 @@ import fel_explorer as fel
 from fel_explorer.data import save_dataset
 
 APPS = sorted((Path(__file__).parents[2] / "apps").glob("*.py"))
+
+
+@pytest.fixture(autouse=True)
+def no_server_left():
+    yield
+    threads = list(pn.state._threads.values())
+    pn.state.kill_all_servers()
+    for thread in threads:  # it is no daemon: python would wait for it at exit, for ever
+        thread.join(10)
+        assert not thread.is_alive()
 
 
 @pytest.mark.parametrize("app", APPS, ids=lambda path: path.stem)

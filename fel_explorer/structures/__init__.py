@@ -9,7 +9,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "notebook": ["to_nglview"],
         "pdb": ["pdb_text", "read_pdb"],
         "reconstruction": ["Reconstruction", "reconstruct"],
-        "medoids": ["Representatives", "representatives"],
+        "medoids": ["Representatives", "representatives", "state_representatives"],
+        "observable_base": ["Observable", "register_observable"],
+        "observation": ["ObservablesCancelled", "applicable", "list_observables", "observables"],
+        "state_statistics": ["state_observables"],
         "alignment": ["principal_view", "superpose"],
     },
 )

@@ -74,7 +74,8 @@ def representatives(
         )
     generator = np.random.default_rng(seed)
     sample = frames
-    if len(frames) > SAMPLE:
+    embedded = method is not None and not hasattr(method, "transform")
+    if len(frames) > SAMPLE and not (choose == "centroid" and embedded):
         sample = np.sort(generator.choice(frames, SAMPLE, replace=False))
     points = _points(method, data, sample)
     chosen = _choose(choose, points, min(n, len(sample)), generator)
@@ -84,6 +85,41 @@ def representatives(
         chosen, shares = chosen[order], shares[order]
     picked = sample[chosen]
     return Representatives(picked, shares, None if trajs is None else _structures(trajs, picked))
+
+
+def state_representatives(method, data: xr.Dataset, states, trajs=None, n: int = 3) -> dict:
+    """The ``n`` frames of each state that lie nearest to its centroid: {state: `Representatives`}.
+
+    Parameters
+    ----------
+    method
+        Where distances are taken: a fitted method (its embedding) or an array (frame, cv).
+    data
+        The dataset.
+    states
+        (frame,) the state of each frame; frames of negative states belong to none.
+    trajs
+        TrajectorySet behind it; None gives frame numbers without structures.
+
+    Raises
+    ------
+    FelError
+        If no frame belongs to a state, or the states are those of other frames.
+    """
+    states = np.asarray(states)
+    if states.shape != (data.sizes["frame"],) or not (states >= 0).any():
+        raise FelError(
+            f"States of shape {states.shape} for {data.sizes['frame']} frames.",
+            "One state per frame is needed, at least one of them not negative.",
+        )
+    embedding = method.transform(data) if hasattr(method, "transform") else method
+    embedding = np.asarray(embedding, float)
+    return {
+        int(state): representatives(
+            embedding, data, trajs, n, frames=np.flatnonzero(states == state), choose="centroid"
+        )
+        for state in np.unique(states[states >= 0])
+    }
 
 
 def _structures(trajs, frames) -> mdtraj.Trajectory:

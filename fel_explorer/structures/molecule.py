@@ -23,6 +23,23 @@ def is_hydrogen(atom: mdtraj.core.topology.Atom) -> bool:
     return atom.element is not None and atom.element.symbol == "H"
 
 
+def farthest_apart(topology: mdtraj.Topology) -> tuple[int, int] | None:
+    """The two heavy atoms that most bonds lie between, lower index first; None where no two are bonded.
+
+    Found by two searches, each from the end that the one before found: exact for molecules without rings.
+    """
+    heavy = bond_graph(topology)
+    heavy.remove_nodes_from([atom.index for atom in topology.atoms if is_hydrogen(atom)])
+    start = min(max(nx.connected_components(heavy), key=len, default=()), default=None)
+    if start is None or heavy.degree[start] == 0:
+        return None
+    ends = [start]
+    for _ in range(2):
+        steps = nx.single_source_shortest_path_length(heavy, ends[-1])
+        ends.append(min(steps, key=lambda atom: (-steps[atom], atom)))
+    return min(ends[-2:]), max(ends[-2:])
+
+
 class Branches:
     """Which atoms turn when a bond is twisted, for every bond of a molecule."""
 

@@ -107,3 +107,14 @@ def trajs(peptide):
 @pytest.fixture
 def build_peptide():
     return build
+
+
+@pytest.fixture
+def polyalanine():
+    """``(phi, psi, ...) -> trajectory``: one frame per pair of angles in degrees, each (residue,)."""
+
+    def make(*angles):
+        xyz = np.array([build(np.asarray(phi, float), np.asarray(psi, float)) for phi, psi in angles])
+        return mdtraj.Trajectory(xyz.astype(np.float32), topology(len(angles[0][0])))
+
+    return make

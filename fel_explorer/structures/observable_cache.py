@@ -1,0 +1,58 @@
+"""Observables kept between sessions: one folder each, under a key of all that its values depend on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from fel_explorer.data.cache import cache_directory, file_hash, whole_or_nothing
+from fel_explorer.data.topologies import pdb_text
+from fel_explorer.data.trajectories import TrajectorySet
+from fel_explorer.structures.observable_base import Molecule, registry
+
+CACHE_FORMAT = 1  # raise when an observable or the way it is stored changes
+
+
+def paths(trajs: TrajectorySet, specs: dict[str, dict], molecule: Molecule) -> dict[str, Path]:
+    """{name: folder} of the package's own observables; those of others may change without a new version."""
+    ours = [name for name in specs if registry[name].function.__module__.startswith("fel_explorer.")]
+    shared = {
+        "files": [[file_hash(file), int(n)] for file, n in zip(trajs.files, trajs.file_lengths, strict=True)],
+        "topology": pdb_text(trajs.reference),
+        "atoms": None if trajs.atoms is None else trajs.atoms.tolist(),
+        "stride": trajs.stride,
+        "version": [CACHE_FORMAT, version("mdtraj")],
+    }
+    coordinates = hashlib.blake2b(molecule.reference.xyz.tobytes(), digest_size=16).hexdigest()
+    found = {}
+    for name in ours:
+        parts = shared | {"name": name, "options": specs[name]}
+        parts["reference"] = coordinates if registry[name].to_reference else None
+        key = hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
+        found[name] = cache_directory() / "observables" / key
+    return found
+
+
+def save(folder: Path, values: np.ndarray) -> None:
+    with whole_or_nothing(folder) as partial:
+        partial.mkdir()
+        np.save(partial / "values.npy", values, allow_pickle=False)
+
+
+def load(folder: Path, n_frames: int) -> np.ndarray | None:
+    """The values (frame,) kept in ``folder``, or None; a damaged folder is removed."""
+    if not folder.exists():
+        return None
+    try:
+        values = np.load(folder / "values.npy", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        values = np.empty(0)
+    if values.shape != (n_frames,):
+        shutil.rmtree(folder)
+        return None
+    return values

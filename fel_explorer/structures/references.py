@@ -1,0 +1,118 @@
+"""The molecule without its solvent, and the structure that it is compared with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mdtraj
+import numpy as np
+
+from fel_explorer.data.readers import Frames, cannot_read
+from fel_explorer.data.topologies import missing_file
+from fel_explorer.errors import FelError
+from fel_explorer.structures.alignment import whole
+from fel_explorer.structures.observable_base import Molecule
+
+IONS = set("NA CL K LI RB CS MG ZN CA2 SOD CLA POT LIT CES CAL NA+ CL- K+ MG2 MG+2 ZN2 CIP CIM BR I".split())
+
+
+def solute(topology: mdtraj.Topology) -> np.ndarray | None:
+    """Atoms but water and ions; None for all.
+
+    Raises
+    ------
+    FelError
+        If nothing is left.
+    """
+    keep = [a.index for r in topology.residues if not _is_solvent(r) for a in r.atoms]
+    if not keep:
+        raise FelError("The trajectories hold nothing but water and ions.", "Observables are of a molecule.")
+    return None if len(keep) == topology.n_atoms else np.array(keep)
+
+
+def _is_solvent(residue) -> bool:
+    return residue.is_water or (residue.n_atoms == 1 and residue.name.upper() in IONS)
+
+
+def take(frames: mdtraj.Trajectory, atoms: np.ndarray | None, topology: mdtraj.Topology) -> Frames:
+    """``frames`` of the chosen atoms, made whole across periodic boundaries."""
+    chosen = Frames(
+        frames.xyz if atoms is None else frames.xyz[:, atoms],
+        topology,
+        time=frames.time,
+        unitcell_lengths=frames.unitcell_lengths,
+        unitcell_angles=frames.unitcell_angles,
+    )
+    return whole(chosen)
+
+
+def make_molecule(topology: mdtraj.Topology, first, reference) -> tuple[Molecule, np.ndarray | None]:
+    """The `Molecule` to prepare observables for, and its atoms in ``topology`` (None for all).
+
+    Parameters
+    ----------
+    topology
+        Of the trajectories.
+    first
+        ``first(index)`` gives a frame of them as a trajectory.
+    reference
+        A frame's index, an ``mdtraj.Trajectory`` (its first frame) or the path of a structure.
+
+    Raises
+    ------
+    FelError
+        If the reference can't be read or has no atom in common with the trajectories.
+    """
+    atoms = solute(topology)
+    kept = topology if atoms is None else topology.subset(atoms)
+    if isinstance(reference, int | np.integer):
+        frame, name = take(first(int(reference)), atoms, kept), f"frame {int(reference)}"
+        return Molecule(kept, frame, name), atoms
+    if isinstance(reference, mdtraj.Trajectory):
+        structure, name = reference[0], "the given structure"
+    elif isinstance(reference, str | Path):
+        structure, name = _load(Path(reference).expanduser()), Path(reference).name
+    else:
+        raise FelError(
+            f"A reference of type {type(reference).__name__}.",
+            "It is a frame's index, an mdtraj.Trajectory or the path of a structure file.",
+        )
+    if structure.n_atoms == topology.n_atoms and _same_atoms(structure.topology, topology):
+        return Molecule(kept, take(structure, atoms, kept), name), atoms
+    return Molecule(kept, _matched(whole(structure), kept, name), name), atoms
+
+
+def _load(path: Path) -> mdtraj.Trajectory:
+    if not path.exists():
+        raise missing_file(path)
+    try:
+        return mdtraj.load(str(path))[0]
+    except Exception as error:  # mdtraj's readers raise a different class for each format
+        raise cannot_read(path, error) from error
+
+
+def _same_atoms(one: mdtraj.Topology, other: mdtraj.Topology) -> bool:
+    return all(a.name == b.name and a.residue.name == b.residue.name
+               for a, b in zip(one.atoms, other.atoms, strict=True))  # fmt: skip
+
+
+def _matched(structure, topology, name) -> mdtraj.Trajectory:
+    """``structure`` with the atoms of ``topology``, NaN where it lacks one.
+
+    Atoms are the same that have the same name in a residue of the same number of the same chain; a
+    crystal structure has no hydrogens, and force fields name histidines in ways of their own.
+    """
+    theirs = {_identity(atom): atom.index for atom in structure.topology.atoms}
+    found = np.array([theirs.get(_identity(atom), -1) for atom in topology.atoms])
+    if np.count_nonzero(found >= 0) < 3:
+        raise FelError(
+            f"The reference {name} has {np.count_nonzero(found >= 0)} atoms in common with the trajectories.",
+            "Atoms are matched by chain, residue number and atom name.",
+            "Number the residues of both alike, or take a frame as the reference.",
+        )
+    xyz = np.where((found >= 0)[:, None], structure.xyz[0, found], np.nan)
+    return mdtraj.Trajectory(xyz[None], topology)
+
+
+def _identity(atom) -> tuple:
+    return atom.residue.chain.index, atom.residue.resSeq, atom.name

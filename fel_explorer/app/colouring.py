@@ -110,7 +110,7 @@ def colouring(session, name: str, *, dark: bool = False) -> tuple[np.ndarray, Sc
 
 def _states(session, values, dark):
     shown = session.result.states()
-    colours = state_colours(shown, dark=dark)
+    colours = session.result.colours(shown, dark=dark)
     code = np.full(int(values.max()) + 1, np.nan, np.float32)
     code[shown] = np.arange(len(shown))
     names = [session.state_name(state) for state in shown]

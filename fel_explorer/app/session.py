@@ -11,6 +11,7 @@ import numpy as np
 import param
 import xarray as xr
 
+from fel_explorer.app.results import Result
 from fel_explorer.errors import FelError
 
 MODES = ("replace", "add", "subtract", "intersect")
@@ -86,44 +87,6 @@ class Point:
     off_manifold: bool
 
 
-@dataclass(frozen=True, eq=False)
-class Result:
-    """A fitted method and what it says of the session's dataset; made by a job, read by every panel.
-
-    ``embedding`` (frame, cv) float32; ``membership`` (frame, state) float32 or None; ``state`` (frame,)
-    int or None.  ``label`` names the model in the page ("IDM 1").  ``partial`` is True for a training that
-    was stopped before its end.
-    """
-
-    label: str
-    method: object
-    embedding: np.ndarray
-    membership: np.ndarray | None = None
-    state: np.ndarray | None = None
-    seconds: float = float("nan")
-    partial: bool = False
-
-    @classmethod
-    def of(cls, label: str, method, dataset: xr.Dataset, seconds=float("nan"), partial=False) -> Result:
-        """Embed (and assign) every frame of ``dataset`` with the fitted ``method``."""
-        membership = state = None
-        if method.has_states:
-            membership = method.predict_proba(dataset).values
-            state = membership.argmax(axis=1)
-        return cls(label, method, method.transform(dataset).values, membership, state, seconds, partial)
-
-    @property
-    def cv_names(self) -> list[str]:
-        return [f"CV {i + 1}" for i in range(self.embedding.shape[1])]
-
-    def states(self, min_population: float = 0.001) -> list[int]:
-        """States that hold at least ``min_population`` of the frames, in order."""
-        if self.state is None:
-            return []
-        populations = np.bincount(self.state) / len(self.state)
-        return [int(s) for s in np.flatnonzero(populations >= min_population)]
-
-
 @dataclass(frozen=True)
 class Snapshot:
     """What undo restores."""
@@ -132,6 +95,7 @@ class Snapshot:
     point: Point | None
     colour_by: str
     state_names: dict = field(default_factory=dict)
+    edits: dict = field(default_factory=dict)
 
 
 class Session(param.Parameterized):
@@ -145,11 +109,20 @@ class Session(param.Parameterized):
     dataset = param.ClassSelector(class_=xr.Dataset, default=None, allow_None=True)
     results = param.Dict({}, doc="{label: Result}, in order of training.")
     active = param.String("", doc="Label of the result that is shown; '' when there is none.")
+    levels = param.Dict({}, doc="{label: level shown} of trees of states; others show their last level.")
+    edits = param.Dict({}, doc="{(label, level): Result} whose states the user merged or split.")
+    shown = param.ClassSelector(
+        class_=Result,
+        default=None,
+        allow_None=True,
+        doc="What every panel shows: the active result at its level, with the user's edits. Follows from the "
+        "four above; watch it, don't set it.",
+    )
     selection = param.ClassSelector(class_=Selection, default=Selection(np.zeros(0, bool)))
     point = param.ClassSelector(class_=Point, default=None, allow_None=True)
     frame = param.Integer(0, bounds=(0, None), doc="Current frame: what is played and shown alone.")
     colour_by = param.String("free energy")
-    state_names = param.Dict({}, doc="{(label, state): name} given by the user.")
+    state_names = param.Dict({}, doc="{(label, level, state): name} given by the user.")
     can_undo = param.Boolean(False)
     can_redo = param.Boolean(False)
 
@@ -177,6 +150,8 @@ class Session(param.Parameterized):
             dataset=dataset,
             results={},
             active="",
+            levels={},
+            edits={},
             selection=Selection(np.zeros(n_frames, bool)),
             point=None,
             frame=0,
@@ -197,14 +172,35 @@ class Session(param.Parameterized):
 
     @property
     def result(self) -> Result | None:
-        """The shown result."""
-        return self.results.get(self.active)
+        """The shown result, see `shown`."""
+        return self.shown
+
+    @param.depends("results", "active", "levels", "edits", watch=True)
+    def _follow(self):
+        result = self.results.get(self.active)
+        if result is not None:
+            result = result.at(self.levels.get(self.active, -1))
+            result = self.edits.get((result.label, result.level), result)
+        if result is not self.shown:
+            self.shown = result
+
+    def show_level(self, level: int) -> None:
+        """Show another level of the active tree of states."""
+        if self.result is None or not 0 <= level < self.result.n_levels:
+            raise FelError(
+                f"level={level}.",
+                f"The shown model has {0 if self.result is None else self.result.n_levels} levels, from 0.",
+            )
+        self.levels = {**self.levels, self.active: level}
 
     def add_result(self, result: Result, *, show: bool = True) -> None:
         """Add (or replace, by label) a result and show it."""
         if self.dataset is None or len(result.embedding) != self.dataset.sizes["frame"]:
             raise FelError(f"Result '{result.label}' does not belong to the loaded dataset.")
         changes = {"results": {**self.results, result.label: result}}
+        if result.label in self.results:  # trained again: its states are others
+            changes["edits"] = {key: edit for key, edit in self.edits.items() if key[0] != result.label}
+            changes["levels"] = {k: level for k, level in self.levels.items() if k != result.label}
         if show:
             changes.update(active=result.label, point=None)
         self.param.update(**changes)
@@ -224,9 +220,7 @@ class Session(param.Parameterized):
 
     def select_state(self, state: int, mode: str = "replace") -> None:
         """Select the frames of a state of the shown result."""
-        if self.result is None or self.result.state is None:
-            raise FelError("No states to select from.", remedy="Train a method with states, such as IDM.")
-        self.select(self.result.state == state, f"{self.state_name(state)} of {self.active}", mode)
+        self.select(self._states().state == state, f"{self.state_name(state)} of {self.active}", mode)
 
     def invert_selection(self) -> None:
         self._change(selection=Selection(~self.selection.mask, f"all but ({self.selection.how})"))
@@ -242,10 +236,30 @@ class Session(param.Parameterized):
         self._change(colour_by=colour_by)
 
     def name_state(self, state: int, name: str) -> None:
-        self._change(state_names={**self.state_names, (self.active, state): name})
+        """Give a state of the shown result a name; an empty one takes it back."""
+        names = {**self.state_names, (self.active, self.result.level, state): name}
+        self._change(state_names={key: name for key, name in names.items() if name})
 
     def state_name(self, state: int) -> str:
-        return self.state_names.get((self.active, state), f"state {state + 1}")
+        """The user's name of a state of the shown result, or its number: "state 3", in a tree "state 2-3"."""
+        default = self.result.default_name(state)
+        return self.state_names.get((self.active, self.result.level, state), default)
+
+    def merge_states(self, states) -> None:
+        """Make states of the shown result one: the first of them; see `Result.merged`."""
+        self._edit(self._states().merged(states))
+
+    def split_state(self, state: int) -> None:
+        """Make the selected frames of a state a state of their own; see `Result.split`."""
+        self._edit(self._states().split(state, self.selection.mask))
+
+    def _edit(self, result):
+        self._change(edits={**self.edits, (result.label, result.level): result})
+
+    def _states(self) -> Result:
+        if self.result is None or self.result.state is None:
+            raise FelError("No states are shown.", remedy="Train a method with states, such as IDM.")
+        return self.result
 
     def undo(self) -> None:
         self._restore(self._undo, self._redo)
@@ -254,7 +268,7 @@ class Session(param.Parameterized):
         self._restore(self._redo, self._undo)
 
     def _snapshot(self) -> Snapshot:
-        return Snapshot(self.selection, self.point, self.colour_by, self.state_names)
+        return Snapshot(self.selection, self.point, self.colour_by, self.state_names, self.edits)
 
     def _change(self, also=None, **changes) -> None:
         self._undo.append(self._snapshot())
@@ -271,6 +285,7 @@ class Session(param.Parameterized):
             point=snapshot.point,
             colour_by=snapshot.colour_by,
             state_names=snapshot.state_names,
+            edits=snapshot.edits,
             can_undo=bool(self._undo),
             can_redo=bool(self._redo),
         )

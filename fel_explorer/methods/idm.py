@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import param
 import torch
 
 from fel_explorer.data import schema
@@ -21,6 +22,7 @@ FITTED = (
     "populations_",
     "n_populated_",
     "mutual_information_",
+    "objective_",
     "transition_matrix_",
     "vamp2_",
     "implied_timescales_",
@@ -47,6 +49,8 @@ class IDM(IDMParameters):
         Number of states that hold at least 0.1 % of the frames.
     mutual_information_
         I at beta = 1 between frames up to ``lag_time`` apart, in nats.
+    objective_
+        I_beta at the final beta, by which restarts are compared, in nats.
     transition_matrix_
         (populated state, populated state): K(tau) = C00^-1 C0t of the memberships, with detailed balance.
     vamp2_
@@ -58,6 +62,16 @@ class IDM(IDMParameters):
     needs_lag = True
     has_states = True
     has_decoder = True
+
+    lag_time = param.Number(
+        10.0,
+        bounds=(0, None),
+        inclusive_bounds=(False, True),
+        precedence=1,
+        label="Lag time",
+        doc="Time resolution, in the data's time unit (ps for molecules). States that interconvert within "
+        "the lag become one, so a shorter lag shows more states.",
+    )
 
     def fit(self, X, *, prototypes=None, device="auto", callback=None, checkpoint_dir=None) -> IDM:
         """Fit to ``X``; see `Method.fit`.
@@ -142,6 +156,7 @@ class IDM(IDMParameters):
         self.populations_ = population[order].cpu().numpy()
         self.n_populated_ = int((self.populations_ >= MIN_POPULATION).sum())
         self.mutual_information_ = trainer.score(network, beta=1.0)
+        self.objective_ = trainer.score(network)
         chi = chi[:, order[: self.n_populated_]]
         starts = pair_starts(segments_of(schema.trajectory_lengths(dataset)), trainer.lag)
         matrix, vamp2 = objective.koopman_matrix(

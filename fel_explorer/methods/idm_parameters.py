@@ -9,17 +9,8 @@ from fel_explorer.methods.idm_objective import SIMILARITIES
 
 
 class IDMParameters(Method):
-    """Base of `IDM` with its hyperparameters; ``benchmarks/idm_potential.py`` measures the defaults."""
+    """Hyperparameters of `IDM` but its lag; `DivisiveIDM` has them too.  ``benchmarks/`` measures them."""
 
-    lag_time = param.Number(
-        10.0,
-        bounds=(0, None),
-        inclusive_bounds=(False, True),
-        precedence=1,
-        label="Lag time",
-        doc="Time resolution, in the data's time unit (ps for molecules). States that interconvert within "
-        "the lag become one, so a shorter lag shows more states.",
-    )
     n_states = param.Integer(
         16,
         bounds=(2, 512),

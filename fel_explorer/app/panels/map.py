@@ -63,7 +63,7 @@ class MapPanel(pn.viewable.Viewer):
         self._make_widgets()
         self._make_map()
         self._watchers = [
-            session.param.watch(self._on_content, ["dataset", "results", "active"]),
+            session.param.watch(self._on_content, ["dataset", "shown"]),
             session.param.watch(self._on_colour, ["colour_by", "state_names"]),
             session.param.watch(self._refresh, ["selection"]),
             session.param.watch(self._on_marks, ["point", "frame"]),

@@ -47,7 +47,7 @@ class ModelList(Viewer):
         )
         self.choice.param.watch(self._on_choice, "value")
         self.load.param.watch(self._on_load, "value")
-        self._watcher = session.param.watch(self._update, ["results", "active"])
+        self._watcher = session.param.watch(self._update, ["results", "active", "shown"])
         self._update()
 
     def __panel__(self):

@@ -12,7 +12,6 @@ from panel.viewable import Viewer
 
 from fel_explorer.app.panels.state_table import StateTable
 from fel_explorer.app.session import Session
-from fel_explorer.plots.colours import state_colours
 from fel_explorer.structures import export_frames
 
 LIMIT = 64_000_000  # bytes of a download, which the page holds in memory
@@ -35,7 +34,7 @@ class SelectionPanel(Viewer):
         self._watchers = [
             session.param.watch(
                 self._refresh,
-                ["selection", "point", "dataset", "results", "active", "state_names", "trajectories"],
+                ["selection", "point", "dataset", "shown", "state_names", "trajectories"],
             ),
             session.param.watch(self._on_history, ["can_undo", "can_redo"]),
         ]
@@ -170,7 +169,7 @@ class SelectionPanel(Viewer):
         within = result.state[session.selection.mask] if count else result.state
         frames = np.bincount(within, minlength=1)
         states = [int(s) for s in np.argsort(-frames, kind="stable") if frames[s]]
-        colours = state_colours(states)
+        colours = result.colours(states)
         rows = [
             {
                 "state": state,
@@ -183,7 +182,7 @@ class SelectionPanel(Viewer):
         ]
         self._table.param.update(rows=rows, share_title="% of the selection" if count else "% of all frames")
         if self._name.visible:
-            name = session.state_names.get((session.active, self._single_state()), "")
+            name = session.state_names.get((session.active, result.level, self._single_state()), "")
             self._name.param.update(value=name, value_input=name)
 
     def _single_state(self) -> int | None:

@@ -37,7 +37,7 @@ class StructurePanel(Viewer):
         self._make_widgets()
         self._watchers = [
             session.param.watch(self._on_data, ["trajectories", "dataset"]),
-            session.param.watch(self._on_change, ["selection", "point", "frame", "active", "results"]),
+            session.param.watch(self._on_change, ["selection", "point", "frame", "shown"]),
         ]
         self._on_data()
 

@@ -1,0 +1,161 @@
+"""What a fitted method says of a dataset, and what people make of its states.  No panel import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+
+from fel_explorer.errors import FelError
+from fel_explorer.plots.colours import state_colours, tints
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A fitted method and what it says of the session's dataset; made by a job, read by every panel.
+
+    Attributes
+    ----------
+    label
+        Names the model in the page ("IDM 1").
+    embedding
+        (frame, cv) float32.
+    membership, state
+        (frame, state) float32 and (frame,) int; None for methods without states.
+    partial
+        True for a training that was stopped before its end.
+    tree
+        networkx.DiGraph of a method that finds a tree of states, see `DivisiveIDM.graph`, else None.
+    levels
+        Of a tree: this result at each of its levels, from the longest lag to the shortest.
+    level
+        Which of them this is.
+    edited
+        Whether the user merged or split states.
+    """
+
+    label: str
+    method: object
+    embedding: np.ndarray
+    membership: np.ndarray | None = None
+    state: np.ndarray | None = None
+    seconds: float = float("nan")
+    partial: bool = False
+    tree: object = None
+    levels: tuple[Result, ...] = ()
+    level: int = 0
+    edited: bool = False
+
+    @classmethod
+    def of(cls, label: str, method, dataset: xr.Dataset, seconds=float("nan"), partial=False) -> Result:
+        """Embed (and assign) every frame of ``dataset`` with the fitted ``method``."""
+        base = cls(label, method, method.transform(dataset).values, seconds=seconds, partial=partial)
+        if not method.has_states:
+            return base
+        if not hasattr(method, "graph"):
+            return base.with_states(method.predict_proba(dataset).values)
+        base = replace(base, tree=method.graph)
+        levels = []
+        for level in range(method.n_levels):
+            membership = method.predict_proba(dataset, level).values
+            levels.append(replace(base.with_states(membership), level=level))
+        return replace(levels[-1], levels=tuple(levels))
+
+    def with_states(self, membership: np.ndarray) -> Result:
+        """The same with other memberships (frame, state)."""
+        return replace(self, membership=membership, state=membership.argmax(axis=1))
+
+    def at(self, level: int) -> Result:
+        """This result at a level of its tree; itself where there is no tree."""
+        return self.levels[level] if self.levels else self
+
+    @property
+    def n_levels(self) -> int:
+        return 1 if self.tree is None else 1 + max(level for _, level in self.tree.nodes(data="level"))
+
+    @property
+    def lag_time(self) -> float | None:
+        """Time resolution of the states, in the data's time unit; None where the method has none."""
+        if self.tree is not None:
+            return self.method.lag_times[self.level]
+        return getattr(self.method, "lag_time", None)
+
+    @property
+    def cv_names(self) -> list[str]:
+        return [f"CV {i + 1}" for i in range(self.embedding.shape[1])]
+
+    # ---- states
+
+    def states(self, min_population: float = 0.001) -> list[int]:
+        """States that hold at least ``min_population`` of the frames, in order."""
+        if self.state is None:
+            return []
+        populations = np.bincount(self.state) / len(self.state)
+        return [int(s) for s in np.flatnonzero(populations >= min_population)]
+
+    def default_name(self, state: int) -> str:
+        """ "state 3", in a tree "state 2-3": level and index."""
+        return f"state {state + 1}" if self.tree is None else f"state {self.level + 1}-{state + 1}"
+
+    def colours(self, states, *, dark: bool = False) -> dict[int, str]:
+        """``{state: colour}``; in a tree the children of a state have tints of its colour."""
+        if self.tree is None:
+            return state_colours(states, dark=dark)
+        known = tree_colours(self.tree, dark=dark)
+        n_known = sum(level == self.level for _, level in self.tree.nodes(data="level"))
+        colours = state_colours(states, dark=dark)  # those that the user split off are not in the tree
+        return colours | {s: known[f"{self.level + 1}-{s + 1}"] for s in colours if s < n_known}
+
+    def merged(self, states) -> Result:
+        """With ``states`` as one that keeps the number of the first; its membership is the sum of theirs."""
+        states = list(dict.fromkeys(int(state) for state in states))
+        if len(states) < 2 or not set(states) <= set(range(self.membership.shape[1])):
+            raise FelError(
+                f"Merging states {[s + 1 for s in states]}.",
+                f"Two or more of the {self.membership.shape[1]} states are needed.",
+                "Select frames of the states that are to be one.",
+            )
+        first, *others = states
+        membership = self.membership.copy()
+        membership[:, first] += membership[:, others].sum(axis=1)
+        membership[:, others] = 0.0
+        state = np.where(np.isin(self.state, others), first, self.state)
+        return replace(self, membership=membership, state=state, levels=(), edited=True)
+
+    def split(self, state: int, mask: np.ndarray) -> Result:
+        """With the frames of ``state`` in ``mask`` (frame,) as a new, last state, memberships included."""
+        moved = (self.state == state) & mask
+        if not moved.any() or moved.sum() == (self.state == state).sum():
+            raise FelError(
+                f"{int(moved.sum())} of {int((self.state == state).sum())} frames of "
+                f"{self.default_name(state)} are selected.",
+                "A split needs some of its frames, but not all.",
+                "Lasso the part that is to be a state of its own.",
+            )
+        new = np.where(moved, self.membership[:, state], 0.0).astype(self.membership.dtype)
+        membership = np.column_stack([self.membership, new])
+        membership[moved, state] = 0.0
+        n_states = self.membership.shape[1]
+        return replace(
+            self,
+            membership=membership,
+            state=np.where(moved, n_states, self.state),
+            levels=(),
+            edited=True,
+        )
+
+
+def tree_colours(tree, *, dark: bool = False) -> dict[str, str]:
+    """``{node: colour}`` of a tree of states: hues at the top, tints of the parent's below."""
+    colours = {}
+    top = [node for node, degree in tree.in_degree if not degree]
+    for index, node in enumerate(top):
+        colours[node] = state_colours([index], dark=dark)[index]
+    waiting = list(top)
+    while waiting:
+        node = waiting.pop()
+        children = list(tree.successors(node))
+        colours |= zip(children, tints(colours[node], len(children)), strict=True)
+        waiting += children
+    return colours

@@ -4,19 +4,32 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["colours", "contours", "free_energy", "pixels", "points", "registry", "training"],
+    submodules=[
+        "colours",
+        "contours",
+        "free_energy",
+        "landscape",
+        "pixels",
+        "points",
+        "quantities",
+        "registry",
+    ],
     submod_attrs={
+        "chapman_kolmogorov": ["plot_ck_test"],
         "colours": ["state_colours"],
         "contours": ["plot_contours"],
+        "export": ["save"],
         "free_energy": [
             "free_energy_profile",
             "free_energy_surface",
             "plot_free_energy",
             "plot_profile",
         ],
+        "network": ["Network", "plot_network"],
         "pixels": ["plot_pixels"],
         "points": ["plot_points"],
         "registry": ["list_plots"],
-        "training": ["plot_losses", "plot_preview"],
+        "survival": ["Survival", "plot_survival", "survival_table"],
+        "timescales": ["plot_implied_timescales", "plot_spectrum"],
     },
 )

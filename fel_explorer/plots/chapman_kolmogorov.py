@@ -1,0 +1,82 @@
+"""The Chapman-Kolmogorov test: what the model predicts beside what the data say."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from fel_explorer.plots import drawing
+from fel_explorer.plots.colours import state_colours
+from fel_explorer.plots.quantities import axis_label, time_text
+from fel_explorer.plots.registry import register
+
+MAX_STATES = 5
+WIDTH = 0.8  # of a small multiple; the rest of its unit of x is a gap
+
+
+def _example(draw, rng, **theme):
+    multiples, matrix = [1, 2, 4, 8], np.array([[0.9, 0.1], [0.2, 0.8]])
+    predicted = np.array([np.linalg.matrix_power(matrix, n) for n in multiples])
+    dims = ("multiple", "from", "to")
+    columns = {"predicted": 0, "estimated": 0.01, "lower": -0.02, "upper": 0.03}
+    table = xr.Dataset(
+        {name: (dims, predicted + shift) for name, shift in columns.items()},
+        coords={"multiple": multiples, "from": [0, 1], "to": [0, 1]},
+        attrs={"lag_time": 5.0, "worst": 0.01},
+    )
+    return draw(table, {0: "A", 1: "B"}, **theme)
+
+
+@register(_example)
+def plot_ck_test(test: xr.Dataset, names: dict[int, str], *, states=None, time_unit="ps", dark=False):
+    """Probability to be in a state again n lags later: line as the model predicts, dots as the data say.
+
+    Parameters
+    ----------
+    test
+        From `kinetics.ck_test`.
+    names
+        {state: name}.
+    states
+        Which to draw, side by side; by default the first five.
+    """
+    known = test["from"].values.tolist()
+    shown = [s for s in (known if states is None else states) if s in known][:MAX_STATES]
+    colours = state_colours(shown, dark=dark)
+    time = np.append(0, test["multiple"].values)
+    step = WIDTH / time[-1]
+    frames, curves, bars, points, titles = [], [], [], [], []
+    for place, state in enumerate(shown):
+        own, colour, x = test.sel({"from": state, "to": state}), colours[state], place + time * step
+        frames.append(_frame(place, dark))
+        curves.append(drawing.line(x, np.append(1, own["predicted"].values), colour, 2.5))
+        titles.append((place + WIDTH / 2, 1.09, names.get(state, str(state)), drawing.ink(dark)))
+        for at, value, low, high in zip(
+            x[1:], own["estimated"].values, own["lower"].values, own["upper"].values, strict=True
+        ):
+            points.append((at, value, colour, 8, drawing.ink(dark)))
+            if np.isfinite(low + high):
+                bars.append(drawing.line([at, at], [low, high], drawing.ink(dark), 1.5))
+    layers = [
+        drawing.areas(frames),
+        drawing.lines(curves),
+        drawing.lines(bars),
+        drawing.dots(points),
+        drawing.words(titles, style="bold"),
+    ]
+    lag, last = test.attrs["lag_time"], int(time[-1])
+    marks = [(i + n * step, time_text(n * lag, "1")) for i in range(len(shown)) for n in (0, last // 2, last)]
+    labels = (axis_label("time", time_unit), "probability to be there again")
+    limits = (-0.08, max(len(shown), 1) - (1 - WIDTH) + 0.08), (0.0, 1.18)
+    return drawing.figure(
+        layers,
+        limits=limits,
+        labels=labels,
+        more_hooks=[drawing.ticks(marks), drawing.ticks([(v, f"{v:g}") for v in (0, 0.5, 1)], "yaxis")],
+    )
+
+
+def _frame(place, dark):
+    """The grey ground of one small multiple."""
+    x, y = [place, place + WIDTH, place + WIDTH, place], [0, 0, 1, 1]
+    return drawing.area(x, y, drawing.faint(dark), 0.1)

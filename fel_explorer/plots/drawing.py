@@ -1,0 +1,116 @@
+"""The layers of which line drawings here are made: areas, lines, dots and words.
+
+A plot has the same layers in the same order whatever the number of its curves: a DynamicMap can then pass
+from one drawing to the next without new glyphs, which a live page takes badly.  For the same reason each
+layer begins with two rows that nobody sees: HoloViews takes a column of one value for a constant, and an
+empty one for numbers, and does not take that back.
+"""
+
+from __future__ import annotations
+
+import holoviews as hv
+import numpy as np
+from bokeh.models import FixedTicker
+
+from fel_explorer.plots import hooks
+from fel_explorer.plots.style import FRAME
+
+AXES = ["x", "y"]
+FAR = np.full(3, 1e9)  # off every plot
+UNSEEN = ("#00000000", "#00000001")  # transparent
+
+
+def ink(dark: bool) -> str:
+    """The colour of text and strong lines."""
+    return "#e8eaed" if dark else "#202124"
+
+
+def faint(dark: bool) -> str:
+    """The colour of lines and words of second rank."""
+    return "#9aa0a6" if dark else "#6b7075"
+
+
+def area(x, y, colour: str, alpha=0.25) -> dict:
+    """A filled outline through (x, y)."""
+    return {"x": np.asarray(x, float), "y": np.asarray(y, float), "colour": colour, "alpha": alpha}
+
+
+def band(x, low, high, colour: str, alpha=0.22) -> dict:
+    """The region between two curves over ``x``."""
+    return area(np.concatenate([x, x[::-1]]), np.concatenate([low, high[::-1]]), colour, alpha)
+
+
+def line(x, y, colour: str, width=2.0, **about) -> dict:
+    """A curve; ``about`` are columns for its tooltip."""
+    return {"x": np.asarray(x, float), "y": np.asarray(y, float), "colour": colour, "width": width, **about}
+
+
+def areas(rows) -> hv.Polygons:
+    """Rows from `area` and `band`."""
+    unseen = [area(FAR, FAR, colour, alpha) for colour, alpha in zip(UNSEEN, (0.0, 0.001), strict=True)]
+    return hv.Polygons([*unseen, *rows], AXES, ["colour", "alpha"]).opts(
+        color="colour", fill_alpha="alpha", line_alpha=0, apply_ranges=False, show_legend=False
+    )
+
+
+def lines(rows, *, dash="solid", about=(), tooltips=None) -> hv.Contours:
+    """Rows from `line`; with ``tooltips`` they tell of the columns ``about`` when hovered."""
+    blank = dict.fromkeys(about, "")
+    unseen = [line(FAR, FAR, c, width, **blank) for c, width in zip(UNSEEN, (1.0, 2.0), strict=True)]
+    curves = hv.Contours([*unseen, *rows], AXES, ["colour", "width", *about]).opts(
+        color="colour", line_width="width", line_dash=dash, apply_ranges=False, show_legend=False
+    )
+    return curves.opts(tools=["hover"], hover_tooltips=tooltips) if tooltips else curves
+
+
+def dots(rows, *, about=(), tooltips=None) -> hv.Points:
+    """Rows of (x, y, colour, size in pixels, colour of the rim, *about)."""
+    blank = [""] * len(about)
+    unseen = [(np.nan, np.nan, colour, size, colour, *blank) for size, colour in enumerate(UNSEEN, 1)]
+    points = hv.Points([*unseen, *rows], AXES, ["colour", "size", "rim", *about]).opts(
+        fill_color="colour", line_color="rim", size="size", apply_ranges=False, show_legend=False
+    )
+    return points.opts(tools=["hover"], hover_tooltips=tooltips) if tooltips else points
+
+
+def words(rows, *, align="center", baseline="middle", size="11pt", style="normal", **options) -> hv.Labels:
+    """Rows of (x, y, text, colour)."""
+    unseen = [(np.nan, np.nan, "", colour) for colour in UNSEEN]
+    return hv.Labels([*unseen, *rows], AXES, ["text", "colour"]).opts(
+        text_color="colour",
+        text_align=align,
+        text_baseline=baseline,
+        text_font_size=size,
+        text_font_style=style,
+        apply_ranges=False,
+        show_legend=False,
+        **options,
+    )
+
+
+def figure(layers, *, limits, labels, logx=False, logy=False, more_hooks=(), **options) -> hv.Overlay:
+    """The layers between ``limits`` ((left, right), (bottom, top)), with the axes' ``labels``."""
+    return hv.Overlay(layers).opts(
+        xlabel=labels[0],
+        ylabel=labels[1],
+        xlim=limits[0],
+        ylim=limits[1],
+        logx=logx,
+        logy=logy,
+        show_legend=False,
+        hooks=[hooks.axes(limits, labels), *more_hooks],
+        **{**FRAME, **options},
+    )
+
+
+def ticks(marks, axis="xaxis"):
+    """Hook: ticks of an axis at given places with given words, [(place, word)]."""
+
+    def hook(plot, element):
+        ticker = FixedTicker(ticks=[float(place) for place, _ in marks])
+        words = {float(place): word for place, word in marks}
+        shown = plot.handles[axis]
+        if getattr(shown.ticker, "ticks", None) != ticker.ticks or shown.major_label_overrides != words:
+            shown.update(ticker=ticker, major_label_overrides=words)
+
+    return hook

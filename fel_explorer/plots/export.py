@@ -1,0 +1,95 @@
+"""Any plot as a figure for print: SVG, PDF (both with real text and lines) or PNG, without a browser.
+
+HoloViews makes Bokeh models; here the same models are drawn once more by matplotlib.  So each plot is
+styled in one place only, and what is on the page is what is on paper.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import holoviews as hv
+
+from fel_explorer.errors import FelError
+from fel_explorer.plots import glyphs
+
+KINDS = ("svg", "pdf", "png")
+SIZE = (16.0, 10.0)  # cm: a column and a half
+CM = 1 / 2.54
+STYLE = {
+    "svg.fonttype": "none",
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "fel_explorer",
+    "font.family": "sans-serif",
+}
+
+
+def save(element, path, *, size=SIZE) -> Path:
+    """Write ``element``, what a ``plot_`` function returned, to ``path``; its ending says as what.
+
+    Raises
+    ------
+    FelError
+        If the ending is none of svg, pdf, png.
+    """
+    path = Path(path)
+    path.write_bytes(figure_bytes(element, path.suffix.lower().lstrip("."), size=size))
+    return path
+
+
+def figure_bytes(element, kind: str, *, size=SIZE) -> bytes:
+    """``element`` as the content of a file of ``kind`` "svg", "pdf" or "png"; ``size`` in cm."""
+    if kind not in KINDS:
+        raise FelError(f"A figure as '{kind}'.", f"Figures are written as {', '.join(KINDS)}.")
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    model = hv.render(element, backend="bokeh")
+    buffer, stamp = io.BytesIO(), {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=tuple(CM * side for side in size), layout="constrained")
+        draw(figure.add_subplot(), model)
+        figure.savefig(buffer, format=kind, dpi=300, metadata=stamp)
+    return buffer.getvalue()
+
+
+def draw(axes, model) -> None:
+    """Draw a Bokeh figure into matplotlib ``axes``."""
+    _frame(axes, model)
+    for order, renderer in enumerate(model.renderers):
+        if renderer.visible:
+            glyphs.draw(axes, renderer.glyph, renderer.data_source.data, order)
+    for bar in [item for item in model.right if type(item).__name__ == "ColorBar"]:
+        _colour_bar(axes, bar)
+
+
+def _frame(axes, model):
+    """Scales, limits, labels and ticks."""
+    for name, range_, shown in (
+        ("x", model.x_range, model.xaxis[0]),
+        ("y", model.y_range, model.yaxis[0]),
+    ):
+        log = type(getattr(model, f"{name}_scale")).__name__ == "LogScale"
+        axis = getattr(axes, f"{name}axis")
+        if log:
+            getattr(axes, f"set_{name}scale")("log")
+            axis.set_major_formatter(lambda value, _: f"{value:g}")
+        getattr(axes, f"set_{name}lim")(range_.start, range_.end)
+        getattr(axes, f"set_{name}label")(shown.axis_label or "")
+        ticks = getattr(shown.ticker, "ticks", None)
+        if ticks:
+            words = shown.major_label_overrides
+            axis.set_ticks(ticks, [words.get(place, f"{place:g}") for place in ticks])
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _colour_bar(axes, bar):
+    from matplotlib.cm import ScalarMappable
+
+    bar_axes = axes.figure.colorbar(
+        ScalarMappable(*glyphs.colour_scale(bar.color_mapper)), ax=axes, label=bar.title or ""
+    )
+    ticks = getattr(bar.ticker, "ticks", None)
+    if ticks:
+        bar_axes.set_ticks(ticks, labels=[bar.major_label_overrides.get(t, f"{t:g}") for t in ticks])

@@ -78,7 +78,7 @@ def _frame(axes, model):
         getattr(axes, f"set_{name}lim")(range_.start, range_.end)
         getattr(axes, f"set_{name}label")(shown.axis_label or "")
         ticks = getattr(shown.ticker, "ticks", None)
-        if ticks:
+        if ticks is not None:
             words = shown.major_label_overrides
             axis.set_ticks(ticks, [words.get(place, f"{place:g}") for place in ticks])
     axes.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,197 @@
+"""The tree of states over time scales: which states there are at each lag, and which divides into which."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import networkx
+import numpy as np
+import pandas as pd
+
+from fel_explorer.plots import drawing
+from fel_explorer.plots.quantities import time_text
+from fel_explorer.plots.registry import register
+
+ROOT = "all frames"
+WIDTH = 460  # screen pixels for which labels stand beside their nodes
+STEM = 0.35  # of the distance between levels, from a node to where it divides
+ABOUT = ("name", "population", "lifetime", "stability")
+LINES = {"name": "", "population": "population", "lifetime": "mean lifetime", "stability": "stability"}
+
+
+@dataclass(frozen=True, eq=False)
+class Dendrogram:
+    """Everything that `plot_dendrogram` draws.
+
+    Attributes
+    ----------
+    graph
+        The tree, as ``DivisiveIDM.graph`` has it.
+    colours, names
+        ``{node: colour}`` and ``{node: name}`` of its nodes.
+    level
+        The level shown elsewhere, which is marked; None marks none.
+    selected
+        Nodes to ring.
+    """
+
+    graph: networkx.DiGraph
+    colours: Mapping[str, str]
+    names: Mapping[str, str]
+    level: int | None = None
+    selected: frozenset = field(default_factory=frozenset)
+
+    @property
+    def lags(self) -> list[float]:
+        """Lag of each level, longest first."""
+        lags = {about["level"]: about["lag_time"] for _, about in self.graph.nodes(data=True)}
+        return [lags[level] for level in sorted(lags)]
+
+    def places(self) -> dict[str, tuple[float, float]]:
+        """``{node: (x, y)}``: levels at y = -1, -2, ..., the whole at 0, parents amid their children."""
+        places, next_leaf = {}, 0
+
+        def place(node, depth):
+            nonlocal next_leaf
+            children = self.children(node)
+            if children:
+                x = float(np.mean([place(child, depth + 1) for child in children]))
+            else:
+                x, next_leaf = float(next_leaf), next_leaf + 1
+            places[node] = (x, -float(depth))
+            return x
+
+        place(ROOT, 0)
+        return places
+
+    def children(self, node: str) -> list[str]:
+        """Nodes that a node, or the whole, divides into."""
+        if node == ROOT:
+            return [n for n, degree in self.graph.in_degree if not degree]
+        return list(self.graph.successors(node))
+
+    def node_at(self, x: float, y: float, reach: float = 0.45) -> str | None:
+        """The node at a clicked place, or None; ``reach`` is in units of the distance between nodes."""
+        places = {node: place for node, place in self.places().items() if node != ROOT}
+        node = min(places, key=lambda n: (places[n][0] - x) ** 2 + (places[n][1] - y) ** 2)
+        near = abs(places[node][0] - x) < reach and abs(places[node][1] - y) < reach
+        return node if near else None
+
+    def table(self) -> pd.DataFrame:
+        """One row per node: what is known of it, with its parent."""
+        rows = [
+            {"node": node, "name": self.names[node], "parent": next(iter(self.graph.predecessors(node)), "")}
+            | {key: value for key, value in about.items() if key != "state"}
+            for node, about in self.graph.nodes(data=True)
+        ]
+        return pd.DataFrame(rows)
+
+
+def _example(draw, rng, **theme):
+    graph = networkx.DiGraph(time_unit="ps")
+    shares = {"1-1": 0.9, "1-2": 0.1, "2-1": 0.5, "2-2": 0.4, "2-3": 0.1}
+    for node, share in shares.items():
+        level = int(node[0]) - 1
+        graph.add_node(
+            node,
+            level=level,
+            state=int(node[2]) - 1,
+            population=share,
+            lag_time=[50.0, 8.0][level],
+            mean_lifetime=100.0,
+            stability=0.98,
+            representative=0,
+        )
+    graph.add_edges_from([("1-1", "2-1"), ("1-1", "2-2"), ("1-2", "2-3")])
+    colours = dict(zip(shares, ("#0072b2", "#e69f00", "#4ea3e0", "#004a80", "#e69f00"), strict=True))
+    names = {node: f"state {node}" for node in shares}
+    return draw(Dendrogram(graph, colours, names, 1, frozenset({"2-1"})), **theme)
+
+
+@register(_example)
+def plot_dendrogram(tree: Dendrogram, *, dark=False):
+    """Levels from the longest lag down; widths and dots by population, the level and the selection marked."""
+    places, lags, unit = tree.places(), tree.lags, tree.graph.graph["time_unit"]
+    right = max(x for x, _ in places.values()) + 0.8
+    limits = ((-0.6, right), (-len(lags) - 0.62, 0.45))
+    layers = [
+        drawing.areas(_marked(tree, limits[0], dark)),
+        drawing.lines(_branches(tree, places, dark)),
+        drawing.dots(
+            _nodes(tree, places, unit, dark),
+            about=ABOUT,
+            tooltips=[(LINES[name], f"@{name}") for name in ABOUT],
+        ),
+        drawing.words([(places[ROOT][0], 0.06, ROOT, drawing.ink(dark))], baseline="bottom"),
+        drawing.words(_labels(tree, places, limits[0], dark), align="left", size="11pt"),
+    ]
+    marks = [(-level - 1, time_text(lag, unit)) for level, lag in enumerate(lags)]
+    return drawing.figure(
+        layers,
+        limits=limits,
+        labels=("", "time resolution (lag)"),
+        more_hooks=[drawing.ticks(marks, "yaxis"), drawing.ticks([], "xaxis")],
+    )
+
+
+def _marked(tree, width, dark):
+    if tree.level is None:
+        return []
+    low, high = -tree.level - 1.5, -tree.level - 0.62
+    x = np.array([width[0], width[1], width[1], width[0]])
+    return [drawing.area(x, [low, low, high, high], drawing.faint(dark), 0.16)]
+
+
+def _branches(tree, places, dark):
+    """A stem below each node that divides and elbows to its children, as wide as their populations."""
+    rows = []
+    for node in [ROOT, *tree.graph]:
+        if len(tree.children(node)) > 1:
+            (x, y), about = places[node], tree.graph.nodes.get(node, {"population": 1.0})
+            colour = tree.colours.get(node, drawing.faint(dark))
+            rows.append(drawing.line([x, x], [y, y - STEM], colour, _width(about)))
+    for node, about in tree.graph.nodes(data=True):
+        x, y = places[node]
+        parent = next(iter(tree.graph.predecessors(node)), ROOT)
+        above, top = places[parent]
+        top -= STEM if len(tree.children(parent)) > 1 else 0
+        rows.append(drawing.line([above, x, x], [top, top, y], tree.colours[node], _width(about)))
+    return sorted(rows, key=lambda row: -row["width"])
+
+
+def _width(about):
+    return 1.5 + 9 * about["population"]
+
+
+def _nodes(tree, places, unit, dark):
+    rows = []
+    for node, about in tree.graph.nodes(data=True):
+        stable = about["stability"]
+        facts = (
+            tree.names[node],
+            f"{100 * about['population']:.3g} % of all frames",
+            time_text(about["mean_lifetime"], unit),
+            "did not divide here" if np.isnan(stable) else f"{stable:.2f} (agreement of restarts, at most 1)",
+        )
+        size, colour = _size(about), tree.colours[node]
+        if node in tree.selected:
+            rows.append((*places[node], drawing.ink(dark), size + 8, drawing.ink(dark), *facts))
+        rows.append((*places[node], colour, size, colour, *facts))
+    return rows
+
+
+def _size(about):
+    return 12 + 16 * np.sqrt(about["population"])
+
+
+def _labels(tree, places, width, dark):
+    """Name and share beside each node."""
+    pixel = (width[1] - width[0]) / WIDTH
+    rows = []
+    for node, about in tree.graph.nodes(data=True):
+        name = tree.names[node].removeprefix("state ")
+        x, y = places[node]
+        x += pixel * (_size(about) / 2 + 7)
+        rows.append((x, y, f"{name}\n{100 * about['population']:.2g} %", drawing.ink(dark)))
+    return rows

@@ -65,6 +65,15 @@ def test_it_renders_as_a_page_and_as_a_layout_in_both_themes():
         explorer.close()
 
 
+def test_data_that_come_after_the_page_is_shown_get_a_map():
+    explorer = Explorer()
+    explorer.page.get_root()
+    assert not explorer.map._pane.visible
+    explorer.session.load(fel.as_dataset(arrays()))
+    assert explorer.map._pane.visible and explorer.map.axes == ("x0", "x1")
+    explorer.close()
+
+
 def test_training_from_the_form_brings_a_result(jobs):
     explorer = small_explorer()
     explorer.model.method.value = "TICA"

@@ -143,7 +143,9 @@ class MapPanel(pn.viewable.Viewer):
             ("window", self._tell),
         ):
             self.streams[name].add_subscriber(react)
-        self._pane = pn.pane.HoloViews(self.map, sizing_mode="stretch_both", min_height=320)
+        # in a column, which is what is shown and hidden: a shown plot takes no change of `visible` (panel 1.9)
+        plot = pn.pane.HoloViews(self.map, sizing_mode="stretch_both", min_height=320)
+        self._pane = pmui.Column(plot, sizing_mode="stretch_both", margin=0)
         self._tools = pmui.FlexBox(
             self._colour_by, self._x, self._y, self._contours, self._weights, sizing_mode="stretch_width"
         )

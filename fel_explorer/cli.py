@@ -182,7 +182,7 @@ def _methods(_arguments):
 
 def _train(arguments):
     from fel_explorer.data import open_dataset
-    from fel_explorer.methods import list_methods
+    from fel_explorer.methods import list_methods, load_model
 
     methods = list_methods()
     if arguments.method not in methods:
@@ -192,9 +192,10 @@ def _train(arguments):
     method = cls(
         **{n: v for n, v in vars(given).items() if n in cls.hyperparameter_names() and v is not None}
     )
-    method.fit(
-        open_dataset(given.dataset), device=given.device, callback=bar, checkpoint_dir=given.checkpoint_dir
-    )
+    dataset, options = open_dataset(given.dataset), {}
+    if cls.takes_embedding and given.embedding:
+        options["embedding"] = load_model(given.embedding)
+    method.fit(dataset, device=given.device, callback=bar, checkpoint_dir=given.checkpoint_dir, **options)
     method.save(given.output)
     print(f"{given.output}: {arguments.method} on {given.dataset}")
 
@@ -208,6 +209,10 @@ def _train_parser(cls) -> argparse.ArgumentParser:
     parser.add_argument("-o", "--output", required=True, help="model file to write (.fel)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
     parser.add_argument("--checkpoint-dir", help="folder for checkpoints; a killed run resumes from there")
+    if cls.takes_embedding:
+        parser.add_argument(
+            "--embedding", help="model file: find the states in its embedding, not in features"
+        )
     for name in cls.hyperparameter_names():
         parameter = cls.param[name]
         text = f"{parameter.doc or ''} (default {parameter.default})".replace("%", "%%")

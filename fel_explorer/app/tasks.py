@@ -30,6 +30,7 @@ from fel_explorer.data import (
 )
 from fel_explorer.errors import FelError
 from fel_explorer.methods import list_methods
+from fel_explorer.structures import ObservablesCancelled, observables
 from fel_explorer.training.progress import Progress
 
 DEFAULT_FEATURIZER = "heavy_atom_distances"
@@ -85,11 +86,21 @@ class Previewer:
         return Preview(step, points, state)
 
 
-def training(method, dataset: xr.Dataset, label: str, *, device="auto", checkpoint_dir: Path | None = None):
+def training(
+    method,
+    dataset: xr.Dataset,
+    label: str,
+    *,
+    embedding=None,
+    device="auto",
+    checkpoint_dir: Path | None = None,
+):
     """The job that fits ``method`` to ``dataset``; its result is a `Result`.
 
-    Asked to stop, it keeps what has been trained.  The checkpoint is removed when the fit has run to its end.
+    ``embedding`` is the fitted method in whose embedding a method that takes one works.  Asked to stop, the
+    job keeps what has been trained.  The checkpoint is removed when the fit has run to its end.
     """
+    extra = {} if embedding is None else {"embedding": embedding}
 
     def run(report, should_stop):
         start, preview = time.monotonic(), Previewer(method, dataset)
@@ -100,7 +111,7 @@ def training(method, dataset: xr.Dataset, label: str, *, device="auto", checkpoi
 
         if checkpoint_dir is not None:
             checkpoint_dir.mkdir(parents=True, exist_ok=True)
-        method.fit(dataset, device=device, callback=callback, checkpoint_dir=checkpoint_dir)
+        method.fit(dataset, device=device, callback=callback, checkpoint_dir=checkpoint_dir, **extra)
         seconds, partial = time.monotonic() - start, should_stop()
         if checkpoint_dir is not None and not partial:
             shutil.rmtree(checkpoint_dir, ignore_errors=True)
@@ -140,6 +151,23 @@ def featurizing(trajectories, featurizers):
         except FeaturizationCancelled as stopped:
             raise Cancelled from stopped
         return with_torsions(dataset, trajectories), trajectories
+
+    return run
+
+
+def observing(trajectories, names, reference: int = 0):
+    """The job that measures observables; its result is a dataset of columns (frame,) without coordinates."""
+
+    def run(report, should_stop):
+        def callback(progress):
+            report(progress)
+            return should_stop()
+
+        try:
+            columns = observables(trajectories, names, reference=reference, callback=callback)
+        except ObservablesCancelled as stopped:
+            raise Cancelled from stopped
+        return columns.reset_coords(drop=True)
 
     return run
 

@@ -13,7 +13,7 @@ from fel_explorer.methods.base import Method, register
 from fel_explorer.methods.subsample import frame_weights, random_frames, take
 from fel_explorer.training.data import Scaling
 
-PAIRS = 2**23  # distances in memory at once
+PAIRS = 2**18  # distances at once: what a processor's cache holds
 SCALE_SAMPLE = 800  # landmarks from whose distances the kernel width is chosen
 SMALLEST = 1e-6  # eigenvalue by which the extension to new frames can still be divided
 
@@ -101,14 +101,14 @@ class DiffusionMap(Method):
         self._axes = functions * values ** (self.diffusion_time - 1.0)
 
     def _transform(self, features):
-        points = self._scaling(features).double()
-        blocks = points.split(max(1, PAIRS // len(self._landmarks)))
-        return torch.cat([self._extend(block) for block in blocks]).float()
-
-    def _extend(self, points):
         """psi(x) = sum_j p(x, j) psi_j / lambda, the walk's step from x to the landmarks (Nystroem)."""
-        exponent = self._bias - squared_distances(points, self._landmarks) / self.epsilon_
-        return torch.softmax(exponent, dim=1) @ self._axes
+        points = self._scaling(features).double()
+        # -d^2 / epsilon but for |x|^2, which is the same for all landmarks j and leaves p(x, j) as it is
+        slope = self._landmarks.T * (2.0 / self.epsilon_)
+        offset = self._bias - self._landmarks.square().sum(1) / self.epsilon_
+        blocks = points.split(max(1, PAIRS // len(self._landmarks)))
+        walks = (torch.softmax(torch.addmm(offset, block, slope), dim=1) for block in blocks)
+        return torch.cat([walk @ self._axes for walk in walks]).float()
 
     def _get_arrays(self):
         scaling = self._scaling

@@ -22,7 +22,7 @@ from fel_explorer.training.split import split
 from fel_explorer.training.windows import pair_source
 
 RIDGE = 1e-6  # on the variance of a membership, at most 1/4: an empty state adds nothing to the score
-EVALUATION_PAIRS = 20_000  # of each side of the validation
+EVALUATION_PAIRS = 10_000  # of each side of the validation
 FITTED = ("populations_", "singular_values_", "implied_timescales_", "vamp2_")
 
 

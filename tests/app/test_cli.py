@@ -64,6 +64,15 @@ def test_train_writes_a_model_of_the_given_parameters(dataset, tmp_path):
     assert (method.lag_time, method.n_dims, method.reversible) == (5.0, 1, False)
 
 
+def test_states_are_found_in_the_embedding_of_a_model_file(dataset, tmp_path):
+    tica, states = tmp_path / "tica.fel", tmp_path / "states.fel"
+    assert cli.main(["train", "TICA", str(dataset), "-o", str(tica), "--n_dims", "3"]) == 0
+    flags = ["--embedding", str(tica), "--n_states", "3"]
+    assert cli.main(["train", "KMeans", str(dataset), "-o", str(states), *flags]) == 0
+    method = load_model(states)
+    assert type(method.embedding_).__name__ == "TICA" and (method.n_dims, method.n_states) == (3, 3)
+
+
 @pytest.mark.parametrize(
     "arguments, words",
     [

@@ -15,9 +15,10 @@ from fel_explorer.app.panels.monitor import Monitor
 from fel_explorer.app.session import Session
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
-from fel_explorer.methods import list_methods
+from fel_explorer.methods import Method, list_methods
 
 FIRST = "IDM"  # offered first
+FEATURES = "features"  # no embedding
 
 
 class ModelPanel(Viewer):
@@ -33,6 +34,14 @@ class ModelPanel(Viewer):
             label="Method", options=names, value=names[0], size="small", sizing_mode="stretch_width"
         )
         self.about = pmui.Typography("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
+        self.embedding = pmui.Select(
+            label="On the embedding of",
+            options=[FEATURES],
+            value=FEATURES,
+            description="The trained model in whose embedding the states are looked for, or all features.",
+            size="small",
+            sizing_mode="stretch_width",
+        )
         self.form_area = pmui.Column(sizing_mode="stretch_width", margin=0)
         self.device = pmui.Select(label="Device", options=devices(), size="small", width=110)
         self.button = pmui.Button(
@@ -52,6 +61,7 @@ class ModelPanel(Viewer):
             pmui.Row(
                 self.device, self.button, sizing_mode="stretch_width", margin=0, sx={"alignItems": "center"}
             ),
+            self.embedding,
             self.form_area,
             sizing_mode="stretch_width",
             margin=0,
@@ -60,14 +70,19 @@ class ModelPanel(Viewer):
             self.hint, self.models, self.monitor, self.controls, sizing_mode="stretch_width", margin=0
         )
         self.method.param.watch(self._show_form, "value")
-        self._watcher = session.param.watch(self._on_dataset, "dataset")
+        self._watchers = [
+            session.param.watch(self._on_dataset, "dataset"),
+            session.param.watch(self._offer_embeddings, "results"),
+        ]
+        self._offer_embeddings()
         self._on_dataset()
 
     def __panel__(self):
         return self.layout
 
     def close(self) -> None:
-        self.session.param.unwatch(self._watcher)
+        for watcher in self._watchers:
+            self.session.param.unwatch(watcher)
         self.monitor.close()
         self.models.close()
 
@@ -79,15 +94,21 @@ class ModelPanel(Viewer):
         method = list_methods()[self.method.value](**{**self.form.values, **hyperparameters})
         if method.needs_lag:
             schema.lag_in_frames(dataset, method.lag_time)
-        folder = tasks.checkpoint_folder(self.board.key, method)
+        on = self.embedding.value if method.takes_embedding else FEATURES
+        embedding = None if on == FEATURES else self.session.results[on].method
+        key = self.board.key if embedding is None else f"{self.board.key} on {on}"
+        folder = tasks.checkpoint_folder(key, method)
         for job in self.board.jobs:
             if job.active and job.checkpoint_dir == folder:
                 raise FelError(
                     f"{job.label} already trains with these settings.",
                     remedy="Change the seed, or wait for it.",
                 )
-        label = self.board.new_label(self.method.value)
-        task = tasks.training(method, dataset, label, device=self.device.value, checkpoint_dir=folder)
+        name = self.method.value if embedding is None else f"{on} + {self.method.value}"
+        label = self.board.new_label(name)
+        task = tasks.training(
+            method, dataset, label, embedding=embedding, device=self.device.value, checkpoint_dir=folder
+        )
         self.board.submit(label, task, kind="model", checkpoint_dir=folder)
 
     @param.depends("dark", watch=True)
@@ -102,8 +123,17 @@ class ModelPanel(Viewer):
         self.hint.visible, self.controls.visible = not loaded, loaded
         self._show_form()
 
+    def _offer_embeddings(self, *_):
+        fitted = [
+            label for label, result in self.session.results.items() if isinstance(result.method, Method)
+        ]
+        options = [FEATURES, *fitted]
+        value = self.embedding.value if self.embedding.value in options else FEATURES
+        self.embedding.param.update(options=options, value=value)
+
     def _show_form(self, *_):
         cls = list_methods()[self.method.value]
+        self.embedding.visible = cls.takes_embedding
         self.about.object = (cls.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
         dataset, overrides, unit = self.session.dataset, {}, ""
         if dataset is not None:

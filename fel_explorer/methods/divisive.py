@@ -262,7 +262,7 @@ class DivisiveIDM(IDMParameters):
         self._parts = parts
 
     def _get_arrays(self):
-        arrays = {}
+        arrays = {"n_levels": torch.tensor(self.n_levels)}
         for level, (divisions, rows) in enumerate(zip(self._levels, self._rows, strict=True)):
             arrays[f"{level}"] = torch.from_numpy(rows)
             for division in divisions:
@@ -273,7 +273,7 @@ class DivisiveIDM(IDMParameters):
 
     def _set_arrays(self, arrays):
         self._levels, self._rows = [], []
-        while (level := f"{len(self._levels)}") in arrays:
+        for level in map(str, range(int(arrays["n_levels"]))):
             self._rows.append(arrays[level].numpy())
             divisions = []
             for name, model in self._parts.items():

@@ -23,7 +23,6 @@ from fel_explorer.training.windows import pair_source
 MIN_POPULATION = 0.001  # share of frames from which a state counts as populated
 EVALUATION_PAIRS = 20_000  # that compare restarts and validate
 CELL_SHARE = 0.5  # of a batch, with farthest point seeding
-DECODED = 8  # one frame in so many is decoded in a step: the decoder needs no more, and it costs
 LANDMARK_SAMPLE = 20_000  # frames among which the landmarks are chosen
 
 
@@ -140,8 +139,8 @@ class Trainer:
             }
             if not method.reconstruction:
                 return Losses(-information, None, report)
-            decoded = max(1, len(batch.frames) // DECODED)
-            error = (network.decoder(z[:decoded]) - batch.frames[:decoded]).square().mean()
+            half = len(batch.frames) // 2
+            error = (network.decoder(z[:half]) - batch.frames[:half]).square().mean()
             return Losses(-information, method.reconstruction * error, {**report, "reconstruction": error})
 
         return compute

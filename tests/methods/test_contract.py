@@ -23,6 +23,7 @@ SMALL = {
     "batch_size": 32,
     "n_states": 3,
     "lag_time": 2.0,
+    "lag_times": [20.0, 2.0],
     "n_threads": 1,
     "n_microstates": 12,
 }

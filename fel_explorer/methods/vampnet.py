@@ -32,8 +32,9 @@ class VAMPNet(Method):
 
     Training maximises the VAMP-2 score of the memberships of two frames ``lag_time`` apart.  With held-out
     data the Koopman model of the training data is judged on them by its VAMP-E score; training stops when
-    that no longer improves.  The embedding is made of the slow modes of the memberships' Koopman model,
-    scaled by their singular values, so that distances are kinetic: states are its corners.
+    that no longer improves.  The embedding is made of the slowest linear combinations of the network's
+    outputs before the softmax, scaled by their correlation over the lag, so that distances are kinetic.
+    (Those of the memberships would draw each state as a point.)
 
     Source: Mardt, Pasquali, Wu and Noe, Nat. Commun. 9, 5 (2018).
 
@@ -134,7 +135,7 @@ class VAMPNet(Method):
         scaling = Scaling.of(dataset)
         self._scaling = scaling.to(device)
         self._network = self._build(random_generator("cpu", self.seed, 0)).to(device)
-        # until the modes are known, a live map shows the memberships
+        # until the modes are known, a live map shows the outputs
         self._mean = torch.zeros(self.n_states, dtype=torch.float64, device=device)
         self._axes = torch.eye(self.n_states, self.n_dims, dtype=torch.float64, device=device)
         frames = Frames(dataset, scaling, device)
@@ -218,43 +219,56 @@ class VAMPNet(Method):
 
     @torch.no_grad()
     def _describe(self, dataset, frames, lag):
-        """Number the states by population; find their slow modes over all data."""
+        """Number the states by population; find the slow modes over all data."""
         device = frames.device
-        chi = torch.cat([self._network(x.to(device)).softmax(1) for x in frames.values.split(BLOCK)])
-        weight = torch.ones(len(chi), dtype=torch.float64, device=device)
+        weight = torch.ones(len(frames), dtype=torch.float64, device=device)
         if "weight" in dataset:
             weight = torch.as_tensor(dataset["weight"].values, device=device).double()
-        population = torch.zeros(self.n_states, dtype=torch.float64, device=device)
-        population.index_add_(0, chi.argmax(1), weight / weight.sum())
+        outputs = self._number(
+            torch.cat([self._network(x.to(device)) for x in frames.values.split(BLOCK)]), weight
+        )
+        starts = pair_starts(segments_of(schema.trajectory_lengths(dataset)), lag)
+        starts = torch.as_tensor(starts, device=device)
+
+        def model(values):
+            pairs = values[starts], values[starts + lag], weight[starts]
+            return vamp.koopman(vamp.covariances(*pairs, reversible=self.reversible))
+
+        self.singular_values_ = model(outputs.softmax(1)).singular_values.cpu().numpy()
+        self.vamp2_ = float(1.0 + np.square(self.singular_values_).sum())
+        self.implied_timescales_ = implied_timescales([1.0, *self.singular_values_], self.lag_time)
+        modes = model(centred(outputs))
+        axes = (modes.left * modes.singular_values)[:, : self.n_dims]
+        self._mean, self._axes = modes.mean, torch.nn.functional.pad(axes, (0, self.n_dims - axes.shape[1]))
+
+    def _number(self, outputs, weight):
+        """Number the states by population; returns ``outputs`` (frame, state) in the new order."""
+        population = torch.zeros(self.n_states, dtype=torch.float64, device=weight.device)
+        population.index_add_(0, outputs.argmax(1), weight / weight.sum())
         order = population.argsort(descending=True, stable=True)
         last = self._network[-1]
         last.weight.copy_(last.weight[order])
         last.bias.copy_(last.bias[order])
         self.populations_ = population[order].cpu().numpy()
-        starts = pair_starts(segments_of(schema.trajectory_lengths(dataset)), lag)
-        starts, chi = torch.as_tensor(starts, device=device), chi[:, order]
-        pairs = vamp.covariances(chi[starts], chi[starts + lag], weight[starts], reversible=self.reversible)
-        model = vamp.koopman(pairs)
-        self.singular_values_ = model.singular_values.cpu().numpy()
-        self.vamp2_ = float(1.0 + model.singular_values.square().sum())
-        self.implied_timescales_ = implied_timescales([1.0, *self.singular_values_], self.lag_time)
-        self._mean, axes = model.mean, (model.left * model.singular_values)[:, : self.n_dims]
-        self._axes = torch.nn.functional.pad(axes, (0, self.n_dims - axes.shape[1]))
+        return outputs[:, order]
 
     # ---- the verbs
 
+    def _outputs(self, features):
+        return self._network(self._scaling(features.to(self._scaling.mean.device)))
+
     def _predict_proba(self, features):
-        return self._network(self._scaling(features.to(self._scaling.mean.device))).softmax(1)
+        return self._outputs(features).softmax(1)
 
     def _transform(self, features):
-        return ((self._predict_proba(features).double() - self._mean) @ self._axes).float()
+        return ((centred(self._outputs(features)) - self._mean) @ self._axes).float()
 
     # ---- the file
 
     def _get_arrays(self):
         arrays = {f"network.{name}": tensor for name, tensor in self._network.state_dict().items()}
         arrays |= {name: getattr(self._scaling, name) for name in ("mean", "scale", "keep")}
-        arrays |= {"axes": self._axes, "mean_membership": self._mean}
+        arrays |= {"axes": self._axes, "mean_output": self._mean}
         return arrays | {name: torch.as_tensor(np.asarray(getattr(self, name))) for name in FITTED}
 
     def _set_arrays(self, arrays):
@@ -264,7 +278,12 @@ class VAMPNet(Method):
         self._network.load_state_dict(
             {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
         )
-        self._axes, self._mean = arrays["axes"], arrays["mean_membership"]
+        self._axes, self._mean = arrays["axes"], arrays["mean_output"]
         for name in FITTED:
             value = arrays[name].numpy()
             setattr(self, name, value if value.ndim else value.item())
+
+
+def centred(outputs: torch.Tensor) -> torch.Tensor:
+    """Outputs (frame, state) less their mean over the states, which the memberships do not depend on."""
+    return outputs.double() - outputs.double().mean(1, keepdim=True)

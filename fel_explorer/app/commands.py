@@ -51,6 +51,14 @@ def _has_data(session):
     return session.dataset is not None
 
 
+def _can_merge(session):
+    return _has_states(session) and len(session.selected_states()) > 1
+
+
+def _can_split(session):
+    return _has_states(session) and session.divided_state() is not None
+
+
 def step_state(session: Session, step: int) -> None:
     """Select the next (or previous) populated state after the one that is selected."""
     states = session.result.states()
@@ -76,6 +84,14 @@ COMMANDS: tuple[Command, ...] = (
     Command("next-state", "Select the next state", "]", lambda e: step_state(e.session, 1), _has_states),
     Command(
         "previous-state", "Select the previous state", "[", lambda e: step_state(e.session, -1), _has_states
+    ),
+    Command("merge", "Merge the selected states", "m", lambda e: e.session.merge_states(), _can_merge),
+    Command(
+        "split",
+        "Make the selected part of a state a state",
+        "s",
+        lambda e: e.session.split_state(),
+        _can_split,
     ),
     Command("next-frame", "Next frame", "arrowright", lambda e: step_frame(e.session, 1), _has_data),
     Command("previous-frame", "Previous frame", "arrowleft", lambda e: step_frame(e.session, -1), _has_data),

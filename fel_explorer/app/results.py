@@ -47,6 +47,11 @@ class Result:
     level: int = 0
     edited: bool = False
 
+    def __post_init__(self):
+        if self.state is not None and self.membership is None:
+            hard = np.eye(self.state.max() + 1, dtype=np.float32)[self.state]
+            object.__setattr__(self, "membership", hard)
+
     @classmethod
     def of(cls, label: str, method, dataset: xr.Dataset, seconds=float("nan"), partial=False) -> Result:
         """Embed (and assign) every frame of ``dataset`` with the fitted ``method``."""
@@ -106,6 +111,20 @@ class Result:
         n_known = sum(level == self.level for _, level in self.tree.nodes(data="level"))
         colours = state_colours(states, dark=dark)  # those that the user split off are not in the tree
         return colours | {s: known[f"{self.level + 1}-{s + 1}"] for s in colours if s < n_known}
+
+    def states_in(self, mask: np.ndarray) -> list[int]:
+        """States of which at least half of the frames are in ``mask`` (frame,), largest first."""
+        n = self.membership.shape[1]
+        frames, inside = np.bincount(self.state, minlength=n), np.bincount(self.state[mask], minlength=n)
+        states = np.flatnonzero((frames > 0) & (2 * inside >= frames))
+        return [int(state) for state in states[np.argsort(-frames[states], kind="stable")]]
+
+    def state_cut_by(self, mask: np.ndarray) -> int | None:
+        """The state that holds most of the frames in ``mask`` (frame,), unless it is wholly inside."""
+        if not mask.any():
+            return None
+        state = int(np.bincount(self.state[mask]).argmax())
+        return None if mask[self.state == state].all() else state
 
     def merged(self, states) -> Result:
         """With ``states`` as one that keeps the number of the first; its membership is the sum of theirs."""

@@ -12,79 +12,8 @@ import param
 import xarray as xr
 
 from fel_explorer.app.results import Result
+from fel_explorer.app.selection import Point, Selection
 from fel_explorer.errors import FelError
-
-MODES = ("replace", "add", "subtract", "intersect")
-
-
-@dataclass(frozen=True, eq=False)
-class Selection:
-    """An immutable set of frames and how it was made.
-
-    Attributes
-    ----------
-    mask
-        (frame,) bool, read-only.
-    how
-        For people and for exports: "lasso on IDM 1, added state 2".
-    """
-
-    mask: np.ndarray
-    how: str = "nothing selected"
-
-    def __post_init__(self):
-        mask = np.array(self.mask, dtype=bool)
-        mask.flags.writeable = False
-        object.__setattr__(self, "mask", mask)
-
-    @property
-    def count(self) -> int:
-        return int(np.count_nonzero(self.mask))
-
-    @property
-    def frames(self) -> np.ndarray:
-        """Indices of the selected frames, ascending."""
-        return np.flatnonzero(self.mask)
-
-    def combine(self, mask: np.ndarray, how: str, mode: str = "replace") -> Selection:
-        """A new selection: ``mask`` replaces this one, is added, subtracted, or intersected with it."""
-        if mode not in MODES:
-            raise FelError(f"mode={mode!r}.", f"Modes are {', '.join(MODES)}.")
-        if len(mask) != len(self.mask):
-            raise FelError(f"A mask of {len(mask)} frames for a dataset of {len(self.mask)} frames.")
-        if mode == "replace" or (self.count == 0 and mode == "add"):
-            return Selection(mask, how)
-        if mode == "add":
-            return Selection(self.mask | mask, f"{self.how}; added {how}")
-        if mode == "subtract":
-            return Selection(self.mask & ~mask, f"{self.how}; removed {how}")
-        return Selection(self.mask & mask, f"{self.how}; kept within {how}")
-
-
-@dataclass(frozen=True, eq=False)
-class Point:
-    """A clicked point of a model's embedding.
-
-    Attributes
-    ----------
-    model
-        Label of the model whose embedding was clicked.
-    position
-        (cv,) in the embedding's coordinates; axes not shown on the map are those of the nearest frame.
-    frame
-        Index of the nearest observed frame.
-    distance
-        Distance from ``position`` to that frame in the embedding.
-    off_manifold
-        Whether the distance is large beside the spacing of the data, so that a decoded structure there
-        is an extrapolation.
-    """
-
-    model: str
-    position: np.ndarray
-    frame: int
-    distance: float
-    off_manifold: bool
 
 
 @dataclass(frozen=True)
@@ -215,7 +144,7 @@ class Session(param.Parameterized):
     # ---- changes that can be undone
 
     def select(self, mask: np.ndarray, how: str, mode: str = "replace") -> None:
-        """Change the selection; ``how`` says in words what was done, ``mode`` is one of `MODES`."""
+        """Change the selection; ``how`` says in words what was done, ``mode`` is one of `selection.MODES`."""
         self._change(selection=self.selection.combine(np.asarray(mask, bool), how, mode))
 
     def select_state(self, state: int, mode: str = "replace") -> None:
@@ -245,12 +174,27 @@ class Session(param.Parameterized):
         default = self.result.default_name(state)
         return self.state_names.get((self.active, self.result.level, state), default)
 
-    def merge_states(self, states) -> None:
-        """Make states of the shown result one: the first of them; see `Result.merged`."""
-        self._edit(self._states().merged(states))
+    def selected_states(self) -> list[int]:
+        """States of the shown result of which at least half of the frames are selected, largest first."""
+        return self._states().states_in(self.selection.mask)
 
-    def split_state(self, state: int) -> None:
-        """Make the selected frames of a state a state of their own; see `Result.split`."""
+    def divided_state(self) -> int | None:
+        """The state that holds most of the selected frames, if some of its frames are not selected."""
+        return self._states().state_cut_by(self.selection.mask)
+
+    def merge_states(self, states=None) -> None:
+        """Make ``states`` (default `selected_states`) of the shown result one; see `Result.merged`."""
+        self._edit(self._states().merged(self.selected_states() if states is None else states))
+
+    def split_state(self, state: int | None = None) -> None:
+        """Make the selected frames of ``state`` (default `divided_state`) a state of their own."""
+        state = self.divided_state() if state is None else state
+        if state is None:
+            raise FelError(
+                "No state is partly selected.",
+                "A split needs some of a state's frames, but not all.",
+                "Lasso the part that is to be a state of its own.",
+            )
         self._edit(self._states().split(state, self.selection.mask))
 
     def _edit(self, result):

@@ -39,13 +39,14 @@ def state_colours(states, *, dark: bool = False) -> dict[int, str]:
 
 def tints(colour: str, n: int) -> list[str]:
     """``n`` neighbours of a colour: one stays as it is, more differ in lightness and a little in hue."""
+    if n < 2:
+        return [colour] * n
     red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
     hue, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
-    middle = float(np.clip(lightness, 0.42, 0.6)) if n > 1 else lightness
-    offsets = np.linspace(-1, 1, n) if n > 1 else [0.0]
+    middle = float(np.clip(lightness, 0.42, 0.6))
     shades = [
         colorsys.hls_to_rgb((hue + 0.05 * offset) % 1, middle - 0.2 * offset, saturation)
-        for offset in offsets
+        for offset in np.linspace(-1, 1, n)
     ]
     return ["#" + "".join(f"{round(255 * channel):02x}" for channel in shade) for shade in shades]
 

@@ -50,7 +50,7 @@ def test_every_command_keeps_the_contract(command):
     assert command.enabled(empty.session) in (True, False)
     if command.enabled(empty.session):
         command.run(empty)
-    page.session.select(np.arange(N) < 3, "box")
+    page.session.select(np.arange(N) % 8 > 0, "box")  # two states wholly and one in part
     page.session.undo()
     page.session.redo()
     command.run(page)

@@ -74,6 +74,27 @@ class SelectionPanel(Viewer):
             description="Press Enter: the map and the table then show the name.", margin=(8, 10, 0, 10),
         )  # fmt: skip
         self._name.param.watch(self._on_name, "value")
+        edits = {
+            "merge": (
+                "call_merge",
+                "Merge",
+                "Make the selected states one (key m). Undo takes it back.",
+                lambda event: session.merge_states(),
+            ),
+            "split": (
+                "call_split",
+                "Split",
+                "Make the selected part of a state a state of its own (key s). Undo takes it back.",
+                lambda event: session.split_state(),
+            ),
+        }
+        self._edits = {
+            name: pmui.Button(
+                label=label, icon=icon, description=about, size="small", variant="text", margin=(2, 4),
+                on_click=action,
+            )
+            for name, (icon, label, about, action) in edits.items()
+        }  # fmt: skip
         self._downloads = {
             kind: pmui.FileDownload(
                 callback=partial(self.export, kind), filename=f"selection.{kind}", label=kind.upper(),
@@ -89,7 +110,7 @@ class SelectionPanel(Viewer):
         export = pmui.Typography("Export", variant="body2", margin=(14, 4, 0, 12))
         self._layout = pmui.Column(
             pmui.Row(self._count, *self._actions.values(), sizing_mode="stretch_width", margin=0),
-            self._how, self._table, self._name,
+            self._how, self._table, self._name, pmui.Row(*self._edits.values(), margin=0),
             pmui.FlexBox(export, *self._downloads.values(), margin=0), self._size,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
@@ -164,6 +185,8 @@ class SelectionPanel(Viewer):
         shown = result is not None and result.state is not None
         self._table.visible = shown
         self._name.visible = shown and self._single_state() is not None
+        self._edits["merge"].visible = shown and len(session.selected_states()) > 1
+        self._edits["split"].visible = shown and session.divided_state() is not None
         if not shown:
             return
         within = result.state[session.selection.mask] if count else result.state

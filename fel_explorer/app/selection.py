@@ -1,0 +1,81 @@
+"""What people select and click: immutable values, so that undo is a list of them.  No panel import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fel_explorer.errors import FelError
+
+MODES = ("replace", "add", "subtract", "intersect")
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """An immutable set of frames and how it was made.
+
+    Attributes
+    ----------
+    mask
+        (frame,) bool, read-only.
+    how
+        For people and for exports: "lasso on IDM 1, added state 2".
+    """
+
+    mask: np.ndarray
+    how: str = "nothing selected"
+
+    def __post_init__(self):
+        mask = np.array(self.mask, dtype=bool)
+        mask.flags.writeable = False
+        object.__setattr__(self, "mask", mask)
+
+    @property
+    def count(self) -> int:
+        return int(np.count_nonzero(self.mask))
+
+    @property
+    def frames(self) -> np.ndarray:
+        """Indices of the selected frames, ascending."""
+        return np.flatnonzero(self.mask)
+
+    def combine(self, mask: np.ndarray, how: str, mode: str = "replace") -> Selection:
+        """A new selection: ``mask`` replaces this one, is added, subtracted, or intersected with it."""
+        if mode not in MODES:
+            raise FelError(f"mode={mode!r}.", f"Modes are {', '.join(MODES)}.")
+        if len(mask) != len(self.mask):
+            raise FelError(f"A mask of {len(mask)} frames for a dataset of {len(self.mask)} frames.")
+        if mode == "replace" or (self.count == 0 and mode == "add"):
+            return Selection(mask, how)
+        if mode == "add":
+            return Selection(self.mask | mask, f"{self.how}; added {how}")
+        if mode == "subtract":
+            return Selection(self.mask & ~mask, f"{self.how}; removed {how}")
+        return Selection(self.mask & mask, f"{self.how}; kept within {how}")
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """A clicked point of a model's embedding.
+
+    Attributes
+    ----------
+    model
+        Label of the model whose embedding was clicked.
+    position
+        (cv,) in the embedding's coordinates; axes not shown on the map are those of the nearest frame.
+    frame
+        Index of the nearest observed frame.
+    distance
+        Distance from ``position`` to that frame in the embedding.
+    off_manifold
+        Whether the distance is large beside the spacing of the data, so that a decoded structure there
+        is an extrapolation.
+    """
+
+    model: str
+    position: np.ndarray
+    frame: int
+    distance: float
+    off_manifold: bool

@@ -53,6 +53,13 @@ class DivisiveIDM(IDMParameters):
         doc="Time resolutions from long to short, in the data's time unit (ps for molecules). Each adds a "
         "level to the tree: at a shorter lag, faster motions count as changes of state, and states divide.",
     )
+    n_steps = param.Integer(
+        2000,
+        bounds=(1, 10_000_000),
+        precedence=1.3,
+        label="Training steps",
+        doc="Steps of training of each division. More steps give sharper states and take longer.",
+    )
     n_restarts = param.Integer(
         2,
         bounds=(1, 100),

@@ -1,48 +1,18 @@
 """Trees of states in a session, and states that the user merges and splits."""
 
-import networkx
 import numpy as np
 import pytest
-import xarray as xr
 
 from fel_explorer.app.results import Result, tree_colours
-from fel_explorer.app.session import Session
-from fel_explorer.data import as_dataset
 from fel_explorer.errors import FelError
 
-COARSE = np.array([0, 0, 0, 0, 1, 1])
-FINE = np.array([0, 0, 1, 1, 2, 2])
-
-
-class Tree:
-    """A fitted method with a tree of states, made by hand."""
-
-    has_states = True
-    lag_times = [20.0, 2.0]
-    n_levels = 2
-
-    def __init__(self):
-        self.graph = networkx.DiGraph(time_unit="ps")
-        for level, states in enumerate((COARSE, FINE)):
-            for state in np.unique(states):
-                self.graph.add_node(
-                    f"{level + 1}-{state + 1}", level=level, state=int(state), lag_time=self.lag_times[level]
-                )
-        self.graph.add_edges_from([("1-1", "2-1"), ("1-1", "2-2"), ("1-2", "2-3")])
-
-    def transform(self, dataset):
-        return dataset["features"]
-
-    def predict_proba(self, dataset, level=-1):
-        states = (COARSE, FINE)[level]
-        return xr.DataArray(np.eye(states.max() + 1, dtype=np.float32)[states], dims=("frame", "state"))
+COARSE = [0, 0, 0, 0, 1, 1]
+FINE = [0, 0, 1, 1, 2, 2]
 
 
 @pytest.fixture
-def session():
-    session = Session(as_dataset(np.random.default_rng(0).normal(size=(6, 2)), time_unit="ps"))
-    session.add_result(Result.of("tree", Tree(), session.dataset))
-    return session
+def session(tree_session):
+    return tree_session
 
 
 def test_a_tree_is_shown_at_its_last_level_and_at_any_other(session):
@@ -106,10 +76,10 @@ def test_the_selected_part_of_a_state_splits_off(session):
         session.split_state()
 
 
-def test_edits_end_with_a_new_training_of_the_same_name(session):
+def test_edits_end_with_a_new_training_of_the_same_name(session, tree_method):
     session.select(np.arange(6) < 4, "lasso")
     session.merge_states()
-    session.add_result(Result.of("tree", Tree(), session.dataset))
+    session.add_result(Result.of("tree", tree_method, session.dataset))
     assert not session.shown.edited and session.edits == {}
 
 

@@ -114,6 +114,8 @@ class Board(param.Parameterized):
         if job.kind == "data" and job.result is not None and job.owner == self.owner:
             self.manager.forget(older_than=job)
             self._open(*job.result)
+        elif job.kind == "columns" and job.result is not None and job.key == self.key:
+            self.session.attach(self.session.dataset.assign(job.result.data_vars))
         elif isinstance(job.result, Result) and job.key == self.key:
             if self.session.results.get(job.label) is not job.result:
                 self.session.add_result(job.result, show=show)

@@ -1,11 +1,13 @@
 """What the frames of a session can be coloured by, and placed along.
 
 Names are plain words, the same in the page, in saved sessions and in scripts: "free energy", "state",
-"membership 3", "membership entropy", "time", "trajectory", a column, a feature, or a torsion ("phi ALA2",
-degrees) where the features hold its cosine and sine.
+"membership 3", "membership entropy", "time", "trajectory", a column, an observable ("rmsd"), a feature, or a
+torsion ("phi ALA2", degrees) where the features hold its cosine and sine.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -42,8 +44,8 @@ def columns(dataset) -> list[str]:
     ]
 
 
-def choices(session) -> dict[str, list[str]]:
-    """Everything to colour by, {group: names}."""
+def choices(session, observables: Iterable[str] = ()) -> dict[str, list[str]]:
+    """Everything to colour by, {group: names}; ``observables`` are those that may not be columns yet."""
     dataset, result = session.dataset, session.result
     groups = {"Landscape": [FREE_ENERGY]}
     if result is not None and result.state is not None:
@@ -51,11 +53,30 @@ def choices(session) -> dict[str, list[str]]:
     if result is not None and result.membership is not None:
         groups["Landscape"].append("membership entropy")
         groups["Memberships"] = [f"membership {state + 1}" for state in result.states()]
-    groups["Torsions"] = torsions(dataset)
-    others = [name for name in columns(dataset) if name not in groups["Torsions"]]
-    groups["Frames"] = ["time", "trajectory", *others]
-    groups["Features"] = [str(name) for name in dataset["feature"].values]
+    groups |= frame_choices(dataset, observables)
     return {group: names for group, names in groups.items() if names}
+
+
+def frame_choices(dataset, observables: Iterable[str] = ()) -> dict[str, list[str]]:
+    """What is known of the frames without any model, {group: names}."""
+    angles, observed = torsions(dataset), list(observables)
+    others = [name for name in columns(dataset) if name not in (*angles, *observed)]
+    return {
+        "Torsions": angles,
+        "Observables": observed,
+        "Frames": ["time", "trajectory", *others],
+        "Features": [str(name) for name in dataset["feature"].values],
+    }
+
+
+def label(dataset, name: str) -> str:
+    """``name`` for an axis or a colour bar, with its unit: "radius of gyration (nm)"."""
+    if name in torsions(dataset):
+        return f"{name} (degrees)"
+    attrs = dataset[name].attrs if name in columns(dataset) else {}
+    unit = dataset.attrs["time_unit"] if name == "time" else attrs.get("units", UNITS.get(name, ""))
+    text = attrs.get("long_name", name) + (f" ({unit})" if unit not in ("", "1") else "")
+    return f"{text}, reference: {attrs['reference']}" if "reference" in attrs else text
 
 
 def column(session, name: str) -> np.ndarray:
@@ -96,16 +117,11 @@ def colouring(session, name: str, *, dark: bool = False) -> tuple[np.ndarray, Sc
         return values, categorical_scale(
             name, state_colours(numbers, dark=dark), [str(n + 1) for n in numbers]
         )
+    title = label(session.dataset, name)
     if name in torsions(session.dataset):
-        return values, cyclic_scale(f"{name} (degrees)")
-    unit = UNITS.get(name, "")
-    if name == "time":
-        unit = session.dataset.attrs["time_unit"]
-    elif name in columns(session.dataset):
-        unit = session.dataset[name].attrs.get("units", unit)
-    label = f"{name} ({unit})" if unit not in ("", "1") else name
+        return values, cyclic_scale(title)
     limits = (0.0, 1.0) if name.startswith("membership ") and name != "membership entropy" else None
-    return values, sequential_scale(label, values, dark=dark, limits=limits)
+    return values, sequential_scale(title, values, dark=dark, limits=limits)
 
 
 def _states(session, values, dark):

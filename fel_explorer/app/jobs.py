@@ -56,7 +56,7 @@ class Job:
     label
         For people ("IDM 1").
     kind
-        What it makes: "data" or "model".
+        What it makes: "data", "model" or "columns".
     key
         Which dataset it belongs to; pages on the same data list the same jobs.
     owner

@@ -120,11 +120,10 @@ class MapView:
         return place[0], place[1]
 
 
-def axis_choices(session: Session) -> dict[str, list[str]]:
-    """Everything that can be an axis of the map, {group: names}."""
+def axis_choices(session: Session, observables=()) -> dict[str, list[str]]:
+    """Everything that can be an axis of the map, {group: names}; ``observables`` as for colours."""
     groups = {"Learned": session.result.cv_names} if session.result is not None else {}
-    groups["Torsions"] = colouring.torsions(session.dataset)
-    groups["Features"] = [str(name) for name in session.dataset["feature"].values]
+    groups |= colouring.frame_choices(session.dataset, observables)
     return {group: names for group, names in groups.items() if names}
 
 
@@ -151,7 +150,7 @@ def make_view(session: Session, axes: tuple[str, str], *, weighted: bool = False
     angles = colouring.torsions(session.dataset)
     x, periodic_x = _axis(session, axes[0]), axes[0] in angles
     bins = int(np.clip(np.sqrt(len(x)) / 2.5, 30, 160))
-    labels = [f"{name} (degrees)" if name in angles else name for name in axes]
+    labels = [colouring.label(session.dataset, name) for name in axes]
     if axes[1] == FREE_ENERGY:
         surface = free_energy.free_energy_profile(x, weights, bins=bins, periodic=periodic_x)
         y, periodic_y, labels[1] = free_energy.at_frames(surface, x[:, None]), False, "free energy (kT)"

@@ -71,7 +71,7 @@ class Explorer(Viewer):
         self.data = DataPanel(self.session, self.board, root=root)
         self.features = FeaturesPanel(self.session, self.board)
         self.model = ModelPanel(self.session, self.board)
-        self.map = MapPanel(self.session)
+        self.map = MapPanel(self.session, self.board)
         self.structure = StructurePanel(self.session)
         self.selection = SelectionPanel(self.session)
         self.jobs = JobBar(self.board)

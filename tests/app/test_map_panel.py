@@ -216,16 +216,16 @@ def test_unknown_names_are_told_and_the_map_falls_back(panel, session):
         colouring.column(session, "enthalpy")
     session.colour("membership 6")
     session.add_result(Result("PCA 1", None, session.result.embedding))
-    assert panel._colour_by.value == "free energy" and session.colour_by == "membership 6"
+    assert panel.choices.colour.value == "free energy" and session.colour_by == "membership 6"
     session.active = "IDM 1"
-    assert panel._colour_by.value == "membership 6"
+    assert panel.choices.colour.value == "membership 6"
 
 
 def test_choosing_a_colour_can_be_undone(panel, session):
-    panel._colour_by.value = "energy"
+    panel.choices.colour.choose("energy")
     assert session.colour_by == "energy"
     session.undo()
-    assert panel._colour_by.value == "free energy"
+    assert panel.choices.colour.value == "free energy"
 
 
 # ---- axes and views

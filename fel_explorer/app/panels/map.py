@@ -13,7 +13,9 @@ import param
 from bokeh.models import LassoSelectTool, Toolbar
 
 from fel_explorer.app import colouring, regions
-from fel_explorer.app.map_view import FREE_ENERGY, MapView, axis_choices, default_axes, make_view
+from fel_explorer.app.board import Board
+from fel_explorer.app.map_view import FREE_ENERGY, MapView, make_view
+from fel_explorer.app.panels.map_choices import MapChoices
 from fel_explorer.app.session import Session
 from fel_explorer.plots import hooks
 from fel_explorer.plots.colours import sequential_scale
@@ -49,13 +51,13 @@ class MapPanel(pn.viewable.Viewer):
     contours = param.Boolean(True, doc="Lines of equal free energy, 1 kT apart (more on high landscapes).")
     weighted = param.Boolean(True, doc="Use the frames' weights, so that biased sampling is corrected for.")
 
-    def __init__(self, session: Session, **params):
+    def __init__(self, session: Session, board: Board | None = None, **params):
         super().__init__(session=session, **params)
+        self.choices = MapChoices(session, board, on_axes=self._place_along, on_colour=self._on_colour)
         self._view: MapView | None = None
         self._colouring: tuple | None = None
         self._layers: tuple = (None, [])
         self._places: dict[int, tuple[float, float]] = {}
-        self._defaults: tuple[str, str] | None = None
         self._settling = False
         self._drag_mode: str | None = None
         self._listening: set = set()
@@ -75,6 +77,7 @@ class MapPanel(pn.viewable.Viewer):
         for watcher in self._watchers:
             self.session.param.unwatch(watcher)
         self._watchers = []
+        self.choices.close()
 
     def __panel__(self):
         return self._layout
@@ -88,12 +91,6 @@ class MapPanel(pn.viewable.Viewer):
     # ---- what is built once
 
     def _make_widgets(self):
-        small = {"size": "small", "variant": "outlined", "margin": (10, 6, 2, 6)}
-        self._colour_by = pmui.Select(
-            label="Colour by", groups={}, searchable=True, width=150, description=None, **small
-        )
-        self._x = pmui.Select(label="x axis", groups={}, searchable=True, width=120, **small)
-        self._y = pmui.Select(label="y axis", groups={}, searchable=True, width=120, **small)
         self._modes = pmui.RadioButtonGroup.from_param(
             self.param.mode,
             label="",
@@ -121,9 +118,6 @@ class MapPanel(pn.viewable.Viewer):
         self._message = pmui.Typography(
             "Load trajectories to see their landscape.", variant="body1", margin=20
         )
-        self._colour_by.param.watch(self._choose_colour, "value")
-        self._x.param.watch(self._choose_axes, "value")
-        self._y.param.watch(self._choose_axes, "value")
 
     def _make_map(self):
         self._redraw = Redraw()
@@ -143,11 +137,11 @@ class MapPanel(pn.viewable.Viewer):
             ("window", self._tell),
         ):
             self.streams[name].add_subscriber(react)
-        # in a column, which is what is shown and hidden: a shown plot takes no change of `visible` (panel 1.9)
+        # in a column, which is what is shown and hidden: in panel 1.9 a plot on a page can't be
         plot = pn.pane.HoloViews(self.map, sizing_mode="stretch_both", min_height=320)
         self._pane = pmui.Column(plot, sizing_mode="stretch_both", margin=0)
         self._tools = pmui.FlexBox(
-            self._colour_by, self._x, self._y, self._contours, self._weights, sizing_mode="stretch_width"
+            *self.choices.parts, self._contours, self._weights, sizing_mode="stretch_width"
         )
         self._status = pmui.FlexBox(
             self._modes, self._clear, self._count, self._drawn, sizing_mode="stretch_width"
@@ -164,32 +158,38 @@ class MapPanel(pn.viewable.Viewer):
         self._message.visible = not loaded
         for part in (self._tools, self._pane, self._status):
             part.visible = loaded
+        if any(event.name == "dataset" and not _same_frames(event.old, event.new) for event in events):
+            self.choices.reset()
         if loaded:
-            self._offer_choices()
-        self._set_view()
-
-    def _offer_choices(self):
-        groups = axis_choices(self.session)
-        known = {name for names in groups.values() for name in names} | {FREE_ENERGY}
-        defaults = default_axes(self.session)
-        changed = defaults != self._defaults
-        self._defaults = defaults
-        axes = defaults if changed or not set(self.axes) <= known else self.axes
-        with self._settle():
-            self._x.param.update(groups=groups, value=axes[0])
-            self._y.param.update(groups={**groups, "Profile": [FREE_ENERGY]}, value=axes[1])
-            self._colour_by.groups = colouring.choices(self.session)
             self._weights.visible = "weight" in self.session.dataset
-            self.axes = axes
+            with self._settle():
+                self.axes = self.choices.offer(self.axes)
+        if self._view is not None and all(self._spares_the_view(event) for event in events):
+            self._on_colour()
+        else:
+            self._set_view()
+
+    def _spares_the_view(self, event) -> bool:
+        """Whether what came or went are only columns that the map is not made of: the window then stays."""
+        used = ("weight", *self.axes)
+        return (
+            event.name == "dataset"
+            and self._view.axes == self.axes
+            and _same_frames(event.old, event.new)
+            and all(_data(event.old, name) is _data(event.new, name) for name in used)
+        )
 
     @contextmanager
     def _settle(self):
-        """While the page itself sets its widgets, they don't answer."""
+        """While the page itself sets the axes, no view is made of them yet."""
         self._settling = True
         try:
             yield
         finally:
             self._settling = False
+
+    def _place_along(self, axes):
+        self.axes = axes
 
     def _on_colour(self, *events):
         self._colouring = None
@@ -260,11 +260,7 @@ class MapPanel(pn.viewable.Viewer):
     def _coloured(self, view):
         """What is coloured by, the frames' values and their scale; kept until one of them changes."""
         if self._colouring is None:
-            offered = {name for names in self._colour_by.groups.values() for name in names}
-            wanted = self.session.colour_by
-            name = wanted if wanted in offered else FREE_ENERGY
-            with self._settle():
-                self._colour_by.value = name
+            name = self.choices.drawable_colour()
             if name == FREE_ENERGY:
                 limits = (0.0, float(np.nanmax(view.surface)))
                 scale = sequential_scale("free energy (kT)", view.free_energy, dark=self.dark, limits=limits)
@@ -274,14 +270,6 @@ class MapPanel(pn.viewable.Viewer):
         return self._colouring
 
     # ---- the user acts
-
-    def _choose_colour(self, event):
-        if not self._settling and event.new:
-            self.session.colour(event.new)
-
-    def _choose_axes(self, event):
-        if not self._settling and self._x.value and self._y.value:
-            self.axes = (self._x.value, self._y.value)
 
     def _listen(self, plot, element):
         """Notice the keys held when a drag starts, which the selection's own event does not tell."""
@@ -312,3 +300,13 @@ class MapPanel(pn.viewable.Viewer):
     def _tap(self, x, y):
         if x is not None and y is not None and self._view is not None:
             self.session.pick(self._view.point_at(self.session, x, y))
+
+
+def _same_frames(old, new) -> bool:
+    """Whether two datasets differ at most in columns."""
+    return old is not None and new is not None and _data(old, "features") is _data(new, "features")
+
+
+def _data(dataset, name):
+    """The array behind a variable, or None."""
+    return dataset[name].data if name in dataset.variables else None

@@ -299,3 +299,14 @@ def test_a_closed_panel_lets_go_of_its_session(session):
     version = panel._redraw.version
     session.colour("state")
     assert panel._redraw.version == version
+
+
+def test_another_level_of_a_tree_recolours_the_map_and_keeps_its_window(tree_session):
+    panel = MapPanel(tree_session)
+    tree_session.colour("state")
+    view, places = panel._view, dict(panel._places)
+    tree_session.show_level(0)
+    assert panel._view is view and set(panel._places) == {0, 1} != set(places)
+    values, scale = panel._coloured(view)[1:]
+    assert scale.names == ("state 1-1", "state 1-2") and values.tolist() == [0, 0, 0, 0, 1, 1]
+    panel.close()

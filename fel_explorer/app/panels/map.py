@@ -165,12 +165,16 @@ class MapPanel(pn.viewable.Viewer):
             with self._settle():
                 self.axes = self.choices.offer(self.axes)
         if self._view is not None and all(self._spares_the_view(event) for event in events):
+            self._places = self._view.state_places(self.session.result)
             self._on_colour()
         else:
             self._set_view()
 
     def _spares_the_view(self, event) -> bool:
-        """Whether what came or went are only columns that the map is not made of: the window then stays."""
+        """Whether only columns that the map is not made of, or states, are others: the window then stays."""
+        if event.name == "shown":
+            same = None not in (event.old, event.new) and event.old.embedding is event.new.embedding
+            return same and self._view.axes == self.axes
         used = ("weight", *self.axes)
         return (
             event.name == "dataset"

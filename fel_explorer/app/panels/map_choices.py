@@ -37,8 +37,8 @@ class MapChoices(Viewer):
         self._awaited: tuple[str, str] | None = None
         self._defaults: tuple[str, str] | None = None
         self.colour = NameSelect("Colour by", self._choose_colour, width=150, **SMALL)
-        self.x = NameSelect("x axis", self._choose_axes, width=120, **SMALL)
-        self.y = NameSelect("y axis", self._choose_axes, width=120, **SMALL)
+        self.x = NameSelect("x axis", self._choose_axes, width=140, **SMALL)
+        self.y = NameSelect("y axis", self._choose_axes, width=140, **SMALL)
         self.compare = pmui.IconButton(
             icon="push_pin",
             size="small",

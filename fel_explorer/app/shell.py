@@ -18,6 +18,7 @@ from fel_explorer.app.keys import Keys
 from fel_explorer.app.panels import (
     DataPanel,
     FeaturesPanel,
+    InsightPanel,
     MapPanel,
     ModelPanel,
     SelectionPanel,
@@ -74,6 +75,7 @@ class Explorer(Viewer):
         self.map = MapPanel(self.session, self.board)
         self.structure = StructurePanel(self.session)
         self.selection = SelectionPanel(self.session)
+        self.insight = InsightPanel(self.session, self.board)
         self.jobs = JobBar(self.board)
         self.buttons = CommandButtons(self.session, self.run)
         self.help = Help()
@@ -150,7 +152,12 @@ class Explorer(Viewer):
             sizing_mode="stretch_both",
         )
         left = pmui.Paper(self.map, elevation=1, sizing_mode="stretch_both", margin=4)
-        return pmui.Row(left, right, self.help, sizing_mode="stretch_both", margin=4)
+        return pmui.Column(
+            pmui.Row(left, right, self.help, sizing_mode="stretch_both", margin=0),
+            pmui.Paper(self.insight, elevation=1, sizing_mode="stretch_width", margin=4),
+            sizing_mode="stretch_both",
+            margin=4,
+        )
 
     # ---- commands and errors
 
@@ -189,7 +196,7 @@ class Explorer(Viewer):
 
     @param.depends("dark", watch=True)
     def _show_theme(self):
-        for panel in (self.map, self.structure, self.selection, self.model):
+        for panel in (self.map, self.structure, self.selection, self.model, self.insight):
             if "dark" in panel.param:
                 panel.dark = self.dark
         if self._page is not None:
@@ -233,7 +240,7 @@ class Explorer(Viewer):
         self.board.param.unwatch(self._watcher)
         for part in (self.jobs, self.buttons, self.data, self.features, self.model, self.board):
             part.close()
-        for part in (self.map, self.structure, self.selection):
+        for part in (self.map, self.structure, self.selection, self.insight):
             part.close()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from fel_explorer.plots import drawing
+from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.quantities import axis_label, time_text
 from fel_explorer.plots.registry import register
@@ -28,7 +28,9 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
-def plot_ck_test(test: xr.Dataset, names: dict[int, str], *, states=None, time_unit="ps", dark=False):
+def plot_ck_test(
+    test: xr.Dataset, names: dict[int, str], *, states=None, colours=None, time_unit="ps", dark=False
+):
     """Probability to be in a state again n lags later: line as the model predicts, dots as the data say.
 
     Parameters
@@ -38,42 +40,36 @@ def plot_ck_test(test: xr.Dataset, names: dict[int, str], *, states=None, time_u
     names
         {state: name}.
     states
-        Which to draw, side by side; by default the first five.
+        Which to draw, side by side, at most five; by default the first ones.
+    colours
+        {state: colour}, for other than the usual ones.
     """
     known = test["from"].values.tolist()
     shown = [s for s in (known if states is None else states) if s in known][:MAX_STATES]
-    colours = state_colours(shown, dark=dark)
+    colours = colours or state_colours(shown, dark=dark)
     time = np.append(0, test["multiple"].values)
     step = WIDTH / time[-1]
     frames, curves, bars, points, titles = [], [], [], [], []
     for place, state in enumerate(shown):
         own, colour, x = test.sel({"from": state, "to": state}), colours[state], place + time * step
         frames.append(_frame(place, dark))
-        curves.append(drawing.line(x, np.append(1, own["predicted"].values), colour, 2.5))
-        titles.append((place + WIDTH / 2, 1.09, names.get(state, str(state)), drawing.ink(dark)))
+        curves.append(sheet.line(x, np.append(1, own["predicted"].values), colour, 2.5))
+        name = names.get(state, str(state))
+        titles.append(sheet.word(place + WIDTH / 2, 1.09, name, drawing.ink(dark), style="bold"))
         for at, value, low, high in zip(
             x[1:], own["estimated"].values, own["lower"].values, own["upper"].values, strict=True
         ):
-            points.append((at, value, colour, 8, drawing.ink(dark)))
+            points.append(sheet.dot(at, value, colour, 8, drawing.ink(dark)))
             if np.isfinite(low + high):
-                bars.append(drawing.line([at, at], [low, high], drawing.ink(dark), 1.5))
-    layers = [
-        drawing.areas(frames),
-        drawing.lines(curves),
-        drawing.lines(bars),
-        drawing.dots(points),
-        drawing.words(titles, style="bold"),
-    ]
+                bars.append(sheet.line([at, at], [low, high], drawing.ink(dark), 1.5))
     lag, last = test.attrs["lag_time"], int(time[-1])
     marks = [(i + n * step, time_text(n * lag, "1")) for i in range(len(shown)) for n in (0, last // 2, last)]
-    labels = (axis_label("time", time_unit), "probability to be there again")
+    labels = (axis_label("time", time_unit), "share there again")
     limits = (-0.08, max(len(shown), 1) - (1 - WIDTH) + 0.08), (0.0, 1.18)
-    return drawing.figure(
-        layers,
-        limits=limits,
-        labels=labels,
-        more_hooks=[drawing.ticks(marks), drawing.ticks([(v, f"{v:g}") for v in (0, 0.5, 1)], "yaxis")],
-    )
+    ticks = {0: marks, 1: [(value, f"{value:g}") for value in (0, 0.5, 1)]}
+    page = sheet.Sheet(limits, labels, ticks=ticks)
+    page.areas, page.lines, page.dots, page.words = frames, [*curves, *bars], points, titles
+    return page.overlay()
 
 
 def _frame(place, dark):

@@ -30,6 +30,12 @@ def faint(dark: bool) -> str:
     return "#9aa0a6" if dark else "#6b7075"
 
 
+def ink_on(colour: str) -> str:
+    """Black or white, whichever reads better on ``colour``."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return "#101010" if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "#ffffff"
+
+
 def area(x, y, colour: str, alpha=0.25) -> dict:
     """A filled outline through (x, y)."""
     return {"x": np.asarray(x, float), "y": np.asarray(y, float), "colour": colour, "alpha": alpha}

@@ -146,22 +146,28 @@ def _image(axes, glyph, order):
 
 
 def _text(axes, glyph, order):
-    style, baseline = glyph.one("text_font_style"), glyph.one("text_baseline")
-    shared = {
-        "fontsize": 0.85 * _font_size(glyph.one("text_font_size")),
-        "fontweight": "bold" if "bold" in style else "normal",
-        "fontstyle": "italic" if "italic" in style else "normal",
-        "ha": glyph.one("text_align"),
-        "va": {"middle": "center", "alphabetic": "baseline"}.get(baseline, baseline),
-        "zorder": order,
-        "clip_on": True,
-    }
     grounds, colours = glyph.colours("background_fill"), glyph.colours("text")
-    rows = zip(glyph.numbers("x"), glyph.numbers("y"), glyph.each("text"), colours, grounds, strict=True)
-    for x, y, text, colour, ground in rows:
-        if text and np.isfinite(x + y):
-            box = {"facecolor": ground, "edgecolor": "none", "boxstyle": "round,pad=0.15"}
-            axes.text(x, y, text, color=colour, bbox=box if ground[3] > SEEN else None, **shared)
+    about = (glyph.each(f"text_{name}") for name in ("font_size", "font_style", "align", "baseline"))
+    places = glyph.numbers("x"), glyph.numbers("y")
+    rows = zip(*places, glyph.each("text"), colours, grounds, *about, strict=True)
+    for x, y, text, colour, ground, size, style, align, baseline in rows:
+        if not text or not np.isfinite(x + y):
+            continue
+        box = {"facecolor": ground, "edgecolor": "none", "boxstyle": "round,pad=0.15"}
+        axes.text(
+            x,
+            y,
+            text,
+            color=colour,
+            bbox=box if ground[3] > SEEN else None,
+            fontsize=0.85 * _font_size(size),
+            fontweight="bold" if "bold" in style else "normal",
+            fontstyle="italic" if "italic" in style else "normal",
+            ha=align,
+            va={"middle": "center", "alphabetic": "baseline"}.get(baseline, baseline),
+            zorder=order,
+            clip_on=True,
+        )
 
 
 def _font_size(size: str) -> float:

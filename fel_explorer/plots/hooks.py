@@ -5,8 +5,10 @@ from __future__ import annotations
 from bokeh.models import BasicTicker, BoxSelectTool, CustomJS, FixedTicker, LassoSelectTool
 
 from fel_explorer.plots.colours import Scale
+from fel_explorer.plots.style import FONT_SIZES
 
 _ONLY_NUMBERS = "export default (args, tool, {value}) => isFinite(value)"
+_ONLY_WORDS = "export default (args, tool, {value}) => Boolean(value && value.trim())"
 
 
 def colour_bar(scale: Scale):
@@ -55,6 +57,37 @@ def hover_only_over_data(field: str):
             hover.filters = {field: CustomJS(code=_ONLY_NUMBERS)}
 
     return hook
+
+
+def hover_only_with_words(field: str):
+    """No tooltip where the text ``field`` is empty."""
+
+    def hook(plot, element):
+        hover = plot.handles.get("hover")
+        if hover is not None and field not in hover.filters:
+            hover.filters = {field: CustomJS(code=_ONLY_WORDS)}
+
+    return hook
+
+
+def ticks(marks):
+    """Ticks of the x and of the y axis, [(place, word)] each."""
+
+    def hook(plot, element):
+        for name, rows in zip(("xaxis", "yaxis"), marks, strict=True):
+            axis, words = plot.handles[name], {float(place): word for place, word in rows}
+            if getattr(axis.ticker, "ticks", None) != list(words) or axis.major_label_overrides != words:
+                axis.update(ticker=FixedTicker(ticks=list(words)), major_label_overrides=words)
+
+    return hook
+
+
+def font_sizes(plot, element):
+    """Those of `FONT_SIZES` again: the theme of a page has other ones and comes after holoviews."""
+    for name in ("xaxis", "yaxis"):
+        plot.handles[name].update(
+            axis_label_text_font_size=FONT_SIZES["labels"], major_label_text_font_size=FONT_SIZES["ticks"]
+        )
 
 
 def selection_is_ours(plot, element):

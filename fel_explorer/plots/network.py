@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import holoviews as hv
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from fel_explorer.plots import drawing
+from fel_explorer.plots import drawing, sheet
+from fel_explorer.plots.arrangement import LETTER, Canvas, Labels, arrow, spread
 from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.quantities import interval_text, time_text
 from fel_explorer.plots.registry import register
 
 SHAPE = (720, 420)  # screen pixels for which the arrows are bent and cut
-MARGINS = (90, 70)  # of them for axes and their labels
-BEND = 0.16  # of an arrow's length: both directions are seen
-MAX_LABELS = 14
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,80 +91,47 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
-def plot_network(network: Network, *, shape=SHAPE, selected=None, dark=False):
+def plot_network(network: Network, *, shape=SHAPE, selected=None, colours=None, dark=False):
     """Nodes sized by population, arrows with widths by rate, labelled "1 / 85 ps", over the free energy.
 
-    ``shape`` is the plot's size in screen pixels, for which arrows end at the rim of their nodes;
-    ``selected`` is a state to ring.
+    ``shape`` is the plot's size in screen pixels, for which arrows end at the rim of their nodes and nodes
+    that would touch are moved apart;
+    ``selected`` is a state to ring, ``colours`` {state: colour} for other than the usual ones.
     """
-    canvas = _Canvas(network.limits, shape)
-    colours = state_colours(network.states, dark=dark)
+    canvas = Canvas(network.limits, shape)
+    colours = colours or state_colours(network.states, dark=dark)
     sizes = 18 + 38 * np.sqrt(network.populations)
-    arrows = network.arrows()
-    widths = _widths(arrows["rate"].to_numpy())
+    places = spread(canvas.pixels(network.places), sizes, canvas.size)
+    names = _names(network, places, sizes, colours, canvas, dark)
+    shafts, heads, labels = _arrows(network, canvas, places, sizes, names, colours, dark)
+    page = sheet.Sheet(network.limits, network.labels, image=_underlay(network, dark))
+    page.lines, page.heads, page.words = shafts, heads, labels
+    page.dots = _nodes(network, canvas.data(places), colours, sizes, selected, dark)
+    page.words += [sheet.word(*canvas.data(p), *about, size="12pt", style="bold") for p, *about in names]
+    return page.overlay()
+
+
+def _arrows(network, canvas, places, sizes, names, colours, dark):
+    """Rows of shafts, heads and labels, strongest flux first: where labels meet, the weaker one goes."""
+    arrows, free = network.arrows(), Labels(places, sizes)
+    ground = "#202124c0" if dark else "#ffffffc0"
+    for place, name, _ in names:
+        free.take(place, name)
     shafts, heads, labels = [], [], []
-    for rank, (row, width) in enumerate(zip(arrows.itertuples(), widths, strict=True)):
-        colour = colours[network.states[row.j]]
-        curve, head, middle = _arrow(canvas, network.places, sizes, row.j, row.i, width)
-        about = {
-            "pathway": f"{network.names[row.j]} to {network.names[row.i]}",
-            "rate": f"1 / {time_text(row.time, network.time_unit)}",
-            "interval": _times(row, network.time_unit),
-        }
-        shafts.append(drawing.line(*curve.T, colour, width, **about))
-        heads.append(drawing.area(*head.T, colour, 1.0))
-        if rank < MAX_LABELS:
-            labels.append((*middle, about["rate"], drawing.ink(dark)))
-    about = ("pathway", "rate", "interval")
-    layers = [
-        _underlay(network, dark),
-        drawing.lines(shafts, about=about, tooltips=[(name, f"@{name}") for name in about]),
-        drawing.areas(heads),
-        _nodes(network, colours, sizes, selected, dark),
-        drawing.words(labels, size="10pt", **_ground(dark)),
-        _names(network, canvas, sizes, dark),
-    ]
-    return drawing.figure(layers, limits=network.limits, labels=network.labels)
-
-
-class _Canvas:
-    """Data coordinates to screen pixels and back."""
-
-    def __init__(self, limits, shape):
-        self.origin = np.array([limits[0][0], limits[1][0]])
-        span = np.array([limits[0][1], limits[1][1]]) - self.origin
-        self.scale = np.maximum(np.subtract(shape, MARGINS), 50) / span
-
-    def pixels(self, xy):
-        return (np.asarray(xy) - self.origin) * self.scale
-
-    def data(self, pixels):
-        return pixels / self.scale + self.origin
-
-
-def _arrow(canvas, places, sizes, source, target, width):
-    """Shaft (point, 2), head (3, 2) and middle (2,) of a bent arrow, in data coordinates."""
-    start, end = canvas.pixels(places[source]), canvas.pixels(places[target])
-    across = np.array([start[1] - end[1], end[0] - start[0]])
-    control = (start + end) / 2 + 2 * BEND * across
-    t = np.linspace(0, 1, 120)[:, None]
-    curve = (1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end
-    head = 7 + 1.6 * width
-    left = np.linalg.norm(curve - start, axis=1) > sizes[source] / 2 + 2
-    tip_zone = np.linalg.norm(curve - end, axis=1) > sizes[target] / 2 + 2
-    outside = np.flatnonzero(left & tip_zone)
-    if len(outside) < 3:  # the nodes touch: a bare head between them
-        outside = np.array([58, 60, 62])
-    tip = curve[outside[-1]]
-    base = outside[np.linalg.norm(curve[outside] - tip, axis=1) >= head]
-    base = base[-1] if len(base) else outside[0]
-    along = tip - curve[base]
-    along /= np.linalg.norm(along) or 1.0
-    normal = np.array([-along[1], along[0]])
-    foot = tip - head * along
-    wings = np.array([tip, foot + 0.5 * head * normal, foot - 0.5 * head * normal])
-    shaft = np.vstack([curve[outside[0] : base + 1], foot])
-    return canvas.data(shaft), canvas.data(wings), canvas.data(curve[60])
+    for row, width in zip(arrows.itertuples(), _widths(arrows["rate"].to_numpy()), strict=True):
+        colour, ends = colours[network.states[row.j]], [row.j, row.i]
+        shaft, head, curve = arrow(*places[ends], sizes[ends] / 2, width)
+        text = f"1 / {time_text(row.time, network.time_unit)}"
+        interval = _times(row, network.time_unit)
+        tip = f"{network.names[row.j]} to {network.names[row.i]}: {text}" + f", {interval}" * bool(interval)
+        shafts.append(sheet.line(*canvas.data(shaft).T, colour, width, tip))
+        heads.append(drawing.area(*canvas.data(head).T, colour, 1.0))
+        place = free.find(curve, text)
+        if place is not None:
+            labels.append(
+                sheet.word(*canvas.data(place), text, drawing.ink(dark), size="10pt", ground=ground)
+            )
+    return shafts, heads, labels
 
 
 def _widths(rates):
@@ -186,20 +150,11 @@ def _times(row, unit):
 
 def _underlay(network, dark):
     """The free energy in grey: darker (in a dark room lighter) where it is low."""
-    surface = network.surface
-    if surface is None:
-        (left, right), (bottom, top) = network.limits
-        empty = np.full((2, 2), np.nan)
-        surface = xr.DataArray(empty, dims=("y", "x"), coords={"y": [bottom, top], "x": [left, right]})
-    highest = float(np.nanmax(surface)) if np.isfinite(surface).any() else 1.0
-    scaled = surface / (highest or 1.0)
-    greys = ["#565b61", "#2c2f33"] if dark else ["#c3c7cc", "#f1f3f4"]
-    return hv.Image((scaled["x"].values, scaled["y"].values, scaled.values), drawing.AXES, "F").opts(
-        cmap=_ramp(*greys),
-        clim=(0.0, 1.0),
-        apply_ranges=False,
-        show_legend=False,
-    )
+    if network.surface is None:
+        return None
+    values = network.surface.values / (float(np.nanmax(network.surface)) or 1.0)
+    greys = _ramp("#565b61", "#2c2f33") if dark else _ramp("#c3c7cc", "#f1f3f4")
+    return network.surface["x"].values, network.surface["y"].values, values, greys
 
 
 def _ramp(first, last, n=24):
@@ -207,31 +162,24 @@ def _ramp(first, last, n=24):
     return ["#" + "".join(f"{round(v):02x}" for v in a + (b - a) * k / (n - 1)) for k in range(n)]
 
 
-def _ground(dark):
-    return {
-        "background_fill_color": "#202124" if dark else "#ffffff",
-        "background_fill_alpha": 0.75,
-        "border_radius": 4,
-    }
-
-
-def _nodes(network, colours, sizes, selected, dark):
+def _nodes(network, places, colours, sizes, selected, dark):
     rows = []
     for i, state in enumerate(network.states):
         rim = drawing.ink(dark) if state == selected else colours[state]
-        share = f"{100 * network.populations[i]:.3g} %"
-        rows.append((*network.places[i], colours[state], sizes[i], rim, network.names[i], share))
-    tooltips = [("state", "@state"), ("population", "@population")]
-    nodes = drawing.dots(rows, about=("state", "population"), tooltips=tooltips)
-    return nodes.opts(line_width=4)
+        tip = f"{network.names[i]}: {100 * network.populations[i]:.3g} % of the frames"
+        rows.append(sheet.dot(*places[i], colours[state], sizes[i], rim, tip))
+    return rows
 
 
-def _names(network, canvas, sizes, dark):
-    """Above each node, or below where it lies near the top."""
-    rows, height = [], canvas.pixels([network.limits[0][1], network.limits[1][1]])[1]
-    for i, name in enumerate(network.names):
-        x, y = canvas.pixels(network.places[i])
-        shift = sizes[i] / 2 + 12
-        place = canvas.data(np.array([x, y + shift if y + shift + 10 < height else y - shift]))
-        rows.append((*place, name, drawing.ink(dark)))
-    return drawing.words(rows, size="12pt", style="bold")
+def _names(network, places, sizes, colours, canvas, dark):
+    """(place, name, colour) in each node; long ones above it, or below where it lies near the top."""
+    rows = []
+    for state, name, (x, y), size in zip(network.states, network.names, places, sizes, strict=True):
+        short = name.removeprefix("state ")
+        if len(short) * LETTER < size:
+            rows.append(((x, y), short, drawing.ink_on(colours[state])))
+        else:
+            shift = size / 2 + 12
+            y = y + shift if y + shift + 10 < canvas.size[1] else y - shift
+            rows.append(((x, y), name, drawing.ink(dark)))
+    return rows

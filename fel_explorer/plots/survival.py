@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from fel_explorer.plots import drawing
+from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.quantities import axis_label, interval_text, time_text
 from fel_explorer.plots.registry import register
 
@@ -74,19 +74,16 @@ def plot_survival(curves: Sequence[Survival], *, time_unit="ps", dark=False):
         x = np.repeat(time, 2)[1:]
         alive, low, high = (np.repeat(np.maximum(c, LOWEST / 10), 2)[:-1] for c in (alive, low, high))
         bands.append(drawing.band(x, low, high, one.colour))
-        steps.append(drawing.line(x, alive, one.colour, 2.5))
+        steps.append(sheet.line(x, alive, one.colour, 2.5))
         end = min(limits[0][1], -one.mean_lifetime * np.log(LOWEST / 10))
         t = np.linspace(0, end, 60)
-        fits.append(drawing.line(t, np.exp(-t / one.mean_lifetime), drawing.ink(dark), 1.5))
+        fits.append(sheet.line(t, np.exp(-t / one.mean_lifetime), drawing.ink(dark), 1.5))
         legend.append((_described(one, time_unit), one.colour))
-    layers = [
-        drawing.areas(bands),
-        drawing.lines(steps),
-        drawing.lines(fits, dash="dashed"),
-        drawing.words(_legend(legend, limits, dark), align="right", size="11pt"),
-    ]
     labels = (axis_label("time since entering the state", time_unit), "share still there")
-    return drawing.figure(layers, limits=limits, labels=labels, logy=True, yformatter="%g")
+    page = sheet.Sheet(limits, labels, log=(False, True))
+    page.areas, page.lines, page.dashes = bands, steps, fits
+    page.words = _legend(legend, limits, dark)
+    return page.overlay()
 
 
 def _limits(curves):
@@ -108,4 +105,7 @@ def _legend(rows, limits, dark):
     (_, right), (bottom, top) = limits
     rows = [*rows, ("dashed: exponential", drawing.faint(dark))] if rows else []
     places = [bottom * (top / bottom) ** (0.93 - 0.095 * i) for i in range(len(rows))]
-    return [(0.985 * right, y, text, colour) for y, (text, colour) in zip(places, rows, strict=True)]
+    return [
+        sheet.word(0.985 * right, y, text, colour, align="right")
+        for y, (text, colour) in zip(places, rows, strict=True)
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from fel_explorer.plots import drawing
+from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.quantities import axis_label, time_text
 from fel_explorer.plots.registry import register
@@ -24,7 +24,7 @@ def _example_timescales(draw, rng, **theme):
 def plot_implied_timescales(table: xr.Dataset, *, time_unit="ps", lag_time=None, dark=False):
     """Time scales with intervals from `kinetics.implied_timescales`; none is resolved below the lag (grey).
 
-    ``lag_time`` is marked by a dotted line.
+    ``lag_time`` is marked by a dashed line.
     """
     lags = table["lag_time"].values
     colours = state_colours(range(table.sizes["process"]), dark=dark)
@@ -41,26 +41,22 @@ def plot_implied_timescales(table: xr.Dataset, *, time_unit="ps", lag_time=None,
             continue
         low, high = (np.where(np.isfinite(v := one[n].values[known]), v, y) for n in ("lower", "upper"))
         bands.append(drawing.band(x, np.maximum(low, bottom / 10), high, colour))
-        curves.append(drawing.line(x, y, colour, 2.5))
-        points += [(a, b, colour, 7, colour) for a, b in zip(x, y, strict=True)]
-    mark = [drawing.line([lag_time] * 2, [bottom, top], drawing.ink(dark), 1.5)] if lag_time else []
-    note = [(right, right**0.5 * bottom**0.5, "faster than the lag ", drawing.faint(dark))]
-    layers = [
-        drawing.areas([*shaded, *bands]),
-        drawing.lines(curves),
-        drawing.lines(mark, dash="dotted"),
-        drawing.dots(points),
-        drawing.words(note, align="right"),
-    ]
+        curves.append(sheet.line(x, y, colour, 2.5))
+        points += [sheet.dot(a, b, colour, 7) for a, b in zip(x, y, strict=True)]
+    mark = [sheet.line([lag_time] * 2, [bottom, top], drawing.ink(dark), 1.5)] if lag_time else []
     labels = (axis_label("lag time", time_unit), axis_label("implied time scale", time_unit))
-    formats = {"xformatter": "%g", "yformatter": "%g"}
-    return drawing.figure(layers, limits=limits, labels=labels, logx=True, logy=True, **formats)
+    page = sheet.Sheet(limits, labels, log=(True, True))
+    page.areas, page.lines, page.dashes, page.dots = [*shaded, *bands], curves, mark, points
+    place = (right, np.sqrt(right * bottom))
+    page.words = [sheet.word(*place, "faster than the lag ", drawing.faint(dark), align="right")]
+    return page.overlay()
 
 
 def _limits(lags, table):
     left, right = lags.min() / 1.1, lags.max() * 1.1
-    highest = np.nanmax([table["upper"].max(), table["timescale"].max(), 1.5 * right])
-    lowest = np.nanmin([table["timescale"].min(), left])
+    known = table["timescale"].values
+    highest = np.nanmax([table["upper"].max(), *known[np.isfinite(known)], 1.5 * right])
+    lowest = np.nanmin([*known[np.isfinite(known)], left])
     return (float(left), float(right)), (float(lowest / 1.5), float(highest * 1.5))
 
 
@@ -79,27 +75,21 @@ def plot_spectrum(spectrum: xr.Dataset, *, time_unit="ps", max_processes=12, dar
     """
     values, low, high = (spectrum[n].values[:max_processes] for n in ("timescale", "lower", "upper"))
     low, high = np.where(np.isfinite(low), low, values), np.where(np.isfinite(high), high, values)
-    bottom, top = float(low.min() / 3), float(high.max() * 4)
+    bottom, top = float(low.min(initial=3.0) / 3), float(high.max(initial=3.0) * 4)
     colour, bars, whiskers, words = state_colours([0], dark=dark)[0], [], [], []
     for place, (value, a, b) in enumerate(zip(values, low, high, strict=True), 1):
         x = [place - 0.33, place + 0.33, place + 0.33, place - 0.33]
         bars.append(drawing.area(x, [bottom / 10, bottom / 10, value, value], colour, 0.75))
-        whiskers.append(drawing.line([place, place], [a, b], drawing.ink(dark), 2.0))
-        words.append((place, b * (top / bottom) ** 0.05, time_text(value, time_unit), drawing.ink(dark)))
+        whiskers.append(sheet.line([place, place], [a, b], drawing.ink(dark), 2.0))
+        above = b * (top / bottom) ** 0.05
+        words.append(sheet.word(place, above, time_text(value, time_unit), drawing.ink(dark)))
     marks, notes = _gap(values, (bottom, top), dark)
-    layers = [
-        drawing.areas(bars),
-        drawing.lines(whiskers),
-        drawing.lines(marks, dash="dashed"),
-        drawing.words(words),
-        drawing.words(notes, align="left", style="italic"),
-    ]
     limits = (0.4, len(values) + max(1.0, 0.14 * len(values)) + 0.3), (bottom, top)
     labels = ("process, slowest first", axis_label("time scale", time_unit))
     ticks = [(place, str(place)) for place in range(1, len(values) + 1)]
-    return drawing.figure(
-        layers, limits=limits, labels=labels, logy=True, yformatter="%g", more_hooks=[drawing.ticks(ticks)]
-    )
+    page = sheet.Sheet(limits, labels, log=(False, True), ticks={0: ticks})
+    page.areas, page.lines, page.dashes, page.words = bars, whiskers, marks, [*words, *notes]
+    return page.overlay()
 
 
 def _gap(values, limits, dark):
@@ -111,6 +101,8 @@ def _gap(values, limits, dark):
     if ratios.max() < GAP:
         return [], []
     bottom, top = limits
-    line = drawing.line([slow + 0.5] * 2, [bottom, top], drawing.faint(dark), 1.5)
+    line = sheet.line([slow + 0.5] * 2, [bottom, top], drawing.faint(dark), 1.5)
     place = bottom * (top / bottom) ** 0.93
-    return [line], [(slow + 0.55, place, f"gap: {ratios.max():.2g} times slower", drawing.faint(dark))]
+    about = {"align": "left", "style": "italic"}
+    text = f"gap: {ratios.max():.2g} times slower"
+    return [line], [sheet.word(slow + 0.55, place, text, drawing.faint(dark), **about)]

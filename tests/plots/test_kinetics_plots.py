@@ -17,7 +17,9 @@ from fel_explorer.plots import (
     plot_survival,
     survival_table,
 )
+from fel_explorer.plots.arrangement import Labels, spread
 from fel_explorer.plots.quantities import axis_label, interval_text, time_text
+from fel_explorer.plots.sheet import linear_ticks, log_ticks
 
 hv.extension("bokeh")
 
@@ -48,22 +50,22 @@ def test_survival_starts_at_one_and_the_fit_is_a_straight_line_on_the_log_axis(c
     one = survival_of(chain, 0)
     plot = plot_survival([one])
     steps, fit = drawn(plot, hv.Contours)[0], drawn(plot, hv.Contours, 1)[0]
-    assert (steps["x"][0], steps["y"][0]) == (0, 1)
+    assert (steps["x"][0], steps["y"][0]) == (0, 0)  # a share of one, as a logarithm
     middle = np.searchsorted(steps["x"], 20.0)
-    assert steps["y"][middle] == pytest.approx(0.95**20, abs=0.05)
-    slope = np.diff(np.log(fit["y"])) / np.diff(fit["x"])
+    assert 10 ** steps["y"][middle] == pytest.approx(0.95**20, abs=0.05)
+    slope = np.log(10) * np.diff(fit["y"]) / np.diff(fit["x"])
     assert_allclose(slope, -1 / one.mean_lifetime, rtol=1e-6)
     words = list(drawn(plot, hv.Labels)["text"])
     assert words[0].startswith("A: 1") or words[0].startswith("A: 2")
     assert " to " in words[0] and words[-1] == "dashed: exponential"
-    assert hv.render(plot).y_scale.__class__.__name__ == "LogScale"
+    assert hv.render(plot).yaxis[0].major_label_overrides[-1.0] == "0.1"
 
 
 def test_survival_of_nobody_draws_an_empty_frame():
     empty = kinetics.survival(kinetics.dwells(np.zeros(10, int)).of(0))
     plot = plot_survival([Survival("A", "#0072b2", empty, np.inf, 10.0, np.inf)])
     assert len(drawn(plot, hv.Contours)) == 0
-    assert hv.render(plot).y_range.start > 0
+    assert np.isfinite(hv.render(plot).y_range.start)
 
 
 def test_survival_table_holds_every_curve_with_its_exponential(chain):
@@ -86,23 +88,22 @@ def test_implied_timescales_leave_out_what_is_unknown_and_grey_what_is_too_fast(
     plot = plot_implied_timescales(table, lag_time=5.0)
     curves = drawn(plot, hv.Contours)
     assert [len(curve["x"]) for curve in curves] == [3, 1]
-    assert_allclose(curves[0]["y"], [50, 60, 62])
+    assert_allclose(10 ** curves[0]["y"], [50, 60, 62])
     grey = drawn(plot, hv.Polygons)[0]
-    upper_edge = grey["y"][:50][::-1] if grey["y"][0] > grey["y"][-1] else grey["y"][50:]
-    assert_allclose(np.sort(upper_edge), np.sort(grey["x"][:50]))
-    assert drawn(plot, hv.Contours, 1)[0]["x"].tolist() == [5, 5]
+    assert_allclose(grey["y"][50:], grey["x"][50:])  # its upper edge: as slow as the lag
+    assert_allclose(10 ** drawn(plot, hv.Contours, 1)[0]["x"], [5, 5])
 
 
 def test_ck_plot_compares_predictions_with_estimates_state_by_state(chain):
     test = kinetics.ck_test(chain, 2.0, n_bootstraps=5)
     plot = plot_ck_test(test, {0: "fast", 1: "slow"})
-    lines, points = drawn(plot, hv.Contours), drawn(plot, hv.Points)
+    lines, points = drawn(plot, hv.Contours)[:2], drawn(plot, hv.Points)
     stays = test["predicted"].sel({"from": 1, "to": 1}).values
     assert_allclose(lines[1]["y"], [1, *stays])
     assert_allclose(points["y"].to_numpy(float)[4:], test["estimated"].sel({"from": 1, "to": 1}))
     assert list(drawn(plot, hv.Labels)["text"]) == ["fast", "slow"]
     assert lines[0]["x"].max() < lines[1]["x"].min()
-    assert len(drawn(plot_ck_test(test, {}, states=[1]), hv.Contours)) == 1
+    assert list(drawn(plot_ck_test(test, {1: "slow"}, states=[1]), hv.Labels)["text"]) == ["slow"]
 
 
 def test_spectrum_marks_the_gap_only_where_there_is_one():
@@ -111,10 +112,10 @@ def test_spectrum_marks_the_gap_only_where_there_is_one():
         return xr.Dataset({name: ("process", values) for name in ("timescale", "lower", "upper")})
 
     marked = plot_spectrum(spectrum([900.0, 60.0, 40.0]))
-    assert list(drawn(marked, hv.Labels, 1)["text"]) == ["gap: 15 times slower"]
+    assert list(drawn(marked, hv.Labels)["text"]) == ["900 ps", "60 ps", "40 ps", "gap: 15 times slower"]
     assert drawn(marked, hv.Contours, 1)[0]["x"].tolist() == [1.5, 1.5]
-    assert list(drawn(marked, hv.Labels)["text"]) == ["900 ps", "60 ps", "40 ps"]
-    assert len(drawn(plot_spectrum(spectrum([50.0, 40.0, 30.0])), hv.Labels, 1)) == 0
+    smooth = plot_spectrum(spectrum([50.0, 40.0, 30.0]))
+    assert list(drawn(smooth, hv.Labels)["text"]) == ["50 ps", "40 ps", "30 ps"]
 
 
 @pytest.fixture
@@ -138,12 +139,20 @@ def network():
     )
 
 
+def arrows_of(plot):
+    """{"A to B": row}."""
+    return {row["tip"].split(":")[0]: row for row in drawn(plot, hv.Contours)}
+
+
 def test_network_draws_only_significant_rates_with_their_times(network):
     plot = plot_network(network)
-    arrows = {row["pathway"]: row for row in drawn(plot, hv.Contours)}
+    arrows = arrows_of(plot)
     assert set(arrows) == {"A to B", "B to A", "B to C", "C to B"}
-    assert arrows["A to B"]["rate"] == "1 / 50 ps" and arrows["A to B"]["interval"] == "25 to 100 ps"
+    assert arrows["A to B"]["tip"] == "A to B: 1 / 50 ps, 25 to 100 ps"
     assert arrows["B to C"]["width"] > arrows["A to B"]["width"] > arrows["B to A"]["width"]
+    assert {"1 / 50 ps", "1 / 100 ps", "1 / 25 ps", "1 / 20 ps", "A", "B", "C"} == set(
+        drawn(plot, hv.Labels)["text"]
+    )
     table = network.arrows()
     assert_allclose(table["flux"].max(), 0.015)
     assert table["flux"].is_monotonic_decreasing
@@ -151,13 +160,13 @@ def test_network_draws_only_significant_rates_with_their_times(network):
 
 def test_opposite_arrows_bend_apart_and_end_at_the_rims(network):
     plot = plot_network(network, shape=(690, 670))  # 600 x 600 pixels of frame
-    arrows = {row["pathway"]: row for row in drawn(plot, hv.Contours)}
+    arrows = arrows_of(plot)
     there, back = arrows["A to B"], arrows["B to A"]
     assert (there["y"][1:-1] > 0.2).all() and (back["y"][1:-1] < 0.2).all()
     radius = (18 + 38 * np.sqrt(0.6)) / 2 / 600
     start = np.hypot(there["x"][0] - 0.2, there["y"][0] - 0.2)
     assert radius < start < radius + 0.02
-    heads = drawn(plot, hv.Polygons)
+    heads = drawn(plot, hv.Polygons, 1)
     tips = np.array([[head["x"][0], head["y"][0]] for head in heads])
     to_b = np.hypot(*(tips - [0.8, 0.2]).T).min()
     assert to_b == pytest.approx((18 + 38 * np.sqrt(0.3)) / 2 / 600, abs=0.02)
@@ -168,6 +177,32 @@ def test_nodes_grow_with_population_and_the_selected_one_is_ringed(network):
     area = (nodes["size"].to_numpy(float) - 18) ** 2
     assert_allclose(area / area[0], [1, 0.5, 1 / 6])
     assert list(nodes["rim"] == nodes["colour"]) == [True, False, True]
+
+
+def test_nodes_that_would_touch_move_apart_and_stay_inside():
+    sizes, frame = np.array([40.0, 40.0, 30.0]), np.array([600.0, 200.0])
+    places = spread([[300, 190], [300, 190], [20, 20]], sizes, frame)
+    distance = np.linalg.norm(places[0] - places[1])
+    assert distance > 60
+    assert_allclose(places[2], [20, 20], atol=0.2)
+    assert (places >= sizes[:, None] / 2 - 0.1).all() and (places <= frame - sizes[:, None] / 2 + 0.1).all()
+
+
+def test_labels_avoid_nodes_and_each_other():
+    labels, curve = (
+        Labels([(100.0, 50.0)], [20.0]),
+        np.column_stack([np.linspace(0, 200, 101), np.full(101, 50.0)]),
+    )
+    first, second = labels.find(curve, "1 / 5"), labels.find(curve, "1 / 6")
+    assert abs(first[0] - 100) > 10 + 17 and abs(first[0] - second[0]) > 35
+    crowded = Labels([(100.0, 50.0)], [400.0])
+    assert crowded.find(curve, "1 / 5") is None
+
+
+def test_ticks_are_round_numbers_within_the_axis():
+    assert [word for _, word in linear_ticks((-0.52, 0.41))] == ["-0.4", "-0.2", "0", "0.2", "0.4"]
+    assert log_ticks((0.0, 3.0)) == [(0.0, "1"), (1.0, "10"), (2.0, "100"), (3.0, "1,000")]
+    assert [word for _, word in log_ticks((0.2, 1.1))] == ["2", "5", "10"]
 
 
 def test_times_are_written_in_the_unit_that_suits_them():

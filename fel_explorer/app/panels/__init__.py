@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "data": ["DataPanel"],
         "features": ["FeaturesPanel"],
+        "insight": ["InsightPanel"],
         "map": ["MapPanel"],
         "model": ["ModelPanel"],
         "selection": ["SelectionPanel"],

@@ -1,0 +1,119 @@
+"""A table that sorts by a click on a heading and tells of a click on a row."""
+
+from __future__ import annotations
+
+import param
+from panel.custom import JSComponent
+
+_CSS = """
+:host {height: 100%}
+.fel-table {height: 100%; overflow: auto; font: 14px/1.4 Roboto, "Helvetica Neue", Arial, sans-serif;
+  color: var(--panel-on-surface-color, var(--jp-ui-font-color1, #333))}
+table {width: 100%; border-collapse: collapse; white-space: nowrap}
+thead th {position: sticky; top: 0; z-index: 1; padding: 2px 10px; text-align: left; font-weight: 500;
+  background: var(--panel-surface-color, var(--jp-layout-color1, #fff))}
+th button {all: unset; cursor: pointer; font-size: 12px; opacity: .8; padding: 3px 0}
+th button:hover {opacity: 1}
+button:focus-visible {outline: 2px solid var(--panel-primary-color, currentColor); border-radius: 3px}
+td {padding: 4px 10px; border-top: 1px solid color-mix(in srgb, currentColor 14%, transparent)}
+.number {text-align: right; font-variant-numeric: tabular-nums}
+tbody tr {cursor: pointer}
+tbody tr:hover {background: color-mix(in srgb, currentColor 7%, transparent)}
+tbody tr.chosen {background: color-mix(in srgb, currentColor 13%, transparent)}
+td button {all: unset; cursor: pointer; display: flex; align-items: center; gap: 8px; font-weight: 500}
+.dot {flex: none; width: 11px; height: 11px; border-radius: 50%}
+.less {opacity: .7; font-size: 12px}
+"""
+
+_ESM = """
+function element(tag, className, parent, text = "") {
+  const node = document.createElement(tag)
+  node.className = className
+  node.textContent = text
+  parent.append(node)
+  return node
+}
+
+export function render({model, el}) {
+  el.style.width = el.style.height = "100%"
+  element("style", "", el, model.css)
+  const root = element("div", "fel-table", el)
+  let by = "", falling = true
+
+  function sorted() {
+    const rows = [...model.rows]
+    if (!by) return rows
+    const sign = falling ? -1 : 1
+    return rows.sort((a, b) => {
+      const [x, y] = [a.cells[by].value, b.cells[by].value]
+      if (x === y) return 0
+      if (x === null) return 1
+      if (y === null) return -1
+      return sign * (x < y ? -1 : 1)
+    })
+  }
+
+  function draw() {
+    const place = root.scrollTop
+    root.replaceChildren()
+    const table = element("table", "", root)
+    const head = element("tr", "", element("thead", "", table))
+    for (const column of model.columns) {
+      const cell = element("th", column.number ? "number" : "", head)
+      const mark = by === column.key ? (falling ? " ↓" : " ↑") : ""
+      const button = element("button", "", cell, column.title + mark)
+      button.title = column.about ?? `Sort by ${column.title}`
+      button.onclick = () => {
+        falling = by === column.key ? !falling : Boolean(column.number)
+        by = column.key
+        draw()
+      }
+    }
+    const body = element("tbody", "", table)
+    for (const row of sorted()) {
+      const line = element("tr", row.state === model.chosen ? "chosen" : "", body)
+      line.title = "Select this state"
+      line.onclick = () => model.send_msg({state: row.state})
+      model.columns.forEach((column, index) => {
+        const cell = element("td", column.number ? "number" : "", line)
+        const {text, less, about} = row.cells[column.key]
+        if (about) cell.title = about
+        if (index === 0) {
+          const button = element("button", "", cell)
+          button.type = "button"
+          element("span", "dot", button).style.background = row.colour
+          element("span", "", button, text)
+        } else {
+          cell.textContent = text
+        }
+        if (less) element("span", "less", cell, ` ${less}`)
+      })
+    }
+    root.scrollTop = place
+  }
+
+  model.on(["rows", "columns", "chosen"], draw)
+  draw()
+}
+"""
+
+
+class SortableTable(JSComponent):
+    """Rows ``{"state", "colour", "cells": {key: {"text", "value", "less", "about"}}}``.
+
+    ``text`` is shown, with ``less`` behind it in small print; ``value`` is sorted by, None last; ``about`` is
+    a tooltip.  Columns ``{"key", "title", "number", "about"}``; the first one carries the colour.
+    """
+
+    rows = param.List([], doc="What is listed, in order until the user sorts.")
+    columns = param.List([], doc="From left to right.")
+    chosen = param.Integer(-1, doc="State of the row that is marked; -1 for none.")
+    clicked = param.Event(doc="Fires when a row was clicked; `state` says which.")
+    state = param.Integer(-1, doc="State of the row clicked last.")
+    css = param.String(_CSS, constant=True)
+
+    _esm = _ESM
+
+    def _handle_msg(self, data: dict) -> None:
+        self.state = int(data["state"])
+        self.param.trigger("clicked")

@@ -1,0 +1,46 @@
+"""Where visits to a state end: exit rates counted from the visits themselves."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from fel_explorer.kinetics.lifetimes import dwells, lifetimes
+
+
+def exits(states, *, time_step: float | None = None) -> xr.Dataset:
+    """Exits from each state to each other one.
+
+    The rate to a state is the share of the exits that go there over the mean lifetime of `lifetimes`, so that
+    the rates out of a state sum to one over its lifetime.  These are counts of what was seen, recrossings
+    included; `CoarseMasterEquation` tells which of them are real.
+
+    Parameters
+    ----------
+    states
+        ``predict(data)``'s result, an int array (frame,), or a list of them, one per trajectory.
+    time_step
+        Time between frames; read from the result's coordinates by default.
+
+    Returns
+    -------
+    Dataset (from, to) with ``n_exits``, ``share`` (nan without any exit) and ``rate`` (1 / unit of time).
+    """
+    visits = dwells(states, time_step=time_step)
+    table = lifetimes(states, time_step=time_step)
+    names = table["state"].values
+    # a complete visit is followed by another one, in the same trajectory
+    at = np.flatnonzero(visits.complete)
+    source, target = visits.state[at], visits.state[at + 1]
+    known = (source >= 0) & (target >= 0)
+    place = np.searchsorted(names, source[known]), np.searchsorted(names, target[known])
+    counts = np.zeros((len(names), len(names)), int)
+    np.add.at(counts, place, 1)
+    with np.errstate(invalid="ignore"):
+        share = counts / counts.sum(1, keepdims=True)
+    rate = np.nan_to_num(share) / table["mean_lifetime"].values[:, None]
+    dims = ("from", "to")
+    return xr.Dataset(
+        {"n_exits": (dims, counts), "share": (dims, share), "rate": (dims, rate)},
+        coords={"from": names, "to": names},
+    )

@@ -1,0 +1,101 @@
+"""Where nodes, arrows and their labels go on the screen: all in pixels, as overlap is a matter of pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+MARGINS = (90, 70)  # screen pixels of a plot that its axes and their labels take
+BEND = 0.16  # of an arrow's length: both directions are seen
+MAX_BEND = 34  # pixels
+GAP = 46  # between the rims of two nodes, for arrows to be seen
+ROUNDS = 200
+LETTER, LINE = 7, 18  # size of a letter of a label
+
+
+class Canvas:
+    """Data coordinates to screen pixels and back, for a plot of ``shape`` pixels between ``limits``."""
+
+    def __init__(self, limits, shape):
+        self.origin = np.array([limits[0][0], limits[1][0]])
+        self.size = np.maximum(np.subtract(shape, MARGINS), 50)
+        self.scale = self.size / (np.array([limits[0][1], limits[1][1]]) - self.origin)
+
+    def pixels(self, xy):
+        return (np.asarray(xy, float) - self.origin) * self.scale
+
+    def data(self, pixels):
+        return np.asarray(pixels) / self.scale + self.origin
+
+
+def spread(places, sizes, frame) -> np.ndarray:
+    """``places`` (node, 2) moved apart where nodes of diameters ``sizes`` would touch, within ``frame``."""
+    places, radii = np.array(places, float), np.asarray(sizes) / 2
+    if len(places) < 2:
+        return places
+    least = radii[:, None] + radii[None] + min(GAP, np.min(frame) / (2 * len(places)))
+    np.fill_diagonal(least, 0)
+    # where nodes lie on one another the direction is a matter of choice
+    places += 0.1 * np.column_stack([np.cos(np.arange(len(places))), np.sin(np.arange(len(places)))])
+    room = np.maximum(np.asarray(frame) - radii[:, None], radii[:, None] + 1)
+    for _ in range(ROUNDS):
+        apart = places[:, None] - places[None]
+        distance = np.linalg.norm(apart, axis=2) + np.eye(len(places))
+        push = np.maximum(least - distance, 0) / distance
+        np.fill_diagonal(push, 0)
+        if not (push > 1e-3).any():
+            break
+        places = places + 0.25 * (push[:, :, None] * apart).sum(axis=1)
+        places = np.clip(places, radii[:, None], room)
+    return places
+
+
+def arrow(start, end, radii, width):
+    """An arrow bent to the left from ``start`` to ``end``, cut at the ``radii`` of both nodes.
+
+    Returns
+    -------
+    shaft, head, curve
+        (point, 2) from rim to foot, (3, 2) tip and wings, (point, 2) the whole curve for labels.
+    """
+    across = np.array([start[1] - end[1], end[0] - start[0]])
+    bend = min(BEND, MAX_BEND / max(np.linalg.norm(across), 1.0))
+    control = (start + end) / 2 + 2 * bend * across
+    t = np.linspace(0, 1, 121)[:, None]
+    curve = (1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end
+    outside = np.linalg.norm(curve - start, axis=1) > radii[0] + 2
+    outside &= np.linalg.norm(curve - end, axis=1) > radii[1] + 2
+    inner = np.flatnonzero(outside)
+    if len(inner) < 3:  # the nodes touch: a bare head between them
+        inner = np.array([58, 60, 62])
+    size, tip = 7 + 1.6 * width, curve[inner[-1]]
+    before = inner[np.linalg.norm(curve[inner] - tip, axis=1) >= size]
+    base = before[-1] if len(before) else inner[0]
+    along = (tip - curve[base]) / (np.linalg.norm(tip - curve[base]) or 1.0)
+    foot, normal = tip - size * along, np.array([-along[1], along[0]])
+    wings = np.array([tip, foot + 0.5 * size * normal, foot - 0.5 * size * normal])
+    return np.vstack([curve[inner[0] : base + 1], foot]), wings, curve
+
+
+class Labels:
+    """Places for labels that cover neither nodes nor each other."""
+
+    def __init__(self, places, sizes):
+        self._boxes = [(x, y, size / 2, size / 2) for (x, y), size in zip(places, sizes, strict=True)]
+
+    def take(self, place, text: str) -> None:
+        """Say that ``text`` stands at ``place``."""
+        self._boxes.append((*place, LETTER * len(text) / 2 + 2, LINE / 2))
+
+    def find(self, curve, text: str):
+        """A free place for ``text`` on ``curve``, as near its middle as can be; None if there is none."""
+        for part in (0.5, 0.42, 0.58, 0.34, 0.66, 0.27, 0.73):
+            place = curve[round(part * (len(curve) - 1))]
+            if self._is_free(*place, LETTER * len(text) / 2, LINE / 2):
+                self.take(place, text)
+                return place
+        return None
+
+    def _is_free(self, x, y, half_width, half_height):
+        return not any(
+            abs(x - a) < half_width + w and abs(y - b) < half_height + h for a, b, w, h in self._boxes
+        )

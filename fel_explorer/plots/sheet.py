@@ -1,0 +1,156 @@
+"""The sheet that the plots of kinetics are drawn on: an image, areas, lines, dots and words.
+
+Every plot on it has the same layers in the same order, on linear axes (logarithms are taken here): one
+DynamicMap can show one plot after the other, and a page needs one Bokeh figure instead of many, each of which
+costs a fifth of a second at its opening.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import holoviews as hv
+import numpy as np
+
+from fel_explorer.plots import drawing, hooks
+from fel_explorer.plots.drawing import AXES, FAR, UNSEEN
+from fel_explorer.plots.style import FRAME
+
+TIP = {"about": ("tip",), "tooltips": "@tip"}
+
+
+def line(x, y, colour: str, width=2.0, tip="") -> dict:
+    """A curve; ``tip`` is told when it is hovered."""
+    return drawing.line(x, y, colour, width, tip=tip)
+
+
+def dot(x, y, colour: str, size=8.0, rim="", tip="") -> dict:
+    """A disc of diameter ``size`` in pixels with a ``rim`` of another colour."""
+    return {"x": x, "y": y, "colour": colour, "size": size, "rim": rim or colour, "tip": tip}
+
+
+def word(x, y, text: str, colour: str, *, align="center", size="11pt", style="normal", ground="") -> dict:
+    """Text at a point, on a ``ground`` of a colour or on none."""
+    about = {"align": align, "size": size, "style": style, "ground": ground or UNSEEN[0]}
+    return {"x": x, "y": y, "text": text, "colour": colour, **about}
+
+
+@dataclass
+class Sheet:
+    """What is drawn, from below to above; rows are made by the functions of this module.
+
+    Attributes
+    ----------
+    limits, labels
+        ((left, right), (bottom, top)) and labels of the axes.
+    image
+        (x, y, values between 0 and 1, colours), or None.
+    log
+        Whether the x and the y axis are logarithmic.
+    ticks
+        {0 or 1: [(place, word)]} for an axis with ticks of its own.
+    """
+
+    limits: tuple
+    labels: tuple[str, str]
+    image: tuple | None = None
+    areas: list = field(default_factory=list)
+    lines: list = field(default_factory=list)
+    dashes: list = field(default_factory=list)
+    heads: list = field(default_factory=list)
+    dots: list = field(default_factory=list)
+    words: list = field(default_factory=list)
+    log: tuple[bool, bool] = (False, False)
+    ticks: dict = field(default_factory=dict)
+
+    def overlay(self) -> hv.Overlay:
+        """The HoloViews overlay."""
+        limits = tuple(self._scaled(values, axis) for axis, values in enumerate(self.limits))
+        limits = tuple((float(low), float(high)) for low, high in limits)
+        usual = [log_ticks if log else linear_ticks for log in self.log]
+        marks = [self.ticks.get(axis) or usual[axis](limits[axis]) for axis in (0, 1)]
+        layers = [
+            _image(self.image, limits),
+            drawing.areas(self._rows(self.areas)),
+            _with_tips(drawing.lines(self._rows(self.lines), **TIP)),
+            _with_tips(drawing.lines(self._rows(self.dashes), dash="dashed", **TIP)),
+            drawing.areas(self._rows(self.heads)),
+            _with_tips(drawing.dots([tuple(r.values()) for r in self._rows(self.dots)], **TIP)).opts(
+                line_width=2
+            ),
+            _words(self._rows(self.words)),
+        ]
+        return hv.Overlay(layers).opts(
+            xlabel=self.labels[0],
+            ylabel=self.labels[1],
+            xlim=limits[0],
+            ylim=limits[1],
+            show_legend=False,
+            toolbar=None,
+            default_tools=[],
+            hooks=[hooks.axes(limits, self.labels), hooks.ticks(marks), hooks.font_sizes],
+            **FRAME,
+        )
+
+    def _scaled(self, values, axis):
+        return np.log10(values) if self.log[axis] else np.asarray(values, float)
+
+    def _rows(self, rows):
+        return [{**row, "x": self._scaled(row["x"], 0), "y": self._scaled(row["y"], 1)} for row in rows]
+
+
+def log_ticks(limits) -> list[tuple[float, str]]:
+    """Decades between the logarithms ``limits``, with 2 and 5 of each where there are less than two."""
+    low, high = limits
+    steps = (1, 2, 5) if high - low < 2 else (1,)
+    values = [
+        step * 10.0**power for power in range(int(np.floor(low)), int(np.ceil(high)) + 1) for step in steps
+    ]
+    return [
+        (float(np.log10(v)), f"{v:,.6g}" if v < 1e6 else f"{v:.0e}")
+        for v in values
+        if low <= np.log10(v) <= high
+    ]
+
+
+def linear_ticks(limits) -> list[tuple[float, str]]:
+    """Some five round numbers between ``limits``."""
+    span = limits[1] - limits[0]
+    power = 10.0 ** np.floor(np.log10(span / 5))
+    step = power * min((1, 2, 5, 10), key=lambda factor: abs(span / (factor * power) - 5))
+    first, last = int(np.ceil(limits[0] / step)), int(np.floor(limits[1] / step))
+    return [(n * step, f"{n * step:.6g}") for n in range(first, last + 1)]
+
+
+def _image(image, limits):
+    if image is None:  # a speck that nobody sees: an image of NaNs makes holoviews warn
+        x, y = ([low, low + 1e-6 * (high - low)] for low, high in limits)
+        image = x, y, np.ones((2, 2)), ["#00000000", "#00000000"]
+    x, y, values, colours = image
+    return hv.Image((x, y, values), AXES, "value").opts(
+        cmap=list(colours), clim=(0.0, 1.0), apply_ranges=False, show_legend=False
+    )
+
+
+def _with_tips(element):
+    """No tooltip where there is nothing to tell."""
+    return element.opts(hooks=[hooks.hover_only_with_words("tip")])
+
+
+def _words(rows):
+    unseen = [
+        word(FAR[0], FAR[0], "", UNSEEN[0]),
+        word(FAR[0], FAR[0], "", UNSEEN[1], align="left", size="1pt", style="bold", ground=UNSEEN[1]),
+    ]
+    rows = [tuple(row.values()) for row in [*unseen, *rows]]
+    return hv.Labels(rows, AXES, ["text", "colour", "align", "size", "style", "ground"]).opts(
+        text_color="colour",
+        text_align="align",
+        text_font_size="size",
+        text_font_style="style",
+        background_fill_color="ground",
+        text_baseline="middle",
+        border_radius=4,
+        apply_ranges=False,
+        show_legend=False,
+    )

@@ -16,7 +16,6 @@ from fel_explorer.app.evidence import evidence_of, kmeans_evidence, selected_sta
 from fel_explorer.app.jobs import JobManager
 from fel_explorer.app.kinetics_job import default_lag, kinetics_job, lag_times
 from fel_explorer.app.panels import InsightPanel
-from fel_explorer.app.panels.insight import CLOSED, HEIGHT
 from fel_explorer.app.session import Result, Session
 from fel_explorer.data import as_dataset
 
@@ -168,13 +167,13 @@ def test_strip_is_a_hint_until_there_are_states(chain, jobs):
     session = Session(as_dataset([chain[1]]))
     board = Board(session, jobs)
     panel = InsightPanel(session, board)
-    assert not panel.open and panel.layout.height == CLOSED and "such as IDM" in panel._hint.object
+    assert not panel.open and not panel._body.visible and "such as IDM" in panel._hint.object
     session.add_result(Result("PCA 1", None, chain[1]))
     assert not panel.open
     session.add_result(Result("IDM 1", Lagged(), chain[1], np.eye(3)[chain[0]], chain[0]))
-    assert panel.open and panel.layout.height == HEIGHT and len(cells(panel)) == 3
+    assert panel.open and panel._body.visible and len(cells(panel)) == 3
     panel._fold.clicks += 1
-    assert not panel.open
+    assert not panel.open and panel._unfold.visible and not panel._fold.visible
     session.add_result(Result("IDM 2", Lagged(), chain[1], np.eye(3)[chain[0]], chain[0]))
     assert not panel.open  # folded by the user
     panel.view = "evidence"

@@ -20,8 +20,7 @@ hv.Store.set_current_backend("bokeh")  # hv.extension would load a front end fro
 
 Redraw = hv.streams.Stream.define("Redraw", version=0)
 
-HEIGHT = 330  # px, open
-CLOSED = 46  # px: the header alone
+HEADER, BODY = 46, 284  # px
 VIEWS = {"States": "states", "Evidence": "evidence", "Kinetics": "kinetics"}
 HINT = "Train a method with states, such as IDM, to see how long they live and what connects them."
 
@@ -60,18 +59,14 @@ class InsightPanel(Viewer):
             self.param.view, label="", options=VIEWS, size="small", margin=(6, 8)
         )
         self._hint = pmui.Typography(HINT, variant="body2", color="textSecondary", margin=(12, 12))
-        self._fold = pmui.IconButton(
-            icon="expand_more",
-            size="small",
-            margin=(6, 6),
-            description="Fold or open",
-            on_click=self._on_fold,
-        )
+        small = {"size": "small", "margin": (6, 6), "on_click": self._on_fold}
+        self._fold = pmui.IconButton(icon="expand_more", description="Fold", **small)
+        self._unfold = pmui.IconButton(icon="expand_less", description="Open", **small)
         space = pmui.Row(sizing_mode="stretch_width", margin=0)
         exports = [panel.export.layout for panel in self.panels.values()]
         self._header = pmui.Row(
-            self._views, self._hint, space, *exports, self._fold,
-            sizing_mode="stretch_width", height=CLOSED, margin=0,
+            self._views, self._hint, space, *exports, self._fold, self._unfold,
+            sizing_mode="stretch_width", height=HEADER, margin=0,
         )  # fmt: skip
         # one plot for all views: each would take a fifth of a second when the page opens
         self._redraw = Redraw()
@@ -80,10 +75,10 @@ class InsightPanel(Viewer):
         plot = pn.pane.HoloViews(self.figure, sizing_mode="stretch_both", min_height=160, linked_axes=False)
         # in a column, which is what is shown and hidden: a plot takes no change of `visible` (panel 1.9)
         self._plot = pmui.Column(plot, sizing_mode="stretch_both", margin=0)
-        self._body = pmui.Row(*self.panels.values(), self._plot, sizing_mode="stretch_both", margin=0)
-        self.layout = pmui.Column(
-            self._header, self._body, sizing_mode="stretch_width", height=CLOSED, margin=0
-        )
+        # shown and hidden, because a live page does not take another height
+        views = (*self.panels.values(), self._plot)
+        self._body = pmui.Row(*views, sizing_mode="stretch_width", height=BODY, margin=0)
+        self.layout = pmui.Column(self._header, self._body, sizing_mode="stretch_width", margin=0)
         self._views.param.watch(self._on_click, "value")
         for name in ("evidence", "kinetics"):
             self.panels[name].param.watch(self._on_figure, "version")
@@ -93,7 +88,7 @@ class InsightPanel(Viewer):
 
     def _on_result(self, *_):
         has_states = self._has_states()
-        self._views.visible = self._fold.visible = has_states
+        self._views.visible = has_states
         self._hint.visible = not has_states
         self.open = has_states and not self._folded
         self._show()
@@ -109,9 +104,8 @@ class InsightPanel(Viewer):
 
     @param.depends("open", "view", "dark", watch=True)
     def _show(self):
-        self.layout.height = HEIGHT if self.open else CLOSED
-        self._body.visible = self.open
-        self._fold.icon = "expand_more" if self.open else "expand_less"
+        self._body.visible = self._fold.visible = self.open
+        self._unfold.visible = self._has_states() and not self.open
         for name, panel in self.panels.items():
             shown = self.open and name == self.view
             panel.layout.visible = panel.export.layout.visible = shown

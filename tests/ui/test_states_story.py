@@ -1,0 +1,63 @@
+"""What a user learns of the states of a training: table, evidence, kinetics, and a figure for a paper."""
+
+import re
+
+import pandas as pd
+from conftest import wait_for
+from playwright.sync_api import expect
+from test_stories import LOAD, open_demo, train
+
+
+def view(page, name):
+    page.get_by_role("button", name=name, exact=True).click()
+    page.mouse.move(5, 5)  # away from the button, whose tooltip would cover others
+
+
+def save(page, kind, folder):
+    """Click the download button of ``kind`` in the strip of states; returns the file."""
+    with page.expect_download() as download:
+        page.get_by_role("button").filter(has_text=re.compile(f"^{kind}$")).last.click()
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    page.mouse.move(5, 5)
+    return path
+
+
+def test_states_have_lifetimes_evidence_and_kinetics(page, demo, tmp_path):
+    open_demo(page, demo)
+    expect(page.get_by_text("to see how long they live")).to_be_visible()
+    train(page, 300)
+    expect(page.get_by_text("with exponential decay")).to_be_visible(timeout=2 * LOAD)
+    rows = page.locator(".fel-table tbody tr")
+    expect(rows.first).to_contain_text(re.compile(r"\d (ps|ns|fs)"))
+    table = pd.read_csv(save(page, "CSV", tmp_path))
+    assert len(table) == rows.count() and (table["mean_lifetime"] > 0).all()
+
+    name = rows.first.locator("button").inner_text()
+    rows.first.click()
+    expect(page.locator(".fel-table tr.chosen")).to_contain_text(name)
+    view(page, "Evidence")
+    expect(page.locator("strong", has_text="Mean lifetime")).to_be_visible()
+    expect(
+        page.get_by_text(re.compile(r"^(Exponential|Recrosses|Not exponential|Too few exits|Too short)\.$"))
+    ).to_be_visible()
+    assert "share still there" in save(page, "SVG", tmp_path).read_text()
+
+    view(page, "Kinetics")
+    expect(page.get_by_text("Significant rates only")).to_be_visible(timeout=2 * LOAD)
+    page.wait_for_timeout(1000)
+    figures = "() => [...Bokeh.index.query((v) => v.model.type == 'Figure')].map((v) => v.frame.bbox.width)"
+    assert min(wait_for(lambda: page.evaluate(figures), page=page)) > 200
+    stop = page.get_by_role("button", name="Stop", exact=True)
+    wait_for(lambda: not stop.is_visible(), timeout=120, page=page)
+    for title, words in {
+        "Time scales": "Markovian",
+        "CK test": "Largest difference",
+        "Spectrum": "Time scales of the rates",
+    }.items():
+        view(page, title)
+        expect(page.get_by_text(words)).to_be_visible()
+    assert save(page, "PDF", tmp_path).read_bytes().startswith(b"%PDF")
+    page.keyboard.press("t")
+    view(page, "Network")
+    page.wait_for_timeout(1500)

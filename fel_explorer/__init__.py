@@ -28,6 +28,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "KMeans",
             "PCA",
             "PCCA",
+            "SRV",
             "TICA",
             "VAMPNet",
             "list_methods",

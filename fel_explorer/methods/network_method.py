@@ -1,0 +1,201 @@
+"""What methods share that train a network on standardised features: hyperparameters, loop and file."""
+
+from __future__ import annotations
+
+import numpy as np
+import param
+import torch
+from torch import nn
+
+from fel_explorer.data import schema
+from fel_explorer.errors import FelError
+from fel_explorer.methods.base import Method
+from fel_explorer.methods.idm_training import random_generator
+from fel_explorer.training import schedules
+from fel_explorer.training.checkpoint import Checkpoint
+from fel_explorer.training.data import Frames, Scaling, fingerprint
+from fel_explorer.training.loop import Loop, Losses, Settings, threads
+from fel_explorer.training.pairs import Batch, pair_starts, segments_of
+from fel_explorer.training.split import split
+from fel_explorer.training.windows import pair_source
+
+EVALUATION_PAIRS = 10_000  # of each side of the validation
+
+
+class NetworkMethod(Method):
+    """Base of methods whose fit is one run of the training loop; not a method itself.
+
+    A subclass implements `_build`, `_losses`, `_figure_of_merit`, `_describe` and `_transform`, and names in
+    ``fitted`` its attributes that the file holds.
+    """
+
+    fitted: tuple[str, ...] = ()
+
+    n_steps = param.Integer(
+        2000,
+        bounds=(1, 10_000_000),
+        precedence=1.3,
+        label="Training steps",
+        doc="Steps of training at most; it stops earlier when held-out data no longer gain.",
+    )
+    batch_size = param.Integer(
+        2048,
+        bounds=(2, None),
+        precedence=10,
+        label="Batch size",
+        doc="Frames, or pairs of them, in each step.",
+    )
+    learning_rate = param.Number(
+        1e-3,
+        bounds=(0, 1),
+        inclusive_bounds=(False, True),
+        precedence=10.1,
+        label="Learning rate",
+        doc="Step size of the Adam optimizer. Take a smaller one if the loss jumps.",
+    )
+    hidden = param.List(
+        [100, 100],
+        item_type=int,
+        bounds=(0, 10),
+        precedence=10.2,
+        label="Hidden layers",
+        doc="Widths of the network's hidden layers. None makes the method linear.",
+    )
+    validation_fraction = param.Number(
+        0.2,
+        bounds=(0, 0.9),
+        precedence=10.4,
+        label="Validation share",
+        doc="Share of the data held out (whole trajectories, or blocks a lag apart) to stop early by. 0 "
+        "trains on everything for all steps.",
+    )
+    n_threads = param.Integer(
+        1,
+        bounds=(0, 1024),
+        precedence=11,
+        label="CPU threads",
+        doc="Threads for training on the CPU. One is best for small networks; 0 leaves it to torch.",
+    )
+
+    # ---- what a subclass implements
+
+    def _build(self, n_features: int, generator: torch.Generator) -> nn.Module:
+        """The untrained network for ``n_features`` standardised features."""
+        raise NotImplementedError
+
+    def _losses(self, batch: Batch, generator: torch.Generator) -> Losses:
+        """What a training step minimises."""
+        raise NotImplementedError
+
+    def _figure_of_merit(self, training: Batch, held_out: Batch) -> float:
+        """How well what holds for one batch holds for the other; higher is better."""
+        raise NotImplementedError
+
+    def _describe(self, dataset, frames: Frames, lag: int) -> None:
+        """Set the fitted attributes, once the network is trained."""
+
+    def _lag(self, dataset) -> int:
+        """Lag of the pairs that are drawn, in frames; 0 draws frames."""
+        return schema.lag_in_frames(dataset, self.lag_time)
+
+    # ---- the fit
+
+    def _fit(self, dataset, *, device, callback, checkpoint_dir):
+        if any(width < 1 for width in self.hidden):
+            raise FelError(f"hidden={self.hidden}.", "Widths are at least 1.")
+        lag = self._lag(dataset)
+        scaling = Scaling.of(dataset)
+        self._prepare(scaling.to(device), random_generator("cpu", self.seed, 0))
+        self._network.to(device)
+        frames = self._frames(dataset, scaling, device)
+        try:
+            with threads(self.n_threads):
+                self.history = self._train(dataset, frames, lag, callback, checkpoint_dir)
+                with torch.no_grad():
+                    self._describe(dataset, frames, lag)
+        finally:
+            frames.close()
+
+    def _prepare(self, scaling: Scaling, generator: torch.Generator) -> None:
+        """Make everything that `_transform` needs, untrained; also called before a file is read."""
+        self._scaling = scaling
+        self._network = self._build(int(scaling.keep.sum()), generator)
+
+    def _frames(self, dataset, scaling, device) -> Frames:
+        return Frames(dataset, scaling, device)
+
+    def _train(self, dataset, frames, lag, callback, checkpoint_dir):
+        lengths = schema.trajectory_lengths(dataset)
+        training, held_out = segments_of(lengths), None
+        if self.validation_fraction:
+            training, held_out = split(lengths, self.validation_fraction, lag, self.seed)
+        weights = dataset["weight"].values if "weight" in dataset else None
+        source = pair_source(frames, training, lag, exact=True, weights=weights, seed=self.seed)
+        generator = random_generator(frames.device, self.seed, 1)
+        loop = Loop(
+            self._network,
+            lambda step: self._losses(source.at(step).draw(self.batch_size, generator), generator),
+            Settings(
+                self.n_steps,
+                learning_rate=self.learning_rate,
+                rate=lambda step: schedules.cosine(step, self.n_steps, end=0.1, fraction=0.5),
+                validate_every=max(1, self.n_steps // 50),
+                patience=0 if held_out is None else max(1, self.n_steps // 5),
+                message=f"Training {type(self).__name__}",
+            ),
+            generator,
+            validate=None if held_out is None else self._validation(source, training, held_out, lag),
+            callback=callback,
+            checkpoint=self._checkpoint(dataset, checkpoint_dir),
+        )
+        saved = loop.checkpoint.load(frames.device) if loop.checkpoint else None
+        if saved:
+            loop.load_state_dict(saved)
+        return loop.run()
+
+    def _checkpoint(self, dataset, folder):
+        if folder is None:
+            return None
+        return Checkpoint(folder, {**self.hyperparameters(), "data": fingerprint(dataset)})
+
+    def _validation(self, source, training, held_out, lag):
+        """The function of the loop that judges on held-out data, lower is better."""
+        random, batches = np.random.default_rng([self.seed, 2]), []
+        for segments in (training, held_out):
+            starts = pair_starts(segments, lag)
+            chosen = random.choice(starts, min(EVALUATION_PAIRS, len(starts)), replace=False)
+            batches.append(source.fixed(np.sort(chosen), random))
+
+        @torch.no_grad()
+        def validate():
+            return -self._figure_of_merit(*batches)
+
+        return validate
+
+    # ---- the verbs and the file
+
+    def _scaled(self, features):
+        """Standardised features on the network's device."""
+        return self._scaling(features.to(self._scaling.mean.device))
+
+    def _get_arrays(self):
+        arrays = {f"network.{name}": tensor for name, tensor in self._network.state_dict().items()}
+        arrays |= {name: getattr(self._scaling, name) for name in ("mean", "scale", "keep")}
+        return arrays | {name: torch.as_tensor(np.asarray(getattr(self, name))) for name in self.fitted}
+
+    def _set_arrays(self, arrays):
+        self._prepare(Scaling(arrays["mean"], arrays["scale"], arrays["keep"]), torch.Generator())
+        prefix = "network."
+        self._network.load_state_dict(
+            {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+        )
+        for name in self.fitted:
+            value = arrays[name].numpy()
+            setattr(self, name, value if value.ndim else value.item())
+
+
+def frame_weight(dataset, device) -> torch.Tensor:
+    """Weight (frame,) float64 of each frame, 1 where the dataset has none."""
+    if "weight" not in dataset:
+        return torch.ones(dataset.sizes["frame"], dtype=torch.float64, device=device)
+    return torch.as_tensor(dataset["weight"].values, device=device).double()

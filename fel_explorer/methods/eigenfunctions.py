@@ -1,0 +1,268 @@
+"""Eigenfunctions of the generator or the transfer operator by neural networks."""
+
+from __future__ import annotations
+
+import numpy as np
+import param
+import torch
+
+from fel_explorer.data import schema
+from fel_explorer.errors import FelError
+from fel_explorer.methods import eigenfunction_objective as objective
+from fel_explorer.methods.base import register
+from fel_explorer.methods.eigenfunction_nets import EigenfunctionNets
+from fel_explorer.methods.network_method import NetworkMethod, frame_weight
+from fel_explorer.methods.spectral import orient, ritz, ritz_error
+from fel_explorer.training.data import BLOCK
+from fel_explorer.training.loop import Losses
+from fel_explorer.training.pairs import pair_starts, segments_of
+
+
+@register
+class Eigenfunctions(NetworkMethod):
+    """Finds the slowest processes and their rates, by minimising the energy of functions of the features.
+
+    ``operator="transfer"`` compares frames ``lag_time`` apart and takes any features.
+    ``operator="generator"`` needs no lag and no order of frames, only samples of the equilibrium
+    distribution (or weights): it uses gradients, so that the features must be the coordinates of overdamped
+    dynamics, whose diffusion coefficients are given.  Each function is a network of its own.  After the
+    training a Ritz rotation in float64 over all data gives the eigenfunctions: slowest first, mean 0,
+    variance 1, the rare side positive.
+
+    Source: paper 001, "Training task" and "Application to transfer operator"; Zhang, Li and Schuette,
+    J. Comput. Phys. 465, 111377 (2022).
+
+    Attributes
+    ----------
+    eigenvalues_
+        (cv,) rates, in inverse time units, slowest first; for the transfer operator -ln sigma / tau,
+        infinite where its eigenvalue sigma is not positive.
+    eigenvalue_errors_
+        (cv,) standard errors from sampling, by the jackknife over ten stretches of the data.
+    implied_timescales_
+        (cv,) 1 / eigenvalue in the dataset's time unit.
+
+    Example
+    -------
+    >>> data = fel.systems.MullerBrown().simulate(2000, 10)
+    >>> fel.Eigenfunctions(operator="generator", n_dims=1, n_steps=10).fit(data).eigenvalues_.shape
+    (1,)
+    """
+
+    needs_lag = True
+    fitted = ("eigenvalues_", "eigenvalue_errors_", "implied_timescales_")
+
+    operator = param.Selector(
+        default="transfer",
+        objects=["transfer", "generator"],
+        precedence=1,
+        label="Operator",
+        doc="'transfer' compares frames a lag apart, for any features; 'generator' uses gradients, for "
+        "coordinates of overdamped dynamics only, and needs no lag.",
+    )
+    lag_time = param.Number(
+        10.0,
+        bounds=(0, None),
+        inclusive_bounds=(False, True),
+        precedence=1.1,
+        label="Lag time",
+        doc="Of the transfer operator, in the data's time unit (ps for molecules).",
+    )
+    n_dims = param.Integer(
+        3, bounds=(1, 64), precedence=1.2, label="Dimensions", doc="Number of eigenfunctions."
+    )
+    hidden = param.List(
+        [20, 20, 20],
+        item_type=int,
+        bounds=(0, 10),
+        precedence=10.2,
+        label="Hidden layers",
+        doc="Widths of the hidden layers (tanh) of each eigenfunction's network.",
+    )
+    loss = param.Selector(
+        default="resolvent",
+        objects=["resolvent", "penalty"],
+        precedence=10.3,
+        label="Loss",
+        doc="'resolvent' needs no further settings; 'penalty' is the published loss: weighted energies, and "
+        "a penalty that keeps the functions apart.",
+    )
+    omega = param.List(
+        [],
+        item_type=(int, float),
+        precedence=10.5,
+        label="Weights omega",
+        doc="Of the energies in the 'penalty' loss, one for each dimension, not increasing. None: from 1 "
+        "down to 0.6.",
+    )
+    alpha = param.Number(
+        20.0,
+        bounds=(0, None),
+        precedence=10.6,
+        label="Penalty alpha",
+        doc="Of covariances that are not 0 and variances that are not 1, in the 'penalty' loss.",
+    )
+    diffusion = param.List(
+        [1.0],
+        item_type=(int, float),
+        bounds=(1, None),
+        precedence=10.7,
+        label="Diffusion coefficients",
+        doc="For the generator: kT / friction, in squared coordinate per time; one for all coordinates, or "
+        "one each.",
+    )
+
+    # ---- training
+
+    def _lag(self, dataset):
+        if self.loss == "penalty":
+            self._check_omega()
+        if self.operator == "transfer":
+            return schema.lag_in_frames(dataset, self.lag_time)
+        check_coordinates(self, dataset)
+        return 0
+
+    def _check_omega(self):
+        falling = all(a >= b > 0 for a, b in zip(self.omega, self.omega[1:], strict=False))
+        if self.omega and (len(self.omega) != self.n_dims or not falling or self.omega[0] <= 0):
+            raise FelError(
+                f"omega={self.omega} with n_dims={self.n_dims}.",
+                "There is one positive weight for each dimension, and none is larger than the one before.",
+                "Leave it empty for weights from 1 to 0.6.",
+            )
+
+    def _build(self, n_features, generator):
+        return EigenfunctionNets(n_features, self.hidden, self.n_dims, generator)
+
+    def _prepare(self, scaling, generator):
+        super()._prepare(scaling, generator)
+        # until the modes are known, a live map shows the networks' values
+        device = scaling.mean.device
+        self._mean = torch.zeros(self.n_dims, dtype=torch.float64, device=device)
+        self._axes = torch.eye(self.n_dims, dtype=torch.float64, device=device)
+        self._rate = None
+
+    def _forms(self, batch):
+        """E and C of the functions on a batch."""
+        if self.operator == "transfer":
+            values = batch.halves(self._network(batch.frames))
+            return objective.transfer_forms(*values, batch.weight, self.lag_time)
+        frames, _ = batch.halves(batch.frames)
+        values, gradients = self._network.values_and_gradients(frames)
+        gamma = objective.carre_du_champ(gradients, scaled_diffusion(self, self._scaling))
+        return objective.generator_forms(values, gamma, batch.weight)
+
+    def _losses(self, batch, generator):
+        energy, covariance = self._forms(batch)
+        return Losses(self.objective(energy, covariance), None, {})
+
+    def objective(self, energy: torch.Tensor, covariance: torch.Tensor) -> torch.Tensor:
+        """The chosen loss of functions with these E and C (function, function)."""
+        if self.loss == "resolvent":
+            return objective.resolvent_loss(energy, covariance)
+        if self.operator == "transfer":  # as published, without 1 / tau
+            energy = energy * self.lag_time
+        omega = torch.as_tensor(self.omega or np.linspace(1.0, 0.6, self.n_dims), dtype=torch.float64)
+        return objective.penalty_loss(energy, covariance, omega.to(energy.device), self.alpha)
+
+    def _figure_of_merit(self, training, held_out):
+        if self._rate is None:
+            self._rate = self._slowest_linear_rate(training)
+        return float(objective.figure_of_merit(self._forms(training), self._forms(held_out), self._rate))
+
+    def _slowest_linear_rate(self, batch):
+        """Rate of the slowest linear function of the features: a fixed scale for all validations."""
+        frames, later = batch.halves(batch.frames)
+        if self.operator == "transfer":
+            return ritz(*objective.transfer_forms(frames, later, batch.weight, self.lag_time))[0][0]
+        gamma = scaled_diffusion(self, self._scaling).diag().expand(len(frames), -1, -1)
+        return ritz(*objective.generator_forms(frames, gamma, batch.weight))[0][0]
+
+    # ---- after the training
+
+    def _describe(self, dataset, frames, lag):
+        weight, device = frame_weight(dataset, frames.device), frames.device
+        if self.operator == "transfer":
+            outputs = torch.cat([self._network(x.to(device)) for x in frames.values.split(BLOCK)])
+            starts = pair_starts(segments_of(schema.trajectory_lengths(dataset)), lag)
+            starts = torch.as_tensor(starts, device=device)
+            pairs = outputs[starts], outputs[starts + lag]
+            sample = weight[starts]
+
+            def forms(weight):
+                return objective.transfer_forms(*pairs, weight, self.lag_time)
+        else:
+            outputs, gamma = self._values_and_energies(frames)
+            sample = weight
+
+            def forms(weight):
+                return objective.generator_forms(outputs, gamma, weight)
+
+        energies, vectors = ritz(*forms(sample))
+        found = len(energies)
+        self._mean = weight @ outputs.double() / weight.sum()
+        axes = orient(vectors, outputs, self._mean, weight)
+        self._axes = torch.nn.functional.pad(axes, (0, self.n_dims - found))
+        self._set_rates(energies.cpu().numpy(), ritz_error(forms, sample, found).cpu().numpy())
+
+    def _values_and_energies(self, frames):
+        """Values (frame, function) and carre du champ (frame, function, function) of all frames."""
+        diffusion, blocks = scaled_diffusion(self, self._scaling), []
+        for x in frames.values.split(BLOCK):
+            values, gradients = self._network.values_and_gradients(x.to(frames.device))
+            gamma = objective.carre_du_champ(gradients.detach(), diffusion)
+            blocks.append((values.detach(), gamma))
+        values, gamma = zip(*blocks, strict=True)
+        return torch.cat(values), torch.cat(gamma)
+
+    def _set_rates(self, energies, errors):
+        """Fitted attributes from the Ritz eigenvalues (mode,) and their errors."""
+        missing = self.n_dims - len(energies)
+        if self.operator == "transfer":
+            sigma = np.clip(1.0 - energies * self.lag_time, 0.0, None)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                energies, errors = -np.log(sigma) / self.lag_time, errors / sigma
+        self.eigenvalues_ = np.pad(energies, (0, missing), constant_values=np.inf)
+        self.eigenvalue_errors_ = np.pad(errors, (0, missing), constant_values=np.nan)
+        self.implied_timescales_ = 1.0 / self.eigenvalues_
+
+    # ---- the verbs and the file
+
+    def _transform(self, features):
+        values = self._network(self._scaled(features)).double()
+        return ((values - self._mean) @ self._axes).float()
+
+    def _get_arrays(self):
+        return super()._get_arrays() | {"axes": self._axes, "mean_output": self._mean}
+
+    def _set_arrays(self, arrays):
+        super()._set_arrays(arrays)
+        self._axes, self._mean = arrays["axes"], arrays["mean_output"]
+
+
+def check_coordinates(method: Eigenfunctions, dataset) -> None:
+    """Raise a `FelError` if the features are not coordinates, or the diffusion coefficients do not fit."""
+    molecular = {"topology", "featurizers"} & dataset.attrs.keys()
+    position = dataset.get("position")
+    computed = position is not None and (
+        position.shape != dataset["features"].shape
+        or not np.allclose(position.values, dataset["features"].values, rtol=1e-5, atol=1e-5)
+    )
+    if molecular or computed:
+        raise FelError(
+            f"operator='generator' on features made from coordinates ({dataset['feature'].values[0]}, ...).",
+            "The generator needs gradients by the coordinates: its features are the coordinates themselves.",
+            "Take operator='transfer' with a lag_time, which works with any features.",
+        )
+    n, values = dataset.sizes["feature"], np.asarray(method.diffusion, float)
+    if len(values) not in (1, n) or not (np.isfinite(values) & (values > 0)).all():
+        raise FelError(
+            f"diffusion={method.diffusion} for {n} coordinates.",
+            f"There is one positive diffusion coefficient for all, or one for each: {n}.",
+        )
+
+
+def scaled_diffusion(method: Eigenfunctions, scaling) -> torch.Tensor:
+    """Diffusion coefficients (coordinate,) of the standardised coordinates."""
+    diffusion = torch.tensor(method.diffusion, dtype=torch.float32, device=scaling.scale.device)
+    return (diffusion.expand(len(scaling.scale)) / scaling.scale.square())[scaling.keep]

@@ -7,6 +7,7 @@ import pkgutil
 
 _FUNCTIONS = {
     "Method": "base",
+    "level_sets": "levels",
     "list_methods": "base",
     "load_model": "model_file",
     "register": "base",

@@ -68,7 +68,8 @@ class Method(param.Parameterized):
         doc="Seed of every random choice: the same seed gives the same result.",
     )
 
-    needs_lag = False  # class attributes that the app and the tests read
+    # class attributes that the app and the tests read
+    needs_lag = False  # has lag_time; where 0 is allowed it means no lag
     has_states = False  # predict_proba and predict
     has_decoder = False  # inverse_transform
     takes_embedding = False  # fit(embedding=...), another fitted method

@@ -40,17 +40,20 @@ def transfer_forms(values: Tensor, later: Tensor, weight: Tensor, lag_time: floa
     return (covariances.c00 - covariances.c0t) / lag_time, covariances.c00
 
 
-def resolvent_loss(energy: Tensor, covariance: Tensor) -> Tensor:
-    """-c tr[(E + c C)^-1 C] = -sum_i c / (lambda_i + c), with c the middle eigenvalue of the functions now.
+def resolvent_loss(energy: Tensor, covariance: Tensor, c: Tensor | None = None) -> Tensor:
+    """-c tr[(E + c C)^-1 C] = -sum_i c / (lambda_i + c).
 
     It depends only on the space that the functions span, and its weights are those of the resolvent
-    c (c - L)^-1: modes much faster than c add nothing.  No weights, penalty or order are needed.
+    c (c - L)^-1: modes much faster than c add nothing.  No weights, penalty or order are needed.  By default
+    c is the middle eigenvalue of the functions now, which keeps gradients large but makes values comparable
+    only within a step; to compare, give a ``c``.
     """
     identity = torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
     covariance = covariance + RIDGE * covariance.diagonal().mean().detach() * identity
-    with torch.no_grad():
-        values, _ = ritz(energy, covariance)
-        c = values[len(values) // 2].clamp_min(torch.finfo(torch.float64).tiny)
+    if c is None:
+        with torch.no_grad():
+            values, _ = ritz(energy, covariance)
+            c = values[len(values) // 2].clamp_min(torch.finfo(torch.float64).tiny)
     return -c * torch.linalg.solve(energy + c * covariance, covariance).trace()
 
 

@@ -154,12 +154,16 @@ class Eigenfunctions(NetworkMethod):
 
     def _losses(self, batch, generator):
         energy, covariance = self._forms(batch)
-        return Losses(self.objective(energy, covariance), None, {})
+        slowest = ritz(energy.detach(), covariance.detach())[0][0]
+        return Losses(self.objective(energy, covariance), None, {"slowest_rate": slowest})
 
-    def objective(self, energy: torch.Tensor, covariance: torch.Tensor) -> torch.Tensor:
-        """The chosen loss of functions with these E and C (function, function)."""
+    def objective(self, energy, covariance, rate=None) -> torch.Tensor:
+        """The chosen loss of functions with these E and C (function, function).
+
+        ``rate`` is c of the resolvent, which makes values of different steps comparable.
+        """
         if self.loss == "resolvent":
-            return objective.resolvent_loss(energy, covariance)
+            return objective.resolvent_loss(energy, covariance, rate)
         if self.operator == "transfer":  # as published, without 1 / tau
             energy = energy * self.lag_time
         omega = torch.as_tensor(self.omega or np.linspace(1.0, 0.6, self.n_dims), dtype=torch.float64)
@@ -167,16 +171,8 @@ class Eigenfunctions(NetworkMethod):
 
     def _figure_of_merit(self, training, held_out):
         if self._rate is None:
-            self._rate = self._slowest_linear_rate(training)
+            self._rate = slowest_linear_rate(self, self._scaling, training)
         return float(objective.figure_of_merit(self._forms(training), self._forms(held_out), self._rate))
-
-    def _slowest_linear_rate(self, batch):
-        """Rate of the slowest linear function of the features: a fixed scale for all validations."""
-        frames, later = batch.halves(batch.frames)
-        if self.operator == "transfer":
-            return ritz(*objective.transfer_forms(frames, later, batch.weight, self.lag_time))[0][0]
-        gamma = scaled_diffusion(self, self._scaling).diag().expand(len(frames), -1, -1)
-        return ritz(*objective.generator_forms(frames, gamma, batch.weight))[0][0]
 
     # ---- after the training
 
@@ -260,6 +256,17 @@ def check_coordinates(method: Eigenfunctions, dataset) -> None:
             f"diffusion={method.diffusion} for {n} coordinates.",
             f"There is one positive diffusion coefficient for all, or one for each: {n}.",
         )
+
+
+def slowest_linear_rate(method: Eigenfunctions, scaling, batch) -> torch.Tensor:
+    """Rate of the slowest linear function of the features on a batch: a fixed scale for all validations."""
+    frames, later = batch.halves(batch.frames)
+    if method.operator == "transfer":
+        forms = objective.transfer_forms(frames, later, batch.weight, method.lag_time)
+    else:
+        gamma = scaled_diffusion(method, scaling).diag().expand(len(frames), -1, -1)
+        forms = objective.generator_forms(frames, gamma, batch.weight)
+    return ritz(*forms)[0][0].clamp_min(torch.finfo(torch.float64).tiny)
 
 
 def scaled_diffusion(method: Eigenfunctions, scaling) -> torch.Tensor:

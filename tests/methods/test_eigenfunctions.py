@@ -43,6 +43,8 @@ def test_the_resolvent_loss_sees_only_the_space_of_the_functions():
     for mixed in (torch.eye(4, dtype=torch.float64), mixing):
         loss = objective.resolvent_loss(mixed.T @ energy @ mixed, mixed.T @ covariance @ mixed)
         assert float(loss) == pytest.approx(expected, rel=1e-6)
+    fixed = objective.resolvent_loss(energy, covariance, torch.tensor(0.3))
+    assert float(fixed) == pytest.approx(-(0.3 / (rates + 0.3)).sum(), rel=1e-6)
 
 
 def test_the_published_loss_orders_functions_before_it_weighs_them():

@@ -92,7 +92,7 @@ class ModelPanel(Viewer):
         if dataset is None:
             raise FelError("No data to train on.", remedy="Load trajectories and compute features first.")
         method = list_methods()[self.method.value](**{**self.form.values, **hyperparameters})
-        if method.needs_lag:
+        if method.needs_lag and method.lag_time:
             schema.lag_in_frames(dataset, method.lag_time)
         on = self.embedding.value if method.takes_embedding else FEATURES
         embedding = None if on == FEATURES else self.session.results[on].method
@@ -138,7 +138,7 @@ class ModelPanel(Viewer):
         dataset, overrides, unit = self.session.dataset, {}, ""
         if dataset is not None:
             unit = dataset.attrs["time_unit"]
-            if cls.needs_lag:
+            if cls.needs_lag and cls.param["lag_time"].default:
                 overrides["lag_time"] = fitting_lag(dataset, cls.param["lag_time"].default)
         self.form = Form(cls, time_unit=unit, overrides=overrides)
         self.form_area[:] = [self.form]

@@ -98,7 +98,7 @@ def facts(result: Result, dataset) -> str:
     parts = []
     if result.state is not None:
         parts.append(f"{len(result.states())} populated states of {result.membership.shape[1]}")
-    if result.method.needs_lag:
+    if result.method.needs_lag and result.method.lag_time:
         unit = dataset.attrs["time_unit"]
         parts.append(f"lag {result.method.lag_time:g}{'' if unit == '1' else ' ' + unit}")
     if time := seconds_text(result.seconds):

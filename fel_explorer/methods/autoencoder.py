@@ -1,0 +1,237 @@
+"""Autoencoders: plain, time-lagged, variational, and regularised by eigenfunctions."""
+
+from __future__ import annotations
+
+import json
+
+import param
+import torch
+from torch import nn
+
+from fel_explorer.data import schema
+from fel_explorer.errors import FelError
+from fel_explorer.methods import eigenfunction_objective as objective
+from fel_explorer.methods.base import register
+from fel_explorer.methods.eigenfunction_nets import EigenfunctionNets
+from fel_explorer.methods.eigenfunctions import (
+    Eigenfunctions,
+    scaled_diffusion,
+    slowest_linear_rate,
+)
+from fel_explorer.methods.nets import mlp
+from fel_explorer.methods.network_method import NetworkMethod, frame_weight
+from fel_explorer.training.data import BLOCK
+from fel_explorer.training.loop import Losses
+from fel_explorer.training.pairs import pair_starts, segments_of
+
+
+@register
+class Autoencoder(NetworkMethod):
+    """Compresses the features to a few dimensions from which a decoder rebuilds them.
+
+    The plain autoencoder sees no dynamics: its best decoder is the mean of the features where the embedding
+    xi has one value, and its best encoder makes their variance there smallest (see `methods.level_sets`).
+    With ``lag_time`` > 0 it rebuilds the features a lag later (time-lagged autoencoder), and ``variational``
+    adds noise to the embedding that is paid for by its information.  A ``regularizer`` adds the loss of
+    eigenfunctions that are functions of xi: the embedding then has to hold the slow processes too.  Minimised
+    is
+
+        gamma_1 <|decoder(xi(x)) - x|^2> + gamma_2 R(xi)
+
+    with standardised features, the square averaged over features and frames.
+
+    Source: paper 001, loss 8 and "A simple characterization"; Wehmeyer and Noe, J. Chem. Phys. 148, 241703
+    (2018) for the lag; Hernandez et al., Phys. Rev. E 97, 062412 (2018) for lag and noise together.
+
+    Attributes
+    ----------
+    reconstruction_error_
+        Share of the features' variance that the decoder misses, over all data.
+
+    Example
+    -------
+    >>> regularizer = fel.Eigenfunctions(operator="generator", n_dims=1)
+    >>> data = fel.systems.MullerBrown().simulate(2000, 10)
+    >>> model = fel.Autoencoder(n_dims=1, regularizer=regularizer, n_steps=10).fit(data)
+    >>> model.inverse_transform([[0.0]]).shape
+    (1, 2)
+    """
+
+    needs_lag = True
+    has_decoder = True
+    fitted = ("reconstruction_error_",)
+
+    lag_time = param.Number(
+        0.0,
+        bounds=(0, None),
+        precedence=1,
+        label="Lag time",
+        doc="How much later the rebuilt features are, in the data's time unit; 0 rebuilds the frame itself.",
+    )
+    n_dims = param.Integer(
+        2, bounds=(1, 64), precedence=1.1, label="Dimensions", doc="Dimensions of the embedding."
+    )
+    variational = param.Boolean(
+        False,
+        precedence=1.2,
+        label="Variational",
+        doc="Add noise to the embedding while training, so that near points decode alike.",
+    )
+    kl_weight = param.Number(
+        0.01,
+        bounds=(0, None),
+        precedence=10.5,
+        label="Weight of the information",
+        doc="Price of the embedding's information (Kullback-Leibler divergence to a unit Gaussian), when "
+        "variational.",
+    )
+    regularizer = param.String(
+        default=None,
+        precedence=10.6,
+        label="Regularizer",
+        doc="Slow processes that the embedding has to hold: an Eigenfunctions method, 'transfer' or "
+        "'generator' for one with its defaults, or its hyperparameters as JSON. None: no regularizer.",
+    )
+    reconstruction_weight = param.Number(
+        1.0,
+        bounds=(0, None),
+        precedence=10.7,
+        label="Weight gamma 1",
+        doc="Of the reconstruction. With a regularizer let it grow with the barriers: too small a weight "
+        "makes the embedding a step, and the decoder cuts across.",
+    )
+    regularizer_weight = param.Number(
+        1.0, bounds=(0, None), precedence=10.8, label="Weight gamma 2", doc="Of the regularizer."
+    )
+
+    def __init__(self, **params):
+        given = params.get("regularizer")
+        if isinstance(given, Eigenfunctions):
+            given = given.hyperparameters()
+        if isinstance(given, dict):
+            given = json.dumps(given)
+        super().__init__(**(params | {"regularizer": given} if "regularizer" in params else params))
+        self.eigenfunctions()
+
+    def eigenfunctions(self) -> Eigenfunctions | None:
+        """The regularizer as a method, for its hyperparameters; None without one.
+
+        Of those, what sets operator, loss and networks is used; how to train is said by the autoencoder.
+        """
+        if not self.regularizer:
+            return None
+        if self.regularizer in Eigenfunctions.param.operator.objects:
+            lag = {"lag_time": self.lag_time} if self.lag_time else {}
+            return Eigenfunctions(operator=self.regularizer, **lag)
+        try:
+            return Eigenfunctions(**json.loads(self.regularizer))
+        except (json.JSONDecodeError, TypeError) as error:
+            raise FelError(
+                f"regularizer={self.regularizer!r}.",
+                "It is None, 'transfer', 'generator', an Eigenfunctions method or its parameters as JSON.",
+            ) from error
+
+    # ---- training
+
+    def _lag(self, dataset):
+        own = schema.lag_in_frames(dataset, self.lag_time) if self.lag_time else 0
+        self._regularizer = self.eigenfunctions()
+        self._rate = None
+        other = self._regularizer._lag(dataset) if self._regularizer else 0
+        if own and other and own != other:
+            raise FelError(
+                f"lag_time={self.lag_time:g} with a regularizer of lag_time={self._regularizer.lag_time:g}.",
+                "The frames that are rebuilt and those that the regularizer compares are the same pairs.",
+                "Give both the same lag_time, or the autoencoder lag_time=0.",
+            )
+        return max(own, other)
+
+    def _build(self, n_features, generator):
+        n_codes = self.n_dims * (2 if self.variational else 1)
+        network = nn.ModuleDict(
+            {
+                "encoder": mlp([n_features, *self.hidden, n_codes], generator),
+                "decoder": mlp([self.n_dims, *reversed(self.hidden), n_features], generator),
+            }
+        )
+        if regularizer := self.eigenfunctions():
+            network["modes"] = EigenfunctionNets(
+                self.n_dims, regularizer.hidden, regularizer.n_dims, generator
+            )
+        return network
+
+    def _encode(self, x):
+        """Embedding (frame, cv) of standardised features, and the log variance of its noise or None."""
+        out = self._network["encoder"](x)
+        if not self.variational:
+            return out, None
+        mean, log_variance = out.chunk(2, dim=1)
+        return mean, log_variance
+
+    def _terms(self, batch, generator=None, rate=None):
+        """The terms of the loss on a batch, {name: value}; noise is drawn from ``generator``.
+
+        ``rate`` is that of `Eigenfunctions.objective`.
+        """
+        frames, later = batch.halves(batch.frames)
+        weight = batch.weight / batch.weight.sum()
+        if self._regularizer and self._regularizer.operator == "generator":
+            frames = frames.detach().requires_grad_()
+        with torch.set_grad_enabled(torch.is_grad_enabled() or frames.requires_grad):
+            z, log_variance = self._encode(frames)
+        point = z
+        if log_variance is not None and generator is not None:
+            noise = torch.randn(z.shape, generator=generator, device=z.device)
+            point = z + noise * (0.5 * log_variance).exp()
+        target = later if self.lag_time else frames.detach()
+        square = (self._network["decoder"](point) - target).square().mean(1)
+        terms = {"reconstruction": self.reconstruction_weight * (weight @ square)}
+        if log_variance is not None:
+            divergence = 0.5 * (log_variance.exp() + z.square() - 1.0 - log_variance).sum(1)
+            terms["information"] = self.kl_weight * (weight @ divergence)
+        if self._regularizer:
+            loss = self._regularizer.objective(*self._forms(frames, z, later, batch.weight), rate)
+            terms["regularizer"] = self.regularizer_weight * loss.float()
+        return terms
+
+    def _forms(self, frames, z, later, weight):
+        """E and C of the regularizer's functions of the embedding."""
+        modes = self._network["modes"]
+        if self._regularizer.operator == "transfer":
+            values = modes(z), modes(self._encode(later)[0])
+            return objective.transfer_forms(*values, weight, self._regularizer.lag_time)
+        values, by_z = modes.values_and_gradients(z)
+        with torch.enable_grad():
+            columns = [
+                torch.autograd.grad(z[:, i].sum(), frames, create_graph=True)[0] for i in range(self.n_dims)
+            ]
+        gradients = by_z @ torch.stack(columns, dim=1)
+        diffusion = scaled_diffusion(self._regularizer, self._scaling)
+        return objective.generator_forms(values, objective.carre_du_champ(gradients, diffusion), weight)
+
+    def _losses(self, batch, generator):
+        terms = self._terms(batch, generator)
+        return Losses(sum(terms.values()), None, {name: value.detach() for name, value in terms.items()})
+
+    def _figure_of_merit(self, training, held_out):
+        if self._regularizer and self._rate is None:
+            self._rate = slowest_linear_rate(self._regularizer, self._scaling, training)
+        return -float(sum(self._terms(held_out, rate=self._rate).values()))
+
+    def _describe(self, dataset, frames, lag):
+        lag = schema.lag_in_frames(dataset, self.lag_time) if self.lag_time else 0
+        starts = torch.as_tensor(pair_starts(segments_of(schema.trajectory_lengths(dataset)), lag))
+        weight, total = frame_weight(dataset, "cpu")[starts], 0.0
+        for chosen, share in zip(starts.split(BLOCK), weight.split(BLOCK), strict=True):
+            rebuilt = self._network["decoder"](self._encode(frames.take(chosen.numpy()))[0])
+            square = (rebuilt - frames.take((chosen + lag).numpy())).square().mean(1)
+            total += float(share.to(square.device) @ square.double())
+        self.reconstruction_error_ = total / float(weight.sum())
+
+    # ---- the verbs
+
+    def _transform(self, features):
+        return self._encode(self._scaled(features))[0]
+
+    def _inverse_transform(self, points):
+        return self._scaling.inverse(self._network["decoder"](points.to(self._scaling.mean.device)))

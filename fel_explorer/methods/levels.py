@@ -1,0 +1,101 @@
+"""Level sets of a collective variable: the mean and the variance of the features where it has one value."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from fel_explorer.data import schema
+from fel_explorer.errors import FelError
+from fel_explorer.methods import base
+
+
+def level_sets(method: base.Method, X, *, n_bins: int = 50) -> xr.Dataset:
+    """Conditional mean and variance of the features on level sets of a fitted method's embedding.
+
+    An autoencoder's best decoder is the conditional mean, and its best encoder has the smallest conditional
+    variance: the first shows where the decoder is wrong, the second what the embedding does not know.
+
+    Parameters
+    ----------
+    method
+        Fitted, with one or two dimensions.
+    X
+        Dataset, array (frame, feature) or list of arrays; frame weights count.
+    n_bins
+        Cells along each dimension, of equal width from the smallest to the largest value.
+
+    Returns
+    -------
+    Dataset over the cells that hold frames: ``cv`` (cell, dimension) their mean embedding, ``population``
+    (cell), ``mean`` and ``variance`` (cell, feature) in the features' units, and ``decoded`` (cell, feature)
+    where the method has a decoder: what it makes of ``cv``.  attrs["unexplained_variance"] is the share of
+    the features' variance within level sets, the mean over features that change.
+
+    Raises
+    ------
+    FelError
+        For more than two dimensions or less than one bin.
+
+    Notes
+    -----
+    Source: paper 001, "A simple characterization".
+    """
+    dataset = schema.as_dataset(X)
+    z = method.transform(dataset).values.astype(float)
+    if z.shape[1] > 2 or n_bins < 1:
+        raise FelError(
+            f"Level sets of {z.shape[1]} dimensions with {n_bins} bins.",
+            "Level sets are taken of one or two dimensions, with at least one bin.",
+            "Fit the method with n_dims=1 or 2.",
+        )
+    weight = dataset["weight"].values.astype(float) if "weight" in dataset else np.ones(len(z))
+    weight = weight / weight.sum()
+    cell = _cells(z, n_bins)[weight > 0]
+    _, cell_of = np.unique(cell, return_inverse=True)
+    inside = np.full(len(z), -1)
+    inside[weight > 0] = cell_of
+    population = np.bincount(cell_of, weight[weight > 0])
+    centre = np.stack([np.bincount(cell_of, (weight * c)[weight > 0]) for c in z.T], axis=1)
+    centre /= population[:, None]
+    mean, variance, total = _moments(dataset, inside, weight, population)
+    changes = total > 1e-12 * np.maximum(np.square(mean).max(axis=0), 1e-12)
+    result = xr.Dataset(
+        {
+            "population": ("cell", population),
+            "mean": (("cell", "feature"), mean),
+            "variance": (("cell", "feature"), variance),
+        },
+        coords={"cv": (("cell", "dimension"), centre), "feature": dataset["feature"].values},
+        attrs={"unexplained_variance": float(((population @ variance)[changes] / total[changes]).mean())},
+    )
+    if method.has_decoder:
+        result["decoded"] = (("cell", "feature"), method.inverse_transform(centre))
+    return result
+
+
+def _cells(z, n_bins):
+    """Index (frame,) of each frame's cell in a grid over the range of ``z`` (frame, cv)."""
+    low, high = z.min(axis=0), z.max(axis=0)
+    width = np.where(high > low, high - low, 1.0)
+    index = np.minimum((n_bins * (z - low) / width).astype(int), n_bins - 1)
+    return index @ n_bins ** np.arange(z.shape[1])
+
+
+def _moments(dataset, cell, weight, population):
+    """Mean and variance (cell, feature) of the features in each cell, and their total variance (feature,)."""
+    shape = len(population), dataset.sizes["feature"]
+    first, second = np.zeros(shape), np.zeros(shape)
+    origin = None
+    for start in range(0, dataset.sizes["frame"], base.BLOCK):
+        block = np.asarray(dataset["features"][start : start + base.BLOCK].values, float)
+        origin = block.mean(axis=0) if origin is None else origin  # against cancellation
+        part = slice(start, start + len(block))
+        use = cell[part] >= 0
+        x, c, w = (block - origin)[use], cell[part][use], weight[part][use, None]
+        np.add.at(first, c, w * x)
+        np.add.at(second, c, w * x**2)
+    total = second.sum(axis=0) - first.sum(axis=0) ** 2
+    mean = first / population[:, None]
+    variance = np.maximum(second / population[:, None] - mean**2, 0.0)
+    return mean + origin, variance, total

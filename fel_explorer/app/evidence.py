@@ -97,9 +97,7 @@ def verdict(row: xr.Dataset, time_step: float, time_unit: str) -> tuple[str, str
     """Of a row of `kinetics.lifetimes`: the verdict in a word or two, and in a sentence."""
     said, n_exits = str(row["verdict"].item()), int(row["n_exits"])
     if said == "exponential":
-        return said, (
-            "Leaving it is a matter of chance at any time: the mark of a metastable state."
-        )
+        return said, ("Leaving it is a matter of chance at any time: the mark of a metastable state.")
     if said == "not exponential":
         amplitude = float(row["amplitude"])
         if amplitude < 1:

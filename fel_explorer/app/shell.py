@@ -17,6 +17,7 @@ from fel_explorer.app.help import Help
 from fel_explorer.app.keys import Keys
 from fel_explorer.app.panels import (
     DataPanel,
+    DendrogramPanel,
     FeaturesPanel,
     InsightPanel,
     MapPanel,
@@ -76,6 +77,7 @@ class Explorer(Viewer):
         self.structure = StructurePanel(self.session)
         self.selection = SelectionPanel(self.session)
         self.insight = InsightPanel(self.session, self.board)
+        self.dendrogram = DendrogramPanel(self.session)
         self.jobs = JobBar(self.board)
         self.buttons = CommandButtons(self.session, self.run)
         self.help = Help()
@@ -148,15 +150,38 @@ class Explorer(Viewer):
     def _centre(self):
         right = pmui.Column(
             pmui.Paper(self.structure, elevation=1, sizing_mode="stretch_both", margin=4),
-            pmui.Paper(self.selection, elevation=1, sizing_mode="stretch_width", margin=4),
+            pmui.Paper(
+                self.selection,
+                elevation=1,
+                sizing_mode="stretch_width",
+                margin=4,
+                styles={"max-height": "240px", "overflow-y": "auto"},
+            ),
             sizing_mode="stretch_both",
         )
         left = pmui.Paper(self.map, elevation=1, sizing_mode="stretch_both", margin=4)
+        insight = pmui.Paper(self.insight, elevation=1, sizing_mode="stretch_width", margin=4)
         return pmui.Column(
             pmui.Row(left, right, self.help, sizing_mode="stretch_both", margin=0),
-            pmui.Paper(self.insight, elevation=1, sizing_mode="stretch_width", margin=4),
+            pmui.Row(self._tree(), insight, sizing_mode="stretch_width", margin=0),
             sizing_mode="stretch_both",
             margin=4,
+        )
+
+    def _tree(self):
+        """The dendrogram, while there is a tree and the strip beside it is open."""
+        visible = pn.bind(
+            lambda is_open, result: is_open and result is not None and result.tree is not None,
+            self.insight.param.open,
+            self.session.param.shown,
+        )
+        return pmui.Paper(
+            self.dendrogram,
+            elevation=1,
+            sizing_mode="stretch_width",
+            margin=4,
+            styles={"flex": "0 0 36%"},
+            visible=visible,
         )
 
     # ---- commands and errors
@@ -196,7 +221,7 @@ class Explorer(Viewer):
 
     @param.depends("dark", watch=True)
     def _show_theme(self):
-        for panel in (self.map, self.structure, self.selection, self.model, self.insight):
+        for panel in (self.map, self.structure, self.selection, self.model, self.insight, self.dendrogram):
             if "dark" in panel.param:
                 panel.dark = self.dark
         if self._page is not None:
@@ -240,7 +265,7 @@ class Explorer(Viewer):
         self.board.param.unwatch(self._watcher)
         for part in (self.jobs, self.buttons, self.data, self.features, self.model, self.board):
             part.close()
-        for part in (self.map, self.structure, self.selection, self.insight):
+        for part in (self.map, self.structure, self.selection, self.insight, self.dendrogram):
             part.close()
 
 

@@ -45,7 +45,7 @@ def tints(colour: str, n: int) -> list[str]:
     hue, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
     middle = float(np.clip(lightness, 0.42, 0.6))
     shades = [
-        colorsys.hls_to_rgb((hue + 0.05 * offset) % 1, middle - 0.2 * offset, saturation)
+        colorsys.hls_to_rgb((hue + 0.03 * offset) % 1, middle - 0.16 * offset, saturation)
         for offset in np.linspace(-1, 1, n)
     ]
     return ["#" + "".join(f"{round(255 * channel):02x}" for channel in shade) for shade in shades]

@@ -9,15 +9,14 @@ import networkx
 import numpy as np
 import pandas as pd
 
-from fel_explorer.plots import drawing
+from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.quantities import time_text
 from fel_explorer.plots.registry import register
 
 ROOT = "all frames"
-WIDTH = 460  # screen pixels for which labels stand beside their nodes
+WIDTH, AXIS = 420, 80  # screen pixels of the plot, and of its left axis
 STEM = 0.35  # of the distance between levels, from a node to where it divides
-ABOUT = ("name", "population", "lifetime", "stability")
-LINES = {"name": "", "population": "population", "lifetime": "mean lifetime", "stability": "stability"}
+FAR = -1e9
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,37 +109,31 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
-def plot_dendrogram(tree: Dendrogram, *, dark=False):
-    """Levels from the longest lag down; widths and dots by population, the level and the selection marked."""
+def plot_dendrogram(tree: Dendrogram, *, width=WIDTH, dark=False):
+    """Levels from the longest lag down; widths and dots by population, the level and the selection marked.
+
+    ``width`` is the plot's in screen pixels.
+    """
     places, lags, unit = tree.places(), tree.lags, tree.graph.graph["time_unit"]
-    right = max(x for x, _ in places.values()) + 0.8
+    right = max(x for x, _ in places.values()) + 0.9
     limits = ((-0.6, right), (-len(lags) - 0.62, 0.45))
-    layers = [
-        drawing.areas(_marked(tree, limits[0], dark)),
-        drawing.lines(_branches(tree, places, dark)),
-        drawing.dots(
-            _nodes(tree, places, unit, dark),
-            about=ABOUT,
-            tooltips=[(LINES[name], f"@{name}") for name in ABOUT],
-        ),
-        drawing.words([(places[ROOT][0], 0.06, ROOT, drawing.ink(dark))], baseline="bottom"),
-        drawing.words(_labels(tree, places, limits[0], dark), align="left", size="11pt"),
-    ]
     marks = [(-level - 1, time_text(lag, unit)) for level, lag in enumerate(lags)]
-    return drawing.figure(
-        layers,
-        limits=limits,
-        labels=("", "time resolution (lag)"),
-        more_hooks=[drawing.ticks(marks, "yaxis"), drawing.ticks([], "xaxis")],
-    )
-
-
-def _marked(tree, width, dark):
-    if tree.level is None:
-        return []
-    low, high = -tree.level - 1.5, -tree.level - 0.62
-    x = np.array([width[0], width[1], width[1], width[0]])
-    return [drawing.area(x, [low, low, high, high], drawing.faint(dark), 0.16)]
+    page = sheet.Sheet(limits, ("", "time resolution (lag)"), ticks={0: [(FAR, "")], 1: marks})
+    if tree.level is not None:
+        low, high = -tree.level - 1.5, -tree.level - 0.62
+        x = np.repeat(limits[0], 2)
+        page.areas = [drawing.area(x, [low, high, high, low], drawing.faint(dark), 0.16)]
+    page.lines = _branches(tree, places, dark)
+    page.dots = _nodes(tree, places, unit, dark)
+    ink, pixel = drawing.ink(dark), (right + 0.6) / (width - AXIS)
+    page.words = [sheet.word(places[ROOT][0], 0.2, ROOT, ink)]
+    for node, about in tree.graph.nodes(data=True):
+        text = f"{tree.names[node].removeprefix('state ')}\n{100 * about['population']:.2g} %"
+        x, y = places[node]
+        page.words.append(
+            sheet.word(x + pixel * (_size(about) / 2 + 7), y, text, ink, align="left", size="10pt")
+        )
+    return page.overlay()
 
 
 def _branches(tree, places, dark):
@@ -150,13 +143,13 @@ def _branches(tree, places, dark):
         if len(tree.children(node)) > 1:
             (x, y), about = places[node], tree.graph.nodes.get(node, {"population": 1.0})
             colour = tree.colours.get(node, drawing.faint(dark))
-            rows.append(drawing.line([x, x], [y, y - STEM], colour, _width(about)))
+            rows.append(sheet.line([x, x], [y, y - STEM], colour, _width(about)))
     for node, about in tree.graph.nodes(data=True):
         x, y = places[node]
         parent = next(iter(tree.graph.predecessors(node)), ROOT)
         above, top = places[parent]
         top -= STEM if len(tree.children(parent)) > 1 else 0
-        rows.append(drawing.line([above, x, x], [top, top, y], tree.colours[node], _width(about)))
+        rows.append(sheet.line([above, x, x], [top, top, y], tree.colours[node], _width(about)))
     return sorted(rows, key=lambda row: -row["width"])
 
 
@@ -164,34 +157,22 @@ def _width(about):
     return 1.5 + 9 * about["population"]
 
 
+def _size(about):
+    return 10 + 13 * np.sqrt(about["population"])
+
+
 def _nodes(tree, places, unit, dark):
     rows = []
     for node, about in tree.graph.nodes(data=True):
         stable = about["stability"]
-        facts = (
-            tree.names[node],
-            f"{100 * about['population']:.3g} % of all frames",
-            time_text(about["mean_lifetime"], unit),
-            "did not divide here" if np.isnan(stable) else f"{stable:.2f} (agreement of restarts, at most 1)",
+        tip = (
+            f"{tree.names[node]}: {100 * about['population']:.3g} % of all frames, "
+            f"mean lifetime {time_text(about['mean_lifetime'], unit)}"
         )
+        if not np.isnan(stable):
+            tip += f", stability {stable:.2f} (agreement of restarts, at most 1)"
         size, colour = _size(about), tree.colours[node]
         if node in tree.selected:
-            rows.append((*places[node], drawing.ink(dark), size + 8, drawing.ink(dark), *facts))
-        rows.append((*places[node], colour, size, colour, *facts))
-    return rows
-
-
-def _size(about):
-    return 12 + 16 * np.sqrt(about["population"])
-
-
-def _labels(tree, places, width, dark):
-    """Name and share beside each node."""
-    pixel = (width[1] - width[0]) / WIDTH
-    rows = []
-    for node, about in tree.graph.nodes(data=True):
-        name = tree.names[node].removeprefix("state ")
-        x, y = places[node]
-        x += pixel * (_size(about) / 2 + 7)
-        rows.append((x, y, f"{name}\n{100 * about['population']:.2g} %", drawing.ink(dark)))
+            rows.append(sheet.dot(*places[node], drawing.ink(dark), size + 8))
+        rows.append(sheet.dot(*places[node], colour, size, tip=tip))
     return rows

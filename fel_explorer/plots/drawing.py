@@ -10,10 +10,6 @@ from __future__ import annotations
 
 import holoviews as hv
 import numpy as np
-from bokeh.models import FixedTicker
-
-from fel_explorer.plots import hooks
-from fel_explorer.plots.style import FRAME
 
 AXES = ["x", "y"]
 FAR = np.full(3, 1e9)  # off every plot
@@ -77,46 +73,3 @@ def dots(rows, *, about=(), tooltips=None) -> hv.Points:
         fill_color="colour", line_color="rim", size="size", apply_ranges=False, show_legend=False
     )
     return points.opts(tools=["hover"], hover_tooltips=tooltips) if tooltips else points
-
-
-def words(rows, *, align="center", baseline="middle", size="11pt", style="normal", **options) -> hv.Labels:
-    """Rows of (x, y, text, colour)."""
-    unseen = [(np.nan, np.nan, "", colour) for colour in UNSEEN]
-    return hv.Labels([*unseen, *rows], AXES, ["text", "colour"]).opts(
-        text_color="colour",
-        text_align=align,
-        text_baseline=baseline,
-        text_font_size=size,
-        text_font_style=style,
-        apply_ranges=False,
-        show_legend=False,
-        **options,
-    )
-
-
-def figure(layers, *, limits, labels, logx=False, logy=False, more_hooks=(), **options) -> hv.Overlay:
-    """The layers between ``limits`` ((left, right), (bottom, top)), with the axes' ``labels``."""
-    return hv.Overlay(layers).opts(
-        xlabel=labels[0],
-        ylabel=labels[1],
-        xlim=limits[0],
-        ylim=limits[1],
-        logx=logx,
-        logy=logy,
-        show_legend=False,
-        hooks=[hooks.axes(limits, labels), *more_hooks],
-        **{**FRAME, **options},
-    )
-
-
-def ticks(marks, axis="xaxis"):
-    """Hook: ticks of an axis at given places with given words, [(place, word)]."""
-
-    def hook(plot, element):
-        ticker = FixedTicker(ticks=[float(place) for place, _ in marks])
-        words = {float(place): word for place, word in marks}
-        shown = plot.handles[axis]
-        if getattr(shown.ticker, "ticks", None) != ticker.ticks or shown.major_label_overrides != words:
-            shown.update(ticker=ticker, major_label_overrides=words)
-
-    return hook

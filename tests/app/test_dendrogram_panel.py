@@ -2,7 +2,9 @@
 
 import holoviews as hv
 import numpy as np
+import pandas as pd
 import pytest
+from bokeh.models import Plot
 
 from fel_explorer.app.panels.dendrogram import DendrogramPanel
 from fel_explorer.app.results import Result, tree_colours
@@ -29,6 +31,11 @@ def test_a_click_on_a_node_shows_its_level_and_selects_its_frames(panel, tree_se
     assert panel._drawing.selected == {"1-2", "2-3"}
 
 
+def test_the_page_is_told_of_clicks(panel):
+    figures = panel._layout.get_root().select({"type": Plot})
+    assert all("tap" in figure.subscribed_events for figure in figures)
+
+
 def test_a_click_beside_the_nodes_changes_nothing(panel, tree_session):
     panel._tap.event(x=40.0, y=-1.0)
     tap(panel, ROOT)
@@ -50,12 +57,19 @@ def test_names_of_states_are_on_the_tree(panel, tree_session):
     assert "helix\n33 %" in texts and "2-1\n33 %" in texts
 
 
-def test_a_model_without_a_tree_gets_a_hint(panel, tree_session):
-    flat = Result("PCA 1", object(), np.zeros((6, 2), np.float32))
-    tree_session.add_result(flat)
-    assert panel._hint.visible and not panel._level.visible
+def test_a_model_without_a_tree_leaves_nothing_to_click(panel, tree_session):
+    tree_session.add_result(Result("PCA 1", object(), np.zeros((6, 2), np.float32)))
+    panel._tap.event(x=0.0, y=-1.0)
+    assert tree_session.selection.count == 0
     tree_session.active = "tree"
-    assert panel._level.visible and not panel._hint.visible
+    tap(panel, "1-1")
+    assert tree_session.selection.count == 4
+
+
+def test_the_tree_is_exported_as_figure_and_table(panel):
+    assert "time resolution" in panel.export.export("svg").read().decode()
+    table = pd.read_csv(panel.export.export("csv"))
+    assert table["node"].tolist() == ["1-1", "1-2", "2-1", "2-2", "2-3"] and table["lag_time"].iloc[0] == 20.0
 
 
 def test_nodes_stand_on_their_level_and_parents_amid_their_children(tree_method):

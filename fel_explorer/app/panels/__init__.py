@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "data": ["DataPanel"],
+        "dendrogram": ["DendrogramPanel"],
         "features": ["FeaturesPanel"],
         "insight": ["InsightPanel"],
         "map": ["MapPanel"],

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import holoviews as hv
 import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 import param
 
+from fel_explorer.app.panels.figure_export import FigureExport
 from fel_explorer.app.results import tree_colours
 from fel_explorer.app.session import Session
-from fel_explorer.plots.dendrogram import Dendrogram, plot_dendrogram
+from fel_explorer.plots.dendrogram import WIDTH, Dendrogram, plot_dendrogram
 from fel_explorer.plots.quantities import time_text
+from fel_explorer.plots.sheet import Sheet
 
-HINT = (
-    "How states divide as one looks at shorter times: train **DivisiveIDM** to see the tree. A click on one "
-    "of its states then selects it on the map, and the slider sets the time resolution of all panels."
-)
+HEIGHT = 236  # px of the plot
 ALL = 0.99  # share of a state's frames from which it counts as selected
 
 Redraw = hv.streams.Stream.define("Redraw", version=0)
-NO_TREE = hv.Overlay([hv.Points([])])
 
 
 class DendrogramPanel(pn.viewable.Viewer):
@@ -32,8 +32,7 @@ class DendrogramPanel(pn.viewable.Viewer):
     def __init__(self, session: Session, **params):
         super().__init__(session=session, **params)
         self._drawing: Dendrogram | None = None
-        self._redraw, self._tap = Redraw(), hv.streams.Tap()
-        self._tap.add_subscriber(self._on_tap)
+        self._redraw = Redraw()
         self._make()
         self._watcher = session.param.watch(self._refresh, ["shown", "selection", "state_names"])
         self._refresh()
@@ -57,14 +56,26 @@ class DendrogramPanel(pn.viewable.Viewer):
             description="Lag: states that interconvert faster than this are one. Every panel follows.",
         )
         self._level.param.watch(self._on_level, "value")
+        # its size puts labels beside nodes; and without such a stream holoviews 1.23 attaches no tap
+        tree = hv.DynamicMap(self._draw, streams=[self._redraw, hv.streams.PlotSize()])
+        self._tap = hv.streams.SingleTap(source=tree)
+        self._tap.add_subscriber(self._on_tap)
         self._plot = pn.pane.HoloViews(
-            hv.DynamicMap(self._draw, streams=[self._redraw, self._tap]),
+            tree,
             backend="bokeh",
+            linked_axes=False,  # to those of the map, which have the same names
             sizing_mode="stretch_both",
             min_height=150,
         )
-        self._hint = pmui.Typography(HINT, margin=16, sizing_mode="stretch_width")
-        self._layout = pmui.Column(self._level, self._plot, self._hint, sizing_mode="stretch_both", margin=0)
+        self.export = FigureExport(
+            self._light_figure, lambda: self._drawing.table(), lambda: "tree-of-states"
+        )
+        self._layout = pmui.Column(
+            pmui.Row(self._level, self.export, sizing_mode="stretch_width", margin=0),
+            pmui.Column(self._plot, sizing_mode="stretch_width", height=HEIGHT, margin=0),
+            sizing_mode="stretch_width",
+            margin=0,
+        )
 
     # ---- what users do
 
@@ -87,8 +98,6 @@ class DendrogramPanel(pn.viewable.Viewer):
     def _refresh(self, *_):
         result = self.session.result
         tree = None if result is None else result.tree
-        self._hint.visible = tree is None
-        self._level.visible = self._plot.visible = tree is not None
         if tree is not None:
             unit = tree.graph["time_unit"]
             lags = dict(sorted((about["level"], about["lag_time"]) for _, about in tree.nodes(data=True)))
@@ -123,5 +132,10 @@ class DendrogramPanel(pn.viewable.Viewer):
             nodes |= {f"{level.level + 1}-{state + 1}" for state in inside}
         return frozenset(nodes)
 
-    def _draw(self, **_):
-        return NO_TREE if self._drawing is None else plot_dendrogram(self._drawing, dark=self.dark)
+    def _light_figure(self):
+        return plot_dendrogram(replace(self._drawing, colours=tree_colours(self._drawing.graph)))
+
+    def _draw(self, version, width, height, scale):
+        if self._drawing is None:
+            return Sheet(((0.0, 1.0), (0.0, 1.0)), ("", "")).overlay()
+        return plot_dendrogram(self._drawing, width=width or WIDTH, dark=self.dark)

@@ -141,11 +141,9 @@ class MapPanel(pn.viewable.Viewer):
         plot = pn.pane.HoloViews(self.map, sizing_mode="stretch_both", min_height=320)
         self._pane = pmui.Column(plot, sizing_mode="stretch_both", margin=0)
         self._tools = pmui.FlexBox(
-            *self.choices.parts, self._contours, self._weights, sizing_mode="stretch_width"
+            *self.choices.parts, self._contours, self._weights, self._drawn, sizing_mode="stretch_width"
         )
-        self._status = pmui.FlexBox(
-            self._modes, self._clear, self._count, self._drawn, sizing_mode="stretch_width"
-        )
+        self._status = pmui.FlexBox(self._modes, self._clear, self._count, sizing_mode="stretch_width")
         self._layout = pmui.Column(
             self._tools, self._message, self._pane, self._status, sizing_mode="stretch_both"
         )

@@ -27,6 +27,7 @@ class SelectionPanel(Viewer):
     """Count, states and origin of the selection, with what can be done to it."""
 
     session = param.ClassSelector(class_=Session)
+    dark = param.Boolean(False, doc="Colours for a dark page.")
 
     def __init__(self, session: Session, **params):
         super().__init__(session=session, **params)
@@ -158,6 +159,7 @@ class SelectionPanel(Viewer):
 
     # ---- what happens in the session
 
+    @param.depends("dark", watch=True)
     def _refresh(self, *_):
         session = self.session
         count, total = session.selection.count, len(session.selection.mask)
@@ -192,7 +194,7 @@ class SelectionPanel(Viewer):
         within = result.state[session.selection.mask] if count else result.state
         frames = np.bincount(within, minlength=1)
         states = [int(s) for s in np.argsort(-frames, kind="stable") if frames[s]]
-        colours = result.colours(states)
+        colours = result.colours(states, dark=self.dark)
         rows = [
             {
                 "state": state,

@@ -67,7 +67,7 @@ class StructurePanel(Viewer):
 
     def _make_widgets(self):
         small = {"size": "small", "variant": "outlined", "margin": (6, 6, 0, 6)}
-        self.viewer = StructureViewer(sizing_mode="stretch_both", min_height=200, margin=(0, 4))
+        self.viewer = StructureViewer(sizing_mode="stretch_both", min_height=120, margin=(0, 4))
         self._views = pmui.RadioButtonGroup(
             label="", options={"Play": "frames"}, value="frames", size="small", margin=(8, 6, 0, 6)
         )

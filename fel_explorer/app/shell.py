@@ -155,7 +155,7 @@ class Explorer(Viewer):
                 elevation=1,
                 sizing_mode="stretch_width",
                 margin=4,
-                styles={"max-height": "240px", "overflow-y": "auto"},
+                styles={"max-height": "262px", "overflow-y": "auto"},
             ),
             sizing_mode="stretch_both",
         )

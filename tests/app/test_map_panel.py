@@ -2,6 +2,7 @@
 
 import holoviews as hv
 import numpy as np
+import pandas as pd
 import pytest
 
 from fel_explorer.app import colouring, regions
@@ -309,4 +310,14 @@ def test_another_level_of_a_tree_recolours_the_map_and_keeps_its_window(tree_ses
     assert panel._view is view and set(panel._places) == {0, 1} != set(places)
     values, scale = panel._coloured(view)[1:]
     assert scale.names == ("state 1-1", "state 1-2") and values.tolist() == [0, 0, 0, 0, 1, 1]
+    panel.close()
+
+
+def test_the_map_is_exported_as_a_figure_and_as_its_free_energies(tree_session, tmp_path):
+    panel = MapPanel(tree_session, dark=True)
+    tree_session.colour("state")
+    svg = panel.export.export("svg").read().decode()
+    assert "CV 1" in svg and "state 2-3" in svg
+    table = pd.read_csv(panel.export.export("csv"))
+    assert list(table) == ["y", "x", "free_energy_kT"] and table["free_energy_kT"].min() == 0
     panel.close()

@@ -15,6 +15,7 @@ from bokeh.models import LassoSelectTool, Toolbar
 from fel_explorer.app import colouring, regions
 from fel_explorer.app.board import Board
 from fel_explorer.app.map_view import FREE_ENERGY, MapView, make_view
+from fel_explorer.app.panels.figure_export import FigureExport
 from fel_explorer.app.panels.map_choices import MapChoices
 from fel_explorer.app.session import Session
 from fel_explorer.plots import hooks
@@ -26,11 +27,13 @@ from fel_explorer.plots.landscape import (
     frames_in,
     mark_layers,
     overlay,
+    plot_landscape,
 )
 
 hv.Store.set_current_backend("bokeh")  # hv.extension would load a front end from a CDN in notebooks
 
 Redraw = hv.streams.Stream.define("Redraw", version=0)
+PRINTED = (900, 600)  # pixels of a figure for print
 PIXEL = 2  # screen pixels along each side of a drawn pixel
 
 
@@ -115,6 +118,7 @@ class MapPanel(pn.viewable.Viewer):
         )
         self._count = pmui.Typography("", variant="body2", margin=(14, 10))
         self._drawn = pmui.Typography("", variant="body2", color="textSecondary", margin=(14, 4))
+        self.export = FigureExport(self.figure, self.table, lambda: "landscape")
         self._message = pmui.Typography(
             "Load trajectories to see their landscape.", variant="body1", margin=20
         )
@@ -141,7 +145,12 @@ class MapPanel(pn.viewable.Viewer):
         plot = pn.pane.HoloViews(self.map, sizing_mode="stretch_both", min_height=320)
         self._pane = pmui.Column(plot, sizing_mode="stretch_both", margin=0)
         self._tools = pmui.FlexBox(
-            *self.choices.parts, self._contours, self._weights, self._drawn, sizing_mode="stretch_width"
+            *self.choices.parts,
+            self._contours,
+            self._weights,
+            self._drawn,
+            self.export,
+            sizing_mode="stretch_width",
         )
         self._status = pmui.FlexBox(self._modes, self._clear, self._count, sizing_mode="stretch_width")
         self._layout = pmui.Column(
@@ -249,8 +258,7 @@ class MapPanel(pn.viewable.Viewer):
             landscape = self._view.landscape(
                 self.session, *self._coloured(self._view), self._places, contours=self.contours
             )
-        # The stream's first message and its message after a reset hold no window: then all is shown.
-        window = [r if r and np.isfinite(r).all() else None for r in (x_range, y_range)]
+        window = [_finite(x_range), _finite(y_range)]
         sizes = ((width, 800), (height, 600))
         shape = tuple(int(np.clip((size or default) / PIXEL, 50, 800)) for size, default in sizes)
         key = (*window, shape)
@@ -262,14 +270,30 @@ class MapPanel(pn.viewable.Viewer):
     def _coloured(self, view):
         """What is coloured by, the frames' values and their scale; kept until one of them changes."""
         if self._colouring is None:
-            name = self.choices.drawable_colour()
-            if name == FREE_ENERGY:
-                limits = (0.0, float(np.nanmax(view.surface)))
-                scale = sequential_scale("free energy (kT)", view.free_energy, dark=self.dark, limits=limits)
-                self._colouring = name, view.free_energy, scale
-            else:
-                self._colouring = name, *colouring.colouring(self.session, name, dark=self.dark)
+            self._colouring = self._colours(view, self.dark)
         return self._colouring
+
+    def _colours(self, view, dark):
+        name = self.choices.drawable_colour()
+        if name == FREE_ENERGY:
+            limits = (0.0, float(np.nanmax(view.surface)))
+            scale = sequential_scale("free energy (kT)", view.free_energy, dark=dark, limits=limits)
+            return name, view.free_energy, scale
+        return name, *colouring.colouring(self.session, name, dark=dark)
+
+    # ---- export
+
+    def figure(self):
+        """The map in its window as a figure for print, in light colours."""
+        landscape = self._view.landscape(
+            self.session, *self._colours(self._view, False), self._places, contours=self.contours
+        )
+        window = _finite(self._window.x_range), _finite(self._window.y_range)
+        return plot_landscape(landscape, *window, shape=PRINTED)
+
+    def table(self):
+        """The free energy (kT) on the map's grid, one row per known cell."""
+        return self._view.surface.rename("free_energy_kT").to_dataframe().reset_index().dropna()
 
     # ---- the user acts
 
@@ -312,3 +336,8 @@ def _same_frames(old, new) -> bool:
 def _data(dataset, name):
     """The array behind a variable, or None."""
     return dataset[name].data if name in dataset.variables else None
+
+
+def _finite(window):
+    """A stream's window; None, which shows all, for its first message and the one after a reset."""
+    return window if window and np.isfinite(window).all() else None

@@ -8,7 +8,7 @@ import pytest
 
 from fel_explorer.app.files import inside, sort_out
 from fel_explorer.app.forms import Form
-from fel_explorer.app.panels.model import fitting_lag
+from fel_explorer.app.panels.model import fitting_lag, fitting_lags
 from fel_explorer.app.sparklines import HEIGHT, WIDTH, losses_svg, points_svg
 from fel_explorer.data import as_dataset
 from fel_explorer.errors import FelError
@@ -106,3 +106,12 @@ def test_points_of_one_state_share_a_colour():
     assert len({path.get("stroke") for path in paths}) == 3
     assert [path.get("d").count("M") for path in paths] == [100, 100, 100]
     assert len(ET.fromstring(points_svg(np.zeros((4, 1)))).findall("path")) == 1
+
+
+@pytest.mark.parametrize(
+    "step, n, lags",
+    [(1.0, 1000, [200.0, 20.0, 2.0]), (100.0, 5001, [20_000.0, 2000.0, 200.0]), (1.0, 10, [9.0, 2.0])],
+)
+def test_lags_of_a_tree_fit_the_data(step, n, lags):
+    data = as_dataset(np.zeros((n, 1)), time_step=step)
+    assert fitting_lags(data, [200.0, 20.0, 2.0]) == lags

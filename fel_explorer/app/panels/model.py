@@ -140,6 +140,8 @@ class ModelPanel(Viewer):
             unit = dataset.attrs["time_unit"]
             if cls.needs_lag and cls.param["lag_time"].default:
                 overrides["lag_time"] = fitting_lag(dataset, cls.param["lag_time"].default)
+            if "lag_times" in cls.hyperparameter_names():
+                overrides["lag_times"] = fitting_lags(dataset, cls.param["lag_times"].default)
         self.form = Form(cls, time_unit=unit, overrides=overrides)
         self.form_area[:] = [self.form]
 
@@ -154,3 +156,9 @@ def fitting_lag(dataset, lag_time: float) -> float:
 def devices() -> list[str]:
     """'auto', 'cpu' and every CUDA device."""
     return ["auto", "cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+
+
+def fitting_lags(dataset, lag_times) -> list[float]:
+    """``lag_times`` counted in frames, as times that the dataset allows: none twice, longest first."""
+    step = schema.time_step(dataset)
+    return sorted({fitting_lag(dataset, lag * step) for lag in lag_times}, reverse=True)

@@ -75,7 +75,7 @@ def correlations(embedding, modes) -> np.ndarray:
     return np.abs((x * y).sum(axis=0)) / np.sqrt((x**2).sum(axis=0) * (y**2).sum(axis=0))
 
 
-def correlation_ratio(z, mode, n_bins: int = 100) -> float:
+def correlation_ratio(z, mode, n_bins: int = 1000) -> float:
     """Correlation of a mode (frame,) with its mean over frames of like ``z`` (frame,)."""
     cell = np.digitize(z, np.quantile(z, np.linspace(0, 1, n_bins + 1)[1:-1]))
     mode = mode - mode.mean()

@@ -6,38 +6,50 @@ from pathlib import Path
 
 from playwright.sync_api import expect, sync_playwright
 
+import fel_explorer as fel
+
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests" / "ui"))
 
 from conftest import CHROMIUM_ARGS, Server, chromium  # noqa: E402
-from test_stories import LOAD, Map, open_demo, train  # noqa: E402
+from test_stories import LOAD  # noqa: E402
+from test_tree_story import NODE  # noqa: E402
+
+
+def prepare(folder: Path) -> None:
+    """Sample data and their tree of states, as files."""
+    data = fel.featurize(fel.sample_data("alanine-dipeptide"), "heavy_atom_distances")
+    tree = fel.DivisiveIDM(lag_times=[50.0, 8.0, 2.0], n_steps=1000, n_restarts=1, seed=1).fit(data)
+    tree.save(folder / "DivisiveIDM.fel")
+    fel.save_dataset(data, folder / "data.zarr")
 
 
 def take(page, server):
-    """Train IDM, colour the map by state, click a point, and take a picture in light and in dark."""
-    open_demo(page, server)
-    train(page, 1500)
-    expect(page.get_by_text("populated states of 16")).to_be_visible(timeout=10 * LOAD)
+    """Colour the map by state, click a state of the tree, look at the evidence; in light and in dark."""
+    page.set_default_timeout(LOAD)
+    page.goto(server.url)
+    expect(page.get_by_text("with exponential decay")).to_be_visible(timeout=5 * LOAD)
+    page.wait_for_timeout(20_000)
     page.get_by_label("Colour by").click()
     page.get_by_role("option", name="state", exact=True).click()
-    page.wait_for_timeout(3000)
-    figure = Map(page).figure
-    page.mouse.click(figure["left"] + 0.3 * figure["width"], figure["top"] + 0.45 * figure["height"])
-    expect(page.get_by_text("Distance to the data")).to_be_visible()
+    page.mouse.click(*page.evaluate(NODE, 1))
+    page.get_by_role("button", name="Evidence", exact=True).click()
     page.mouse.move(5, 5)
-    page.wait_for_timeout(5000)
+    page.wait_for_timeout(8000)
     page.screenshot(path=HERE / "images" / "explorer.png")
     page.keyboard.press("t")
-    page.wait_for_timeout(3000)
+    page.wait_for_timeout(8000)
     page.screenshot(path=HERE / "images" / "explorer-dark.png")
 
 
 def main():
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        server = Server([sys.executable, "-m", "fel_explorer.cli", "demo", "--port", "0"], cwd=folder, env={})
+        prepare(Path(folder))
+        command = [sys.executable, "-m", "fel_explorer.cli", "data.zarr", "DivisiveIDM.fel", "--port", "0"]
+        server = Server(command, cwd=folder, env={})
         browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
         try:
-            take(browser.new_page(viewport={"width": 1600, "height": 950}), server)
+            take(browser.new_page(viewport={"width": 1760, "height": 990}), server)
         finally:
             browser.close()
             server.stop()

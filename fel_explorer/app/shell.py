@@ -30,7 +30,7 @@ from fel_explorer.errors import FelError
 
 log = logging.getLogger("fel_explorer")
 
-NOTEBOOK_HEIGHT = 680  # px
+NOTEBOOK_HEIGHT = 860  # px
 TICK = 100  # ms between two looks at the queue of events
 DENSE = {
     "MuiToolbar": {"defaultProps": {"variant": "dense"}},

@@ -6,8 +6,6 @@ from pathlib import Path
 
 from playwright.sync_api import expect, sync_playwright
 
-import fel_explorer as fel
-
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests" / "ui"))
 
@@ -15,23 +13,24 @@ from conftest import CHROMIUM_ARGS, Server, chromium  # noqa: E402
 from test_stories import LOAD  # noqa: E402
 from test_tree_story import NODE  # noqa: E402
 
+PAGE = """
+import fel_explorer as fel
+from fel_explorer.app import tasks
 
-def prepare(folder: Path) -> None:
-    """Sample data and their tree of states, as files."""
-    data = fel.featurize(fel.sample_data("alanine-dipeptide"), "heavy_atom_distances")
-    tree = fel.DivisiveIDM(lag_times=[50.0, 8.0, 2.0], n_steps=1000, n_restarts=1, seed=1).fit(data)
-    tree.save(folder / "DivisiveIDM.fel")
-    fel.save_dataset(data, folder / "data.zarr")
+data, trajs = tasks.sample()(lambda *_: None, lambda: False)
+tree = fel.DivisiveIDM(lag_times=[50.0, 8.0, 2.0], n_steps=1000, n_restarts=1, seed=1).fit(data)
+explorer = fel.explore(data, {"DivisiveIDM 1": tree}, trajectories=trajs)
+explorer.session.colour("state")
+explorer.show(port=0, open=False)
+"""
 
 
 def take(page, server):
-    """Colour the map by state, click a state of the tree, look at the evidence; in light and in dark."""
+    """The map by state, a state of the tree clicked, and the evidence for it; in light and in dark."""
     page.set_default_timeout(LOAD)
     page.goto(server.url)
     expect(page.get_by_text("with exponential decay")).to_be_visible(timeout=5 * LOAD)
     page.wait_for_timeout(20_000)
-    page.get_by_label("Colour by").click()
-    page.get_by_role("option", name="state", exact=True).click()
     page.mouse.click(*page.evaluate(NODE, 1))
     page.get_by_role("button", name="Evidence", exact=True).click()
     page.mouse.move(5, 5)
@@ -44,9 +43,7 @@ def take(page, server):
 
 def main():
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        prepare(Path(folder))
-        command = [sys.executable, "-m", "fel_explorer.cli", "data.zarr", "DivisiveIDM.fel", "--port", "0"]
-        server = Server(command, cwd=folder, env={})
+        server = Server([sys.executable, "-c", PAGE], cwd=folder, env={}, timeout=900)
         browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
         try:
             take(browser.new_page(viewport={"width": 1760, "height": 990}), server)

@@ -46,11 +46,18 @@ def chromium():
 
 
 @pytest.fixture(scope="session")
-def browser():
+def playwright():
+    os.environ.setdefault("DEBUG", "pw:browser")  # what Chromium says is shown with the story that failed
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
-        yield browser
-        browser.close()
+        yield playwright
+
+
+@pytest.fixture
+def browser(playwright):
+    """A Chromium for each story: one that dies takes no other story with it."""
+    browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
+    yield browser
+    browser.close()
 
 
 class Server:
@@ -132,9 +139,10 @@ def page(browser, request):
     page.faults = faults
     yield page
     shots = os.environ.get("FEL_EXPLORER_SCREENSHOTS")
-    if shots:
+    if shots and browser.is_connected():
         Path(shots).mkdir(parents=True, exist_ok=True)
         page.screenshot(path=f"{shots}/{request.node.name}.png")
+    assert browser.is_connected(), "Chromium died during the story"
     context.close()
     assert not faults, "\n".join(faults)
 

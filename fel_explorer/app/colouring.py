@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from fel_explorer.data.frame_values import columns, frame_values, known, label, torsions
 from fel_explorer.errors import FelError
 from fel_explorer.plots.colours import (
     Scale,
@@ -22,26 +23,6 @@ from fel_explorer.plots.colours import (
 
 FREE_ENERGY = "free energy"
 MAX_TRAJECTORIES = 20  # more are coloured by a sequential scale
-UNITS = {"energy": "kJ/mol"}
-DEGREES = ("deg", "degree", "degrees")
-
-
-def torsions(dataset) -> list[str]:
-    """Names of the angles: columns in degrees, and those whose cosine and sine are both features."""
-    names = [str(name) for name in dataset["feature"].values]
-    present = set(names)
-    stems = [name.removesuffix(" cos") for name in names if name.endswith(" cos")]
-    angles = [name for name in columns(dataset) if dataset[name].attrs.get("units") in DEGREES]
-    return list(dict.fromkeys([*angles, *(stem for stem in stems if f"{stem} sin" in present)]))
-
-
-def columns(dataset) -> list[str]:
-    """Names of the per-frame columns: energies, user data, weights."""
-    return [
-        str(name)
-        for name, variable in dataset.data_vars.items()
-        if variable.dims == ("frame",) and variable.dtype.kind in "fiub"
-    ]
 
 
 def choices(session, observables: Iterable[str] = ()) -> dict[str, list[str]]:
@@ -69,16 +50,6 @@ def frame_choices(dataset, observables: Iterable[str] = ()) -> dict[str, list[st
     }
 
 
-def label(dataset, name: str) -> str:
-    """``name`` for an axis or a colour bar, with its unit: "radius of gyration (nm)"."""
-    if name in torsions(dataset):
-        return f"{name} (degrees)"
-    attrs = dataset[name].attrs if name in columns(dataset) else {}
-    unit = dataset.attrs["time_unit"] if name == "time" else attrs.get("units", UNITS.get(name, ""))
-    text = attrs.get("long_name", name) + (f" ({unit})" if unit not in ("", "1") else "")
-    return f"{text}, reference: {attrs['reference']}" if "reference" in attrs else text
-
-
 def column(session, name: str) -> np.ndarray:
     """Values of ``name`` for every frame, (frame,) float32; "free energy" belongs to a map and is not here.
 
@@ -92,19 +63,13 @@ def column(session, name: str) -> np.ndarray:
         return _membership(result.membership, name)
     if result is not None and result.state is not None and name == "state":
         return result.state.astype(np.float32)
-    if name in ("time", "trajectory", *columns(dataset)):
-        return dataset[name].values.astype(np.float32)
-    features = {str(feature): i for i, feature in enumerate(dataset["feature"].values)}
-    if name in features:
-        return _feature(dataset, features[name])
-    if f"{name} cos" in features and f"{name} sin" in features:
-        cosine, sine = (_feature(dataset, features[f"{name} {part}"]) for part in ("cos", "sin"))
-        return np.rad2deg(np.arctan2(sine, cosine))
-    raise FelError(
-        f"There is nothing called '{name}' to colour by.",
-        f"There are {', '.join(n for names in choices(session).values() for n in names[:6])}, ...",
-        "Choose one of these.",
-    )
+    if not known(dataset, name):
+        raise FelError(
+            f"There is nothing called '{name}' to colour by.",
+            f"There are {', '.join(n for names in choices(session).values() for n in names[:6])}, ...",
+            "Choose one of these.",
+        )
+    return frame_values(dataset, name)
 
 
 def colouring(session, name: str, *, dark: bool = False) -> tuple[np.ndarray, Scale]:
@@ -137,7 +102,3 @@ def _membership(membership, name):
     if name == "membership entropy":
         return -np.sum(membership * np.log(np.maximum(membership, 1e-30)), axis=1)
     return membership[:, int(name.removeprefix("membership ")) - 1]
-
-
-def _feature(dataset, index):
-    return np.asarray(dataset["features"][:, index].values, np.float32)

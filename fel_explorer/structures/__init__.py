@@ -5,6 +5,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "comparison": ["ComparisonCancelled", "compare", "distributions"],
         "export": ["export_frames"],
         "notebook": ["to_nglview"],
         "pdb": ["pdb_text", "read_pdb"],

@@ -1,0 +1,87 @@
+"""What is known of each frame by name: torsions, columns and features of a dataset as plain arrays.
+
+A torsion ("phi ALA2") is an angle in degrees, whether the dataset holds it as a column or by its cosine and
+sine as features.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from fel_explorer.errors import FelError
+
+UNITS = {"energy": "kJ/mol"}
+DEGREES = ("deg", "degree", "degrees")
+FRAME_NUMBERS = ("time", "trajectory")
+NOT_STRUCTURE = ("weight",)
+
+
+def torsions(dataset) -> list[str]:
+    """Names of the angles: columns in degrees, and those whose cosine and sine are both features."""
+    names = [str(name) for name in dataset["feature"].values]
+    present = set(names)
+    stems = [name.removesuffix(" cos") for name in names if name.endswith(" cos")]
+    angles = [name for name in columns(dataset) if dataset[name].attrs.get("units") in DEGREES]
+    return list(dict.fromkeys([*angles, *(stem for stem in stems if f"{stem} sin" in present)]))
+
+
+def columns(dataset) -> list[str]:
+    """Names of the per-frame columns: energies, user data, weights."""
+    return [
+        str(name)
+        for name, variable in dataset.data_vars.items()
+        if variable.dims == ("frame",) and variable.dtype.kind in "fiub"
+    ]
+
+
+def label(dataset, name: str) -> str:
+    """``name`` for an axis or a colour bar, with its unit: "radius of gyration (nm)"."""
+    if name in torsions(dataset):
+        return f"{name} (degrees)"
+    attrs = dataset[name].attrs if name in columns(dataset) else {}
+    unit = dataset.attrs["time_unit"] if name == "time" else attrs.get("units", UNITS.get(name, ""))
+    text = attrs.get("long_name", name) + (f" ({unit})" if unit not in ("", "1") else "")
+    return f"{text}, reference: {attrs['reference']}" if "reference" in attrs else text
+
+
+def quantities(dataset) -> list[str]:
+    """What describes a frame, once: torsions, columns, and features that no torsion stands for."""
+    angles = torsions(dataset)
+    parts = {f"{name} {part}" for name in angles for part in ("cos", "sin")}
+    features = [str(name) for name in dataset["feature"].values]
+    others = [name for name in columns(dataset) if name not in (*angles, *NOT_STRUCTURE)]
+    return [*angles, *others, *(name for name in features if name not in parts)]
+
+
+def known(dataset, name: str) -> bool:
+    """Whether `frame_values` has ``name``."""
+    own = {*map(str, dataset["feature"].values), *columns(dataset), *torsions(dataset), *FRAME_NUMBERS}
+    return name in own
+
+
+def frame_values(dataset: xr.Dataset, name: str) -> np.ndarray:
+    """Values of ``name`` for every frame, (frame,) float32: a column, a feature, or a torsion in degrees.
+
+    Raises
+    ------
+    FelError
+        If the dataset has nothing of that name.
+    """
+    if name in (*FRAME_NUMBERS, *columns(dataset)):
+        return dataset[name].values.astype(np.float32)
+    features = {str(feature): i for i, feature in enumerate(dataset["feature"].values)}
+    if name in features:
+        return _feature(dataset, features[name])
+    if f"{name} cos" in features and f"{name} sin" in features:
+        cosine, sine = (_feature(dataset, features[f"{name} {part}"]) for part in ("cos", "sin"))
+        return np.rad2deg(np.arctan2(sine, cosine))
+    raise FelError(
+        f"The dataset has nothing called '{name}'.",
+        f"It has {', '.join(quantities(dataset)[:8])}, ...",
+        "Choose one of these.",
+    )
+
+
+def _feature(dataset, index):
+    return np.asarray(dataset["features"][:, index].values, np.float32)

@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "comparison": ["ComparisonCancelled", "compare", "distributions"],
         "export": ["export_frames"],
         "notebook": ["to_nglview"],
+        "paths": ["Path", "Space", "barriers", "find_path", "path"],
         "pdb": ["pdb_text", "read_pdb"],
         "reconstruction": ["Reconstruction", "reconstruct"],
         "medoids": ["Representatives", "representatives", "state_representatives"],

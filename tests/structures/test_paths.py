@@ -67,7 +67,7 @@ def test_nearest_frames_are_observed_and_differ(rng):
 
 def test_graph_follows_the_data_round_a_bend(rng):
     angle = rng.uniform(0, 1.5 * np.pi, 3000)
-    ring = np.column_stack([np.cos(angle), np.sin(angle)]) + 0.002 * rng.normal(size=(3000, 2))
+    ring = np.column_stack([np.cos(angle), np.sin(angle)]) + 1e-4 * rng.normal(size=(3000, 2))
     found = find_path(Space(ring), [[1, 0], [0, -1]], "graph")
     assert np.linalg.norm(found.points, axis=1).min() > 0.9
     travelled = np.linalg.norm(np.diff(found.points, axis=0), axis=1).sum()

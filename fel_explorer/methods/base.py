@@ -36,13 +36,20 @@ from fel_explorer.errors import FelError
 
 BLOCK = 65_536  # frames at once through a network
 
+_models: dict[str, type[Model]] = {}
 _registry: dict[str, type[Method]] = {}
+
+
+def register_model(cls: type[Model]) -> type[Model]:
+    """Class decorator: model files may hold this class, by its name."""
+    _models[cls.__name__] = cls
+    return cls
 
 
 def register(cls: type[Method]) -> type[Method]:
     """Class decorator: put a method into the registry under its class name."""
     _registry[cls.__name__] = cls
-    return cls
+    return register_model(cls)
 
 
 def list_methods() -> dict[str, type[Method]]:
@@ -53,8 +60,14 @@ def list_methods() -> dict[str, type[Method]]:
     return dict(_registry)
 
 
-class Method(param.Parameterized):
-    """Base of all methods; see the module's docstring for how to write one.
+def list_models() -> dict[str, type[Model]]:
+    """All classes that model files may hold, {name: class}: the methods, and parts that are no methods."""
+    list_methods()
+    return dict(_models)
+
+
+class Model(param.Parameterized):
+    """What everything that is fitted shares: hyperparameters, the fit to a dataset, and the file.
 
     Hyperparameters are Params.  Fitted attributes end in ``_``.  ``feature_names_`` and ``time_unit_`` are
     those of the data seen by `fit`.
@@ -67,12 +80,6 @@ class Method(param.Parameterized):
         label="Seed",
         doc="Seed of every random choice: the same seed gives the same result.",
     )
-
-    # class attributes that the app and the tests read
-    needs_lag = False  # has lag_time; where 0 is allowed it means no lag
-    has_states = False  # predict_proba and predict
-    has_decoder = False  # inverse_transform
-    takes_embedding = False  # fit(embedding=...), another fitted method
 
     def __init__(self, **params):
         unknown = set(params) - set(self.hyperparameter_names())
@@ -103,9 +110,9 @@ class Method(param.Parameterized):
         """The hyperparameters' values, all of them JSON types."""
         return {name: getattr(self, name) for name in self.hyperparameter_names()}
 
-    # ---- the public verbs
+    # ---- the fit and the file
 
-    def fit(self, X, *, device="auto", callback=None, checkpoint_dir=None) -> Method:
+    def fit(self, X, *, device="auto", callback=None, checkpoint_dir=None) -> Model:
         """Fit to ``X``: a dataset, an array (frame, feature), or a list of arrays (one per trajectory).
 
         Parameters
@@ -123,6 +130,59 @@ class Method(param.Parameterized):
         self.time_unit_ = dataset.attrs["time_unit"]
         self._fit(dataset, device=resolve_device(device), callback=callback, checkpoint_dir=checkpoint_dir)
         return self
+
+    def save(self, path) -> None:
+        """Write the fitted method to one file: safetensors with a JSON header, no pickle."""
+        self._check_fitted()
+        from fel_explorer.methods import model_file
+
+        model_file.write(self, path)
+
+    @classmethod
+    def load(cls, path) -> Model:
+        """Read what `save` wrote; a `FelError` where the file holds something else than this class."""
+        from fel_explorer.methods import model_file
+
+        return model_file.load(path, cls)
+
+    # ---- what a model implements
+
+    def _fit(self, dataset, *, device, callback, checkpoint_dir) -> None:
+        raise NotImplementedError
+
+    def _get_arrays(self) -> dict[str, torch.Tensor]:
+        raise NotImplementedError
+
+    def _set_arrays(self, arrays: dict[str, torch.Tensor]) -> None:
+        raise NotImplementedError
+
+    def _get_parts(self) -> dict[str, Model]:
+        """Fitted models that this one is made of, saved in the same file; names without "/"."""
+        return {}
+
+    def _set_parts(self, parts: dict[str, Model]) -> None:
+        """Take the parts back; called before `_set_arrays`."""
+
+    # ---- helpers
+
+    def _check_fitted(self):
+        if self.feature_names_ is None:
+            raise FelError(
+                f"This {type(self).__name__} is not fitted.",
+                remedy=f"Call fit(data) first, or {type(self).__name__}.load(path).",
+            )
+
+
+class Method(Model):
+    """Base of all methods; see the module's docstring for how to write one."""
+
+    # class attributes that the app and the tests read
+    needs_lag = False  # has lag_time; where 0 is allowed it means no lag
+    has_states = False  # predict_proba and predict
+    has_decoder = False  # inverse_transform
+    takes_embedding = False  # fit(embedding=...), another fitted method
+
+    # ---- the public verbs
 
     def transform(self, X) -> xr.DataArray:
         """Embedding, (frame, cv) float32."""
@@ -149,17 +209,7 @@ class Method(param.Parameterized):
         with torch.no_grad():
             return self._inverse_transform(torch.from_numpy(Z)).cpu().numpy()
 
-    def save(self, path) -> None:
-        """Write the fitted method to one file: safetensors with a JSON header, no pickle."""
-        self._check_fitted()
-        from fel_explorer.methods import model_file
-
-        model_file.write(self, path)
-
-    # ---- what a method implements
-
-    def _fit(self, dataset, *, device, callback, checkpoint_dir) -> None:
-        raise NotImplementedError
+    # ---- what a method implements, besides `_fit`, `_get_arrays` and `_set_arrays`
 
     def _transform(self, features: torch.Tensor) -> torch.Tensor:
         raise NotImplementedError
@@ -170,32 +220,12 @@ class Method(param.Parameterized):
     def _inverse_transform(self, points: torch.Tensor) -> torch.Tensor:
         raise NotImplementedError
 
-    def _get_arrays(self) -> dict[str, torch.Tensor]:
-        raise NotImplementedError
-
-    def _set_arrays(self, arrays: dict[str, torch.Tensor]) -> None:
-        raise NotImplementedError
-
-    def _get_parts(self) -> dict[str, Method]:
-        """Fitted methods that this one is made of, saved in the same file; names without "/"."""
-        return {}
-
-    def _set_parts(self, parts: dict[str, Method]) -> None:
-        """Take the parts back; called before `_set_arrays`."""
-
     # ---- helpers
 
     def _require(self, present, verb, what, flag):
         if not present:
             able = [name for name, cls in list_methods().items() if getattr(cls, flag)]
             raise FelError(f"{type(self).__name__} has no {verb}: it does not learn {what}.", f"{able} do.")
-
-    def _check_fitted(self):
-        if self.feature_names_ is None:
-            raise FelError(
-                f"This {type(self).__name__} is not fitted.",
-                remedy="Call fit(data) first, or fel.load_model(path).",
-            )
 
     def _map(self, X, function, dim) -> xr.DataArray:
         """Apply ``function`` in blocks of frames, so that memory does not grow with their number."""

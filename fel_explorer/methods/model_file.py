@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from fel_explorer.errors import FelError
-from fel_explorer.methods.base import Method, list_methods
+from fel_explorer.methods.base import Method, Model, list_models
 
 FORMAT_VERSION = 1
 HEADER = {
@@ -23,8 +23,8 @@ HEADER = {
 }
 
 
-def write(method: Method, path) -> None:
-    """Write a fitted method to ``path``."""
+def write(method: Model, path) -> None:
+    """Write a fitted model to ``path``."""
     header, arrays = _pack(method)
     header = {"format": "fel_explorer", "format_version": FORMAT_VERSION, **header}
     save_file(arrays, str(path), metadata={"fel": json.dumps(header)})
@@ -54,23 +54,34 @@ def load_model(path) -> Method:
     Raises
     ------
     FelError
-        If the file is missing, corrupt, not a model of fel_explorer, or of a newer format.
+        If the file is missing, corrupt, not a method of fel_explorer, or of a newer format.
     """
+    return load(path, Method)
+
+
+def load(path, kind: type[Model]) -> Model:
+    """Read a fitted model of the class ``kind``; see `load_model`."""
     path = Path(path)
     if not path.is_file():
         raise FelError(f"No file '{path}'.", remedy="Give the path of a model saved with model.save(path).")
     header, arrays = _read(path)
+    found = list_models().get(header.get("method"))
+    if found is not None and not issubclass(found, kind):
+        raise FelError(
+            f"'{path.name}' holds a {found.__name__}, which is no {kind.__name__}.",
+            remedy=f"Load it with {found.__name__}.load(path).",
+        )
     return _unpack(header, arrays, path.name)
 
 
-def _unpack(header, arrays, where) -> Method:
-    """The method that `_pack` took apart."""
+def _unpack(header, arrays, where) -> Model:
+    """The model that `_pack` took apart."""
     if missing := HEADER.keys() - header.keys():
         raise _not_a_model(where, f"no {sorted(missing)[0]}")
     for name, kind in HEADER.items():
         if not isinstance(header[name], kind):
             raise _not_a_model(where, f"{name} is {type(header[name]).__name__}")
-    methods = list_methods()
+    methods = list_models()
     if header["method"] not in methods:
         raise FelError(f"'{where}' holds the method '{header['method']}'.", f"Known: {sorted(methods)}.")
     method = methods[header["method"]](**header["hyperparameters"])

@@ -9,8 +9,10 @@ import torch
 from torch import nn
 
 
-def mlp(sizes: Sequence[int], generator: torch.Generator) -> nn.Sequential:
-    """Linear layers of the given sizes with SiLU between them, weights drawn from ``generator`` (CPU).
+def mlp(
+    sizes: Sequence[int], generator: torch.Generator, activation: type[nn.Module] = nn.SiLU
+) -> nn.Sequential:
+    """Linear layers of the given sizes with ``activation`` between, weights drawn from ``generator`` (CPU).
 
     torch's default initialisation, but without its global random state, which other threads share.
     """
@@ -20,5 +22,5 @@ def mlp(sizes: Sequence[int], generator: torch.Generator) -> nn.Sequential:
         with torch.no_grad():
             for parameter in (linear.weight, linear.bias):
                 parameter.uniform_(-(n_in**-0.5), n_in**-0.5, generator=generator)
-        layers += [linear, nn.SiLU()]
+        layers += [linear, activation()]
     return nn.Sequential(*layers[:-1])

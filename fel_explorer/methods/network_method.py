@@ -1,4 +1,4 @@
-"""What methods share that train a network on standardised features: hyperparameters, loop and file."""
+"""What models share that train a network on standardised features: hyperparameters, loop and file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
-from fel_explorer.methods.base import Method
+from fel_explorer.methods.base import Method, Model
 from fel_explorer.methods.idm_training import random_generator
 from fel_explorer.training import schedules
 from fel_explorer.training.checkpoint import Checkpoint
@@ -22,11 +22,11 @@ from fel_explorer.training.windows import pair_source
 EVALUATION_PAIRS = 10_000  # of each side of the validation
 
 
-class NetworkMethod(Method):
-    """Base of methods whose fit is one run of the training loop; not a method itself.
+class NetworkModel(Model):
+    """Base of models whose fit is one run of the training loop; not a model itself.
 
-    A subclass implements `_build`, `_losses`, `_figure_of_merit`, `_describe` and `_transform`, and names in
-    ``fitted`` its attributes that the file holds.
+    A subclass implements `_build`, `_losses`, `_figure_of_merit` and `_describe`, and names in ``fitted`` its
+    attributes that the file holds.
     """
 
     fitted: tuple[str, ...] = ()
@@ -172,7 +172,7 @@ class NetworkMethod(Method):
 
         return validate
 
-    # ---- the verbs and the file
+    # ---- the file
 
     def _scaled(self, features):
         """Standardised features on the network's device."""
@@ -194,8 +194,19 @@ class NetworkMethod(Method):
             setattr(self, name, value if value.ndim else value.item())
 
 
+class NetworkMethod(NetworkModel, Method):
+    """Base of methods that are such a network; a subclass implements `_transform` too."""
+
+
 def frame_weight(dataset, device) -> torch.Tensor:
     """Weight (frame,) float64 of each frame, 1 where the dataset has none."""
     if "weight" not in dataset:
         return torch.ones(dataset.sizes["frame"], dtype=torch.float64, device=device)
     return torch.as_tensor(dataset["weight"].values, device=device).double()
+
+
+def lag_pairs(values: torch.Tensor, dataset, lag: int, weight: torch.Tensor):
+    """Values (pair, ...) of the earlier and the later frames of all pairs, and the weights (pair,)."""
+    starts = pair_starts(segments_of(schema.trajectory_lengths(dataset)), lag)
+    starts = torch.as_tensor(starts, device=values.device)
+    return values[starts], values[starts + lag], weight[starts]

@@ -6,8 +6,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "double_well": ["DoubleWell"],
+        "embedded": ["MullerBrown5D", "ThreeWell5D"],
+        "four_well": ["FourWell"],
         "muller_brown": ["MullerBrown"],
         "periodic": ["PeriodicPotential"],
         "potential": ["Potential", "list_systems"],
+        "shooting": ["near_saddles", "shoot"],
     },
 )

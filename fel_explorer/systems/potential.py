@@ -1,7 +1,7 @@
 """The contract of an analytic model system, and the registry of all of them.
 
 To add a system write one file here with one class that sets the attributes and methods listed under
-`Potential`, and name it in `list_systems` and in the package's ``__init__``.
+`Potential`, and name it in `SYSTEMS` and in the package's ``__init__``.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from fel_explorer.errors import FelError
 from fel_explorer.systems import dynamics
 
 Box = tuple[tuple[float, float], ...]
+SYSTEMS = ("PeriodicPotential", "MullerBrown", "DoubleWell", "FourWell", "MullerBrown5D", "ThreeWell5D")
 PROPOSALS, MAX_PROPOSALS = 65_536, 6_553_600  # of rejection sampling: at once, and before giving up
 
 
@@ -27,11 +28,11 @@ def list_systems() -> dict[str, type[Potential]]:
     """All model systems, {name: class}."""
     from fel_explorer import systems
 
-    return {name: getattr(systems, name) for name in ("PeriodicPotential", "MullerBrown", "DoubleWell")}
+    return {name: getattr(systems, name) for name in SYSTEMS}
 
 
 class Potential:
-    """A potential energy U(x) with known answers, and Langevin dynamics in it.  Units: mass 1.
+    """A potential energy U(x) with known answers, and Langevin dynamics in it.
 
     A subclass sets the class attributes below and implements `energy`, `gradient` and `basin`.
     Points are tensors, arrays or lists (..., dim); answers are tensors, float64 unless the points are
@@ -55,6 +56,12 @@ class Potential:
     default_time_step
         {"overdamped": ..., "langevin": ...}: integration steps at which averages are
         right within a few per cent in the stiffest direction; times the friction when overdamped.
+    mass, default_friction
+        Of every coordinate, in energy time^2 / length^2; in 1 / time.
+    time_unit, energy_unit
+        Names of the units; "1" and "" where there are none.
+    n_flat
+        Dimensions that the energy does not depend on: minima and saddles are one point of each manifold.
     """
 
     coordinate_names: ClassVar[tuple[str, ...]]
@@ -65,6 +72,11 @@ class Potential:
     minima: Tensor
     saddles: Tensor
     saddle_pairs: list[tuple[int, int]]
+    mass: ClassVar[float] = 1.0
+    default_friction: ClassVar[float] = 1.0
+    time_unit: ClassVar[str] = "1"
+    energy_unit: ClassVar[str] = ""
+    n_flat: ClassVar[int] = 0
 
     def __init__(self, *, kT: float):
         if not (np.isfinite(kT) and kT > 0):
@@ -152,7 +164,7 @@ class Potential:
         time_step: float | None = None,
         stride: int = 10,
         dynamics: str = "overdamped",
-        friction: float = 1.0,
+        friction: float | None = None,
         seed: int = 0,
         start=None,
         device: str = "auto",
@@ -166,10 +178,10 @@ class Potential:
         time_step
             Integration step; default by system and dynamics.
         dynamics
-            "overdamped": dx = -grad U / friction dt + sqrt(2 kT / friction) dW (Euler-Maruyama);
-            "langevin": second order with mass 1, by BAOAB (Leimkuhler and Matthews 2013).
+            "overdamped": dx = -grad U / (m friction) dt + sqrt(2 kT / (m friction)) dW (Euler-Maruyama);
+            "langevin": second order, by BAOAB (Leimkuhler and Matthews 2013).
         friction
-            In 1 / time; 0 is allowed in "langevin" and conserves the energy.
+            In 1 / time, default by system; 0 is allowed in "langevin" and conserves the energy.
         seed
             Same seed, same numbers on the same kind of device.
         start
@@ -195,7 +207,9 @@ class Potential:
         attrs = {
             "system": type(self).__name__,
             "system_parameters": json.dumps(self.parameters()),
-            "simulation": json.dumps({**vars(options), "seed": seed}),
+            "simulation": json.dumps(
+                {name: value for name, value in vars(options).items() if name != "mass"} | {"seed": seed}
+            ),
         }
         return self._dataset(positions, velocities, options.time_step * stride, attrs)
 
@@ -225,13 +239,14 @@ class Potential:
             names,
             [n_frames] * n_walkers,
             time_step=frame_step,
-            time_unit="1",
+            time_unit=self.time_unit,
             attrs=attrs,
         ).assign_coords(coordinate=list(self.coordinate_names))
         dataset["position"] = (("frame", "coordinate"), x.numpy())
         if velocities is not None:
             dataset["velocity"] = (("frame", "coordinate"), velocities.reshape(-1, self.dim).numpy())
-        dataset["energy"] = ("frame", self.energy(x).numpy())
+        units = {"units": self.energy_unit} if self.energy_unit else {}
+        dataset["energy"] = ("frame", self.energy(x).numpy(), units)
         dataset["basin"] = ("frame", self.basin(x).numpy())
         return dataset
 
@@ -253,6 +268,7 @@ def _checked(system, n_steps, n_walkers, time_step, stride, kind, friction) -> d
             f"n_steps={n_steps}, n_walkers={n_walkers}, stride={stride}.",
             "There is at least one walker, the stride is at least 1 and n_steps at least the stride.",
         )
+    friction = system.default_friction if friction is None else friction
     if not np.isfinite(friction) or friction < 0 or (friction == 0 and kind == "overdamped"):
         raise FelError(
             f"friction={friction!r} with {kind} dynamics.",
@@ -266,7 +282,7 @@ def _checked(system, n_steps, n_walkers, time_step, stride, kind, friction) -> d
             "The time step is positive.",
             f"Leave it out for the default of {default:g}.",
         )
-    return dynamics.Options(kind, float(time_step), int(stride), float(friction))
+    return dynamics.Options(kind, float(time_step), int(stride), float(friction), system.mass)
 
 
 def _run(system, start, options, n_steps, seed, device):

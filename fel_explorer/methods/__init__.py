@@ -7,6 +7,7 @@ import pkgutil
 
 _FUNCTIONS = {
     "Method": "base",
+    "cross_validate": "cross_validation",
     "level_sets": "levels",
     "list_methods": "base",
     "load_model": "model_file",

@@ -11,11 +11,10 @@ from fel_explorer.errors import FelError
 from fel_explorer.methods import eigenfunction_objective as objective
 from fel_explorer.methods.base import register
 from fel_explorer.methods.eigenfunction_nets import EigenfunctionNets
-from fel_explorer.methods.network_method import NetworkMethod, frame_weight
+from fel_explorer.methods.network_method import NetworkMethod, frame_weight, lag_pairs
 from fel_explorer.methods.spectral import orient, ritz, ritz_error
 from fel_explorer.training.data import BLOCK
 from fel_explorer.training.loop import Losses
-from fel_explorer.training.pairs import pair_starts, segments_of
 
 
 @register
@@ -180,10 +179,7 @@ class Eigenfunctions(NetworkMethod):
         weight, device = frame_weight(dataset, frames.device), frames.device
         if self.operator == "transfer":
             outputs = torch.cat([self._network(x.to(device)) for x in frames.values.split(BLOCK)])
-            starts = pair_starts(segments_of(schema.trajectory_lengths(dataset)), lag)
-            starts = torch.as_tensor(starts, device=device)
-            pairs = outputs[starts], outputs[starts + lag]
-            sample = weight[starts]
+            *pairs, sample = lag_pairs(outputs, dataset, lag, weight)
 
             def forms(weight):
                 return objective.transfer_forms(*pairs, weight, self.lag_time)

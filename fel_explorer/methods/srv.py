@@ -12,12 +12,11 @@ from fel_explorer.errors import FelError
 from fel_explorer.methods import vamp
 from fel_explorer.methods.base import register
 from fel_explorer.methods.nets import mlp
-from fel_explorer.methods.network_method import NetworkMethod, frame_weight
+from fel_explorer.methods.network_method import NetworkMethod, frame_weight, lag_pairs
 from fel_explorer.methods.spectral import orient, ritz
 from fel_explorer.methods.timescales import implied_timescales
 from fel_explorer.training.data import BLOCK, Frames, Scaling, fingerprint
 from fel_explorer.training.loop import Losses
-from fel_explorer.training.pairs import pair_starts, segments_of
 
 RIDGE = 1e-6  # of the mean variance of the outputs: dependent functions can be trained
 
@@ -86,7 +85,7 @@ class SRV(NetworkMethod):
         dataset = schema.as_dataset(X)
         lag = schema.lag_in_frames(dataset, self.lag_time)
         modes = torch.from_numpy(self.transform(dataset).values)
-        pairs = _pairs(modes, dataset, lag, frame_weight(dataset, "cpu"))
+        pairs = lag_pairs(modes, dataset, lag, frame_weight(dataset, "cpu"))
         values = vamp.koopman(vamp.covariances(*pairs, reversible=True)).singular_values
         return float(1.0 + values.square().sum())
 
@@ -149,7 +148,7 @@ class SRV(NetworkMethod):
             block = block.to(device)
             values.append(torch.cat([self._network(block[:, :n_features]), block[:, n_features:]], dim=1))
         values, weight = torch.cat(values), frame_weight(dataset, device)
-        covariances = vamp.covariances(*_pairs(values, dataset, lag, weight), reversible=True)
+        covariances = vamp.covariances(*lag_pairs(values, dataset, lag, weight), reversible=True)
         basis = deflation(covariances, self._n_outputs)
         outputs = restrict(covariances, basis)
         rates, vectors = ritz(outputs.c00 - outputs.c0t, outputs.c00)
@@ -224,10 +223,3 @@ def restrict(covariances: vamp.Covariances, basis: torch.Tensor) -> vamp.Covaria
     """Covariances of the combinations ``basis`` (function, direction) of the functions."""
     c00, c0t, ctt = (basis.T @ getattr(covariances, name) @ basis for name in ("c00", "c0t", "ctt"))
     return vamp.Covariances(c00, c0t, ctt, covariances.mean @ basis, covariances.mean_later @ basis)
-
-
-def _pairs(values, dataset, lag, weight):
-    """Values of the earlier and the later frames of all pairs, and the weights of the pairs."""
-    starts = pair_starts(segments_of(schema.trajectory_lengths(dataset)), lag)
-    starts = torch.as_tensor(starts, device=values.device)
-    return values[starts], values[starts + lag], weight[starts]

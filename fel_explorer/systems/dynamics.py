@@ -1,8 +1,8 @@
-"""Overdamped and second-order Langevin dynamics of many walkers at once.  Mass 1.
+"""Overdamped and second-order Langevin dynamics of many walkers at once, all of mass m.
 
-Overdamped, Euler-Maruyama with friction g:   x <- x - grad U(x) h / g + sqrt(2 kT h / g) xi
+Overdamped, Euler-Maruyama with friction g:   x <- x - grad U(x) h / (g m) + sqrt(2 kT h / (g m)) xi
 Second order, BAOAB (Leimkuhler and Matthews, Appl. Math. Res. Express 2013, 34), with c = exp(-g h):
-    B v <- v - grad U(x) h / 2      A x <- x + v h / 2      O v <- c v + sqrt(kT (1 - c^2)) xi      A      B
+    B v <- v - grad U(x) h / 2m    A x <- x + v h / 2    O v <- c v + sqrt((1 - c^2) kT / m) xi    A    B
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ KINDS = ("overdamped", "langevin")
 
 @dataclass(frozen=True)
 class Options:
-    """How to integrate: kind of dynamics, time step, steps between frames, friction in 1 / time."""
+    """How to integrate: kind of dynamics, time step, steps between frames, friction in 1 / time, mass."""
 
     dynamics: str
     time_step: float
     stride: int
     friction: float
+    mass: float = 1.0
 
 
 def run(
@@ -53,7 +54,7 @@ def run(
     xs = torch.empty(shape, dtype=start.dtype, device=start.device)
     vs = torch.empty_like(xs) if second_order else None
     x, g = start, gradient(start)
-    v = math.sqrt(kT) * _normal(start, generator)
+    v = math.sqrt(kT / options.mass) * _normal(start, generator)
     with torch.no_grad():
         for frame in range(n_frames):
             for _ in range(options.stride):
@@ -71,20 +72,20 @@ def _normal(like: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _overdamped(gradient, x, v, g, xi, kT, options, bounds):
-    h = options.time_step / options.friction
+    h = options.time_step / (options.friction * options.mass)
     x, _ = _reflect(x - h * g + math.sqrt(2 * kT * h) * xi, v, bounds)
     return x, v, gradient(x)
 
 
 def _baoab(gradient, x, v, g, xi, kT, options, bounds):
     h = options.time_step
-    c = math.exp(-options.friction * h)
-    v = v - (h / 2) * g
+    c, kick = math.exp(-options.friction * h), h / (2 * options.mass)
+    v = v - kick * g
     x = x + (h / 2) * v
-    v = c * v + math.sqrt(kT * (1 - c * c)) * xi
+    v = c * v + math.sqrt(kT / options.mass * (1 - c * c)) * xi
     x, v = _reflect(x + (h / 2) * v, v, bounds)
     g = gradient(x)
-    return x, v - (h / 2) * g, g
+    return x, v - kick * g, g
 
 
 def _reflect(x, v, bounds):

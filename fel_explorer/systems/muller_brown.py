@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from fel_explorer.errors import FelError
+from fel_explorer.systems.descent import descend
 from fel_explorer.systems.potential import Box, Potential, points
 
 A = torch.tensor([-200.0, -100.0, -170.0, 15.0], dtype=torch.float64)
@@ -14,7 +15,6 @@ QUADRATIC = torch.tensor(  # a, b, c of a (x - x0)^2 + b (x - x0)(y - y0) + c (y
     [[-1.0, 0.0, -10.0], [-1.0, 0.0, -10.0], [-6.5, 11.0, -6.5], [0.7, 0.6, 0.7]], dtype=torch.float64
 )
 CENTRE = torch.tensor([[1.0, 0.0], [0.0, 0.5], [-0.5, 1.5], [-1.0, 1.0]], dtype=torch.float64)
-MAX_ROUNDS = 200  # of 20 steps of descent: a point exactly on a saddle never arrives
 BOX: Box = ((-1.5, 1.25), (-0.4, 2.05))
 # Stationary points by Newton's method from the values printed in the literature.
 MINIMA = [
@@ -75,23 +75,6 @@ class MullerBrown(Potential):
 
     def basin(self, x) -> Tensor:
         """Index (...) of the minimum that steepest descent reaches from each point (..., 2)."""
-        x = points(x, 2).detach()
-        label = torch.empty(x.shape[:-1], dtype=torch.long, device=x.device)
-        flat, label_flat = x.reshape(-1, 2).double(), label.reshape(-1)
-        active = torch.arange(len(flat), device=x.device)
-        for _ in range(MAX_ROUNDS):
-            flat, nearest, arrived = self._descend(flat)
-            label_flat[active] = nearest
-            active, flat = active[~arrived], flat[~arrived]
-            if not len(active):
-                break
-        return label_flat.reshape(label.shape)
-
-    def _descend(self, x: Tensor, n_steps: int = 20) -> tuple[Tensor, Tensor, Tensor]:
-        """Follow the gradient; points, nearest minima, and whether they are within its convex surrounding."""
-        for _ in range(n_steps):
-            slope = self.gradient(x) / self.scale
-            # Steps of at most .01 follow the bends of the valley; 2e-4 is stable on the steepest side.
-            x = x - slope * torch.clamp(0.01 / slope.norm(dim=-1, keepdim=True), max=2e-4)
-        distance, nearest = torch.cdist(x, self.minima.to(x)).min(dim=-1)
-        return x, nearest, distance < 0.1
+        return descend(
+            self.gradient, points(x, 2), self.minima, rate=2e-4 / self.scale, longest=0.01, near=0.1
+        )

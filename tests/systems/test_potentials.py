@@ -10,6 +10,8 @@ from fel_explorer.errors import FelError
 
 SYSTEMS = list(systems.list_systems().items())
 every_system = pytest.mark.parametrize("system", [cls() for _, cls in SYSTEMS], ids=[n for n, _ in SYSTEMS])
+ISOLATED = [(name, cls) for name, cls in SYSTEMS if not cls.n_flat]  # the others: test_embedded.py
+isolated = pytest.mark.parametrize("system", [cls() for _, cls in ISOLATED], ids=[n for n, _ in ISOLATED])
 
 
 def hessian(system, x, h=1e-5):
@@ -37,7 +39,7 @@ def test_the_energy_is_differentiable_by_autograd(system):
     torch.testing.assert_close(gradient, system.gradient(x.detach()))
 
 
-@every_system
+@isolated
 def test_the_known_minima_are_all_the_minima(system, boltzmann):
     for minimum in system.minima:
         assert system.gradient(minimum).abs().max() < 1e-7
@@ -48,7 +50,7 @@ def test_the_known_minima_are_all_the_minima(system, boltzmann):
     assert set(found[p > 1e-12]) == set(range(len(system.minima)))
 
 
-@every_system
+@isolated
 def test_descent_from_both_sides_of_a_saddle_reaches_the_two_minima_it_joins(system):
     for saddle, pair in zip(system.saddles, system.saddle_pairs, strict=True):
         assert system.gradient(saddle).abs().max() < 1e-7
@@ -91,7 +93,7 @@ def test_muller_brown_basins_are_those_of_an_ode_solver():
     assert len(set(distance.argmin(axis=1))) == 3
 
 
-@every_system
+@isolated
 def test_samples_follow_the_boltzmann_distribution(system, boltzmann):
     x, p = boltzmann(system, 40 if system.dim == 3 else 200)
     energy = system.energy(x).numpy()

@@ -1,0 +1,88 @@
+"""Shooting: short trajectories from the transition region, labelled by the basin in which they end."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import torch
+import xarray as xr
+
+from fel_explorer.errors import FelError
+from fel_explorer.systems.embedded import EmbeddedPotential
+from fel_explorer.systems.potential import Potential
+
+STEPS = 1000  # of a shot
+
+
+def near_saddles(system: Potential, n_points: int, *, reach: float, seed: int = 0) -> torch.Tensor:
+    """Points (n_points, dim) of the transition region: around each saddle in turn.
+
+    Along the unstable direction they are uniform within ``reach`` (the system's length unit) of the saddle,
+    across it thermal; in dimensions that the energy does not depend on they are uniform.
+
+    Raises
+    ------
+    FelError
+        For less than one point, a reach that is not positive, or a system without saddles.
+    """
+    if n_points < 1 or not reach > 0 or not len(system.saddles):
+        raise FelError(
+            f"{n_points} points within {reach} of {len(system.saddles)} saddles.",
+            "At least one point, a positive reach and a saddle are needed.",
+        )
+    generator = torch.Generator().manual_seed(seed)
+    embedded = isinstance(system, EmbeddedPotential)
+    saddles = system.plane_saddles if embedded else system.saddles
+    energy = system.plane_energy if embedded else system.energy
+    points = torch.empty(n_points, saddles.shape[1], dtype=torch.float64)
+    for index, saddle in enumerate(saddles):
+        mine = points[index :: len(saddles)]
+        values, directions = torch.linalg.eigh(torch.autograd.functional.hessian(energy, saddle))
+        along = reach * (2 * torch.rand((len(mine), 1), generator=generator, dtype=torch.float64) - 1)
+        # where it is flat across, no farther than along
+        width = (system.kT / values[1:].clamp(min=1e-12)).sqrt().clamp(max=reach)
+        across = width * torch.randn((len(mine), len(width)), generator=generator, dtype=torch.float64)
+        mine[:] = saddle + torch.cat([along, across], dim=1) @ directions.T
+    return system.lift_randomly(points, generator) if embedded else points
+
+
+def shoot(
+    system: Potential,
+    starts,
+    *,
+    n_steps: int = STEPS,
+    stride: int = 10,
+    seed: int = 0,
+    device: str = "auto",
+) -> xr.Dataset:
+    """Trajectories of second-order Langevin dynamics from ``starts`` with random velocities.
+
+    Parameters
+    ----------
+    starts
+        (shot, dim), such as `near_saddles`.
+    n_steps
+        Steps of each; long enough to settle in a basin, short enough not to leave it.
+
+    Returns
+    -------
+    Dataset as of `Potential.simulate`, a trajectory a shot, where ``basin`` (frame) is the one in which the
+    trajectory ends: close to a transition state the same place can bear several labels.
+
+    Source: paper 003, section II C.
+    """
+    starts = np.asarray(starts, float)
+    data = system.simulate(
+        n_steps,
+        len(starts),
+        stride=stride,
+        dynamics="langevin",
+        start=starts,
+        seed=seed,
+        device=device,
+    )
+    ends = np.cumsum(np.bincount(data["trajectory"].values)) - 1
+    data["basin"] = ("frame", data["basin"].values[ends][data["trajectory"].values])
+    data.attrs["simulation"] = json.dumps({**json.loads(data.attrs["simulation"]), "labels": "end"})
+    return data

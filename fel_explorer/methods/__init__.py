@@ -12,6 +12,7 @@ _FUNCTIONS = {
     "list_methods": "base",
     "load_model": "model_file",
     "register": "base",
+    "sensitivity": "feature_sensitivity",
 }
 
 

@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "comparison": ["ComparisonCancelled", "compare", "distributions"],
         "export": ["export_frames"],
+        "feature_atoms": ["atom_values", "feature_atoms"],
         "notebook": ["to_nglview"],
         "paths": ["Path", "Space", "barriers", "find_path", "path"],
         "pdb": ["pdb_text", "read_pdb"],

@@ -1,0 +1,77 @@
+"""From features to the atoms that they are measured on, so that values of features can colour a structure."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import xarray as xr
+
+from fel_explorer.errors import FelError
+from fel_explorer.structures.pdb import read_pdb
+
+FEATURES_PER_ENTRY = {"torsion": 2, "coordinate": 3}  # one of any other kind
+
+
+def feature_atoms(attrs: dict) -> list[np.ndarray]:
+    """Atoms (index into the topology) of each feature, in the order of the dataset's features.
+
+    Two of a distance, four of a torsion, one of a coordinate; a contact's are those of its two residues.
+
+    Parameters
+    ----------
+    attrs
+        ``dataset.attrs``: "topology" (PDB text) and "featurizers" (JSON).
+
+    Raises
+    ------
+    FelError
+        If the dataset does not say what its features are.
+    """
+    if not {"topology", "featurizers"} <= attrs.keys():
+        raise FelError(
+            "The dataset does not say which atoms its features belong to.",
+            "Datasets made by fel.featurize(trajectories, ...) do.",
+        )
+    atoms = []
+    for spec in json.loads(attrs["featurizers"]):
+        for entry in spec["atoms"]:
+            entry = np.asarray(entry, int)
+            if spec["kind"] == "contact":
+                topology = read_pdb(attrs["topology"]).topology
+                residues = [topology.atom(i).residue for i in entry]
+                entry = np.array([atom.index for residue in residues for atom in residue.atoms])
+            atoms += [entry] * FEATURES_PER_ENTRY.get(spec["kind"], 1)
+    return atoms
+
+
+def atom_values(values: xr.DataArray, attrs: dict) -> xr.DataArray:
+    """Values (..., feature), such as shares of a sensitivity, divided evenly over the features' atoms.
+
+    Returns
+    -------
+    DataArray (..., atom) over all atoms of the topology, with the same sum.
+
+    Raises
+    ------
+    FelError
+        If the values are of other features than the dataset's.
+
+    Example
+    -------
+    >>> table = fel.methods.sensitivity(model, data)
+    >>> fel.structures.atom_values(table["feature_share"], data.attrs).sizes
+    Frozen({'cv': 2, 'atom': 22})
+    """
+    atoms = feature_atoms(attrs)
+    if values.sizes.get("feature") != len(atoms):
+        raise FelError(
+            f"Values of {values.sizes.get('feature', 0)} features.", f"The dataset has {len(atoms)}."
+        )
+    dims = [dim for dim in values.dims if dim != "feature"]
+    each = values.transpose(*dims, "feature").values.astype(float)
+    result = np.zeros((*each.shape[:-1], read_pdb(attrs["topology"]).topology.n_atoms))
+    for column, indices in enumerate(atoms):
+        result[..., indices] += each[..., column, None] / len(indices)
+    coords = {name: values[name] for name in dims if name in values.coords}
+    return xr.DataArray(result, dims=(*dims, "atom"), coords=coords)

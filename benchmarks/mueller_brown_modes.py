@@ -235,7 +235,8 @@ def main():
         rows = [_told(autoencoder(*kind, references, options)) for kind in kinds]
         text += "\n" + table(AUTOENCODERS, rows, 2, [4, 4, 3, 2]) + "\n"
     if options.slides:
-        kinds = [(b, r, s) for b in (*SCALES, *UNSCALED) for s in options.seeds for r in (False, True)]
+        barriers = [*SCALES, *UNSCALED]
+        kinds = [(b, r, s) for r in (False, True) for b in barriers for s in options.seeds]
         rows = [_told(slide(*kind, references, options)) for kind in kinds]
         text += (
             "\n"

@@ -1,4 +1,4 @@
-"""Autoencoders: plain, time-lagged, variational, and regularised by eigenfunctions."""
+"""Autoencoders: plain, time-lagged, variational, extended, and regularised by eigenfunctions."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ import json
 
 import param
 import torch
+import xarray as xr
 from torch import nn
 
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods import eigenfunction_objective as objective
 from fel_explorer.methods.base import register
+from fel_explorer.methods.committor_target import (
+    committor_labels,
+    labelled_frames,
+    log_loss,
+    with_labels,
+)
 from fel_explorer.methods.eigenfunction_nets import EigenfunctionNets
 from fel_explorer.methods.eigenfunctions import (
     Eigenfunctions,
@@ -20,9 +27,9 @@ from fel_explorer.methods.eigenfunctions import (
 )
 from fel_explorer.methods.nets import mlp
 from fel_explorer.methods.network_method import NetworkMethod, frame_weight
-from fel_explorer.training.data import BLOCK
+from fel_explorer.training.data import BLOCK, fingerprint
 from fel_explorer.training.loop import Losses
-from fel_explorer.training.pairs import pair_starts, segments_of
+from fel_explorer.training.pairs import Batch, pair_starts, segments_of
 
 
 @register
@@ -38,10 +45,12 @@ class Autoencoder(NetworkMethod):
 
         gamma_1 <|decoder(xi(x)) - x|^2> + gamma_2 R(xi)
 
-    with standardised features, the square averaged over features and frames.
+    with standardised features, the square averaged over features and frames.  With a column of ``committor``
+    values a second decoder predicts them from xi (extended autoencoder), and their log loss is added.
 
     Source: paper 001, loss 8 and "A simple characterization"; Wehmeyer and Noe, J. Chem. Phys. 148, 241703
-    (2018) for the lag; Hernandez et al., Phys. Rev. E 97, 062412 (2018) for lag and noise together.
+    (2018) for the lag; Hernandez et al., Phys. Rev. E 97, 062412 (2018) for lag and noise together; Frassek,
+    Arjun and Bolhuis, J. Chem. Phys. 155, 064103 (2021) for the committor.
 
     Attributes
     ----------
@@ -103,6 +112,16 @@ class Autoencoder(NetworkMethod):
     regularizer_weight = param.Number(
         1.0, bounds=(0, None), precedence=10.8, label="Weight gamma 2", doc="Of the regularizer."
     )
+    committor = param.String(
+        default=None,
+        precedence=10.9,
+        label="Committor column",
+        doc="Column of the data with the committor (0 to 1) or the outcome of a shot (0 or 1) of frames, NaN "
+        "where unknown: the embedding then has to tell it. None: not used.",
+    )
+    committor_weight = param.Number(
+        1.0, bounds=(0, None), precedence=10.95, label="Weight of the committor", doc="Of its log loss."
+    )
 
     def __init__(self, **params):
         given = params.get("regularizer")
@@ -131,7 +150,36 @@ class Autoencoder(NetworkMethod):
                 "It is None, 'transfer', 'generator', an Eigenfunctions method or its parameters as JSON.",
             ) from error
 
+    def predict_committor(self, X) -> xr.DataArray:
+        """Committor (frame,) that the embedding tells, 0 to 1."""
+        if not self.committor:
+            raise FelError(
+                "This Autoencoder was not fitted to committors.",
+                remedy="Fit one with committor='...', the name of a column of the dataset.",
+            )
+        head = self._map(X, lambda x: self._network["committor"](self._transform(x)).sigmoid(), "committor")
+        return head[:, 0].rename("committor")
+
     # ---- training
+
+    def _fit(self, dataset, **options):
+        self._labels = committor_labels(dataset, self.committor) if self.committor else None
+        super()._fit(dataset, **options)
+
+    def _frames(self, dataset, scaling, device):
+        if self._labels is None:
+            return super()._frames(dataset, scaling, device)
+        return labelled_frames(dataset, scaling, self._labels, device)
+
+    def _checkpoint(self, dataset, folder):
+        checkpoint = super()._checkpoint(dataset, folder)
+        if checkpoint is not None and self._labels is not None:
+            checkpoint.config["committors"] = fingerprint(with_labels(dataset, self._labels))
+        return checkpoint
+
+    def _features(self, frames):
+        """The features alone of what `_frames` holds."""
+        return frames[:, : int(self._scaling.keep.sum())]
 
     def _lag(self, dataset):
         own = schema.lag_in_frames(dataset, self.lag_time) if self.lag_time else 0
@@ -154,6 +202,8 @@ class Autoencoder(NetworkMethod):
                 "decoder": mlp([self.n_dims, *reversed(self.hidden), n_features], generator),
             }
         )
+        if self.committor:
+            network["committor"] = mlp([self.n_dims, *reversed(self.hidden), 1], generator)
         if regularizer := self.eigenfunctions():
             network["modes"] = EigenfunctionNets(
                 self.n_dims, regularizer.hidden, regularizer.n_dims, generator
@@ -173,7 +223,7 @@ class Autoencoder(NetworkMethod):
 
         ``rate`` is that of `Eigenfunctions.objective`.
         """
-        frames, later = batch.halves(batch.frames)
+        frames, later = batch.halves(self._features(batch.frames))
         weight = batch.weight / batch.weight.sum()
         if self._regularizer and self._regularizer.operator == "generator":
             frames = frames.detach().requires_grad_()
@@ -189,6 +239,9 @@ class Autoencoder(NetworkMethod):
         if log_variance is not None:
             divergence = 0.5 * (log_variance.exp() + z.square() - 1.0 - log_variance).sum(1)
             terms["information"] = self.kl_weight * (weight @ divergence)
+        if self.committor:
+            label, logit = batch.frames[: len(frames), -1], self._network["committor"](point)[:, 0]
+            terms["committor"] = self.committor_weight * log_loss(logit, label, batch.weight)
         if self._regularizer:
             loss = self._regularizer.objective(*self._forms(frames, z, later, batch.weight), rate)
             terms["regularizer"] = self.regularizer_weight * loss.float()
@@ -215,7 +268,9 @@ class Autoencoder(NetworkMethod):
 
     def _figure_of_merit(self, training, held_out):
         if self._regularizer and self._rate is None:
-            self._rate = slowest_linear_rate(self._regularizer, self._scaling, training)
+            self._rate = slowest_linear_rate(
+                self._regularizer, self._scaling, Batch(self._features(training.frames), training.weight)
+            )
         return -float(sum(self._terms(held_out, rate=self._rate).values()))
 
     def _describe(self, dataset, frames, lag):
@@ -223,8 +278,8 @@ class Autoencoder(NetworkMethod):
         starts = torch.as_tensor(pair_starts(segments_of(schema.trajectory_lengths(dataset)), lag))
         weight, total = frame_weight(dataset, "cpu")[starts], 0.0
         for chosen, share in zip(starts.split(BLOCK), weight.split(BLOCK), strict=True):
-            rebuilt = self._network["decoder"](self._encode(frames.take(chosen.numpy()))[0])
-            square = (rebuilt - frames.take((chosen + lag).numpy())).square().mean(1)
+            now, later = (self._features(frames.take(i.numpy())) for i in (chosen, chosen + lag))
+            square = (self._network["decoder"](self._encode(now)[0]) - later).square().mean(1)
             total += float(share.to(square.device) @ square.double())
         self.reconstruction_error_ = total / float(weight.sum())
 

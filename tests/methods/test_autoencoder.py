@@ -9,6 +9,7 @@ from spectra import correlation, relaxing
 
 import fel_explorer as fel
 from fel_explorer.errors import FelError
+from fel_explorer.methods.committor_target import log_loss
 
 FAST = {"n_steps": 400, "batch_size": 256, "learning_rate": 1e-2, "hidden": [20]}
 
@@ -124,6 +125,66 @@ def test_the_regularizers_energy_is_by_the_features_through_the_encoder():
     z, _ = method._encode(scaled)
     energy, _ = method._forms(scaled, z, None, torch.ones(60))
     np.testing.assert_allclose(energy.detach(), expected, rtol=1e-4)
+
+
+# ---- the extended autoencoder
+
+
+@pytest.fixture(scope="module")
+def committed():
+    """A wide coordinate, and a narrow one that alone decides; half of the frames were shot from once."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(6000, 2)) * [3.0, 1.0]
+    exact = 1 / (1 + np.exp(-4 * x[:, 1]))
+    outcome = np.where(random.random(6000) < 0.5, random.random(6000) < exact, np.nan)
+    mixed = np.c_[x[:, 0], x[:, 0] + 0.3 * x[:, 1], x[:, 0] - 0.3 * x[:, 1]]
+    return fel.as_dataset(mixed).assign(outcome=("frame", outcome), exact=("frame", exact)), x
+
+
+def test_an_embedding_that_has_to_tell_the_committor_turns_to_what_decides(committed):
+    data, x = committed
+    options = {**FAST, "n_dims": 1, "learning_rate": 5e-3}
+    plain = fel.Autoencoder(**options).fit(data, device="cpu")
+    assert correlation(plain.transform(data), x[:, 0]) > 0.95
+    for column, tolerance in (("exact", 0.03), ("outcome", 0.06)):
+        method = fel.Autoencoder(committor=column, committor_weight=10.0, **options).fit(data, device="cpu")
+        rank = np.argsort(np.argsort(method.transform(data).values[:, 0]))
+        assert correlation(rank, np.argsort(np.argsort(x[:, 1]))) > 0.95
+        told = method.predict_committor(data)
+        assert told.dims == ("frame",) and np.abs(told - data["exact"]).mean() < tolerance
+        assert {"reconstruction", "committor"} <= set(method.history)
+
+
+def test_the_log_loss_is_that_of_the_labelled_frames_by_weight():
+    logit, label = torch.tensor([0.3, -1.0, 2.0, 0.5]), torch.tensor([1.0, 0.0, -1.0, 0.25])
+    weight = torch.tensor([1.0, 2.0, 5.0, 3.0])
+    p = 1 / (1 + np.exp(-logit.numpy()))
+    expected = -np.log(p[0]) - 2 * np.log(1 - p[1]) - 3 * (0.25 * np.log(p[3]) + 0.75 * np.log(1 - p[3]))
+    assert float(log_loss(logit, label, weight)) == pytest.approx(expected / 6, rel=1e-6)
+    assert float(log_loss(logit, -torch.ones(4), weight)) == 0
+
+
+def test_an_extended_autoencoder_is_a_file_and_resumes_with_its_labels_only(committed, tmp_path):
+    data, _ = committed
+    options = {**FAST, "n_steps": 5, "n_dims": 1, "lag_time": 2.0, "regularizer": "transfer"}
+    method = fel.Autoencoder(committor="outcome", **options)
+    method.fit(data, device="cpu", checkpoint_dir=tmp_path)
+    method.save(tmp_path / "model.fel")
+    loaded = fel.load_model(tmp_path / "model.fel")
+    np.testing.assert_array_equal(loaded.predict_committor(data), method.predict_committor(data))
+    np.testing.assert_array_equal(loaded.inverse_transform([[0.5]]), method.inverse_transform([[0.5]]))
+    other = data.assign(outcome=1 - data["outcome"])
+    with pytest.raises(FelError, match="committors differ"):
+        fel.Autoencoder(committor="outcome", **options).fit(other, device="cpu", checkpoint_dir=tmp_path)
+
+
+@pytest.mark.parametrize("column, message", [("q", "no column 'q'"), ("odd", "0 to 1"), ("none", "but NaN")])
+def test_columns_that_are_no_committors_are_told(committed, column, message):
+    data = committed[0].assign(odd=("frame", np.arange(6000.0)), none=("frame", np.full(6000, np.nan)))
+    with pytest.raises(FelError, match=message):
+        fel.Autoencoder(committor=column, **FAST).fit(data, device="cpu")
+    with pytest.raises(FelError, match="not fitted to committors"):
+        fel.Autoencoder(**{**FAST, "n_steps": 1}).fit(data, device="cpu").predict_committor(data)
 
 
 # ---- level sets

@@ -11,6 +11,7 @@ _FUNCTIONS = {
     "level_sets": "levels",
     "list_methods": "base",
     "load_model": "model_file",
+    "mode_spectrum": "timescales",
     "register": "base",
     "sensitivity": "feature_sensitivity",
 }

@@ -20,11 +20,8 @@ from fel_explorer.methods.committor_target import (
     with_labels,
 )
 from fel_explorer.methods.eigenfunction_nets import EigenfunctionNets
-from fel_explorer.methods.eigenfunctions import (
-    Eigenfunctions,
-    scaled_diffusion,
-    slowest_linear_rate,
-)
+from fel_explorer.methods.eigenfunctions import Eigenfunctions
+from fel_explorer.methods.generator import scaled_diffusion, slowest_linear_rate
 from fel_explorer.methods.nets import mlp
 from fel_explorer.methods.network_method import NetworkMethod, frame_weight
 from fel_explorer.training.data import BLOCK, fingerprint

@@ -9,11 +9,18 @@ import torch
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods import eigenfunction_objective as objective
+from fel_explorer.methods import molecular_features as molecular
 from fel_explorer.methods.base import register
 from fel_explorer.methods.eigenfunction_nets import EigenfunctionNets
+from fel_explorer.methods.generator import (
+    check_coordinates,
+    check_diffusion,
+    scaled_diffusion,
+    slowest_linear_rate,
+)
 from fel_explorer.methods.network_method import NetworkMethod, frame_weight, lag_pairs
 from fel_explorer.methods.spectral import orient, ritz, ritz_error
-from fel_explorer.training.data import BLOCK
+from fel_explorer.training.data import BLOCK, Frames, Scaling, fingerprint
 from fel_explorer.training.loop import Losses
 
 
@@ -23,8 +30,9 @@ class Eigenfunctions(NetworkMethod):
 
     ``operator="transfer"`` compares frames ``lag_time`` apart and takes any features.
     ``operator="generator"`` needs no lag and no order of frames, only samples of the equilibrium
-    distribution (or weights): it uses gradients, so that the features must be the coordinates of overdamped
-    dynamics, whose diffusion coefficients are given.  Each function is a network of its own.  After the
+    distribution (or weights): it uses gradients by the coordinates of overdamped dynamics, whose diffusion
+    coefficients are given.  The features are those coordinates, or features of molecules whose positions
+    are given to `fit`.  Each function is a network of its own.  After the
     training a Ritz rotation in float64 over all data gives the eigenfunctions: slowest first, mean 0,
     variance 1, the rare side positive.
 
@@ -50,6 +58,7 @@ class Eigenfunctions(NetworkMethod):
 
     needs_lag = True
     fitted = ("eigenvalues_", "eigenvalue_errors_", "implied_timescales_")
+    _molecule = _positions = None  # the features as a function of coordinates, and these
 
     operator = param.Selector(
         default="transfer",
@@ -107,18 +116,59 @@ class Eigenfunctions(NetworkMethod):
         bounds=(1, None),
         precedence=10.7,
         label="Diffusion coefficients",
-        doc="For the generator: kT / friction, in squared coordinate per time; one for all coordinates, or "
-        "one each.",
+        doc="For the generator: kT / friction, in squared coordinate per time (nm^2/ps for molecules); one "
+        "for all coordinates, or one each (of molecules: one for each atom).",
     )
 
+    def fit(self, X, *, positions=None, device="auto", callback=None, checkpoint_dir=None) -> Eigenfunctions:
+        """Fit; see `Method.fit`.
+
+        Parameters
+        ----------
+        positions
+            For the generator on features of molecules: (frame, atom, 3) in nm, all atoms of the topology,
+            such as ``trajs.frames(range(trajs.n_frames)).xyz``.  Distances, torsions and coordinates are
+            differentiated by them; `transform` needs the features only.
+        """
+        dataset = schema.as_dataset(X)
+        self._molecule = self._positions = None
+        if positions is not None:
+            if self.operator != "generator" or not {"topology", "featurizers"} <= dataset.attrs.keys():
+                raise FelError(
+                    f"positions with operator='{self.operator}' on {dataset['feature'].values[0]}, ...",
+                    "Positions are for operator='generator' and datasets made by fel.featurize.",
+                    "Leave them out.",
+                )
+            self._molecule, self._positions = molecular.coordinates(dataset, positions)
+            check_diffusion(self, np.shape(positions)[1], "atom")
+        return super().fit(dataset, device=device, callback=callback, checkpoint_dir=checkpoint_dir)
+
     # ---- training
+
+    def _frames(self, dataset, scaling, device):
+        if self._molecule is None:
+            return super()._frames(dataset, scaling, device)
+        n = self._positions.shape[1]
+        plain = Scaling(torch.zeros(n), torch.ones(n), torch.ones(n, dtype=torch.bool))
+        return Frames(self._with_positions(dataset), plain, device)
+
+    def _with_positions(self, dataset):
+        return dataset.drop_dims("feature").assign(features=self._positions)
+
+    def _checkpoint(self, dataset, folder):
+        checkpoint = super()._checkpoint(dataset, folder)
+        if checkpoint is not None and self._molecule is not None:
+            checkpoint.config["positions"] = fingerprint(self._with_positions(dataset))
+        return checkpoint
 
     def _lag(self, dataset):
         if self.loss == "penalty":
             self._check_omega()
         if self.operator == "transfer":
             return schema.lag_in_frames(dataset, self.lag_time)
-        check_coordinates(self, dataset)
+        if self._molecule is None:
+            check_coordinates(dataset)
+            check_diffusion(self, dataset.sizes["feature"])
         return 0
 
     def _check_omega(self):
@@ -147,9 +197,17 @@ class Eigenfunctions(NetworkMethod):
             values = batch.halves(self._network(batch.frames))
             return objective.transfer_forms(*values, batch.weight, self.lag_time)
         frames, _ = batch.halves(batch.frames)
-        values, gradients = self._network.values_and_gradients(frames)
-        gamma = objective.carre_du_champ(gradients, scaled_diffusion(self, self._scaling))
-        return objective.generator_forms(values, gamma, batch.weight)
+        return objective.generator_forms(*self._values_and_gamma(frames), batch.weight)
+
+    def _values_and_gamma(self, frames):
+        """Values (frame, function) and carre du champ (frame, function, function)."""
+        if self._molecule is None:
+            values, gradients = self._network.values_and_gradients(frames)
+            return values, objective.carre_du_champ(gradients, scaled_diffusion(self, self._scaling))
+        values, gradients = molecular.pulled_back(self._network, self._molecule, self._scaling, frames)
+        return values, objective.carre_du_champ(
+            gradients, self._molecule.diffusion(self.diffusion).to(gradients)
+        )
 
     def _losses(self, batch, generator):
         energy, covariance = self._forms(batch)
@@ -170,8 +228,17 @@ class Eigenfunctions(NetworkMethod):
 
     def _figure_of_merit(self, training, held_out):
         if self._rate is None:
-            self._rate = slowest_linear_rate(self, self._scaling, training)
+            self._rate = self._slowest_linear_rate(training)
         return float(objective.figure_of_merit(self._forms(training), self._forms(held_out), self._rate))
+
+    def _slowest_linear_rate(self, batch):
+        """A fixed scale of rates for all validations."""
+        if self._molecule is None:
+            return slowest_linear_rate(self, self._scaling, batch)
+        frames, _ = batch.halves(batch.frames)
+        values, gradients = molecular.linear_functions(self._molecule, self._scaling, frames)
+        gamma = objective.carre_du_champ(gradients, self._molecule.diffusion(self.diffusion).to(gradients))
+        return ritz(*objective.generator_forms(values, gamma, batch.weight))[0][0]
 
     # ---- after the training
 
@@ -199,11 +266,10 @@ class Eigenfunctions(NetworkMethod):
 
     def _values_and_energies(self, frames):
         """Values (frame, function) and carre du champ (frame, function, function) of all frames."""
-        diffusion, blocks = scaled_diffusion(self, self._scaling), []
+        blocks = []
         for x in frames.values.split(BLOCK):
-            values, gradients = self._network.values_and_gradients(x.to(frames.device))
-            gamma = objective.carre_du_champ(gradients.detach(), diffusion)
-            blocks.append((values.detach(), gamma))
+            values, gamma = self._values_and_gamma(x.to(frames.device))
+            blocks.append((values.detach(), gamma.detach()))
         values, gamma = zip(*blocks, strict=True)
         return torch.cat(values), torch.cat(gamma)
 
@@ -230,42 +296,3 @@ class Eigenfunctions(NetworkMethod):
     def _set_arrays(self, arrays):
         super()._set_arrays(arrays)
         self._axes, self._mean = arrays["axes"], arrays["mean_output"]
-
-
-def check_coordinates(method: Eigenfunctions, dataset) -> None:
-    """Raise a `FelError` if the features are not coordinates, or the diffusion coefficients do not fit."""
-    molecular = {"topology", "featurizers"} & dataset.attrs.keys()
-    position = dataset.get("position")
-    computed = position is not None and (
-        position.shape != dataset["features"].shape
-        or not np.allclose(position.values, dataset["features"].values, rtol=1e-5, atol=1e-5)
-    )
-    if molecular or computed:
-        raise FelError(
-            f"operator='generator' on features made from coordinates ({dataset['feature'].values[0]}, ...).",
-            "The generator needs gradients by the coordinates: its features are the coordinates themselves.",
-            "Take operator='transfer' with a lag_time, which works with any features.",
-        )
-    n, values = dataset.sizes["feature"], np.asarray(method.diffusion, float)
-    if len(values) not in (1, n) or not (np.isfinite(values) & (values > 0)).all():
-        raise FelError(
-            f"diffusion={method.diffusion} for {n} coordinates.",
-            f"There is one positive diffusion coefficient for all, or one for each: {n}.",
-        )
-
-
-def slowest_linear_rate(method: Eigenfunctions, scaling, batch) -> torch.Tensor:
-    """Rate of the slowest linear function of the features on a batch: a fixed scale for all validations."""
-    frames, later = batch.halves(batch.frames)
-    if method.operator == "transfer":
-        forms = objective.transfer_forms(frames, later, batch.weight, method.lag_time)
-    else:
-        gamma = scaled_diffusion(method, scaling).diag().expand(len(frames), -1, -1)
-        forms = objective.generator_forms(frames, gamma, batch.weight)
-    return ritz(*forms)[0][0].clamp_min(torch.finfo(torch.float64).tiny)
-
-
-def scaled_diffusion(method: Eigenfunctions, scaling) -> torch.Tensor:
-    """Diffusion coefficients (coordinate,) of the standardised coordinates."""
-    diffusion = torch.tensor(method.diffusion, dtype=torch.float32, device=scaling.scale.device)
-    return (diffusion.expand(len(scaling.scale)) / scaling.scale.square())[scaling.keep]

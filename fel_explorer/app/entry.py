@@ -11,7 +11,7 @@ from pathlib import Path
 import panel as pn
 import xarray as xr
 
-from fel_explorer.app import patient_plots, tasks
+from fel_explorer.app import notebook_components, patient_plots, tasks
 from fel_explorer.app.files import sort_out
 from fel_explorer.app.session import Result, Session
 from fel_explorer.app.shell import Explorer
@@ -80,6 +80,7 @@ def load_extensions() -> None:
     pn.extension(notifications=True, inline=True)  # inline: a notebook must not ask a CDN for the front end
     pn.config.reconnect = True
     patient_plots.install()
+    notebook_components.install()
 
 
 @functools.cache
@@ -152,7 +153,8 @@ def serve(make_page, *, port: int, address: str, show: bool, password_file: str 
     Parameters
     ----------
     make_page
-        Called for every visitor, returns an `Explorer`.
+        Called for every visitor, returns an `Explorer` or another object with a ``page``; or {"/path": such a
+        function} for several pages.
     port
         0 takes a free one.
     password_file
@@ -165,11 +167,15 @@ def serve(make_page, *, port: int, address: str, show: bool, password_file: str 
     if address not in ("127.0.0.1", "localhost", "::1"):
         options["websocket_origin"] = "*"  # visitors come by names that are not known here; they must log in
 
-    def page():
-        return make_page().page
+    def serving(make):
+        def page():
+            return make().page
 
+        return page
+
+    makers = make_page if isinstance(make_page, dict) else {"/": make_page}
     server = pn.serve(
-        {"/": page},
+        {path: serving(make) for path, make in makers.items()},
         title="fel_explorer",
         port=port,
         address=address,

@@ -72,3 +72,5 @@ def test_explorer_shows_in_jupyterlab_and_answers(lab, page):
     page.get_by_text('print("frames selected:"').click()
     page.keyboard.press("Shift+Enter")
     wait_for(lambda: page.get_by_text("frames selected: 0 add").count() == 1, timeout=60, page=page)
+    # JupyterLab aborts the saving of its layout when a newer one is to be saved
+    page.faults[:] = [fault for fault in page.faults if "/lab/api/workspaces/" not in fault]

@@ -1,0 +1,47 @@
+"""A repair of panel (1.9) in notebooks: the front end of the widgets is sent once, not once a widget.
+
+Without a network panel writes the whole bundle of the Material widgets, 1.5 MB, into every widget of a cell's
+output: 234 MB for one explorer.  Here the bundle goes to the page once, and the widgets refer to it.
+"""
+
+from __future__ import annotations
+
+import json
+
+import panel_material_ui as pmui
+from panel_material_ui.base import MaterialComponent
+
+REFERENCE = "export default (await globalThis.felExplorerWidgets).default"
+SEND = """
+globalThis.felExplorerWidgets ??= import(
+  URL.createObjectURL(new Blob([%s], {type: "text/javascript"}))
+)
+"""
+LOADED = "application/vnd.holoviews_load.v0+json"  # what panel's notebook extensions run as a script
+
+_render_esm = MaterialComponent.__dict__["_render_esm"].__func__
+
+
+def _refer(cls, compiled=True, server=False):
+    """The widget's front end: for a notebook's output a reference, else as panel has it."""
+    bundled = cls._esm_base is not None and compiled is True
+    return REFERENCE if bundled and not server else _render_esm(cls, compiled, server)
+
+
+def script() -> str:
+    """What makes the page load the bundle, once however often it runs."""
+    bundle = _render_esm(pmui.Button, True, False)
+    return SEND % json.dumps(bundle).replace("</", "<\\/")
+
+
+def install() -> None:
+    """In a notebook, send the bundle to the page and use the repair; elsewhere do nothing."""
+    try:
+        from IPython import get_ipython
+        from IPython.display import publish_display_data
+    except ImportError:  # no notebook without it
+        return
+    if getattr(get_ipython(), "kernel", None) is None:
+        return
+    publish_display_data({LOADED: script(), "application/javascript": script()})
+    MaterialComponent._render_esm = classmethod(_refer)

@@ -28,6 +28,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "Eigenfunctions",
             "IDM",
             "KMeans",
+            "LatentSpaceSimulator",
+            "MultitaskCV",
             "PCA",
             "PCCA",
             "SRV",

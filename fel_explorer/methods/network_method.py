@@ -84,7 +84,7 @@ class NetworkModel(Model):
         raise NotImplementedError
 
     def _losses(self, batch: Batch, generator: torch.Generator) -> Losses:
-        """What a training step minimises."""
+        """What a training step minimises; `_step` is its number."""
         raise NotImplementedError
 
     def _figure_of_merit(self, training: Batch, held_out: Batch) -> float:
@@ -132,9 +132,14 @@ class NetworkModel(Model):
         weights = dataset["weight"].values if "weight" in dataset else None
         source = pair_source(frames, training, lag, exact=True, weights=weights, seed=self.seed)
         generator = random_generator(frames.device, self.seed, 1)
+
+        def losses(step):
+            self._step = step
+            return self._losses(source.at(step).draw(self.batch_size, generator), generator)
+
         loop = Loop(
             self._network,
-            lambda step: self._losses(source.at(step).draw(self.batch_size, generator), generator),
+            losses,
             Settings(
                 self.n_steps,
                 learning_rate=self.learning_rate,

@@ -53,6 +53,7 @@ def shoot(
     *,
     n_steps: int = STEPS,
     stride: int = 10,
+    core: float | None = 5.0,
     seed: int = 0,
     device: str = "auto",
 ) -> xr.Dataset:
@@ -63,7 +64,10 @@ def shoot(
     starts
         (shot, dim), such as `near_saddles`.
     n_steps
-        Steps of each; long enough to settle in a basin, short enough not to leave it.
+        Steps of each at most; long enough to settle in a basin, short enough not to leave it.
+    core
+        A trajectory ends when its energy comes within so many kT of the minimum of its basin; None: it goes
+        on for all steps.
 
     Returns
     -------
@@ -82,7 +86,12 @@ def shoot(
         seed=seed,
         device=device,
     )
-    ends = np.cumsum(np.bincount(data["trajectory"].values)) - 1
-    data["basin"] = ("frame", data["basin"].values[ends][data["trajectory"].values])
+    label = data["basin"].values.reshape(len(starts), -1)[:, -1:]
+    energy = data["energy"].values.reshape(len(starts), -1)
+    data["basin"] = ("frame", np.broadcast_to(label, energy.shape).ravel())
+    if core is not None:
+        floor = system.energy(system.minima).numpy()[label]
+        arrived = np.cumsum(energy - floor < core * system.kT, axis=1)
+        data = data.isel(frame=np.flatnonzero(np.cumsum(arrived, axis=1).ravel() <= 1))
     data.attrs["simulation"] = json.dumps({**json.loads(data.attrs["simulation"]), "labels": "end"})
     return data

@@ -46,7 +46,9 @@ def walks(seed=0, lengths=(150, 80, 2)):
 @pytest.fixture(scope="module")
 def data():
     names = ["phi cos", "phi sin", "d A B", "d A C"]
-    return fel.as_dataset(walks(), time_unit="ps", feature_names=names)
+    data = fel.as_dataset(walks(), time_unit="ps", feature_names=names)
+    first = data["features"].values[:, 0]
+    return data.assign(basin=("frame", (first > 0).astype(int)), energy=("frame", first**2))
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +142,10 @@ def test_hyperparameters_are_json_and_explained(name):
 
 @ALL
 def test_arrays_and_lists_of_arrays_are_taken(name, data):
+    if METHODS[name].needs_columns:
+        with pytest.raises(FelError, match="no column"):
+            small(name).fit(walks(), device="cpu")
+        return
     method = small(name).fit(walks(), device="cpu")
     assert method.transform(walks()[0]).shape == (150, method.n_dims)
     assert method.feature_names_ == ["x0", "x1", "x2", "x3"]

@@ -10,10 +10,11 @@ from pathlib import Path
 from fel_explorer import __version__
 from fel_explorer.errors import FelError
 
-COMMANDS = ("open", "demo", "featurize", "train", "methods")
+COMMANDS = ("open", "demo", "lessons", "featurize", "train", "methods")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 EXAMPLES = """examples:
   fel-explorer demo                                    the app on the sample data
+  fel-explorer lessons                                 four lessons, each with a picture to play with
   fel-explorer run*.xtc --topology protein.pdb         the app on your trajectories
   fel-explorer methods                                 what can be trained
   fel-explorer featurize run*.xtc -t protein.pdb -o features.zarr
@@ -59,6 +60,10 @@ def _parser() -> argparse.ArgumentParser:
     _server(demo)
     demo.set_defaults(run=_demo)
 
+    lessons = commands.add_parser("lessons", help="open the lessons on free-energy landscapes")
+    _server(lessons, browses=False)
+    lessons.set_defaults(run=_lessons, root=".")
+
     featurize = commands.add_parser("featurize", help="trajectories -> dataset")
     featurize.add_argument("paths", nargs="+", help="trajectories")
     _files(featurize)
@@ -88,14 +93,15 @@ def _files(parser):
     parser.add_argument("--atoms", help="mdtraj selection, such as protein")
 
 
-def _server(parser):
+def _server(parser, *, browses=True):
     parser.add_argument("--port", type=int, default=5006, help="0 takes a free one (default 5006)")
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to bind; beyond this machine see --password-file"
     )
-    parser.add_argument(
-        "--root", default=".", help="folder that the page's file browser may see (default: here)"
-    )
+    if browses:
+        parser.add_argument(
+            "--root", default=".", help="folder that the page's file browser may see (default: here)"
+        )
     parser.add_argument(
         "--password-file", help="JSON {user: password}; required with a --host other than loopback"
     )
@@ -128,6 +134,13 @@ def _demo(arguments):
 
     entry.demo_data()
     entry.serve(lambda: entry.demo_page(root=arguments.root), **options)
+
+
+def _lessons(arguments):
+    options = server_options(arguments)
+    from fel_explorer.app import entry, lessons
+
+    entry.serve(lessons.pages(), **options)
 
 
 def server_options(arguments) -> dict:

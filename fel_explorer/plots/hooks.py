@@ -8,6 +8,7 @@ from fel_explorer.plots.colours import Scale
 from fel_explorer.plots.style import FONT_SIZES
 
 _ONLY_NUMBERS = "export default (args, tool, {value}) => isFinite(value)"
+_KEEP_SIZE = "if (cb_obj[name] != size) cb_obj[name] = size"
 _ONLY_WORDS = "export default (args, tool, {value}) => Boolean(value && value.trim())"
 
 
@@ -83,11 +84,19 @@ def ticks(marks):
 
 
 def font_sizes(plot, element):
-    """Those of `FONT_SIZES` again: the theme of a page has other ones and comes after holoviews."""
+    """Those of `FONT_SIZES`, for good: the theme of a page has other ones and comes after holoviews."""
+    sizes = {
+        "axis_label_text_font_size": FONT_SIZES["labels"],
+        "major_label_text_font_size": FONT_SIZES["ticks"],
+    }
     for name in ("xaxis", "yaxis"):
-        plot.handles[name].update(
-            axis_label_text_font_size=FONT_SIZES["labels"], major_label_text_font_size=FONT_SIZES["ticks"]
-        )
+        axis = plot.handles[name]
+        axis.update(**sizes)
+        for attribute, size in sizes.items():  # each change of the page's theme puts its own on the page
+            if f"change:{attribute}" not in axis.js_property_callbacks:
+                axis.js_on_change(
+                    attribute, CustomJS(args={"name": attribute, "size": size}, code=_KEEP_SIZE)
+                )
 
 
 def selection_is_ours(plot, element):

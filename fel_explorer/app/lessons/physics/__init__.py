@@ -1,0 +1,1 @@
+"""What the lessons calculate; no panel, no plots."""

@@ -28,13 +28,13 @@ def __getattr__(name: str):
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
     if name in _FUNCTIONS:
         return getattr(importlib.import_module(f"{__name__}.{_FUNCTIONS[name]}"), name)
-    methods = importlib.import_module(f"{__name__}.base").list_methods()
-    if name in methods:
-        return methods[name]
+    models = importlib.import_module(f"{__name__}.base").list_models()
+    if name in models:
+        return models[name]
     raise AttributeError(
-        f"module '{__name__}' has no attribute '{name}'; methods: {', '.join(sorted(methods))}"
+        f"module '{__name__}' has no attribute '{name}'; models: {', '.join(sorted(models))}"
     )
 
 
 def __dir__() -> list[str]:
-    return sorted({*_FUNCTIONS, "load_all", *importlib.import_module(f"{__name__}.base").list_methods()})
+    return sorted({*_FUNCTIONS, "load_all", *importlib.import_module(f"{__name__}.base").list_models()})

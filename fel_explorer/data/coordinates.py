@@ -1,0 +1,91 @@
+"""Coordinates of some atoms as arrays, and arrays as trajectories and trajectory files."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import mdtraj
+import numpy as np
+
+from fel_explorer.data.topologies import pdb_text, select_atoms
+from fel_explorer.errors import FelError
+
+ATOM_SETS = {"alpha": "name CA", "backbone": "backbone", "heavy": "element != H", "all": "all"}
+BLOCK = 2000  # frames read at once
+FORMATS = ("xtc", "dcd")
+
+
+def read_coordinates(trajectories, frames, atoms: str) -> tuple[np.ndarray, str, np.ndarray]:
+    """Coordinates of an atom set at some frames.
+
+    Parameters
+    ----------
+    trajectories
+        `TrajectorySet`, or an ``mdtraj.Trajectory`` with the frames of the dataset in its order.
+    frames
+        (frame,) dataset indices.
+    atoms
+        "alpha", "backbone", "heavy" or "all", or an mdtraj selection.
+
+    Returns
+    -------
+    xyz, topology, bonds
+        (frame, atom, 3) float32 in nm, molecules whole; PDB text of these atoms; (bond, 2) among them.
+    """
+    index = select_atoms(trajectories.topology, ATOM_SETS.get(atoms, atoms))
+    xyz = np.empty((len(frames), len(index), 3), np.float32)
+    for start in range(0, len(frames), BLOCK):
+        part = _frames(trajectories, frames[start : start + BLOCK])
+        if part.unitcell_lengths is not None and part.topology.n_bonds:
+            part = part.make_molecules_whole(inplace=False)
+        xyz[start : start + BLOCK] = part.xyz[:, index]
+    topology = trajectories.topology.subset(index)
+    bonds = np.array([(a.index, b.index) for a, b in topology.bonds], int).reshape(-1, 2)
+    return xyz, pdb_text(mdtraj.Trajectory(xyz[:1], topology)), bonds
+
+
+def _frames(trajectories, indices) -> mdtraj.Trajectory:
+    if isinstance(trajectories, mdtraj.Trajectory):
+        return trajectories[indices]
+    return trajectories.frames(indices)
+
+
+def as_trajectory(xyz, topology: str, time=None) -> mdtraj.Trajectory:
+    """``xyz`` (frame, atom, 3) in nm of the atoms of a PDB text, with times (frame,) in ps."""
+    return mdtraj.Trajectory(np.asarray(xyz, np.float32), read_topology(topology), time=time)
+
+
+def read_topology(text: str) -> mdtraj.Topology:
+    """The topology of a PDB text."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "topology.pdb")
+        path.write_text(text)
+        return mdtraj.load_topology(str(path))
+
+
+def write_blocks(path, blocks: Iterable[np.ndarray], times: np.ndarray) -> int:
+    """Write blocks of frames (frame, atom, 3) in nm to an XTC or DCD file; returns how many frames.
+
+    ``times`` (frame,) in ps are of all frames; DCD files hold none.
+
+    Raises
+    ------
+    FelError
+        For another format.
+    """
+    kind, done = Path(path).suffix.lstrip(".").lower(), 0
+    if kind not in FORMATS:
+        raise FelError(f"A file '{Path(path).name}'.", f"Formats are {', '.join(FORMATS)}.")
+    opened = mdtraj.formats.XTCTrajectoryFile if kind == "xtc" else mdtraj.formats.DCDTrajectoryFile
+    with opened(str(path), "w") as file:
+        for xyz in blocks:
+            n = len(xyz)
+            if kind == "xtc":
+                time = times[done : done + n].astype(np.float32)
+                file.write(xyz, time=time, step=np.arange(done, done + n, dtype=np.int32))
+            else:
+                file.write(10 * xyz)  # DCD is in Angstrom
+            done += n
+    return done

@@ -1,0 +1,212 @@
+"""Internal coordinates: bonds, angles and torsions of a bonded graph, and the way back to space.
+
+Each atom is placed by three others: its bond to the first, its angle with the second, its torsion about the
+bond of these two with the third (NeRF, Parsons et al., J. Comput. Chem. 26, 1063 (2005)).  Where several
+atoms hang on the same bond the first keeps its torsion and the others are given relative to it: these
+differences are stiff, like bonds and angles, and only one number a bond is free to turn.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fel_explorer.errors import FelError
+
+TINY = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class ZMatrix:
+    """The order in which atoms are placed, and by which others.
+
+    Attributes
+    ----------
+    order
+        (atom,) the first three stand alone, each further one after its three.
+    anchors
+        (atom, 3) of each atom in ``order``: bond, angle and torsion partner; of the first three rows only
+        the first 0, 1 and 2 entries count.
+    leader
+        (atom - 3,) row among the torsions to which a torsion is relative, or -1.
+    """
+
+    order: np.ndarray
+    anchors: np.ndarray
+    leader: np.ndarray
+
+    @cached_property
+    def _torch(self) -> tuple[Tensor, Tensor, Tensor]:
+        return tuple(torch.as_tensor(v.copy()) for v in (self.order, self.anchors, self.leader))
+
+    @cached_property
+    def generations(self) -> list[np.ndarray]:
+        """Rows of ``order`` from the fourth on, in groups that can be placed at once."""
+        depth = np.zeros(len(self.order), int)
+        where = {int(atom): row for row, atom in enumerate(self.order)}
+        for row in range(3, len(self.order)):
+            depth[row] = 1 + max(depth[where[int(a)]] for a in self.anchors[row])
+        return [np.flatnonzero(depth == d) for d in range(1, depth.max() + 1)]
+
+
+def z_matrix(n_atoms: int, bonds) -> ZMatrix:
+    """A `ZMatrix` by breadth-first search of the graph of ``bonds`` (bond, 2).
+
+    Where the graph has several components, or no bonds at all as C-alpha atoms, neighbours in the order of
+    the atoms are joined by bonds that stand for what lies between them.
+
+    Raises
+    ------
+    FelError
+        For fewer than four atoms, which have no torsion, or bonds to atoms that are not there.
+    """
+    if n_atoms < 4:
+        raise FelError(f"{n_atoms} atoms.", "Internal coordinates need at least four.", "Take more atoms.")
+    neighbours = _joined(n_atoms, bonds)
+    root, second = _start(neighbours)
+    parent = {root: None, second: root}
+    order, queue = [root, second], deque([second, root])
+    while queue:
+        atom = queue.popleft()
+        for other in sorted(neighbours[atom], key=lambda n: (-len(neighbours[n]), n)):
+            if other not in parent:
+                parent[other] = atom
+                order.append(other)
+                queue.append(other)
+    anchors = np.zeros((n_atoms, 3), int)
+    leader, leads = np.full(n_atoms - 3, -1), {}
+    for row, atom in enumerate(order[1:], 1):
+        anchors[row] = _anchors(atom, order[:row], parent, neighbours)
+        if row >= 3:
+            bond = (anchors[row, 0], anchors[row, 1], anchors[row, 2])
+            leader[row - 3] = leads.setdefault(bond, row - 3)
+            if leader[row - 3] == row - 3:
+                leader[row - 3] = -1
+    return ZMatrix(np.array(order), anchors, leader)
+
+
+def _joined(n_atoms, bonds) -> list[set[int]]:
+    neighbours = [set() for _ in range(n_atoms)]
+    bonds = np.asarray(bonds, int).reshape(-1, 2)
+    if bonds.size and (bonds.min() < 0 or bonds.max() >= n_atoms):
+        raise FelError(f"Bonds of atoms {bonds.min()} to {bonds.max()}.", f"There are {n_atoms} atoms.")
+    for a, b in bonds.tolist():
+        neighbours[a].add(b)
+        neighbours[b].add(a)
+    component = np.full(n_atoms, -1)
+    for atom in range(n_atoms):
+        if component[atom] >= 0:
+            continue
+        if atom:
+            neighbours[atom].add(atom - 1)
+            neighbours[atom - 1].add(atom)
+        queue = [atom]
+        while queue:
+            here = queue.pop()
+            component[here] = atom
+            queue += [n for n in neighbours[here] if component[n] < 0]
+    return neighbours
+
+
+def _start(neighbours) -> tuple[int, int]:
+    """Two bonded atoms, the first with one more neighbour, so that the third atom is bonded to them."""
+    inner = [a for a, n in enumerate(neighbours) if len(n) > 1]
+    root = min(inner, key=lambda a: (-len(neighbours[a]), a))
+    return root, min(neighbours[root], key=lambda a: (-len(neighbours[a]), a))
+
+
+def _anchors(atom, placed, parent, neighbours) -> list[int]:
+    """Bond, angle and torsion partner of ``atom`` among those ``placed``; fewer where there are fewer."""
+    first = parent[atom]
+    chain = [first]
+    ahead = parent[first]
+    around = [a for a in placed if a != first]
+    # the bond to turn about goes on along the tree, or to what was first placed beside the partner
+    near = [a for a in around if a in neighbours[first]]
+    second = ahead if ahead is not None else (near[0] if near else None)
+    if second is None:
+        return [first, 0, 0]
+    chain.append(second)
+    further = [a for a in around if a != second and a in neighbours[second]]
+    beside = [a for a in near if a != second]
+    third = (further or beside or [a for a in around if a != second] or [None])[0]
+    return [*chain, 0 if third is None else third]
+
+
+def to_internal(xyz: Tensor, matrix: ZMatrix) -> tuple[Tensor, Tensor, Tensor]:
+    """Bonds (frame, atom - 1) in nm, angles (frame, atom - 2) and torsions (frame, atom - 3) in radians.
+
+    ``xyz`` is (frame, atom, 3).  Torsions with a leader are relative to its torsion, within (-pi, pi].
+    """
+    order, anchors, leader = (v.to(xyz.device) for v in matrix._torch)
+    d, c = xyz[:, order[1:]], xyz[:, anchors[1:, 0]]
+    bonds = (d - c).norm(dim=-1)
+    b = xyz[:, anchors[2:, 1]]
+    u, v = d[:, 1:] - c[:, 1:], b - c[:, 1:]
+    angles = torch.atan2(torch.linalg.cross(u, v).norm(dim=-1), (u * v).sum(-1))
+    torsions = dihedral(xyz[:, anchors[3:, 2]], b[:, 1:], c[:, 2:], d[:, 2:])
+    relative = leader >= 0
+    torsions = torch.where(relative, wrap(torsions - torsions[:, leader.clamp_min(0)]), torsions)
+    return bonds, angles, torsions
+
+
+def to_space(bonds: Tensor, angles: Tensor, torsions: Tensor, matrix: ZMatrix) -> Tensor:
+    """Coordinates (frame, atom, 3) that have the given internal coordinates; the inverse of `to_internal`."""
+    order, anchors, leader = (v.to(bonds.device) for v in matrix._torch)
+    torsions = torch.where(leader >= 0, torsions + torsions[:, leader.clamp_min(0)], torsions)
+    xyz = bonds.new_zeros(len(bonds), len(matrix.order), 3)
+    xyz[:, order[1], 0] = bonds[:, 0]
+    towards = torch.where(anchors[2, 0] == order[1], -1.0, 1.0)  # the third atom hangs on either of the two
+    corner = xyz[:, anchors[2, 0]]
+    arm = torch.stack([towards * angles[:, 0].cos(), angles[:, 0].sin(), torch.zeros_like(angles[:, 0])], -1)
+    xyz[:, order[2]] = corner + bonds[:, 1, None] * arm
+    for rows in matrix.generations:
+        a, b, c = (xyz[:, anchors[rows, i]] for i in (2, 1, 0))
+        r, theta, phi = bonds[:, rows - 1], angles[:, rows - 2], torsions[:, rows - 3]
+        xyz[:, order[rows]] = place(a, b, c, r, theta, phi)
+    return xyz
+
+
+def place(a: Tensor, b: Tensor, c: Tensor, bond: Tensor, angle: Tensor, torsion: Tensor) -> Tensor:
+    """Atoms d (..., 3) with |cd|, angle bcd and torsion abcd given, (...)."""
+    axis = _unit(c - b)
+    normal = _unit(torch.linalg.cross(b - a, axis))
+    across = torch.linalg.cross(normal, axis)
+    local = torch.stack([-angle.cos(), angle.sin() * torsion.cos(), angle.sin() * torsion.sin()], -1)
+    frame = torch.stack([axis, across, normal], dim=-2)
+    return c + bond[..., None] * (local[..., None] * frame).sum(-2)
+
+
+def dihedral(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
+    """Torsion angle (...) in radians of four points (..., 3), IUPAC sign."""
+    first, axis, last = b - a, c - b, d - c
+    normal, other = torch.linalg.cross(first, axis), torch.linalg.cross(axis, last)
+    return torch.atan2(axis.norm(dim=-1) * (first * other).sum(-1), (normal * other).sum(-1))
+
+
+def wrap(angle: Tensor) -> Tensor:
+    """Angles brought into (-pi, pi]."""
+    return torch.atan2(angle.sin(), angle.cos())
+
+
+def _unit(v: Tensor) -> Tensor:
+    return v / v.norm(dim=-1, keepdim=True).clamp_min(TINY)
+
+
+def superposed(xyz: Tensor, reference: Tensor) -> Tensor:
+    """``xyz`` (frame, atom, 3), each frame moved rigidly closest to ``reference`` (atom, 3).
+
+    Kabsch, Acta Cryst. A32, 922 (1976).
+    """
+    centre = xyz.mean(dim=1, keepdim=True)
+    target = reference - reference.mean(dim=0)
+    mobile = xyz - centre
+    u, _, vt = torch.linalg.svd(mobile.transpose(1, 2) @ target)
+    hand = torch.ones(len(xyz), 3, dtype=xyz.dtype, device=xyz.device)
+    hand[:, 2] = torch.linalg.det(u) * torch.linalg.det(vt)
+    return mobile @ (u * hand[:, None]) @ vt + reference.mean(dim=0)

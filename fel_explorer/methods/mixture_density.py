@@ -1,0 +1,298 @@
+"""A propagator of latents: where a trajectory in the embedding goes next, learnt from where it went."""
+
+from __future__ import annotations
+
+import copy
+import time
+
+import numpy as np
+import param
+import torch
+import xarray as xr
+
+from fel_explorer.data import schema
+from fel_explorer.devices import resolve_device
+from fel_explorer.errors import FelError
+from fel_explorer.methods.base import register_model
+from fel_explorer.methods.idm_training import random_generator
+from fel_explorer.methods.mixture_network import Mixture, MixtureNetwork
+from fel_explorer.methods.network_method import NetworkModel
+from fel_explorer.training.loop import REPORT_INTERVAL, Losses, threads
+from fel_explorer.training.pairs import pair_starts, segments_of
+from fel_explorer.training.progress import Callback, Progress
+
+SUPPORT = 20_000  # frames of the data that the model keeps: starts of simulations, and where data were
+QUADRATURE = 4  # points in each bin of a transition matrix
+
+
+@register_model
+class MixtureDensityPropagator(NetworkModel):
+    """Learns p(z at t + lag | z at t) of latents z as a mixture of Gaussians, and simulates by it.
+
+    Latents are standardised; the likelihood of pairs of frames ``lag_time`` apart is maximised, with early
+    stopping on held-out stretches.  Simulated points are clipped to the range of the data.
+
+    Source: Sidky, Chen and Ferguson, Chem. Sci. 11, 9459 (2020), section 2.2.  Its sigmoid means of latents
+    scaled to [0, 1] are ``form="bounded"``; the default predicts the deviation from a linear process.
+
+    Attributes
+    ----------
+    support_
+        (n, cv) some of the latents it was fitted to.
+    low_, high_
+        (cv,) range of the latents.
+    time_step_
+        Time between two simulated frames, the lag.
+
+    Example
+    -------
+    >>> z = np.cumsum(np.random.default_rng(0).normal(size=(500, 1)), axis=0) % 7
+    >>> propagator = MixtureDensityPropagator(lag_time=1.0, n_steps=10).fit(z)
+    >>> propagator.simulate(100, n_trajectories=3).sizes["frame"]
+    300
+    """
+
+    fitted = ("support_", "low_", "high_", "time_step_")
+
+    lag_time = param.Number(
+        10.0,
+        bounds=(0, None),
+        inclusive_bounds=(False, True),
+        precedence=1,
+        label="Lag time",
+        doc="Time of a simulated step, in the data's time unit. Long enough that the latents have no memory.",
+    )
+    n_kernels = param.Integer(
+        24, bounds=(1, 1000), precedence=1.1, label="Kernels", doc="Gaussians in the mixture."
+    )
+    reversible = param.Boolean(
+        False,
+        precedence=1.2,
+        label="Reversible",
+        doc="Learn from both directions of time. For data at equilibrium only.",
+    )
+    form = param.Selector(
+        default="residual",
+        objects=["residual", "bounded"],
+        precedence=10.3,
+        label="Form of the means",
+        doc="residual: deviation from a linear process. bounded: sigmoids on the data's range as published.",
+    )
+    batch_size = param.Integer(
+        4096, bounds=(2, None), precedence=10, label="Batch size", doc="Pairs of frames in each step."
+    )
+
+    # ---- training
+
+    def _build(self, n_features, generator):
+        return MixtureNetwork(n_features, self.n_kernels, self.hidden, self.form, generator)
+
+    def _fit(self, dataset, *, device, callback, checkpoint_dir):
+        self._keep_support(dataset["features"].values)
+        super()._fit(dataset, device=device, callback=callback, checkpoint_dir=checkpoint_dir)
+
+    def _train(self, dataset, frames, lag, callback, checkpoint_dir):
+        starts = pair_starts(segments_of(schema.trajectory_lengths(dataset)), lag)
+        starts = torch.as_tensor(starts, device=frames.values.device)
+        values = frames.values
+        x, y = values[starts], values[starts + lag]
+        if self.reversible:
+            x, y = torch.cat([x, y]), torch.cat([y, x])
+        self._network.set_data(x, y, values.min(0).values, values.max(0).values)
+        return super()._train(dataset, frames, lag, callback, checkpoint_dir)
+
+    def _keep_support(self, features):
+        self.low_, self.high_ = features.min(axis=0), features.max(axis=0)
+        n_frames = len(features)
+        random = np.random.default_rng([self.seed, 3])
+        self.support_ = features[np.sort(random.choice(n_frames, min(SUPPORT, n_frames), replace=False))]
+        self.time_step_ = float(self.lag_time)
+
+    def _losses(self, batch, generator):
+        x, y = batch.halves(batch.frames)
+        if self.reversible:
+            turned = torch.rand((len(x), 1), device=x.device, generator=generator) < 0.5
+            x, y = torch.where(turned, y, x), torch.where(turned, x, y)
+        likelihood = weighted_mean(self._network(x).log_likelihood(y), batch.weight)
+        return Losses(-likelihood, None, {"log_likelihood": likelihood.detach()})
+
+    def _figure_of_merit(self, training, held_out):
+        x, y = held_out.halves(held_out.frames)
+        merit = weighted_mean(self._network(x).log_likelihood(y), held_out.weight)
+        if self.reversible:
+            merit = (merit + weighted_mean(self._network(y).log_likelihood(x), held_out.weight)) / 2
+        return float(merit)
+
+    # ---- what it knows
+
+    @property
+    def n_dims(self) -> int:
+        """Number of latents."""
+        self._check_fitted()
+        return len(self.feature_names_)
+
+    def log_likelihood(self, X) -> float:
+        """Mean ln p(z at t + lag | z at t) over data ``X``, per pair, of latents in their own unit."""
+        self._check_fitted()
+        dataset = schema.as_dataset(X)
+        lag = schema.lag_in_frames(dataset, self.lag_time)
+        starts = pair_starts(segments_of(schema.trajectory_lengths(dataset)), lag)
+        with torch.no_grad():
+            z = self._inner(dataset["features"].values)
+            values = self._network(z[starts]).log_likelihood(z[starts + lag])
+        return float(values.mean() - self._scaling.scale[self._scaling.keep].log().sum())
+
+    def _inner(self, latents) -> torch.Tensor:
+        """What the network sees (frame, cv) of latents (frame, cv)."""
+        return self._scaled(torch.from_numpy(np.asarray(latents, np.float32)))
+
+    def transition_matrix(self, edges) -> np.ndarray:
+        """P(bin at t + lag | bin at t) of a one-dimensional latent, (bin, bin), by quadrature.
+
+        Parameters
+        ----------
+        edges
+            (bin + 1,) increasing.  What would leave them is clipped into the outer bins, as simulations are.
+        """
+        edges = self._on_a_line(np.asarray(edges, float))
+        nodes, weights = np.polynomial.legendre.leggauss(QUADRATURE)
+        width = np.diff(edges)
+        points = edges[:-1, None] + width[:, None] * (nodes + 1) / 2
+        inside = np.clip(points, self.low_, self.high_)
+        probability = np.diff(self.cumulative(inside.ravel(), edges[1:-1]), axis=1, prepend=0.0, append=1.0)
+        return np.einsum("q,iqj->ij", weights / 2, probability.reshape(len(width), QUADRATURE, -1))
+
+    def cumulative(self, points, edges) -> np.ndarray:
+        """P(latent < edge at t + lag | point at t), (point, edge), of a one-dimensional latent."""
+        self._on_a_line(None)
+        x, y = (self._inner(np.asarray(v)[:, None]) for v in (points, edges))
+        with torch.no_grad():
+            mixture = self._network(x)
+            widened = Mixture(*(getattr(mixture, n).double() for n in ("log_weights", "means", "widths")))
+            return widened.cumulative(y[:, 0].double()).cpu().numpy()
+
+    def stationary_density(self, n_bins: int = 500) -> xr.DataArray:
+        """Density of a one-dimensional latent after infinitely many steps, over its range in the data.
+
+        Returns
+        -------
+        DataArray (x,), at the centres of the bins; its integral is 1.
+        """
+        edges = np.linspace(float(self.low_[0]), float(self.high_[0]), n_bins + 1)
+        values, vectors = np.linalg.eig(self.transition_matrix(edges).T)
+        density = np.abs(np.real(vectors[:, np.argmax(np.real(values))]))
+        density /= density.sum() * (edges[1] - edges[0])
+        return xr.DataArray(density, dims="x", coords={"x": (edges[1:] + edges[:-1]) / 2}, name="density")
+
+    def _on_a_line(self, edges):
+        if self.n_dims != 1:
+            raise FelError(
+                f"A propagator of {self.n_dims} latents.",
+                "Densities by quadrature are there for one latent.",
+                "Simulate, and make a histogram of the frames.",
+            )
+        return edges
+
+    # ---- simulation
+
+    def simulate(
+        self,
+        n_steps: int,
+        n_trajectories: int = 1,
+        *,
+        start=None,
+        seed: int | None = None,
+        device="auto",
+        callback: Callback | None = None,
+    ) -> xr.Dataset:
+        """Simulate trajectories in the latents, all of them at once.
+
+        Parameters
+        ----------
+        n_steps
+            Frames of each trajectory, ``lag_time`` apart; the start is not among them.
+        start
+            Latents (cv,) or (trajectory, cv) to start from; default: drawn from the data.
+        seed
+            Default the propagator's own.  The same seed gives the same numbers on the same kind of device.
+        callback
+            Called with `training.Progress`; returning True stops and keeps the frames so far.
+
+        Returns
+        -------
+        Dataset of the schema, the latents as its features, time in the unit of the data.  Its attrs hold
+        ``clipped``, the share of steps that would have left the range of the data.
+
+        Raises
+        ------
+        FelError
+            For less than one step or trajectory, or starts of another shape.
+        """
+        self._check_fitted()
+        if n_steps < 1 or n_trajectories < 1:
+            raise FelError(
+                f"n_steps={n_steps}, n_trajectories={n_trajectories}.", "Both are whole numbers from 1 up."
+            )
+        device, seed = resolve_device(device), self.seed if seed is None else seed
+        z = self._start(start, n_trajectories, np.random.default_rng([seed, 4]))
+        with threads(self.n_threads if device.type == "cpu" else 0):
+            frames, clipped = self._run(z.to(device), n_steps, random_generator(device, seed, 5), callback)
+        n_done = len(frames)
+        return schema.assemble(
+            frames.transpose(0, 1).reshape(n_done * n_trajectories, -1).cpu().numpy(),
+            self.feature_names_,
+            [n_done] * n_trajectories,
+            time_step=self.time_step_,
+            time_unit=self.time_unit_,
+            attrs={"clipped": clipped, "simulated_by": type(self).__name__, "simulation_seed": seed},
+        )
+
+    def _start(self, start, n_trajectories, random) -> torch.Tensor:
+        if start is None:
+            chosen = random.integers(len(self.support_), size=n_trajectories)
+            return torch.from_numpy(np.asarray(self.support_[chosen], np.float32))
+        start = np.asarray(start, np.float32)
+        if start.shape not in ((self.n_dims,), (n_trajectories, self.n_dims)) or not np.isfinite(start).all():
+            raise FelError(
+                f"start of shape {start.shape}.",
+                f"It is one finite point ({self.n_dims},) or one per trajectory"
+                f" ({n_trajectories}, {self.n_dims}).",
+            )
+        return torch.from_numpy(np.broadcast_to(start, (n_trajectories, self.n_dims)).copy())
+
+    def _run(self, start, n_steps, generator, callback):
+        """Latents (frame, trajectory, cv) on the CPU, and the share of them that was clipped."""
+        scaling, network = self._scaling.to(start.device), copy.deepcopy(self._network).to(start.device)
+        x, low, high = (
+            self._inner(v).to(start.device)
+            for v in (start.numpy(force=True), self.low_[None], self.high_[None])
+        )
+        x, began, reported = x.clamp(low, high), time.monotonic(), time.monotonic()
+        frames = torch.empty((n_steps, *x.shape), device="cpu")
+        clipped, done = torch.zeros((), device=x.device), 0
+        with torch.inference_mode():
+            while done < n_steps:
+                size = min(128, n_steps - done)
+                uniform = torch.rand((size, len(x), 1), device=x.device, generator=generator)
+                normal = torch.randn((size, *x.shape), device=x.device, generator=generator)
+                block = torch.empty_like(normal)
+                for i in range(size):
+                    free = network(x).draw(uniform[i], normal[i])
+                    x = block[i] = free.clamp(low, high)
+                    clipped += (free != x).any(1).sum()
+                frames[done : done + size] = block
+                done += size
+                now = time.monotonic()
+                if callback is not None and (now - reported > REPORT_INTERVAL or done == n_steps):
+                    reported = now
+                    eta = (now - began) / done * (n_steps - done)
+                    if callback(Progress(done, n_steps, {}, eta, "Simulating in the latent space")):
+                        break
+        latents = scaling.to("cpu").inverse(frames[:done].flatten(0, 1))
+        latents = latents.clamp(torch.as_tensor(self.low_), torch.as_tensor(self.high_))
+        return latents.unflatten(0, (done, len(x))), float(clipped) / (done * len(x))
+
+
+def weighted_mean(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Mean (0-dimensional) of values (pair,) with weights (pair,)."""
+    return (weight * values).sum() / weight.sum()

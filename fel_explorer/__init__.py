@@ -7,7 +7,18 @@ __version__ = "0.1.0"
 # Lazy, because torch, mdtraj and panel each take a second to import and few uses need all three.
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["app", "data", "kinetics", "methods", "plots", "structures", "systems", "training"],
+    submodules=[
+        "app",
+        "data",
+        "export",
+        "kinetics",
+        "methods",
+        "plots",
+        "sampling",
+        "structures",
+        "systems",
+        "training",
+    ],
     submod_attrs={
         "app": ["explore"],
         "data": [

@@ -8,7 +8,20 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "fel_explorer"
-LAYERS = ["errors", "data", "systems", "kinetics", "training", "methods", "structures", "plots", "app", "cli"]
+LAYERS = [
+    "errors",
+    "data",
+    "systems",
+    "kinetics",
+    "training",
+    "methods",
+    "structures",
+    "sampling",
+    "export",
+    "plots",
+    "app",
+    "cli",
+]
 # training.progress is the plain record that every long-running layer reports with.
 SHARED = {"errors", "training.progress"}
 FORBIDDEN = {
@@ -18,6 +31,8 @@ FORBIDDEN = {
     "systems": {"panel", "panel_material_ui", "holoviews", "bokeh", "mdtraj"},
     "training": {"panel", "panel_material_ui", "holoviews", "bokeh", "mdtraj"},
     "methods": {"panel", "panel_material_ui", "holoviews", "bokeh", "mdtraj"},
+    "sampling": {"panel", "panel_material_ui", "holoviews", "bokeh"},
+    "export": {"panel", "panel_material_ui", "holoviews", "bokeh"},
     "plots": {"panel", "panel_material_ui", "torch", "mdtraj"},
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem in LAYERS)

@@ -39,8 +39,11 @@ def run(
     options: Options,
     walls: tuple[tuple[float, float], ...] | None,
     generator: torch.Generator,
+    velocity: Tensor | None = None,
 ) -> tuple[Tensor, Tensor | None]:
     """Integrate from ``start`` (walker, dim) and keep every ``options.stride``-th step.
+
+    ``velocity`` (walker, dim) is that of the start; by default thermal.
 
     Returns
     -------
@@ -54,7 +57,7 @@ def run(
     xs = torch.empty(shape, dtype=start.dtype, device=start.device)
     vs = torch.empty_like(xs) if second_order else None
     x, g = start, gradient(start)
-    v = math.sqrt(kT / options.mass) * _normal(start, generator)
+    v = math.sqrt(kT / options.mass) * _normal(start, generator) if velocity is None else velocity
     with torch.no_grad():
         for frame in range(n_frames):
             for _ in range(options.stride):

@@ -1,0 +1,119 @@
+"""A fitted CV as input for PLUMED: the features, the CV, and a biased run along it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from fel_explorer.errors import FelError
+from fel_explorer.export.ann import ann_action, dense_layers
+from fel_explorer.export.plumed_features import feature_lines
+from fel_explorer.export.torch_files import save_archive, save_torchscript
+from fel_explorer.methods.base import Method
+
+BIASES = ("opes", "metadynamics", "none")
+ENGINES = ("auto", "ann", "pytorch")
+STRIDE, PACE = 100, 500  # steps between two lines of COLVAR, and between two kernels
+
+
+def plumed(
+    method: Method,
+    data: xr.Dataset,
+    path,
+    *,
+    bias: str = "opes",
+    engine: str = "auto",
+    temperature: float = 300.0,
+    barrier: float = 40.0,
+) -> Path:
+    """Write a folder from which PLUMED biases a simulation along the CV.
+
+    Parameters
+    ----------
+    method
+        Fitted; any method of the registry.
+    data
+        The dataset it was fitted on: it tells the atoms of each feature and the width of the CV.
+    path
+        Folder, made when missing: ``plumed.dat``; ``cv.pt`` (TorchScript) where PYTORCH_MODEL is used; and
+        ``cv.pt2``, a `torch.export` archive of the same CV.
+    bias
+        "opes" (OPES_METAD, which finds its own widths), "metadynamics" (well-tempered METAD), or "none".
+    engine
+        "ann": the network as text in ``plumed.dat``, for linear methods and networks with tanh;
+        "pytorch": PYTORCH_MODEL, for which PLUMED must be built with LibTorch; "auto": the first that goes.
+    temperature
+        Of the simulation to come, in K.
+    barrier
+        The highest that is to be crossed, in kJ/mol.
+
+    Returns
+    -------
+    Path of ``plumed.dat``.
+
+    Raises
+    ------
+    FelError
+        For features without a counterpart in PLUMED, data of other features, or an engine that can't hold
+        the method.
+    """
+    method._check_fitted()
+    names = [str(name) for name in data["feature"].values]
+    if names != method.feature_names_:
+        raise FelError(
+            f"The {type(method).__name__} was fitted on {len(method.feature_names_)} features"
+            f" ({method.feature_names_[0]}, ...), the data have {len(names)} ({names[0]}, ...).",
+            remedy="Give the dataset that it was fitted on.",
+        )
+    for value, valid, name in ((bias, BIASES, "bias"), (engine, ENGINES, "engine")):
+        if value not in valid:
+            raise FelError(f"{name}={value!r}.", f"It is one of {', '.join(map(repr, valid))}.")
+    lines, labels = feature_lines(data)
+    layers = None if engine == "pytorch" else dense_layers(method)
+    if engine == "ann" and layers is None:
+        raise FelError(
+            f"engine='ann' for {type(method).__name__}.",
+            "PLUMED's ANN holds linear methods and networks with tanh.",
+            "Take engine='pytorch'.",
+        )
+    folder = Path(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    if layers is None:
+        save_torchscript(method, folder / "cv.pt")
+        cv = f"cv: PYTORCH_MODEL FILE=cv.pt ARG={','.join(labels)}"
+    else:
+        cv = ann_action(layers, "cv", labels)
+    save_archive(method, folder / "cv.pt2")
+    nodes = [f"cv.node-{i}" for i in range(method.n_dims)]
+    widths = 0.1 * method.transform(data).values.std(axis=0)
+    text = [
+        f"# {type(method).__name__} of fel_explorer on {len(labels)} features; nm, kJ/mol, ps.",
+        *(f"# {label}: {name}" for label, name in zip(labels, names, strict=True)),
+        *lines,
+        cv,
+        *_bias(bias, nodes, widths, temperature, barrier),
+    ]
+    (folder / "plumed.dat").write_text("\n".join(text) + "\n")
+    return folder / "plumed.dat"
+
+
+def _bias(kind: str, nodes: list[str], widths: np.ndarray, temperature: float, barrier: float) -> list[str]:
+    """The bias and what is printed."""
+    arguments, printed = ",".join(nodes), list(nodes)
+    lines = []
+    if kind == "opes":
+        lines = [f"bias: OPES_METAD ARG={arguments} PACE={PACE} TEMP={temperature:g} BARRIER={barrier:g}"]
+    elif kind == "metadynamics":
+        # as high as the barrier at convergence: (gamma - 1) kT = barrier and a bit
+        factor = max(2.0, 1.0 + 1.2 * barrier / (0.00831446261815324 * temperature))
+        sigma = ",".join(f"{width:.4g}" for width in widths)
+        lines = [
+            "# SIGMA is a tenth of the spread of the CV in the data",
+            f"bias: METAD ARG={arguments} SIGMA={sigma} HEIGHT=1.2 PACE={PACE} "
+            f"BIASFACTOR={factor:.3g} TEMP={temperature:g} FILE=HILLS",
+        ]
+    if lines:
+        printed.append("bias.bias")
+    return [*lines, f"PRINT ARG={','.join(printed)} STRIDE={STRIDE} FILE=COLVAR"]

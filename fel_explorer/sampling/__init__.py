@@ -1,0 +1,15 @@
+"""Umbrella sampling along a learned collective variable, its free energies, and potential energies."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "energies": ["potential_energies"],
+        "features": ["MolecularFeatures"],
+        "molecules": ["MolecularSystem"],
+        "reweighting": ["basin_difference", "mbar_weights", "profile", "profile_barrier"],
+        "umbrella": ["umbrella"],
+        "windows": ["Windows", "place_windows"],
+    },
+)

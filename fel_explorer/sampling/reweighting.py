@@ -1,0 +1,149 @@
+"""Free energies from umbrella windows by MBAR, with errors by the jackknife.
+
+Shirts and Chodera, J. Chem. Phys. 129, 124105 (2008).  The errors: each window's trajectories are dealt into
+groups, MBAR is solved with one group left out at a time, and the spread of the results is scaled as the
+jackknife does.  Unlike the asymptotic formula this needs no independent frames, only independent groups.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import numpy as np
+import xarray as xr
+
+from fel_explorer.errors import FelError
+from fel_explorer.sampling.windows import Windows
+
+GROUPS = 5
+
+
+def mbar_weights(cv, window, windows: Windows, *, start=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weights of biased frames in the unbiased ensemble.
+
+    Parameters
+    ----------
+    cv, window
+        (frame,) collective variable, and index of the window in which a frame was sampled.
+    start
+        (window,) free energies to start from, in kT.
+
+    Returns
+    -------
+    Weights (frame,), which sum to 1; free energies (window,) in kT; overlap matrix (window, window).
+    """
+    logging.getLogger("pymbar").setLevel(logging.ERROR)  # it tells about JAX at each import
+    from pymbar import MBAR
+
+    cv, window = np.asarray(cv, float), np.asarray(window, int)
+    count = np.bincount(window, minlength=len(windows))
+    order = np.argsort(window, kind="stable")  # pymbar wants frames ordered by their window
+    energies = windows.reduced(cv[order])
+    mbar = MBAR(energies, count, initial_f_k=start)
+    free = np.asarray(mbar.f_k)
+    with np.errstate(divide="ignore"):
+        log = np.logaddexp.reduce(np.log(count)[:, None] + free[:, None] - energies, axis=0)
+    weight = np.empty(len(cv))
+    weight[order] = np.exp(log.min() - log)
+    return weight / weight.sum(), free, np.asarray(mbar.compute_overlap()["matrix"])
+
+
+def windows_of(data: xr.Dataset) -> Windows:
+    """The windows of a dataset that `umbrella` made."""
+    for name in ("cv", "window", "centre", "stiffness"):
+        if name not in data:
+            raise FelError(f"The dataset has no '{name}'.", "It is the result of fel.sampling.umbrella(...).")
+    return Windows(data["centre"].values, data["stiffness"].values, float(data.attrs["kT"]))
+
+
+def jackknife(data: xr.Dataset, statistic: Callable[[np.ndarray], np.ndarray], n_groups: int = GROUPS):
+    """Value and standard error of ``statistic(weights (frame,))``, any shape.
+
+    Where a statistic is not finite in a group's absence (an empty bin) its error is NaN.
+    """
+    windows, cv, window = windows_of(data), data["cv"].values, data["window"].values
+    weight, free, _ = mbar_weights(cv, window, windows)
+    value, group = np.asarray(statistic(weight)), _groups(data, n_groups)
+    without = []
+    for left_out in range(n_groups):
+        keep = group != left_out
+        partial = np.zeros(len(cv))
+        partial[keep], _, _ = mbar_weights(cv[keep], window[keep], windows, start=free)
+        without.append(statistic(partial))
+    with np.errstate(invalid="ignore"):
+        variance = (n_groups - 1) * np.var(np.array(without), axis=0)
+    return value, np.sqrt(variance)
+
+
+def _groups(data, n_groups):
+    """Group (frame,): by trajectory where a window has enough of them, else by stretches of time."""
+    trajectory, window = data["trajectory"].values, data["window"].values
+    first = np.flatnonzero(data["frame_in_trajectory"].values == 0)
+    windows_by_trajectory = window[first]
+    counts = np.bincount(windows_by_trajectory)
+    if counts.min() >= n_groups:
+        rank = np.concatenate([np.arange(n) for n in counts])  # trajectories are ordered by window
+        return rank[trajectory] % n_groups
+    length = np.bincount(trajectory)[trajectory]
+    return data["frame_in_trajectory"].values * n_groups // length
+
+
+def profile(data: xr.Dataset, *, n_bins: int = 60, along=None, n_groups: int = GROUPS) -> xr.Dataset:
+    """Free energy along the CV.
+
+    Parameters
+    ----------
+    data
+        Result of `umbrella`.
+    along
+        Another coordinate (frame,) to show the free energy along; default: the CV.
+
+    Returns
+    -------
+    Dataset over ``bin``: ``free_energy`` and ``error`` in the energy unit of kT, its lowest value 0 and the
+    error relative to that bin, NaN where no frame is; coordinate ``centre``.
+    """
+    x = data["cv"].values if along is None else np.asarray(along, float)
+    edges = np.linspace(x.min(), x.max(), n_bins + 1)
+    bin_of = np.clip(np.digitize(x, edges) - 1, 0, n_bins - 1)
+    kT = float(data.attrs["kT"])
+    weight = mbar_weights(data["cv"].values, data["window"].values, windows_of(data))[0]
+    lowest = np.bincount(bin_of, weight, n_bins).argmax()
+
+    def free_energy(weight):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            f = -kT * np.log(np.bincount(bin_of, weight, n_bins))
+            return f - f[lowest]
+
+    value, error = jackknife(data, free_energy, n_groups)
+    unit = {"units": data.attrs.get("energy_unit", "")}
+    value[~np.isfinite(value)] = np.nan
+    return xr.Dataset(
+        {"free_energy": ("bin", value, unit), "error": ("bin", error, unit)},
+        coords={"centre": ("bin", (edges[1:] + edges[:-1]) / 2)},
+    )
+
+
+def profile_barrier(f: xr.Dataset, between: tuple[float, float]) -> tuple[float, float]:
+    """Height and standard error of the barrier in a profile: its top between two CV values above its floor.
+
+    The floor is the lowest point on the side of ``between[0]`` of the top.
+    """
+    x, value = f["centre"].values, f["free_energy"].values
+    inside = (x >= min(between)) & (x <= max(between)) & np.isfinite(value)
+    if inside.sum() < 3:
+        raise FelError(f"between={between} holds {int(inside.sum())} bins.", "Three are needed at least.")
+    top = np.flatnonzero(inside)[value[inside].argmax()]
+    side = (x < x[top]) if between[0] < between[1] else (x > x[top])
+    floor = np.flatnonzero(side)[np.nanargmin(value[side])]
+    return float(value[top] - value[floor]), float(np.hypot(f["error"][top], f["error"][floor]))
+
+
+def basin_difference(data: xr.Dataset, a, b, *, n_groups: int = GROUPS) -> tuple[float, float]:
+    """F_B - F_A = -kT ln(P_B / P_A) and its standard error; ``a`` and ``b`` are masks (frame,)."""
+    a, b, kT = np.asarray(a, bool), np.asarray(b, bool), float(data.attrs["kT"])
+    if not a.any() or not b.any():
+        raise FelError(f"{int(a.sum())} frames in A and {int(b.sum())} in B.", "Each needs at least one.")
+    value, error = jackknife(data, lambda w: -kT * np.log(w[b].sum() / w[a].sum()), n_groups)
+    return float(value), float(error)

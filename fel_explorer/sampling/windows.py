@@ -1,0 +1,79 @@
+"""Umbrella windows: where they stand, how stiff they are, and whether neighbours overlap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fel_explorer.errors import FelError
+
+STIFFNESS = 4.0  # kT / spacing^2: a window alone spreads over half the distance to its neighbour
+ENOUGH_OVERLAP = 0.03  # between neighbours (Klimovich, Shirts and Mobley, J. Comput. Aided Mol. Des. 2015)
+TAIL = 0.001  # share of the frames beyond the outermost windows, on either side
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Harmonic restraints k / 2 (xi - centre)^2 of one collective variable.
+
+    Attributes
+    ----------
+    centres
+        (window,) ascending, in units of the CV.
+    stiffness
+        (window,) k, in energy / CV^2.
+    kT
+        Of the simulation.
+    """
+
+    centres: np.ndarray
+    stiffness: np.ndarray
+    kT: float
+
+    def __len__(self) -> int:
+        return len(self.centres)
+
+    def reduced(self, cv) -> np.ndarray:
+        """Energies (window, frame) of frames (frame,) in every window, in kT."""
+        away = np.asarray(cv, float)[None, :] - self.centres[:, None]
+        return self.stiffness[:, None] * away**2 / (2 * self.kT)
+
+
+def place_windows(cv, *, kT: float, n_windows: int = 32, stiffness: float | None = None) -> Windows:
+    """Windows at equal distances over the range of ``cv`` (frame,), values seen in data.
+
+    Parameters
+    ----------
+    kT
+        In the energy unit of the simulation.
+    stiffness
+        In energy / CV^2; default 4 kT / distance^2, stiff enough to hold on slopes of a few kT a window and
+        soft enough to overlap on flat ground.
+    """
+    low, high = np.quantile(np.asarray(cv, float), [TAIL, 1 - TAIL])
+    if n_windows < 2 or not high > low:
+        raise FelError(
+            f"{n_windows} windows between {low:g} and {high:g}.",
+            "At least two windows and a CV that changes are needed.",
+        )
+    if stiffness is not None and not stiffness > 0:
+        raise FelError(f"stiffness={stiffness!r}.", "It is positive, in energy / CV^2.")
+    centres = np.linspace(low, high, n_windows)
+    spacing = centres[1] - centres[0]
+    k = STIFFNESS * kT / spacing**2 if stiffness is None else stiffness
+    return Windows(centres, np.full(n_windows, float(k)), float(kT))
+
+
+def starting_frames(cv, windows: Windows, n_walkers: int, seed: int = 0) -> np.ndarray:
+    """Frames (window, walker) to start from: drawn among those of the data nearest to each centre."""
+    cv, random = np.asarray(cv, float), np.random.default_rng(seed)
+    near = max(4 * n_walkers, 10)
+    order = [np.argsort(np.abs(cv - centre), kind="stable")[:near] for centre in windows.centres]
+    return np.stack([random.choice(frames, n_walkers, replace=len(frames) < n_walkers) for frames in order])
+
+
+def gaps(overlap: np.ndarray, centres: np.ndarray) -> list[tuple[float, float, float]]:
+    """Neighbours that overlap too little: (centre, centre, overlap)."""
+    pairs = zip(centres[:-1], centres[1:], np.diagonal(overlap, 1), strict=True)
+    return [(float(a), float(b), float(o)) for a, b, o in pairs if o < ENOUGH_OVERLAP]

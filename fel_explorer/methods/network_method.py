@@ -30,6 +30,7 @@ class NetworkModel(Model):
     """
 
     fitted: tuple[str, ...] = ()
+    optimizer = "adam"
 
     n_steps = param.Integer(
         2000,
@@ -147,6 +148,7 @@ class NetworkModel(Model):
                 validate_every=max(1, self.n_steps // 50),
                 patience=0 if held_out is None else max(1, self.n_steps // 5),
                 message=f"Training {type(self).__name__}",
+                optimizer=self.optimizer,
             ),
             generator,
             validate=None if held_out is None else self._validation(source, training, held_out, lag),

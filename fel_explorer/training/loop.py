@@ -48,6 +48,8 @@ class Settings:
     validate_every, patience
         Steps between two validations; steps without a better one after which training stops and goes back to
         the best weights (0: never).  Counted from ``patient_from`` on, when schedules have ended.
+    optimizer
+        "adam" or "rmsprop".  Both leave parameters alone that the loss of a step does not reach.
     """
 
     n_steps: int
@@ -59,6 +61,7 @@ class Settings:
     patience: int = 0
     patient_from: int = 0
     message: str = ""
+    optimizer: str = "adam"
 
 
 @contextmanager
@@ -73,7 +76,7 @@ def threads(n: int) -> Iterator[None]:
 
 
 class Loop:
-    """Train ``module`` by Adam on ``losses(step)``.
+    """Train ``module`` on ``losses(step)``.
 
     Parameters
     ----------
@@ -114,7 +117,10 @@ class Loop:
         self.cancelled = False
         self.stopped_early = False
         self._parameters = [p for p in module.parameters() if p.requires_grad]
-        self._optimizer = torch.optim.Adam(self._parameters, lr=settings.learning_rate, fused=True)
+        if settings.optimizer == "adam":
+            self._optimizer = torch.optim.Adam(self._parameters, lr=settings.learning_rate, fused=True)
+        else:
+            self._optimizer = torch.optim.RMSprop(self._parameters, lr=settings.learning_rate)
         self._names: list[str] = []
         self._records: Tensor | None = None  # (step, name), on the device
         self._validations: list[tuple[int, float]] = []

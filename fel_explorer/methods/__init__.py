@@ -8,6 +8,7 @@ import pkgutil
 _FUNCTIONS = {
     "Method": "base",
     "cross_validate": "cross_validation",
+    "late_rates": "timescales",
     "level_sets": "levels",
     "list_methods": "base",
     "load_model": "model_file",

@@ -12,9 +12,12 @@ Averages are over the equilibrium distribution, by frame weight where sampling i
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
+from fel_explorer.errors import FelError
 from fel_explorer.methods import vamp
 from fel_explorer.methods.spectral import ritz
 
@@ -66,6 +69,17 @@ def penalty_loss(energy: Tensor, covariance: Tensor, omega: Tensor, alpha: float
     identity = torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
     penalty = (covariance - identity).triu().square().sum()
     return omega @ quotients.sort().values + alpha * penalty
+
+
+def check_omega(omega: list[float], n: int) -> None:
+    """Raise a `FelError` unless the weights of `penalty_loss` are none or one for each of ``n`` functions."""
+    falling = all(a >= b > 0 for a, b in pairwise(omega))
+    if omega and (len(omega) != n or not falling or omega[0] <= 0):
+        raise FelError(
+            f"omega={omega} with n_dims={n}.",
+            "There is one positive weight for each dimension, and none is larger than the one before.",
+            "Leave it empty for weights from 1 to 0.6.",
+        )
 
 
 def figure_of_merit(training, held_out, c: Tensor) -> Tensor:

@@ -48,6 +48,8 @@ class Eigenfunctions(NetworkMethod):
         (cv,) standard errors from sampling, by the jackknife over ten stretches of the data.
     implied_timescales_
         (cv,) 1 / eigenvalue in the dataset's time unit.
+    history
+        Holds the rates of each step's batch too; see `methods.late_rates`.
 
     Example
     -------
@@ -163,22 +165,13 @@ class Eigenfunctions(NetworkMethod):
 
     def _lag(self, dataset):
         if self.loss == "penalty":
-            self._check_omega()
+            objective.check_omega(self.omega, self.n_dims)
         if self.operator == "transfer":
             return schema.lag_in_frames(dataset, self.lag_time)
         if self._molecule is None:
             check_coordinates(dataset)
             check_diffusion(self, dataset.sizes["feature"])
         return 0
-
-    def _check_omega(self):
-        falling = all(a >= b > 0 for a, b in zip(self.omega, self.omega[1:], strict=False))
-        if self.omega and (len(self.omega) != self.n_dims or not falling or self.omega[0] <= 0):
-            raise FelError(
-                f"omega={self.omega} with n_dims={self.n_dims}.",
-                "There is one positive weight for each dimension, and none is larger than the one before.",
-                "Leave it empty for weights from 1 to 0.6.",
-            )
 
     def _build(self, n_features, generator):
         return EigenfunctionNets(n_features, self.hidden, self.n_dims, generator)
@@ -205,14 +198,16 @@ class Eigenfunctions(NetworkMethod):
             values, gradients = self._network.values_and_gradients(frames)
             return values, objective.carre_du_champ(gradients, scaled_diffusion(self, self._scaling))
         values, gradients = molecular.pulled_back(self._network, self._molecule, self._scaling, frames)
-        return values, objective.carre_du_champ(
-            gradients, self._molecule.diffusion(self.diffusion).to(gradients)
-        )
+        diffusion = self._molecule.diffusion(self.diffusion).to(gradients)
+        return values, objective.carre_du_champ(gradients, diffusion)
 
     def _losses(self, batch, generator):
         energy, covariance = self._forms(batch)
-        slowest = ritz(energy.detach(), covariance.detach())[0][0]
-        return Losses(self.objective(energy, covariance), None, {"slowest_rate": slowest})
+        rates, _ = ritz(energy.detach(), covariance.detach())
+        if self.operator == "transfer":
+            rates = -torch.log((1.0 - rates * self.lag_time).clamp_min(1e-12)) / self.lag_time
+        told = {f"rate_{i + 1}": rates[i] if i < len(rates) else float("nan") for i in range(self.n_dims)}
+        return Losses(self.objective(energy, covariance), None, told)
 
     def objective(self, energy, covariance, rate=None) -> torch.Tensor:
         """The chosen loss of functions with these E and C (function, function).

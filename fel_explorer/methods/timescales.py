@@ -55,3 +55,35 @@ def mode_spectrum(method) -> xr.Dataset:
         coords={"process": np.arange(1, len(times) + 1)},
         attrs={"time_unit": method.time_unit_},
     )
+
+
+def late_rates(method, share: float = 0.2) -> xr.Dataset:
+    """Mean and standard deviation of the rates over the last steps of the training of `Eigenfunctions`.
+
+    That is how paper 001 gives its eigenvalues and their errors (over the last 4000 of 20,000 steps): the
+    spread is that of batches, and says nothing of the sampling of the data; ``eigenvalue_errors_`` does.
+
+    Returns
+    -------
+    Dataset over ``process``, from 1: ``rate`` and ``spread`` in inverse time units.
+
+    Raises
+    ------
+    FelError
+        If the method's history holds no rates.
+    """
+    names = [str(name) for name in method.history if str(name).startswith("rate_")]
+    if not names or not 0 < share <= 1:
+        raise FelError(
+            f"The last {share:g} of the steps of {type(method).__name__}, which tell {len(names)} rates.",
+            "A share above 0 and up to 1 is taken of the history of a fitted Eigenfunctions.",
+        )
+    n_steps = method.history.sizes["step"]
+    last = method.history.isel(step=slice(n_steps - max(1, round(share * n_steps)), None))
+    return xr.Dataset(
+        {
+            "rate": ("process", [float(last[name].mean()) for name in names]),
+            "spread": ("process", [float(last[name].std()) for name in names]),
+        },
+        coords={"process": np.arange(1, len(names) + 1)},
+    )

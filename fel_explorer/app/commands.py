@@ -76,6 +76,11 @@ def step_frame(session: Session, step: int) -> None:
     session.frame = min(max(session.frame + step, 0), last)
 
 
+def toggle_drawing(session: Session) -> None:
+    """Whether clicks on the map set anchors of a path."""
+    session.drawing = not session.drawing
+
+
 COMMANDS: tuple[Command, ...] = (
     Command("undo", "Undo", "ctrl+z", lambda e: e.session.undo(), lambda s: s.can_undo, "undo"),
     Command("redo", "Redo", "ctrl+y", lambda e: e.session.redo(), lambda s: s.can_redo, "redo"),
@@ -96,6 +101,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("next-frame", "Next frame", "arrowright", lambda e: step_frame(e.session, 1), _has_data),
     Command("previous-frame", "Previous frame", "arrowleft", lambda e: step_frame(e.session, -1), _has_data),
     Command("lasso", "Lasso tool", "l", lambda e: e.map.activate_lasso(), _has_data),
+    Command("path", "Draw a path on the map, or stop", "p", lambda e: toggle_drawing(e.session), _has_data),
     Command("theme", "Light or dark", "t", lambda e: e.toggle_theme(), icon="contrast"),
     Command("help", "Keyboard shortcuts and help", "?", lambda e: e.help.toggle(), icon="help_outline"),
 )

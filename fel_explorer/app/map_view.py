@@ -90,7 +90,18 @@ class MapView:
             clicked=self.place_of(session, session.point) if session.point is not None else None,
             current=tuple(self.xy[min(session.frame, len(self.xy) - 1)].tolist()),
             contours=contours,
+            **self._way(session),
         )
+
+    def _way(self, session: Session) -> dict:
+        """The session's path, where it runs over this map."""
+        route, way = session.route, session.way
+        if route is None or route.axes != self.axes:
+            return {}
+        if way is None or way.route != route:
+            return {"anchors": route.anchors}
+        image = tuple(way.path.points[min(session.image, way.n_images - 1)].tolist())
+        return {"anchors": route.anchors, "path": way.pieces, "image": image}
 
     def point_at(self, session: Session, x: float, y: float) -> Point:
         """The clicked point, with its nearest frame on this map."""

@@ -11,6 +11,26 @@ from fel_explorer.errors import FelError
 MODES = ("replace", "add", "subtract", "intersect")
 
 
+@dataclass(frozen=True)
+class Route:
+    """Anchors of a path that were set on a map.
+
+    Attributes
+    ----------
+    axes
+        Names of the map's axes.
+    anchors
+        Positions (x, y) along them, in order.
+    """
+
+    axes: tuple[str, str]
+    anchors: tuple[tuple[float, float], ...] = ()
+
+    def then(self, x: float, y: float) -> Route:
+        """With one more anchor."""
+        return Route(self.axes, (*self.anchors, (float(x), float(y))))
+
+
 @dataclass(frozen=True, eq=False)
 class Selection:
     """An immutable set of frames and how it was made.

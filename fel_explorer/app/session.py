@@ -12,7 +12,7 @@ import param
 import xarray as xr
 
 from fel_explorer.app.results import Result
-from fel_explorer.app.selection import Point, Selection
+from fel_explorer.app.selection import Point, Route, Selection
 from fel_explorer.errors import FelError
 
 
@@ -25,6 +25,7 @@ class Snapshot:
     colour_by: str
     state_names: dict = field(default_factory=dict)
     edits: dict = field(default_factory=dict)
+    route: Route | None = None
 
 
 class Session(param.Parameterized):
@@ -50,6 +51,10 @@ class Session(param.Parameterized):
     selection = param.ClassSelector(class_=Selection, default=Selection(np.zeros(0, bool)))
     point = param.ClassSelector(class_=Point, default=None, allow_None=True)
     frame = param.Integer(0, bounds=(0, None), doc="Current frame: what is played and shown alone.")
+    route = param.ClassSelector(class_=Route, default=None, allow_None=True, doc="Anchors of a path.")
+    drawing = param.Boolean(False, doc="Whether a click on the map sets an anchor of the path.")
+    way = param.Parameter(None, doc="The path through the anchors, a `routes.Way`; None without one.")
+    image = param.Integer(0, bounds=(0, None), doc="Current image of the path.")
     colour_by = param.String("free energy")
     state_names = param.Dict({}, doc="{(label, level, state): name} given by the user.")
     can_undo = param.Boolean(False)
@@ -83,6 +88,10 @@ class Session(param.Parameterized):
             edits={},
             selection=Selection(np.zeros(n_frames, bool)),
             point=None,
+            route=None,
+            drawing=False,
+            way=None,
+            image=0,
             frame=0,
             colour_by="free energy",
             state_names={},
@@ -161,6 +170,15 @@ class Session(param.Parameterized):
         """Set the clicked point; its nearest frame becomes the current one."""
         self._change(point=point, also={"frame": point.frame})
 
+    def add_anchor(self, x: float, y: float, axes: tuple[str, str]) -> None:
+        """Lengthen the path on the map of ``axes`` to (x, y); on other axes a new one starts."""
+        here = self.route is not None and self.route.axes == tuple(axes)
+        self._change(route=(self.route if here else Route(tuple(axes))).then(x, y))
+
+    def clear_route(self) -> None:
+        if self.route is not None:
+            self._change(route=None)
+
     def colour(self, colour_by: str) -> None:
         self._change(colour_by=colour_by)
 
@@ -212,7 +230,7 @@ class Session(param.Parameterized):
         self._restore(self._redo, self._undo)
 
     def _snapshot(self) -> Snapshot:
-        return Snapshot(self.selection, self.point, self.colour_by, self.state_names, self.edits)
+        return Snapshot(self.selection, self.point, self.colour_by, self.state_names, self.edits, self.route)
 
     def _change(self, also=None, **changes) -> None:
         self._undo.append(self._snapshot())
@@ -230,6 +248,7 @@ class Session(param.Parameterized):
             colour_by=snapshot.colour_by,
             state_names=snapshot.state_names,
             edits=snapshot.edits,
+            route=snapshot.route,
             can_undo=bool(self._undo),
             can_redo=bool(self._redo),
         )

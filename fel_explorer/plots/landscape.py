@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 from scipy.ndimage import distance_transform_edt
 
-from fel_explorer.plots import hooks
+from fel_explorer.plots import drawing, hooks
 from fel_explorer.plots.colours import Scale, sequential_scale, underlay
 from fel_explorer.plots.contours import contour_levels, draw_lines, plot_contours
 from fel_explorer.plots.free_energy import free_energy_surface
@@ -22,6 +22,7 @@ from fel_explorer.plots.points import MAX_POINTS, plot_points
 from fel_explorer.plots.registry import register
 from fel_explorer.plots.style import FRAME, axis_limits
 
+PATH = "#d6006c"  # on no map's scale
 TOOLS = ["pan", "wheel_zoom", "box_zoom", "lasso_select", "box_select", "reset", "hover"]
 
 
@@ -55,6 +56,12 @@ class Landscape:
         Places of the clicked point and of the current frame.
     contours
         Whether to draw lines of equal free energy.
+    path, anchors
+        Places (image, 2) along a path in pieces that don't cross the ends of a period, and of its anchors.
+    image
+        Place of the current image of the path.
+    trail
+        Places (frame, 2) of the frames before the current one, in such pieces too.
     """
 
     xy: np.ndarray
@@ -71,6 +78,10 @@ class Landscape:
     clicked: tuple[float, float] | None = None
     current: tuple[float, float] | None = None
     contours: bool = True
+    path: tuple = ()
+    anchors: tuple = ()
+    image: tuple[float, float] | None = None
+    trail: tuple = ()
 
 
 NO_LANDSCAPE = Landscape(
@@ -163,8 +174,8 @@ def frame_layers(landscape, x_range=None, y_range=None, shape=(300, 240), *, dar
 
 
 def mark_layers(landscape, *, dark=False) -> list:
-    """What lies above the frames: the clicked point, the current frame, the names of states."""
-    return [_marks(landscape, dark), _names(landscape, dark)]
+    """What lies above the frames: path, trail, clicked point, current frame and image, names of states."""
+    return [_ways(landscape, dark), _marks(landscape, dark), _names(landscape, dark)]
 
 
 def drawn_as_points(surface, inside) -> bool:
@@ -264,12 +275,24 @@ def _lines(landscape, dark):
     return plot_contours(surface, levels, dark=dark).opts(apply_ranges=False)
 
 
+def _ways(landscape, dark):
+    """The trail of the current frame, and the path with a rim that parts it from any colour below."""
+    ink, paper = ("#ffffff", "#000000") if dark else ("#000000", "#ffffff")
+    rows = [drawing.line(*piece.T, ink, 1.5) for piece in landscape.trail]
+    rows += [drawing.line(*piece.T, paper, 6.0) for piece in landscape.path]
+    rows += [drawing.line(*piece.T, PATH, 3.5) for piece in landscape.path]
+    return drawing.lines(rows)
+
+
 def _marks(landscape, dark):
-    """A ring where was clicked and a dot at the current frame."""
+    """A ring where was clicked, a dot at the current frame, dots of the path's colour at its anchors."""
     ink, paper = ("#ffffff", "#000000") if dark else ("#000000", "#ffffff")
     marks = []
     if landscape.current is not None:
         marks.append((*landscape.current, 9, ink, paper, 1.5))
+    marks += [(*anchor, 11, PATH, paper, 2.0) for anchor in landscape.anchors]
+    if landscape.image is not None:
+        marks.append((*landscape.image, 16, paper, PATH, 4.0))
     if landscape.clicked is not None:
         marks.append((*landscape.clicked, 19, "#00000000", ink, 3.0))
     return hv.Points(marks, ["x", "y"], ["size", "fill", "line", "width"]).opts(

@@ -176,7 +176,7 @@ def test_strip_is_a_hint_until_there_are_states(chain, jobs):
     assert not panel.open and panel._unfold.visible and not panel._fold.visible
     session.add_result(Result("IDM 2", Lagged(), chain[1], np.eye(3)[chain[0]], chain[0]))
     assert not panel.open  # folded by the user
-    panel.view = "evidence"
+    panel._views.value = "evidence"
     assert panel.open and panel.panels["evidence"].active and not panel.panels["states"].active
     panel.close()
     board.close()

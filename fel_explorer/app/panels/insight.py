@@ -10,8 +10,10 @@ import param
 from panel.viewable import Viewer
 
 from fel_explorer.app.board import Board
+from fel_explorer.app.panels.comparison import ComparisonPanel
 from fel_explorer.app.panels.evidence import EvidencePanel
 from fel_explorer.app.panels.kinetics import KineticsPanel
+from fel_explorer.app.panels.path import PathPanel
 from fel_explorer.app.panels.states import StatesPanel
 from fel_explorer.app.session import Session
 from fel_explorer.plots.sheet import Sheet
@@ -21,12 +23,18 @@ hv.Store.set_current_backend("bokeh")  # hv.extension would load a front end fro
 Redraw = hv.streams.Stream.define("Redraw", version=0)
 
 HEADER, BODY = 46, 284  # px
-VIEWS = {"States": "states", "Evidence": "evidence", "Kinetics": "kinetics"}
-HINT = "Train a method with states, such as IDM, to see how long they live and what connects them."
+VIEWS = {
+    "States": "states",
+    "Evidence": "evidence",
+    "Kinetics": "kinetics",
+    "Compare": "comparison",
+    "Path": "path",
+}
+HINT = "Train a method with states, such as IDM, to see how long they live."
 
 
 class InsightPanel(Viewer):
-    """A strip with three views that opens when there are states, and that can be folded away."""
+    """A strip of views that opens when there are states or a path, and that can be folded away."""
 
     dark = param.Boolean(False, doc="Colours for a dark page.")
     view = param.Selector(default="states", objects=list(VIEWS.values()), doc="Which view is shown.")
@@ -39,10 +47,15 @@ class InsightPanel(Viewer):
             "states": StatesPanel(session),
             "evidence": EvidencePanel(session, board),
             "kinetics": KineticsPanel(session, board),
+            "comparison": ComparisonPanel(session, board),
+            "path": PathPanel(session),
         }
         self._folded = False  # by the user: then new states don't open it
         self._make_layout()
-        self._watcher = session.param.watch(self._on_result, ["shown"])
+        self._watchers = [
+            session.param.watch(self._on_result, ["shown", "dataset"]),
+            session.param.watch(self._on_drawing, ["drawing"]),
+        ]
         self._on_result()
 
     def __panel__(self):
@@ -50,13 +63,15 @@ class InsightPanel(Viewer):
 
     def close(self) -> None:
         """Let go of the session and the board."""
-        self.session.param.unwatch(self._watcher)
+        for watcher in self._watchers:
+            self.session.param.unwatch(watcher)
+        self._watchers = []
         for panel in self.panels.values():
             panel.close()
 
     def _make_layout(self):
-        self._views = pmui.RadioButtonGroup.from_param(
-            self.param.view, label="", options=VIEWS, size="small", margin=(6, 8)
+        self._views = pmui.RadioButtonGroup(
+            label="", options=VIEWS, value=self.view, size="small", margin=(6, 8)
         )
         self._hint = pmui.Typography(HINT, variant="body2", color="textSecondary", margin=(12, 12))
         small = {"size": "small", "margin": (6, 6), "on_click": self._on_fold}
@@ -71,6 +86,8 @@ class InsightPanel(Viewer):
         # one plot for all views: each would take a fifth of a second when the page opens
         self._redraw = Redraw()
         self.figure = hv.DynamicMap(self._draw, streams=[self._redraw, hv.streams.PlotSize()])
+        self.tap = hv.streams.SingleTap(source=self.figure)
+        self.tap.add_subscriber(self._on_tap)
         # panel would link its axes with those of the map, which have the same names
         plot = pn.pane.HoloViews(self.figure, sizing_mode="stretch_both", min_height=160, linked_axes=False)
         # in a column, which is what is shown and hidden: a plot takes no change of `visible` (panel 1.9)
@@ -80,32 +97,55 @@ class InsightPanel(Viewer):
         self._body = pmui.Row(*views, sizing_mode="stretch_width", height=BODY, margin=0)
         self.layout = pmui.Column(self._header, self._body, sizing_mode="stretch_width", margin=0)
         self._views.param.watch(self._on_click, "value")
-        for name in ("evidence", "kinetics"):
+        for name in ("evidence", "kinetics", "comparison", "path"):
             self.panels[name].param.watch(self._on_figure, "version")
 
     def _has_states(self):
         return self.session.shown is not None and self.session.shown.state is not None
 
-    def _on_result(self, *_):
+    def _offered(self) -> dict[str, str]:
+        """The views that have something to show: those of states only where there are states."""
         has_states = self._has_states()
-        self._views.visible = has_states
+        return {
+            title: name
+            for title, name in VIEWS.items()
+            if getattr(self.panels[name], "available", has_states)
+        }
+
+    def _on_result(self, *_):
+        offered, has_states = self._offered(), self._has_states()
+        if self.view not in offered.values() or (has_states and not self.open and not self._folded):
+            self.view = next(iter(offered.values()), "states")
+        self._views.param.update(options=offered or VIEWS, value=self.view)
+        self._views.visible = bool(offered)
         self._hint.visible = not has_states
-        self.open = has_states and not self._folded
+        keeps_open = self.open and bool(offered) and self.view in ("comparison", "path")
+        self.open = (has_states or keeps_open) and not self._folded
         self._show()
+
+    def _on_drawing(self, event):
+        if event.new:
+            self.view, self._folded, self.open = "path", False, True
 
     def _on_fold(self, _event):
         self._folded = self.open
         self.open = not self.open
 
-    def _on_click(self, _event):
+    def _on_click(self, event):
         """A view was asked for: it is shown even if the strip was folded."""
-        if self._has_states():
-            self._folded, self.open = False, True
+        if event.new and event.new != self.view:
+            self.view, self._folded, self.open = event.new, False, True
+
+    def _on_tap(self, x, y):
+        tapped = getattr(self.panels[self.view], "tapped", None)
+        if tapped is not None and x is not None and self._plot.visible:
+            tapped(x, y)
 
     @param.depends("open", "view", "dark", watch=True)
     def _show(self):
+        self._views.value = self.view
         self._body.visible = self._fold.visible = self.open
-        self._unfold.visible = self._has_states() and not self.open
+        self._unfold.visible = bool(self._offered()) and not self.open
         for name, panel in self.panels.items():
             shown = self.open and name == self.view
             panel.layout.visible = panel.export.layout.visible = shown

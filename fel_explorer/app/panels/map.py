@@ -71,7 +71,7 @@ class MapPanel(pn.viewable.Viewer):
             session.param.watch(self._on_content, ["dataset", "shown"]),
             session.param.watch(self._on_colour, ["colour_by", "state_names"]),
             session.param.watch(self._refresh, ["selection"]),
-            session.param.watch(self._on_marks, ["point", "frame"]),
+            session.param.watch(self._on_marks, ["point", "frame", "route", "way", "image"]),
         ]
         self._on_content()
 
@@ -324,7 +324,11 @@ class MapPanel(pn.viewable.Viewer):
         self.session.select(mask, f"{shape} on {where} ({x}, {y})", mode)
 
     def _tap(self, x, y):
-        if x is not None and y is not None and self._view is not None:
+        if x is None or y is None or self._view is None:
+            return
+        if self.session.drawing:
+            self.session.add_anchor(x, y, self.axes)
+        else:
             self.session.pick(self._view.point_at(self.session, x, y))
 
 

@@ -72,7 +72,7 @@ export function render({model, el}) {
     const body = element("tbody", "", table)
     for (const row of sorted()) {
       const line = element("tr", row.state === model.chosen ? "chosen" : "", body)
-      line.title = "Select this state"
+      line.title = model.row_about
       line.onclick = () => model.send_msg({state: row.state})
       model.columns.forEach((column, index) => {
         const cell = element("td", column.number ? "number" : "", line)
@@ -108,6 +108,7 @@ class SortableTable(JSComponent):
     rows = param.List([], doc="What is listed, in order until the user sorts.")
     columns = param.List([], doc="From left to right.")
     chosen = param.Integer(-1, doc="State of the row that is marked; -1 for none.")
+    row_about = param.String("Select this state", doc="Tooltip of the rows.")
     clicked = param.Event(doc="Fires when a row was clicked; `state` says which.")
     state = param.Integer(-1, doc="State of the row clicked last.")
     css = param.String(_CSS, constant=True)

@@ -1,4 +1,4 @@
-"""Structures behind the selection, a clicked point, or the frame being played."""
+"""Structures behind the selection, a clicked point, a path, or the frame being played."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import panel_material_ui as pmui
 import param
 from panel.viewable import Viewer
 
+from fel_explorer.app import routes
 from fel_explorer.app.session import Session
 from fel_explorer.app.viewer import REPRESENTATIONS, Layer, StructureViewer
 from fel_explorer.app.viewer.scenes import Scene, Scenes, frame_name
 from fel_explorer.errors import FelError
 
-VIEWS = {"representatives": "Selection", "point": "Point", "frames": "Play"}
+VIEWS = {"representatives": "Selection", "point": "Point", "path": "Path", "frames": "Play"}
 PLAYED = 400  # frames of one run-through by default
 CHOICES = {"medoids": "medoids", "nearest to the mean": "centroid", "random": "random"}
 NO_DATA = "Structures appear here. Open trajectory files or the sample data to start."
@@ -20,7 +21,7 @@ NO_TRAJECTORIES = "These data are numbers without structures. Open their traject
 
 
 class StructurePanel(Viewer):
-    """Representatives of the selection overlaid, a clicked point observed and decoded, or frames played.
+    """Representatives of the selection overlaid, a point observed and decoded, a path or frames played.
 
     What the user did last decides which of them is shown; a switch changes it by hand.
     """
@@ -34,10 +35,12 @@ class StructurePanel(Viewer):
         self._playlist = np.zeros(0, int)
         self._window = (0, 0, 1)  # first, last and step of the playlist's part that the viewer holds
         self._moving = False
+        self._checks, self._unable = None, ""
         self._make_widgets()
         self._watchers = [
             session.param.watch(self._on_data, ["trajectories", "dataset"]),
-            session.param.watch(self._on_change, ["selection", "point", "frame", "shown"]),
+            session.param.watch(self._on_change, ["selection", "point", "frame", "shown", "way"]),
+            session.param.watch(self._on_image, ["image"]),
         ]
         self._on_data()
 
@@ -99,10 +102,16 @@ class StructurePanel(Viewer):
         )
         self._message = pmui.Typography(NO_DATA, variant="body1", margin=20, sizing_mode="stretch_width")
         self._selecting = pmui.Row(self._count, self._choice, margin=0, visible=False)
+        self._images = pmui.Select(
+            label="Images", options={text: name for name, text in routes.SHOWN.items()}, value="observed",
+            width=190, visible=False, **small,
+            description="Frames that were seen, or structures that the model makes.",
+        )  # fmt: skip
         self._layers: list[Layer] = []
         self._body = pmui.Column(
             pmui.FlexBox(
-                self._views, self._style, self._hydrogens, self._selecting, align_items="center", margin=0
+                self._views, self._style, self._hydrogens, self._selecting, self._images,
+                align_items="center", margin=0,
             ),
             self.viewer, self._warning, self._text, self._player, sizing_mode="stretch_both", margin=0,
         )  # fmt: skip
@@ -112,6 +121,7 @@ class StructurePanel(Viewer):
         self._hydrogens.param.watch(self._on_style, "value")
         self._count.param.watch(self._on_choice, "value_throttled")
         self._choice.param.watch(self._on_choice, "value")
+        self._images.param.watch(self._on_choice, "value")
         self._player.param.watch(self._on_player, "value")
 
     # ---- what users do in this panel
@@ -125,10 +135,14 @@ class StructurePanel(Viewer):
         self.viewer.param.update(representation=self._style.value, hydrogens=self._hydrogens.value)
 
     def _on_choice(self, *_):
-        if self.view == "representatives":
+        if self.view in ("representatives", "path"):
             self._refresh()
 
     def _on_player(self, event):
+        if self.view == "path":
+            if not self._moving:
+                self.session.image = event.new
+            return
         if not self._moving and len(self._playlist):
             self._moving = True  # the session's answer must not move the player again
             try:
@@ -152,7 +166,9 @@ class StructurePanel(Viewer):
 
     def _on_change(self, *events):
         changed = {event.name for event in events}
-        if "point" in changed and self.session.point is not None:
+        if "way" in changed and self.session.way is not None:
+            self.view = "path"
+        elif "point" in changed and self.session.point is not None:
             self.view = "point"
         elif "selection" in changed and self.session.selection.count:
             self.view = "representatives"
@@ -172,13 +188,18 @@ class StructurePanel(Viewer):
             self.viewer.show([])
             return
         session = self.session
-        possible = {"representatives": session.selection.count > 0, "point": session.point is not None}
+        possible = {
+            "representatives": session.selection.count > 0,
+            "point": session.point is not None,
+            "path": session.way is not None,
+        }
         if not possible.get(self.view, True):
             self.view = next((view for view, able in possible.items() if able), "frames")
         options = {VIEWS[view]: view for view in VIEWS if possible.get(view, True)}
         self._views.param.update(options=options, value=self.view)
         self._selecting.visible = self.view == "representatives"
-        self._player.visible = self.view == "frames"
+        self._images.visible = self.view == "path"
+        self._player.visible = self.view in ("frames", "path")
         try:
             self._show()
         except FelError as error:  # a file that vanished or broke: said where the structure would be
@@ -188,6 +209,9 @@ class StructurePanel(Viewer):
         if self.view == "frames":
             self._load_playlist()
             self._show_frame()
+            return
+        if self.view == "path":
+            self._load_path()
             return
         if self.view == "point":
             scene = self._scenes.point(self.session)
@@ -202,7 +226,44 @@ class StructurePanel(Viewer):
         self._text.object = scene.text
         self._warning.param.update(object=scene.warning, visible=bool(scene.warning))
 
-    # ---- playing
+    # ---- playing a path
+
+    def _load_path(self):
+        """Show the images of the path; what can't be decoded is shown as observed."""
+        images, self._unable = self._scenes.path(self.session, self._images.value)
+        self._checks, self._layers = images.checks, [images.layer]
+        self._window = (0, 0, 1)
+        last = self.session.way.n_images - 1
+        self.viewer.show(self._layers, frame=min(self.session.image, last))
+        self._moving = True
+        try:
+            self._player.param.update(start=0, end=last, step=1, value=min(self.session.image, last))
+        finally:
+            self._moving = False
+        self._on_image()
+
+    def _on_image(self, *_):
+        """Another image of the path is the current one."""
+        way = self.session.way
+        if way is None or self._scenes is None or self.view != "path":
+            return
+        at = min(self.session.image, way.n_images - 1)
+        self._moving = True
+        try:
+            self._player.value = at
+        finally:
+            self._moving = False
+        self.viewer.frame = at
+        energy, frame = way.free_energy[at], int(way.path.frames[at])
+        name = frame_name(self.session, frame)
+        found = "nearest" if self._images.value == "decoded" and not self._unable else "showing"
+        text = (
+            f"Image {at + 1} of {way.n_images}, {energy:.1f} kT: {routes.verdict(self._checks, at)}; "
+            f"{found} {name}."
+        )
+        self._say(Scene(text=text, warning=self._unable))
+
+    # ---- playing frames
 
     def _load_playlist(self):
         """Frames of the selection in time order, or all where the current frame is not among them."""

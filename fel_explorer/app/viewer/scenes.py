@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 
 import mdtraj
 import numpy as np
+import xarray as xr
 
+from fel_explorer.app import routes
 from fel_explorer.app.session import Point, Session
 from fel_explorer.app.viewer.component import Layer
 from fel_explorer.errors import FelError
 from fel_explorer.plots.colours import LIGHT
 from fel_explorer.structures import principal_view, reconstruct, representatives, superpose
+from fel_explorer.structures.soundness import soundness
 
 DECODED = LIGHT[1]
 BEHIND = 0.55  # opacity of the representatives after the first
@@ -27,6 +30,14 @@ class Scene:
     layers: list[Layer] = field(default_factory=list)
     text: str = ""
     warning: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """The images of a path as a layer, and the check of each (`structures.soundness`)."""
+
+    layer: Layer
+    checks: xr.Dataset
 
 
 class Scenes:
@@ -81,6 +92,21 @@ class Scenes:
             "random": "drawn at random",
         }
         return Scene(layers, f"{len(layers)} of {len(selected):,} frames, {meaning[choose]}.")
+
+    def path(self, session: Session, shown: str) -> tuple[Images, str]:
+        """The images of the session's path, and why they are not decoded where that was asked for."""
+        unable = ""
+        try:
+            found = routes.images(session, session.way, shown, self.reference)
+        except FelError as error:
+            unable = f"{error.given} The observed frames are shown."
+            found = routes.images(session, session.way, "observed", self.reference)
+        reference = self.reference.xyz[0]
+        if found.n_atoms != len(reference):  # decoded without some atoms, such as hydrogens
+            return Images(
+                Layer(found, colour=DECODED, reference=found.xyz[0]), soundness(found, found.xyz[0])
+            ), unable
+        return Images(self.layer(self._shown(found)), soundness(found, reference)), unable
 
     def point(self, session: Session) -> Scene:
         """The observed frame nearest to the clicked point, and the structure decoded there."""

@@ -35,7 +35,8 @@ class LatentSpaceSimulator(Model):
         A method class, made with ``lag_time``, ``n_dims`` and ``seed`` where it has them, or an instance; one
         that is fitted is kept as it is.
     propagator, decoder
-        Likewise: `MixtureDensityPropagator`; `ConditionalFlowMatching` or `ConditionalWGAN`.
+        Likewise: `MixtureDensityPropagator`, made reversible as SRV takes the data to be at equilibrium;
+        `ConditionalFlowMatching` or `ConditionalWGAN`.
 
     Source: Sidky, Chen and Ferguson, Chem. Sci. 11, 9459 (2020).
 
@@ -94,7 +95,7 @@ class LatentSpaceSimulator(Model):
             raise FelError(f"{name}={part!r}.", f"It is a {KINDS[name].__name__}, as a class or an instance.")
         if not isinstance(part, type):
             return part
-        own = {"lag_time": self.lag_time, "n_dims": self.n_dims, "seed": self.seed}
+        own = {"lag_time": self.lag_time, "n_dims": self.n_dims, "seed": self.seed, "reversible": True}
         return part(**{key: value for key, value in own.items() if key in part.hyperparameter_names()})
 
     # ---- training

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import time
 
 import numpy as np
 import param
@@ -15,11 +14,11 @@ from fel_explorer.devices import resolve_device
 from fel_explorer.errors import FelError
 from fel_explorer.methods.base import register_model
 from fel_explorer.methods.idm_training import random_generator
-from fel_explorer.methods.mixture_network import Mixture, MixtureNetwork
+from fel_explorer.methods.mixture_network import Mixture, MixtureNetwork, propagate
 from fel_explorer.methods.network_method import NetworkModel
-from fel_explorer.training.loop import REPORT_INTERVAL, Losses, threads
+from fel_explorer.training.loop import Losses, threads
 from fel_explorer.training.pairs import pair_starts, segments_of
-from fel_explorer.training.progress import Callback, Progress
+from fel_explorer.training.progress import Callback
 
 SUPPORT = 20_000  # frames of the data that the model keeps: starts of simulations, and where data were
 QUADRATURE = 4  # points in each bin of a transition matrix
@@ -29,8 +28,8 @@ QUADRATURE = 4  # points in each bin of a transition matrix
 class MixtureDensityPropagator(NetworkModel):
     """Learns p(z at t + lag | z at t) of latents z as a mixture of Gaussians, and simulates by it.
 
-    Latents are standardised; the likelihood of pairs of frames ``lag_time`` apart is maximised, with early
-    stopping on held-out stretches.  Simulated points are clipped to the range of the data.
+    Latents are standardised; the likelihood of pairs of frames ``lag_time`` apart is maximised.  Simulated
+    points are clipped to the range of the data.
 
     Source: Sidky, Chen and Ferguson, Chem. Sci. 11, 9459 (2020), section 2.2.  Its sigmoid means of latents
     scaled to [0, 1] are ``form="bounded"``; the default predicts the deviation from a linear process.
@@ -77,6 +76,28 @@ class MixtureDensityPropagator(NetworkModel):
         precedence=10.3,
         label="Form of the means",
         doc="residual: deviation from a linear process. bounded: sigmoids on the data's range as published.",
+    )
+    n_steps = param.Integer(
+        3000,
+        bounds=(1, 10_000_000),
+        precedence=1.3,
+        label="Training steps",
+        doc="Steps of training. More make rare places of the latent space right.",
+    )
+    learning_rate = param.Number(
+        3e-3,
+        bounds=(0, 1),
+        inclusive_bounds=(False, True),
+        precedence=10.1,
+        label="Learning rate",
+        doc="Step size of the Adam optimizer. Take a smaller one if the loss jumps.",
+    )
+    validation_fraction = param.Number(
+        0.0,
+        bounds=(0, 0.9),
+        precedence=10.4,
+        label="Validation share",
+        doc="Share of the data held out to stop early by, for short data. 0 trains on everything.",
     )
     batch_size = param.Integer(
         4096, bounds=(2, None), precedence=10, label="Batch size", doc="Pairs of frames in each step."
@@ -236,10 +257,16 @@ class MixtureDensityPropagator(NetworkModel):
         device, seed = resolve_device(device), self.seed if seed is None else seed
         z = self._start(start, n_trajectories, np.random.default_rng([seed, 4]))
         with threads(self.n_threads if device.type == "cpu" else 0):
-            frames, clipped = self._run(z.to(device), n_steps, random_generator(device, seed, 5), callback)
-        n_done = len(frames)
+            network, scaling = copy.deepcopy(self._network).to(device), self._scaling.to(device)
+            low, high = (scaling(torch.as_tensor(v, device=device)[None])[0] for v in (self.low_, self.high_))
+            start = scaling(z.to(device)).clamp(low, high)
+            generator = random_generator(device, seed, 5)
+            scaled, clipped = propagate(network, start, low, high, n_steps, generator, callback)
+        n_done = len(scaled)
+        frames = self._scaling.to("cpu").inverse(scaled.transpose(0, 1).flatten(0, 1))
+        frames = frames.clamp(torch.as_tensor(self.low_), torch.as_tensor(self.high_))
         return schema.assemble(
-            frames.transpose(0, 1).reshape(n_done * n_trajectories, -1).cpu().numpy(),
+            frames.numpy(),
             self.feature_names_,
             [n_done] * n_trajectories,
             time_step=self.time_step_,
@@ -259,38 +286,6 @@ class MixtureDensityPropagator(NetworkModel):
                 f" ({n_trajectories}, {self.n_dims}).",
             )
         return torch.from_numpy(np.broadcast_to(start, (n_trajectories, self.n_dims)).copy())
-
-    def _run(self, start, n_steps, generator, callback):
-        """Latents (frame, trajectory, cv) on the CPU, and the share of them that was clipped."""
-        scaling, network = self._scaling.to(start.device), copy.deepcopy(self._network).to(start.device)
-        x, low, high = (
-            self._inner(v).to(start.device)
-            for v in (start.numpy(force=True), self.low_[None], self.high_[None])
-        )
-        x, began, reported = x.clamp(low, high), time.monotonic(), time.monotonic()
-        frames = torch.empty((n_steps, *x.shape), device="cpu")
-        clipped, done = torch.zeros((), device=x.device), 0
-        with torch.inference_mode():
-            while done < n_steps:
-                size = min(128, n_steps - done)
-                uniform = torch.rand((size, len(x), 1), device=x.device, generator=generator)
-                normal = torch.randn((size, *x.shape), device=x.device, generator=generator)
-                block = torch.empty_like(normal)
-                for i in range(size):
-                    free = network(x).draw(uniform[i], normal[i])
-                    x = block[i] = free.clamp(low, high)
-                    clipped += (free != x).any(1).sum()
-                frames[done : done + size] = block
-                done += size
-                now = time.monotonic()
-                if callback is not None and (now - reported > REPORT_INTERVAL or done == n_steps):
-                    reported = now
-                    eta = (now - began) / done * (n_steps - done)
-                    if callback(Progress(done, n_steps, {}, eta, "Simulating in the latent space")):
-                        break
-        latents = scaling.to("cpu").inverse(frames[:done].flatten(0, 1))
-        latents = latents.clamp(torch.as_tensor(self.low_), torch.as_tensor(self.high_))
-        return latents.unflatten(0, (done, len(x))), float(clipped) / (done * len(x))
 
 
 def weighted_mean(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

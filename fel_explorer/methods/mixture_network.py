@@ -10,6 +10,7 @@ Source: Bishop, NCRG/94/004 (1994); paper 002, Eq. 5.
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +18,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fel_explorer.methods.nets import mlp
+from fel_explorer.training.loop import REPORT_INTERVAL
+from fel_explorer.training.progress import Progress
 
+DRAWN = 128  # steps whose random numbers are drawn at once; part of what a seed means
 MIN_WIDTH = 1e-3  # of the width of a kernel, in its scale: no kernel shrinks onto one frame
 
 
@@ -105,3 +109,38 @@ class MixtureNetwork(nn.Module):
             means = self.linear(x)[:, None] + self.scale * means
             widths = self.scale * (functional.softplus(widths + 0.5413) + MIN_WIDTH)  # 1 where the net is 0
         return Mixture(functional.log_softmax(logits, dim=1), means, widths)
+
+
+def propagate(
+    network: MixtureNetwork, x: Tensor, low: Tensor, high: Tensor, n_steps: int, generator, callback=None
+) -> tuple[Tensor, float]:
+    """Draw ``n_steps`` steps from points ``x`` (trajectory, dim), each clipped to the box low, high (dim,).
+
+    ``callback`` gets a `Progress` every `REPORT_INTERVAL` seconds and ends the run by returning True.
+
+    Returns
+    -------
+    The points (step, trajectory, dim) on the CPU, and the share of steps that were clipped.
+    """
+    began = reported = time.monotonic()
+    frames = torch.empty((n_steps, *x.shape))
+    clipped, done = torch.zeros((), device=x.device), 0
+    with torch.inference_mode():
+        while done < n_steps:
+            size = min(DRAWN, n_steps - done)
+            uniform = torch.rand((size, len(x), 1), device=x.device, generator=generator)
+            normal = torch.randn((size, *x.shape), device=x.device, generator=generator)
+            block = torch.empty_like(normal)
+            for i in range(size):
+                free = network(x).draw(uniform[i], normal[i])
+                x = block[i] = free.clamp(low, high)
+                clipped += (free != x).any(1).sum()
+            frames[done : done + size] = block
+            done += size
+            now = time.monotonic()
+            if callback is not None and (now - reported > REPORT_INTERVAL or done == n_steps):
+                reported = now
+                eta = (now - began) / done * (n_steps - done)
+                if callback(Progress(done, n_steps, {}, eta, "Simulating in the latent space")):
+                    break
+    return frames[:done], float(clipped) / (done * len(x))

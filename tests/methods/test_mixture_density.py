@@ -11,7 +11,7 @@ from fel_explorer.errors import FelError
 from fel_explorer.methods.mixture_density import MixtureDensityPropagator
 from fel_explorer.methods.mixture_network import Mixture, MixtureNetwork
 
-FAST = {"n_steps": 60, "n_kernels": 3, "hidden": [16], "batch_size": 512}
+FAST = {"n_steps": 60, "learning_rate": 1e-3, "n_kernels": 3, "hidden": [16], "batch_size": 512}
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_untrained_it_is_the_linear_process(latents):
 
 @pytest.mark.parametrize("reversible", [False, True])
 def test_simulations_have_the_time_scales_and_the_distribution_of_the_process(latents, reversible):
-    options = {**FAST, "n_steps": 300, "validation_fraction": 0.0, "reversible": reversible}
+    options = {**FAST, "n_steps": 300, "reversible": reversible}
     propagator = MixtureDensityPropagator(lag_time=5.0, **options).fit(latents, device="cpu")
     simulated = propagator.simulate(400, 300, seed=1, device="cpu")
     z = simulated["features"].values.reshape(300, 400, 2)[:, 50:]

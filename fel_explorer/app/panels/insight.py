@@ -116,7 +116,7 @@ class InsightPanel(Viewer):
         offered, has_states = self._offered(), self._has_states()
         if self.view not in offered.values() or (has_states and not self.open and not self._folded):
             self.view = next(iter(offered.values()), "states")
-        self._views.param.update(options=offered or VIEWS, value=self.view)
+        self._views.param.update(options=offered or VIEWS, value=self.view if self.open else None)
         self._views.visible = bool(offered)
         self._hint.visible = not has_states
         keeps_open = self.open and bool(offered) and self.view in ("comparison", "path")
@@ -133,7 +133,7 @@ class InsightPanel(Viewer):
 
     def _on_click(self, event):
         """A view was asked for: it is shown even if the strip was folded."""
-        if event.new and event.new != self.view:
+        if event.new and (event.new != self.view or not self.open):
             self.view, self._folded, self.open = event.new, False, True
 
     def _on_tap(self, x, y):
@@ -143,7 +143,7 @@ class InsightPanel(Viewer):
 
     @param.depends("open", "view", "dark", watch=True)
     def _show(self):
-        self._views.value = self.view
+        self._views.value = self.view if self.open else None  # so that a click opens it
         self._body.visible = self._fold.visible = self.open
         self._unfold.visible = bool(self._offered()) and not self.open
         for name, panel in self.panels.items():

@@ -1,0 +1,48 @@
+"""From here to there, and what differs: a path drawn on the map, and a comparison of what is selected."""
+
+import re
+
+import mdtraj
+from playwright.sync_api import expect
+from test_stories import LOAD, open_demo
+
+PROFILE = """() => {
+  for (const view of Bokeh.index.query((v) => v.model.type == "Figure")) {
+    if (!String(view.model.below[0].axis_label).startsWith("length of the path")) continue
+    const box = view.el.getBoundingClientRect(), scale = view.frame.x_scale
+    const {start, end} = scale.source_range
+    return [box.left + scale.compute(start + 0.55 * (end - start)), box.top + 60]
+  }
+}"""
+
+
+def test_a_path_is_drawn_played_and_exported(page, demo, tmp_path):
+    shown = open_demo(page, demo)
+    page.keyboard.press("p")
+    expect(page.get_by_text("Click on the map where the path starts.")).to_be_visible()
+    page.mouse.click(*shown.screen(0.3, -0.3))
+    expect(page.get_by_text("Now click where it ends.")).to_be_visible()
+    page.mouse.click(*shown.screen(-3.2, 0.0))
+    expect(page.get_by_text(re.compile(r"kT from the start, .* kT from the end"))).to_be_visible()
+    expect(page.get_by_text(re.compile("^Image 1 of 40"))).to_be_visible()
+    page.wait_for_timeout(2000)
+    page.mouse.click(*page.evaluate(PROFILE))
+    expect(page.get_by_text(re.compile(r"^Image 2\d of 40, .*sound"))).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button").filter(has_text=re.compile("^PDB$")).last.click()
+    download.value.save_as(tmp_path / "path.pdb")
+    assert mdtraj.load(str(tmp_path / "path.pdb")).n_frames == 40
+    page.keyboard.press("Control+z")
+    expect(page.get_by_text("Now click where it ends.")).to_be_visible()
+
+
+def test_what_differs_between_the_selection_and_the_rest(page, demo):
+    shown = open_demo(page, demo)
+    page.get_by_role("button", name="Compare", exact=True).click()
+    expect(page.get_by_text("Select frames on the map, or choose two states")).to_be_visible()
+    shown.drag([shown.screen(*corner) for corner in ((-4.5, -0.3), (-2, -0.3), (-2, 0.45), (-4.5, 0.45))])
+    rows = page.locator(".fel-table tbody tr")
+    expect(rows.first).to_contain_text("phi ALA2", timeout=LOAD)
+    expect(rows.nth(1)).to_be_visible()
+    rows.nth(1).click()
+    expect(page.locator(".fel-table tbody tr.chosen")).to_have_count(1)

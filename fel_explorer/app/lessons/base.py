@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import ClassVar
 
 import holoviews as hv
@@ -9,6 +10,7 @@ import holoviews.plotting.bokeh
 import panel as pn
 import panel_material_ui as pmui
 import param
+from bokeh.models import CustomJS
 from panel.viewable import Viewer
 
 from fel_explorer.app.shell import THEME, unlink_busy
@@ -25,16 +27,17 @@ TITLES = {
     "4-good-cv": "A good CV",
 }
 LEFT, RIGHT = 72, 18  # px of a plot beside its frame: so that frames below one another are in line
-DOTS = 5  # the layer of a Sheet that holds them
-UNSEEN_DOTS = len(drawing.UNSEEN)
+DOTS, WORDS = 5, 6  # the layers of a Sheet that hold them
+UNSEEN = len(drawing.UNSEEN)  # rows with which they begin
+TELL_PAINTED = "requestAnimationFrame(() => setTimeout(() => { source.tags = [Date.now()] }))"
 TEXT_WIDTH = 350  # px
 NOTEBOOK_HEIGHT = 640  # px
 
 
 class Figure:
-    """One plot that is drawn anew on request, and whose dots can move without that.
+    """One plot that is drawn anew on request, and whose dots and words can change without that.
 
-    A redraw by HoloViews takes some 50 ms, too much for live walkers; `move` sends new places only.
+    A redraw by HoloViews takes some 50 ms, too much for live walkers; `move` and `tell` send only changes.
 
     Parameters
     ----------
@@ -45,7 +48,8 @@ class Figure:
     """
 
     def __init__(self, draw, *, tap=None, **sizing):
-        self._redraw, self._draw, self._dots = Redraw(), draw, {}
+        self._redraw, self._draw, self._dots, self._words = Redraw(), draw, {}, {}
+        self._moved: float | None = None  # when, while the browser has not painted it
         # its size also makes holoviews 1.23 attach the tap
         self.plot = hv.DynamicMap(self._drawn, streams=[self._redraw, hv.streams.PlotSize()])
         self._tap = hv.streams.SingleTap(source=self.plot)
@@ -57,13 +61,32 @@ class Figure:
 
     def _drawn(self, version, width, height, scale):
         overlay = self._draw((width or 800, height or 400)).overlay()
-        overlay.get(DOTS).opts(hooks=[hooks.hover_only_with_words("tip"), self._catch])
+        overlay.get(DOTS).opts(hooks=[hooks.hover_only_with_words("tip"), self._catch_dots])
+        overlay.get(WORDS).opts(hooks=[self._catch_words])
         return overlay
 
-    def _catch(self, plot, element):
+    def _catch_words(self, plot, element):
+        self._words[plot.handles["source"].id] = plot
+
+    def _catch_dots(self, plot, element):
         """Remember where the dots of each shown copy of the plot are kept, and set its borders."""
-        self._dots[plot.handles["source"].id] = plot
+        source = plot.handles["source"]
+        if source.id not in self._dots:
+            source.js_on_change("patching", CustomJS(args={"source": source}, code=TELL_PAINTED))
+            source.on_change("tags", self._on_painted)
+        self._dots[source.id] = plot
         plot.handles["plot"].update(min_border_left=LEFT, min_border_right=RIGHT)
+
+    def _on_painted(self, _attribute, _old, _new):
+        self._moved = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the browser has painted what `move` sent: a slow one must not drown in pictures.
+
+        True after a second in any case, because a notebook doesn't tell.
+        """
+        return self._moved is None or time.monotonic() - self._moved > 1.0
 
     def draw(self) -> None:
         """Draw all of it anew."""
@@ -71,17 +94,26 @@ class Figure:
 
     def move(self, xy) -> None:
         """Put the dots that were drawn last at ``xy`` (dot, 2)."""
-        for plot in self._dots.values():
-            where = slice(UNSEEN_DOTS, UNSEEN_DOTS + len(xy))
-            plot.handles["source"].patch({"x": [(where, xy[:, 0])], "y": [(where, xy[:, 1])]})
-            if plot.comm is not None:  # in a notebook
-                plot.push()
+        where, self._moved = slice(UNSEEN, UNSEEN + len(xy)), time.monotonic()
+        _patch(self._dots, {"x": [(where, xy[:, 0])], "y": [(where, xy[:, 1])]})
+
+    def tell(self, texts) -> None:
+        """Change the first words that were drawn last to ``texts``."""
+        _patch(self._words, {"text": [(slice(UNSEEN, UNSEEN + len(texts)), texts)]})
 
     def close(self) -> None:
         """Let go of the plots and of the streams' subscribers."""
         self._dots.clear()
+        self._words.clear()
         for stream in (self._redraw, self._tap):
             stream.clear()
+
+
+def _patch(plots, changes):
+    for plot in plots.values():
+        plot.handles["source"].patch(changes)
+        if plot.comm is not None:  # in a notebook
+            plot.push()
 
 
 class Lesson(Viewer):
@@ -101,7 +133,7 @@ class Lesson(Viewer):
         self.readout = pmui.Typography("", variant="body1", margin=(4, 0), sizing_mode="stretch_width")
         self.figures = self._figures()
         self.controls = self._controls()
-        self._stale = False
+        self.is_stale = False  # whether a redraw is due
         self._content: pmui.Row | None = None
         self._page: pmui.Page | None = None
 
@@ -134,12 +166,12 @@ class Lesson(Viewer):
         document = pn.state.curdoc
         if document is None or document.session_context is None:
             self._redraw()
-        elif not self._stale:
-            self._stale = True
+        elif not self.is_stale:
+            self.is_stale = True
             document.add_next_tick_callback(self._redraw)
 
     def _redraw(self):
-        self._stale = False
+        self.is_stale = False
         with pn.io.hold():
             self._update()
             for figure in self.figures.values():

@@ -17,12 +17,12 @@ from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.colours import state_colours
 
 N_WALKERS = 300
-PERIOD = 80  # ms between two pictures
-STEPS = 50  # of the dynamics from picture to picture
+PERIOD = 100  # ms between two pictures
+STEPS = 60  # of the dynamics from picture to picture
 COUNT_EVERY = 5  # pictures
-REST_AFTER = 7500  # pictures, ten minutes: then nobody looks any more
+REST_AFTER = 6000  # pictures, ten minutes: then nobody looks any more
 CEILING = 12.0  # above the lowest energy, where the map ends
-FREE_ENERGIES = (-2.0, 9.0)
+FREE_ENERGIES, SHARES = (-2.0, 10.0), 8.6  # ends of the axis, and where the words are
 UNFILLED = "#00000000"
 FAR = 1e9
 
@@ -32,7 +32,8 @@ Yet **where many dots are, the free energy is low**:
 
 **F(x) = −kT ln p(x)**
 
-Below, all dots with the same *x* are counted together: the rings. The line is Boltzmann's prediction.
+Below, all dots with the same *x* are counted together: the rings. The line is Boltzmann's prediction, and
+the percentages are shares of the dots, now → by Boltzmann.
 
 **Try:** put all dots into B, then into C. How long does the count take to find the line when it is hot,
 and when it is cold?
@@ -46,7 +47,7 @@ class LandscapeLesson(Lesson):
     text = TEXT
 
     temperature = param.Number(
-        1.0, bounds=(0.4, 2.5), step=0.1, label="Temperature kT (5.3 leads from A to B)"
+        1.0, bounds=(0.4, 2.5), step=0.1, label="Temperature kT (barrier out of A: 5.3)"
     )
     playing = param.Boolean(True, doc="Whether the walkers walk.")
 
@@ -77,7 +78,7 @@ class LandscapeLesson(Lesson):
     def _figures(self):
         return {
             "map": Figure(self._draw_map),
-            "profile": Figure(self._draw_profile, sizing_mode="stretch_width", height=220),
+            "profile": Figure(self._draw_profile, sizing_mode="stretch_width", height=250),
         }
 
     def _picture(self):
@@ -93,7 +94,7 @@ class LandscapeLesson(Lesson):
             self._ticking.stop()
 
     def _tick(self):
-        if self.playing:
+        if self.playing and not self.is_stale and self.figures["map"].is_ready:
             self.walk()
 
     def walk(self) -> None:
@@ -135,17 +136,15 @@ class LandscapeLesson(Lesson):
 
     # ---- drawing
 
-    def _update(self):
-        self._show_count()
-
     def _show_count(self):
         self.figures["profile"].move(self._counted())
+        self.figures["profile"].tell(self.shares())
+
+    def shares(self) -> list[str]:
+        """'A 74% → 81%' for each well: the share of the walkers in it, and Boltzmann's."""
         expected, counted = self._surface.populations(self.temperature), self._surface.count(self.walkers.x)
-        rows = [
-            f"| **{name}** | {n:.0%} | {p:.0%} |"
-            for name, n, p in zip(physics.WELLS, counted, expected, strict=True)
-        ]
-        self.readout.object = "\n".join(["| well | now | Boltzmann |", "|---|---|---|", *rows])
+        rows = zip(physics.WELLS, counted, expected, strict=True)
+        return [f"{name} {n:.0%} → {p:.0%}" for name, n, p in rows]
 
     def _draw_map(self, _size):
         page = maps.energy_map(self._surface.grid, ceiling=CEILING, dark=self.dark, labels=("", "y"))
@@ -160,6 +159,10 @@ class LandscapeLesson(Lesson):
         page.lines = [sheet.line(grid.x, grid.profile(kT), drawing.ink(self.dark), 3.0)]
         colour = state_colours([5], dark=self.dark)[5]
         page.dots = [sheet.dot(x, y, UNFILLED, 9.0, rim=colour) for x, y in self._counted()]
+        page.words = [
+            sheet.word(minimum[0], SHARES, text, drawing.ink(self.dark), size="13pt", style="bold")
+            for minimum, text in zip(self._surface.system.minima.tolist(), self.shares(), strict=True)
+        ]
         return page
 
     def _counted(self):

@@ -128,9 +128,6 @@ class ConditionalWGAN(Decoder):
         (gradient,) = torch.autograd.grad(scores.sum(), between, create_graph=True)
         return (gradient.norm(dim=1) - 1).square().mean()
 
-    def _figure_of_merit(self, training, held_out):
-        raise NotImplementedError  # no data are held out
-
     def _draw(self, network, latents, generator):
         noise = torch.randn((len(latents), self.n_noise), device=latents.device, generator=generator)
         return network.make(noise, latents)

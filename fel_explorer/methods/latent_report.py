@@ -111,6 +111,7 @@ def _memory(ensembles, tau) -> xr.Dataset:
     return xr.Dataset(
         {"time": (dims, np.array(times)), "error": (dims, np.array(errors))},
         coords={"ensemble": list(ensembles), "multiple": multiples},
+        attrs={"lag_time": tau},
     )
 
 

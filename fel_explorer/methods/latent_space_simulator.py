@@ -121,7 +121,7 @@ class LatentSpaceSimulator(Model):
 
         def watch(progress):
             nonlocal stopped
-            stopped = callback is not None and bool(callback(progress))
+            stopped = (callback is not None and bool(callback(progress))) or stopped
             return stopped
 
         for part in KINDS:

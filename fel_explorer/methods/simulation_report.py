@@ -17,7 +17,8 @@ from fel_explorer.errors import FelError
 from fel_explorer.methods import latent_report, structure_report
 from fel_explorer.training.progress import Progress
 
-TOLERANCE = 0.2  # of a time scale: growth with the lag beyond this and its error is memory
+TOLERANCE = 0.2  # of a time scale: a change with the lag beyond this and its error is memory
+LIFETIMES = 3  # of a mode, after which its correlation is noise
 MOST_OUTSIDE = 0.02  # share of simulated frames that may be clipped or far from all data
 
 
@@ -188,18 +189,19 @@ def _tica(simulator, dataset, trajectories, decoded, n):
 def _warnings(found: SimulationReport) -> list[str]:
     unit = "" if found.time_unit == "1" else f" {found.time_unit}"
     told = []
-    for ensemble, name in (("md", "The data"), ("synthetic", "The simulation")):
+    for ensemble, name in (("md", "The data remember"), ("synthetic", "The simulation remembers")):
         memory = found.memory.sel(ensemble=ensemble)
         if memory.sizes["multiple"] < 2:
             continue
         first, last = memory.isel(multiple=0), memory.isel(multiple=-1)
         error = np.nan_to_num(np.hypot(first["error"], last["error"]).values)
-        growth = (last["time"] - first["time"]).values
-        for i in np.flatnonzero(growth > TOLERANCE * first["time"].values + error):
+        times, later = first["time"].values, last["time"].values
+        # a mode that is gone by then tells nothing but noise
+        alive = times > float(last["multiple"]) * found.memory.attrs["lag_time"] / LIFETIMES
+        for i in np.flatnonzero(alive & (np.abs(later - times) > TOLERANCE * times + error)):
             told.append(
-                f"{name} remember more than one lag: time scale {i + 1} grows from"
-                f" {first['time'].values[i]:.3g} to {last['time'].values[i]:.3g}{unit} at"
-                f" {int(last['multiple'])} lags. Take a longer lag or more slow modes."
+                f"{name} more than one lag: time scale {i + 1} is {times[i]:.3g}{unit} at one lag and"
+                f" {later[i]:.3g}{unit} at {int(last['multiple'])}. Take a longer lag or more slow modes."
             )
     scales = found.time_scales
     md, synthetic = (scales.sel(ensemble=name) for name in ("md", "synthetic"))

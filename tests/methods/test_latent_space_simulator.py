@@ -97,13 +97,17 @@ def test_structures_are_those_of_the_data(report):
 
 
 def test_memory_and_places_without_data_are_warned_of():
-    # a process and its velocity: the position alone remembers far more than a lag
-    velocity = relaxing([100], N)
-    position = np.cumsum(velocity, axis=0) - np.linspace(0, 1, N)[:, None] * velocity.sum()
-    remembering = fel.as_dataset([np.c_[position, np.random.default_rng(0).normal(size=N)]])
-    simulator = small(n_dims=1).fit(remembering, device="cpu")
-    simulator.propagator.low_ = simulator.propagator.low_ * 0.0  # as if data ended there
-    found = simulator.report(remembering, n_trajectories=5, device="cpu")
+    random = np.random.default_rng(1)
+    blurred = relaxing([60], 6000)[:, 0] + 0.6 * random.normal(
+        size=6000
+    )  # what is behind it remembers longer
+    data = fel.as_dataset([np.c_[blurred, random.normal(size=6000)]])
+    simulator = small(n_dims=1).fit(data, device="cpu")
+    found = simulator.report(data, n_trajectories=5, device="cpu")
+    assert any("The data remember more than one lag" in warning for warning in found.warnings)
+    assert not any("clipped" in warning for warning in found.warnings)
+    simulator.propagator.low_ = simulator.propagator.low_ * 0  # as if data ended there
+    found = simulator.report(data, n_trajectories=5, device="cpu")
     assert any("clipped" in warning for warning in found.warnings)
     assert found.structures == {} and found.numbers == {}
 

@@ -8,7 +8,11 @@ from fel_explorer.plots.colours import Scale
 from fel_explorer.plots.style import FONT_SIZES
 
 _ONLY_NUMBERS = "export default (args, tool, {value}) => isFinite(value)"
-_KEEP_SIZE = "if (cb_obj[name] != size) cb_obj[name] = size"
+# not for ever: should a theme ever answer each change with one of its own, the page would hang
+_KEEP_SIZE = """
+cb_obj._kept = (cb_obj._kept ?? 0) + 1
+if (cb_obj[name] != size && cb_obj._kept < 100) cb_obj[name] = size
+"""
 _ONLY_WORDS = "export default (args, tool, {value}) => Boolean(value && value.trim())"
 
 

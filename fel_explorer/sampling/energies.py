@@ -12,7 +12,12 @@ BLOCK = 1000  # frames read at once
 
 
 def potential_energies(
-    trajs, frames=None, *, force_field: Sequence[str] = FORCE_FIELD, platform: str = "Reference"
+    trajs,
+    frames=None,
+    *,
+    force_field: Sequence[str] = FORCE_FIELD,
+    constrain: bool = True,
+    platform: str = "Reference",
 ) -> np.ndarray:
     """Potential energy (frame,) in kJ/mol of structures, by OpenMM: the labels of `MultitaskCV`.
 
@@ -24,6 +29,8 @@ def potential_energies(
         Dataset frame indices; default all.
     force_field
         OpenMM's files: protein, and implicit solvent if wanted.
+    constrain
+        Whether bonds to hydrogen were constrained in the simulation: then they have no energy.
     platform
         Of OpenMM; "Reference" is the fast one for a few dozen atoms.
 
@@ -37,7 +44,7 @@ def potential_energies(
     >>> data["energy"] = ("frame", fel.sampling.potential_energies(trajs))
     """
     openmm = load_openmm()
-    system = build_system(trajs.topology, force_field)
+    system = build_system(trajs.topology, force_field, constrain=constrain)
     context = openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatform(platform))
     frames = np.arange(len(trajs)) if frames is None else np.asarray(frames)
     energies = np.empty(len(frames))

@@ -26,7 +26,7 @@ def map_of(method: Method):
     method._check_fitted()
     if type(method)._transform is Method._transform:
         raise FelError(
-            f"The map of a {type(method).__name__} is not one smooth function: its states have their own CVs.",
+            f"The map of a {type(method).__name__} is not one smooth function: its states have their own.",
             "Simulations are driven along one CV.",
             "Take a method that has one, such as IDM with the lag time of the level.",
         )

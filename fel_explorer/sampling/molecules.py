@@ -42,8 +42,12 @@ def load_openmm():
     return openmm
 
 
-def build_system(topology, force_field: Sequence[str], *, hydrogen_mass: float | None = None):
-    """OpenMM's System of an mdtraj topology in vacuum or implicit solvent, bonds to hydrogen constrained.
+def build_system(
+    topology, force_field: Sequence[str], *, constrain: bool = True, hydrogen_mass: float | None = None
+):
+    """OpenMM's System of an mdtraj topology in vacuum or implicit solvent.
+
+    ``constrain`` fixes bonds to hydrogen, which then have no energy; ``hydrogen_mass`` is in amu.
 
     Raises
     ------
@@ -56,7 +60,7 @@ def build_system(topology, force_field: Sequence[str], *, hydrogen_mass: float |
         return openmm.app.ForceField(*force_field).createSystem(
             topology.to_openmm(),
             nonbondedMethod=openmm.app.NoCutoff,
-            constraints=openmm.app.HBonds,
+            constraints=openmm.app.HBonds if constrain else None,
             **heavier,
         )
     except ValueError as error:

@@ -17,6 +17,8 @@ from fel_explorer.errors import FelError
 from fel_explorer.sampling.windows import Windows
 
 GROUPS = 5
+# pymbar's own; the others call scipy with options that it warns about
+SOLVER = ({"method": "adaptive", "tol": 1e-10, "options": {"maxiter": 1000, "verbose": False}},)
 
 
 def mbar_weights(cv, window, windows: Windows, *, start=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -40,7 +42,7 @@ def mbar_weights(cv, window, windows: Windows, *, start=None) -> tuple[np.ndarra
     count = np.bincount(window, minlength=len(windows))
     order = np.argsort(window, kind="stable")  # pymbar wants frames ordered by their window
     energies = windows.reduced(cv[order])
-    mbar = MBAR(energies, count, initial_f_k=start)
+    mbar = MBAR(energies, count, initial_f_k=start, solver_protocol=SOLVER)
     free = np.asarray(mbar.f_k)
     with np.errstate(divide="ignore"):
         log = np.logaddexp.reduce(np.log(count)[:, None] + free[:, None] - energies, axis=0)
@@ -104,11 +106,12 @@ def profile(data: xr.Dataset, *, n_bins: int = 60, along=None, n_groups: int = G
     Dataset over ``bin``: ``free_energy`` and ``error`` in the energy unit of kT, its lowest value 0 and the
     error relative to that bin, NaN where no frame is; coordinate ``centre``.
     """
+    windows = windows_of(data)
     x = data["cv"].values if along is None else np.asarray(along, float)
     edges = np.linspace(x.min(), x.max(), n_bins + 1)
     bin_of = np.clip(np.digitize(x, edges) - 1, 0, n_bins - 1)
     kT = float(data.attrs["kT"])
-    weight = mbar_weights(data["cv"].values, data["window"].values, windows_of(data))[0]
+    weight = mbar_weights(data["cv"].values, data["window"].values, windows)[0]
     lowest = np.bincount(bin_of, weight, n_bins).argmax()
 
     def free_energy(weight):

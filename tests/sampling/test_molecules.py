@@ -1,0 +1,119 @@
+"""Umbrella windows and energies of molecules: features against mdtraj, forces against differences, OpenMM."""
+
+import numpy as np
+import openmm
+import pytest
+import torch
+
+import fel_explorer as fel
+from fel_explorer.errors import FelError
+from fel_explorer.sampling import MolecularFeatures, MolecularSystem, potential_energies, umbrella
+from fel_explorer.sampling.molecules import Restraint, build_system, sample_window
+
+FEATURES = ["backbone_torsions", ("distances", {"selection": "name CB or name O"})]
+
+
+@pytest.fixture(scope="module")
+def trajs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("molecules")
+    sample = fel.sample_data("alanine-dipeptide").frames(np.arange(0, 200_000, 1000))
+    sample.time = np.arange(len(sample))
+    sample.save_xtc(str(folder / "a.xtc"))
+    sample[0].save_pdb(str(folder / "a.pdb"))
+    return fel.load_trajectories(folder / "a.xtc", folder / "a.pdb")
+
+
+@pytest.fixture(scope="module")
+def data(trajs):
+    return fel.featurize(trajs, FEATURES, cache=False)
+
+
+@pytest.fixture(scope="module")
+def method(data):
+    return fel.Autoencoder(n_dims=1, hidden=[8], n_steps=20, batch_size=64).fit(data, device="cpu")
+
+
+def test_features_in_torch_are_those_of_mdtraj(trajs, data):
+    xyz = torch.from_numpy(trajs.frames(np.arange(50)).xyz).double()
+    np.testing.assert_allclose(MolecularFeatures(data)(xyz), data["features"][:50], atol=1e-5)
+    x = xyz[:1].requires_grad_()
+    assert torch.autograd.gradcheck(MolecularFeatures(data), (x,))
+
+
+def test_the_restraint_pushes_along_minus_its_gradient(trajs, data, method):
+    force = Restraint(method, data.attrs, 0)
+    system = openmm.System()
+    for _ in range(22):
+        system.addParticle(1.0)
+    system.addForce(openmm.PythonForce(force, {"centre": 0.4, "stiffness": 30.0}))
+    context = openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatform("Reference"))
+    xyz = trajs.frames([3]).xyz[0].astype(float)
+
+    def state(xyz):
+        context.setPositions(xyz)
+        state = context.getState(energy=True, forces=True)
+        return state.getPotentialEnergy()._value, np.array(state.getForces(asNumpy=True)._value)
+
+    energy, forces = state(xyz)
+    cv = float(method.transform(data)[3, 0])
+    assert energy == pytest.approx(15.0 * (cv - 0.4) ** 2, rel=1e-3)
+    direction = forces / np.linalg.norm(forces)
+    h = 1e-3
+    slope = (state(xyz + h * direction)[0] - state(xyz - h * direction)[0]) / (2 * h)
+    assert slope == pytest.approx(-(forces * direction).sum(), rel=0.02)
+
+
+def test_energies_are_those_of_openmm_and_near_those_of_the_simulation(trajs):
+    energies = potential_energies(trajs, [0, 100, 199])
+    (flexible,) = potential_energies(trajs, [100], constrain=False)
+    structure = trajs.frames([100])
+    simulation = openmm.app.Simulation(
+        structure.topology.to_openmm(),
+        openmm.app.ForceField("amber99sbildn.xml", "amber99_obc.xml").createSystem(
+            structure.topology.to_openmm(), nonbondedMethod=openmm.app.NoCutoff
+        ),
+        openmm.VerletIntegrator(0.001),
+        openmm.Platform.getPlatform("Reference"),
+    )
+    simulation.context.setPositions(structure.xyz[0].astype(float))
+    oracle = simulation.context.getState(energy=True).getPotentialEnergy()._value
+    assert flexible == pytest.approx(oracle, abs=1e-4)
+    assert energies[1] != pytest.approx(oracle, abs=1e-2)
+    # the frames are 1000 ps apart, the files' energies are of unrounded coordinates
+    sample = fel.featurize(fel.sample_data("alanine-dipeptide"), "backbone_torsions")
+    np.testing.assert_allclose(energies, sample["energy"].values[[0, 100_000, 199_000]], atol=15.0)
+
+
+def test_a_window_holds_the_molecule_near_its_centre(trajs, data, method, tmp_path):
+    cv = method.transform(data).values[:, 0].astype(float)
+    start = int(cv.argmax())
+    system = build_system(trajs.topology, ("amber99sbildn.xml", "amber99_obc.xml"), hydrogen_mass=3.0)
+    job = {
+        "records": data.attrs,
+        "system": openmm.XmlSerializer.serialize(system),
+        "options": (300.0, 5.0, 0.004, 2),
+        "platform": "Reference",
+        "dimension": 0,
+        "n_frames": 10,
+        "kicks": 10,
+        "centre": float(cv[start]),
+        "stiffness": 2000.0,
+        "starts": trajs.frames([start]).xyz.astype(float),
+        "seed": 3,
+    }
+    method.save(tmp_path / "model.fel")
+    sampled = sample_window(job | {"model": str(tmp_path / "model.fel")})
+    held = method.transform(sampled["features"][0].numpy()).values[:, 0]
+    assert np.abs(held - cv[start]).max() < 5 * (2.494 / 2000.0) ** 0.5
+    assert sampled["energy"].shape == (1, 10) and sampled["features"].shape == (1, 10, data.sizes["feature"])
+    assert held.std() > 0
+
+
+def test_features_and_molecules_that_do_not_fit_are_refused(trajs, data, method):
+    with pytest.raises(FelError, match="The dataset has 50 frames and the trajectories 200"):
+        umbrella(method, MolecularSystem(trajs, temperature=300.0), data.isel(frame=slice(50)))
+    with pytest.raises(FelError, match=r"force field .* can't be applied"):
+        build_system(trajs.frames([0]).atom_slice(range(10)).topology, ("amber99sbildn.xml",))
+    aligned = fel.featurize(trajs, "coordinates", cache=False)
+    with pytest.raises(FelError, match="features with derivatives"):
+        MolecularFeatures(aligned)

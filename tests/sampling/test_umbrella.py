@@ -1,0 +1,181 @@
+"""Umbrella sampling on model systems against quadrature; MBAR and its errors against known densities."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import fel_explorer as fel
+from fel_explorer.errors import FelError
+from fel_explorer.sampling import (
+    Windows,
+    basin_difference,
+    mbar_weights,
+    place_windows,
+    profile,
+    profile_barrier,
+    toy,
+    umbrella,
+)
+from fel_explorer.sampling.windows import starting_frames
+
+WELL = fel.systems.DoubleWell(kT=1.0)
+SMALL = {"n_windows": 16, "n_walkers": 10, "n_steps": 600, "stride": 10}
+
+
+@pytest.fixture(scope="module")
+def hot():
+    """Frames that cross the barrier, to place windows from."""
+    return fel.systems.DoubleWell(kT=4.0).simulate(1000, 40, dynamics="langevin", stride=20)
+
+
+@pytest.fixture(scope="module")
+def linear(hot):
+    return fel.PCA(n_dims=1).fit(hot)
+
+
+@pytest.fixture(scope="module")
+def sampled(linear, hot):
+    return umbrella(linear, WELL, hot, **SMALL)
+
+
+def exact(cv, f):
+    """Free energy (bin,) of a CV by quadrature, in the bins of a profile."""
+    axes = np.linspace(-4.5, 4.5, 800), np.linspace(-5, 5, 400)
+    x = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
+    half = float(f["centre"][1] - f["centre"][0]) / 2
+    edges = np.append(f["centre"].values - half, f["centre"].values[-1] + half)
+    with np.errstate(divide="ignore"):
+        free = -np.log(np.histogram(cv(x), edges, weights=np.exp(-WELL.energy(x).numpy()))[0])
+    return free - free[np.nanargmin(f["free_energy"].values)]
+
+
+def test_the_profile_is_that_of_quadrature_within_its_errors(sampled, linear):
+    f = profile(sampled, n_bins=30)
+    expected = exact(lambda x: linear.transform(x).values[:, 0], f)
+    known = (expected < 12) & np.isfinite(f["free_energy"].values)
+    assert known.sum() > 20
+    difference = (f["free_energy"].values - expected)[known]
+    assert np.abs(difference).max() < 0.8 and np.sqrt((difference**2).mean()) < 0.3
+    assert (np.abs(difference) < 4 * f["error"].values[known] + 0.15).mean() > 0.9
+    deep, shallow = linear.transform(WELL.minima.numpy()).values[:, 0]
+    height, error = profile_barrier(f, (deep, shallow))
+    x = f["centre"].values
+    top = expected[(x > min(deep, shallow)) & (x < max(deep, shallow))].max()
+    assert height == pytest.approx(top, abs=0.8) and 0 < error < 0.6
+
+
+def test_the_difference_of_the_basins_is_the_exact_one(sampled):
+    right = sampled["position"].values[:, 0] > 0
+    value, error = basin_difference(sampled, ~right, right)
+    assert value == pytest.approx(-np.log(0.00835 / 0.99165), abs=4 * error) and error < 0.4
+
+
+def test_neighbouring_windows_overlap_and_gaps_are_told(sampled, linear, hot):
+    assert json.loads(sampled.attrs["gaps"]) == []
+    np.testing.assert_allclose(sampled["overlap"].sum("other_umbrella"), 1.0, atol=1e-6)
+    stiff = umbrella(linear, WELL, hot, n_windows=4, n_walkers=2, n_steps=200, stiffness=200.0)
+    assert len(json.loads(stiff.attrs["gaps"])) >= 1
+
+
+def test_the_result_is_a_dataset_like_any_other(sampled, linear):
+    fel.data.schema.validate(sampled)
+    assert sampled.sizes["frame"] == 16 * 10 * 48  # a fifth of 60 frames is left out
+    np.testing.assert_allclose(linear.transform(sampled)[:, 0], sampled["cv"], rtol=1e-5, atol=1e-5)
+    assert float(sampled["weight"].mean()) == pytest.approx(1.0)
+    mean = float((sampled["weight"] * sampled["position"][:, 1] ** 2).mean())
+    assert mean == pytest.approx(1.0, rel=0.15)  # <x2^2> = kT, unbiased
+
+
+def test_the_bias_has_the_derivative_of_its_energy(hot):
+    method = fel.Autoencoder(n_dims=1, hidden=[8], n_steps=20, batch_size=64).fit(hot)
+    cv = toy.cv_of(method, WELL, 0)
+    centre, k = torch.tensor([0.3, -0.2]).double(), torch.tensor([2.0, 5.0]).double()
+    x = torch.tensor([[1.0, 0.5], [-2.0, 0.1]], dtype=torch.float64)
+    slope = toy.biased_gradient(cv, WELL, centre, k)(x)
+
+    def energy(x):
+        return WELL.energy(x) + 0.5 * k * (cv(x) - centre) ** 2
+
+    h = 1e-2  # the network is float32
+    for axis in range(2):
+        step = h * torch.eye(2, dtype=torch.float64)[axis]
+        difference = (energy(x + step) - energy(x - step)) / (2 * h)
+        torch.testing.assert_close(slope[:, axis], difference.detach(), rtol=5e-3, atol=5e-3)
+
+
+def test_a_killed_run_goes_on_to_the_same_numbers_and_a_cancelled_one_keeps_its_frames(linear, hot, tmp_path):
+    settings = {"n_windows": 4, "n_walkers": 2, "n_steps": 400, "stride": 10, "discard": 0.0}
+    whole, seen = umbrella(linear, WELL, hot, **settings), []
+
+    def stop(progress):
+        seen.append((progress.step, progress.n_steps))
+        return progress.step == 5
+
+    from fel_explorer.training import checkpoint
+
+    interval, checkpoint.INTERVAL = checkpoint.INTERVAL, 0.0
+    try:
+        part = umbrella(linear, WELL, hot, callback=stop, checkpoint_dir=tmp_path, **settings)
+    finally:
+        checkpoint.INTERVAL = interval
+    assert seen[-1] == (5, 20) and part.sizes["frame"] == 4 * 2 * 10
+    resumed = umbrella(linear, WELL, hot, checkpoint_dir=tmp_path, **settings)
+    np.testing.assert_array_equal(resumed["position"], whole["position"])
+    with pytest.raises(FelError):
+        umbrella(linear, WELL, hot, checkpoint_dir=tmp_path, **(settings | {"n_steps": 500}))
+
+
+# ---- windows and MBAR
+
+
+def test_mbar_recovers_a_known_density_from_exact_draws():
+    random, kT = np.random.default_rng(0), 0.7
+    windows = Windows(np.linspace(-3, 3, 7), np.full(7, 3.0), kT)
+    # of U = kT x^2 / 2 with a harmonic restraint: normal, by completing the square
+    precision = 1.0 + 3.0 / kT
+    cv = np.concatenate(
+        [random.normal(3.0 / kT * c / precision, precision**-0.5, 4000) for c in windows.centres]
+    )
+    shuffle = random.permutation(len(cv))
+    window = np.repeat(np.arange(7), 4000)[shuffle]
+    weight, free, overlap = mbar_weights(cv[shuffle], window, windows)
+    assert weight.sum() == pytest.approx(1.0)
+    assert weight @ cv[shuffle] ** 2 == pytest.approx(1.0, abs=0.05)
+    expected = 0.5 * windows.centres**2 * (3.0 / kT) / precision
+    np.testing.assert_allclose(free - free[3], expected, atol=0.12)
+    assert np.diagonal(overlap, 1).min() > 0.1
+
+
+def test_windows_span_the_data_and_start_near_their_centres():
+    cv = np.random.default_rng(1).uniform(-2, 5, 5000)
+    windows = place_windows(cv, kT=2.0, n_windows=15)
+    assert windows.centres[[0, -1]] == pytest.approx([-2, 5], abs=0.05)
+    assert windows.stiffness[0] == pytest.approx(4 * 2.0 / 0.5**2, rel=0.02)
+    frames = starting_frames(cv, windows, 6, seed=3)
+    assert frames.shape == (15, 6)
+    assert np.abs(cv[frames] - windows.centres[:, None]).max() < 0.05
+
+
+@pytest.mark.parametrize(
+    "change, match",
+    [
+        ({"dimension": 1}, "dimension=1"),
+        ({"n_walkers": 0}, "n_walkers=0"),
+        ({"n_windows": 1}, "At least two windows"),
+        ({"stiffness": -1.0}, "stiffness=-1"),
+    ],
+)
+def test_impossible_windows_are_refused(linear, hot, change, match):
+    with pytest.raises(FelError, match=match):
+        umbrella(linear, WELL, hot, **(SMALL | change))
+
+
+def test_data_without_positions_and_results_of_others_are_refused(linear, hot, sampled):
+    with pytest.raises(FelError, match="no 'position'"):
+        umbrella(linear, WELL, hot.drop_vars("position"))
+    with pytest.raises(FelError, match=r"result of fel\.sampling\.umbrella"):
+        profile(hot)
+    with pytest.raises(FelError, match="0 frames in A"):
+        basin_difference(sampled, np.zeros(sampled.sizes["frame"]), np.ones(sampled.sizes["frame"]))

@@ -109,6 +109,18 @@ def test_a_window_holds_the_molecule_near_its_centre(trajs, data, method, tmp_pa
     assert held.std() > 0
 
 
+def test_windows_run_in_a_process_and_a_finished_run_is_not_run_again(trajs, data, method, tmp_path):
+    system = MolecularSystem(trajs, temperature=450.0)
+    settings = {"n_windows": 2, "n_walkers": 2, "n_steps": 40, "stride": 10, "checkpoint_dir": tmp_path}
+    seen = []
+    sampled = umbrella(method, system, data, callback=lambda p: seen.append(p.step), **settings)
+    assert sampled.sizes["frame"] == 2 * 2 * 4
+    assert sampled.attrs["time_step"] == pytest.approx(0.04) and sampled.attrs["energy_unit"] == "kJ/mol"
+    again = umbrella(method, system, data, callback=lambda p: seen.append(p.step), **settings)
+    np.testing.assert_array_equal(again["features"], sampled["features"])
+    assert seen == [1, 2]  # nothing ran the second time
+
+
 def test_features_and_molecules_that_do_not_fit_are_refused(trajs, data, method):
     with pytest.raises(FelError, match="The dataset has 50 frames and the trajectories 200"):
         umbrella(method, MolecularSystem(trajs, temperature=300.0), data.isel(frame=slice(50)))

@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "lifetimes": ["Dwells", "dwells", "lifetimes", "survival"],
         "markov": ["ck_test", "implied_timescales", "markov_model"],
         "master_equation": ["CoarseMasterEquation"],
+        "passages": ["passages"],
         "transition_paths": ["transition_paths"],
     },
 )

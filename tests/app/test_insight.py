@@ -176,7 +176,7 @@ def test_strip_is_a_hint_until_there_are_states(chain, jobs):
     assert not panel.open and panel._unfold.visible and not panel._fold.visible
     session.add_result(Result("IDM 2", Lagged(), chain[1], np.eye(3)[chain[0]], chain[0]))
     assert not panel.open  # folded by the user
-    panel._views.value = "evidence"
+    panel.buttons["evidence"].clicks += 1
     assert panel.open and panel.panels["evidence"].active and not panel.panels["states"].active
     panel.close()
     board.close()
@@ -300,3 +300,19 @@ def test_five_states_are_tested_the_selected_one_among_them(session):
     test = kinetics.ck_test([np.random.default_rng(0).integers(7, size=3000)], 1.0, n_bootstraps=0)
     assert kinetics_drawing.tested_states(test, result, None) == [0, 1, 2, 3, 4]
     assert kinetics_drawing.tested_states(test, result, 6) == [0, 1, 2, 3, 6]
+
+
+def test_timeline_shows_a_frame_and_selects_passages(panel, session):
+    panel.buttons["timeline"].clicks += 1
+    line = panel.panels["timeline"]
+    assert panel.open and line.active
+    line.source.value, line.target.value = 0, 2
+    found = line._found
+    assert len(found) and f"{len(found):,} passages" in line.text.object
+    line._on_select(None)
+    assert session.selection.count == (found["last"] - found["first"] + 1).sum()
+    assert session.selection.how == "passages from state 1 to state 3"
+    panel.tap.event(x=5.0, y=1.5)
+    assert session.frame == 2
+    line.target.value = 0
+    assert "two different" in line.text.object and line.select.disabled

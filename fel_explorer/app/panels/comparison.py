@@ -72,7 +72,7 @@ class ComparisonPanel(Viewer):
     # ---- what is built once
 
     def _make_widgets(self):
-        small = {"size": "small", "width": 170, "margin": (4, 4, 0, 6)}
+        small = {"size": "small", "width": 190, "margin": (10, 4, 0, 6)}
         self.first = pmui.Select(label="First set", description="What is compared.", **small)
         self.second = pmui.Select(label="Second set", description="What it is compared with.", **small)
         self._keep = pmui.Button(
@@ -86,7 +86,7 @@ class ComparisonPanel(Viewer):
         self.export = FigureExport(self.figure, self._frame, lambda: "comparison")
         self.layout = pmui.Column(
             pmui.Row(self.first, self.second, self._keep, margin=0), self.hint, self.table,
-            width=500, sizing_mode="stretch_height", margin=0,
+            width=580, sizing_mode="stretch_height", margin=0,
         )  # fmt: skip
         self.first.param.watch(self._on_choice, "value")
         self.second.param.watch(self._on_choice, "value")

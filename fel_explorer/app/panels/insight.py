@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import holoviews as hv
 import holoviews.plotting.bokeh
 import panel as pn
@@ -15,6 +17,7 @@ from fel_explorer.app.panels.evidence import EvidencePanel
 from fel_explorer.app.panels.kinetics import KineticsPanel
 from fel_explorer.app.panels.path import PathPanel
 from fel_explorer.app.panels.states import StatesPanel
+from fel_explorer.app.panels.timeline import TimelinePanel
 from fel_explorer.app.session import Session
 from fel_explorer.plots.sheet import Sheet
 
@@ -27,6 +30,7 @@ VIEWS = {
     "States": "states",
     "Evidence": "evidence",
     "Kinetics": "kinetics",
+    "Timeline": "timeline",
     "Compare": "comparison",
     "Path": "path",
 }
@@ -47,6 +51,7 @@ class InsightPanel(Viewer):
             "states": StatesPanel(session),
             "evidence": EvidencePanel(session, board),
             "kinetics": KineticsPanel(session, board),
+            "timeline": TimelinePanel(session),
             "comparison": ComparisonPanel(session, board),
             "path": PathPanel(session),
         }
@@ -70,9 +75,18 @@ class InsightPanel(Viewer):
             panel.close()
 
     def _make_layout(self):
-        self._views = pmui.RadioButtonGroup(
-            label="", options=VIEWS, value=self.view, size="small", margin=(6, 8)
-        )
+        # buttons and no radio group, which is silent when its value is clicked: that opens the folded strip
+        self.buttons = {
+            name: pmui.Button(
+                label=title,
+                size="small",
+                margin=(6, 1),
+                variant="text",
+                on_click=partial(self._on_click, name),
+            )
+            for title, name in VIEWS.items()
+        }
+        self._views = pmui.Row(*self.buttons.values(), margin=(0, 8))
         self._hint = pmui.Typography(HINT, variant="body2", color="textSecondary", margin=(12, 12))
         small = {"size": "small", "margin": (6, 6), "on_click": self._on_fold}
         self._fold = pmui.IconButton(icon="expand_more", description="Fold", **small)
@@ -96,8 +110,7 @@ class InsightPanel(Viewer):
         views = (*self.panels.values(), self._plot)
         self._body = pmui.Row(*views, sizing_mode="stretch_width", height=BODY, margin=0)
         self.layout = pmui.Column(self._header, self._body, sizing_mode="stretch_width", margin=0)
-        self._views.param.watch(self._on_click, "value")
-        for name in ("evidence", "kinetics", "comparison", "path"):
+        for name in ("evidence", "kinetics", "timeline", "comparison", "path"):
             self.panels[name].param.watch(self._on_figure, "version")
 
     def _has_states(self):
@@ -116,8 +129,8 @@ class InsightPanel(Viewer):
         offered, has_states = self._offered(), self._has_states()
         if self.view not in offered.values() or (has_states and not self.open and not self._folded):
             self.view = next(iter(offered.values()), "states")
-        self._views.param.update(options=offered or VIEWS, value=self.view if self.open else None)
-        self._views.visible = bool(offered)
+        for name, button in self.buttons.items():
+            button.visible = name in offered.values()
         self._hint.visible = not has_states
         keeps_open = self.open and bool(offered) and self.view in ("comparison", "path")
         self.open = (has_states or keeps_open) and not self._folded
@@ -131,10 +144,9 @@ class InsightPanel(Viewer):
         self._folded = self.open
         self.open = not self.open
 
-    def _on_click(self, event):
+    def _on_click(self, name, _event):
         """A view was asked for: it is shown even if the strip was folded."""
-        if event.new and (event.new != self.view or not self.open):
-            self.view, self._folded, self.open = event.new, False, True
+        self.view, self._folded, self.open = name, False, True
 
     def _on_tap(self, x, y):
         tapped = getattr(self.panels[self.view], "tapped", None)
@@ -143,7 +155,8 @@ class InsightPanel(Viewer):
 
     @param.depends("open", "view", "dark", watch=True)
     def _show(self):
-        self._views.value = self.view if self.open else None  # so that a click opens it
+        for name, button in self.buttons.items():
+            button.variant = "contained" if self.open and name == self.view else "text"
         self._body.visible = self._fold.visible = self.open
         self._unfold.visible = bool(self._offered()) and not self.open
         for name, panel in self.panels.items():

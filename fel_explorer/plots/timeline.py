@@ -1,0 +1,81 @@
+"""The state of each trajectory over time, as ribbons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from fel_explorer.plots import drawing, sheet
+from fel_explorer.plots.quantities import axis_label
+from fel_explorer.plots.registry import register
+
+MAX_ROWS = 16
+COLUMNS = 1200
+
+
+def _example(draw, rng, **theme):
+    states = [np.repeat(rng.integers(3, size=40), 25) for _ in range(3)]
+    colours = {0: "#0072b2", 1: "#e69f00", 2: "#009e73"}
+    return draw(states, colours, time_step=2.0, current=(1, 300), **theme)
+
+
+@register(_example)
+def plot_timeline(
+    states: Sequence[np.ndarray],
+    colours: Mapping[int, str],
+    *,
+    time_step=1.0,
+    time_unit="ps",
+    current=None,
+    dark=False,
+):
+    """One ribbon a trajectory, the first above, `MAX_ROWS` at most; what has no colour is grey.
+
+    Parameters
+    ----------
+    states
+        (frame,) ints of each trajectory.
+    colours
+        {state: colour}.
+    current
+        (trajectory, frame in it) to mark, or None.
+    """
+    rows = list(states[:MAX_ROWS])
+    longest = max(len(row) for row in rows)
+    n_columns = min(longest, COLUMNS)
+    ground = "#3a3d41" if dark else "#e4e6e8"
+    palette = ["#00000000", ground, *colours.values()]
+    code = {state: i + 2 for i, state in enumerate(colours)}
+    table = np.ones(max([*colours, *(int(row.max()) for row in rows)]) + 1, int)
+    for state, place in code.items():
+        table[state] = place
+    thick = 5  # lines of pixels of a ribbon, and one between two
+    image = np.zeros((len(rows) * (thick + 1), n_columns))
+    for number, row in enumerate(rows):
+        places = (np.arange(n_columns) * longest / n_columns).astype(int)
+        known = places[places < len(row)]
+        top = (len(rows) - 1 - number) * (thick + 1)
+        image[top : top + thick, : len(known)] = table[row[known]]
+    end, unit = longest * time_step, time_unit
+    if unit == "ps" and end >= 10_000:
+        end, unit = end / 1000, "ns"
+    page = sheet.Sheet(((0.0, end), (0.0, float(len(rows)))), (axis_label("time", unit), "trajectory"))
+    x = (np.arange(n_columns) + 0.5) * end / n_columns
+    y = (np.arange(len(image)) + 0.5) / (thick + 1)
+    page.image = x, y, (image + 0.5) / len(palette), palette
+    page.ticks = {1: [(len(rows) - n - 0.58, str(n + 1)) for n in range(len(rows))]}
+    if current is not None and current[0] < len(rows):
+        low = len(rows) - 1 - current[0]
+        at = current[1] / longest * end
+        page.lines.append(sheet.line([at, at], [low - 0.05, low + 0.9], drawing.ink(dark), 3.0))
+    return page.overlay()
+
+
+def place_at(x: float, y: float, lengths: Sequence[int], time_step=1.0, time_unit="ps"):
+    """(trajectory, frame in it) at a place of the plot, or None beside the ribbons."""
+    n_rows, longest = min(len(lengths), MAX_ROWS), max(lengths[:MAX_ROWS])
+    scale = 1000.0 if time_unit == "ps" and longest * time_step >= 10_000 else 1.0
+    row, frame = n_rows - 1 - int(np.floor(y)), round(x * scale / time_step)
+    inside = 0 <= row < n_rows and 0 <= frame < lengths[row]
+    return (row, frame) if inside else None

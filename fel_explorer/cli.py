@@ -51,7 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="command")
 
     page = commands.add_parser("open", help="open the app on files (the default)")
-    page.add_argument("paths", nargs="*", help="trajectories, a dataset (.zarr) and models (.fel)")
+    page.add_argument(
+        "paths", nargs="*", help="trajectories, a dataset (.zarr) and models (.fel), or a saved session"
+    )
     _files(page)
     _server(page)
     page.set_defaults(run=_open)

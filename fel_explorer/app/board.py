@@ -12,6 +12,7 @@ import uuid
 import param
 
 from fel_explorer.app.jobs import Event, Job, JobManager, manager
+from fel_explorer.app.saving import adopt
 from fel_explorer.app.session import Result, Session
 from fel_explorer.app.tasks import fingerprint, first_look, training
 
@@ -36,7 +37,7 @@ class Board(param.Parameterized):
         self._events = self.manager.subscribe()
         self._watcher = session.param.watch(self._on_dataset, ["dataset"])
         for job in self.manager.jobs(owner=self.owner)[::-1]:
-            if job.kind == "data" and job.state == "done":  # a reload: what this page had loaded last
+            if job.kind in ("data", "session") and job.state == "done":  # a reload: what it had loaded last
                 self._take(job, show=True)
                 break
         self._on_dataset()
@@ -114,6 +115,8 @@ class Board(param.Parameterized):
         if job.kind == "data" and job.result is not None and job.owner == self.owner:
             self.manager.forget(older_than=job)
             self._open(*job.result)
+        elif job.kind == "session" and job.result is not None and job.owner == self.owner:
+            adopt(self.session, job.result)
         elif job.kind == "columns" and job.result is not None and job.key == self.key:
             self.session.attach(self.session.dataset.assign(job.result.data_vars))
         elif isinstance(job.result, Result) and job.key == self.key:

@@ -13,6 +13,7 @@ import xarray as xr
 
 from fel_explorer.app import notebook_components, patient_plots, tasks
 from fel_explorer.app.files import sort_out
+from fel_explorer.app.saving import adopt, is_session, open_session
 from fel_explorer.app.session import Result, Session
 from fel_explorer.app.shell import Explorer
 from fel_explorer.data import load_trajectories, open_dataset
@@ -100,13 +101,15 @@ def demo_page(root=".") -> Explorer:
 
 
 def page_on(paths, *, topology=None, stride=1, atoms=None, root=".") -> Callable[[], Explorer]:
-    """A function that makes an explorer on files: trajectories, or a saved dataset, and model files.
+    """A function that makes an explorer on files: trajectories or a dataset, and models; or on a session.
 
     Raises
     ------
     FelError
         If a file is missing or can't be read, so that the command ends before a page opens.
     """
+    if any(map(is_session, paths)):
+        return _page_on_session(paths, root)
     models = {Path(p).stem: load_model(p) for p in paths if Path(p).suffix == ".fel"}
     datasets = [p for p in paths if Path(p).suffix == ".zarr"]
     files = [p for p in paths if Path(p).suffix not in (".fel", ".zarr")]
@@ -130,6 +133,19 @@ def page_on(paths, *, topology=None, stride=1, atoms=None, root=".") -> Callable
             session.open(trajs)
             explorer.features.compute()
         return explorer
+
+    return make
+
+
+def _page_on_session(paths, root) -> Callable[[], Explorer]:
+    if len(paths) > 1:
+        raise FelError(f"{', '.join(map(str, paths))}.", "One session is opened, and nothing beside it.")
+    saved = open_session(paths[0])
+
+    def make() -> Explorer:
+        session = Session()  # each visitor's own
+        adopt(session, saved)
+        return Explorer(session, root=root, owner=page_token())
 
     return make
 

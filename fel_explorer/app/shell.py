@@ -71,6 +71,7 @@ class Explorer(Viewer):
         self.session = session or Session()
         self.board = Board(self.session, owner=owner)
         self.data = DataPanel(self.session, self.board, root=root)
+        self.sessions = self.data.sessions
         self.features = FeaturesPanel(self.session, self.board)
         self.model = ModelPanel(self.session, self.board)
         self.map = MapPanel(self.session, self.board)

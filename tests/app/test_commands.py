@@ -19,13 +19,16 @@ class Page:
 
     def __init__(self, session):
         self.session, self.calls = session, []
-        self.map = self.help = self
+        self.map = self.help = self.sessions = self
 
     def activate_lasso(self):
         self.calls.append("lasso")
 
     def toggle_theme(self):
         self.calls.append("theme")
+
+    def ask_name(self):
+        self.calls.append("save")
 
     def toggle(self):
         self.calls.append("help")

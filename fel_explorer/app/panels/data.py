@@ -10,6 +10,7 @@ from panel.viewable import Viewer
 from fel_explorer.app import tasks
 from fel_explorer.app.board import Board
 from fel_explorer.app.files import inside, sort_out
+from fel_explorer.app.panels.session_files import SessionFiles
 from fel_explorer.app.session import Session
 from fel_explorer.errors import FelError
 
@@ -47,6 +48,7 @@ class DataPanel(Viewer):
             description="Per-frame values from a CSV or PLUMED COLVAR file: energies, weights, ...",
             **wide,
         )
+        self.sessions = SessionFiles(session, board, self.root)
         self.summary = pmui.Typography("", variant="body2", margin=(5, 10), sizing_mode="stretch_width")
         self.dialog = pmui.Dialog(
             show_close_button=True, close_on_click=True, width_option="md", sizing_mode="stretch_width"
@@ -55,6 +57,7 @@ class DataPanel(Viewer):
             pmui.Row(self.sample, self.browse, sizing_mode="stretch_width", margin=0),
             self.summary,
             self.columns,
+            self.sessions,
             self.dialog,
             sizing_mode="stretch_width",
             margin=0,
@@ -67,6 +70,7 @@ class DataPanel(Viewer):
 
     def close(self) -> None:
         self.session.param.unwatch(self._watcher)
+        self.sessions.close()
 
     # ---- what the buttons do
 

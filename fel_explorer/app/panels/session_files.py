@@ -1,0 +1,112 @@
+"""Save what is loaded, trained, named and selected as a folder, and open such a folder again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import panel_material_ui as pmui
+from panel.viewable import Viewer
+
+from fel_explorer.app.board import Board
+from fel_explorer.app.files import inside
+from fel_explorer.app.saving import ENDING, is_session, opening_session, save_session
+from fel_explorer.app.session import Session
+from fel_explorer.errors import FelError
+
+
+class SessionFiles(Viewer):
+    """Two buttons and their dialog; sessions lie in ``root``, the only folder that the page may read."""
+
+    def __init__(self, session: Session, board: Board, root: Path, **params):
+        super().__init__(**params)
+        self.session, self.board, self.root = session, board, Path(root)
+        small = {"size": "small", "variant": "text", "sizing_mode": "stretch_width"}
+        self.save = pmui.Button(
+            label="Save session", icon="save", on_click=self.ask_name, **small,
+            description="Data, models, names, selection and path as one folder, to go on later (Ctrl-S).",
+        )  # fmt: skip
+        self.open = pmui.Button(
+            label="Open session", icon="history", on_click=self._ask_which, **small,
+            description="Go on with a saved session.",
+        )  # fmt: skip
+        self.dialog = pmui.Dialog(show_close_button=True, close_on_click=True, width_option="sm")
+        self.layout = pmui.Column(
+            pmui.Row(self.save, self.open, sizing_mode="stretch_width", margin=0),
+            self.dialog,
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        self._watcher = session.param.watch(self._update, ["dataset"])
+        self._update()
+
+    def __panel__(self):
+        return self.layout
+
+    def close(self) -> None:
+        self.session.param.unwatch(self._watcher)
+
+    def _update(self, *_):
+        self.save.disabled = self.session.dataset is None
+
+    # ---- saving
+
+    def ask_name(self, *_) -> None:
+        """Open the dialog that asks for a name."""
+        self.name_input = pmui.TextInput(
+            label="Name", value="session", size="small", sizing_mode="stretch_width",
+            description=f"A folder NAME{ENDING} is made where fel-explorer was started.",
+        )  # fmt: skip
+        button = pmui.Button(label="Save", color="primary", variant="contained", on_click=self._on_save)
+        self._show("Save session", self.name_input, button)
+
+    def _on_save(self, _event):
+        self.write(self.name_input.value_input or self.name_input.value)
+        self.dialog.open = False
+
+    def write(self, name: str) -> Path:
+        """Save the session as the folder ``name`` below the root.
+
+        Raises
+        ------
+        FelError
+            If the name is empty or leads out of the root, or something else has it.
+        """
+        name = name.strip()
+        if not name or name != Path(name).name:
+            raise FelError(
+                f"The name '{name}'.", "A name without slashes is needed.", "Type one, such as trp-cage."
+            )
+        [path] = inside(self.root, [name if name.endswith(ENDING) else name + ENDING])
+        return save_session(self.session, path)
+
+    # ---- opening
+
+    def saved(self) -> list[str]:
+        """Names of the sessions in the root, the latest first."""
+        found = [path for path in self.root.iterdir() if path.is_dir() and is_session(path)]
+        return [path.name for path in sorted(found, key=lambda path: -path.stat().st_mtime)]
+
+    def _ask_which(self, *_):
+        names = self.saved()
+        if not names:
+            raise FelError(
+                f"There are no saved sessions in '{self.root.name}'.",
+                remedy="Save one, or start fel-explorer where they are.",
+            )
+        self.choice = pmui.Select(label="Session", options=names, size="small", sizing_mode="stretch_width")
+        button = pmui.Button(label="Open", color="primary", variant="contained", on_click=self._on_open)
+        self._show("Open session", self.choice, button)
+
+    def _on_open(self, _event):
+        self.read(self.choice.value)
+        self.dialog.open = False
+
+    def read(self, name: str) -> None:
+        """Open the session ``name`` below the root, as a job."""
+        [path] = inside(self.root, [name])
+        self.board.submit(f"Open {path.name}", opening_session(path), kind="session")
+
+    def _show(self, title, *parts):
+        self.dialog.title = title
+        self.dialog[:] = list(parts)
+        self.dialog.open = True

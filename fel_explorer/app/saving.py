@@ -1,0 +1,198 @@
+"""A session as a folder: dataset, models, states, selection and view, to be opened again.  No panel import.
+
+The folder holds ``data.zarr`` (which names its trajectory files), ``models/*.fel``, ``session.json`` and
+``arrays.npz`` (selection, and the states that were merged or split).  Nothing in it is executed when it is
+opened.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from fel_explorer.app import tasks
+from fel_explorer.app.results import Result
+from fel_explorer.app.selection import Point, Route, Selection
+from fel_explorer.app.session import Session
+from fel_explorer.data import open_dataset, save_dataset
+from fel_explorer.errors import FelError
+from fel_explorer.methods import load_model
+from fel_explorer.training.progress import Progress
+
+KEPT = "results active levels edits state_names selection point route colour_by frame".split()
+ENDING = ".session"
+VERSION = 1
+ABOUT, ARRAYS, DATA, MODELS = "session.json", "arrays.npz", "data.zarr", "models"
+
+
+def is_session(path) -> bool:
+    """Whether a folder holds a saved session."""
+    return (Path(path) / ABOUT).is_file()
+
+
+def save_session(session: Session, path, *, callback=None) -> Path:
+    """Write ``session`` to the folder ``path``, whole or not at all; a session that is there is replaced.
+
+    A dataset that did not change since the folder was written is not written again.
+
+    Raises
+    ------
+    FelError
+        If there is no dataset, or ``path`` holds something else than a session.
+    """
+    path = Path(path).expanduser()
+    if session.dataset is None:
+        raise FelError("Nothing is loaded.", remedy="Load trajectories or a dataset before saving a session.")
+    if path.exists() and not is_session(path):
+        raise FelError(
+            f"'{path.name}' exists and is no saved session.",
+            "Only sessions are replaced.",
+            "Use another name.",
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as temporary:
+        made = Path(temporary) / "session"
+        (made / MODELS).mkdir(parents=True)
+        about, arrays = _described(session), _arrays(session)
+        for i, (label, result) in enumerate(session.results.items()):
+            if callback is not None:
+                callback(Progress(i, len(session.results) + 1, message=f"saving {label}"))
+            result.method.save(made / MODELS / f"{i}.fel")
+        np.savez_compressed(made / ARRAYS, **arrays)
+        (made / ABOUT).write_text(json.dumps(about, indent=1))
+        if not _take_over(path, made, about["fingerprint"], session.dataset):
+            save_dataset(session.dataset, made / DATA)
+        if path.exists():
+            shutil.rmtree(path)
+        made.rename(path)
+    return path
+
+
+def _take_over(path, made, fingerprint, dataset) -> bool:
+    """Move the dataset of an older save into the new one, if it is the same."""
+    if not is_session(path):
+        return False
+    old = json.loads((path / ABOUT).read_text())
+    if old.get("fingerprint") != fingerprint or old.get("columns") != _columns(dataset):
+        return False
+    (path / DATA).rename(made / DATA)
+    return True
+
+
+def _columns(dataset) -> dict:
+    """{name: digest} of what is not part of the fingerprint."""
+    values = {str(name): column for name, column in dataset.data_vars.items() if column.dims == ("frame",)}
+    return {name: float(np.nansum(np.asarray(column.values, float))) for name, column in values.items()}
+
+
+def _described(session) -> dict:
+    point, route = session.point, session.route
+    return {
+        "version": VERSION,
+        "fingerprint": tasks.fingerprint(session.dataset),
+        "columns": _columns(session.dataset),
+        "results": [
+            {
+                "label": label,
+                "seconds": None if np.isnan(result.seconds) else result.seconds,
+                "partial": result.partial,
+            }
+            for label, result in session.results.items()
+        ],
+        "active": session.active,
+        "levels": session.levels,
+        "colour_by": session.colour_by,
+        "frame": session.frame,
+        "names": [[*key, name] for key, name in session.state_names.items()],
+        "edits": [list(key) for key in session.edits],
+        "selected_by": session.selection.how,
+        "point": None
+        if point is None
+        else [point.model, list(map(float, point.position)), point.frame, point.distance, point.off_manifold],
+        "route": None if route is None else [list(route.axes), [list(a) for a in route.anchors]],
+    }
+
+
+def _arrays(session) -> dict:
+    arrays = {"selection": np.packbits(session.selection.mask)}
+    for i, edit in enumerate(session.edits.values()):
+        arrays[f"membership {i}"], arrays[f"state {i}"] = edit.membership, edit.state
+    return arrays
+
+
+def open_session(path, *, callback=None) -> Session:
+    """The session that `save_session` wrote to ``path``.
+
+    Raises
+    ------
+    FelError
+        If there is no session, it is of a newer version, or a part of it is missing.
+    """
+    path = Path(path).expanduser()
+    if not is_session(path):
+        raise FelError(
+            f"'{path.name}' is no saved session.",
+            f"A session is a folder with a {ABOUT}.",
+            "Choose a folder that was saved by the explorer.",
+        )
+    about = json.loads((path / ABOUT).read_text())
+    if about.get("version", 0) > VERSION:
+        raise FelError(
+            f"'{path.name}' was saved by a newer fel_explorer (version {about['version']} of the format).",
+            f"This one reads up to version {VERSION}.",
+            "Update fel_explorer.",
+        )
+    dataset = open_dataset(path / DATA)
+    session = Session(dataset, tasks.trajectories_of(dataset))
+    for i, entry in enumerate(about["results"]):
+        if callback is not None:
+            callback(Progress(i, len(about["results"]), message=f"opening {entry['label']}"))
+        method = load_model(path / MODELS / f"{i}.fel")
+        seconds = float("nan") if entry["seconds"] is None else entry["seconds"]
+        session.add_result(Result.of(entry["label"], method, dataset, seconds, entry["partial"]), show=False)
+    with np.load(path / ARRAYS) as arrays:
+        _restore(session, about, arrays)
+    return session
+
+
+def opening_session(path):
+    """The job that opens a session; its result is the `Session`."""
+
+    def run(report, should_stop):
+        return open_session(path, callback=report)
+
+    return run
+
+
+def adopt(session: Session, saved: Session) -> None:
+    """Make ``session`` what ``saved`` is; arrays are shared."""
+    session.load(saved.dataset, saved.trajectories)
+    session.param.update(**{name: getattr(saved, name) for name in KEPT})
+
+
+def _restore(session, about, arrays) -> None:
+    n_frames = session.dataset.sizes["frame"]
+    mask = np.unpackbits(arrays["selection"])[:n_frames].astype(bool)
+    edits = {}
+    for i, (label, level) in enumerate(about["edits"]):
+        shown = session.results[label].at(level)
+        edits[label, level] = replace(
+            shown, membership=arrays[f"membership {i}"], state=arrays[f"state {i}"], levels=(), edited=True
+        )
+    point, route = about["point"], about["route"]
+    session.param.update(
+        active=about["active"],
+        levels=about["levels"],
+        edits=edits,
+        state_names={(label, level, state): name for label, level, state, name in about["names"]},
+        selection=Selection(mask, about["selected_by"]),
+        point=None if point is None else Point(point[0], np.array(point[1]), *point[2:]),
+        route=None if route is None else Route(tuple(route[0]), tuple(map(tuple, route[1]))),
+        colour_by=about["colour_by"],
+        frame=about["frame"],
+    )

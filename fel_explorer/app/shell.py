@@ -15,6 +15,7 @@ from fel_explorer.app.commands import Command, by_shortcut
 from fel_explorer.app.header import CommandButtons, JobBar, device_text
 from fel_explorer.app.help import Help
 from fel_explorer.app.keys import Keys
+from fel_explorer.app.palette import Palette
 from fel_explorer.app.panels import (
     DataPanel,
     DendrogramPanel,
@@ -82,6 +83,7 @@ class Explorer(Viewer):
         self.jobs = JobBar(self.board)
         self.buttons = CommandButtons(self.session, self.run)
         self.help = Help()
+        self.palette = Palette(self.session, self.run)
         self._page: pmui.Page | None = None
         self._ticking = None
         self._kept = False  # whether the server keeps the page without a connection
@@ -163,7 +165,7 @@ class Explorer(Viewer):
         left = pmui.Paper(self.map, elevation=1, sizing_mode="stretch_both", margin=4)
         insight = pmui.Paper(self.insight, elevation=1, sizing_mode="stretch_width", margin=4)
         return pmui.Column(
-            pmui.Row(left, right, self.help, sizing_mode="stretch_both", margin=0),
+            pmui.Row(left, right, self.help, self.palette, sizing_mode="stretch_both", margin=0),
             pmui.Row(self._tree(), insight, sizing_mode="stretch_width", margin=0),
             sizing_mode="stretch_both",
             margin=4,

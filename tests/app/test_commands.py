@@ -7,6 +7,7 @@ import pytest
 
 from fel_explorer.app.commands import COMMANDS, by_shortcut
 from fel_explorer.app.header import shortcut_text
+from fel_explorer.app.palette import Palette
 from fel_explorer.app.session import Result, Session
 from fel_explorer.data import as_dataset
 
@@ -19,13 +20,16 @@ class Page:
 
     def __init__(self, session):
         self.session, self.calls = session, []
-        self.map = self.help = self.sessions = self
+        self.map = self.help = self.sessions = self.palette = self
 
     def activate_lasso(self):
         self.calls.append("lasso")
 
     def toggle_theme(self):
         self.calls.append("theme")
+
+    def open(self):
+        self.calls.append("palette")
 
     def ask_name(self):
         self.calls.append("save")
@@ -96,3 +100,15 @@ def test_frames_stop_at_both_ends():
     for _ in range(N + 3):
         run(page, "next-frame")
     assert page.session.frame == N - 1
+
+
+def test_palette_lists_every_command_and_runs_the_chosen_one():
+    page, ran = full_page(), []
+    palette = Palette(page.session, ran.append)
+    palette.open()
+    listed = {command["id"]: command for command in palette.commands}
+    assert set(listed) == {command.id for command in COMMANDS} - {"palette"}
+    assert listed["lasso"]["enabled"] and not listed["redo"]["enabled"]
+    palette._handle_msg({"id": "lasso"})
+    assert [command.id for command in ran] == ["lasso"]
+    assert palette.opened == 1

@@ -1,4 +1,4 @@
-"""Systems to learn from without files: analytic potentials with known answers, and their dynamics."""
+"""Systems to learn from without files: analytic potentials with known answers, force fields, and dynamics."""
 
 import lazy_loader
 
@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "double_well": ["DoubleWell"],
         "embedded": ["MullerBrown5D", "ThreeWell5D"],
+        "force_field": ["ForceField"],
         "four_well": ["FourWell"],
         "muller_brown": ["MullerBrown"],
         "periodic": ["PeriodicPotential"],

@@ -116,7 +116,7 @@ def test_starts_lie_around_every_saddle():
 @both
 def test_shots_bear_the_label_of_their_end(system):
     starts = systems.near_saddles(system, 60, reach=0.1 * system._length, seed=5)
-    data = systems.shoot(system, starts, n_steps=800, stride=100, seed=6)
+    data = systems.shoot(system, starts, n_steps=800, stride=100, core=None, seed=6)
     label = data["basin"].values.reshape(60, -1)
     assert (label == label[:, :1]).all()
     last = data["position"].values.reshape(60, -1, 5)[:, -1]
@@ -124,6 +124,20 @@ def test_shots_bear_the_label_of_their_end(system):
     assert set(label[:, 0]) == set(range(len(system.minima)))
     fallen = system.energy(last) < system.energy(starts)
     assert fallen.float().mean() > 0.9
+
+
+@both
+def test_shots_end_where_they_arrive(system):
+    starts = systems.near_saddles(system, 60, reach=0.1 * system._length, seed=5)
+    whole = systems.shoot(system, starts, n_steps=800, stride=20, core=None, seed=6)
+    cut = systems.shoot(system, starts, n_steps=800, stride=20, seed=6)
+    floor = system.energy(system.minima).numpy()
+    for shot in range(60):
+        long, short = (d.isel(frame=d["trajectory"].values == shot) for d in (whole, cut))
+        n = short.sizes["frame"]
+        np.testing.assert_array_equal(short["position"], long["position"][:n])
+        arrived = long["energy"].values - floor[long["basin"].values] < 5 * system.kT
+        assert n == (np.argmax(arrived) + 1 if arrived.any() else long.sizes["frame"])
 
 
 def test_impossible_shots_are_refused():

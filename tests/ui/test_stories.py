@@ -68,7 +68,7 @@ def open_demo(page, demo):
     page.wait_for_function(
         f"() => {{ const f = ({FIGURE})(); return Number.isFinite(f.x[0]) && f.width > 100 }}"
     )
-    page.wait_for_timeout(4000)  # the map is drawn a second time, in its size; what is dragged before is lost
+    page.wait_for_timeout(7000)  # the map is drawn a second time, in its size; what is dragged before is lost
     return Map(page)
 
 

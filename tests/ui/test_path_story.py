@@ -4,7 +4,7 @@ import re
 
 import mdtraj
 from playwright.sync_api import expect
-from test_stories import LOAD, open_demo
+from test_stories import LOAD, Map, open_demo
 
 PROFILE = """() => {
   for (const view of Bokeh.index.query((v) => v.model.type == "Figure")) {
@@ -17,9 +17,11 @@ PROFILE = """() => {
 
 
 def test_a_path_is_drawn_played_and_exported(page, demo, tmp_path):
-    shown = open_demo(page, demo)
+    open_demo(page, demo)
     page.keyboard.press("p")
     expect(page.get_by_text("Click on the map where the path starts.")).to_be_visible()
+    page.wait_for_timeout(3000)  # the map makes room for the strip
+    shown = Map(page)
     page.mouse.click(*shown.screen(0.3, -0.3))
     expect(page.get_by_text("Now click where it ends.")).to_be_visible()
     page.mouse.click(*shown.screen(-3.2, 0.0))
@@ -37,9 +39,11 @@ def test_a_path_is_drawn_played_and_exported(page, demo, tmp_path):
 
 
 def test_what_differs_between_the_selection_and_the_rest(page, demo):
-    shown = open_demo(page, demo)
+    open_demo(page, demo)
     page.get_by_role("button", name="Compare", exact=True).click()
     expect(page.get_by_text("Select frames on the map, or choose two states")).to_be_visible()
+    page.wait_for_timeout(3000)  # the map makes room for the strip
+    shown = Map(page)
     shown.drag([shown.screen(*corner) for corner in ((-4.5, -0.3), (-2, -0.3), (-2, 0.45), (-4.5, 0.45))])
     rows = page.locator(".fel-table tbody tr")
     expect(rows.first).to_contain_text("phi ALA2", timeout=LOAD)

@@ -47,7 +47,7 @@ def test_states_have_lifetimes_evidence_and_kinetics(page, demo, tmp_path):
     expect(page.get_by_text("Significant rates only")).to_be_visible(timeout=2 * LOAD)
     page.wait_for_timeout(1000)
     figures = """() => [...Bokeh.index.query((v) => v.model.type == "Figure")]
-      .filter((v) => v.el.getBoundingClientRect().width > 0).map((v) => v.frame.bbox.width)"""  # not the hidden tree
+      .filter((v) => v.el.getBoundingClientRect().width > 0).map((v) => v.frame.bbox.width)"""
     assert min(wait_for(lambda: page.evaluate(figures), page=page)) > 200
     stop = page.get_by_role("button", name="Stop", exact=True)
     wait_for(lambda: not stop.is_visible(), timeout=120, page=page)

@@ -7,8 +7,8 @@ opened.
 
 from __future__ import annotations
 
+import hashlib
 import json
-import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -65,29 +65,45 @@ def save_session(session: Session, path, *, callback=None) -> Path:
             result.method.save(made / MODELS / f"{i}.fel")
         np.savez_compressed(made / ARRAYS, **arrays)
         (made / ABOUT).write_text(json.dumps(about, indent=1))
-        if not _take_over(path, made, about["fingerprint"], session.dataset):
+        same = _has_dataset(path, about)
+        if not same:
             save_dataset(session.dataset, made / DATA)
-        if path.exists():
-            shutil.rmtree(path)
-        made.rename(path)
+        _replace(path, made, Path(temporary) / "old", keep_data=same)
     return path
 
 
-def _take_over(path, made, fingerprint, dataset) -> bool:
-    """Move the dataset of an older save into the new one, if it is the same."""
+def _has_dataset(path, about) -> bool:
+    """Whether an older save holds the dataset that ``about`` describes."""
     if not is_session(path):
         return False
     old = json.loads((path / ABOUT).read_text())
-    if old.get("fingerprint") != fingerprint or old.get("columns") != _columns(dataset):
-        return False
-    (path / DATA).rename(made / DATA)
-    return True
+    return all(old.get(key) == about[key] for key in ("version", "fingerprint", "columns"))
+
+
+def _replace(path, made, old, *, keep_data) -> None:
+    """Put ``made`` in the place of ``path`` by renames; what fails between leaves ``path`` as it was."""
+    if not path.exists():
+        made.rename(path)
+        return
+    path.rename(old)
+    try:
+        if keep_data:
+            (old / DATA).rename(made / DATA)
+        made.rename(path)
+    except OSError:
+        if keep_data and (made / DATA).exists():
+            (made / DATA).rename(old / DATA)
+        old.rename(path)
+        raise
 
 
 def _columns(dataset) -> dict:
-    """{name: digest} of what is not part of the fingerprint."""
-    values = {str(name): column for name, column in dataset.data_vars.items() if column.dims == ("frame",)}
-    return {name: float(np.nansum(np.asarray(column.values, float))) for name, column in values.items()}
+    """{name: digest} of the per-frame columns, which the fingerprint does not see."""
+    return {
+        str(name): hashlib.blake2b(np.ascontiguousarray(column.values), digest_size=12).hexdigest()
+        for name, column in dataset.data_vars.items()
+        if column.dims == ("frame",)
+    }
 
 
 def _described(session) -> dict:

@@ -60,8 +60,6 @@ class Landscape:
         Places (image, 2) along a path in pieces that don't cross the ends of a period, and of its anchors.
     image
         Place of the current image of the path.
-    trail
-        Places (frame, 2) of the frames before the current one, in such pieces too.
     """
 
     xy: np.ndarray
@@ -81,7 +79,6 @@ class Landscape:
     path: tuple = ()
     anchors: tuple = ()
     image: tuple[float, float] | None = None
-    trail: tuple = ()
 
 
 NO_LANDSCAPE = Landscape(
@@ -174,7 +171,7 @@ def frame_layers(landscape, x_range=None, y_range=None, shape=(300, 240), *, dar
 
 
 def mark_layers(landscape, *, dark=False) -> list:
-    """What lies above the frames: path, trail, clicked point, current frame and image, names of states."""
+    """What lies above the frames: path, clicked point, current frame and image, names of states."""
     return [_ways(landscape, dark), _marks(landscape, dark), _names(landscape, dark)]
 
 
@@ -276,10 +273,9 @@ def _lines(landscape, dark):
 
 
 def _ways(landscape, dark):
-    """The trail of the current frame, and the path with a rim that parts it from any colour below."""
-    ink, paper = ("#ffffff", "#000000") if dark else ("#000000", "#ffffff")
-    rows = [drawing.line(*piece.T, ink, 1.5) for piece in landscape.trail]
-    rows += [drawing.line(*piece.T, paper, 6.0) for piece in landscape.path]
+    """The path, with a rim that parts it from any colour below."""
+    paper = "#000000" if dark else "#ffffff"
+    rows = [drawing.line(*piece.T, paper, 6.0) for piece in landscape.path]
     rows += [drawing.line(*piece.T, PATH, 3.5) for piece in landscape.path]
     return drawing.lines(rows)
 

@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "medoids": ["Representatives", "representatives", "state_representatives"],
         "observable_base": ["Observable", "register_observable"],
         "observation": ["ObservablesCancelled", "applicable", "list_observables", "observables"],
+        "soundness": ["soundness"],
         "state_statistics": ["state_observables"],
         "alignment": ["principal_view", "superpose"],
     },

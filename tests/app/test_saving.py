@@ -1,6 +1,7 @@
 """A session that is saved and opened again is the same."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,6 +73,32 @@ def test_saving_again_keeps_the_dataset_and_takes_the_changes(session, tmp_path)
     save_session(session, path)
     assert (path / DATA).stat().st_ino != before
     assert "psi" in open_session(path).dataset
+
+
+def test_other_values_of_a_column_are_written(session, tmp_path):
+    path = save_session(session, tmp_path / "mine.session")
+    turned = session.dataset["phi"].values[::-1].copy()  # the same values at other frames
+    session.attach(session.dataset.assign(phi=("frame", turned)))
+    save_session(session, path)
+    assert np.array_equal(open_session(path).dataset["phi"], turned)
+
+
+def test_a_save_that_fails_leaves_the_old_one(session, tmp_path, monkeypatch):
+    path = save_session(session, tmp_path / "mine.session")
+    rename = Path.rename
+
+    def full(self, target):
+        if self.name == "session" and Path(target) == path:
+            raise OSError("no space left")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", full)
+    before = session.selection.count
+    session.clear_selection()
+    with pytest.raises(OSError, match="no space"):
+        save_session(session, path)
+    assert open_session(path).selection.count == before
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.session"]
 
 
 def test_other_folders_are_never_replaced(session, tmp_path):

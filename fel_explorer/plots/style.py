@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 FONT_SIZES = {"labels": "13pt", "ticks": "12pt", "clabel": "12pt", "cticks": "12pt", "legend": "12pt"}
-FRAME = {"fontsize": FONT_SIZES, "responsive": True, "min_height": 120, "min_width": 120}
+FRAME = {
+    "fontsize": FONT_SIZES,
+    "responsive": True,
+    "min_height": 120,
+    "min_width": 120,
+    # images and few marks gain nothing from WebGL, whose first picture takes seconds without a graphics card
+    "backend_opts": {"plot.output_backend": "canvas"},
+}
 
 
 def axis_limits(values, margin=0.04) -> tuple[float, float]:

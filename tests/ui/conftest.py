@@ -23,12 +23,27 @@ CHROMIUM_ARGS = [
     "--use-gl=angle",
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
+    "--disable-gpu-compositing",  # only the structures need GL, which in software takes all processors
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
 ]
+SETTLED = """(quiet) => new Promise((done) => {
+    let since = performance.now(), last = since
+    const changed = () => { since = performance.now() }
+    Bokeh.documents.forEach((document) => document.on_change(changed))
+    const look = () => {
+        const now = performance.now()
+        if (now - last > 150) since = now  // the page was too busy to look
+        last = now
+        if (now - since < quiet) return setTimeout(look, 50)
+        Bokeh.documents.forEach((document) => document.remove_on_change(changed))
+        done()
+    }
+    look()
+})"""
 LOCAL = ("http://localhost", "http://127.0.0.1", "ws://localhost", "ws://127.0.0.1", "data:", "blob:")
 
 
@@ -37,7 +52,7 @@ def pytest_collection_modifyitems(items):
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.ui)
             # a browser with software GL on two busy cores now and then misses a deadline
-            item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=2))
+            item.add_marker(pytest.mark.flaky(reruns=int(os.environ.get("UI_RERUNS", 2)), reruns_delay=2))
 
 
 def chromium():
@@ -145,6 +160,14 @@ def page(browser, request):
     assert browser.is_connected(), "Chromium died during the story"
     context.close()
     assert not faults, "\n".join(faults)
+
+
+def settle(page, quiet=1.5):
+    """Wait until for ``quiet`` seconds the server changed nothing and the page had time.
+
+    A map that makes room for a neighbour is drawn again, in its new size: what is dragged before is lost.
+    """
+    page.evaluate(SETTLED, 1000 * quiet)
 
 
 def wait_for(condition, timeout=60.0, interval=0.1, page=None):

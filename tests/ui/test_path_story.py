@@ -3,6 +3,7 @@
 import re
 
 import mdtraj
+from conftest import settle
 from playwright.sync_api import expect
 from test_stories import LOAD, Map, open_demo
 
@@ -20,14 +21,14 @@ def test_a_path_is_drawn_played_and_exported(page, demo, tmp_path):
     open_demo(page, demo)
     page.keyboard.press("p")
     expect(page.get_by_text("Click on the map where the path starts.")).to_be_visible()
-    page.wait_for_timeout(3000)  # the map makes room for the strip
+    settle(page)  # the map makes room for the strip
     shown = Map(page)
     page.mouse.click(*shown.screen(0.3, -0.3))
     expect(page.get_by_text("Now click where it ends.")).to_be_visible()
     page.mouse.click(*shown.screen(-3.2, 0.0))
     expect(page.get_by_text(re.compile(r"kT from the start, .* kT from the end"))).to_be_visible()
     expect(page.get_by_text(re.compile("^Image 1 of 40"))).to_be_visible()
-    page.wait_for_timeout(2000)
+    settle(page)
     page.mouse.click(*page.evaluate(PROFILE))
     expect(page.get_by_text(re.compile(r"^Image 2\d of 40, .*sound"))).to_be_visible()
     with page.expect_download() as download:
@@ -42,7 +43,7 @@ def test_what_differs_between_the_selection_and_the_rest(page, demo):
     open_demo(page, demo)
     page.get_by_role("button", name="Compare", exact=True).click()
     expect(page.get_by_text("Select frames on the map, or choose two states")).to_be_visible()
-    page.wait_for_timeout(3000)  # the map makes room for the strip
+    settle(page)  # the map makes room for the strip
     shown = Map(page)
     shown.drag([shown.screen(*corner) for corner in ((-4.5, -0.3), (-2, -0.3), (-2, 0.45), (-4.5, 0.45))])
     rows = page.locator(".fel-table tbody tr")

@@ -3,7 +3,7 @@
 import re
 
 import pandas as pd
-from conftest import wait_for
+from conftest import settle, wait_for
 from playwright.sync_api import expect
 from test_stories import LOAD, open_demo, train
 
@@ -45,7 +45,7 @@ def test_states_have_lifetimes_evidence_and_kinetics(page, demo, tmp_path):
 
     view(page, "Kinetics")
     expect(page.get_by_text("Significant rates only")).to_be_visible(timeout=2 * LOAD)
-    page.wait_for_timeout(1000)
+    settle(page)
     figures = """() => [...Bokeh.index.query((v) => v.model.type == "Figure")]
       .filter((v) => v.el.getBoundingClientRect().width > 0).map((v) => v.frame.bbox.width)"""
     assert min(wait_for(lambda: page.evaluate(figures), page=page)) > 200
@@ -61,4 +61,4 @@ def test_states_have_lifetimes_evidence_and_kinetics(page, demo, tmp_path):
     assert save(page, "PDF", tmp_path).read_bytes().startswith(b"%PDF")
     page.keyboard.press("t")
     view(page, "Network")
-    page.wait_for_timeout(1500)
+    settle(page)

@@ -6,7 +6,7 @@ import mdtraj
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import wait_for
+from conftest import settle, wait_for
 from playwright.sync_api import expect
 
 import fel_explorer as fel
@@ -68,7 +68,7 @@ def open_demo(page, demo):
     page.wait_for_function(
         f"() => {{ const f = ({FIGURE})(); return Number.isFinite(f.x[0]) && f.width > 100 }}"
     )
-    page.wait_for_timeout(7000)  # the map is drawn a second time, in its size; what is dragged before is lost
+    settle(page)
     return Map(page)
 
 
@@ -106,7 +106,7 @@ def test_demo_opens_with_a_map_and_a_structure(page, demo):
     expect(page.get_by_text("Frame 0, 0 ps of trajectory 1")).to_be_visible(timeout=LOAD)
     assert page.locator("canvas").count() >= 2
     page.keyboard.press("t")
-    page.wait_for_timeout(1000)
+    settle(page)
     expect(page.get_by_text("0 of 200,000 frames selected")).to_be_visible()
 
 
@@ -170,7 +170,7 @@ def test_training_idm_shows_states_and_decoded_structures(page, demo):
     train(page, 300)
     expect(page.get_by_text("IDM 1").first).to_be_visible(timeout=LOAD)
     expect(page.get_by_text(re.compile(r"\d+ populated states of 16"))).to_be_visible(timeout=LOAD)
-    page.wait_for_timeout(1000)
+    settle(page)
     f = Map(page).figure
     page.mouse.click(f["left"] + 0.5 * f["width"], f["top"] + 0.5 * f["height"])
     expect(page.get_by_text("Distance to the data")).to_be_visible()

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import Server, wait_for
+from conftest import Server, settle, wait_for
 from playwright.sync_api import expect
 from test_stories import LOAD
 
@@ -46,7 +46,7 @@ def test_a_click_on_the_tree_selects_and_the_slider_recolours(page, tree, tmp_pa
     page.goto(server.url)
     expect(page.get_by_text("with exponential decay")).to_be_visible(timeout=2 * LOAD)
     place = wait_for(lambda: page.evaluate(NODE, 0), page=page)
-    page.wait_for_timeout(4000)
+    settle(page)
     place = page.evaluate(NODE, 0)
     page.mouse.click(*place)
     expect(page.get_by_text(re.compile(rf"^{frames[0]:,} of 20,000 frames selected"))).to_be_visible()

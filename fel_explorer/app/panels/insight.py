@@ -92,9 +92,9 @@ class InsightPanel(Viewer):
         self._fold = pmui.IconButton(icon="expand_more", description="Fold", **small)
         self._unfold = pmui.IconButton(icon="expand_less", description="Open", **small)
         space = pmui.Row(sizing_mode="stretch_width", margin=0)
-        exports = [panel.export.layout for panel in self.panels.values()]
+        self._exports = pmui.Row(margin=0)
         self._header = pmui.Row(
-            self._views, self._hint, space, *exports, self._fold, self._unfold,
+            self._views, self._hint, space, self._exports, self._fold, self._unfold,
             sizing_mode="stretch_width", height=HEADER, margin=0,
         )  # fmt: skip
         # one plot for all views: each would take a fifth of a second when the page opens
@@ -107,8 +107,7 @@ class InsightPanel(Viewer):
         # in a column, which is what is shown and hidden: a plot takes no change of `visible` (panel 1.9)
         self._plot = pmui.Column(plot, sizing_mode="stretch_both", margin=0)
         # shown and hidden, because a live page does not take another height
-        views = (*self.panels.values(), self._plot)
-        self._body = pmui.Row(*views, sizing_mode="stretch_width", height=BODY, margin=0)
+        self._body = pmui.Row(self._plot, sizing_mode="stretch_width", height=BODY, margin=0)
         self.layout = pmui.Column(self._header, self._body, sizing_mode="stretch_width", margin=0)
         for name in ("evidence", "kinetics", "timeline", "comparison", "path"):
             self.panels[name].param.watch(self._on_figure, "version")
@@ -163,7 +162,15 @@ class InsightPanel(Viewer):
             shown = self.open and name == self.view
             panel.layout.visible = panel.export.layout.visible = shown
             panel.param.update(active=shown, dark=self.dark)
+            if shown:
+                self._place(panel)
         self._on_figure()
+
+    def _place(self, panel):
+        """Put a view on the page when it is first asked for: all at once would double the time to open it."""
+        if panel.layout not in self._body:  # but not the plot, which bokeh (3.9) can't lay out on a live page
+            self._body.insert(0, panel.layout)
+            self._exports.append(panel.export.layout)
 
     def _on_figure(self, *_):
         """The shown view has another figure, or none yet."""

@@ -103,6 +103,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("lasso", "Lasso tool", "l", lambda e: e.map.activate_lasso(), _has_data),
     Command("path", "Draw a path on the map, or stop", "p", lambda e: toggle_drawing(e.session), _has_data),
     Command("save", "Save the session", "ctrl+s", lambda e: e.sessions.ask_name(), _has_data),
+    Command("python", "Show the Python of this page", "y", lambda e: e.code.open(), _has_data, "code"),
     Command("palette", "Command palette", "ctrl+k", lambda e: e.palette.open(), icon="search"),
     Command("theme", "Light or dark", "t", lambda e: e.toggle_theme(), icon="contrast"),
     Command("help", "Keyboard shortcuts and help", "?", lambda e: e.help.toggle(), icon="help_outline"),

@@ -11,6 +11,7 @@ from panel.util import edit_readonly
 from panel.viewable import Viewer
 
 from fel_explorer.app.board import Board
+from fel_explorer.app.code_dialog import CodeDialog
 from fel_explorer.app.commands import Command, by_shortcut
 from fel_explorer.app.header import CommandButtons, JobBar, device_text
 from fel_explorer.app.help import Help
@@ -84,6 +85,7 @@ class Explorer(Viewer):
         self.buttons = CommandButtons(self.session, self.run)
         self.help = Help()
         self.palette = Palette(self.session, self.run)
+        self.code = CodeDialog(self.session)
         self._page: pmui.Page | None = None
         self._ticking = None
         self._kept = False  # whether the server keeps the page without a connection
@@ -165,7 +167,7 @@ class Explorer(Viewer):
         left = pmui.Paper(self.map, elevation=1, sizing_mode="stretch_both", margin=4)
         insight = pmui.Paper(self.insight, elevation=1, sizing_mode="stretch_width", margin=4)
         return pmui.Column(
-            pmui.Row(left, right, self.help, self.palette, sizing_mode="stretch_both", margin=0),
+            pmui.Row(left, right, self.help, self.palette, self.code, sizing_mode="stretch_both", margin=0),
             pmui.Row(self._tree(), insight, sizing_mode="stretch_width", margin=0),
             sizing_mode="stretch_both",
             margin=4,

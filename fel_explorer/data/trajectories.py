@@ -44,6 +44,8 @@ class TrajectorySet:
         Table of per-frame columns that belongs to the files; `featurize` attaches it.
     columns_units : dict
         Units of these columns.
+    topology_source
+        What was given as the topology of the files.
     """
 
     def __init__(self, files, topologies, infos, *, stride, atoms, time_step, time_note):
@@ -51,6 +53,7 @@ class TrajectorySet:
         self.stride, self.time_step, self.time_note = stride, time_step, time_note
         self.columns_file: Path | None = None
         self.columns_units: dict[str, str] = {}
+        self.topology_source = None
         self._topologies, self._infos, self._atoms = topologies, infos, atoms
         self.atoms = atoms[0]
         self.topology = topologies[0] if atoms[0] is None else topologies[0].subset(atoms[0])
@@ -229,9 +232,11 @@ def load_trajectories(
     selected = [chosen[id(top)] for top in topologies]
     check_same_atoms(files, topologies, selected)
     step, note = _common_time_step(files, infos, time_step)
-    return TrajectorySet(
+    opened = TrajectorySet(
         files, topologies, infos, stride=int(stride), atoms=selected, time_step=step * stride, time_note=note
     )
+    opened.topology_source = topology
+    return opened
 
 
 def _expand(paths) -> list[Path]:

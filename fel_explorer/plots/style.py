@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import holoviews as hv
 import numpy as np
+
+if not hv.Store.renderers:  # in a script nothing has chosen a backend yet, and options need one
+    import holoviews.plotting.bokeh
+
+    hv.Store.set_current_backend("bokeh")
 
 FONT_SIZES = {"labels": "13pt", "ticks": "12pt", "clabel": "12pt", "cticks": "12pt", "legend": "12pt"}
 FRAME = {

@@ -7,7 +7,7 @@ import sys
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import Server, wait_for
+from conftest import Server, settle, wait_for
 from playwright.sync_api import expect
 
 LOAD = 180_000
@@ -67,6 +67,7 @@ def test_explorer_shows_in_jupyterlab_and_answers(lab, page):
     page.get_by_text("import numpy").first.click()
     page.keyboard.press("Shift+Enter")
     expect(page.get_by_text("0 of 2,000 frames selected")).to_be_visible(timeout=LOAD)
+    settle(page)
     page.get_by_role("button", name="Add", exact=True).click()
     page.keyboard.press("i")
     page.get_by_text('print("frames selected:"').click()

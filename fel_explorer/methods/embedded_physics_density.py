@@ -1,0 +1,167 @@
+"""The generative model of embedded physics: q(x) = integral N(z; 0, I) N(x; mu(z), diag sigma^2) dz.
+
+mu is a network, sigma are free parameters (paper 004, Eqs. 20-22).  With one or two CVs the integral is done
+by quadrature, so that ln q(x) and the posterior of z are exact; with more the encoder r(z|x) (Eqs. 23-27)
+bounds it.  Coordinates may be periodic: their Gaussians are then wrapped around the circle.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from fel_explorer.methods.nets import mlp
+
+REACH = 4.0  # of the quadrature in each z
+NODES = {1: 121, 2: 41}  # per z; 481 in one dimension change KL divergences by 1e-4
+WIDEST = 0.25  # periods: a wider wrapped Gaussian is uniform, and would need further images
+DRAWS = 200  # from the encoder, where ln q(x) is estimated by them
+LOG_2PI = math.log(2 * math.pi)
+
+
+class LatentDensity(nn.Module):
+    """q(x) of x (sample, dim), with its CVs z (sample, cv).
+
+    Parameters
+    ----------
+    centre, scale, period
+        (dim,) of each coordinate: where the means start, their scale, and the period, 0 for none.
+    width
+        (dim,) sigma at the start.
+    hidden
+        Widths of the decoder's hidden layers, tanh (Tables 2 and 4).
+    encoder_hidden
+        Those of the encoder, SELU and at last tanh (Table 1); None: no encoder.
+    """
+
+    def __init__(
+        self, n_dims: int, centre, scale, period, width, generator, *, hidden=(100, 100), encoder_hidden=None
+    ):
+        super().__init__()
+        self.n_dims = n_dims
+        for name, values in (("centre", centre), ("scale", scale), ("period", period)):
+            self.register_buffer(name, torch.as_tensor(values, dtype=torch.float32))
+        self.decoder = mlp([n_dims, *hidden, len(self.centre)], generator, nn.Tanh)
+        self.log_sigma = nn.Parameter(torch.as_tensor(width, dtype=torch.float32).log())
+        self.encoder = None
+        if encoder_hidden is not None:
+            self.encoder = mlp([2 * len(self.centre), *encoder_hidden, 2 * n_dims], generator, nn.SELU)
+            if encoder_hidden:
+                self.encoder[2 * len(encoder_hidden) - 1] = nn.Tanh()
+        nodes, log_weights = _quadrature(n_dims) if n_dims in NODES else (torch.empty(0, n_dims), [])
+        self.register_buffer("nodes", nodes, persistent=False)
+        self.register_buffer("log_weights", torch.as_tensor(log_weights), persistent=False)
+
+    @property
+    def exact(self) -> bool:
+        """Whether ln q(x) is a quadrature."""
+        return len(self.nodes) > 0
+
+    def sigma(self) -> Tensor:
+        """(dim,); that of a periodic coordinate bends towards `WIDEST`, where a bound would end learning."""
+        sigma = self.log_sigma.exp()
+        bent = sigma / torch.sqrt(1 + (sigma / (WIDEST * self.period).clamp(min=1e-6)).square())
+        return torch.where(self.period > 0, bent, sigma)
+
+    def mean(self, z: Tensor) -> Tensor:
+        """mu(z) (sample, dim)."""
+        return self.centre + self.scale * self.decoder(z)
+
+    def draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """z (n, cv) and reparametrised x (n, dim), Eq. 32; each z is stratified, which only lowers noise."""
+        options = {"generator": generator, "device": self.centre.device}
+        strata = torch.stack([torch.randperm(n, **options) for _ in range(self.n_dims)], dim=1)
+        u = (strata + torch.rand(n, self.n_dims, **options)) / n
+        z = torch.special.ndtri(u.double().clamp(1e-9, 1 - 1e-9)).to(self.centre.dtype)
+        noise = torch.randn(n, len(self.centre), dtype=self.centre.dtype, **options)
+        return z, self.mean(z) + self.sigma() * noise
+
+    # ---- densities
+
+    def log_conditional(self, x: Tensor, mean: Tensor) -> Tensor:
+        """ln q(x|z) (...) at x (..., dim) of means (..., dim)."""
+        deviation, variance = self._nearest(x - mean), self.sigma().square()
+        total = -0.5 * (deviation.square() / variance + variance.log() + LOG_2PI).sum(-1)
+        for index in torch.nonzero(self.period)[:, 0].tolist():
+            total = total + self._images(deviation[..., index], variance[index], index)
+        return total
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """ln q(x) (sample,): exact, or estimated by draws of the encoder."""
+        if self.exact:
+            return torch.logsumexp(self._components(x), 1)
+        generator = torch.Generator(x.device).manual_seed(0)
+        log_ratio = [self._bound(x, *self.posterior(x), generator) for _ in range(DRAWS)]
+        return torch.logsumexp(torch.stack(log_ratio), 0) - math.log(DRAWS)
+
+    def log_joint(self, z: Tensor, x: Tensor) -> Tensor:
+        """ln q(z) + ln q(x|z) - ln r(z|x) (sample,): ln q(x) but for the mismatch of the encoder, Eq. 12."""
+        mean, log_variance = self.posterior(x)
+        return self._prior(z) + self.log_conditional(x, self.mean(z)) - _log_normal(z, mean, log_variance)
+
+    def lower_bound(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """ln q(x) (sample,) from below, by a draw from the encoder: Eq. 18."""
+        return self._bound(x, *self.posterior(x), generator)
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and ln variance (sample, cv) of the encoder r(z|x), Eq. 24."""
+        turn = 2 * math.pi / torch.where(self.period > 0, self.period, 1.0)
+        plain, periodic = (x - self.centre) / self.scale, self.period > 0
+        first = torch.where(periodic, torch.sin(turn * x), plain)
+        second = torch.where(periodic, torch.cos(turn * x), 0.0)
+        return self.encoder(torch.cat([first, second], 1)).chunk(2, dim=1)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """CVs (sample, cv): the mean of the exact posterior, or of the encoder."""
+        if self.encoder is not None:
+            return self.posterior(x)[0]
+        return torch.softmax(self._components(x), 1) @ self.nodes
+
+    # ---- helpers
+
+    def _components(self, x: Tensor) -> Tensor:
+        """ln of weight times density (sample, node); plain coordinates in one matrix product."""
+        mean, variance, plain = self.mean(self.nodes), self.sigma().square(), self.period == 0
+        root = variance[plain].sqrt()
+        a, b = ((v[:, plain] - self.centre[plain]) / root for v in (x, mean))
+        of_sample = -0.5 * (a.square().sum(1) + (variance.log() + LOG_2PI).sum())
+        of_node = self.log_weights - 0.5 * b.square().sum(1)
+        ones = torch.ones(len(b), 1, dtype=b.dtype, device=b.device)
+        total = torch.addmm(of_node, torch.cat([a, of_sample[:, None]], 1), torch.cat([b, ones], 1).T)
+        for index in torch.nonzero(~plain)[:, 0].tolist():
+            deviation = self._nearest(x[:, index, None] - mean[:, index], index)
+            total = total - 0.5 * deviation.square() / variance[index]
+            total = total + self._images(deviation, variance[index], index)
+        return total
+
+    def _nearest(self, deviation: Tensor, index=slice(None)) -> Tensor:
+        """Periodic deviations brought within half a period."""
+        period = self.period[index]
+        return deviation - period * torch.round(deviation / torch.where(period > 0, period, math.inf))
+
+    def _images(self, deviation: Tensor, variance: Tensor, index: int) -> Tensor:
+        """What the two next images of a periodic coordinate add to its ln density."""
+        period = self.period[index]
+        sides = [torch.exp(-period * (period / 2 + sign * deviation) / variance) for sign in (1, -1)]
+        return torch.log1p(sides[0] + sides[1])
+
+    def _prior(self, z: Tensor) -> Tensor:
+        return -0.5 * (z.square() + LOG_2PI).sum(-1)
+
+    def _bound(self, x, mean, log_variance, generator) -> Tensor:
+        noise = torch.randn(mean.shape, generator=generator, device=x.device, dtype=x.dtype)
+        z = mean + noise * (0.5 * log_variance).exp()
+        return self._prior(z) + self.log_conditional(x, self.mean(z)) - _log_normal(z, mean, log_variance)
+
+
+def _log_normal(z: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
+    return -0.5 * ((z - mean).square() * (-log_variance).exp() + log_variance + LOG_2PI).sum(-1)
+
+
+def _quadrature(n_dims: int) -> tuple[Tensor, Tensor]:
+    """Nodes (node, cv) of a grid and the logarithms of their weights (node,) under N(0, I)."""
+    axis = torch.linspace(-REACH, REACH, NODES[n_dims])
+    nodes = torch.cartesian_prod(*[axis] * n_dims).reshape(-1, n_dims)
+    return nodes, torch.log_softmax(-0.5 * nodes.square().sum(1), 0)

@@ -1,0 +1,155 @@
+"""The hyperparameters of `EmbeddedPhysics`."""
+
+from __future__ import annotations
+
+import param
+
+from fel_explorer.methods.base import Model
+
+
+class EmbeddedPhysicsParameters(Model):
+    """Base of `EmbeddedPhysics`; not a model itself."""
+
+    n_dims = param.Integer(
+        2, bounds=(1, 64), precedence=1, label="CVs", doc="Dimensions of the hidden collective variables."
+    )
+    temperature = param.Number(
+        300.0,
+        bounds=(0, None),
+        inclusive_bounds=(False, True),
+        precedence=1.1,
+        label="Temperature",
+        doc="In K, of molecules. Model systems have their own kT.",
+    )
+    n_steps = param.Integer(
+        2200,
+        bounds=(1, 10_000_000),
+        precedence=1.2,
+        label="Training steps",
+        doc="Steps of training in all, the hot model of further restarts apart.",
+    )
+    n_restarts = param.Integer(
+        1,
+        bounds=(1, 100),
+        precedence=1.3,
+        label="Hot models",
+        doc="Hot models whose samples are pooled before the best is cooled: more find more modes.",
+    )
+    schedule = param.Selector(
+        default="staged",
+        objects=["staged", "adaptive"],
+        precedence=2,
+        label="Tempering",
+        doc="staged: a hot model, whose weighted samples keep rare modes while it is cooled. adaptive: the "
+        "published one, which cools as fast as the growth of the KL divergence allows.",
+    )
+    posterior = param.Selector(
+        default="exact",
+        objects=["exact", "encoder"],
+        precedence=2.1,
+        label="CVs of a point",
+        doc="exact: by quadrature over the CVs, up to two. encoder: a network, as published.",
+    )
+    batch_size = param.Integer(
+        500, bounds=(2, None), precedence=10, label="Batch size", doc="Energies asked for in each step."
+    )
+    learning_rate = param.Number(
+        5e-3,
+        bounds=(0, 1),
+        inclusive_bounds=(False, True),
+        precedence=10.1,
+        label="Learning rate",
+        doc="Step size of the Adam optimizer. Smaller ones lose fewer modes.",
+    )
+    hidden = param.List(
+        [100, 100],
+        item_type=int,
+        bounds=(0, 10),
+        precedence=10.2,
+        label="Decoder",
+        doc="Widths of the decoder's hidden layers.",
+    )
+    encoder_hidden = param.List(
+        [100, 100, 100],
+        item_type=int,
+        bounds=(0, 10),
+        precedence=10.3,
+        label="Encoder",
+        doc="Widths of the encoder's hidden layers, where there is one.",
+    )
+    width = param.Number(
+        1.0,
+        bounds=(0, None),
+        inclusive_bounds=(False, True),
+        precedence=10.4,
+        label="First width",
+        doc="Noise of the untrained model, in quarters of the box: a narrow one loses modes.",
+    )
+    beta_start = param.Number(
+        0.05,
+        bounds=(0, 1),
+        inclusive_bounds=(False, True),
+        precedence=10.5,
+        label="First beta",
+        doc="Inverse temperature at the start, in units of the target's.",
+    )
+    beta_low = param.Number(
+        0.3,
+        bounds=(0, 1),
+        inclusive_bounds=(False, True),
+        precedence=10.6,
+        label="Hot beta",
+        doc="Inverse temperature, in units of the target's, at which samples are drawn that are "
+        "weighted to the target.",
+    )
+    reverse_share = param.Number(
+        0.5,
+        bounds=(0, 1),
+        precedence=10.7,
+        label="Share of energies",
+        doc="Weight of the reverse KL divergence while cooling; the rest is on the forward one (staged).",
+    )
+    reverse_share_end = param.Number(
+        1 / 6,
+        bounds=(0, 1),
+        precedence=10.8,
+        label="Share at the end",
+        doc="The same in the last half: little makes widths right, much makes energies right.",
+    )
+    largest_increase = param.Number(
+        1.0,
+        bounds=(0, None),
+        inclusive_bounds=(False, True),
+        precedence=10.9,
+        label="Largest increase",
+        doc="Relative growth of the KL divergence that a step of the adaptive tempering may bring.",
+    )
+    steps_per_temperature = param.Integer(
+        10,
+        bounds=(1, None),
+        precedence=10.91,
+        label="Steps per temperature",
+        doc="Training steps at each temperature of the adaptive tempering.",
+    )
+    kappa = param.Number(
+        3.0,
+        bounds=(0, None),
+        inclusive_bounds=(False, True),
+        precedence=10.92,
+        label="Longest gradient",
+        doc="Gradients of single samples are shortened to this multiple of their mean length.",
+    )
+    dtype = param.Selector(
+        default="float32",
+        objects=["float32", "float64"],
+        precedence=11,
+        label="Precision",
+        doc="Of the network. Energies are always in double precision.",
+    )
+    n_threads = param.Integer(
+        1,
+        bounds=(0, 1024),
+        precedence=11.1,
+        label="CPU threads",
+        doc="Threads for training on the CPU; 0 leaves it to torch.",
+    )

@@ -1,0 +1,208 @@
+"""How embedded physics is trained: tempering, a pool of weighted samples, and both KL divergences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from fel_explorer.methods import embedded_physics_tempering as tempering
+from fel_explorer.methods.embedded_physics_density import LatentDensity
+from fel_explorer.methods.embedded_physics_target import Target
+from fel_explorer.methods.idm_training import random_generator
+from fel_explorer.training.loop import Loop, Losses, Settings
+
+POOL = 20_000  # samples of the hot model that are weighted to the target
+BLOCK = 2_000  # of them at once
+MAX_NORM = 10.0  # of the gradient of all weights
+WARM_UP = 3 / 11  # of the steps of the staged schedule: the hot model
+HOT_RATE = 0.5  # of the learning rate: a faster start loses small modes
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """Samples of a model: y (sample, dim), z (sample, cv), ln of pi / q (sample,), pi not normalised."""
+
+    y: Tensor
+    z: Tensor
+    log_weights: Tensor
+    log_target: Tensor
+
+    def __add__(self, other: Weighted) -> Weighted:
+        """Both together: either set of weights has the same normalisation."""
+        return Weighted(*(torch.cat([getattr(self, n), getattr(other, n)]) for n in self.__annotations__))
+
+    @property
+    def weights(self) -> Tensor:
+        """(sample,) normalised."""
+        return torch.softmax(self.log_weights, 0)
+
+
+@torch.no_grad()
+def weighted_samples(
+    network: LatentDensity, target: Target, n: int, generator: torch.Generator, beta: float = 1.0
+) -> Weighted:
+    """``n`` samples of the model with their importance weights for the target at ``beta``."""
+    blocks = []
+    for start in range(0, n, BLOCK):
+        z, y = network.draw(min(BLOCK, n - start), generator)
+        log_target, _ = target.log_density(y, beta)
+        blocks.append(Weighted(y, z, log_target - network.log_prob(y).double(), log_target))
+    return Weighted(*(torch.cat([getattr(b, name) for b in blocks]) for name in Weighted.__annotations__))
+
+
+class Trainer:
+    """One fit of `EmbeddedPhysics`: `run` returns the network, its history and the pool."""
+
+    def __init__(self, method, target: Target, device, callback):
+        self.method, self.target, self.device, self.callback = method, target, device, callback
+        self.pool: Weighted | None = None
+        self.cancelled = False
+        self._beta, self._log_z = method.beta_start, None
+
+    def run(self) -> tuple[LatentDensity, xr.Dataset]:
+        if self.method.schedule == "adaptive":
+            return self._adaptive()
+        return self._staged()
+
+    # ---- the staged schedule
+
+    def _staged(self) -> tuple[LatentDensity, xr.Dataset]:
+        """Hot models first, one a restart, whose samples are pooled; then the best of them is cooled."""
+        method, best = self.method, None
+        hot_steps = max(1, round(WARM_UP * method.n_steps))
+        n_steps, before = method.n_steps - hot_steps, method.n_restarts * hot_steps
+        for restart in range(method.n_restarts):
+            network = self._network(restart)
+            generator = random_generator(self.device, method.seed, 1, restart)
+            hot = self._hot(network, hot_steps, generator)
+            settings = self._settings(hot_steps, HOT_RATE)
+            history = self._loop(network, hot, settings, generator, restart * hot_steps, before + n_steps)
+            pool = weighted_samples(network, self.target, POOL, generator)
+            self.pool = pool if self.pool is None else self.pool + pool
+            size = float(tempering.effective_sample_size(pool.log_weights))
+            if best is None or size > best[0]:
+                best = size, network, history, generator
+            if self.cancelled:
+                return network, history
+        _, network, history, generator = best
+        settings = self._settings(n_steps, 1.0, lambda step: 1.0 - 0.95 * max(0.0, 2 * step / n_steps - 1))
+        cold = self._cold(network, n_steps, generator)
+        return network, _joined(
+            history, self._loop(network, cold, settings, generator, before, before + n_steps)
+        )
+
+    def _hot(self, network, n_steps, generator):
+        low = max(self.method.beta_start, self.method.beta_low)
+
+        def losses(step):
+            beta = tempering.staged_beta(step / n_steps, self.method.beta_start, low)
+            return self._losses(network, beta, 1.0, generator)
+
+        return losses
+
+    def _cold(self, network, n_steps, generator):
+        method, weights = self.method, self.pool.weights
+
+        def losses(step):
+            beta = tempering.staged_beta(step / n_steps, method.beta_low, 1.0, hold=2 / 3)
+            share = method.reverse_share if step < n_steps / 2 else method.reverse_share_end
+            return self._losses(network, beta, share, generator, weights)
+
+        return losses
+
+    # ---- Algorithm 1
+
+    def _adaptive(self) -> tuple[LatentDensity, xr.Dataset]:
+        """The published schedule: reverse KL alone, beta raised as far as its growth allows."""
+        method, network = self.method, self._network(0)
+        generator = random_generator(self.device, method.seed, 1, 0)
+
+        def losses(step):
+            if step and step % method.steps_per_temperature == 0 and self._beta < 1.0:
+                self._cool(network, generator)
+            return self._losses(network, self._beta, 1.0, generator)
+
+        settings = self._settings(method.n_steps, 1.0)
+        history = self._loop(network, losses, settings, generator, 0, method.n_steps)
+        if self.pool is None:
+            self.pool = weighted_samples(network, self.target, POOL, generator)
+        return network, history
+
+    @torch.no_grad()
+    def _cool(self, network, generator) -> None:
+        """One step of Algorithm 1, from `batch_size` samples; ln Z is carried along by Eq. 46."""
+        z, y = network.draw(self.method.batch_size, generator)
+        log_target, energy = self.target.log_density(y, self._beta)
+        log_weights = log_target - self._log_q(network, z, y).double()
+        if self._log_z is None:
+            self._log_z = tempering.log_mean_weight(log_weights)
+        beta = tempering.next_beta(
+            self._beta, energy, log_weights, self._log_z, largest_increase=self.method.largest_increase
+        )
+        self._log_z += tempering.log_partition_ratio(energy, log_weights, beta - self._beta)
+        if self._beta < self.method.beta_low <= beta:  # to know later whether a mode was dropped
+            self.pool = weighted_samples(network, self.target, POOL, generator)
+        self._beta = beta
+
+    # ---- what both share
+
+    def _network(self, restart: int) -> LatentDensity:
+        network = self.method._build(random_generator("cpu", self.method.seed, 0, restart))
+        return network.to(self.device, getattr(torch, self.method.dtype))
+
+    def _settings(self, n_steps, rate, schedule=lambda step: 1.0) -> Settings:
+        return Settings(
+            n_steps,
+            learning_rate=rate * self.method.learning_rate,
+            rate=schedule,
+            max_norm=MAX_NORM,
+            message="Embedded physics",
+        )
+
+    def _loop(self, network, losses, settings, generator, before, in_all) -> xr.Dataset:
+        self.method._network = network  # a callback may look at it
+        loop = Loop(
+            network,
+            losses,
+            settings,
+            generator,
+            callback=self.callback,
+            steps_before=before,
+            steps_in_all=in_all,
+        )
+        history = loop.run()
+        self.cancelled = loop.cancelled
+        return history.assign_coords(step=history["step"] + before)
+
+    def _log_q(self, network, z, y) -> Tensor:
+        """ln q (sample,) of samples drawn with z: exact, or with the encoder's mismatch (Eq. 12)."""
+        return network.log_prob(y) if network.encoder is None else network.log_joint(z, y)
+
+    def _losses(self, network, beta, share, generator, weights=None) -> Losses:
+        """share x reverse KL + (1 - share) x forward KL, Eq. 39, both but for constants."""
+        n = self.method.batch_size
+        z, y = network.draw(n, generator)
+        minus_log_target, energy = self.target.differentiable(y, beta, self.method.kappa)
+        log_q = self._log_q(network, z, y)
+        reverse = (log_q + minus_log_target).mean()
+        size = tempering.effective_sample_size((-minus_log_target - log_q).detach()) / n
+        loss, forward = share * reverse, torch.full_like(reverse, torch.nan)
+        if weights is not None and share < 1:
+            chosen = self.pool.y[torch.multinomial(weights, n, True, generator=generator)]
+            forward = -self._forward(network, chosen, generator).mean()
+            loss = loss + (1 - share) * forward
+        report = {"beta": beta, "reverse": reverse, "forward": forward, "energy": energy.mean()}
+        return Losses(loss, report=report | {"effective_sample_size": size})
+
+    def _forward(self, network, y, generator) -> Tensor:
+        return network.log_prob(y) if network.encoder is None else network.lower_bound(y, generator)
+
+
+def _joined(first: xr.Dataset, second: xr.Dataset) -> xr.Dataset:
+    """Two histories one after the other, steps counted on."""
+    steps = np.arange(1, first.sizes["step"] + second.sizes["step"] + 1)
+    return xr.concat([first, second], dim="step").assign_coords(step=steps)

@@ -51,6 +51,10 @@ def _has_data(session):
     return session.dataset is not None
 
 
+def _has_model(session):
+    return session.shown is not None
+
+
 def _can_merge(session):
     return _has_states(session) and len(session.selected_states()) > 1
 
@@ -103,6 +107,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("lasso", "Lasso tool", "l", lambda e: e.map.activate_lasso(), _has_data),
     Command("path", "Draw a path on the map, or stop", "p", lambda e: toggle_drawing(e.session), _has_data),
     Command("save", "Save the session", "ctrl+s", lambda e: e.sessions.ask_name(), _has_data),
+    Command("report", "Write a report", "r", lambda e: e.sessions.make_report(), _has_model),
     Command("python", "Show the Python of this page", "y", lambda e: e.code.open(), _has_data, "code"),
     Command("palette", "Command palette", "ctrl+k", lambda e: e.palette.open(), icon="search"),
     Command("theme", "Light or dark", "t", lambda e: e.toggle_theme(), icon="contrast"),

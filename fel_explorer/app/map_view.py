@@ -12,7 +12,7 @@ from fel_explorer.app import colouring
 from fel_explorer.app.nearest import NearestFrame
 from fel_explorer.app.session import Point, Session
 from fel_explorer.plots import free_energy
-from fel_explorer.plots.colours import Scale
+from fel_explorer.plots.colours import Scale, sequential_scale
 from fel_explorer.plots.landscape import Landscape
 from fel_explorer.plots.style import axis_limits
 
@@ -129,6 +129,16 @@ class MapView:
             for name, value in zip(self.axes, (x, y), strict=True)
         ]
         return place[0], place[1]
+
+
+def coloured(view: MapView, session: Session, name: str, *, dark=False) -> tuple[np.ndarray, Scale]:
+    """Values of the frames (frame,) to colour ``view`` by, and their scale."""
+    if name == FREE_ENERGY:
+        limits = (0.0, float(np.nanmax(view.surface)))
+        return view.free_energy, sequential_scale(
+            "free energy (kT)", view.free_energy, dark=dark, limits=limits
+        )
+    return colouring.colouring(session, name, dark=dark)
 
 
 def axis_choices(session: Session, observables=()) -> dict[str, list[str]]:

@@ -75,12 +75,13 @@ def _frame(axes, model):
         if log:
             getattr(axes, f"set_{name}scale")("log")
             axis.set_major_formatter(lambda value, _: f"{value:g}")
-        getattr(axes, f"set_{name}lim")(range_.start, range_.end)
         getattr(axes, f"set_{name}label")(shown.axis_label or "")
         ticks = getattr(shown.ticker, "ticks", None)
         if ticks is not None:
             words = shown.major_label_overrides
             axis.set_ticks(ticks, [words.get(place, f"{place:g}") for place in ticks])
+        # last, because ticks beyond the limits widen them
+        getattr(axes, f"set_{name}lim")(range_.start, range_.end)
     axes.spines[["top", "right"]].set_visible(False)
 
 

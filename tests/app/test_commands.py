@@ -34,6 +34,9 @@ class Page:
     def ask_name(self):
         self.calls.append("save")
 
+    def make_report(self):
+        self.calls.append("report")
+
     def toggle(self):
         self.calls.append("help")
 

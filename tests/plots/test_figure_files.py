@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from fel_explorer.errors import FelError
 from fel_explorer.plots import list_plots
 from fel_explorer.plots.export import draw, figure_bytes, save
+from fel_explorer.plots.sheet import Sheet
 
 hv.extension("bokeh")
 
@@ -68,3 +69,11 @@ def test_an_image_lies_in_its_bounds():
 def test_glyphs_that_cannot_be_drawn_are_named():
     with pytest.raises(FelError, match="glyph 'Segment'"):
         figure_bytes(hv.Segments([(0, 0, 1, 1)]), "svg")
+
+
+def test_ticks_out_of_sight_do_not_widen_a_figure():
+    sheet = Sheet(((0.0, 2.0), (-1.0, 1.0)), ("x", "y"), ticks={0: [(-1e6, "")], 1: [(0.0, "zero")]})
+    axes = Figure().add_subplot()
+    draw(axes, hv.render(sheet.overlay()))
+    assert axes.get_xlim() == (0.0, 2.0) and axes.get_ylim() == (-1.0, 1.0)
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["zero"]

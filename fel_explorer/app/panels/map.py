@@ -12,14 +12,13 @@ import panel_material_ui as pmui
 import param
 from bokeh.models import LassoSelectTool, Toolbar
 
-from fel_explorer.app import colouring, regions
+from fel_explorer.app import regions
 from fel_explorer.app.board import Board
-from fel_explorer.app.map_view import FREE_ENERGY, MapView, make_view
+from fel_explorer.app.map_view import MapView, coloured, make_view
 from fel_explorer.app.panels.figure_export import FigureExport
 from fel_explorer.app.panels.map_choices import MapChoices
 from fel_explorer.app.session import Session
 from fel_explorer.plots import hooks
-from fel_explorer.plots.colours import sequential_scale
 from fel_explorer.plots.landscape import (
     NO_LANDSCAPE,
     drawn_as_points,
@@ -275,11 +274,7 @@ class MapPanel(pn.viewable.Viewer):
 
     def _colours(self, view, dark):
         name = self.choices.drawable_colour()
-        if name == FREE_ENERGY:
-            limits = (0.0, float(np.nanmax(view.surface)))
-            scale = sequential_scale("free energy (kT)", view.free_energy, dark=dark, limits=limits)
-            return name, view.free_energy, scale
-        return name, *colouring.colouring(self.session, name, dark=dark)
+        return name, *coloured(view, self.session, name, dark=dark)
 
     # ---- export
 

@@ -1,7 +1,8 @@
-"""Save what is loaded, trained, named and selected as a folder, and open such a folder again."""
+"""Save what is loaded, trained, named and selected as a folder or a report; open such a folder again."""
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import panel_material_ui as pmui
@@ -9,13 +10,15 @@ from panel.viewable import Viewer
 
 from fel_explorer.app.board import Board
 from fel_explorer.app.files import inside
+from fel_explorer.app.report import report_html
 from fel_explorer.app.saving import ENDING, is_session, opening_session, save_session
 from fel_explorer.app.session import Session
 from fel_explorer.errors import FelError
+from fel_explorer.training.progress import Progress
 
 
 class SessionFiles(Viewer):
-    """Two buttons and their dialog; sessions lie in ``root``, the only folder that the page may read."""
+    """Three buttons and their dialog; sessions lie in ``root``, the only folder that the page may read."""
 
     def __init__(self, session: Session, board: Board, root: Path, **params):
         super().__init__(**params)
@@ -29,14 +32,21 @@ class SessionFiles(Viewer):
             label="Open session", icon="history", on_click=self._ask_which, **small,
             description="Go on with a saved session.",
         )  # fmt: skip
+        self.report = pmui.Button(
+            label="Report", icon="description", on_click=lambda event: self.make_report(), **small,
+            description="What is shown as one HTML file that opens anywhere: maps, tree, table, structures.",
+        )  # fmt: skip
+        self._report_job = None
         self.dialog = pmui.Dialog(show_close_button=True, close_on_click=True, width_option="sm")
         self.layout = pmui.Column(
             pmui.Row(self.save, self.open, sizing_mode="stretch_width", margin=0),
+            self.report,
             self.dialog,
             sizing_mode="stretch_width",
             margin=0,
         )
-        self._watcher = session.param.watch(self._update, ["dataset"])
+        self._watcher = session.param.watch(self._update, ["dataset", "shown"])
+        self._board_watcher = board.param.watch(self._on_ended, "ended")
         self._update()
 
     def __panel__(self):
@@ -44,9 +54,11 @@ class SessionFiles(Viewer):
 
     def close(self) -> None:
         self.session.param.unwatch(self._watcher)
+        self.board.param.unwatch(self._board_watcher)
 
     def _update(self, *_):
         self.save.disabled = self.session.dataset is None
+        self.report.disabled = self.session.shown is None
 
     # ---- saving
 
@@ -105,6 +117,29 @@ class SessionFiles(Viewer):
         """Open the session ``name`` below the root, as a job."""
         [path] = inside(self.root, [name])
         self.board.submit(f"Open {path.name}", opening_session(path), kind="session")
+
+    # ---- the report
+
+    def make_report(self) -> None:
+        """Write the report as a job; when it is ready a dialog offers it."""
+
+        def run(report, should_stop):
+            report(Progress(0, 0, message="drawing"))
+            return report_html(self.session).encode()
+
+        if self._report_job is None or not self._report_job.active:
+            self._report_job = self.board.submit("Report", run, kind="report")
+
+    def _on_ended(self, event):
+        made = event.new
+        if made is not self._report_job or made.result is None:
+            return
+        button = pmui.FileDownload(
+            callback=lambda: io.BytesIO(made.result), filename="report.html", label="Download report.html",
+            auto=True, embed=False, color="primary", variant="contained",
+        )  # fmt: skip
+        size = f"{len(made.result) / 1e6:.1f} MB, opens in any browser without a network."
+        self._show("The report is ready", pmui.Typography(size), button)
 
     def _show(self, title, *parts):
         self.dialog.title = title

@@ -1,0 +1,117 @@
+"""The figures and the table of a report, as HTML."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from html import escape
+
+import numpy as np
+
+from fel_explorer.app import colouring
+from fel_explorer.app.evidence import evidence_of, state_table
+from fel_explorer.app.map_view import FREE_ENERGY, coloured, default_axes, make_view
+from fel_explorer.app.results import tree_colours
+from fel_explorer.app.session import Session
+from fel_explorer.plots.dendrogram import Dendrogram, plot_dendrogram
+from fel_explorer.plots.export import figure_bytes
+from fel_explorer.plots.landscape import plot_landscape
+from fel_explorer.plots.quantities import interval_text, time_text
+from fel_explorer.plots.survival import plot_survival
+
+MAP = "The free energy is -ln of the population in units of kT: 1 kT higher is e = 2.7 times rarer."
+TREE = "States that interconvert faster than the lag at the left are one state."
+TABLE = "Mean lifetimes with 95 % intervals, and whether visits end by chance at any time (exponential)."
+SURVIVAL = "Share of visits that still last; a straight line is the exponential decay of a metastable state."
+PIXELS = (900, 600)
+SIZE = (15.0, 10.0)  # cm
+SMALL = (10.0, 7.5)
+MAX_STATES = 12  # with a survival curve each
+
+
+def maps(session: Session) -> list[str]:
+    """The landscape by free energy, by state where there are states, and by what the page colours by."""
+    view = make_view(session, default_axes(session), weighted=True)
+    names = [FREE_ENERGY]
+    if session.shown.state is not None:
+        names.append("state")
+    if session.colour_by not in names and _can_colour(session):
+        names.append(session.colour_by)
+    places = view.state_places(session.shown)
+    drawn, nothing = [], np.zeros(len(view.xy), bool)
+    for name in names:
+        landscape = view.landscape(session, name, *coloured(view, session, name), places, contours=True)
+        landscape = replace(landscape, selected=nothing, clicked=None, current=None)
+        drawn.append(_figure(plot_landscape(landscape, shape=PIXELS), f"Coloured by {name}.", SIZE))
+    return drawn
+
+
+def _can_colour(session):
+    return any(session.colour_by in names for names in colouring.choices(session).values())
+
+
+def tree(session: Session) -> list[str]:
+    """The dendrogram, if the model has a tree."""
+    result = session.shown
+    if result.tree is None:
+        return []
+    names = {}
+    for node, about in result.tree.nodes(data=True):
+        key = (session.active, about["level"], about["state"])
+        names[node] = session.state_names.get(key, f"state {about['level'] + 1}-{about['state'] + 1}")
+    drawing = Dendrogram(result.tree, tree_colours(result.tree), names, result.level)
+    return [_figure(plot_dendrogram(drawing), "", (2 * SIZE[0], SIZE[1]))]
+
+
+def table(session: Session) -> str:
+    """Population, lifetime, verdict and observables of each state."""
+    result, dataset = session.shown, session.dataset
+    if result.state is None:
+        return ""
+    names = {state: session.state_name(state) for state in result.states()}
+    rows = state_table(result, dataset, names).sort_values("population", ascending=False)
+    colours, unit = result.colours(rows["state"]), dataset.attrs["time_unit"]
+    spread = [name.removesuffix(" std") for name in rows.columns if name.endswith(" std")]
+    heads = ["State", "Population", "Mean lifetime", "95 % interval", "Decay", *spread]
+    body = ""
+    for row in rows.to_dict("records"):
+        lifetime = row["mean_lifetime"]
+        cells = [
+            f'<span class="dot" style="background:{colours[row["state"]]}"></span>{escape(row["name"])}',
+            f"{100 * row['population']:.3g} %",
+            time_text(lifetime, unit) if np.isfinite(lifetime) else "never left",
+            interval_text(row["lower"], row["upper"], unit),
+            escape(row["verdict"]),
+            *(f"{row[name]:.3g} ± {row[f'{name} std']:.2g}" for name in spread),
+        ]
+        body += f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+    head = "".join(f"<th>{escape(word)}</th>" for word in heads)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def survival(session: Session) -> list[str]:
+    """A survival curve for each of the most populated states."""
+    result, unit = session.shown, session.dataset.attrs["time_unit"]
+    if result.state is None:
+        return []
+    evidence, states = evidence_of(result, session.dataset), result.states()
+    colours, counts = result.colours(states), np.bincount(result.state)
+    drawn = []
+    for state in sorted(states, key=lambda one: -counts[one])[:MAX_STATES]:
+        name = session.state_name(state)
+        curve = evidence.survival(state, name, colours[state])
+        if curve.curve.sizes["time"]:
+            drawn.append(_figure(plot_survival([curve], time_unit=unit), name, SMALL))
+    return drawn
+
+
+def _figure(element, caption: str, size) -> str:
+    """``element`` as an SVG inside the page."""
+    data = base64.b64encode(figure_bytes(element, "svg", size=size)).decode()
+    about = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    alt = escape(caption or "figure", quote=True)
+    width = f"{size[0]}cm"
+    return (
+        f'<figure style="width:min(100%,{width})"><img alt="{alt}" src="data:image/svg+xml;base64,{data}">'
+        f"{about}</figure>"
+    )

@@ -69,7 +69,8 @@ p {margin: 0 0 10px; opacity: .75}
 pre {margin: 0 0 12px; padding: 10px 14px; overflow-x: auto; border-radius: 6px; font: 14px/1.5 monospace;
   background: color-mix(in srgb, currentColor 7%, transparent)}
 button {font: inherit; font-size: 14px; padding: 4px 12px; border-radius: 6px; color: inherit;
-  cursor: pointer; background: transparent; border: 1px solid color-mix(in srgb, currentColor 30%, transparent)}
+  cursor: pointer; background: transparent;
+  border: 1px solid color-mix(in srgb, currentColor 30%, transparent)}
 button:hover {background: color-mix(in srgb, currentColor 10%, transparent)}
 """
 

@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "force_field": ["ForceField"],
         "four_well": ["FourWell"],
         "muller_brown": ["MullerBrown"],
+        "openmm_energy": ["OpenMMEnergy"],
         "periodic": ["PeriodicPotential"],
         "potential": ["Potential", "list_systems"],
         "shooting": ["near_saddles", "shoot"],

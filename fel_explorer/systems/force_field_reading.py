@@ -145,7 +145,8 @@ def check_supported(system) -> None:
         raise FelError(
             f"A System with {', '.join(unknown)}.",
             f"Forces that can be computed in torch: {', '.join(READERS)}.",
-            "Take an Amber force field; GBSA-OBC comes with amber96_obc.xml or amber99_obc.xml.",
+            "Take an Amber force field; GBSA-OBC comes with amber96_obc.xml or amber99_obc.xml. OpenMMEnergy"
+            " computes any System, one conformation after the other.",
         )
     if kinds.count("NonbondedForce") > 1:
         raise FelError("A System with two NonbondedForces.", "One can be computed.", "Merge them.")

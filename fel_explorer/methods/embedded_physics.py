@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,23 +22,11 @@ from fel_explorer.methods.embedded_physics_target import (
     restored,
     thermal_energy,
 )
-from fel_explorer.methods.embedded_physics_training import POOL, Trainer, Weighted, weighted_samples
+from fel_explorer.methods.embedded_physics_training import POOL, Draws, Trainer, Weighted, weighted_samples
 from fel_explorer.methods.idm_training import random_generator
 from fel_explorer.training.loop import threads
 
 COVERED = 0.996  # share of the Boltzmann weight, below which a mode counts as dropped
-
-
-class Draws(NamedTuple):
-    """Samples of the model.
-
-    ``x`` coordinates: (sample, dim), or (sample, atom, 3) in nm; ``z`` (sample, cv); ``log_weight`` (sample,)
-    logarithms of importance weights, not normalised.  float64.
-    """
-
-    x: np.ndarray
-    z: np.ndarray
-    log_weight: np.ndarray
 
 
 @register_model
@@ -178,7 +165,7 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
     def sample(self, n: int, *, seed: int | None = None) -> np.ndarray:
         """Coordinates drawn from the model: (n, dim), or (n, atom, 3) in nm; float64."""
         _, y = self._drawn(n, seed)
-        return _numbers(self._coordinates.to_space(y.double()))
+        return self._in_space(y)
 
     def draw(
         self, n: int, *, temperature: float | None = None, weights: str = "energy", seed: int | None = None
@@ -201,10 +188,10 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
         z, y = self._drawn(n, seed)
         log_q = self._log_prob(y)
         if weights == "model":
-            log_weight = (ratio - 1) * (log_q - self._coordinates.log_volume(y.double()))
+            log_weight = (ratio - 1) * (log_q.cpu() - self._log_volume(y))
         else:
             log_weight = self._target(y.device).log_density(y, ratio)[0] - log_q
-        return Draws(*map(_numbers, (self._coordinates.to_space(y.double()), z, log_weight)))
+        return Draws(self._in_space(y), _numbers(z), _numbers(log_weight))
 
     def encode(self, x) -> np.ndarray:
         """CVs (sample, cv) of coordinates: the mean of the posterior of z."""
@@ -224,7 +211,7 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
                 generator = self._generator(seed)
                 normal = torch.randn(y.shape, generator=generator, device=y.device, dtype=y.dtype)
                 y = y + self._network.sigma() * normal
-        return _numbers(self._coordinates.to_space(y.double()))
+        return self._in_space(y)
 
     def log_q(self, x) -> np.ndarray:
         """ln q(x) (sample,): per Cartesian volume, for molecules rigid motion left out.
@@ -232,7 +219,7 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
         Exact with one or two CVs, else estimated by draws of the encoder.
         """
         y = self._features(x)
-        return _numbers(self._log_prob(y) - self._coordinates.log_volume(y.double()))
+        return _numbers(self._log_prob(y).cpu() - self._log_volume(y))
 
     # ---- helpers
 
@@ -250,9 +237,15 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
         with torch.no_grad():
             return torch.cat([self._network.log_prob(part) for part in y.split(BLOCK // 32)]).double()
 
+    def _in_space(self, y) -> np.ndarray:
+        return _numbers(self._coordinates.to_space(y.double().cpu()))
+
+    def _log_volume(self, y):
+        return self._coordinates.log_volume(y.double().cpu())
+
     def _features(self, x):
         self._check_fitted()
-        x = torch.as_tensor(np.asarray(x, float), device=self._network.centre.device)
+        x = torch.as_tensor(np.asarray(x, float))
         return self._coordinates.to_coordinates(x).to(self._network.centre)
 
     def _ratio(self, temperature) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +21,18 @@ BLOCK = 2_000  # of them at once
 MAX_NORM = 10.0  # of the gradient of all weights
 WARM_UP = 3 / 11  # of the steps of the staged schedule: the hot model
 HOT_RATE = 0.5  # of the learning rate: a faster start loses small modes
+
+
+class Draws(NamedTuple):
+    """Samples of the model.
+
+    ``x`` coordinates: (sample, dim), or (sample, atom, 3) in nm; ``z`` (sample, cv); ``log_weight`` (sample,)
+    logarithms of importance weights, not normalised.  float64.
+    """
+
+    x: np.ndarray
+    z: np.ndarray
+    log_weight: np.ndarray
 
 
 @dataclass(frozen=True)

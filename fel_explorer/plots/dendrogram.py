@@ -15,6 +15,7 @@ from fel_explorer.plots.registry import register
 
 ROOT = "all frames"
 WIDTH, AXIS = 420, 80  # screen pixels of the plot, and of its left axis
+TWO_LINES, CENTRED, ONE_LINE = 66, 44, 26  # px between leaves that name and share, or the name, take
 STEM = 0.35  # of the distance between levels, from a node to where it divides
 FAR = -1e9
 
@@ -116,24 +117,41 @@ def plot_dendrogram(tree: Dendrogram, *, width=WIDTH, dark=False):
     """
     places, lags, unit = tree.places(), tree.lags, tree.graph.graph["time_unit"]
     right = max(x for x, _ in places.values()) + 0.9
-    limits = ((-0.6, right), (-len(lags) - 0.62, 0.45))
+    ink, pixel = drawing.ink(dark), (right + 0.6) / (width - AXIS)
+    below = 1 / pixel < TWO_LINES  # no room beside the leaves
+    limits = ((-0.6, right), (-len(lags) - (1.0 if below else 0.62), 0.45))
     marks = [(-level - 1, time_text(lag, unit)) for level, lag in enumerate(lags)]
     page = sheet.Sheet(limits, ("", "time resolution (lag)"), ticks={0: [(FAR, "")], 1: marks})
     if tree.level is not None:
         low, high = -tree.level - 1.5, -tree.level - 0.62
+        low = limits[1][0] if tree.level == len(lags) - 1 else low
         x = np.repeat(limits[0], 2)
         page.areas = [drawing.area(x, [low, high, high, low], drawing.faint(dark), 0.16)]
     page.lines = _branches(tree, places, dark)
     page.dots = _nodes(tree, places, unit, dark)
-    ink, pixel = drawing.ink(dark), (right + 0.6) / (width - AXIS)
     page.words = [sheet.word(places[ROOT][0], 0.2, ROOT, ink)]
-    for node, about in tree.graph.nodes(data=True):
-        text = f"{tree.names[node].removeprefix('state ')}\n{100 * about['population']:.2g} %"
-        x, y = places[node]
-        page.words.append(
-            sheet.word(x + pixel * (_size(about) / 2 + 7), y, text, ink, align="left", size="10pt")
-        )
+    page.words += _words(tree, places, right, pixel, below, ink)
     return page.overlay()
+
+
+def _words(tree, places, right, pixel, below, ink):
+    """Name and share beside each node, as far as there is room; those of leaves below them if ``below``."""
+    rows, lowest = [], -len(tree.lags)
+    for node, about in tree.graph.nodes(data=True):
+        x, y = places[node]
+        name, share = tree.names[node].removeprefix("state "), 100 * about["population"]
+        both = f"{name}\n{share:.0f} %" if share >= 10 else f"{name}\n{share:.2g} %"
+        if below and y == lowest:
+            text = both if 1 / pixel >= CENTRED else name
+            rows.append(sheet.word(x, y - 0.62, text, ink, size="10pt"))
+            continue
+        start = x + pixel * (_size(about) / 2 + 7)
+        others = [places[n][0] for n in tree.graph if places[n][1] == y and places[n][0] > x]
+        room = (min(others, default=right) - start) / pixel
+        if room >= ONE_LINE:
+            text = both if room >= TWO_LINES - 24 else name
+            rows.append(sheet.word(start, y, text, ink, align="left", size="10pt"))
+    return rows
 
 
 def _branches(tree, places, dark):

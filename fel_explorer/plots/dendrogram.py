@@ -20,7 +20,7 @@ STEM = 0.35  # of the distance between levels, from a node to where it divides
 FAR = -1e9
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Dendrogram:
     """Everything that `plot_dendrogram` draws.
 

@@ -32,6 +32,7 @@ class DendrogramPanel(pn.viewable.Viewer):
     def __init__(self, session: Session, **params):
         super().__init__(session=session, **params)
         self._drawing: Dendrogram | None = None
+        self._was_dark = self.dark
         self._redraw = Redraw()
         self._make()
         self._watcher = session.param.watch(self._refresh, ["shown", "selection", "state_names"])
@@ -98,6 +99,7 @@ class DendrogramPanel(pn.viewable.Viewer):
     def _refresh(self, *_):
         result = self.session.result
         tree = None if result is None else result.tree
+        before = self._drawing
         if tree is not None:
             unit = tree.graph["time_unit"]
             lags = dict(sorted((about["level"], about["lag_time"]) for _, about in tree.nodes(data=True)))
@@ -109,7 +111,9 @@ class DendrogramPanel(pn.viewable.Viewer):
             self._drawing = Dendrogram(tree, colours, names, result.level, self._selected(result))
         else:
             self._drawing = None
-        self._redraw.event(version=self._redraw.version + 1)
+        if self._drawing != before or self.dark != self._was_dark:
+            self._was_dark = self.dark
+            self._redraw.event(version=self._redraw.version + 1)
 
     def _name(self, about):
         level, state = about["level"], about["state"]

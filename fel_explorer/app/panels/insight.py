@@ -56,6 +56,7 @@ class InsightPanel(Viewer):
             "path": PathPanel(session),
         }
         self._folded = False  # by the user: then new states don't open it
+        self._figure_shown: tuple | None = None  # view, its version, and theme
         self._make_layout()
         self._watchers = [
             session.param.watch(self._on_result, ["shown", "dataset"]),
@@ -176,8 +177,10 @@ class InsightPanel(Viewer):
         """The shown view has another figure, or none yet."""
         panel = self.panels[self.view]
         self._plot.visible = self.open and getattr(panel, "ready", self.view == "evidence")
-        if self._plot.visible:
+        shown = (self.view, panel.version, self.dark) if self._plot.visible else None
+        if shown not in (None, self._figure_shown):  # several changes at once ask for one figure
             self._redraw.event(version=self._redraw.version + 1)
+        self._figure_shown = shown
 
     def _draw(self, version, width, height, scale):
         panel = self.panels[self.view]

@@ -79,7 +79,7 @@ def fit(schedule: str, seed: int, options) -> tuple:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(10)))
+    parser.add_argument("--seeds", type=int, nargs="*", default=list(range(10)))
     parser.add_argument("--steps", type=int, default=2200)
     parser.add_argument("--published-seeds", type=int, nargs="*", default=[0])
     parser.add_argument("--published-steps", type=int, default=15_000)

@@ -27,6 +27,7 @@ from fel_explorer.methods.idm_training import random_generator
 from fel_explorer.training.loop import threads
 
 COVERED = 0.996  # share of the Boltzmann weight, below which a mode counts as dropped
+JUDGES = 100  # effective number of hot samples below which they tell nothing of it
 
 
 @register_model
@@ -57,7 +58,8 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
         Of `POOL` samples, as a share: 1 for a perfect model.
     coverage_
         Share of the Boltzmann weight, as the hot model's samples tell it, where q is at least a tenth
-        of p; a warning is given where a mode was dropped.
+        of p; a warning is given where a mode was dropped.  NaN where too few of these samples have weight
+        to tell, as for molecules.
 
     Example
     -------
@@ -137,7 +139,10 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
         with torch.no_grad():
             log_q = torch.cat([self._network.log_prob(part) for part in pool.y.split(BLOCK // 32)]).double()
         log_target = pool.log_target - self.log_partition_
-        self.coverage_ = tempering.covered(log_target, log_q, pool.weights)
+        if float(tempering.effective_sample_size(pool.log_weights)) >= JUDGES:
+            self.coverage_ = tempering.covered(log_target, log_q, pool.weights)
+        else:
+            self.coverage_ = math.nan
         history = self.history
         entropy = float((pool.weights * log_target).sum())
         self.history = history.assign(

@@ -6,7 +6,7 @@ import torch
 from scipy.stats import multivariate_normal
 
 from fel_explorer.errors import FelError
-from fel_explorer.methods import EmbeddedPhysics, embedded_physics_density
+from fel_explorer.methods import EmbeddedPhysics, embedded_physics, embedded_physics_density
 from fel_explorer.methods.embedded_physics_density import LatentDensity
 from fel_explorer.methods.embedded_physics_target import Target, coordinates_of
 from fel_explorer.systems import DoubleWell, PeriodicPotential
@@ -280,3 +280,9 @@ def test_what_does_not_fit_is_said(gaussian):
         gaussian.decode(np.zeros((3, 2)))
     with pytest.raises(FelError, match="At least one"):
         gaussian.sample(0)
+
+
+def test_hot_samples_without_weight_judge_nothing(monkeypatch):
+    monkeypatch.setattr(embedded_physics, "JUDGES", 10**9)
+    model = EmbeddedPhysics(Harmonic(), **SMALL | {"n_steps": 8}).fit(device="cpu")  # does not warn
+    assert np.isnan(model.coverage_)

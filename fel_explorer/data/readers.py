@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -82,6 +83,8 @@ class Reader:
             if self.extension in INDEXED:
                 self._handle = mdtraj.open(str(path))
                 self.n_frames = len(self._handle)
+                if self.extension in HDF5:  # whose library warns of each file that is open at the end
+                    atexit.register(self._handle.close)
             else:
                 top = {} if self.extension in SELF_CONTAINED else {"top": topology}
                 frames = mdtraj.load(str(path), **top)
@@ -95,6 +98,7 @@ class Reader:
     def close(self) -> None:
         if self._handle is not None:
             self._handle.close()
+            atexit.unregister(self._handle.close)
 
     def __enter__(self):
         return self

@@ -42,17 +42,17 @@ def test_chunks_stream_every_frame_once(written, stride, size):
         np.testing.assert_allclose(np.concatenate([c.xyz for _, c in own]), part.xyz[::stride], atol=1e-6)
 
 
-@pytest.mark.parametrize("extension", ["xtc", "trr", "dcd", "nc", "pdb", "xyz"])
+@pytest.mark.parametrize("extension", ["xtc", "trr", "dcd", "nc", "h5", "pdb", "xyz"])
 def test_formats_agree(tmp_path, extension):
     trajectory = make_trajectory(n_frames=30)
     trajectory[0].save_pdb(str(tmp_path / "top.pdb"))
     path = tmp_path / f"run.{extension}"
     trajectory.save(str(path))
-    trajs = fel.load_trajectories(path, None if extension == "pdb" else tmp_path / "top.pdb")
+    trajs = fel.load_trajectories(path, None if extension in ("pdb", "h5") else tmp_path / "top.pdb")
     np.testing.assert_allclose(trajs.frames([29, 0, 13]).xyz, trajectory.xyz[[29, 0, 13]], atol=2e-6)
     [(_, _, chunk)] = trajs.chunks(100)
     np.testing.assert_allclose(chunk.xyz, trajectory.xyz, atol=2e-6)
-    timed = extension in ("xtc", "trr", "nc")
+    timed = extension in ("xtc", "trr", "nc", "h5")
     assert trajs.time_step == (2.0 if timed else 1.0)
     assert ("hold no times" in trajs.time_note) != timed
 
@@ -125,7 +125,7 @@ def test_a_frame_of_a_long_file_is_not_found_by_reading_it_all(tmp_path):
     assert (time.perf_counter() - began) / 5 < 0.1
 
 
-@pytest.mark.parametrize("extension", ["xtc", "trr", "dcd", "nc"])
+@pytest.mark.parametrize("extension", ["xtc", "trr", "dcd", "nc", "h5"])
 @pytest.mark.parametrize("cut", [1, 130, 400])
 def test_a_truncated_file_is_told(tmp_path, extension, cut):
     trajectory, path = make_trajectory(n_frames=20), tmp_path / f"run.{extension}"

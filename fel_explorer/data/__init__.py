@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "columns": ["attach_columns"],
         "featurizers": ["Featurizer", "list_featurizers", "register_featurizer"],
         "featurization": ["FeaturizationCancelled", "featurize"],
+        "formulas": ["add_column"],
         "labels": ["label_by_boxes", "label_by_states"],
         "samples": ["sample_data"],
         "schema": ["as_dataset"],

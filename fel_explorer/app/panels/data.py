@@ -10,6 +10,7 @@ from panel.viewable import Viewer
 from fel_explorer.app import tasks
 from fel_explorer.app.board import Board
 from fel_explorer.app.files import inside, sort_out
+from fel_explorer.app.panels.formula import FormulaColumn
 from fel_explorer.app.panels.session_files import SessionFiles
 from fel_explorer.app.session import Session
 from fel_explorer.errors import FelError
@@ -41,22 +42,24 @@ class DataPanel(Viewer):
             **wide,
         )
         self.columns = pmui.Button(
-            label="Attach columns",
+            label="Columns",
             icon="table_chart",
             variant="text",
             on_click=self._browse_columns,
-            description="Per-frame values from a CSV or PLUMED COLVAR file: energies, weights, ...",
+            description="Attach per-frame values from a CSV or PLUMED COLVAR file: energies, weights, ...",
             **wide,
         )
+        self.formula = FormulaColumn(session)
         self.sessions = SessionFiles(session, board, self.root)
         self.summary = pmui.Typography("", variant="body2", margin=(5, 10), sizing_mode="stretch_width")
         self.dialog = pmui.Dialog(
             show_close_button=True, close_on_click=True, width_option="md", sizing_mode="stretch_width"
         )
+        self._tables = pmui.Row(self.columns, self.formula, sizing_mode="stretch_width", margin=0)
         self.layout = pmui.Column(
             pmui.Row(self.sample, self.browse, sizing_mode="stretch_width", margin=0),
             self.summary,
-            self.columns,
+            self._tables,
             self.sessions,
             self.dialog,
             sizing_mode="stretch_width",
@@ -158,7 +161,7 @@ class DataPanel(Viewer):
 
     def _update(self, *_):
         self.summary.object = describe(self.session.trajectories, self.session.dataset)
-        self.columns.visible = self.session.dataset is not None
+        self._tables.visible = self.session.dataset is not None
 
 
 def describe(trajectories, dataset) -> str:

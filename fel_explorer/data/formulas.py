@@ -1,0 +1,77 @@
+"""Columns that are calculated from others by a formula."""
+
+from __future__ import annotations
+
+import re
+
+import numexpr
+import numpy as np
+import xarray as xr
+
+from fel_explorer.data.frame_values import frame_values, known, quantities
+from fel_explorer.errors import FelError
+
+FUNCTIONS = "abs arccos arcsin arctan arctan2 cos cosh exp log log10 sin sinh sqrt tan tanh where".split()
+QUOTED = re.compile(r"`([^`]*)`")
+WORD = re.compile(r"\b[A-Za-z_]\w*\b")
+EXAMPLE = "Such as energy / 4.184, or where(`phi ALA2` > 0, 1, 0)."
+
+
+def add_column(dataset: xr.Dataset, name: str, formula: str, *, units: str = "") -> xr.Dataset:
+    """``dataset`` with a further column ``name``, (frame,) float32, of the values of `evaluate`.
+
+    Raises
+    ------
+    FelError
+        If the name is empty or taken, or the formula can't be evaluated.
+    """
+    name = name.strip()
+    if not name or "`" in name or known(dataset, name):
+        raise FelError(
+            f"A column called '{name}'.",
+            "Its name must be new, and without backticks." if name else "It needs a name.",
+            "Use another name.",
+        )
+    attrs = {"formula": formula} | ({"units": units} if units else {})
+    return dataset.assign({name: ("frame", evaluate(dataset, formula), attrs)})
+
+
+def evaluate(dataset: xr.Dataset, formula: str) -> np.ndarray:
+    """Value of ``formula`` for every frame, (frame,) float32; where it is true 1, where it is false 0.
+
+    Parameters
+    ----------
+    formula
+        Of the dataset's columns, torsions (in degrees; functions take radians) and features by their names,
+        in backticks where a name is more than one word, with numbers,
+        ``+ - * / ** % < <= > >= == != & | ~``, brackets and `FUNCTIONS`.
+        It is read by numexpr, which runs nothing but arithmetic.
+
+    Raises
+    ------
+    FelError
+        If it has an unknown name or is no formula.
+    """
+    names: dict[str, str] = {}
+
+    def placeholder(name):
+        if not known(dataset, name):
+            raise FelError(
+                f"The formula has '{name}'.",
+                f"There are {', '.join(quantities(dataset)[:6])}, ...; functions are {', '.join(FUNCTIONS)}.",
+                "Write names of more than one word in backticks, such as `phi ALA2`.",
+            )
+        return names.setdefault(name, f"v{len(names)}_")
+
+    parts = QUOTED.split(formula)  # what is between backticks has odd places
+    for i, part in enumerate(parts):
+        if i % 2:
+            parts[i] = placeholder(part)
+        else:
+            parts[i] = WORD.sub(lambda w: w[0] if w[0] in FUNCTIONS else placeholder(w[0]), part)
+    values = {variable: frame_values(dataset, name) for name, variable in names.items()}
+    try:
+        found = numexpr.evaluate("".join(parts), local_dict=values, global_dict={})
+    except Exception as error:  # numexpr raises whatever Python's parser and its own checks do
+        raise FelError(f"The formula '{formula}' can't be read ({error}).", EXAMPLE) from error
+    return np.broadcast_to(np.asarray(found, np.float32), dataset.sizes["frame"]).copy()

@@ -11,6 +11,7 @@ from test_stories import LOAD, open_demo, train
 def view(page, name):
     page.get_by_role("button", name=name, exact=True).click()
     page.mouse.move(5, 5)  # away from the button, whose tooltip would cover others
+    settle(page)
 
 
 def save(page, kind, folder):

@@ -151,7 +151,7 @@ def states_code(session: Session, result: Result, name: str) -> str:
         "print(lifetimes.to_dataframe())",
         f"life = lifetimes.sel(state={state})  # {title}",
         f"curve = fel.kinetics.survival(fel.kinetics.dwells(states).of({state}))",
-        f'shown = fel.plots.Survival("{title}", "{result.colours([state])[state]}", curve, *{numbers})',
+        f'shown = fel.plots.Survival({title!r}, "{result.colours([state])[state]}", curve, *{numbers})',
         f'fel.plots.save(fel.plots.plot_survival([shown], time_unit="{unit}"), "survival.svg")',
     )
 
@@ -177,9 +177,10 @@ def path_code(session: Session, result: Result, name: str) -> str:
     way = session.way
     columns = [result.cv_names.index(axis) for axis in way.route.axes]
     anchors = [tuple(round(float(value), 6) for value in anchor) for anchor in way.route.anchors]
+    weights = ', data["weight"].values' if "weight" in session.dataset else ""
     return _text(
         f"positions = cvs[:, {columns}]",
-        "surface = fel.plots.free_energy_surface(positions)",
+        f"surface = fel.plots.free_energy_surface(positions{weights})",
         f'path = fel.structures.path(positions, data, {anchors}, "{way.path.kind}", free_energy=surface)',
         *(['fel.structures.export_frames(trajs, path.frames, "path.pdb")'] if session.trajectories else []),
     )

@@ -67,6 +67,15 @@ class Session(param.Parameterized):
         if dataset is not None:
             self.load(dataset, trajectories)
 
+    def copy(self) -> Session:
+        """The same state apart from this session, without its history: what a job reads while users go on."""
+        made, left_out = (
+            Session(),
+            ("name", "shown", "can_undo", "can_redo"),
+        )  # `shown` follows from the others
+        made.param.update({name: getattr(self, name) for name in self.param if name not in left_out})
+        return made
+
     # ---- data and results
 
     def open(self, trajectories) -> None:

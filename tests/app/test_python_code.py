@@ -41,6 +41,7 @@ def run(code, folder, monkeypatch):
 
 def test_script_makes_what_is_shown(opened, tmp_path, monkeypatch):
     opened.select_state(1)
+    opened.name_state(1, 'beta "left"')
     x, y = opened.result.embedding[[0, -1]]
     opened.add_anchor(*x, ("CV 1", "CV 2"))
     opened.add_anchor(*y, ("CV 1", "CV 2"))

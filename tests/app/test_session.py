@@ -178,3 +178,14 @@ def test_labels_count_up():
     assert session.new_label("IDM") == "IDM 1"
     session.add_result(result(session))
     assert session.new_label("IDM") == "IDM 2"
+
+
+def test_a_copy_shows_the_same_and_goes_its_own_way():
+    session = Session(as_dataset(np.random.default_rng(0).normal(size=(30, 2))))
+    session.add_result(Result("IDM 1", object(), np.zeros((30, 2), np.float32), None, np.arange(30) % 2))
+    session.select_state(1)
+    copy = session.copy()
+    assert copy.shown is session.shown and copy.selection is session.selection
+    session.clear_selection()
+    session.load(as_dataset(np.zeros((10, 2))))
+    assert copy.shown.label == "IDM 1" and copy.selection.count == 15

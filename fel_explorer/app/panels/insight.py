@@ -168,7 +168,7 @@ class InsightPanel(Viewer):
         self._on_figure()
 
     def _place(self, panel):
-        """Put a view on the page when it is first asked for: all at once would double the time to open it."""
+        """Put a view on the page when it is first asked for: all at once make it slower to open."""
         if panel.layout not in self._body:  # but not the plot, which bokeh (3.9) can't lay out on a live page
             self._body.insert(0, panel.layout)
             self._exports.append(panel.export.layout)

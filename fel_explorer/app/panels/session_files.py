@@ -123,9 +123,11 @@ class SessionFiles(Viewer):
     def make_report(self) -> None:
         """Write the report as a job; when it is ready a dialog offers it."""
 
+        session = self.session.copy()
+
         def run(report, should_stop):
             report(Progress(0, 0, message="drawing"))
-            return report_html(self.session).encode()
+            return report_html(session).encode()
 
         if self._report_job is None or not self._report_job.active:
             self._report_job = self.board.submit("Report", run, kind="report")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from html import escape
 from pathlib import Path
 
 from fel_explorer.app.session import Session
@@ -69,7 +68,4 @@ def _scenes(session):
 
 
 def _packed(layer):
-    return layer | {
-        "coordinates": base64.b64encode(layer["coordinates"]).decode(),
-        "label": escape(layer["label"], quote=False),
-    }
+    return layer | {"coordinates": base64.b64encode(layer["coordinates"]).decode()}

@@ -22,13 +22,14 @@ from fel_explorer.plots.colours import (
 )
 
 FREE_ENERGY = "free energy"
+ERROR = "error of the free energy"
 MAX_TRAJECTORIES = 20  # more are coloured by a sequential scale
 
 
 def choices(session, observables: Iterable[str] = ()) -> dict[str, list[str]]:
     """Everything to colour by, {group: names}; ``observables`` are those that may not be columns yet."""
     dataset, result = session.dataset, session.result
-    groups = {"Landscape": [FREE_ENERGY]}
+    groups = {"Landscape": [FREE_ENERGY, ERROR]}
     if result is not None and result.state is not None:
         groups["Landscape"].append("state")
     if result is not None and result.membership is not None:
@@ -51,7 +52,7 @@ def frame_choices(dataset, observables: Iterable[str] = ()) -> dict[str, list[st
 
 
 def column(session, name: str) -> np.ndarray:
-    """Values of ``name`` for every frame, (frame,) float32; "free energy" belongs to a map and is not here.
+    """Values of ``name`` for every frame, (frame,) float32; "free energy" and its error belong to a map and are not here.
 
     Raises
     ------

@@ -18,7 +18,7 @@ STEPS = """
 5. **Structure**: see the molecule behind the selection or the point, observed or decoded.
 6. **Selection**: export the frames as PDB, XTC or CSV.
 
-The free energy is -ln of the population, in units of kT: a state 1 kT higher is e = 2.7 times rarer.
+The free energy is -kT ln of the population: a state 1 kT higher is e = 2.7 times rarer.
 """
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -13,10 +13,15 @@ from fel_explorer.app.nearest import NearestFrame
 from fel_explorer.app.session import Point, Session
 from fel_explorer.plots import free_energy
 from fel_explorer.plots.colours import Scale, sequential_scale
+from fel_explorer.plots.energy_units import KT, EnergyUnit
+from fel_explorer.plots.free_energy_error import free_energy_error
 from fel_explorer.plots.landscape import Landscape
 from fel_explorer.plots.style import axis_limits
 
 FREE_ENERGY = colouring.FREE_ENERGY  # as the y axis: the profile along x
+ERROR = colouring.ERROR
+SMOOTHING = 1.5  # width of the kernel in bins
+LEAST_FRAMES = 200  # for an error of the free energy
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +39,11 @@ class MapView:
     limits
         ((left, right), (bottom, top)) that show everything.
     surface
-        Free energy in kT over the axes, (y, x), or (x,) for a profile.
+        Free energy in ``unit`` over the axes, (y, x), or (x,) for a profile.
+    unit
+        Of the free energies.
+    weights, trajectory, grid
+        Of the frames, and how they are counted: what `error` is made from.
     """
 
     xy: np.ndarray
@@ -42,6 +51,10 @@ class MapView:
     labels: tuple[str, str]
     limits: tuple[tuple[float, float], tuple[float, float]]
     surface: xr.DataArray
+    unit: EnergyUnit = KT
+    weights: np.ndarray | None = None
+    trajectory: np.ndarray | None = None
+    grid: dict = field(default_factory=dict)
 
     @property
     def is_profile(self) -> bool:
@@ -49,12 +62,30 @@ class MapView:
 
     @cached_property
     def free_energy(self) -> np.ndarray:
-        """(frame,) kT."""
-        return free_energy.at_frames(self.surface, self.xy[:, :1] if self.is_profile else self.xy)
+        """(frame,) in `unit`."""
+        return free_energy.at_frames(self.surface, self._cvs)
+
+    @property
+    def _cvs(self):
+        return self.xy[:, :1] if self.is_profile else self.xy
+
+    @cached_property
+    def error(self) -> xr.DataArray | None:
+        """Standard error of the surface in `unit`; None where there are too few frames to tell."""
+        if len(self.xy) < LEAST_FRAMES:
+            return None
+        return free_energy_error(self._cvs, self.weights, self.trajectory, **self.grid) * self.unit.kT
+
+    @cached_property
+    def frame_error(self) -> np.ndarray:
+        """(frame,) the standard error where each frame lies, NaN where it is not known."""
+        if self.error is None:
+            return np.full(len(self.xy), np.nan, np.float32)
+        return free_energy.at_frames(self.error, self._cvs)
 
     @cached_property
     def nearest(self) -> NearestFrame:
-        return NearestFrame(self.xy[:, :1] if self.is_profile else self.xy)
+        return NearestFrame(self._cvs)
 
     def state_places(self, result) -> dict[int, tuple[float, float]]:
         """Where to write the name of each populated state: at its frame nearest to its median."""
@@ -80,7 +111,7 @@ class MapView:
             values=values,
             scale=scale,
             surface=self.surface,
-            show_surface=colour_by == FREE_ENERGY and not self.is_profile,
+            picture=self._picture(colour_by),
             free_energy=self.free_energy,
             state=result.state + 1 if has_states else None,
             selected=session.selection.mask,
@@ -90,8 +121,16 @@ class MapView:
             clicked=self.place_of(session, session.point) if session.point is not None else None,
             current=tuple(self.xy[min(session.frame, len(self.xy) - 1)].tolist()),
             contours=contours,
+            unit=self.unit,
+            error=self.error if colour_by == ERROR and self.is_profile else None,
             **self._way(session),
         )
+
+    def _picture(self, colour_by: str) -> xr.DataArray | None:
+        """What of the surface itself is drawn when the frames are coloured by it."""
+        if self.is_profile or colour_by not in (FREE_ENERGY, ERROR):
+            return None
+        return self.surface if colour_by == FREE_ENERGY else self.error
 
     def _way(self, session: Session) -> dict:
         """The session's path, where it runs over this map."""
@@ -135,8 +174,12 @@ def coloured(view: MapView, session: Session, name: str, *, dark=False) -> tuple
     """Values of the frames (frame,) to colour ``view`` by, and their scale."""
     if name == FREE_ENERGY:
         limits = (0.0, float(np.nanmax(view.surface)))
-        return view.free_energy, sequential_scale(
-            "free energy (kT)", view.free_energy, dark=dark, limits=limits
+        return view.free_energy, sequential_scale(view.unit.label, view.free_energy, dark=dark, limits=limits)
+    if name == ERROR:
+        top = 0.0 if view.error is None else float(np.nanmax(view.error, initial=0.0))
+        title = f"error of the {view.unit.label}"
+        return view.frame_error, sequential_scale(
+            title, view.frame_error, dark=dark, limits=(0.0, top or 1.0)
         )
     return colouring.colouring(session, name, dark=dark)
 
@@ -162,29 +205,40 @@ def default_axes(session: Session) -> tuple[str, str]:
     return names[0], names[1] if len(names) > 1 else FREE_ENERGY
 
 
-def make_view(session: Session, axes: tuple[str, str], *, weighted: bool = False) -> MapView:
+def make_view(
+    session: Session,
+    axes: tuple[str, str],
+    *,
+    weighted: bool = False,
+    unit: EnergyUnit = KT,
+    smoothing: float = SMOOTHING,
+) -> MapView:
     """Place the frames of the session along ``axes`` and estimate the free energy there.
 
-    ``weighted`` uses the dataset's frame weights, where it has them.
+    ``weighted`` uses the dataset's frame weights, where it has them; ``smoothing`` is the kernel's width in
+    bins.
     """
     weights = session.dataset["weight"].values if weighted and "weight" in session.dataset else None
     angles = colouring.torsions(session.dataset)
     x, periodic_x = _axis(session, axes[0]), axes[0] in angles
     bins = int(np.clip(np.sqrt(len(x)) / 2.5, 30, 160))
     labels = [colouring.label(session.dataset, name) for name in axes]
+    grid = {"bins": bins, "smoothing": smoothing}
     if axes[1] == FREE_ENERGY:
-        surface = free_energy.free_energy_profile(x, weights, bins=bins, periodic=periodic_x)
-        y, periodic_y, labels[1] = free_energy.at_frames(surface, x[:, None]), False, "free energy (kT)"
+        grid["periodic"] = periodic_x
+        surface = free_energy.free_energy_profile(x, weights, **grid) * unit.kT
+        y, periodic_y, labels[1] = free_energy.at_frames(surface, x[:, None]), False, unit.label
     else:
         y, periodic_y = _axis(session, axes[1]), axes[1] in angles
-        surface = free_energy.free_energy_surface(
-            np.column_stack([x, y]), weights, bins=bins, periodic=(periodic_x, periodic_y)
-        )
+        grid["periodic"] = (periodic_x, periodic_y)
+        surface = free_energy.free_energy_surface(np.column_stack([x, y]), weights, **grid) * unit.kT
     limits = tuple(
         free_energy.PERIOD if periodic else axis_limits(values[np.isfinite(values)])
         for values, periodic in ((x, periodic_x), (y, periodic_y))
     )
-    return MapView(np.column_stack([x, y]), tuple(axes), tuple(labels), limits, surface)
+    trajectory = session.dataset["trajectory"].values
+    xy = np.column_stack([x, y])
+    return MapView(xy, tuple(axes), tuple(labels), limits, surface, unit, weights, trajectory, grid)
 
 
 def _axis(session, name):

@@ -24,7 +24,7 @@ from fel_explorer.errors import FelError
 from fel_explorer.methods import load_model
 from fel_explorer.training.progress import Progress
 
-KEPT = "results active levels edits state_names selection point route colour_by frame".split()
+KEPT = "results active levels edits state_names selection point route colour_by frame energy_unit temperature".split()
 ENDING = ".session"
 VERSION = 1
 ABOUT, ARRAYS, DATA, MODELS = "session.json", "arrays.npz", "data.zarr", "models"
@@ -123,6 +123,8 @@ def _described(session) -> dict:
         "active": session.active,
         "levels": session.levels,
         "colour_by": session.colour_by,
+        "energy_unit": session.energy_unit,
+        "temperature": session.temperature,
         "frame": session.frame,
         "names": [[*key, name] for key, name in session.state_names.items()],
         "edits": [list(key) for key in session.edits],
@@ -210,5 +212,7 @@ def _restore(session, about, arrays) -> None:
         point=None if point is None else Point(point[0], np.array(point[1]), *point[2:]),
         route=None if route is None else Route(tuple(route[0]), tuple(map(tuple, route[1]))),
         colour_by=about["colour_by"],
+        energy_unit=about.get("energy_unit", "kT"),
+        temperature=about.get("temperature", 300.0),
         frame=about["frame"],
     )

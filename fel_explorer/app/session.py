@@ -14,6 +14,7 @@ import xarray as xr
 from fel_explorer.app.results import Result
 from fel_explorer.app.selection import Point, Route, Selection
 from fel_explorer.errors import FelError
+from fel_explorer.plots.energy_units import UNITS, EnergyUnit, energy_unit
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,10 @@ class Session(param.Parameterized):
     way = param.Parameter(None, doc="The path through the anchors, a `routes.Way`; None without one.")
     image = param.Integer(0, bounds=(0, None), doc="Current image of the path.")
     colour_by = param.String("free energy")
+    energy_unit = param.Selector(default="kT", objects=list(UNITS), doc="Unit in which energies are shown.")
+    temperature = param.Number(
+        300.0, bounds=(0.0, None), inclusive_bounds=(False, True), doc="Of the simulation, K."
+    )
     state_names = param.Dict({}, doc="{(label, level, state): name} given by the user.")
     can_undo = param.Boolean(False)
     can_redo = param.Boolean(False)
@@ -116,6 +121,11 @@ class Session(param.Parameterized):
                 remedy="Use session.load(dataset) for another dataset.",
             )
         self.dataset = dataset
+
+    @property
+    def unit(self) -> EnergyUnit:
+        """The unit in which energies are shown."""
+        return energy_unit(self.energy_unit, self.temperature)
 
     @property
     def result(self) -> Result | None:

@@ -7,6 +7,8 @@ infinity, so that "never seen" is never drawn as a number.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import holoviews as hv
 import numpy as np
 import xarray as xr
@@ -19,6 +21,63 @@ from fel_explorer.plots.registry import register
 from fel_explorer.plots.style import FRAME, axis_limits
 
 PERIOD = (-180.0, 180.0)  # limits of a periodic axis: torsions in degrees
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Bins over one or two variables.
+
+    Attributes
+    ----------
+    limits, shape, periodic
+        Of each variable: (low, high), number of bins, whether its ends meet.
+    """
+
+    limits: tuple[tuple[float, float], ...]
+    shape: tuple[int, ...]
+    periodic: tuple[bool, ...]
+
+    @classmethod
+    def of(cls, values, bins, periodic) -> Grid:
+        """Over all of ``values`` (frame, variable); an angle has 360 degrees."""
+        n = values.shape[1]
+        periodic, shape = np.broadcast_to(periodic, n).tolist(), np.broadcast_to(bins, n).tolist()
+        limits = [PERIOD if p else axis_limits(column) for p, column in zip(periodic, values.T, strict=True)]
+        return cls(tuple(limits), tuple(shape), tuple(periodic))
+
+    @property
+    def modes(self) -> list[str]:
+        """How a filter continues each axis of an array."""
+        return ["wrap" if p else "constant" for p in self.periodic[::-1]]
+
+    def cells(self, values) -> np.ndarray:
+        """Flat index (frame,) of the bin of each frame."""
+        flat = np.zeros(len(values), np.int64)
+        for column, limits, n in reversed(list(zip(values.T, self.limits, self.shape, strict=True))):
+            scaled = (column - limits[0]) * (n / (limits[1] - limits[0]))
+            flat = flat * n + np.clip(scaled.astype(np.int64), 0, n - 1)
+        return flat
+
+    def counts(self, values, weights):
+        """Frames in each bin, and the sum of their weights; arrays of the grid."""
+        cells, shape = self.cells(values), self.shape[::-1]
+        counts = np.bincount(cells, minlength=np.prod(shape)).reshape(shape)
+        if weights is None:
+            return counts, counts
+        return counts, np.bincount(cells, weights, minlength=counts.size).reshape(shape)
+
+    def array(self, values, name="free energy") -> xr.DataArray:
+        """``values`` (y, x) or (x,) in kT over the bins' centres."""
+        names = ("x", "y")[: len(self.shape)]
+        centres = {
+            n: _centres(limits, bins) for n, limits, bins in zip(names, self.limits, self.shape, strict=True)
+        }
+        return xr.DataArray(values, dims=names[::-1], coords=centres, name=name, attrs={"units": "kT"})
+
+
+def _centres(limits, n):
+    edges = np.linspace(*limits, n + 1)
+    return (edges[1:] + edges[:-1]) / 2
 
 
 def free_energy_surface(xy, weights=None, *, bins=150, smoothing=1.5, periodic=(False, False)):
@@ -47,25 +106,9 @@ def free_energy_surface(xy, weights=None, *, bins=150, smoothing=1.5, periodic=(
     FelError
         If there are no frames, shapes don't fit, or a weight is negative or all are zero.
     """
-    xy, weights = _check(xy, weights, 2)
-    limits = [PERIOD if p else axis_limits(column) for p, column in zip(periodic, xy.T, strict=True)]
-    shape = tuple(np.broadcast_to(bins, 2))
-    index = [_bin(column, limit, n) for column, limit, n in zip(xy.T, limits, shape, strict=True)]
-    flat = index[1] * shape[0] + index[0]
-    modes = ["wrap" if p else "constant" for p in periodic[::-1]]
-    counts = np.bincount(flat, minlength=shape[0] * shape[1]).reshape(shape[::-1])
-    weighted = counts
-    if weights is not None:
-        weighted = np.bincount(flat, weights, minlength=counts.size).reshape(counts.shape)
-    values = _minus_log(counts, weighted, smoothing, modes)
-    centres = [_centres(limit, n) for limit, n in zip(limits, shape, strict=True)]
-    return xr.DataArray(
-        values,
-        dims=("y", "x"),
-        coords={"y": centres[1], "x": centres[0]},
-        name="free energy",
-        attrs={"units": "kT"},
-    )
+    xy, weights = check(xy, weights, 2)
+    grid = Grid.of(xy, bins, periodic)
+    return grid.array(_minus_log(*grid.counts(xy, weights), smoothing, grid.modes))
 
 
 def free_energy_profile(x, weights=None, *, bins=150, smoothing=1.5, periodic=False):
@@ -76,14 +119,9 @@ def free_energy_profile(x, weights=None, *, bins=150, smoothing=1.5, periodic=Fa
     xarray.DataArray
         (x,) in kT, minimum 0, NaN where there are no data.
     """
-    x, weights = _check(np.asarray(x)[:, None], weights, 1)
-    limits = PERIOD if periodic else axis_limits(x[:, 0])
-    index = _bin(x[:, 0], limits, bins)
-    counts = np.bincount(index, minlength=bins)
-    weighted = counts if weights is None else np.bincount(index, weights, minlength=bins)
-    values = _minus_log(counts, weighted, smoothing, ["wrap" if periodic else "constant"])
-    coords = {"x": _centres(limits, bins)}
-    return xr.DataArray(values, dims="x", coords=coords, name="free energy", attrs={"units": "kT"})
+    x, weights = check(np.asarray(x)[:, None], weights, 1)
+    grid = Grid.of(x, bins, periodic)
+    return grid.array(_minus_log(*grid.counts(x, weights), smoothing, grid.modes))
 
 
 def at_frames(free_energy: xr.DataArray, xy) -> np.ndarray:
@@ -99,7 +137,8 @@ def at_frames(free_energy: xr.DataArray, xy) -> np.ndarray:
     return np.where(np.isfinite(linear), linear, nearest).astype(np.float32)
 
 
-def _check(values, weights, columns):
+def check(values, weights, columns):
+    """Positions (frame, columns) and weights (frame,) or None as arrays, or a `FelError`."""
     values = np.asarray(values)
     if values.ndim != 2 or values.shape[1] != columns or len(values) == 0:
         raise FelError(
@@ -114,16 +153,6 @@ def _check(values, weights, columns):
     if not (weights >= 0).all() or weights.sum() == 0:
         raise FelError("Weights that are negative, NaN or all zero.", "Weights are positive or zero.")
     return values, weights
-
-
-def _bin(values, limits, n):
-    scaled = (values - limits[0]) * (n / (limits[1] - limits[0]))
-    return np.clip(scaled.astype(np.int64), 0, n - 1)
-
-
-def _centres(limits, n):
-    edges = np.linspace(*limits, n + 1)
-    return (edges[1:] + edges[:-1]) / 2
 
 
 def _minus_log(counts, weighted, smoothing, modes):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fel_explorer.plots import drawing, sheet
+from fel_explorer.plots.energy_units import KT
 from fel_explorer.plots.landscape import PATH
 from fel_explorer.plots.registry import register
 
@@ -15,24 +16,27 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
-def plot_path_profile(length, free_energy, *, image=None, dark=False):
-    """Curve of ``free_energy`` (image,) kT over ``length`` (image,), and its heights above both ends."""
-    length, values = np.asarray(length, float), np.asarray(free_energy, float)
+def plot_path_profile(length, free_energy, *, image=None, unit=KT, dark=False):
+    """Curve of ``free_energy`` (image,) over ``length`` (image,), and its heights above both ends.
+
+    Energies come in kT and are shown in ``unit``.
+    """
+    length, values = np.asarray(length, float), np.asarray(free_energy, float) * unit.kT
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    room = max(high - low, 1.0)
+    room = max(high - low, unit.kT)
     limits = ((-0.03 * length[-1], 1.03 * length[-1]), (low - 0.08 * room, high + 0.28 * room))
-    page = sheet.Sheet(limits, ("length of the path (spreads of the axes)", "free energy (kT)"))
+    page = sheet.Sheet(limits, ("length of the path (spreads of the axes)", unit.label))
     top = int(np.nanargmax(values))
     ink, faint = drawing.ink(dark), drawing.faint(dark)
     page.areas.append(drawing.band(length, np.full(len(values), limits[1][0]), values, PATH, 0.12))
     page.lines.append(sheet.line(length, values, PATH, 3.0))
     page.dashes.append(sheet.line([length[0], length[-1]], [values[top]] * 2, faint, 1.5))
     for end, align in ((0, "left"), (-1, "right")):
-        if values[top] - values[end] < 0.05:
+        if values[top] - values[end] < 0.05 * unit.kT:
             continue
         x = length[end]
         page.dashes.append(sheet.line([x, x], [values[end], values[top]], faint, 1.5))
-        text = f"{values[top] - values[end]:.1f} kT from {'start' if end == 0 else 'end'}"
+        text = f"{unit.text((values[top] - values[end]) / unit.kT)} from {'start' if end == 0 else 'end'}"
         page.words.append(sheet.word(x, high + 0.12 * room, text, ink, align=align))
     if image is not None:
         page.dots.append(sheet.dot(length[image], values[image], ink, 11, PATH))

@@ -319,5 +319,47 @@ def test_the_map_is_exported_as_a_figure_and_as_its_free_energies(tree_session, 
     svg = panel.export.export("svg").read().decode()
     assert "CV 1" in svg and "state 2-3" in svg
     table = pd.read_csv(panel.export.export("csv"))
-    assert list(table) == ["y", "x", "free_energy_kT"] and table["free_energy_kT"].min() == 0
+    assert list(table) == ["y", "x", "free_energy_kT", "error_kT"] and table["free_energy_kT"].min() == 0
     panel.close()
+
+
+# ---- the free energy: units, error, kernel
+
+
+def test_the_unit_of_energies_is_that_of_map_tooltip_and_table(panel, session):
+    in_kT = panel.table().set_index(["y", "x"])["free_energy_kT"]
+    session.param.update(energy_unit="kJ/mol", temperature=400.0)
+    table = panel.table().set_index(["y", "x"])
+    np.testing.assert_allclose(table["free_energy_kJ_per_mol"], in_kT * 8.31446e-3 * 400, rtol=1e-5)
+    colour_bar = next(p for p in panel._colouring if hasattr(p, "label"))
+    assert colour_bar.label == "free energy (kJ/mol)"
+    tips = [t for r in figure_of(panel).tools if hasattr(r, "tooltips") for t in r.tooltips]
+    assert any("kJ/mol" in text for _, text in tips)
+    panel.axes = ("CV 1", "free energy")
+    assert panel._view.labels[1] == "free energy (kJ/mol)"
+    np.testing.assert_allclose(panel._view.xy[:, 1], panel._view.free_energy)
+
+
+def test_the_map_is_coloured_by_the_error_of_its_free_energy(panel, session):
+    session.colour("error of the free energy")
+    values, scale = panel._coloured(panel._view)[1:]
+    assert scale.label == "error of the free energy (kT)"
+    assert 0 < np.nanmedian(values) < 1
+    figure_of(panel)
+    panel.axes = ("CV 1", "free energy")
+    assert panel._view.error.dims == ("x",)
+    figure_of(panel)
+    assert "error_kT" in panel.table()
+
+
+def test_a_wider_kernel_lowers_barriers(panel):
+    top = float(np.nanmax(panel._view.surface))
+    panel.settings.smoothing = 4.0
+    assert float(np.nanmax(panel._view.surface)) < top
+
+
+def test_the_settings_open_where_the_map_is(panel, session):
+    panel.settings._open(None)
+    assert panel.settings.popup.open and not panel.settings._temperature.visible
+    panel.settings._unit.value = "kcal/mol"
+    assert session.energy_unit == "kcal/mol" and panel.settings._temperature.visible

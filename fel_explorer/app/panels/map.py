@@ -17,6 +17,7 @@ from fel_explorer.app.board import Board
 from fel_explorer.app.map_view import MapView, coloured, make_view
 from fel_explorer.app.panels.figure_export import FigureExport
 from fel_explorer.app.panels.map_choices import MapChoices
+from fel_explorer.app.panels.surface_settings import SurfaceSettings
 from fel_explorer.app.session import Session
 from fel_explorer.plots import hooks
 from fel_explorer.plots.landscape import (
@@ -50,11 +51,10 @@ class MapPanel(pn.viewable.Viewer):
         objects=["replace", "add", "subtract"],
         doc="What a lasso or box does to the selection. Shift or Ctrl adds and Alt subtracts in any mode.",
     )
-    contours = param.Boolean(True, doc="Lines of equal free energy, 1 kT apart (more on high landscapes).")
-    weighted = param.Boolean(True, doc="Use the frames' weights, so that biased sampling is corrected for.")
 
     def __init__(self, session: Session, board: Board | None = None, **params):
         super().__init__(session=session, **params)
+        self.settings = SurfaceSettings(session)
         self.choices = MapChoices(session, board, on_axes=self._place_along, on_colour=self._on_colour)
         self._view: MapView | None = None
         self._colouring: tuple | None = None
@@ -70,6 +70,9 @@ class MapPanel(pn.viewable.Viewer):
             session.param.watch(self._on_content, ["dataset", "shown"]),
             session.param.watch(self._on_colour, ["colour_by", "state_names"]),
             session.param.watch(self._refresh, ["selection"]),
+            session.param.watch(self._set_view, ["energy_unit", "temperature"]),
+            self.settings.param.watch(self._set_view, ["weighted", "smoothing"]),
+            self.settings.param.watch(self._restyle, ["contours"]),
             session.param.watch(self._on_marks, ["point", "frame", "route", "way", "image"]),
         ]
         self._on_content()
@@ -77,7 +80,7 @@ class MapPanel(pn.viewable.Viewer):
     def close(self) -> None:
         """Let go of the session."""
         for watcher in self._watchers:
-            self.session.param.unwatch(watcher)
+            watcher.inst.param.unwatch(watcher)
         self._watchers = []
         self.choices.close()
 
@@ -109,12 +112,6 @@ class MapPanel(pn.viewable.Viewer):
             on_click=lambda event: self.session.clear_selection(),
             margin=(8, 6),
         )
-        self._contours = pmui.Switch.from_param(
-            self.param.contours, label="Contours", size="small", margin=(14, 6, 0, 10)
-        )
-        self._weights = pmui.Switch.from_param(
-            self.param.weighted, label="Weights", size="small", margin=(14, 6, 0, 6)
-        )
         self._count = pmui.Typography("", variant="body2", margin=(14, 10))
         self._drawn = pmui.Typography("", variant="body2", color="textSecondary", margin=(14, 4))
         self.export = FigureExport(self.figure, self.table, lambda: "landscape")
@@ -145,8 +142,7 @@ class MapPanel(pn.viewable.Viewer):
         self._pane = pmui.Column(plot, sizing_mode="stretch_both", margin=0)
         self._tools = pmui.FlexBox(
             *self.choices.parts,
-            self._contours,
-            self._weights,
+            self.settings,
             self._drawn,
             self.export,
             sizing_mode="stretch_width",
@@ -167,7 +163,6 @@ class MapPanel(pn.viewable.Viewer):
         if any(event.name == "dataset" and not _same_frames(event.old, event.new) for event in events):
             self.choices.reset()
         if loaded:
-            self._weights.visible = "weight" in self.session.dataset
             with self._settle():
                 self.axes = self.choices.offer(self.axes)
         if self._view is not None and all(self._spares_the_view(event) for event in events):
@@ -208,21 +203,24 @@ class MapPanel(pn.viewable.Viewer):
     def _on_marks(self, *events):
         self._redraw.event(version=self._redraw.version + 1)
 
-    @param.depends("axes", "weighted", watch=True)
-    def _set_view(self):
+    @param.depends("axes", watch=True)
+    def _set_view(self, *_):
         """Place the frames anew and show all of them."""
         if self._settling:
             return
         self._view, self._colouring = None, None
         if self.session.dataset is not None:
-            self._view = make_view(self.session, self.axes, weighted=self.weighted)
+            self._view = make_view(
+                self.session, self.axes,
+                weighted=self.settings.weighted, smoothing=self.settings.smoothing, unit=self.session.unit,
+            )  # fmt: skip
             self._places = self._view.state_places(self.session.result)
             self._view.nearest.prepare()
         self._window.update(x_range=None, y_range=None)
         self._refresh()
 
-    @param.depends("contours", "dark", watch=True)
-    def _restyle(self):
+    @param.depends("dark", watch=True)
+    def _restyle(self, *_):
         self._colouring = None
         self._refresh()
 
@@ -255,7 +253,7 @@ class MapPanel(pn.viewable.Viewer):
         landscape = NO_LANDSCAPE
         if self._view is not None:
             landscape = self._view.landscape(
-                self.session, *self._coloured(self._view), self._places, contours=self.contours
+                self.session, *self._coloured(self._view), self._places, contours=self.settings.contours
             )
         window = [_finite(x_range), _finite(y_range)]
         sizes = ((width, 800), (height, 600))
@@ -281,14 +279,22 @@ class MapPanel(pn.viewable.Viewer):
     def figure(self):
         """The map in its window as a figure for print, in light colours."""
         landscape = self._view.landscape(
-            self.session, *self._colours(self._view, False), self._places, contours=self.contours
+            self.session, *self._colours(self._view, False), self._places, contours=self.settings.contours
         )
         window = _finite(self._window.x_range), _finite(self._window.y_range)
         return plot_landscape(landscape, *window, shape=PRINTED)
 
     def table(self):
-        """The free energy (kT) on the map's grid, one row per known cell."""
-        return self._view.surface.rename("free_energy_kT").to_dataframe().reset_index().dropna()
+        """The free energy on the map's grid, one row per known cell, with its error where that is known."""
+        surface, error, unit = (
+            self._view.surface,
+            self._view.error,
+            self._view.unit.name.replace("/", "_per_"),
+        )
+        table = surface.rename(f"free_energy_{unit}").to_dataframe().reset_index()
+        if error is not None:
+            table[f"error_{unit}"] = error.values.ravel()
+        return table.dropna(subset=[f"free_energy_{unit}"])
 
     # ---- the user acts
 

@@ -49,6 +49,7 @@ class PathPanel(Viewer):
             session.param.watch(self._find, ["route", "shown", "dataset"]),
             session.param.watch(self._show, ["image"]),
             session.param.watch(self._on_drawing, ["drawing"]),
+            session.param.watch(self._on_unit, ["energy_unit", "temperature"]),
         ]
         self._find()
 
@@ -138,6 +139,10 @@ class PathPanel(Viewer):
         if self.active:
             self.version += 1
 
+    def _on_unit(self, *_):
+        self._say()
+        self._show()
+
     def _say(self):
         way = self.session.way
         if way is None:
@@ -145,9 +150,9 @@ class PathPanel(Viewer):
             drawn = {0: "Click on the map where the path starts.", 1: "Now click where it ends."}.get(n, "")
             self.text.object = self._error or (drawn if self.session.drawing else HOW)
             return
-        forth, back, top = way.barriers
+        (forth, back, top), unit = way.barriers, self.session.unit
         self.text.object = (
-            f"**Barrier** {forth:.1f} kT from the start, {back:.1f} kT from the end; the highest image is "
+            f"**Barrier** {unit.text(forth)} from the start, {unit.text(back)} from the end; the highest image is "
             f"{top + 1} of {way.n_images}. It is a lower bound where other variables are slow too.  \n"
             f"{ABOUT[way.path.kind]}  \nClick on the curve to see the structure there."
         )
@@ -157,7 +162,9 @@ class PathPanel(Viewer):
     def figure(self, shape=None, *, dark=False):
         """The free energy along the path; any ``shape`` suits it."""
         way = self.session.way
-        return plot_path_profile(way.path.length, way.free_energy, image=self.session.image, dark=dark)
+        return plot_path_profile(
+            way.path.length, way.free_energy, image=self.session.image, unit=self.session.unit, dark=dark
+        )
 
     def _table(self) -> pd.DataFrame:
         return self.session.way.table().to_dataframe().reset_index()

@@ -19,7 +19,7 @@ from fel_explorer.plots.landscape import plot_landscape
 from fel_explorer.plots.quantities import interval_text, time_text
 from fel_explorer.plots.survival import plot_survival
 
-MAP = "The free energy is -ln of the population in units of kT: 1 kT higher is e = 2.7 times rarer."
+MAP = "The free energy is -kT ln of the population: 1 kT higher is e = 2.7 times rarer."
 TREE = "States that interconvert faster than the lag at the left are one state."
 TABLE = "Mean lifetimes with 95 % intervals, and whether visits end by chance at any time (exponential)."
 SURVIVAL = "Share of visits that still last; a straight line is the exponential decay of a metastable state."
@@ -31,7 +31,7 @@ MAX_STATES = 12  # with a survival curve each
 
 def maps(session: Session) -> list[str]:
     """The landscape by free energy, by state where there are states, and by what the page colours by."""
-    view = make_view(session, default_axes(session), weighted=True)
+    view = make_view(session, default_axes(session), weighted=True, unit=session.unit)
     names = [FREE_ENERGY]
     if session.shown.state is not None:
         names.append("state")

@@ -52,7 +52,7 @@ def frame_choices(dataset, observables: Iterable[str] = ()) -> dict[str, list[st
 
 
 def column(session, name: str) -> np.ndarray:
-    """Values of ``name`` for every frame, (frame,) float32; "free energy" and its error belong to a map and are not here.
+    """Values of ``name`` for every frame, (frame,) float32; "free energy" and its error belong to a map.
 
     Raises
     ------

@@ -24,7 +24,9 @@ from fel_explorer.errors import FelError
 from fel_explorer.methods import load_model
 from fel_explorer.training.progress import Progress
 
-KEPT = "results active levels edits state_names selection point route colour_by frame energy_unit temperature".split()
+KEPT = (
+    "results active levels edits state_names selection point route colour_by frame energy_unit temperature"
+).split()
 ENDING = ".session"
 VERSION = 1
 ABOUT, ARRAYS, DATA, MODELS = "session.json", "arrays.npz", "data.zarr", "models"

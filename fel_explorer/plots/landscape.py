@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 from scipy.ndimage import distance_transform_edt
 
-from fel_explorer.plots import drawing, hooks
+from fel_explorer.plots import hooks
 from fel_explorer.plots.colours import Scale, sequential_scale, underlay
 from fel_explorer.plots.contours import contour_levels, draw_lines, plot_contours
 from fel_explorer.plots.energy_units import KT, EnergyUnit

@@ -319,7 +319,7 @@ def test_the_map_is_exported_as_a_figure_and_as_its_free_energies(tree_session, 
     svg = panel.export.export("svg").read().decode()
     assert "CV 1" in svg and "state 2-3" in svg
     table = pd.read_csv(panel.export.export("csv"))
-    assert list(table) == ["y", "x", "free_energy_kT", "error_kT"] and table["free_energy_kT"].min() == 0
+    assert list(table) == ["y", "x", "free_energy_kT"] and table["free_energy_kT"].min() == 0
     panel.close()
 
 

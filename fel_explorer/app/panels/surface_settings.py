@@ -8,7 +8,7 @@ from panel.viewable import Viewer
 
 from fel_explorer.app.map_view import SMOOTHING
 from fel_explorer.app.session import Session
-from fel_explorer.plots.energy_units import EnergyUnit, energy_unit
+from fel_explorer.plots.energy_units import EnergyUnit
 
 TEMPERATURE = "Temperature of the simulation (K): it turns kT into energies per mole."
 

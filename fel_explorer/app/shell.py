@@ -10,6 +10,7 @@ import param
 from panel.util import edit_readonly
 from panel.viewable import Viewer
 
+from fel_explorer.app.autosave import Autosave, autosaved
 from fel_explorer.app.board import Board
 from fel_explorer.app.code_dialog import CodeDialog
 from fel_explorer.app.commands import Command, by_shortcut
@@ -74,6 +75,7 @@ class Explorer(Viewer):
         self.board = Board(self.session, owner=owner)
         self.data = DataPanel(self.session, self.board, root=root)
         self.sessions = self.data.sessions
+        self.autosave = Autosave(self.session, owner)
         self.features = FeaturesPanel(self.session, self.board)
         self.model = ModelPanel(self.session, self.board)
         self.map = MapPanel(self.session, self.board)
@@ -90,6 +92,11 @@ class Explorer(Viewer):
         self._ticking = None
         self._kept = False  # whether the server keeps the page without a connection
         self._watcher = self.board.param.watch(self._on_ended, "ended")
+        kept = autosaved(owner)
+        if kept is not None and not self.board.manager.jobs(
+            owner=owner
+        ):  # the server was started again: it knows nothing yet
+            self.sessions.reopen(kept)
 
     # ---- showing
 
@@ -247,6 +254,7 @@ class Explorer(Viewer):
     def _tick(self):
         with pn.io.hold():
             self.board.tick()
+        self.autosave.tick()
         self._keep_alive(self.board.current is not None)
 
     def _keep_alive(self, working: bool):
@@ -268,7 +276,15 @@ class Explorer(Viewer):
         if self._ticking is not None:
             self._ticking.stop()
         self.board.param.unwatch(self._watcher)
-        for part in (self.jobs, self.buttons, self.data, self.features, self.model, self.board):
+        for part in (
+            self.autosave,
+            self.jobs,
+            self.buttons,
+            self.data,
+            self.features,
+            self.model,
+            self.board,
+        ):
             part.close()
         for part in (self.map, self.structure, self.selection, self.insight, self.dendrogram):
             part.close()

@@ -153,7 +153,8 @@ class PathPanel(Viewer):
         (forth, back, top), unit = way.barriers, self.session.unit
         self.text.object = (
             f"**Barrier** {unit.text(forth)} from the start, {unit.text(back)} from the end; the highest "
-            f"image is {top + 1} of {way.n_images}. It is a lower bound where other variables are slow too.  \n"
+            f"image is {top + 1} of {way.n_images}. It is a lower bound where other "
+            "variables are slow too.  \n"
             f"{ABOUT[way.path.kind]}  \nClick on the curve to see the structure there."
         )
 

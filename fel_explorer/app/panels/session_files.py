@@ -118,6 +118,10 @@ class SessionFiles(Viewer):
         [path] = inside(self.root, [name])
         self.board.submit(f"Open {path.name}", opening_session(path), kind="session")
 
+    def reopen(self, path) -> None:
+        """Open what was kept of this page by itself, as a job."""
+        self.board.submit("What was here before", opening_session(path), kind="session")
+
     # ---- the report
 
     def make_report(self) -> None:

@@ -1,0 +1,89 @@
+"""Pages are saved by themselves and found again by the token in their address."""
+
+import os
+
+import numpy as np
+import pytest
+
+import fel_explorer as fel
+from fel_explorer.app import autosave
+from fel_explorer.app.autosave import Autosave, autosaved
+from fel_explorer.app.results import Result
+from fel_explorer.app.saving import open_session
+from fel_explorer.app.session import Session
+
+TOKEN = "0123abcd"
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def session(tmp_path, monkeypatch):
+    monkeypatch.setenv("FEL_EXPLORER_CACHE", str(tmp_path))
+    data = fel.as_dataset([np.random.default_rng(0).normal(size=(200, 3)).astype("f4")])
+    session = Session(data)
+    session.add_result(Result.of("PCA 1", fel.PCA(n_dims=2).fit(data), data))
+    return session
+
+
+def test_work_is_saved_once_the_page_is_left_alone(session):
+    clock = Clock()
+    keeper = Autosave(session, TOKEN, clock)
+    session.select(np.arange(200) < 5, "by hand")
+    clock.now += 2 * autosave.QUIET
+    keeper.tick()
+    assert autosaved(TOKEN) is None  # nothing that could not be loaded again
+    session.add_result(Result.of("PCA 2", fel.PCA(n_dims=1).fit(session.dataset), session.dataset))
+    keeper.tick()
+    assert autosaved(TOKEN) is None and not keeper.running  # not at once
+    clock.now += autosave.QUIET
+    keeper.tick()
+    keeper.wait()
+    found = open_session(autosaved(TOKEN))
+    assert list(found.results) == ["PCA 1", "PCA 2"] and found.selection.count == 5
+    keeper.tick()
+    assert not keeper.running  # nothing changed
+    keeper.close()
+
+
+def test_a_page_without_a_token_is_not_saved(session):
+    keeper = Autosave(session, "", Clock())
+    session.add_result(Result.of("PCA 2", fel.PCA(n_dims=1).fit(session.dataset), session.dataset))
+    keeper.tick()
+    keeper.wait()
+    assert not autosave.folder().exists()
+    keeper.close()
+
+
+def test_a_token_is_no_path():
+    for token in ("", "..", "../../etc", "a/b", "Z" * 8):
+        assert autosaved(token) is None
+
+
+def test_a_disk_that_fails_does_not_end_the_page(session, monkeypatch, caplog):
+    def full(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(autosave, "save_session", full)
+    clock = Clock()
+    keeper = Autosave(session, TOKEN, clock)
+    session.add_result(Result.of("PCA 2", fel.PCA(n_dims=1).fit(session.dataset), session.dataset))
+    clock.now += autosave.QUIET
+    keeper.tick()
+    keeper.wait()
+    assert "No space left" in caplog.text
+    keeper.close()
+
+
+def test_only_the_latest_pages_are_kept(session):
+    for number in range(4):
+        path = autosave.folder() / f"{number:08x}.session"
+        autosave.save_session(session, path)
+        os.utime(path, (number, number))
+    autosave.prune(keep=2)
+    assert sorted(path.stem for path in autosave.folder().iterdir()) == ["00000002", "00000003"]

@@ -110,6 +110,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("report", "Write a report", "r", lambda e: e.sessions.make_report(), _has_model),
     Command("python", "Show the Python of this page", "y", lambda e: e.code.open(), _has_data, "code"),
     Command("palette", "Command palette", "ctrl+k", lambda e: e.palette.open(), icon="search"),
+    Command("tour", "Tour of the page in five steps", "h", lambda e: e.tour.start(), icon="tour"),
+    Command("large", "Larger type, or the usual", "b", lambda e: e.toggle_large()),
     Command("theme", "Light or dark", "t", lambda e: e.toggle_theme(), icon="contrast"),
     Command("help", "Keyboard shortcuts and help", "?", lambda e: e.help.toggle(), icon="help_outline"),
 )

@@ -29,11 +29,13 @@ from fel_explorer.app.panels import (
     StructurePanel,
 )
 from fel_explorer.app.session import Session
+from fel_explorer.app.tour import Tour
 from fel_explorer.errors import FelError
 
 log = logging.getLogger("fel_explorer")
 
 NOTEBOOK_HEIGHT = 860  # px
+LARGE = 18  # px of usual words, which are 14 px else
 TICK = 100  # ms between two looks at the queue of events
 DENSE = {
     "MuiToolbar": {"defaultProps": {"variant": "dense"}},
@@ -54,6 +56,13 @@ THEME = {
 }
 
 
+def theme(large: bool) -> dict:
+    """The page's colours and sizes; ``large`` words read from the last row."""
+    if not large:
+        return THEME
+    return {mode: {**look, "typography": {"fontSize": LARGE}} for mode, look in THEME.items()}
+
+
 class Explorer(Viewer):
     """Dataset, models, map and structures of one landscape on one page.
 
@@ -68,6 +77,7 @@ class Explorer(Viewer):
     """
 
     dark = param.Boolean(False, doc="Colours for a dark room.")
+    large = param.Boolean(False, doc="Larger type, for a projector.")
 
     def __init__(self, session: Session | None = None, *, root=".", owner="", **params):
         super().__init__(**params)
@@ -88,6 +98,7 @@ class Explorer(Viewer):
         self.help = Help()
         self.palette = Palette(self.session, self.run)
         self.code = CodeDialog(self.session)
+        self.tour = Tour({})
         self._page: pmui.Page | None = None
         self._ticking = None
         self._kept = False  # whether the server keeps the page without a connection
@@ -112,7 +123,7 @@ class Explorer(Viewer):
                 # in a notebook the keys belong to the notebook
                 header=[*self._header(), Keys(self._on_key, shortcuts=list(by_shortcut()))],
                 theme_toggle=False,
-                theme_config=THEME,
+                theme_config=theme(self.large),
                 site_url="#",
                 dark_theme=self.dark,
             )
@@ -129,7 +140,7 @@ class Explorer(Viewer):
             pmui.AppBar(*self._header(), title="fel_explorer", sizing_mode="stretch_width"),
             pmui.Row(tools, self._centre(), sizing_mode="stretch_width", height=NOTEBOOK_HEIGHT),
             sizing_mode="stretch_width",
-            theme_config=THEME,
+            theme_config=theme(self.large),
         )
 
     def servable(self, title="fel_explorer", **options):
@@ -147,21 +158,22 @@ class Explorer(Viewer):
 
     def _tools(self):
         titles = {"1  Data": self.data, "2  Features": self.features, "3  Model": self.model}
-        return [
-            pmui.Accordion(
-                *titles.items(),
-                active=[0, 2],
-                dynamic=True,
-                disable_gutters=True,
-                title_variant="subtitle1",
-                sizing_mode="stretch_width",
-                margin=0,
-            )
-        ]
+        accordion = pmui.Accordion(
+            *titles.items(),
+            active=[0, 2],
+            dynamic=True,
+            disable_gutters=True,
+            title_variant="subtitle1",
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        self.tour.parts["tools"] = accordion
+        return [accordion]
 
     def _centre(self):
+        structure = pmui.Paper(self.structure, elevation=1, sizing_mode="stretch_both", margin=4)
         right = pmui.Column(
-            pmui.Paper(self.structure, elevation=1, sizing_mode="stretch_both", margin=4),
+            structure,
             pmui.Paper(
                 self.selection,
                 elevation=1,
@@ -173,8 +185,10 @@ class Explorer(Viewer):
         )
         left = pmui.Paper(self.map, elevation=1, sizing_mode="stretch_both", margin=4)
         insight = pmui.Paper(self.insight, elevation=1, sizing_mode="stretch_width", margin=4)
+        self.tour.parts.update(map=left, structure=structure, insight=insight, buttons=self.buttons.layout)
+        over = (self.help, self.palette, self.code, self.tour)
         return pmui.Column(
-            pmui.Row(left, right, self.help, self.palette, self.code, sizing_mode="stretch_both", margin=0),
+            pmui.Row(left, right, *over, sizing_mode="stretch_both", margin=0),
             pmui.Row(self._tree(), insight, sizing_mode="stretch_width", margin=0),
             sizing_mode="stretch_both",
             margin=4,
@@ -210,6 +224,9 @@ class Explorer(Viewer):
     def toggle_theme(self) -> None:
         self.dark = not self.dark
 
+    def toggle_large(self) -> None:
+        self.large = not self.large
+
     def tell(self, error: Exception) -> None:
         """Show an error: a `FelError` in its three parts, any other in short, with the log for the rest."""
         if isinstance(error, FelError):
@@ -238,6 +255,11 @@ class Explorer(Viewer):
                 panel.dark = self.dark
         if self._page is not None:
             self._page.dark_theme = self.dark
+
+    @param.depends("large", watch=True)
+    def _show_large(self):
+        if self._page is not None:
+            self._page.theme_config = theme(self.large)
 
     def _on_theme(self, event):
         self.dark = event.new

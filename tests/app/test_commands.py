@@ -20,13 +20,19 @@ class Page:
 
     def __init__(self, session):
         self.session, self.calls = session, []
-        self.map = self.help = self.sessions = self.palette = self.code = self
+        self.map = self.help = self.sessions = self.palette = self.code = self.tour = self
 
     def activate_lasso(self):
         self.calls.append("lasso")
 
     def toggle_theme(self):
         self.calls.append("theme")
+
+    def toggle_large(self):
+        self.calls.append("large")
+
+    def start(self):
+        self.calls.append("tour")
 
     def open(self):
         self.calls.append("palette")

@@ -53,6 +53,17 @@ def axes(limits, labels):
     return hook
 
 
+def describe(words: str):
+    """What a screen reader says of the plot, whose canvas tells it nothing."""
+
+    def hook(plot, element):
+        attributes = {"role": "img", "aria-label": words}
+        if plot.state.html_attributes != attributes:
+            plot.state.html_attributes = attributes
+
+    return hook
+
+
 def hover_only_over_data(field: str):
     """No tooltip where ``field`` is NaN."""
 

@@ -142,9 +142,18 @@ def plot_landscape(landscape: Landscape, x_range=None, y_range=None, shape=(300,
 def overlay(landscape: Landscape, layers) -> hv.Overlay:
     """The layers of `frame_layers` and `mark_layers` as one labelled map."""
     x, y = landscape.labels
-    return hv.Overlay(layers).opts(
-        xlabel=x, ylabel=y, show_legend=False, hooks=[hooks.selection_is_ours], **FRAME
-    )
+    told = [hooks.selection_is_ours, hooks.describe(description(landscape))]
+    return hv.Overlay(layers).opts(xlabel=x, ylabel=y, show_legend=False, hooks=told, **FRAME)
+
+
+def description(landscape: Landscape) -> str:
+    """The map in words, for a screen reader."""
+    x, y = landscape.labels
+    n, selected = len(landscape.xy), int(landscape.selected.sum())
+    parts = [f"Map of {n:,} frames along {x} and {y}", f"coloured by {landscape.scale.label}"]
+    parts += [f"{selected:,} selected"] if selected else []
+    parts += [f"states {', '.join(landscape.names)}"] if landscape.names else []
+    return "; ".join(parts) + "."
 
 
 def frame_layers(landscape, x_range=None, y_range=None, shape=(300, 240), *, dark=False) -> list:

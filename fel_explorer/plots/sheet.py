@@ -88,9 +88,14 @@ class Sheet:
             show_legend=False,
             toolbar=None,
             default_tools=[],
-            hooks=[hooks.axes(limits, self.labels), hooks.ticks(marks), hooks.font_sizes],
+            hooks=[hooks.axes(limits, self.labels), hooks.ticks(marks), hooks.font_sizes, self._described()],
             **FRAME,
         )
+
+    def _described(self):
+        """Labels and the words that are written in the plot, for a screen reader."""
+        words = [str(row["text"]) for row in self.words]
+        return hooks.describe(". ".join([f"Plot of {self.labels[1]} against {self.labels[0]}", *words[:12]]))
 
     def _scaled(self, values, axis):
         return np.log10(values) if self.log[axis] else np.asarray(values, float)

@@ -363,3 +363,11 @@ def test_the_settings_open_where_the_map_is(panel, session):
     assert panel.settings.popup.open and not panel.settings._temperature.visible
     panel.settings._unit.value = "kcal/mol"
     assert session.energy_unit == "kcal/mol" and panel.settings._temperature.visible
+
+
+def test_a_screen_reader_is_told_what_is_on_the_map(panel, session):
+    session.select_state(2)
+    attributes = figure_of(panel).html_attributes
+    assert attributes["role"] == "img"
+    for words in (f"{N:,} frames along CV 1 and CV 2", "free energy (kT)", f"{N // 3:,} selected", "state 3"):
+        assert words in attributes["aria-label"]

@@ -22,6 +22,7 @@ from fel_explorer.app.session import Session
 from fel_explorer.plots import hooks
 from fel_explorer.plots.landscape import (
     NO_LANDSCAPE,
+    description,
     drawn_as_points,
     frame_layers,
     frames_in,
@@ -262,7 +263,8 @@ class MapPanel(pn.viewable.Viewer):
         if self._layers[0] != key:
             self._layers = key, frame_layers(landscape, *window, shape, dark=self.dark)
         drawn = overlay(landscape, [*self._layers[1], *mark_layers(landscape, dark=self.dark)])
-        return drawn.opts(hooks=[hooks.selection_is_ours, self._listen])
+        told = hooks.describe(description(landscape))
+        return drawn.opts(hooks=[hooks.selection_is_ours, told, self._listen])
 
     def _coloured(self, view):
         """What is coloured by, the frames' values and their scale; kept until one of them changes."""

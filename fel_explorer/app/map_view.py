@@ -11,6 +11,7 @@ import xarray as xr
 from fel_explorer.app import colouring
 from fel_explorer.app.nearest import NearestFrame
 from fel_explorer.app.session import Point, Session
+from fel_explorer.app.trail import trail
 from fel_explorer.plots import free_energy
 from fel_explorer.plots.colours import Scale, sequential_scale
 from fel_explorer.plots.landscape import Landscape
@@ -91,6 +92,7 @@ class MapView:
             current=tuple(self.xy[min(session.frame, len(self.xy) - 1)].tolist()),
             contours=contours,
             **self._way(session),
+            **trail(session, self.axes, self.xy, self.limits),
         )
 
     def _way(self, session: Session) -> dict:

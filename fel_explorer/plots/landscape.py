@@ -23,6 +23,7 @@ from fel_explorer.plots.registry import register
 from fel_explorer.plots.style import FRAME, axis_limits
 
 PATH = "#d6006c"  # on no map's scale
+WALK = "#ff7a1a"  # likewise
 TOOLS = ["pan", "wheel_zoom", "box_zoom", "lasso_select", "box_select", "reset", "hover"]
 
 
@@ -60,6 +61,8 @@ class Landscape:
         Places (image, 2) along a path in pieces that don't cross the ends of a period, and of its anchors.
     image
         Place of the current image of the path.
+    trail, walker
+        Last steps (segment, 2, 2) of a simulation, oldest first, and where it is.
     """
 
     xy: np.ndarray
@@ -79,6 +82,8 @@ class Landscape:
     path: tuple = ()
     anchors: tuple = ()
     image: tuple[float, float] | None = None
+    trail: tuple | np.ndarray = ()
+    walker: tuple[float, float] | None = None
 
 
 NO_LANDSCAPE = Landscape(
@@ -121,6 +126,8 @@ def _example(draw, rng, **theme):
         names={"right": (1.0, 0.0)},
         clicked=(0.0, 0.0),
         current=(0.5, 0.5),
+        trail=np.array([[[-1.0, 0.5], [-0.5, 1.0]], [[-0.5, 1.0], [0.2, 0.8]]]),
+        walker=(0.2, 0.8),
     )
     return draw(landscape, **theme)
 
@@ -171,7 +178,7 @@ def frame_layers(landscape, x_range=None, y_range=None, shape=(300, 240), *, dar
 
 
 def mark_layers(landscape, *, dark=False) -> list:
-    """What lies above the frames: path, clicked point, current frame and image, names of states."""
+    """What lies above the frames: path, trail, clicked point, current frame and image, names of states."""
     return [_ways(landscape, dark), _marks(landscape, dark), _names(landscape, dark)]
 
 
@@ -273,15 +280,21 @@ def _lines(landscape, dark):
 
 
 def _ways(landscape, dark):
-    """The path, with a rim that parts it from any colour below."""
+    """The path, with a rim that parts it from any colour below, and the trail, which fades with age."""
     paper = "#000000" if dark else "#ffffff"
     rows = [drawing.line(*piece.T, paper, 6.0) for piece in landscape.path]
     rows += [drawing.line(*piece.T, PATH, 3.5) for piece in landscape.path]
+    for colour, width in ((paper, 5.0), (WALK, 2.5)):
+        strength = np.linspace(40, 255, len(landscape.trail)).astype(int)
+        rows += [
+            drawing.line(*segment.T, f"{colour}{alpha:02x}", width)
+            for segment, alpha in zip(landscape.trail, strength, strict=True)
+        ]
     return drawing.lines(rows)
 
 
 def _marks(landscape, dark):
-    """A ring where was clicked, a dot at the current frame, dots of the path's colour at its anchors."""
+    """A ring where was clicked, dots at the current frame, the path's anchors and where a simulation is."""
     ink, paper = ("#ffffff", "#000000") if dark else ("#000000", "#ffffff")
     marks = []
     if landscape.current is not None:
@@ -289,6 +302,8 @@ def _marks(landscape, dark):
     marks += [(*anchor, 11, PATH, paper, 2.0) for anchor in landscape.anchors]
     if landscape.image is not None:
         marks.append((*landscape.image, 16, paper, PATH, 4.0))
+    if landscape.walker is not None:
+        marks.append((*landscape.walker, 15, WALK, paper, 2.5))
     if landscape.clicked is not None:
         marks.append((*landscape.clicked, 19, "#00000000", ink, 3.0))
     return hv.Points(marks, ["x", "y"], ["size", "fill", "line", "width"]).opts(

@@ -14,6 +14,7 @@ import param
 from fel_explorer.app.jobs import Event, Job, JobManager, manager
 from fel_explorer.app.saving import adopt
 from fel_explorer.app.session import Result, Session
+from fel_explorer.app.simulating import Simulation, Trained, simulator_of
 from fel_explorer.app.tasks import fingerprint, first_look, training
 
 ENDINGS = ("done", "failed", "cancelled")
@@ -106,7 +107,7 @@ class Board(param.Parameterized):
         """Another dataset: its finished results come in, as after a reload."""
         self.key = fingerprint(self.session.dataset)
         for job in self.jobs:
-            if isinstance(job.result, Result):
+            if isinstance(job.result, Result | Trained):
                 self._take(job, show=not self.session.active)
         self.version += 1
 
@@ -119,9 +120,21 @@ class Board(param.Parameterized):
             adopt(self.session, job.result)
         elif job.kind == "columns" and job.result is not None and job.key == self.key:
             self.session.attach(self.session.dataset.assign(job.result.data_vars))
+        elif isinstance(job.result, Trained) and job.key == self.key:
+            self._take_simulator(job.result, trained_now=job.kind == "simulator")
+        elif isinstance(job.result, Simulation) and job.key == self.key and job.owner == self.owner:
+            self.manager.forget(older_than=job)  # and the files of earlier simulations
+            self.session.param.update(simulation=job.result, step=0)
         elif isinstance(job.result, Result) and job.key == self.key:
             if self.session.results.get(job.label) is not job.result:
                 self.session.add_result(job.result, show=show)
+
+    def _take_simulator(self, trained: Trained, trained_now: bool) -> None:
+        """A report that took longer than the next training is of a simulator that is gone."""
+        known = simulator_of(self.session, trained.simulator.encoder)
+        if trained_now or known is None or known.simulator is trained.simulator:
+            others = [one for one in self.session.simulators if one is not known]
+            self.session.simulators = [*others, trained]
 
     def _open(self, dataset, trajectories) -> None:
         if dataset is None:

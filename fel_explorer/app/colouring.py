@@ -1,8 +1,8 @@
 """What the frames of a session can be coloured by, and placed along.
 
 Names are plain words, the same in the page, in saved sessions and in scripts: "free energy", "state",
-"membership 3", "membership entropy", "time", "trajectory", a column, an observable ("rmsd"), a feature, or a
-torsion ("phi ALA2", degrees) where the features hold its cosine and sine.
+"membership 3", "membership entropy", "mode 2", "time", "trajectory", a column, an observable ("rmsd"), a
+feature, or a torsion ("phi ALA2", degrees) where the features hold its cosine and sine.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from fel_explorer.app.modes import mode_names, mode_values
 from fel_explorer.data.frame_values import columns, frame_values, known, label, torsions
 from fel_explorer.errors import FelError
 from fel_explorer.plots.colours import (
     Scale,
     categorical_scale,
     cyclic_scale,
+    diverging_scale,
     sequential_scale,
     state_colours,
 )
@@ -35,6 +37,7 @@ def choices(session, observables: Iterable[str] = ()) -> dict[str, list[str]]:
     if result is not None and result.membership is not None:
         groups["Landscape"].append("membership entropy")
         groups["Memberships"] = [f"membership {state + 1}" for state in result.states()]
+    groups["Slow modes"] = mode_names(result, dataset)
     groups |= frame_choices(dataset, observables)
     return {group: names for group, names in groups.items() if names}
 
@@ -64,6 +67,8 @@ def column(session, name: str) -> np.ndarray:
         return _membership(result.membership, name)
     if result is not None and result.state is not None and name == "state":
         return result.state.astype(np.float32)
+    if name in mode_names(result, dataset):
+        return mode_values(result, dataset, name)
     if not known(dataset, name):
         raise FelError(
             f"There is nothing called '{name}' to colour by.",
@@ -83,6 +88,8 @@ def colouring(session, name: str, *, dark: bool = False) -> tuple[np.ndarray, Sc
         return values, categorical_scale(
             name, state_colours(numbers, dark=dark), [str(n + 1) for n in numbers]
         )
+    if name in mode_names(session.result, session.dataset):
+        return values, diverging_scale(f"{name} (standard deviations)", values, dark=dark)
     title = label(session.dataset, name)
     if name in torsions(session.dataset):
         return values, cyclic_scale(title)

@@ -11,16 +11,7 @@ from panel.viewable import Viewer
 
 from fel_explorer.app.board import Board
 from fel_explorer.app.commands import COMMANDS, Command
-
-
-def seconds_text(seconds: float) -> str:
-    """'8 s', '3 min', '1 h 20 min'; '' for nan."""
-    if not math.isfinite(seconds):
-        return ""
-    if seconds < 90:
-        return f"{max(seconds, 0):.0f} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+from fel_explorer.plots.quantities import seconds_text
 
 
 def device_text() -> str:

@@ -11,6 +11,7 @@ import xarray as xr
 from fel_explorer.app import colouring
 from fel_explorer.app.nearest import NearestFrame
 from fel_explorer.app.session import Point, Session
+from fel_explorer.app.trail import trail
 from fel_explorer.plots import free_energy
 from fel_explorer.plots.colours import Scale, sequential_scale
 from fel_explorer.plots.energy_units import KT, EnergyUnit
@@ -124,6 +125,7 @@ class MapView:
             unit=self.unit,
             error=self.error if colour_by == ERROR and self.is_profile else None,
             **self._way(session),
+            **trail(session, self.axes, self.xy, self.limits),
         )
 
     def _picture(self, colour_by: str) -> xr.DataArray | None:

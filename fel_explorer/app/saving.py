@@ -1,8 +1,8 @@
 """A session as a folder: dataset, models, states, selection and view, to be opened again.  No panel import.
 
-The folder holds ``data.zarr`` (which names its trajectory files), ``models/*.fel``, ``session.json`` and
-``arrays.npz`` (selection, and the states that were merged or split).  Nothing in it is executed when it is
-opened.
+The folder holds ``data.zarr`` (which names its trajectory files), ``models/*.fel``, ``simulators/*.fel``,
+``session.json`` and ``arrays.npz`` (selection, and the states that were merged or split).  Nothing in it is
+executed when it is opened.
 """
 
 from __future__ import annotations
@@ -19,17 +19,20 @@ from fel_explorer.app import tasks
 from fel_explorer.app.results import Result
 from fel_explorer.app.selection import Point, Route, Selection
 from fel_explorer.app.session import Session
+from fel_explorer.app.simulating import Trained, simulator_of
 from fel_explorer.data import open_dataset, save_dataset
 from fel_explorer.errors import FelError
-from fel_explorer.methods import load_model
+from fel_explorer.methods import LatentSpaceSimulator, load_model
 from fel_explorer.training.progress import Progress
 
 KEPT = (
-    "results active levels edits state_names selection point route colour_by frame energy_unit temperature"
+    "results active levels edits state_names selection point route colour_by frame simulators energy_unit "
+    "temperature"
 ).split()
 ENDING = ".session"
 VERSION = 1
 ABOUT, ARRAYS, DATA, MODELS = "session.json", "arrays.npz", "data.zarr", "models"
+SIMULATORS = "simulators"
 
 
 def is_session(path) -> bool:
@@ -65,6 +68,7 @@ def save_session(session: Session, path, *, callback=None) -> Path:
             if callback is not None:
                 callback(Progress(i, len(session.results) + 1, message=f"saving {label}"))
             result.method.save(made / MODELS / f"{i}.fel")
+        _save_simulators(session, made / SIMULATORS)
         np.savez_compressed(made / ARRAYS, **arrays)
         (made / ABOUT).write_text(json.dumps(about, indent=1))
         same = _has_dataset(path, about)
@@ -72,6 +76,28 @@ def save_session(session: Session, path, *, callback=None) -> Path:
             save_dataset(session.dataset, made / DATA)
         _replace(path, made, Path(temporary) / "old", keep_data=same)
     return path
+
+
+def _simulators(session) -> list[tuple[str, Trained]]:
+    """Simulators with the label of the result that is their encoder; reports are not saved."""
+    found = ((label, simulator_of(session, result.method)) for label, result in session.results.items())
+    return [(label, trained) for label, trained in found if trained is not None]
+
+
+def _save_simulators(session, folder) -> None:
+    folder.mkdir()
+    for i, (_, trained) in enumerate(_simulators(session)):
+        trained.simulator.save(folder / f"{i}.fel")
+
+
+def _load_simulators(session, entries, folder) -> list[Trained]:
+    """With the session's own models as encoders."""
+    loaded = []
+    for i, entry in enumerate(entries):
+        simulator = LatentSpaceSimulator.load(folder / f"{i}.fel")
+        simulator.encoder = session.results[entry["label"]].method
+        loaded.append(Trained(simulator, entry["partial"]))
+    return loaded
 
 
 def _has_dataset(path, about) -> bool:
@@ -121,6 +147,9 @@ def _described(session) -> dict:
                 "partial": result.partial,
             }
             for label, result in session.results.items()
+        ],
+        "simulators": [
+            {"label": label, "partial": trained.partial} for label, trained in _simulators(session)
         ],
         "active": session.active,
         "levels": session.levels,
@@ -175,6 +204,7 @@ def open_session(path, *, callback=None) -> Session:
         method = load_model(path / MODELS / f"{i}.fel")
         seconds = float("nan") if entry["seconds"] is None else entry["seconds"]
         session.add_result(Result.of(entry["label"], method, dataset, seconds, entry["partial"]), show=False)
+    session.simulators = _load_simulators(session, about.get("simulators", []), path / SIMULATORS)
     with np.load(path / ARRAYS) as arrays:
         _restore(session, about, arrays)
     return session

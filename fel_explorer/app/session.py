@@ -11,6 +11,8 @@ import numpy as np
 import param
 import xarray as xr
 
+from fel_explorer.app.atom_values import AtomValues
+from fel_explorer.app.pins import Pinned
 from fel_explorer.app.results import Result
 from fel_explorer.app.selection import Point, Route, Selection
 from fel_explorer.errors import FelError
@@ -56,11 +58,20 @@ class Session(param.Parameterized):
     drawing = param.Boolean(False, doc="Whether a click on the map sets an anchor of the path.")
     way = param.Parameter(None, doc="The path through the anchors, a `routes.Way`; None without one.")
     image = param.Integer(0, bounds=(0, None), doc="Current image of the path.")
+    simulators = param.List([], doc="`simulating.Trained`, one an encoder.")
+    simulation = param.Parameter(None, doc="What was simulated last, a `simulating.Simulation`, or None.")
+    step = param.Integer(0, bounds=(0, None), doc="Current frame of the simulation.")
     colour_by = param.String("free energy")
     energy_unit = param.Selector(default="kT", objects=list(UNITS), doc="Unit in which energies are shown.")
     temperature = param.Number(
         300.0, bounds=(0.0, None), inclusive_bounds=(False, True), doc="Of the simulation, K."
     )
+    looks = param.Dict({}, doc="How structures are to be drawn, see `panels.looks`; stays with new data.")
+    atom_values = param.ClassSelector(
+        class_=AtomValues, default=None, allow_None=True, doc="What colours the atoms of the structures."
+    )
+    pinned = param.ClassSelector(class_=Pinned, default=Pinned(), doc="Structures that were put aside.")
+    thumbnails = param.Dict({}, doc="{key of a pin: its picture as a data URL}, taken by the 3-D viewer.")
     state_names = param.Dict({}, doc="{(label, level, state): name} given by the user.")
     can_undo = param.Boolean(False)
     can_redo = param.Boolean(False)
@@ -106,7 +117,13 @@ class Session(param.Parameterized):
             drawing=False,
             way=None,
             image=0,
+            simulators=[],
+            simulation=None,
+            step=0,
             frame=0,
+            atom_values=None,
+            pinned=Pinned(),
+            thumbnails={},
             colour_by="free energy",
             state_names={},
             can_undo=False,

@@ -11,6 +11,7 @@ from torch import Tensor
 from fel_explorer.errors import FelError
 from fel_explorer.methods.base import Method, register
 from fel_explorer.methods.subsample import frame_weights, random_frames, take
+from fel_explorer.methods.timescales import SPECTRUM
 from fel_explorer.training.data import Scaling
 
 PAIRS = 2**18  # distances at once: what a processor's cache holds
@@ -35,6 +36,8 @@ class DiffusionMap(Method):
     ----------
     eigenvalues_
         (cv,) of the random walk, largest first, without the constant one.
+    spectrum_
+        (mode,) up to twelve eigenvalues, also beyond ``n_dims``: they tell how many modes are slow.
     epsilon_
         The kernel width used, in squared standard deviations of the features.
     """
@@ -88,9 +91,12 @@ class DiffusionMap(Method):
         weight = weight / weight.sum()
         squared = squared_distances(self._landmarks, self._landmarks)
         self.epsilon_ = self.epsilon or kernel_width(squared, weight)
+        n = min(max(SPECTRUM, self.n_dims), len(frames) - 2)
         values, functions, self._bias = diffusion_modes(
-            squared, weight, epsilon=self.epsilon_, alpha=self.alpha, n=self.n_dims
+            squared, weight, epsilon=self.epsilon_, alpha=self.alpha, n=n
         )
+        self.spectrum_ = values.numpy()
+        values, functions = values[: self.n_dims], functions[:, : self.n_dims]
         if values[-1] < SMALLEST:
             raise FelError(
                 f"n_dims={self.n_dims}, and eigenvalue {self.n_dims} is {values[-1]:.1g}.",
@@ -120,13 +126,15 @@ class DiffusionMap(Method):
             "bias": self._bias,
             "axes": self._axes,
             "eigenvalues": torch.from_numpy(self.eigenvalues_),
+            "spectrum": torch.from_numpy(self.spectrum_),
             "epsilon": torch.tensor(self.epsilon_, dtype=torch.float64),
         }
 
     def _set_arrays(self, arrays):
         self._scaling = Scaling(arrays["mean"], arrays["scale"], arrays["keep"])
         self._landmarks, self._bias, self._axes = (arrays[k] for k in ("landmarks", "bias", "axes"))
-        self.eigenvalues_, self.epsilon_ = arrays["eigenvalues"].numpy(), arrays["epsilon"].item()
+        self.eigenvalues_, self.spectrum_ = (arrays[name].numpy() for name in ("eigenvalues", "spectrum"))
+        self.epsilon_ = arrays["epsilon"].item()
 
 
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods.base import Method, register
 from fel_explorer.methods.checks import check_dims
-from fel_explorer.methods.timescales import implied_timescales
+from fel_explorer.methods.timescales import SPECTRUM, implied_timescales
 from fel_explorer.training.data import Scaling
 from fel_explorer.training.pairs import segments_of
 
@@ -29,6 +29,8 @@ class TICA(Method):
         (cv,) autocorrelation at the lag along each axis (singular values when not reversible).
     implied_timescales_
         (cv,) -tau / ln |eigenvalue| in the dataset's time unit, longest first.
+    spectrum_
+        (mode,) up to twelve eigenvalues, also beyond ``n_dims``: they tell how many modes are slow.
     """
 
     needs_lag = True
@@ -73,6 +75,7 @@ class TICA(Method):
                 remedy=f"Take n_dims={model.output_dimension} or more features.",
             )
         self.eigenvalues_ = np.array(model.singular_values[: self.n_dims])
+        self.spectrum_ = np.array(model.singular_values[: max(SPECTRUM, self.n_dims)])
         self.implied_timescales_ = implied_timescales([1.0, *self.eigenvalues_], self.lag_time)
         axes = model.singular_vectors_left[:, : self.n_dims]
         if self.scaling == "kinetic_map":
@@ -111,9 +114,10 @@ class TICA(Method):
             "mean": self._mean,
             "matrix": self._matrix,
             "eigenvalues": torch.from_numpy(self.eigenvalues_),
+            "spectrum": torch.from_numpy(self.spectrum_),
         }
 
     def _set_arrays(self, arrays):
         self._mean, self._matrix = arrays["mean"], arrays["matrix"]
-        self.eigenvalues_ = arrays["eigenvalues"].numpy()
+        self.eigenvalues_, self.spectrum_ = (arrays[name].numpy() for name in ("eigenvalues", "spectrum"))
         self.implied_timescales_ = implied_timescales([1.0, *self.eigenvalues_], self.lag_time)

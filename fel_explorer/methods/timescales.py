@@ -8,6 +8,8 @@ import xarray as xr
 from fel_explorer.errors import FelError
 
 ERRORS = 2.0  # standard errors in an interval
+SPECTRUM = 12  # modes that methods tell of where more than are kept cost nothing
+STEPS = "steps"  # time of a random walk that knows no other
 
 
 def implied_timescales(eigenvalues, lag_time: float) -> np.ndarray:
@@ -30,20 +32,15 @@ def mode_spectrum(method) -> xr.Dataset:
     -------
     Dataset over ``process``, from 1, slowest first: ``timescale`` in the data's time unit, ``lower`` and
     ``upper``, two standard errors of the rate away where the method tells them (`Eigenfunctions`), else NaN;
-    attrs ``time_unit``.
+    attrs ``time_unit``.  Modes that the method knows of beyond its dimensions are among them.  Of a
+    `DiffusionMap`, which is blind to time, the unit is the step of its random walk.
 
     Raises
     ------
     FelError
         If the method has no time scales or is not fitted.
     """
-    times = getattr(method, "implied_timescales_", None)
-    if times is None:
-        raise FelError(
-            f"This {type(method).__name__} has no time scales.",
-            "Fitted TICA, SRV, VAMPNet and Eigenfunctions have.",
-        )
-    times = np.asarray(times, float)
+    times, unit = _times(method)
     errors = ERRORS * np.asarray(getattr(method, "eigenvalue_errors_", np.full(len(times), np.nan)), float)
     with np.errstate(divide="ignore"):
         rates = 1.0 / times
@@ -53,8 +50,25 @@ def mode_spectrum(method) -> xr.Dataset:
     return xr.Dataset(
         {name: ("process", values) for name, values in columns.items()},
         coords={"process": np.arange(1, len(times) + 1)},
-        attrs={"time_unit": method.time_unit_},
+        attrs={"time_unit": unit},
     )
+
+
+def _times(method):
+    """Time scales (process,) and their unit."""
+    times = getattr(method, "implied_timescales_", None)
+    values = getattr(method, "spectrum_", None)
+    if times is None and values is None:
+        raise FelError(
+            f"This {type(method).__name__} has no time scales.",
+            "Fitted TICA, SRV, VAMPNet, Eigenfunctions and DiffusionMap have.",
+        )
+    if values is None:
+        return np.asarray(times, float), method.time_unit_
+    values = np.clip(values, 0.0, None)
+    if times is None:
+        return implied_timescales([1.0, *values], 1.0), STEPS
+    return implied_timescales([1.0, *values], method.lag_time), method.time_unit_
 
 
 def late_rates(method, share: float = 0.2) -> xr.Dataset:

@@ -25,6 +25,8 @@ DARK = (
 ).split()
 
 FREE_ENERGY = Viridis256
+DIVERGING = ("#0072b2", "#c3c7cc", "#d55e00")  # below 0, 0, above
+DIVERGING_DARK = ("#4ea3e0", "#5f6368", "#f0743a")
 CYCLIC = colorcet.CET_C2  # perceptually uniform, its two ends meet
 
 
@@ -94,6 +96,22 @@ def sequential_scale(label: str, values, *, dark: bool = False, limits=None) -> 
     if limits[0] == limits[1]:
         limits = (limits[0] - 0.5, limits[1] + 0.5)
     return Scale(label, "sequential", limits, tuple(sequential(dark=dark)))
+
+
+def diverging_scale(label: str, values, *, dark: bool = False) -> Scale:
+    """From the lowest to the highest value, 0 grey: each sign has all shades of its own colour.
+
+    The rarest thousandth on either side counts as the end.
+    """
+    finite = values[np.isfinite(values)]
+    low, high = np.quantile(finite, [0.001, 0.999]) if len(finite) else (0.0, 0.0)
+    low, high = min(float(low), -1e-9), max(float(high), 1e-9)
+    place = np.linspace(low, high, 256)
+    ends = DIVERGING_DARK if dark else DIVERGING
+    channels = [[int(colour[i : i + 2], 16) for colour in ends] for i in (1, 3, 5)]
+    mixed = np.stack([np.interp(place, [low, 0.0, high], channel) for channel in channels], axis=1)
+    palette = tuple("#" + "".join(f"{round(c):02x}" for c in row) for row in mixed)
+    return Scale(label, "sequential", (low, high), palette)
 
 
 def cyclic_scale(label: str) -> Scale:

@@ -6,6 +6,7 @@ layers by their place.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 
 import holoviews as hv
@@ -24,6 +25,8 @@ from fel_explorer.plots.registry import register
 from fel_explorer.plots.style import FRAME, axis_limits
 
 PATH = "#d6006c"  # on no map's scale
+WALK = "#ff7a1a"  # likewise
+FADED = (0.25, 0.55, 1.0)  # opacity of the trail, oldest part first
 TOOLS = ["pan", "wheel_zoom", "box_zoom", "lasso_select", "box_select", "reset", "hover"]
 
 
@@ -65,6 +68,8 @@ class Landscape:
         Places (image, 2) along a path in pieces that don't cross the ends of a period, and of its anchors.
     image
         Place of the current image of the path.
+    trail, walker
+        Last steps (segment, 2, 2) of a simulation, oldest first, and where it is.
     """
 
     xy: np.ndarray
@@ -86,6 +91,8 @@ class Landscape:
     path: tuple = ()
     anchors: tuple = ()
     image: tuple[float, float] | None = None
+    trail: tuple | np.ndarray = ()
+    walker: tuple[float, float] | None = None
 
 
 NO_LANDSCAPE = Landscape(
@@ -128,6 +135,8 @@ def _example(draw, rng, **theme):
         names={"right": (1.0, 0.0)},
         clicked=(0.0, 0.0),
         current=(0.5, 0.5),
+        trail=np.array([[[-1.0, 0.5], [-0.5, 1.0]], [[-0.5, 1.0], [0.2, 0.8]]]),
+        walker=(0.2, 0.8),
     )
     return draw(landscape, **theme)
 
@@ -187,7 +196,7 @@ def frame_layers(landscape, x_range=None, y_range=None, shape=(300, 240), *, dar
 
 
 def mark_layers(landscape, *, dark=False) -> list:
-    """What lies above the frames: path, clicked point, current frame and image, names of states."""
+    """What lies above the frames: path, trail, clicked point, current frame and image, names of states."""
     return [*_ways(landscape, dark), _marks(landscape, dark), _names(landscape, dark)]
 
 
@@ -304,22 +313,31 @@ def _profiles(landscape):
 
 
 def _ways(landscape, dark):
-    """The path, with a rim that parts it from any colour below.
-
-    Curves with gaps: paths of several pieces take HoloViews a third of the time of a whole redraw.
-    """
-    gap = np.full((1, 2), np.nan)
-    vertices = np.concatenate([gap, *(part for piece in landscape.path for part in (piece, gap))])
+    """The path, with a rim that parts it from any colour below, and the trail, which fades with age."""
+    thirds = np.array_split(np.asarray(landscape.trail), len(FADED)) if len(landscape.trail) else [()] * 3
     return [
-        hv.Curve((vertices[:, 0], vertices[:, 1]), "x", "y").opts(
-            color=colour, line_width=width, apply_ranges=False, show_legend=False
-        )
-        for colour, width in (("#000000" if dark else "#ffffff", 6.0), (PATH, 3.5))
+        _curve(_joined(landscape.path), "#000000" if dark else "#ffffff", 6.0, 1.0),
+        _curve(_joined(landscape.path), PATH, 3.5, 1.0),
+        *(_curve(_joined(part), WALK, 3.0, alpha) for part, alpha in zip(thirds, FADED, strict=True)),
     ]
 
 
+def _joined(pieces) -> bytes:
+    """The pieces (vertex, 2) one after another, with NaN between them."""
+    gap = np.full((1, 2), np.nan)
+    return np.concatenate([gap, *(part for piece in pieces for part in (piece, gap))]).tobytes()
+
+
+@functools.lru_cache(maxsize=32)  # the same element for the same line is not drawn again
+def _curve(vertices: bytes, colour, width, alpha):
+    x, y = np.frombuffer(vertices).reshape(-1, 2).T
+    return hv.Curve((x, y), "x", "y").opts(
+        color=colour, line_width=width, alpha=alpha, apply_ranges=False, show_legend=False
+    )
+
+
 def _marks(landscape, dark):
-    """A ring where was clicked, a dot at the current frame, dots of the path's colour at its anchors."""
+    """A ring where was clicked, dots at the current frame, the path's anchors and where a simulation is."""
     ink, paper = ("#ffffff", "#000000") if dark else ("#000000", "#ffffff")
     marks = []
     if landscape.current is not None:
@@ -327,6 +345,8 @@ def _marks(landscape, dark):
     marks += [(*anchor, 11, PATH, paper, 2.0) for anchor in landscape.anchors]
     if landscape.image is not None:
         marks.append((*landscape.image, 16, paper, PATH, 4.0))
+    if landscape.walker is not None:
+        marks.append((*landscape.walker, 15, WALK, paper, 2.5))
     if landscape.clicked is not None:
         marks.append((*landscape.clicked, 19, "#00000000", ink, 3.0))
     return hv.Points(marks, ["x", "y"], ["size", "fill", "line", "width"]).opts(

@@ -21,7 +21,9 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
-def plot_modes(spectrum: xr.Dataset, *, show="timescale", lag_time=None, time_unit="ps", dark=False):
+def plot_modes(
+    spectrum: xr.Dataset, *, show="timescale", lag_time=None, time_unit="ps", chosen=None, dark=False
+):
     """A stick for each mode, slowest first, with its error; the band is the largest gap.
 
     Parameters
@@ -33,6 +35,8 @@ def plot_modes(spectrum: xr.Dataset, *, show="timescale", lag_time=None, time_un
         "timescale", or "rate", the inverse.
     lag_time
         What is faster is not resolved and drawn in grey.
+    chosen
+        A mode to point out, from 1.
     """
     rates = show == "rate"
     order = [spectrum[name].values.astype(float) for name in ("timescale", "lower", "upper")]
@@ -44,7 +48,7 @@ def plot_modes(spectrum: xr.Dataset, *, show="timescale", lag_time=None, time_un
     fast = (
         np.zeros(len(value), bool) if not lag_time else (value > 1 / lag_time if rates else value < lag_time)
     )
-    bottom, top = float(low.min(initial=1.0)) / 3, float(high.max(initial=1.0)) * 6
+    bottom, top = float(low.min(initial=1.0)) / 3, float(high.max(initial=1.0)) * 8
     colour, ink, faint = state_colours([0], dark=dark)[0], drawing.ink(dark), drawing.faint(dark)
     name, unit = ("rate", _per(time_unit)) if rates else ("time scale", time_unit)
     limits = (0.3, len(value) + 0.7), (bottom, top)
@@ -57,23 +61,37 @@ def plot_modes(spectrum: xr.Dataset, *, show="timescale", lag_time=None, time_un
         tip = f"mode {place}: {_text(v, unit, rates)}, {_text(a, unit, rates)} to {_text(b, unit, rates)}"
         page.lines.append(sheet.line([place, place], [bottom, v], own, 5.0, tip))
         page.lines.append(sheet.line([place, place], [a, b], ink, 2.0))
+        if place == chosen:
+            page.dots.append(sheet.dot(place, v, "#00000000", 22, ink))
         page.dots.append(sheet.dot(place, v, own, 11, tip=tip))
-        page.words.append(sheet.word(place, b * (top / bottom) ** 0.05, _text(v, unit, rates), ink))
+        page.words.append(sheet.word(place, b * (top / bottom) ** 0.1, _text(v, unit, rates), ink))
     _mark_gap(page, value, (bottom, top), dark)
     return page.overlay()
 
 
-def _mark_gap(page, values, limits, dark):
-    """A band over the largest gap, and in words how large it is and how many modes are slow."""
+def largest_gap(values) -> tuple[int, float] | None:
+    """Number of modes before the largest gap in ``values`` (mode,) and its factor; None where it is small.
+
+    ``values`` are time scales or rates, slowest first.
+    """
+    values = np.asarray(values, float)
     ratios = np.maximum(values[:-1] / values[1:], values[1:] / values[:-1])
     if not len(ratios) or ratios.max() < WORTH_NAMING:
+        return None
+    return int(ratios.argmax()) + 1, float(ratios.max())
+
+
+def _mark_gap(page, values, limits, dark):
+    """A band over the largest gap, and in words how large it is and how many modes are slow."""
+    gap = largest_gap(values)
+    if gap is None:
         return
-    slow, (bottom, top) = int(ratios.argmax()) + 1, limits
+    (slow, ratio), (bottom, top) = gap, limits
     low, high = sorted(values[slow - 1 : slow + 1])
     edges = np.array(page.limits[0])
     page.areas.append(drawing.band(edges, np.full(2, low), np.full(2, high), drawing.faint(dark), 0.2))
     modes = "1 slow mode" if slow == 1 else f"{slow} slow modes"
-    text = f"largest gap: {ratios.max():.2g} times, {modes} "
+    text = f"largest gap: {ratio:.2g} times, {modes} "
     place = edges[1], top * (bottom / top) ** 0.04
     page.words.append(sheet.word(*place, text, drawing.ink(dark), align="right", size="12pt", style="bold"))
 

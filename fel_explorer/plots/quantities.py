@@ -28,6 +28,16 @@ def interval_text(low: float, high: float, unit: str = "ps") -> str:
     return f"{_digits(low * factor)} to {_digits(high * factor)}{_suffix(suited)}"
 
 
+def seconds_text(seconds: float) -> str:
+    """'8 s', '3 min', '1 h 20 min'; '' for nan."""
+    if not math.isfinite(seconds):
+        return ""
+    if seconds < 90:
+        return f"{max(seconds, 0):.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
 def axis_label(name: str, unit: str) -> str:
     """ "time (ps)"."""
     return name if unit in ("", "1") else f"{name} ({unit})"

@@ -22,7 +22,7 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
-def plot_sensitivity(table: xr.Dataset, *, of: int = 0, n_bars: int = MAX_BARS, dark=False):
+def plot_sensitivity(table: xr.Dataset, *, of: int = 0, name: str = "", n_bars: int = MAX_BARS, dark=False):
     """The features that move one variable the most, the largest on top, with their shares in per cent.
 
     Parameters
@@ -31,6 +31,8 @@ def plot_sensitivity(table: xr.Dataset, *, of: int = 0, n_bars: int = MAX_BARS, 
         From `methods.sensitivity`: ``share`` (cv or state, group).
     of
         Which variable (or state), from 0.
+    name
+        Of the variable, in plain words; default its number.
     n_bars
         Bars at most; what the others add up to is told below.
     """
@@ -45,13 +47,13 @@ def plot_sensitivity(table: xr.Dataset, *, of: int = 0, n_bars: int = MAX_BARS, 
     heights = range(len(shown), 0, -1)
     names = table["group"].values[shown]
     ticks = {1: [(float(h), str(name)) for h, name in zip(heights, names, strict=True)]}
-    what = f"{'membership in state' if dim == 'state' else 'variable'} {of + 1}"
+    what = name or f"{'membership in state' if dim == 'state' else 'variable'} {of + 1}"
     page = sheet.Sheet(limits, (f"share of what moves {what} (%)", ""), ticks=ticks)
-    for height, value, name in zip(heights, share[shown], names, strict=True):
+    for height, value, feature in zip(heights, share[shown], names, strict=True):
         y = [height - THICKNESS, height - THICKNESS, height + THICKNESS, height + THICKNESS]
         page.areas.append(drawing.area([0.0, value, value, 0.0], y, colour, 0.8))
         page.lines.append(
-            sheet.line([0.0, value], [height, height], "#00000000", 14.0, f"{name}: {value:.1f} %")
+            sheet.line([0.0, value], [height, height], "#00000000", 14.0, f"{feature}: {value:.1f} %")
         )
         page.words.append(sheet.word(value + 0.015 * top, height, f"{value:.2g} %", ink, align="left"))
     if len(rest):

@@ -7,7 +7,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "comparison": ["ComparisonCancelled", "compare", "distributions"],
         "export": ["export_frames"],
-        "feature_atoms": ["atom_values", "feature_atoms"],
+        "feature_atoms": ["atom_values", "feature_atoms", "largest_on_atoms"],
+        "measurement": ["MeasurementCancelled", "measure", "measurement_name"],
         "notebook": ["to_nglview"],
         "paths": ["Path", "Space", "barriers", "find_path", "path"],
         "pdb": ["pdb_text", "read_pdb"],

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
 
+from fel_explorer.data.feature_names import feature_groups
 from fel_explorer.errors import FelError
 from fel_explorer.structures.pdb import read_pdb
 
@@ -75,3 +77,39 @@ def atom_values(values: xr.DataArray, attrs: dict) -> xr.DataArray:
         result[..., indices] += each[..., column, None] / len(indices)
     coords = {name: values[name] for name in dims if name in values.coords}
     return xr.DataArray(result, dims=(*dims, "atom"), coords=coords)
+
+
+def largest_on_atoms(values: Mapping[str, float], dataset: xr.Dataset) -> np.ndarray:
+    """The largest value of all quantities that an atom takes part in, (atom,); NaN where it is in none.
+
+    Parameters
+    ----------
+    values
+        {quantity: value}, such as effect sizes: features by their names, torsions that are held by their
+        cosine and sine by the torsion's, and columns that say their atoms, as those of
+        `structures.measure` do.
+    dataset
+        A dataset with a topology and featurizers in its attrs.
+
+    Raises
+    ------
+    FelError
+        If the dataset does not say what its features are.
+    """
+    features, atoms_of = list(map(str, dataset["feature"].values)), feature_atoms(dataset.attrs)
+    parts = [
+        (name, atoms_of[place])
+        for group, places in feature_groups(features).items()
+        for place in places
+        for name in (group, features[place])
+    ]
+    parts += [
+        (str(name), np.array(json.loads(column.attrs["atoms"])))
+        for name, column in dataset.data_vars.items()
+        if "atoms" in column.attrs
+    ]
+    result = np.full(read_pdb(dataset.attrs["topology"]).topology.n_atoms, np.nan)
+    for name, atoms in parts:
+        if name in values:
+            result[atoms] = np.fmax(result[atoms], values[name])
+    return result

@@ -5,9 +5,9 @@ import pytest
 import xarray as xr
 
 from fel_explorer.app.panels import StructurePanel
-from fel_explorer.app.panels.structure import readable_step
 from fel_explorer.app.session import Point, Result, Session
 from fel_explorer.app.viewer import Layer, StructureViewer
+from fel_explorer.app.viewer.reels import readable_step
 from fel_explorer.app.viewer.scenes import Scenes, readable_time
 from fel_explorer.data import featurize, load_trajectories
 from fel_explorer.methods import PCA

@@ -9,6 +9,7 @@ import param
 from panel.viewable import Viewer
 
 from fel_explorer.app import comparing
+from fel_explorer.app.atom_values import AtomValues
 from fel_explorer.app.board import Board
 from fel_explorer.app.panels.figure_export import FigureExport
 from fel_explorer.app.panels.sortable_table import SortableTable
@@ -16,11 +17,17 @@ from fel_explorer.app.session import Session
 from fel_explorer.data.frame_values import label
 from fel_explorer.plots.comparison import plot_distributions
 from fel_explorer.structures.comparison import distributions
+from fel_explorer.structures.feature_atoms import largest_on_atoms
 
 EFFECT = (
     "Effect size: 1 - overlap of the two distributions. 0: the same. 1: one frame tells which set it "
     "is from. With its 95 % interval."
 )
+ON_STRUCTURE = (
+    "Colours each atom of the structures by the largest effect size of the distances, contacts and torsions "
+    "that it takes part in."
+)
+SOURCE = "comparison"  # whose values of atoms these are
 COLUMNS = [
     {"key": "quantity", "title": "Quantity", "number": False, "about": "Sort by name"},
     {"key": "effect", "title": "Differs by", "number": True, "about": EFFECT},
@@ -52,6 +59,7 @@ class ComparisonPanel(Viewer):
         self._watchers = [
             (session, session.param.watch(self._on_data, ["dataset"])),
             (session, session.param.watch(self._on_change, ["shown", "selection", "state_names"])),
+            (session, session.param.watch(self._on_values, ["atom_values"])),
             (board, board.param.watch(self._on_job, "version")),
         ]
 
@@ -79,18 +87,23 @@ class ComparisonPanel(Viewer):
             label="Keep", icon="bookmark_add", size="small", variant="text", margin=(8, 2),
             description="Put the selection aside, to compare it with another one.", on_click=self._on_keep,
         )  # fmt: skip
+        self.on_structure = pmui.Switch(
+            label="On the structure", size="small", description=ON_STRUCTURE, margin=(14, 4, 0, 8)
+        )
         self.hint = pmui.Typography("", variant="body2", margin=(4, 12), sizing_mode="stretch_width")
         self.table = SortableTable(
             columns=COLUMNS, row_about="Show its distributions", sizing_mode="stretch_both", margin=(0, 8)
         )
         self.export = FigureExport(self.figure, self._frame, lambda: "comparison")
         self.layout = pmui.Column(
-            pmui.Row(self.first, self.second, self._keep, margin=0), self.hint, self.table,
+            pmui.Row(self.first, self.second, self._keep, margin=0),
+            pmui.Row(self.hint, self.on_structure, sizing_mode="stretch_width", margin=0), self.table,
             width=580, sizing_mode="stretch_height", margin=0,
         )  # fmt: skip
         self.first.param.watch(self._on_choice, "value")
         self.second.param.watch(self._on_choice, "value")
         self.table.param.watch(self._on_row, "clicked")
+        self.on_structure.param.watch(self._colour_structure, "value")
 
     # ---- the user acts
 
@@ -134,6 +147,8 @@ class ComparisonPanel(Viewer):
         self.second.param.update(options=names, value=values[1])
         self._offering, self._chosen = False, keep
         self._keep.disabled = not self.session.selection.count
+        located = "featurizers" in self.session.dataset.attrs and self.session.trajectories is not None
+        self.on_structure.visible = located
 
     def _look(self):
         """Compare the chosen sets, unless that is what is shown."""
@@ -182,7 +197,23 @@ class ComparisonPanel(Viewer):
         self.table.param.update(rows=[self._row(i) for i in range(len(names))])
         self.export.disable(False)
         self.ready = True
+        self._colour_structure()
         self._mark()
+
+    def _colour_structure(self, *_):
+        """Put the effect sizes on the structure, or take them away."""
+        session, values = self.session, None
+        if self.on_structure.value and self.found is not None:
+            effects = self.found["effect"].to_series().to_dict()
+            title = f"Effect size: {self.first.value} and {self.second.value}"
+            values = AtomValues(largest_on_atoms(effects, session.dataset), title, (0.0, 1.0), SOURCE)
+        if values is not None or (session.atom_values is not None and session.atom_values.source == SOURCE):
+            session.atom_values = values
+
+    def _on_values(self, event):
+        """Someone else colours the structure, or nobody does any more."""
+        if event.new is None or event.new.source != SOURCE:
+            self.on_structure.value = False
 
     def _row(self, i):
         row = self.found.isel(quantity=i)

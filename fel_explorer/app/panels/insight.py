@@ -15,7 +15,9 @@ from fel_explorer.app.board import Board
 from fel_explorer.app.panels.comparison import ComparisonPanel
 from fel_explorer.app.panels.evidence import EvidencePanel
 from fel_explorer.app.panels.kinetics import KineticsPanel
+from fel_explorer.app.panels.modes import ModesPanel
 from fel_explorer.app.panels.path import PathPanel
+from fel_explorer.app.panels.simulate import SimulatePanel
 from fel_explorer.app.panels.states import StatesPanel
 from fel_explorer.app.panels.timeline import TimelinePanel
 from fel_explorer.app.session import Session
@@ -33,7 +35,10 @@ VIEWS = {
     "Timeline": "timeline",
     "Compare": "comparison",
     "Path": "path",
+    "Simulate": "simulate",
+    "Modes": "modes",
 }
+LASTING = ("comparison", "path", "simulate", "modes")  # views that need no states to stay open
 HINT = "Train a method with states, such as IDM, to see how long they live."
 
 
@@ -54,6 +59,8 @@ class InsightPanel(Viewer):
             "timeline": TimelinePanel(session),
             "comparison": ComparisonPanel(session, board),
             "path": PathPanel(session),
+            "simulate": SimulatePanel(session, board),
+            "modes": ModesPanel(session, board),
         }
         self._folded = False  # by the user: then new states don't open it
         self._figure_shown: tuple | None = None  # view, its version, and theme
@@ -110,7 +117,7 @@ class InsightPanel(Viewer):
         # shown and hidden, because a live page does not take another height
         self._body = pmui.Row(self._plot, sizing_mode="stretch_width", height=BODY, margin=0)
         self.layout = pmui.Column(self._header, self._body, sizing_mode="stretch_width", margin=0)
-        for name in ("evidence", "kinetics", "timeline", "comparison", "path"):
+        for name in ("evidence", "kinetics", "timeline", "comparison", "path", "simulate", "modes"):
             self.panels[name].param.watch(self._on_figure, "version")
 
     def _has_states(self):
@@ -132,7 +139,7 @@ class InsightPanel(Viewer):
         for name, button in self.buttons.items():
             button.visible = name in offered.values()
         self._hint.visible = not has_states
-        keeps_open = self.open and bool(offered) and self.view in ("comparison", "path")
+        keeps_open = self.open and bool(offered) and self.view in LASTING
         self.open = (has_states or keeps_open) and not self._folded
         self._show()
 

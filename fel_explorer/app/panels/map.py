@@ -35,6 +35,7 @@ hv.Store.set_current_backend("bokeh")  # hv.extension would load a front end fro
 
 Redraw = hv.streams.Stream.define("Redraw", version=0)
 PRINTED = (900, 600)  # pixels of a figure for print
+MARKS = ["point", "frame", "route", "way", "image", "simulation", "step"]  # of the session, above the frames
 PIXEL = 2  # screen pixels along each side of a drawn pixel
 
 
@@ -74,7 +75,7 @@ class MapPanel(pn.viewable.Viewer):
             session.param.watch(self._set_view, ["energy_unit", "temperature"]),
             self.settings.param.watch(self._set_view, ["weighted", "smoothing"]),
             self.settings.param.watch(self._restyle, ["contours"]),
-            session.param.watch(self._on_marks, ["point", "frame", "route", "way", "image"]),
+            session.param.watch(self._on_marks, MARKS),
         ]
         self._on_content()
 

@@ -11,9 +11,9 @@ from panel.viewable import Viewer
 
 from fel_explorer.app import tasks
 from fel_explorer.app.board import Board
-from fel_explorer.app.header import seconds_text
 from fel_explorer.app.session import Result, Session
 from fel_explorer.methods import load_model
+from fel_explorer.plots.quantities import seconds_text
 
 
 class ModelList(Viewer):

@@ -11,9 +11,9 @@ import param
 from panel.viewable import Viewer
 
 from fel_explorer.app.board import Board
-from fel_explorer.app.header import seconds_text
 from fel_explorer.app.jobs import Job
 from fel_explorer.app.sparklines import losses_svg, points_svg
+from fel_explorer.plots.quantities import seconds_text
 
 REDRAW = 0.5  # seconds between two redraws of the plots
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import numpy as np
 import panel_material_ui as pmui
 import param
@@ -9,12 +11,21 @@ from panel.viewable import Viewer
 
 from fel_explorer.app import routes
 from fel_explorer.app.session import Session
+from fel_explorer.app.simulating import shown_simulation
 from fel_explorer.app.viewer import REPRESENTATIONS, Layer, StructureViewer
-from fel_explorer.app.viewer.scenes import Scene, Scenes, frame_name
+from fel_explorer.app.viewer.reels import FramesReel, PathReel, Reel, SimulationReel
+from fel_explorer.app.viewer.scenes import Scene, Scenes
 from fel_explorer.errors import FelError
 
-VIEWS = {"representatives": "Selection", "point": "Point", "path": "Path", "frames": "Play"}
-PLAYED = 400  # frames of one run-through by default
+VIEWS = {
+    "representatives": "Selection",
+    "point": "Point",
+    "path": "Path",
+    "simulation": "Simulation",
+    "frames": "Play",
+}
+REELS = {"path": PathReel, "simulation": SimulationReel, "frames": FramesReel}  # the views that are played
+MOVED_BY = {"path": "image", "simulation": "step"}  # what of the session says which place is shown
 CHOICES = {"medoids": "medoids", "nearest to the mean": "centroid", "random": "random"}
 NO_DATA = "Structures appear here. Open trajectory files or the sample data to start."
 NO_TRAJECTORIES = "These data are numbers without structures. Open their trajectory files to see molecules."
@@ -32,15 +43,16 @@ class StructurePanel(Viewer):
     def __init__(self, session: Session, **params):
         super().__init__(session=session, **params)
         self._scenes: Scenes | None = None
-        self._playlist = np.zeros(0, int)
-        self._window = (0, 0, 1)  # first, last and step of the playlist's part that the viewer holds
+        self._reel: Reel | None = None
+        self._held: range | None = None  # places of the reel that the viewer holds
         self._moving = False
-        self._checks, self._unable = None, ""
         self._make_widgets()
         self._watchers = [
             session.param.watch(self._on_data, ["trajectories", "dataset"]),
-            session.param.watch(self._on_change, ["selection", "point", "frame", "shown", "way"]),
-            session.param.watch(self._on_image, ["image"]),
+            session.param.watch(
+                self._on_change, ["selection", "point", "frame", "shown", "way", "simulation"]
+            ),
+            session.param.watch(self._on_place, ["image", "step"]),
         ]
         self._on_data()
 
@@ -139,17 +151,10 @@ class StructurePanel(Viewer):
             self._refresh()
 
     def _on_player(self, event):
-        if self.view == "path":
-            if not self._moving:
-                self.session.image = event.new
-            return
-        if not self._moving and len(self._playlist):
-            self._moving = True  # the session's answer must not move the player again
-            try:
-                self.session.frame = int(self._playlist[event.new])
-                self._show_frame()
-            finally:
-                self._moving = False
+        if not self._moving and self._reel is not None:
+            with self._moved():
+                self._reel.go(event.new)
+            self._show_place(event.new)
 
     # ---- what happens in the session
 
@@ -166,7 +171,9 @@ class StructurePanel(Viewer):
 
     def _on_change(self, *events):
         changed = {event.name for event in events}
-        if "way" in changed and self.session.way is not None:
+        if "simulation" in changed and shown_simulation(self.session) is not None:
+            self.view = "simulation"
+        elif "way" in changed and self.session.way is not None:
             self.view = "path"
         elif "point" in changed and self.session.point is not None:
             self.view = "point"
@@ -177,6 +184,11 @@ class StructurePanel(Viewer):
                 return
             self.view = "frames"
         self._refresh()
+
+    def _on_place(self, event):
+        """Another image of the path, or step of the simulation, is the current one."""
+        if self._reel is not None and not self._moving and event.name == MOVED_BY.get(self.view):
+            self._play()
 
     def _refresh(self):
         """Show the present view, or the next best one."""
@@ -192,6 +204,7 @@ class StructurePanel(Viewer):
             "representatives": session.selection.count > 0,
             "point": session.point is not None,
             "path": session.way is not None,
+            "simulation": shown_simulation(session) is not None,
         }
         if not possible.get(self.view, True):
             self.view = next((view for view, able in possible.items() if able), "frames")
@@ -199,25 +212,21 @@ class StructurePanel(Viewer):
         self._views.param.update(options=options, value=self.view)
         self._selecting.visible = self.view == "representatives"
         self._images.visible = self.view == "path"
-        self._player.visible = self.view in ("frames", "path")
+        self._player.visible = self.view in REELS
         try:
             self._show()
         except FelError as error:  # a file that vanished or broke: said where the structure would be
             self._say(Scene(warning=str(error)))
 
     def _show(self):
-        if self.view == "frames":
-            self._load_playlist()
-            self._show_frame()
+        if self.view in REELS:
+            self._play()
             return
-        if self.view == "path":
-            self._load_path()
-            return
+        self._reel = None
         if self.view == "point":
             scene = self._scenes.point(self.session)
         else:
             scene = self._scenes.representatives(self.session, self._count.value, self._choice.value)
-        self._window = (0, 0, 1)
         self._layers = scene.layers
         self.viewer.show(scene.layers)
         self._say(scene)
@@ -226,89 +235,41 @@ class StructurePanel(Viewer):
         self._text.object = scene.text
         self._warning.param.update(object=scene.warning, visible=bool(scene.warning))
 
-    # ---- playing a path
+    # ---- playing
 
-    def _load_path(self):
-        """Show the images of the path; what can't be decoded is shown as observed."""
-        images, self._unable = self._scenes.path(self.session, self._images.value)
-        self._checks, self._layers = images.checks, [images.layer]
-        self._window = (0, 0, 1)
-        last = self.session.way.n_images - 1
-        self.viewer.show(self._layers, frame=min(self.session.image, last))
-        self._moving = True
+    def _play(self):
+        """Take the reel of the view, keep what is loaded of the same one, and show its current place."""
+        made = self._made_reel()
+        if not made.same(self._reel):
+            self._reel, self._held = made, None
+        reel, at = self._reel, self._reel.at
+        with self._moved():
+            self._player.param.update(start=0, end=max(reel.count - 1, 1), step=reel.step, value=at)
+        self._show_place(at)
+
+    def _made_reel(self):
+        if self.view == "path":
+            return PathReel(self._scenes, self.session, self._images.value)
+        return REELS[self.view](self._scenes, self.session)
+
+    @contextmanager
+    def _moved(self):
+        """While the panel moves the player or the session, the other's answer must not move it again."""
+        before, self._moving = self._moving, True
         try:
-            self._player.param.update(start=0, end=last, step=1, value=min(self.session.image, last))
+            yield
         finally:
-            self._moving = False
-        self._on_image()
+            self._moving = before
 
-    def _on_image(self, *_):
-        """Another image of the path is the current one."""
-        way = self.session.way
-        if way is None or self._scenes is None or self.view != "path":
-            return
-        at = min(self.session.image, way.n_images - 1)
-        self._moving = True
-        try:
-            self._player.value = at
-        finally:
-            self._moving = False
-        self.viewer.frame = at
-        energy, frame = way.free_energy[at], int(way.path.frames[at])
-        name = frame_name(self.session, frame)
-        found = "nearest" if self._images.value == "decoded" and not self._unable else "showing"
-        text = (
-            f"Image {at + 1} of {way.n_images}, {energy:.1f} kT: {routes.verdict(self._checks, at)}; "
-            f"{found} {name}."
-        )
-        self._say(Scene(text=text, warning=self._unable))
-
-    # ---- playing frames
-
-    def _load_playlist(self):
-        """Frames of the selection in time order, or all where the current frame is not among them."""
-        session = self.session
-        selected = session.selection.frames
-        everything = not len(selected) or session.frame not in selected
-        playlist = np.arange(self._scenes.trajectories.n_frames) if everything else selected
-        at = int(np.searchsorted(playlist, min(session.frame, playlist[-1])))
-        if not np.array_equal(playlist, self._playlist):
-            self._playlist, self._window = playlist, (0, 0, 1)
-        self._moving = True
-        try:
-            step = readable_step(len(playlist) / PLAYED)
-            self._player.param.update(start=0, end=max(len(playlist) - 1, 1), step=step, value=at)
-        finally:
-            self._moving = False
-
-    def _show_frame(self):
-        at, step = self._player.value, self._player.step
-        first, last, held = self._window
-        if not (first <= at < last and held == step and (at - first) % step == 0):
-            window = self._scenes.window()
-            first = at - step * min(at // step, window // 4)  # some frames back too: players go both ways
-            places = np.arange(first, len(self._playlist), step)[:window]
-            self._window = (first, int(places[-1]) + 1, step)
-            self._layers = [self._scenes.layer(self._scenes.frames(self._playlist[places]))]
-            self.viewer.show(self._layers, frame=(at - first) // step)
+    def _show_place(self, at):
+        reel = self._reel
+        if self._held is None or at not in self._held:
+            played = range(at % reel.step, reel.count, reel.step)
+            first = at // reel.step - reel.window // 4  # some places back too: players go both ways
+            first = int(np.clip(first, 0, max(len(played) - reel.window, 0)))
+            self._held = played[first : first + reel.window]
+            self._layers = reel.layers(np.array(self._held))
+            self.viewer.show(self._layers, frame=self._held.index(at))
         else:
-            self.viewer.frame = (at - first) // step
-        among = "frames" if len(self._playlist) == self._scenes.trajectories.n_frames else "selected frames"
-        every = f", every {ordinal(step)} is played" if step > 1 else ""
-        name = frame_name(self.session, int(self._playlist[at])).capitalize()
-        self._say(Scene(text=f"{name}. {len(self._playlist):,} {among}{every}."))
-
-
-def readable_step(least: float) -> int:
-    """The smallest of 1, 2, 5, 10, 20, 50, ... that is at least ``least``."""
-    step, factors = 1, (2, 2.5, 2)
-    for i in range(100):
-        if step >= least:
-            break
-        step = round(step * factors[i % 3])
-    return step
-
-
-def ordinal(number: int) -> str:
-    """ "2nd", "5th", "10th"."""
-    return f"{number:,}" + ("nd" if number == 2 else "th")
+            self.viewer.frame = self._held.index(at)
+        self._say(reel.scene(at))

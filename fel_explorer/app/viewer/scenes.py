@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import mdtraj
 import numpy as np
 import xarray as xr
 
 from fel_explorer.app import routes
+from fel_explorer.app.pins import Pinned, aligned
 from fel_explorer.app.session import Point, Session
 from fel_explorer.app.viewer.component import Layer
 from fel_explorer.errors import FelError
@@ -25,11 +26,12 @@ MIN_CHAIN = 6  # residues of a ribbon
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """Layers, a line of text about them, and a warning ('' for none)."""
+    """Layers, a line of text about them, a warning ('' for none), and each layer's frame or nearest frame."""
 
     layers: list[Layer] = field(default_factory=list)
     text: str = ""
     warning: str = ""
+    frames: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +73,41 @@ class Scenes:
         reference = None if self.has_chain else self._shown(self.reference).xyz[0]
         return Layer(trajectory, label, note, reference=reference, **looks)
 
+    def located(self, layer: Layer) -> Layer:
+        """``layer`` with the places of its atoms in the topology of the trajectories."""
+        topology, whole = layer.trajectory.topology, self.trajectories.topology
+        if layer.atoms is not None or topology.n_atoms == whole.n_atoms:
+            return layer
+        if topology.n_atoms == self.n_atoms:
+            return replace(layer, atoms=self._atoms)
+        place = {_address(atom): atom.index for atom in whole.atoms}
+        return replace(layer, atoms=np.array([place.get(_address(atom), -1) for atom in topology.atoms]))
+
+    def pins(self, pinned: Pinned) -> list[Layer]:
+        """The pins as layers, laid upon the reference among them."""
+        laid = aligned(pinned, self.trajectories.topology)
+        return [self._pin(pin, laid[pin.key]) for pin in pinned.pins]
+
+    def pinned(self, pinned: Pinned) -> Scene:
+        """The pin that is shown big."""
+        pin = pinned[pinned.shown]
+        name = pin.name[0].upper() + pin.name[1:]
+        return Scene([layer for layer in self.pins(pinned) if layer.key == pin.key], f"{name}.")
+
+    def _pin(self, pin, xyz):
+        topology, reference = self.trajectories.topology, self.reference.xyz[0]
+        part = topology if len(pin.atoms) == topology.n_atoms else topology.subset(pin.atoms)
+        return Layer(
+            mdtraj.Trajectory(xyz[None], part), pin.name, colour=pin_colour(pin.key), key=pin.key,
+            atoms=pin.atoms, reference=None if self.has_chain else reference[pin.atoms],
+        )  # fmt: skip
+
     def window(self) -> int:
         """How many frames fit into one message."""
         return int(np.clip(WINDOW_BYTES // (12 * self.n_atoms), 1, WINDOW_FRAMES))
 
-    def representatives(self, session: Session, n: int, choose: str) -> Scene:
-        """``n`` frames that stand for the selection, overlaid."""
+    def representatives(self, session: Session, n: int, choose: str, opacity: float = BEHIND) -> Scene:
+        """``n`` frames that stand for the selection, overlaid; all but the first of an ``opacity``."""
         space = session.result.embedding if session.result is not None else None
         selected = session.selection.frames
         found = representatives(space, session.dataset, n=n, frames=selected, choose=choose)
@@ -84,14 +115,15 @@ class Scenes:
         for i, (frame, share) in enumerate(zip(found.frames, found.shares, strict=True)):
             label = frame_name(session, frame)
             label = f"{share:.0%}   {label}" if choose == "medoids" and len(found.frames) > 1 else label
-            looks = {"colour": LIGHT[i], "opacity": 1.0 if i == 0 else BEHIND}
+            looks = {"colour": LIGHT[i % len(LIGHT)], "opacity": 1.0 if i == 0 else opacity}
             layers.append(self.layer(self.frames([frame]), label, **looks))
         meaning = {
             "medoids": "each the most typical of its share of the selection",
             "centroid": "those nearest to the selection's mean",
             "random": "drawn at random",
         }
-        return Scene(layers, f"{len(layers)} of {len(selected):,} frames, {meaning[choose]}.")
+        text = f"{len(layers)} of {len(selected):,} frames, {meaning[choose]}."
+        return Scene(layers, text, frames=[int(frame) for frame in found.frames])
 
     def path(self, session: Session, shown: str) -> tuple[Images, str]:
         """The images of the session's path, and why they are not decoded where that was asked for."""
@@ -116,13 +148,14 @@ class Scenes:
         result = session.results.get(point.model)
         if result is None or not result.method.has_decoder:
             why = f"{point.model} has no decoder" if result is not None else "There is no model yet"
-            return Scene([observed], f"{why}, so this is the nearest observed frame.")
+            return Scene([observed], f"{why}, so this is the nearest observed frame.", frames=[point.frame])
         text = f"Distance to the data: {point.distance:.3g} in the map's units."
         try:
             features = result.method.inverse_transform(point.position[None])[0]
             made = reconstruct(features, session.dataset.attrs, nearest=whole.xyz[0])
         except FelError as error:
-            return Scene([observed], f"{text} No structure can be decoded: {error.given}", _warning(point))
+            text = f"{text} No structure can be decoded: {error.given}"
+            return Scene([observed], text, _warning(point), [point.frame])
         note = f"RMS error: {made.error_text}" if made.error_text else ""
         decoded = Layer(
             made.trajectory(whole.topology),
@@ -131,14 +164,27 @@ class Scenes:
             colour=DECODED,
             column=1,
             reference=whole.xyz[0][made.atoms],
+            atoms=made.atoms,
         )
-        return Scene([observed, decoded], f"{text} {made.note}".strip(), _warning(point))
+        text = f"{text} {made.note}".strip()
+        return Scene([observed, decoded], text, _warning(point), [point.frame, point.frame])
+
+
+def pin_colour(key: int) -> str:
+    """A pin's colour, which is another one than those of the first representatives."""
+    return LIGHT[(key + 3) % len(LIGHT)]
 
 
 def _warning(point: Point) -> str:
     if not point.off_manifold:
         return ""
     return "Off the data: no frame lies near this point, so what is decoded here is an extrapolation."
+
+
+def _address(atom) -> tuple:
+    """What an atom is called among all others."""
+    residue = atom.residue
+    return residue.chain.index, residue.resSeq, residue.name, atom.name
 
 
 def frame_name(session: Session, frame: int) -> str:

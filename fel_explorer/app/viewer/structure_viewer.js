@@ -1,81 +1,15 @@
 import {Stage} from "ngl"
-
-// Selections keep water out of cartoons and show ligands and caps beside them.
-const STYLES = {
-  "ball+stick": [["ball+stick", "all", {aspectRatio: 1.9, radiusScale: 0.85, multipleBond: "off"}]],
-  "licorice": [["licorice", "all", {radiusScale: 0.8, multipleBond: "off"}]],
-  "cartoon": [
-    ["cartoon", "protein or nucleic", {smoothSheet: true, quality: "high"}],
-    ["ball+stick", "not (protein or nucleic or water)", {aspectRatio: 1.9, multipleBond: "off"}],
-  ],
-  "spacefill": [["spacefill", "all", {}]],
-}
+import {CSS, ICONS, element, listenInsideShadow} from "./frame"
+import {dress} from "./looks"
+import {Measuring} from "./measuring"
+import {Overlay} from "./overlay"
+import {Thumbnails} from "./thumbnails"
 
 const MARGIN = 1.6  // Angstrom around the outermost nuclei
-
-const CSS = `
-.fel-view {position: relative; width: 100%; height: 100%; min-height: 160px; overflow: hidden;
-  border-radius: 6px; font: 13px/1.35 Roboto, "Helvetica Neue", Arial, sans-serif;
-  color: var(--panel-on-surface-color, var(--jp-ui-font-color1, #333)); transition: color 1ms}
-.fel-stage {position: absolute; inset: 0}
-.fel-columns {position: absolute; inset: 0 0 auto 0; display: flex; pointer-events: none}
-.fel-column {flex: 1 1 0; min-width: 0; padding: 8px 12px; box-sizing: border-box}
-.fel-columns.many .fel-column {text-align: center}
-.fel-columns.many .fel-column + .fel-column {border-left: 1px solid color-mix(in srgb, currentColor 15%, transparent)}
-.fel-label {white-space: nowrap; overflow: hidden; text-overflow: ellipsis}
-.fel-label:first-child {font-weight: 500}
-.fel-note {opacity: .72; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; font-size: 12px}
-.fel-swatch {display: inline-block; width: 10px; height: 10px; border-radius: 50%; margin-right: 6px}
-.fel-tools {position: absolute; right: 6px; bottom: 6px; display: flex; gap: 2px}
-.fel-tools button {all: unset; cursor: pointer; width: 28px; height: 28px; border-radius: 50%; display: grid;
-  place-items: center; opacity: .55}
-.fel-tools button:hover, .fel-tools button:focus-visible {opacity: 1;
-  background: color-mix(in srgb, currentColor 12%, transparent)}
-.fel-tools svg {width: 18px; height: 18px; fill: none; stroke: currentColor; stroke-width: 1.8;
-  stroke-linecap: round; stroke-linejoin: round}
-.fel-message {position: absolute; inset: 0; display: grid; place-items: center; padding: 24px;
-  text-align: center; opacity: .75}`
-
-const ICONS = {
-  reset: '<svg viewBox="0 0 24 24"><path d="M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5"/><circle cx="12" cy="12" r="2.5"/></svg>',
-  picture: '<svg viewBox="0 0 24 24"><path d="M4 8h3l2-3h6l2 3h3v11H4z"/><circle cx="12" cy="13" r="3.5"/></svg>',
-}
-
-function element(tag, className, parent) {
-  const node = document.createElement(tag)
-  node.className = className
-  parent.append(node)
-  return node
-}
 
 function floats(bytes) {
   if (bytes instanceof ArrayBuffer) return new Float32Array(bytes)
   return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength))
-}
-
-// NGL listens on the document and compares event.target with its canvas.  Inside a shadow root the document
-// sees the host as the target, so NGL would ignore the mouse: it gets the innermost target instead.
-// Returns a function that stops listening.
-function listenInsideShadow(observer) {
-  const handlers = {
-    mousewheel: "_onMousewheel", wheel: "_onMousewheel", MozMousePixelScroll: "_onMousewheel",
-    mousemove: "_onMousemove", mousedown: "_onMousedown", mouseup: "_onMouseup",
-    contextmenu: "_onContextmenu", touchstart: "_onTouchstart", touchend: "_onTouchend",
-    touchmove: "_onTouchmove",
-  }
-  const stops = Object.entries(handlers).map(([type, name]) => {
-    const relay = event => observer[name](new Proxy(event, {
-      get(original, key) {
-        if (key === "target") return original.composedPath()[0]
-        const value = original[key]
-        return typeof value === "function" ? value.bind(original) : value
-      },
-    }))
-    document.removeEventListener(type, observer[name])
-    document.addEventListener(type, relay, {passive: false})
-    return () => document.removeEventListener(type, relay)
-  })
-  return () => stops.forEach(stop => stop())
 }
 
 function mean(coordinates) {
@@ -98,6 +32,9 @@ class View {
       lightIntensity: 1.1, ambientIntensity: 0.35, sampleLevel: 1,
     })
     this.stopListening = listenInsideShadow(this.stage.mouseObserver)
+    this.overlay = new Overlay(this)
+    this.thumbnails = new Thumbnails(this)
+    this.readScale()
     this.columns = element("div", "fel-columns", root)
     this.addTools()
     this.followTheme()
@@ -115,7 +52,10 @@ class View {
       node.title = title
       node.setAttribute("aria-label", title)
       node.onclick = action
+      return node
     }
+    const about = "Measure: click two atoms for a distance, three for an angle, four for a torsion. Esc ends it."
+    this.measuring = new Measuring(this, button("measure", about))
     button("reset", "Show everything", () => this.fit(300))
     button("picture", "Save this picture (PNG, transparent background)", () => this.savePicture())
   }
@@ -133,7 +73,8 @@ class View {
     const probe = document.createElement("canvas").getContext("2d")
     probe.fillStyle = "#ffffff"
     probe.fillStyle = this.model.background || page.find(Boolean) || "#ffffff"
-    this.stage.setParameters({backgroundColor: probe.fillStyle})
+    this.ground = probe.fillStyle
+    this.stage.setParameters({backgroundColor: this.ground})
     if (!this.model.background) this.stage.viewer.renderer.domElement.style.backgroundColor = "transparent"
   }
 
@@ -152,9 +93,7 @@ class View {
     const same = scene.length === this.layers.length &&
       scene.every((layer, i) => layer.pdb === this.layers[i].pdb)
     if (!same) {
-      const components = await Promise.all(scene.map(layer => this.stage.loadFile(
-        new Blob([layer.pdb], {type: "text/plain"}),
-        {ext: "pdb", name: layer.label, inferBonds: "auto", defaultRepresentation: false})))
+      const components = await Promise.all(scene.map(layer => this.load(layer)))
       if (generation !== this.generation) {
         components.forEach(component => this.stage.removeComponent(component))
         return
@@ -162,7 +101,7 @@ class View {
       this.layers.forEach(layer => this.stage.removeComponent(layer.component))
       this.layers = components.map(component => ({component}))
     }
-    scene.forEach((layer, i) => Object.assign(this.layers[i], layer, {coordinates: floats(layer.coordinates)}))
+    this.readLayers(scene).forEach((layer, i) => Object.assign(this.layers[i], layer))
     this.showFrame()
     this.restyle()
     this.label()
@@ -171,6 +110,17 @@ class View {
     else this.placeColumns()
     this.fitted = view
     this.model.ready = this.model.ready + 1
+  }
+
+  load(layer) {
+    const pdb = new Blob([layer.pdb], {type: "text/plain"})
+    return this.stage.loadFile(pdb, {ext: "pdb", name: layer.label, inferBonds: "auto", defaultRepresentation: false})
+  }
+
+  // Layers with their bytes as numbers; `atoms` is empty where they are those of the data, in order.
+  readLayers(scene) {
+    return scene.map(layer => (
+      {...layer, coordinates: floats(layer.coordinates), atoms: layer.atoms ?? []}))
   }
 
   showFrame() {
@@ -183,19 +133,13 @@ class View {
   }
 
   restyle() {
-    for (const {component, colour, opacity} of this.layers) {
-      component.removeAllRepresentations()
-      for (const [type, selection, style] of STYLES[this.model.representation]) {
-        const params = {...style, opacity, depthWrite: true, sele: selection}
-        if (!this.model.hydrogens) params.sele = `(${selection}) and not hydrogen`
-        if (type === "cartoon" && !colour) params.colorScheme = "residueindex"
-        else {
-          params.colorScheme = type === "cartoon" ? "uniform" : "element"
-          if (colour) params.colorValue = colour
-        }
-        component.addRepresentation(type, params)
-      }
-    }
+    for (const layer of this.layers) dress(layer.component, layer, this.model, this.scale)
+    this.thumbnails.ask()
+  }
+
+  readScale() {
+    const given = this.model.atom_values
+    this.scale = given?.values ? {...given, values: floats(given.values)} : null
   }
 
   label() {
@@ -215,6 +159,7 @@ class View {
 
   // Columns are moved along the screen's x axis whatever the rotation, so each turns about its own centre.
   placeColumns() {
+    if (this.busy) return
     const inverse = this.stage.viewerControls.rotation.clone().invert()
     for (const {component, column} of this.layers) {
       const shift = ((this.nColumns - 1) / 2 - column) * this.spacing  // NGL looks along +z: x points left
@@ -224,14 +169,14 @@ class View {
   }
 
   // Half width and half height on screen, in Angstrom, that hold the atoms of all frames as now rotated.
-  halfSizes() {
+  halfSizes(layers, centre) {
     const rotation = this.stage.viewerControls.rotation
     const atom = this.stage.viewer.translationGroup.position.clone()
     const half = [0, 0]
-    for (const {coordinates} of this.layers) {
+    for (const {coordinates} of layers) {
       for (let i = 0; i < coordinates.length; i += 3) {
-        atom.set(coordinates[i] - this.centre[0], coordinates[i + 1] - this.centre[1],
-          coordinates[i + 2] - this.centre[2]).applyQuaternion(rotation)
+        atom.set(coordinates[i] - centre[0], coordinates[i + 1] - centre[1],
+          coordinates[i + 2] - centre[2]).applyQuaternion(rotation)
         half[0] = Math.max(half[0], Math.abs(atom.x))
         half[1] = Math.max(half[1], Math.abs(atom.y))
       }
@@ -243,20 +188,53 @@ class View {
   fit(duration) {
     const {clientWidth, clientHeight} = this.root
     if (!this.layers.length || !clientHeight) return
-    this.centre = mean(this.layers[0].coordinates)
-    const [halfWidth, halfHeight] = this.halfSizes()
+    const centre = this.centreOf(this.layers)
+    const [halfWidth, halfHeight] = this.halfSizes(this.layers, centre)
     const heading = 1 + (this.nColumns > 1 ? this.columns.offsetHeight / clientHeight : 0)
     const columnAspect = clientWidth / clientHeight / this.nColumns
     const height = 2 * Math.max(halfHeight * heading, halfWidth / columnAspect)
     this.spacing = this.nColumns > 1 ? height * columnAspect : 0
     this.placeColumns()
-    const {viewer, animationControls} = this.stage
-    const centre = viewer.translationGroup.position.clone().fromArray(this.centre)
-    animationControls.zoomMove(centre, -height / 2 / Math.tan(viewer.perspectiveCamera.fov * Math.PI / 360), duration)
+    this.stage.animationControls.zoomMove(this.vector(centre), this.distanceFor(height), duration)
+  }
+
+  centreOf(layers) {
+    return mean(layers[0].coordinates)
+  }
+
+  vector(position) {
+    return this.stage.viewer.translationGroup.position.clone().fromArray(position)
+  }
+
+  // Where the camera stands when the view is `height` Angstrom high.
+  distanceFor(height) {
+    return -height / 2 / Math.tan(this.stage.viewer.perspectiveCamera.fov * Math.PI / 360)
+  }
+
+  // Where on the canvas, in pixels of the page, a position in a component is.
+  onCanvas(component, position) {
+    const place = this.stage.viewerControls.getPositionOnCanvas(this.vector(position).add(component.position))
+    return [place.x, this.stage.viewer.height - place.y]
+  }
+
+  // With what is painted over the molecules.
+  async picture() {
+    this.busy = true
+    const image = await createImageBitmap(
+      await this.stage.makeImage({factor: 3, antialias: true, transparent: true}))
+    this.busy = false
+    const canvas = document.createElement("canvas")
+    Object.assign(canvas, {width: image.width, height: image.height})
+    const context = canvas.getContext("2d")
+    context.drawImage(image, 0, 0)
+    const scale = image.width / this.root.clientWidth
+    context.scale(scale, scale)
+    this.overlay.paintOn(context)
+    return new Promise(done => canvas.toBlob(done))
   }
 
   async savePicture() {
-    const blob = await this.stage.makeImage({factor: 3, antialias: true, transparent: true})
+    const blob = await this.picture()
     const link = document.createElement("a")
     link.href = URL.createObjectURL(blob)
     link.download = "structure.png"
@@ -266,6 +244,8 @@ class View {
 
   dispose() {
     this.generation++
+    this.thumbnails.generation++
+    this.measuring.stop()
     this.observer.disconnect()
     this.stopListening()
     this.stage.removeAllComponents()
@@ -288,7 +268,14 @@ export function render({model, el}) {
   const view = new View(model, root)
   model.on("scene", () => view.update())
   model.on("frame", () => view.showFrame())
-  model.on(["representation", "hydrogens"], () => view.restyle())
+  model.on(["representation", "hydrogens", "colouring"], () => view.restyle())
+  model.on("atom_values", () => {
+    view.readScale()
+    view.restyle()
+  })
+  model.on("measuring", () => view.measuring.follow())
+  model.on("measured", () => view.overlay.paint())
+  model.on("pins", () => view.thumbnails.ask())
   model.on("projection", () => view.stage.setParameters({cameraType: model.projection}))
   model.on("background", () => view.paintBackground())
   model.on("after_render", () => view.resize())

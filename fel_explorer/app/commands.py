@@ -109,6 +109,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("save", "Save the session", "ctrl+s", lambda e: e.sessions.ask_name(), _has_data),
     Command("report", "Write a report", "r", lambda e: e.sessions.make_report(), _has_model),
     Command("python", "Show the Python of this page", "y", lambda e: e.code.open(), _has_data, "code"),
+    Command("jobs", "Jobs: queue, logs and failures", "j", lambda e: e.job_list.open(), icon="list_alt"),
     Command("palette", "Command palette", "ctrl+k", lambda e: e.palette.open(), icon="search"),
     Command("theme", "Light or dark", "t", lambda e: e.toggle_theme(), icon="contrast"),
     Command("help", "Keyboard shortcuts and help", "?", lambda e: e.help.toggle(), icon="help_outline"),

@@ -27,6 +27,7 @@ from fel_explorer.app.panels import (
     SelectionPanel,
     StructurePanel,
 )
+from fel_explorer.app.panels.job_list import JobList
 from fel_explorer.app.session import Session
 from fel_explorer.errors import FelError
 
@@ -81,7 +82,8 @@ class Explorer(Viewer):
         self.selection = SelectionPanel(self.session)
         self.insight = InsightPanel(self.session, self.board)
         self.dendrogram = DendrogramPanel(self.session)
-        self.jobs = JobBar(self.board)
+        self.job_list = JobList(self.board)
+        self.jobs = JobBar(self.board, self.job_list.open)
         self.buttons = CommandButtons(self.session, self.run)
         self.help = Help()
         self.palette = Palette(self.session, self.run)
@@ -165,9 +167,10 @@ class Explorer(Viewer):
             sizing_mode="stretch_both",
         )
         left = pmui.Paper(self.map, elevation=1, sizing_mode="stretch_both", margin=4)
+        dialogs = self.help, self.palette, self.code, self.job_list
         insight = pmui.Paper(self.insight, elevation=1, sizing_mode="stretch_width", margin=4)
         return pmui.Column(
-            pmui.Row(left, right, self.help, self.palette, self.code, sizing_mode="stretch_both", margin=0),
+            pmui.Row(left, right, *dialogs, sizing_mode="stretch_both", margin=0),
             pmui.Row(self._tree(), insight, sizing_mode="stretch_width", margin=0),
             sizing_mode="stretch_both",
             margin=4,
@@ -270,7 +273,7 @@ class Explorer(Viewer):
         self.board.param.unwatch(self._watcher)
         for part in (self.jobs, self.buttons, self.data, self.features, self.model, self.board):
             part.close()
-        for part in (self.map, self.structure, self.selection, self.insight, self.dendrogram):
+        for part in (self.job_list, self.map, self.structure, self.selection, self.insight, self.dendrogram):
             part.close()
 
 

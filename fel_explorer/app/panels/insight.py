@@ -17,6 +17,7 @@ from fel_explorer.app.panels.evidence import EvidencePanel
 from fel_explorer.app.panels.kinetics import KineticsPanel
 from fel_explorer.app.panels.modes import ModesPanel
 from fel_explorer.app.panels.path import PathPanel
+from fel_explorer.app.panels.pins import PinsPanel
 from fel_explorer.app.panels.runs import RunsPanel
 from fel_explorer.app.panels.simulate import SimulatePanel
 from fel_explorer.app.panels.states import StatesPanel
@@ -39,8 +40,9 @@ VIEWS = {
     "Simulate": "simulate",
     "Modes": "modes",
     "Runs": "runs",
+    "Pinned": "pins",
 }
-LASTING = ("comparison", "path", "simulate", "modes", "runs")  # views that need no states
+LASTING = ("comparison", "path", "simulate", "modes", "runs", "pins")  # views that stay open without states
 HINT = "Train a method with states, such as IDM, to see how long they live."
 
 
@@ -64,6 +66,7 @@ class InsightPanel(Viewer):
             "simulate": SimulatePanel(session, board),
             "modes": ModesPanel(session, board),
             "runs": RunsPanel(session, board),
+            "pins": PinsPanel(session),
         }
         self._folded = False  # by the user: then new states don't open it
         self._figure_shown: tuple | None = None  # view, its version, and theme
@@ -72,6 +75,7 @@ class InsightPanel(Viewer):
             session.param.watch(self._on_result, ["shown", "dataset"]),
             session.param.watch(self._on_drawing, ["drawing"]),
             session.param.watch(self._on_sweep, ["sweep"]),
+            session.param.watch(self._on_pinned, ["pinned"]),
         ]
         self._on_result()
 
@@ -154,6 +158,12 @@ class InsightPanel(Viewer):
     def _on_sweep(self, event):
         if event.new is not None:
             self.view, self._folded, self.open = "runs", False, True
+
+    def _on_pinned(self, event):
+        if len(event.old) == 0 < len(event.new):  # later ones don't take the strip from what is looked at
+            self.view, self._folded, self.open = "pins", False, True
+        if (len(event.old) > 0) != (len(event.new) > 0):
+            self._on_result()
 
     def _on_fold(self, _event):
         self._folded = self.open

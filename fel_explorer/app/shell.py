@@ -28,7 +28,6 @@ from fel_explorer.app.panels import (
     StructurePanel,
 )
 from fel_explorer.app.panels.job_list import JobList
-from fel_explorer.app.panels.second_map import SecondMap
 from fel_explorer.app.session import Session
 from fel_explorer.errors import FelError
 
@@ -80,7 +79,6 @@ class Explorer(Viewer):
         self.model = ModelPanel(self.session, self.board)
         self.map = MapPanel(self.session, self.board)
         self.structure = StructurePanel(self.session, self.board)
-        self.second_map = SecondMap(self.session)
         self.selection = SelectionPanel(self.session)
         self.insight = InsightPanel(self.session, self.board)
         self.dendrogram = DendrogramPanel(self.session)
@@ -157,17 +155,13 @@ class Explorer(Viewer):
         ]
 
     def _centre(self):
-        is_open = pn.bind(bool, self.session.param.beside)
-        is_shut = pn.bind(lambda beside: not beside, self.session.param.beside)
         right = pmui.Column(
-            pmui.Paper(self.second_map, elevation=1, sizing_mode="stretch_both", margin=4, visible=is_open),
-            pmui.Paper(self.structure, elevation=1, sizing_mode="stretch_both", margin=4, visible=is_shut),
+            pmui.Paper(self.structure, elevation=1, sizing_mode="stretch_both", margin=4),
             pmui.Paper(
                 self.selection,
                 elevation=1,
                 sizing_mode="stretch_width",
                 margin=4,
-                visible=is_shut,
                 styles={"max-height": "262px", "overflow-y": "auto"},
             ),
             sizing_mode="stretch_both",
@@ -213,8 +207,15 @@ class Explorer(Viewer):
         self.dark = not self.dark
 
     def tell(self, error: Exception) -> None:
-        """Show an error, see `show_error`."""
-        show_error(error)
+        """Show an error: a `FelError` in its three parts, any other in short, with the log for the rest."""
+        if isinstance(error, FelError):
+            message = "\n".join(filter(None, (error.given, error.valid, error.remedy)))
+        else:
+            log.error("unexpected error", exc_info=error)
+            message = f"Something went wrong: {type(error).__name__}: {error}\n"
+            message += "The session goes on; the log says more."
+        if pn.state.notifications is not None:
+            pn.state.notifications.error(message, duration=12_000)
 
     def _on_key(self, shortcut):
         command = by_shortcut().get(shortcut)
@@ -228,7 +229,7 @@ class Explorer(Viewer):
 
     @param.depends("dark", watch=True)
     def _show_theme(self):
-        for panel in (self.model, *self._views()):
+        for panel in (self.map, self.structure, self.selection, self.model, self.insight, self.dendrogram):
             if "dark" in panel.param:
                 panel.dark = self.dark
         if self._page is not None:
@@ -265,9 +266,6 @@ class Explorer(Viewer):
     def _destroyed(self, _context):
         self.close()
 
-    def _views(self):
-        return self.map, self.second_map, self.structure, self.selection, self.insight, self.dendrogram
-
     def close(self) -> None:
         """Let go of everything that outlives the page: periodic callback, queue, watchers."""
         if self._ticking is not None:
@@ -275,20 +273,8 @@ class Explorer(Viewer):
         self.board.param.unwatch(self._watcher)
         for part in (self.jobs, self.buttons, self.data, self.features, self.model, self.board):
             part.close()
-        for part in (self.job_list, *self._views()):
+        for part in (self.job_list, self.map, self.structure, self.selection, self.insight, self.dendrogram):
             part.close()
-
-
-def show_error(error: Exception) -> None:
-    """A notification: a `FelError` in its three parts, any other in short, with the log for the rest."""
-    if isinstance(error, FelError):
-        message = "\n".join(filter(None, (error.given, error.valid, error.remedy)))
-    else:
-        log.error("unexpected error", exc_info=error)
-        message = f"Something went wrong: {type(error).__name__}: {error}\n"
-        message += "The session goes on; the log says more."
-    if pn.state.notifications is not None:
-        pn.state.notifications.error(message, duration=12_000)
 
 
 def unlink_busy(page: pmui.Page) -> None:

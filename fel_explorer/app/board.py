@@ -12,11 +12,14 @@ import uuid
 import param
 
 from fel_explorer.app.jobs import Event, Job, JobManager, manager
+from fel_explorer.app.recipes import Recipe
 from fel_explorer.app.saving import adopt
 from fel_explorer.app.session import Result, Session
 from fel_explorer.app.simulating import Simulation, Trained, simulator_of
 from fel_explorer.app.tasks import fingerprint, first_look, training
+from fel_explorer.errors import FelError
 
+TRAININGS = ("model", "simulator")  # kinds of jobs that may take hours
 ENDINGS = ("done", "failed", "cancelled")
 
 log = logging.getLogger("fel_explorer")
@@ -71,11 +74,21 @@ class Board(param.Parameterized):
             number += 1
         return f"{name} {number}"
 
-    def submit(self, label: str, function, kind: str, checkpoint_dir=None) -> Job:
-        """Run ``function`` as a job of this page and of its dataset."""
-        job = self.manager.submit(
-            label, function, kind=kind, key=self.key, owner=self.owner, checkpoint_dir=checkpoint_dir
-        )
+    def free_label(self, name: str) -> str:
+        """``name`` itself where nothing has it, else with a number behind it."""
+        taken, number, label = self.labels, 1, name
+        while label in taken:
+            number += 1
+            label = f"{name} ({number})"
+        return label
+
+    def submit(self, label: str, function, kind: str, **about) -> Job:
+        """Run ``function`` as a job of this page and of its dataset.
+
+        ``about``: ``checkpoint_dir``, ``quick``, ``show``, ``recipe`` of `Job`; all but trainings are quick.
+        """
+        about = {"quick": kind not in TRAININGS, **about}
+        job = self.manager.submit(label, function, kind=kind, key=self.key, owner=self.owner, **about)
         self.version += 1
         return job
 
@@ -88,6 +101,50 @@ class Board(param.Parameterized):
         self.version += 1
         return again
 
+    def again(self, job: Job) -> Job:
+        """Run an ended job once more: from its checkpoint where it has one."""
+        again = self.manager.resume(job) if job.resumable else self.manager.repeat(job)
+        self.version += 1
+        return again
+
+    # ---- trained models
+
+    def rename(self, label: str, new: str) -> None:
+        """Give a trained model another name, here and in its job, by which a reload finds it.
+
+        Raises
+        ------
+        FelError
+            If the name is empty or in use, or the model is being trained.
+        """
+        new = new.strip()
+        if new == label:
+            return
+        if not new or new in self.labels:
+            raise FelError(
+                f"The name '{new}' is in use." if new else "The name is empty.",
+                remedy="Type another one, such as 'IDM, long lag'.",
+            )
+        jobs = self._jobs_of(label)
+        self.session.rename_result(label, new)
+        for job in jobs:
+            job.label, job.result = new, self.session.results[new]
+        self.version += 1
+
+    def remove(self, label: str) -> None:
+        """Forget a trained model and its job; a `FelError` while it is being trained."""
+        for job in self._jobs_of(label):
+            self.manager.drop(job)
+        self.session.remove_result(label)
+        self.version += 1
+
+    def _jobs_of(self, label):
+        """Ended jobs of a model."""
+        jobs = [job for job in self.jobs if job.kind == "model" and job.label == label]
+        if any(job.active for job in jobs):
+            raise FelError(f"'{label}' is being trained.", remedy="Stop it first, or wait for its end.")
+        return jobs
+
     def tick(self) -> None:
         """Apply what the workers said since the last call."""
         if self._events is None:
@@ -95,7 +152,8 @@ class Board(param.Parameterized):
         mine = [event for event in self._events.drain() if self._concerns(event)]
         for event in mine:
             if event.kind in ENDINGS:
-                self._take(event.job, show=event.job.owner == self.owner)
+                mine_to_see = event.job.show and event.job.owner == self.owner
+                self._take(event.job, show=mine_to_see or not self.session.active)
                 self.ended = event.job
         if mine:
             self.version += 1
@@ -145,4 +203,5 @@ class Board(param.Parameterized):
             # a map to look at before anything is trained
             method = first_look(dataset)
             label = self.new_label(type(method).__name__)
-            self.submit(label, training(method, dataset, label, device="cpu"), kind="model")
+            task = training(method, dataset, label, device="cpu")
+            self.submit(label, task, kind="model", quick=True, recipe=Recipe.of(method))

@@ -11,6 +11,7 @@ from panel.viewable import Viewer
 
 from fel_explorer.app.board import Board
 from fel_explorer.app.commands import COMMANDS, Command
+from fel_explorer.app.queueing import time_left
 from fel_explorer.plots.quantities import seconds_text
 
 
@@ -22,13 +23,24 @@ def device_text() -> str:
 
 
 class JobBar(Viewer):
-    """What runs now: label, steps, time left, a bar and a cancel button; invisible when nothing runs."""
+    """What runs now: label, time left, a bar and a cancel button; invisible when nothing runs.
 
-    def __init__(self, board: Board, **params):
+    A click on the text calls ``on_open``.
+    """
+
+    def __init__(self, board: Board, on_open, **params):
         super().__init__(**params)
         self.board = board
-        self.text = pmui.Typography(
-            "", variant="body2", margin=(0, 8), align="center", sx={"whiteSpace": "nowrap"}
+        self.text = pmui.Button(
+            label="",
+            variant="text",
+            color="light",
+            size="small",
+            description="Show all jobs, the queue and the logs",
+            margin=(0, 8),
+            align="center",
+            on_click=lambda event: on_open(),
+            sx={"whiteSpace": "nowrap", "textTransform": "none", "fontSize": "14px"},
         )
         self.bar = pmui.LinearProgress(
             value=0,
@@ -77,9 +89,10 @@ class JobBar(Viewer):
         elif left := seconds_text(job.progress.eta):
             parts.append(f"{left} left")
         if waiting:
-            parts.append(f"{waiting} more")
+            in_all = seconds_text(time_left(self.board.jobs, self.board.manager.clock()))
+            parts.append(f"{waiting} more" + (f", about {in_all} in all" if in_all else ""))
         known = math.isfinite(job.fraction)
-        self.text.object = " · ".join(filter(None, parts))
+        self.text.label = " · ".join(filter(None, parts))
         self.bar.param.update(
             variant="determinate" if known else "indeterminate",
             value=round(100 * job.fraction) if known else 0,

@@ -11,142 +11,28 @@ import collections
 import functools
 import itertools
 import logging
-import queue
 import threading
 import time
 import traceback
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
+from fel_explorer.app.job import Event, Function, Job, Subscription
 from fel_explorer.errors import FelError
 from fel_explorer.training.progress import Progress
 
+__all__ = ["KEPT_JOBS", "Cancelled", "Event", "Job", "JobManager", "manager"]
+
 log = logging.getLogger("fel_explorer.jobs")
 
-ACTIVE = ("queued", "running")
-KEPT_LOSSES = 2_000  # points of a loss history; older ones are thinned by two when it is full
+ABOUT = ("kind", "key", "owner", "checkpoint_dir", "quick", "show", "recipe")  # what a repeated job keeps
 KEPT_JOBS = 50  # finished jobs that the process remembers
 
 
 class Cancelled(Exception):
     """Raised by a job's function that was asked to stop and has nothing to keep."""
-
-
-Report = Callable[..., None]
-Function = Callable[[Report, Callable[[], bool]], Any]
-
-
-@dataclass(frozen=True)
-class Event:
-    """One thing that happened to a job: "queued", "running", "progress", "done", "failed" or "cancelled"."""
-
-    job: Job
-    kind: str
-
-
-@dataclass(eq=False)
-class Job:
-    """One piece of work and all that is known of it.
-
-    Attributes
-    ----------
-    label
-        For people ("IDM 1").
-    kind
-        What it makes: "data", "model" or "columns".
-    key
-        Which dataset it belongs to; pages on the same data list the same jobs.
-    owner
-        Token of the page that asked for it.
-    state
-        "queued", "running", "done", "failed" or "cancelled".
-    losses
-        {term: [(step, value), ...]}, thinned to at most `KEPT_LOSSES` points.
-    preview
-        The latest intermediate result that the function reported, or None.
-    result
-        What the function returned; a cancelled job may hold a partial one.
-    error, trace
-        The exception of a failed job and its traceback as text.
-    """
-
-    label: str
-    function: Function
-    kind: str = ""
-    key: str = ""
-    owner: str = ""
-    checkpoint_dir: Path | None = None
-    id: int = 0
-    state: str = "queued"
-    progress: Progress = field(default_factory=lambda: Progress(0, 0))
-    losses: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
-    preview: Any = None
-    result: Any = None
-    error: Exception | None = None
-    trace: str = ""
-    started: float = float("nan")
-    finished: float = float("nan")
-    _stop: threading.Event = field(default_factory=threading.Event, repr=False)
-
-    @property
-    def active(self) -> bool:
-        """Whether it waits or runs."""
-        return self.state in ACTIVE
-
-    @property
-    def stopping(self) -> bool:
-        """Whether it was asked to stop and has not stopped yet."""
-        return self.active and self._stop.is_set()
-
-    @property
-    def fraction(self) -> float:
-        """Part done, between 0 and 1; nan while the number of steps is not known."""
-        done = self.progress
-        return done.step / done.n_steps if done.n_steps else float("nan")
-
-    @property
-    def resumable(self) -> bool:
-        """Whether `JobManager.resume` can continue it from a checkpoint."""
-        return (
-            self.state in ("failed", "cancelled")
-            and self.checkpoint_dir is not None
-            and self.checkpoint_dir.is_dir()
-            and any(self.checkpoint_dir.iterdir())
-        )
-
-    def _record(self, progress: Progress, preview: Any) -> None:
-        self.progress = progress
-        if preview is not None:
-            self.preview = preview
-        for name, value in progress.losses.items():
-            history = self.losses.setdefault(name, [])
-            history.append((progress.step, float(value)))
-            if len(history) > KEPT_LOSSES:
-                del history[1:-1:2]
-
-
-class Subscription:
-    """The queue of one listener; dropped by the manager when the listener lets go of it."""
-
-    def __init__(self):
-        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-
-    def put(self, event: Event) -> None:
-        self._events.put(event)
-
-    def drain(self) -> list[Event]:
-        """All waiting events; of several "progress" of one job only the last."""
-        events = []
-        while True:
-            try:
-                events.append(self._events.get_nowait())
-            except queue.Empty:
-                break
-        last = {event.job.id: i for i, event in enumerate(events) if event.kind == "progress"}
-        return [e for i, e in enumerate(events) if e.kind != "progress" or last[e.job.id] == i]
 
 
 class JobManager:
@@ -155,7 +41,8 @@ class JobManager:
     Parameters
     ----------
     workers
-        How many jobs run at the same time; with 0 nothing runs until `work` is called, as tests do.
+        How many jobs run at the same time, beside one more that is quick; with 0 nothing runs until `work`
+        is called, as tests do.
     clock
         Seconds, for started and finished.
     """
@@ -163,13 +50,15 @@ class JobManager:
     def __init__(self, workers: int = 2, clock: Callable[[], float] = time.monotonic):
         self.clock = clock
         self._jobs: collections.OrderedDict[int, Job] = collections.OrderedDict()
-        self._waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._waiting: list[Job] = []
         self._subscribers: weakref.WeakSet[Subscription] = weakref.WeakSet()
         self._lock = threading.Lock()
+        self._wake = threading.Condition(self._lock)
         self._ids = itertools.count(1)
-        for number in range(workers):
+        for number in range(workers + 1 if workers else 0):
             # daemons: Ctrl-C ends the server at once; what a training had reached is in its checkpoint
-            threading.Thread(target=self._serve, name=f"fel-job-{number}", daemon=True).start()
+            name, quick_only = f"fel-job-{number}", number == workers
+            threading.Thread(target=self._serve, args=(quick_only,), name=name, daemon=True).start()
 
     # ---- what a page calls
 
@@ -178,14 +67,17 @@ class JobManager:
 
         ``report(progress, preview=None)`` takes a `training.Progress`; ``should_stop()`` turns True when
         the job is cancelled: the function then returns what it has.  ``about``: ``kind``, ``key``,
-        ``owner``, ``checkpoint_dir`` of `Job`.
+        ``owner``, ``checkpoint_dir``, ``quick``, ``show``, ``recipe`` of `Job`.
         """
         with self._lock:
             job = Job(label, function, id=next(self._ids), **about)
             self._jobs[job.id] = job
             self._forget()
+        job.note("queued")
         self._announce(job, "queued")
-        self._waiting.put(job)
+        with self._wake:
+            self._waiting.append(job)
+            self._wake.notify_all()
         return job
 
     def cancel(self, job: Job) -> None:
@@ -195,6 +87,8 @@ class JobManager:
             waiting = job.state == "queued"
             if waiting:
                 job.state, job.finished = "cancelled", self.clock()
+                self._waiting = [other for other in self._waiting if other is not job]
+        job.note("taken out of the queue" if waiting else "asked to stop")
         self._announce(job, "cancelled" if waiting else "progress")
 
     def resume(self, job: Job) -> Job:
@@ -205,12 +99,20 @@ class JobManager:
                 "Jobs that were cancelled or failed after their first checkpoint can be resumed.",
                 "Start it again.",
             )
-        about = {name: getattr(job, name) for name in ("kind", "key", "owner", "checkpoint_dir")}
-        again = self.submit(job.label, job.function, **about)
+        again = self.repeat(job)
         again.losses = {name: list(values) for name, values in job.losses.items()}
+        return again
+
+    def repeat(self, job: Job) -> Job:
+        """Run an ended job once more, as a new one in its place."""
+        again = self.submit(job.label, job.function, **{name: getattr(job, name) for name in ABOUT})
+        self.drop(job)
+        return again
+
+    def drop(self, job: Job) -> None:
+        """Forget a job and its result."""
         with self._lock:
             self._jobs.pop(job.id, None)
-        return again
 
     def jobs(self, key: str = "", owner: str = "") -> list[Job]:
         """The jobs of a dataset or of a page, oldest first; without either, all."""
@@ -239,25 +141,36 @@ class JobManager:
 
     def work(self) -> bool:
         """Run one waiting job in this thread; False when none waits."""
-        try:
-            self._run(self._waiting.get_nowait())
-        except queue.Empty:
-            return False
-        return True
+        with self._lock:
+            job = self._next()
+        if job is not None:
+            self._run(job)
+        return job is not None
 
-    def _serve(self):
+    def _serve(self, quick_only: bool):
         while True:
-            self._run(self._waiting.get())
+            with self._wake:
+                while (job := self._next(quick_only)) is None:
+                    self._wake.wait()
+            self._run(job)
+
+    def _next(self, quick_only: bool = False) -> Job | None:
+        """Take the oldest waiting job; the caller holds the lock."""
+        job = next((job for job in self._waiting if job.quick or not quick_only), None)
+        if job is not None:
+            self._waiting.remove(job)
+        return job
 
     def _run(self, job: Job) -> None:
         with self._lock:
             if job.state != "queued":
                 return
             job.state, job.started = "running", self.clock()
+        job.note("begins")
         self._announce(job, "running")
 
         def report(progress: Progress, preview: Any = None) -> None:
-            job._record(progress, preview)
+            job.record(progress, preview)
             self._announce(job, "progress")
 
         try:
@@ -271,6 +184,7 @@ class JobManager:
             if not isinstance(error, FelError):
                 log.exception("%s failed", job.label)
         job.progress = replace(job.progress, eta=0.0)
+        job.note(state if job.error is None else f"failed: {job.error}")
         job.state, job.finished = state, self.clock()
         self._announce(job, state)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -119,6 +120,30 @@ class Pinned:
     def overlay(self, key: int) -> Pinned:
         """With one laid over what is shown, or no longer."""
         return replace(self, overlaid=self.overlaid ^ {key})
+
+
+def described(pinned: Pinned) -> dict:
+    """All but the coordinates, as JSON types."""
+    return {
+        "pins": [[pin.key, pin.name, pin.frame, pin.observed] for pin in pinned.pins],
+        "overlaid": sorted(pinned.overlaid),
+        "reference": pinned.reference,
+    }
+
+
+def arrays(pinned: Pinned) -> dict[str, np.ndarray]:
+    """{name: array} of the coordinates and atoms, to be saved with `described`."""
+    found = {f"pin {pin.key} xyz": pin.xyz for pin in pinned.pins}
+    return found | {f"pin {pin.key} atoms": pin.atoms for pin in pinned.pins}
+
+
+def restored(about: dict, saved: Mapping[str, np.ndarray]) -> Pinned:
+    """What `described` and `arrays` were made of; none of it is shown big."""
+    pins = tuple(
+        Pin(key, name, frame, observed, saved[f"pin {key} xyz"], saved[f"pin {key} atoms"])
+        for key, name, frame, observed in about["pins"]
+    )
+    return Pinned(pins, overlaid=frozenset(about["overlaid"]), reference=about["reference"])
 
 
 def aligned(pinned: Pinned, topology: mdtraj.Topology) -> dict[int, np.ndarray]:

@@ -71,6 +71,11 @@ class Result:
         """The same with other memberships (frame, state)."""
         return replace(self, membership=membership, state=membership.argmax(axis=1))
 
+    def relabelled(self, label: str) -> Result:
+        """The same under another label."""
+        levels = tuple(replace(level, label=label) for level in self.levels)
+        return replace(self, label=label, levels=levels)
+
     def at(self, level: int) -> Result:
         """This result at a level of its tree; itself where there is no tree."""
         return self.levels[level] if self.levels else self

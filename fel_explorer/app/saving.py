@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fel_explorer.app import tasks
+from fel_explorer.app import pins, tasks
+from fel_explorer.app.pins import Pinned
 from fel_explorer.app.results import Result
 from fel_explorer.app.selection import Point, Route, Selection
 from fel_explorer.app.session import Session
@@ -25,10 +26,8 @@ from fel_explorer.errors import FelError
 from fel_explorer.methods import LatentSpaceSimulator, load_model
 from fel_explorer.training.progress import Progress
 
-KEPT = (
-    "results active levels edits state_names selection point route colour_by frame simulators energy_unit "
-    "temperature"
-).split()
+KEPT = "results active levels edits state_names selection point route colour_by frame looks pinned".split()
+KEPT += ["simulators", "energy_unit", "temperature"]
 ENDING = ".session"
 VERSION = 1
 ABOUT, ARRAYS, DATA, MODELS = "session.json", "arrays.npz", "data.zarr", "models"
@@ -163,12 +162,14 @@ def _described(session) -> dict:
         "point": None
         if point is None
         else [point.model, list(map(float, point.position)), point.frame, point.distance, point.off_manifold],
+        "looks": session.looks,
+        "pinned": pins.described(session.pinned),
         "route": None if route is None else [list(route.axes), [list(a) for a in route.anchors]],
     }
 
 
 def _arrays(session) -> dict:
-    arrays = {"selection": np.packbits(session.selection.mask)}
+    arrays = {"selection": np.packbits(session.selection.mask)} | pins.arrays(session.pinned)
     for i, edit in enumerate(session.edits.values()):
         arrays[f"membership {i}"], arrays[f"state {i}"] = edit.membership, edit.state
     return arrays
@@ -246,5 +247,7 @@ def _restore(session, about, arrays) -> None:
         colour_by=about["colour_by"],
         energy_unit=about.get("energy_unit", "kT"),
         temperature=about.get("temperature", 300.0),
+        looks=about.get("looks", {}),  # of sessions that were saved before there were any
+        pinned=pins.restored(about["pinned"], arrays) if "pinned" in about else Pinned(),
         frame=about["frame"],
     )

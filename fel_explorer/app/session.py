@@ -5,30 +5,18 @@ No panel import here: a session works the same in a script, in a test and behind
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import param
 import xarray as xr
 
 from fel_explorer.app.atom_values import AtomValues
 from fel_explorer.app.pins import Pinned
+from fel_explorer.app.recipes import Recipe, Sweep
 from fel_explorer.app.results import Result
 from fel_explorer.app.selection import Point, Route, Selection
+from fel_explorer.app.snapshot import Snapshot
 from fel_explorer.errors import FelError
 from fel_explorer.plots.energy_units import UNITS, EnergyUnit, energy_unit
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What undo restores."""
-
-    selection: Selection
-    point: Point | None
-    colour_by: str
-    state_names: dict = field(default_factory=dict)
-    edits: dict = field(default_factory=dict)
-    route: Route | None = None
 
 
 class Session(param.Parameterized):
@@ -61,6 +49,11 @@ class Session(param.Parameterized):
     simulators = param.List([], doc="`simulating.Trained`, one an encoder.")
     simulation = param.Parameter(None, doc="What was simulated last, a `simulating.Simulation`, or None.")
     step = param.Integer(0, bounds=(0, None), doc="Current frame of the simulation.")
+    beside = param.String("", doc="Label of the result on the second map; '' when that is closed.")
+    recipe = param.ClassSelector(
+        class_=Recipe, default=None, allow_None=True, doc="What the form of the Model panel shall take."
+    )
+    sweep = param.ClassSelector(class_=Sweep, default=None, allow_None=True, doc="The sweep queued last.")
     colour_by = param.String("free energy")
     energy_unit = param.Selector(default="kT", objects=list(UNITS), doc="Unit in which energies are shown.")
     temperature = param.Number(
@@ -117,6 +110,9 @@ class Session(param.Parameterized):
             drawing=False,
             way=None,
             image=0,
+            beside="",
+            recipe=None,
+            sweep=None,
             simulators=[],
             simulation=None,
             step=0,
@@ -178,6 +174,36 @@ class Session(param.Parameterized):
         if show:
             changes.update(active=result.label, point=None)
         self.param.update(**changes)
+
+    def rename_result(self, label: str, new: str) -> None:
+        """Give a result another label, also where names, edits, clicked point and history speak of it."""
+        results = {new if key == label else key: result for key, result in self.results.items()}
+        self._rewrite(
+            lambda snapshot: snapshot.relabelled(label, new),
+            results={**results, new: results[new].relabelled(new)},
+            active=new if self.active == label else self.active,
+            beside=new if self.beside == label else self.beside,
+            levels={new if key == label else key: level for key, level in self.levels.items()},
+        )
+
+    def remove_result(self, label: str) -> None:
+        """Forget a result; where it was shown the one before it, or the next, takes its place."""
+        labels = list(self.results)
+        place = labels.index(label)
+        others = labels[:place][::-1] + labels[place + 1 :]
+        self._rewrite(
+            lambda snapshot: snapshot.without(label),
+            results={key: result for key, result in self.results.items() if key != label},
+            active=self.active if self.active != label else (others or [""])[0],
+            beside=self.beside if self.beside != label else "",
+            levels={key: level for key, level in self.levels.items() if key != label},
+        )
+
+    def _rewrite(self, change, **changes):
+        """Change what is shown and what undo restores alike."""
+        self._undo, self._redo = ([change(one) for one in history] for history in (self._undo, self._redo))
+        now = change(self._snapshot())
+        self.param.update(edits=now.edits, state_names=now.state_names, point=now.point, **changes)
 
     def new_label(self, method_name: str) -> str:
         """'IDM 1', 'IDM 2', ...: the first that is free."""

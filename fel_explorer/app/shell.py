@@ -28,6 +28,7 @@ from fel_explorer.app.panels import (
     SelectionPanel,
     StructurePanel,
 )
+from fel_explorer.app.panels.job_list import JobList
 from fel_explorer.app.session import Session
 from fel_explorer.app.tour import Tour
 from fel_explorer.errors import FelError
@@ -89,11 +90,12 @@ class Explorer(Viewer):
         self.features = FeaturesPanel(self.session, self.board)
         self.model = ModelPanel(self.session, self.board)
         self.map = MapPanel(self.session, self.board)
-        self.structure = StructurePanel(self.session)
+        self.structure = StructurePanel(self.session, self.board)
         self.selection = SelectionPanel(self.session)
         self.insight = InsightPanel(self.session, self.board)
         self.dendrogram = DendrogramPanel(self.session)
-        self.jobs = JobBar(self.board)
+        self.job_list = JobList(self.board)
+        self.jobs = JobBar(self.board, self.job_list.open)
         self.buttons = CommandButtons(self.session, self.run)
         self.help = Help()
         self.palette = Palette(self.session, self.run)
@@ -184,11 +186,11 @@ class Explorer(Viewer):
             sizing_mode="stretch_both",
         )
         left = pmui.Paper(self.map, elevation=1, sizing_mode="stretch_both", margin=4)
+        dialogs = self.help, self.palette, self.code, self.job_list, self.tour
         insight = pmui.Paper(self.insight, elevation=1, sizing_mode="stretch_width", margin=4)
         self.tour.parts.update(map=left, structure=structure, insight=insight, buttons=self.buttons.layout)
-        over = (self.help, self.palette, self.code, self.tour)
         return pmui.Column(
-            pmui.Row(left, right, *over, sizing_mode="stretch_both", margin=0),
+            pmui.Row(left, right, *dialogs, sizing_mode="stretch_both", margin=0),
             pmui.Row(self._tree(), insight, sizing_mode="stretch_width", margin=0),
             sizing_mode="stretch_both",
             margin=4,
@@ -308,7 +310,7 @@ class Explorer(Viewer):
             self.board,
         ):
             part.close()
-        for part in (self.map, self.structure, self.selection, self.insight, self.dendrogram):
+        for part in (self.job_list, self.map, self.structure, self.selection, self.insight, self.dendrogram):
             part.close()
 
 

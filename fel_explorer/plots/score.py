@@ -112,8 +112,14 @@ def _draw(page, places, curve, colour, dark, *, joined):
         ]
         page.dots.append(sheet.dot(place, m, colour, 9, tip=tip))
         if np.isfinite(e):
-            page.lines.append(sheet.line([place, place], [m - e, m + e], colour, 2.5, tip))
-            page.lines += [sheet.line(_cap(page, place), [end, end], colour, 2.5) for end in (m - e, m + e)]
+            page.lines += error_bar(page, place, m, e, colour, tip)
+
+
+def error_bar(page: sheet.Sheet, place: float, mean: float, error: float, colour: str, tip="") -> list:
+    """Lines of an error bar with caps."""
+    ends = (mean - error, mean + error)
+    caps = [sheet.line(_cap(page, place), [end, end], colour, 2.5) for end in ends]
+    return [sheet.line([place, place], ends, colour, 2.5, tip), *caps]
 
 
 def _cap(page, place):

@@ -20,7 +20,7 @@ class Page:
 
     def __init__(self, session):
         self.session, self.calls = session, []
-        self.map = self.help = self.sessions = self.palette = self.code = self.tour = self
+        self.map = self.help = self.sessions = self.palette = self.code = self.job_list = self.tour = self
 
     def activate_lasso(self):
         self.calls.append("lasso")

@@ -8,7 +8,8 @@ import pytest
 
 from fel_explorer.app import tasks
 from fel_explorer.app.board import Board
-from fel_explorer.app.jobs import KEPT_JOBS, KEPT_LOSSES, Cancelled, JobManager
+from fel_explorer.app.job import KEPT_LOSSES
+from fel_explorer.app.jobs import KEPT_JOBS, Cancelled, JobManager
 from fel_explorer.app.session import Session
 from fel_explorer.data import as_dataset
 from fel_explorer.errors import FelError

@@ -34,6 +34,10 @@ def session():
     session.add_anchor(0.0, 1.0, ("CV 1", "CV 2"))
     session.add_anchor(1.0, 1.0, ("CV 1", "CV 2"))
     session.colour("phi")
+    session.looks = {"representation": "licorice", "count": 5}
+    xyz = rng.normal(size=(4, 3))
+    session.pinned = session.pinned.add("frame 17", 17, True, xyz, np.arange(4)).overlay(1)
+    session.pinned = session.pinned.add("decoded, nearest frame 3", 3, False, -xyz[:3], [0, 2, 3])
     return session
 
 
@@ -50,6 +54,15 @@ def same(one, other):
     assert np.array_equal(one.shown.state, other.shown.state) and one.shown.edited == other.shown.edited
     assert other.shown.membership == pytest.approx(one.shown.membership)
     assert np.array_equal(one.dataset["phi"], other.dataset["phi"])
+    assert one.looks == other.looks and one.pinned.overlaid == other.pinned.overlaid
+    for pin, again in zip(one.pinned.pins, other.pinned.pins, strict=True):
+        assert np.array_equal(pin.xyz, again.xyz) and np.array_equal(pin.atoms, again.atoms)
+        assert (pin.key, pin.name, pin.frame, pin.observed) == (
+            again.key,
+            again.name,
+            again.frame,
+            again.observed,
+        )
 
 
 def test_opened_session_is_the_saved_one(session, tmp_path):

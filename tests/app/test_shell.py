@@ -79,7 +79,7 @@ def test_training_from_the_form_brings_a_result(jobs):
     explorer.model.method.value = "TICA"
     assert explorer.model.form.widgets["lag_time"].value == 10.0
     explorer.model.train(lag_time=4.0)
-    assert explorer.jobs.layout.visible and "TICA 1" in explorer.jobs.text.object
+    assert explorer.jobs.layout.visible and "TICA 1" in explorer.jobs.text.label
     jobs.work()
     explorer.board.tick()
     assert explorer.session.active == "TICA 1" and explorer.session.result.method.lag_time == 4.0

@@ -1,15 +1,22 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+import param
 import pytest
 import xarray as xr
 
+from fel_explorer.app.atom_values import AtomValues
+from fel_explorer.app.board import Board
+from fel_explorer.app.jobs import JobManager
 from fel_explorer.app.panels import StructurePanel
+from fel_explorer.app.panels.pins import PinsPanel
 from fel_explorer.app.session import Point, Result, Session
 from fel_explorer.app.viewer import Layer, StructureViewer
 from fel_explorer.app.viewer.reels import readable_step
 from fel_explorer.app.viewer.scenes import Scenes, readable_time
 from fel_explorer.data import featurize, load_trajectories
+from fel_explorer.errors import FelError
 from fel_explorer.methods import PCA
 from fel_explorer.structures import geometry
 
@@ -75,6 +82,12 @@ def coordinates(layer):
     return np.frombuffer(layer["coordinates"], "<f4").reshape(-1, n_atoms, 3) / 10
 
 
+def let_go(slider, value):
+    """The mouse lets the slider go at ``value``."""
+    with param.edit_constant(slider):
+        slider.value_throttled = value
+
+
 def test_first_screen_shows_the_current_frame(panel, trajectories):
     assert panel.view == "frames"
     (layer,) = shown(panel)
@@ -107,7 +120,7 @@ def test_a_selection_made_before_the_panel_is_shown_at_once(session):
 def test_fewer_frames_than_representatives(panel, session):
     session.select(np.arange(50) == 7, "one frame")
     assert len(shown(panel)) == 1
-    panel._choice.value = "random"
+    panel.looks.choice.value = "random"
     assert len(shown(panel)) == 1
 
 
@@ -171,6 +184,131 @@ def test_long_trajectories_are_sent_in_parts(session, monkeypatch):
     expected = session.trajectories.frames([49]).xyz[0].astype(float)
     assert geometry.rmsd(coordinates(layer)[panel.viewer.frame].astype(float), expected) < 1e-3
     panel.close()
+
+
+def test_looks_are_kept_while_one_goes_on(panel, session):
+    panel.looks.representation.value = "licorice"
+    panel.looks.colouring.value = "element"
+    assert (panel.viewer.representation, panel.viewer.colouring) == ("licorice", "element")
+    assert "cartoon" not in panel.looks.representation.options  # a residue is no chain
+    session.select(np.arange(50) % 2 == 0, "even frames")
+    let_go(panel.looks.count, 5)
+    assert len(shown(panel)) == 5
+    let_go(panel.looks.opacity, 0.3)
+    assert [layer["opacity"] for layer in shown(panel)] == [1.0, 0.3, 0.3, 0.3, 0.3]
+    session.select(np.arange(50) % 3 == 0, "every third")
+    assert [layer["opacity"] for layer in shown(panel)] == [1.0, 0.3, 0.3, 0.3, 0.3]
+    session.load(session.dataset, session.trajectories)
+    again = StructurePanel(session)
+    assert again.viewer.representation == "licorice" and again.looks.count.value == 5
+    again.close()
+
+
+def test_clicked_atoms_are_named_measured_and_made_a_column(session, trajectories):
+    board = Board(session, manager := JobManager(workers=0))
+    panel = StructurePanel(session, board)
+    bar = panel.measure
+    assert not bar.layout.visible
+    panel.viewer.measuring = True
+    assert bar.layout.visible and "Click atoms" in bar.text.object and bar.column.disabled
+    panel.viewer.measured = [0, 1, 3]
+    session.frame = 7
+    first, apex, last = trajectories.frames([7]).xyz[0, [0, 1, 3]].astype(float)
+    arms = (first - apex) / np.linalg.norm(first - apex), (last - apex) / np.linalg.norm(last - apex)
+    expected = np.rad2deg(np.arccos(arms[0] @ arms[1]))
+    assert bar.text.object == f"C0 of BUT0 – C1 of BUT0 – C3 of BUT0: {expected:.1f}°"
+    bar.measure_all()
+    assert manager.work()
+    board.tick()
+    (name,) = [name for name in session.dataset.data_vars if name.startswith("angle")]
+    assert session.colour_by == name
+    assert float(session.dataset[name][7]) == pytest.approx(expected, abs=0.01)
+    panel.viewer.measured = [4, 0]  # a distance that is a feature is no new column
+    bar.measure_all()
+    assert session.colour_by == "d BUT0-C0 BUT0-C4" and not manager.work()
+    panel.viewer.measured = []
+    with pytest.raises(FelError, match="Two to four"):
+        bar.measure_all()
+    for part in (panel, board):
+        part.close()
+
+
+def test_values_of_atoms_colour_until_a_colouring_is_chosen(panel, session):
+    values = AtomValues(np.array([0.0, 0.5, 1.0, np.nan, 0.2]), "effect size")
+    session.atom_values = values
+    sent = panel.viewer.atom_values
+    assert np.frombuffer(sent["values"], "<f4")[2] == 1 and sent["title"] == "effect size"
+    assert panel.looks.colouring.value == "values" and "Effect size" in panel.looks.colouring.options
+    light, panel.dark = sent["palette"], True
+    assert panel.viewer.atom_values["palette"] != light
+    panel.looks.colouring.value = "residue"
+    assert session.atom_values is None and panel.viewer.atom_values == {}
+    assert panel.viewer.colouring == "residue" and "Effect size" not in panel.looks.colouring.options
+
+
+def test_pins_are_what_is_shown_and_can_be_seen_again(panel, session, result):
+    session.frame = 7
+    panel.pinning.pin()
+    session.select(np.arange(50) >= 30, "some")
+    panel.pinning.pin()
+    session.pick(Point("PCA 1", result.embedding[12].astype(float), 12, 0.0, False))
+    panel.pinning.pin()
+    panel.pinning.pin()  # the frame is not pinned twice, what was decoded may be another one
+    pins = session.pinned.pins
+    assert [pin.observed for pin in pins] == [True] * 5 + [False, False]
+    assert pins[0].frame == 7 and pins[4].frame == pins[5].frame == 12
+    assert pins[5].name.startswith("decoded, nearest frame 12")
+    for layer, pin in zip(panel.viewer.pins, pins, strict=True):
+        assert layer["key"] == pin.key
+        assert geometry.rmsd(coordinates(layer)[0].astype(float), pin.xyz.astype(float)) < 1e-3
+    session.pinned = replace(session.pinned, shown=pins[0].key)
+    assert panel.view == "pinned" and panel.pinning.button.disabled
+    (layer,) = shown(panel)
+    truth = session.trajectories.frames([7]).xyz[0].astype(float)
+    assert geometry.rmsd(coordinates(layer)[0].astype(float), truth) < 1e-3
+    session.pinned = session.pinned.overlay(pins[2].key)
+    assert [layer["key"] for layer in shown(panel)] == [1, 3]
+    session.frame = 20
+    assert panel.view == "frames" and [layer["key"] for layer in shown(panel)] == [0, 3]
+    panel._player.value = 21
+    panel.pinning.pin()  # the frame alone
+    assert [pin.frame for pin in session.pinned.pins[7:]] == [21]
+    session.pinned = session.pinned.overlay(pins[2].key)
+    assert len(shown(panel)) == 1
+
+
+def test_grid_of_pins_follows_the_session(panel, session):
+    grid = PinsPanel(session, active=True)
+    assert not grid.available
+    for frame in (3, 9):
+        session.frame = frame
+        panel.pinning.pin()
+    panel.viewer.thumbnails = {"1": "data:image/webp;base64,AA"}
+    cards = grid.grid.cards
+    assert grid.available and [card["name"] for card in cards] == ["Frame 3", "Frame 9"]
+    assert cards[0]["distance"] == "Reference" and cards[1]["distance"].startswith("RMSD ")
+    assert grid.grid.pictures == {"1": "data:image/webp;base64,AA"}
+    grid.act("reference", 2)
+    assert grid.grid.cards[1]["distance"] == "Reference"
+    table = grid.frame()
+    assert list(table["frame"]) == [3, 9] and table["rmsd_angstrom"][1] == pytest.approx(0, abs=1e-6)
+    xyz = session.trajectories.frames([3, 9]).xyz.astype(float)
+    assert table["rmsd_angstrom"][0] == pytest.approx(10 * geometry.rmsd(*xyz), rel=1e-3)
+    grid.act("show", 2)
+    assert panel.view == "pinned"
+    grid.act("show", 2)
+    assert panel.view == "frames"
+    grid.act("remove", 1)
+    grid.act("remove", 1)
+    assert session.pinned.keys == [2]
+    grid.close()
+
+
+def test_atoms_of_a_part_are_found_in_the_whole(trajectories):
+    scenes = Scenes(trajectories)
+    part = trajectories.frames([0]).atom_slice([1, 3, 4])
+    assert list(scenes.located(Layer(part)).atoms) == [1, 3, 4]
+    assert scenes.located(Layer(trajectories.frames([0]))).atoms is None
 
 
 def test_arrays_and_no_data_get_a_message():

@@ -17,6 +17,8 @@ from fel_explorer.app.panels.evidence import EvidencePanel
 from fel_explorer.app.panels.kinetics import KineticsPanel
 from fel_explorer.app.panels.modes import ModesPanel
 from fel_explorer.app.panels.path import PathPanel
+from fel_explorer.app.panels.pins import PinsPanel
+from fel_explorer.app.panels.runs import RunsPanel
 from fel_explorer.app.panels.simulate import SimulatePanel
 from fel_explorer.app.panels.states import StatesPanel
 from fel_explorer.app.panels.timeline import TimelinePanel
@@ -37,8 +39,10 @@ VIEWS = {
     "Path": "path",
     "Simulate": "simulate",
     "Modes": "modes",
+    "Runs": "runs",
+    "Pinned": "pins",
 }
-LASTING = ("comparison", "path", "simulate", "modes")  # views that need no states to stay open
+LASTING = ("comparison", "path", "simulate", "modes", "runs", "pins")  # views that stay open without states
 HINT = "Train a method with states, such as IDM, to see how long they live."
 
 
@@ -61,6 +65,8 @@ class InsightPanel(Viewer):
             "path": PathPanel(session),
             "simulate": SimulatePanel(session, board),
             "modes": ModesPanel(session, board),
+            "runs": RunsPanel(session, board),
+            "pins": PinsPanel(session),
         }
         self._folded = False  # by the user: then new states don't open it
         self._figure_shown: tuple | None = None  # view, its version, and theme
@@ -68,6 +74,8 @@ class InsightPanel(Viewer):
         self._watchers = [
             session.param.watch(self._on_result, ["shown", "dataset"]),
             session.param.watch(self._on_drawing, ["drawing"]),
+            session.param.watch(self._on_sweep, ["sweep"]),
+            session.param.watch(self._on_pinned, ["pinned"]),
         ]
         self._on_result()
 
@@ -117,7 +125,7 @@ class InsightPanel(Viewer):
         # shown and hidden, because a live page does not take another height
         self._body = pmui.Row(self._plot, sizing_mode="stretch_width", height=BODY, margin=0)
         self.layout = pmui.Column(self._header, self._body, sizing_mode="stretch_width", margin=0)
-        for name in ("evidence", "kinetics", "timeline", "comparison", "path", "simulate", "modes"):
+        for name in ("evidence", "kinetics", "timeline", "comparison", "path", "simulate", "modes", "runs"):
             self.panels[name].param.watch(self._on_figure, "version")
 
     def _has_states(self):
@@ -146,6 +154,16 @@ class InsightPanel(Viewer):
     def _on_drawing(self, event):
         if event.new:
             self.view, self._folded, self.open = "path", False, True
+
+    def _on_sweep(self, event):
+        if event.new is not None:
+            self.view, self._folded, self.open = "runs", False, True
+
+    def _on_pinned(self, event):
+        if len(event.old) == 0 < len(event.new):  # later ones don't take the strip from what is looked at
+            self.view, self._folded, self.open = "pins", False, True
+        if (len(event.old) > 0) != (len(event.new) > 0):
+            self._on_result()
 
     def _on_fold(self, _event):
         self._folded = self.open

@@ -39,7 +39,12 @@ class LooksBar:
             label="Style", options=list(REPRESENTATIONS), width=132,
             description="How atoms and bonds are drawn.", **small,
         )  # fmt: skip
-        self.colouring = pmui.Select(label="Colour", width=150, description="What colours mean.", **small)
+        self.colouring = pmui.Select(
+            label="Colour",
+            width=158,
+            description="What colours mean: each structure its own, or parts of all alike.",
+            **small,
+        )
         self.hydrogens = pmui.Switch(label="H atoms", size="small", margin=(12, 4, 0, 4))
         self.count = pmui.IntSlider(label="Structures", start=1, end=MOST, width=120, **slider)
         self.choice = pmui.Select(

@@ -12,7 +12,10 @@ from fel_explorer.app.board import Board
 from fel_explorer.app.forms import Form
 from fel_explorer.app.panels.models import ModelList
 from fel_explorer.app.panels.monitor import Monitor
+from fel_explorer.app.panels.sweep_form import SweepForm
+from fel_explorer.app.recipes import Recipe, Sweep
 from fel_explorer.app.session import Session
+from fel_explorer.app.sweeping import plan
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods import Method, list_methods
@@ -55,6 +58,7 @@ class ModelPanel(Viewer):
         self.monitor = Monitor(board)
         self.models = ModelList(session, board)
         self.hint = pmui.Alert("Load data and compute features first.", severity="info", variant="outlined")
+        self.sweep_form = SweepForm(self.sweep)
         self.controls = pmui.Column(
             self.method,
             self.about,
@@ -63,6 +67,7 @@ class ModelPanel(Viewer):
             ),
             self.embedding,
             self.form_area,
+            self._folded_sweep(),
             sizing_mode="stretch_width",
             margin=0,
         )
@@ -73,6 +78,7 @@ class ModelPanel(Viewer):
         self._watchers = [
             session.param.watch(self._on_dataset, "dataset"),
             session.param.watch(self._offer_embeddings, "results"),
+            session.param.watch(self._on_recipe, "recipe"),
         ]
         self._offer_embeddings()
         self._on_dataset()
@@ -94,22 +100,54 @@ class ModelPanel(Viewer):
         method = list_methods()[self.method.value](**{**self.form.values, **hyperparameters})
         if method.needs_lag and method.lag_time:
             schema.lag_in_frames(dataset, method.lag_time)
-        on = self.embedding.value if method.takes_embedding else FEATURES
-        embedding = None if on == FEATURES else self.session.results[on].method
-        key = self.board.key if embedding is None else f"{self.board.key} on {on}"
-        folder = tasks.checkpoint_folder(key, method)
+        self._refuse_twins([method])
+        self._submit(method, self.board.new_label(self._name()))
+
+    def sweep(self, parameter: str, values: list, n_seeds: int = 1) -> None:
+        """Queue a training for each of ``values`` of a hyperparameter, each with ``n_seeds`` seeds."""
+        cls = list_methods()[self.method.value]
+        runs = plan(cls, self.form.values, parameter, values, n_seeds=n_seeds, dataset=self.session.dataset)
+        self._refuse_twins([run.method for run in runs])
+        labels = [self.board.free_label(f"{self._name()}, {run.differs}") for run in runs]
+        for run, label in zip(runs, labels, strict=True):
+            self._submit(run.method, label, show=False)
+        self.session.sweep = Sweep(parameter, tuple(labels))
+
+    def _base(self) -> str:
+        """Label of the model in whose embedding the method is to work; '' for the features."""
+        takes = list_methods()[self.method.value].takes_embedding
+        return self.embedding.value if takes and self.embedding.value != FEATURES else ""
+
+    def _name(self):
+        return f"{self._base()} + {self.method.value}" if self._base() else self.method.value
+
+    def _folder(self, method):
+        base = self._base()
+        return tasks.checkpoint_folder(f"{self.board.key} on {base}" if base else self.board.key, method)
+
+    def _refuse_twins(self, methods):
+        """Two trainings with the same settings would write into one checkpoint."""
+        folders = {self._folder(method) for method in methods}
         for job in self.board.jobs:
-            if job.active and job.checkpoint_dir == folder:
+            if job.active and job.checkpoint_dir in folders:
                 raise FelError(
                     f"{job.label} already trains with these settings.",
                     remedy="Change the seed, or wait for it.",
                 )
-        name = self.method.value if embedding is None else f"{on} + {self.method.value}"
-        label = self.board.new_label(name)
+
+    def _submit(self, method, label, *, show=True):
+        base, folder = self._base(), self._folder(method)
+        embedding = self.session.results[base].method if base else None
         task = tasks.training(
-            method, dataset, label, embedding=embedding, device=self.device.value, checkpoint_dir=folder
+            method,
+            self.session.dataset,
+            label,
+            embedding=embedding,
+            device=self.device.value,
+            checkpoint_dir=folder,
         )
-        self.board.submit(label, task, kind="model", checkpoint_dir=folder)
+        recipe = Recipe.of(method, base)
+        self.board.submit(label, task, kind="model", checkpoint_dir=folder, show=show, recipe=recipe)
 
     @param.depends("dark", watch=True)
     def _show_theme(self):
@@ -117,6 +155,13 @@ class ModelPanel(Viewer):
 
     def _train(self, _event):
         self.train()
+
+    def _folded_sweep(self):
+        return pmui.Accordion(
+            ("Sweep a parameter", self.sweep_form),
+            active=[], dynamic=True, disable_gutters=True, title_variant="body2", elevation=0,
+            sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
 
     def _on_dataset(self, *_):
         loaded = self.session.dataset is not None
@@ -131,19 +176,33 @@ class ModelPanel(Viewer):
         value = self.embedding.value if self.embedding.value in options else FEATURES
         self.embedding.param.update(options=options, value=value)
 
+    def _on_recipe(self, event):
+        """Fill the form with how another model was made."""
+        recipe = event.new
+        if recipe is None:
+            return
+        self.method.value = recipe.method
+        self._make_form(recipe.values)
+        self.embedding.value = recipe.embedding or FEATURES
+
     def _show_form(self, *_):
         cls = list_methods()[self.method.value]
         self.embedding.visible = cls.takes_embedding
         self.about.object = (cls.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
-        dataset, overrides, unit = self.session.dataset, {}, ""
+        dataset, overrides = self.session.dataset, {}
         if dataset is not None:
-            unit = dataset.attrs["time_unit"]
             if cls.needs_lag and cls.param["lag_time"].default:
                 overrides["lag_time"] = fitting_lag(dataset, cls.param["lag_time"].default)
             if "lag_times" in cls.hyperparameter_names():
                 overrides["lag_times"] = fitting_lags(dataset, cls.param["lag_times"].default)
-        self.form = Form(cls, time_unit=unit, overrides=overrides)
+        self._make_form(overrides)
+
+    def _make_form(self, values):
+        cls, dataset = list_methods()[self.method.value], self.session.dataset
+        unit = "" if dataset is None else dataset.attrs["time_unit"]
+        self.form = Form(cls, time_unit=unit, overrides=values)
         self.form_area[:] = [self.form]
+        self.sweep_form.offer(cls)
 
 
 def fitting_lag(dataset, lag_time: float) -> float:

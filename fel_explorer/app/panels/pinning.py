@@ -33,7 +33,7 @@ class Pinning:
         self.layers: list[Layer] = []
         self.button = pmui.IconButton(
             icon="push_pin", size="small", margin=(8, 4, 0, 0), on_click=lambda event: self.pin(),
-            description="Pin what is shown: pinned structures stand side by side in the strip below.",
+            description="Pin what is shown",
         )  # fmt: skip
         viewer.param.watch(self._on_thumbnails, "thumbnails")
 

@@ -10,9 +10,13 @@ import param
 from panel.viewable import Viewer
 
 from fel_explorer.app import routes
+from fel_explorer.app.board import Board
+from fel_explorer.app.panels.looks import LooksBar
+from fel_explorer.app.panels.measuring import MeasureBar
+from fel_explorer.app.panels.pinning import Pinning
 from fel_explorer.app.session import Session
 from fel_explorer.app.simulating import shown_simulation
-from fel_explorer.app.viewer import REPRESENTATIONS, Layer, StructureViewer
+from fel_explorer.app.viewer import Layer, StructureViewer
 from fel_explorer.app.viewer.reels import FramesReel, PathReel, Reel, SimulationReel
 from fel_explorer.app.viewer.scenes import Scene, Scenes
 from fel_explorer.errors import FelError
@@ -23,10 +27,10 @@ VIEWS = {
     "path": "Path",
     "simulation": "Simulation",
     "frames": "Play",
+    "pinned": "Pinned",
 }
 REELS = {"path": PathReel, "simulation": SimulationReel, "frames": FramesReel}  # the views that are played
 MOVED_BY = {"path": "image", "simulation": "step"}  # what of the session says which place is shown
-CHOICES = {"medoids": "medoids", "nearest to the mean": "centroid", "random": "random"}
 NO_DATA = "Structures appear here. Open trajectory files or the sample data to start."
 NO_TRAJECTORIES = "These data are numbers without structures. Open their trajectory files to see molecules."
 
@@ -38,13 +42,16 @@ class StructurePanel(Viewer):
     """
 
     session = param.ClassSelector(class_=Session)
+    dark = param.Boolean(False, doc="Colours for a dark page.")
     view = param.Selector(default="frames", objects=list(VIEWS), doc="What is shown.")
 
-    def __init__(self, session: Session, **params):
+    def __init__(self, session: Session, board: Board | None = None, **params):
         super().__init__(session=session, **params)
+        self._board = board
         self._scenes: Scenes | None = None
         self._reel: Reel | None = None
         self._held: range | None = None  # places of the reel that the viewer holds
+        self._frames: list[int] = []  # of the layers, or the nearest ones, where nothing is played
         self._moving = False
         self._make_widgets()
         self._watchers = [
@@ -53,6 +60,9 @@ class StructurePanel(Viewer):
                 self._on_change, ["selection", "point", "frame", "shown", "way", "simulation"]
             ),
             session.param.watch(self._on_place, ["image", "step"]),
+            session.param.watch(self._on_looks, ["looks"]),
+            session.param.watch(self._on_values, ["atom_values"]),
+            session.param.watch(self._on_pinned, ["pinned"]),
         ]
         self._on_data()
 
@@ -61,6 +71,8 @@ class StructurePanel(Viewer):
         for watcher in self._watchers:
             self.session.param.unwatch(watcher)
         self._watchers = []
+        self.looks.close()
+        self.measure.close()
 
     def __panel__(self):
         return self._layout
@@ -86,18 +98,11 @@ class StructurePanel(Viewer):
         self._views = pmui.RadioButtonGroup(
             label="", options={"Play": "frames"}, value="frames", size="small", margin=(8, 6, 0, 6)
         )
-        self._style = pmui.Select(
-            label="Style", options=list(REPRESENTATIONS), value="ball+stick", width=120,
-            description="How atoms and bonds are drawn.", **small,
-        )  # fmt: skip
-        self._hydrogens = pmui.Switch(label="H atoms", value=True, size="small", margin=(12, 4, 0, 4))
-        self._count = pmui.IntSlider(
-            label="Structures", start=1, end=8, value=3, width=140, size="small", margin=(2, 14, 0, 14)
+        self.looks = LooksBar(self.session, self.viewer)
+        self.measure = MeasureBar(
+            self.session, self._board, self.viewer, lambda: self._layers[0] if self._layers else None
         )
-        self._choice = pmui.Select(
-            label="Chosen as", options=CHOICES, value="medoids", width=170,
-            description="Medoids are the frames most like the others around them.", **small,
-        )  # fmt: skip
+        self.pinning = Pinning(self.session, self.viewer, self._origins)
         self._player = pmui.Player(
             start=0, end=1, value=0, interval=120, show_loop_controls=False, show_value=False, size="small",
             visible_buttons=["previous", "reverse", "pause", "play", "next"], sizing_mode="stretch_width",
@@ -113,28 +118,26 @@ class StructurePanel(Viewer):
             sx={"py": 0, "& p": {"my": 0}},
         )
         self._message = pmui.Typography(NO_DATA, variant="body1", margin=20, sizing_mode="stretch_width")
-        self._selecting = pmui.Row(self._count, self._choice, margin=0, visible=False)
         self._images = pmui.Select(
             label="Images", options={text: name for name, text in routes.SHOWN.items()}, value="observed",
             width=190, visible=False, **small,
             description="Frames that were seen, or structures that the model makes.",
         )  # fmt: skip
         self._layers: list[Layer] = []
+        self._own: list[Layer] = []  # without the pins that are laid over them
         self._body = pmui.Column(
             pmui.FlexBox(
-                self._views, self._style, self._hydrogens, self._selecting, self._images,
+                self._views, self.pinning.button, self._images, *self.looks.widgets,
                 align_items="center", margin=0,
             ),
-            self.viewer, self._warning, self._text, self._player, sizing_mode="stretch_both", margin=0,
+            self.viewer, self.measure, self._warning, self._text, self._player,
+            sizing_mode="stretch_both", margin=0,
         )  # fmt: skip
         self._layout = pmui.Column(self._message, self._body, sizing_mode="stretch_both", margin=0)
         self._views.param.watch(self._on_view, "value")
-        self._style.param.watch(self._on_style, "value")
-        self._hydrogens.param.watch(self._on_style, "value")
-        self._count.param.watch(self._on_choice, "value_throttled")
-        self._choice.param.watch(self._on_choice, "value")
         self._images.param.watch(self._on_choice, "value")
         self._player.param.watch(self._on_player, "value")
+        self.viewer.param.watch(self._on_measuring, "measuring")
 
     # ---- what users do in this panel
 
@@ -143,11 +146,8 @@ class StructurePanel(Viewer):
             self.view = event.new
             self._refresh()
 
-    def _on_style(self, *_):
-        self.viewer.param.update(representation=self._style.value, hydrogens=self._hydrogens.value)
-
     def _on_choice(self, *_):
-        if self.view in ("representatives", "path"):
+        if self.view == "path":
             self._refresh()
 
     def _on_player(self, event):
@@ -156,16 +156,29 @@ class StructurePanel(Viewer):
                 self._reel.go(event.new)
             self._show_place(event.new)
 
+    def _origins(self) -> list[tuple[Layer, int, str]]:
+        """Each layer of the view's own with its frame, or with the nearest one and what it is."""
+        session, reel = self.session, self._reel
+        if self.view == "path":
+            found = [(int(session.way.path.frames[reel.at]), "decoded" if reel.decoded else "")]
+        elif self.view == "simulation":
+            nearest = int(reel.simulation.nearest[session.step])
+            found = [(nearest, "synthetic"), (nearest, "")][-len(self._own) :]
+        elif self.view == "frames":
+            found = [(session.frame, "")]
+        else:
+            made = "decoded" if self.view == "point" else ""
+            found = [(frame, made if i else "") for i, frame in enumerate(self._frames)]
+        return [(layer, *origin) for layer, origin in zip(self._own, found, strict=True)]
+
     # ---- what happens in the session
 
     def _on_data(self, *_):
         trajectories = self.session.trajectories
         if self._scenes is None or self._scenes.trajectories is not trajectories:
             self._scenes = None if trajectories is None else Scenes(trajectories)
-            ribbons = self._scenes is not None and self._scenes.has_chain
-            styles = [style for style in REPRESENTATIONS if style != "cartoon" or ribbons]
-            value = "cartoon" if ribbons else "ball+stick"
-            self._style.param.update(options=styles, value=value)
+            self.pinning.load(self._scenes)
+            self.looks.offer(chains=self._scenes is not None and self._scenes.has_chain)
             self.view = "representatives" if self.session.selection.count else "frames"
         self._on_change()
 
@@ -190,13 +203,38 @@ class StructurePanel(Viewer):
         if self._reel is not None and not self._moving and event.name == MOVED_BY.get(self.view):
             self._play()
 
+    def _on_looks(self, event):
+        changed = {name for name in event.new if event.new[name] != event.old.get(name)}
+        if self.view == "representatives" and changed & {"count", "choice"}:
+            self._refresh()
+        elif self.view == "representatives" and "opacity" in changed:
+            self.viewer.fade(self.looks.opacity.value)
+
+    @param.depends("dark", watch=True)
+    def _on_values(self, *_):
+        values = self.session.atom_values
+        self.viewer.atom_values = {} if values is None else values.as_dict(dark=self.dark)
+
+    def _on_measuring(self, event):
+        self._text.visible = not event.new  # the line of the measurement takes its place
+
+    def _on_pinned(self, event):
+        old, new = event.old, event.new
+        if (old.pins, old.reference) != (new.pins, new.reference):
+            self.pinning.load(self._scenes)
+        if new.shown not in (0, old.shown):
+            self.view = "pinned"
+        if self.view == "pinned" or old.overlaid | new.overlaid:
+            self._held = None
+            self._refresh()
+
     def _refresh(self):
         """Show the present view, or the next best one."""
         self._message.visible = self._scenes is None
         self._body.visible = self._scenes is not None
         if self._scenes is None:
             self._message.object = NO_DATA if self.session.dataset is None else NO_TRAJECTORIES
-            self._layers = []
+            self._layers, self._own = [], []
             self.viewer.show([])
             return
         session = self.session
@@ -205,13 +243,15 @@ class StructurePanel(Viewer):
             "point": session.point is not None,
             "path": session.way is not None,
             "simulation": shown_simulation(session) is not None,
+            "pinned": session.pinned.shown > 0,
         }
         if not possible.get(self.view, True):
             self.view = next((view for view, able in possible.items() if able), "frames")
         options = {VIEWS[view]: view for view in VIEWS if possible.get(view, True)}
         self._views.param.update(options=options, value=self.view)
-        self._selecting.visible = self.view == "representatives"
+        self.looks.show_ensemble(self.view == "representatives")
         self._images.visible = self.view == "path"
+        self.pinning.button.disabled = self.view == "pinned"
         self._player.visible = self.view in REELS
         try:
             self._show()
@@ -223,13 +263,25 @@ class StructurePanel(Viewer):
             self._play()
             return
         self._reel = None
-        if self.view == "point":
+        if self.view == "pinned":
+            scene = self._scenes.pinned(self.session.pinned)
+        elif self.view == "point":
             scene = self._scenes.point(self.session)
         else:
-            scene = self._scenes.representatives(self.session, self._count.value, self._choice.value)
-        self._layers = scene.layers
-        self.viewer.show(scene.layers)
+            looks = self.looks
+            scene = self._scenes.representatives(
+                self.session, looks.count.value, looks.choice.value, looks.opacity.value
+            )
+        self._frames = scene.frames
+        self._hold(scene.layers)
         self._say(scene)
+
+    def _hold(self, layers, frame=0):
+        """Show layers, whose atoms are found among those of the data."""
+        big = self.session.pinned.shown if self.view == "pinned" else 0
+        self._own = [self._scenes.located(layer) for layer in layers]
+        self._layers = [*self._own, *self.pinning.overlaid(without=big)]
+        self.viewer.show(self._layers, frame=frame)
 
     def _say(self, scene: Scene):
         self._text.object = scene.text
@@ -268,8 +320,7 @@ class StructurePanel(Viewer):
             first = at // reel.step - reel.window // 4  # some places back too: players go both ways
             first = int(np.clip(first, 0, max(len(played) - reel.window, 0)))
             self._held = played[first : first + reel.window]
-            self._layers = reel.layers(np.array(self._held))
-            self.viewer.show(self._layers, frame=self._held.index(at))
+            self._hold(reel.layers(np.array(self._held)), frame=self._held.index(at))
         else:
             self.viewer.frame = self._held.index(at)
         self._say(reel.scene(at))

@@ -34,9 +34,9 @@ REPRESENTATIONS = (
 OF_CHAINS = ("cartoon", "cartoon and sticks", "trace")
 """Representations that need a chain of residues."""
 COLOURINGS = {
-    "structure": "Each structure's own",
+    "structure": "Structure",
     "element": "Element",
-    "position": "Place in the chain",
+    "position": "Place in chain",
     "residue": "Kind of residue",
     "secondary structure": "Secondary structure",
     "chain": "Chain",

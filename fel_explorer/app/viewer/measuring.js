@@ -10,6 +10,8 @@ export class Measuring {
     this.onKey = this.onKey.bind(this)
     // NGL's own measurements can neither be named nor kept
     for (const trigger of ["clickPick-right", "clickPick-ctrl-left"]) this.controls.remove(trigger)
+    this.controls.remove("hoverPick")
+    this.controls.add("hoverPick", (stage, picked) => this.tell(stage.tooltip, picked))
     button.onclick = () => this.turn(!view.model.measuring)
     this.follow()
   }
@@ -55,6 +57,16 @@ export class Measuring {
     else this.take(this.atoms.length < 4 && !this.atoms.includes(atom) ? [...this.atoms, atom] : [atom])
   }
 
+  // Beside the mouse, what it points at.
+  tell(tooltip, picked) {
+    const atom = picked && (picked.atom || picked.closestBondAtom)
+    tooltip.style.display = atom ? "block" : "none"
+    if (!atom) return
+    const {x, y} = picked.mouse.position
+    tooltip.innerText = nameOf(atom)
+    Object.assign(tooltip.style, {left: `${x + 12}px`, bottom: `${window.innerHeight - y + 8}px`})
+  }
+
   take(atoms) {
     this.view.model.measured = atoms
     this.view.overlay.paint()
@@ -74,10 +86,14 @@ export class Measuring {
     const positions = atoms.map(atom => atom.positionToArray())
     return {
       points: positions.map(position => this.view.onCanvas(component, position)),
-      names: atoms.map(atom => `${atom.atomname} of ${atom.resname}${atom.resno}`),
+      names: atoms.map(nameOf),
       value: quantity(positions),
     }
   }
+}
+
+function nameOf(atom) {
+  return `${atom.atomname} of ${atom.resname}${atom.resno}`
 }
 
 // Place of an atom of the data among those of a layer; -1 where the layer lacks it.

@@ -97,7 +97,7 @@ class PathReel(Reel):
         super().__init__(scenes, session)
         self.count = self.window = session.way.n_images
         self._images, self._unable = scenes.path(session, shown)
-        self._decoded = shown == "decoded" and not self._unable
+        self.decoded = shown == "decoded" and not self._unable
 
     @property
     def at(self):
@@ -114,7 +114,7 @@ class PathReel(Reel):
         name = frame_name(self.session, int(way.path.frames[at]))
         text = (
             f"Image {at + 1} of {self.count}, {self.session.unit.text(way.free_energy[at])}: "
-            f"{routes.verdict(self._images.checks, at)}; {'nearest' if self._decoded else 'showing'} {name}."
+            f"{routes.verdict(self._images.checks, at)}; {'nearest' if self.decoded else 'showing'} {name}."
         )
         return Scene(text=text, warning=self._unable)
 

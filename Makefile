@@ -2,6 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+# a process a core, each with one thread; browser stories have a server and a browser each and go one by one
+UNIT := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not ui" -n auto --dist loadfile
 
 .PHONY: demo test unit lint wheel clean
 
@@ -20,10 +22,11 @@ demo: $(VENV)/.demo  ## install, then open the app on the sample data (NO_BROWSE
 
 test: $(VENV)/.test lint  ## install, then run all tests, the browser stories included
 	PYTHON=$(BIN)/python tests/ui/install_chromium.sh
-	$(BIN)/python -m pytest
+	$(UNIT)
+	$(BIN)/python -m pytest -m ui
 
 unit: $(VENV)/.test  ## all tests but those that need a browser
-	$(BIN)/python -m pytest -m "not ui"
+	$(UNIT)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -14,6 +14,7 @@ import platformdirs
 
 WHOLE = 256 * 2**20  # bytes: files up to this size are hashed in full
 BLOCK, N_BLOCKS = 2**20, 64
+KEPT_GB = 20  # of features, and as much of observables
 
 
 def cache_directory() -> Path:
@@ -62,3 +63,35 @@ def whole_or_nothing(target: Path) -> Iterator[Path]:
                 raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def used(path: Path) -> None:
+    """Note that an entry of the cache is in use, so that `prune` takes others first."""
+    os.utime(path)
+
+
+def prune(folder: Path, keep: float | None = None) -> list[Path]:
+    """Remove what was used longest ago from ``folder`` until its entries take no more than ``keep`` bytes.
+
+    ``keep`` is 20 GB, or as many as the environment variable ``FEL_EXPLORER_CACHE_GB`` says.  What was used
+    last stays, however large it is.
+
+    Returns
+    -------
+    list of Path
+        What was removed.
+    """
+    if keep is None:
+        keep = 1e9 * float(os.environ.get("FEL_EXPLORER_CACHE_GB", KEPT_GB))
+    total, removed = 0, []
+    entries = sorted(folder.iterdir(), key=lambda path: -path.stat().st_mtime)
+    for number, path in enumerate(entries):
+        total += _size(path)
+        if total > keep and number > 0:
+            removed.append(path)
+            shutil.rmtree(path, ignore_errors=True)  # another process may remove it too
+    return removed
+
+
+def _size(folder: Path) -> int:
+    return sum(part.stat().st_size for part in folder.rglob("*") if part.is_file())

@@ -16,7 +16,7 @@ import xarray as xr
 import zarr
 
 import fel_explorer
-from fel_explorer.data.cache import cache_directory, file_hash, whole_or_nothing
+from fel_explorer.data.cache import cache_directory, file_hash, prune, used, whole_or_nothing
 from fel_explorer.data.columns import attach_columns
 from fel_explorer.data.featurizers import MAX_FEATURES, Featurizer, make_featurizers
 from fel_explorer.data.schema import assemble, rows_per_block
@@ -118,10 +118,14 @@ class _Job:
     def from_cache(self, path: Path, key: str) -> xr.Dataset:
         if path.exists():
             try:
-                return self._reopen(path, key, check_values=False).load()
+                dataset = self._reopen(path, key, check_values=False).load()
+                used(path)
+                return dataset
             except Exception:  # damaged, by whatever way zarr and its codecs say so: make it anew
                 shutil.rmtree(path)
-        return self.into_store(path, key).load()
+        dataset = self.into_store(path, key).load()
+        prune(path.parent)
+        return dataset
 
     def into_store(self, path: Path, key: str) -> xr.Dataset:
         if path.exists():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fel_explorer.data.cache import cache_directory, file_hash, whole_or_nothing
+from fel_explorer.data.cache import cache_directory, file_hash, prune, used, whole_or_nothing
 from fel_explorer.data.topologies import pdb_text
 from fel_explorer.data.trajectories import TrajectorySet
 from fel_explorer.structures.observable_base import Molecule, registry
@@ -42,6 +42,7 @@ def save(folder: Path, values: np.ndarray) -> None:
     with whole_or_nothing(folder) as partial:
         partial.mkdir()
         np.save(partial / "values.npy", values, allow_pickle=False)
+    prune(folder.parent)
 
 
 def load(folder: Path, n_frames: int) -> np.ndarray | None:
@@ -55,4 +56,5 @@ def load(folder: Path, n_frames: int) -> np.ndarray | None:
     if values.shape != (n_frames,):
         shutil.rmtree(folder)
         return None
+    used(folder)
     return values

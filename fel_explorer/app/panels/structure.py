@@ -11,6 +11,7 @@ from panel.viewable import Viewer
 
 from fel_explorer.app import routes
 from fel_explorer.app.board import Board
+from fel_explorer.app.later import Later
 from fel_explorer.app.panels.looks import LooksBar
 from fel_explorer.app.panels.measuring import MeasureBar
 from fel_explorer.app.panels.pinning import Pinning
@@ -53,6 +54,7 @@ class StructurePanel(Viewer):
         self._held: range | None = None  # places of the reel that the viewer holds
         self._frames: list[int] = []  # of the layers, or the nearest ones, where nothing is played
         self._moving = False
+        self._soon = Later(self._refresh)
         self._make_widgets()
         self._watchers = [
             session.param.watch(self._on_data, ["trajectories", "dataset"]),
@@ -196,7 +198,10 @@ class StructurePanel(Viewer):
             if self._moving:
                 return
             self.view = "frames"
-        self._refresh()
+        if changed & {"selection", "point"}:
+            self._soon()  # the map comes first
+        else:
+            self._refresh()
 
     def _on_place(self, event):
         """Another image of the path, or step of the simulation, is the current one."""

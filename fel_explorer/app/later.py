@@ -1,0 +1,30 @@
+"""Work that may wait until the page has drawn what came first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import panel as pn
+
+
+class Later:
+    """Runs ``callback`` once after the answer to the present event has gone to the page.
+
+    Asked for again before that it still runs once; without a page it runs at once.
+    """
+
+    def __init__(self, callback: Callable[[], None]):
+        self.callback = callback
+        self.waiting = False
+
+    def __call__(self) -> None:
+        document = pn.state.curdoc
+        if document is None or document.session_context is None:
+            self.callback()
+        elif not self.waiting:
+            self.waiting = True
+            pn.state.execute(self._run, schedule=True)
+
+    def _run(self):
+        self.waiting = False
+        self.callback()

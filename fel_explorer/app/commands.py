@@ -110,6 +110,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("report", "Write a report", "r", lambda e: e.sessions.make_report(), _has_model),
     Command("python", "Show the Python of this page", "y", lambda e: e.code.open(), _has_data, "code"),
     Command("jobs", "Jobs: queue, logs and failures", "j", lambda e: e.job_list.open(), icon="list_alt"),
+    Command("which-method", "Which method should I use?", "w", lambda e: e.model.which.open()),
+    Command("export-cv", "Export the CV for simulations", "e", lambda e: e.model.exporter.open(), _has_model),
     Command("palette", "Command palette", "ctrl+k", lambda e: e.palette.open(), icon="search"),
     Command("tour", "Tour of the page in five steps", "h", lambda e: e.tour.start(), icon="tour"),
     Command("large", "Larger type, or the usual", "b", lambda e: e.toggle_large()),

@@ -187,6 +187,7 @@ class Explorer(Viewer):
         )
         left = pmui.Paper(self.map, elevation=1, sizing_mode="stretch_both", margin=4)
         dialogs = self.help, self.palette, self.code, self.job_list, self.tour
+        dialogs += self.model.which, self.model.exporter
         insight = pmui.Paper(self.insight, elevation=1, sizing_mode="stretch_width", margin=4)
         self.tour.parts.update(map=left, structure=structure, insight=insight, buttons=self.buttons.layout)
         return pmui.Column(

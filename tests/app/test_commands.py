@@ -20,6 +20,7 @@ class Page:
 
     def __init__(self, session):
         self.session, self.calls = session, []
+        self.model = self.which = self.exporter = self
         self.map = self.help = self.sessions = self.palette = self.code = self.job_list = self.tour = self
 
     def activate_lasso(self):

@@ -10,9 +10,11 @@ from panel.viewable import Viewer
 from fel_explorer.app import tasks
 from fel_explorer.app.board import Board
 from fel_explorer.app.forms import Form
+from fel_explorer.app.panels.cv_export import CVExport
 from fel_explorer.app.panels.models import ModelList
 from fel_explorer.app.panels.monitor import Monitor
 from fel_explorer.app.panels.sweep_form import SweepForm
+from fel_explorer.app.panels.which_method import WhichMethod
 from fel_explorer.app.recipes import Recipe, Sweep
 from fel_explorer.app.session import Session
 from fel_explorer.app.sweeping import plan
@@ -57,10 +59,21 @@ class ModelPanel(Viewer):
         )
         self.monitor = Monitor(board)
         self.models = ModelList(session, board)
+        # the dialogs are laid out by the shell, as this panel may be folded away
+        self.which, self.exporter = WhichMethod(session, self.choose), CVExport(session, board)
+        wide = {"size": "small", "variant": "text", "sizing_mode": "stretch_width"}
+        self.ask = pmui.Button(
+            label="Which method should I use?", icon="quiz", on_click=lambda event: self.which.open(), **wide
+        )
+        self.export_cv = pmui.Button(
+            label="Export the CV for simulations", icon="output", on_click=lambda event: self.exporter.open(),
+            description="As input for PLUMED, TorchScript and torch.export.", **wide,
+        )  # fmt: skip
         self.hint = pmui.Alert("Load data and compute features first.", severity="info", variant="outlined")
         self.sweep_form = SweepForm(self.sweep)
         self.controls = pmui.Column(
             self.method,
+            self.ask,
             self.about,
             pmui.Row(
                 self.device, self.button, sizing_mode="stretch_width", margin=0, sx={"alignItems": "center"}
@@ -72,7 +85,13 @@ class ModelPanel(Viewer):
             margin=0,
         )
         self.layout = pmui.Column(
-            self.hint, self.models, self.monitor, self.controls, sizing_mode="stretch_width", margin=0
+            self.hint,
+            self.models,
+            self.export_cv,
+            self.monitor,
+            self.controls,
+            sizing_mode="stretch_width",
+            margin=0,
         )
         self.method.param.watch(self._show_form, "value")
         self._watchers = [
@@ -91,6 +110,7 @@ class ModelPanel(Viewer):
             self.session.param.unwatch(watcher)
         self.monitor.close()
         self.models.close()
+        self.exporter.close()
 
     def train(self, **hyperparameters) -> None:
         """Train the chosen method with the form's values, changed by ``hyperparameters``, as a job."""
@@ -149,6 +169,12 @@ class ModelPanel(Viewer):
         recipe = Recipe.of(method, base)
         self.board.submit(label, task, kind="model", checkpoint_dir=folder, show=show, recipe=recipe)
 
+    def choose(self, name: str, values: dict) -> None:
+        """Set the form up for a method, with ``values`` of some of its hyperparameters."""
+        self.method.value = name
+        for key, value in values.items():
+            self.form.widgets[key].value = value
+
     @param.depends("dark", watch=True)
     def _show_theme(self):
         self.monitor.dark = self.dark
@@ -169,6 +195,7 @@ class ModelPanel(Viewer):
         self._show_form()
 
     def _offer_embeddings(self, *_):
+        self.export_cv.visible = bool(self.session.results)
         fitted = [
             label for label, result in self.session.results.items() if isinstance(result.method, Method)
         ]

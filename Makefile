@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # a process a core, each with one thread; browser stories have a server and a browser each and go one by one
 UNIT := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not ui" -n auto --dist loadfile
 
-.PHONY: demo test unit lint wheel clean
+.PHONY: demo test unit lint gallery wheel clean
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -31,6 +31,10 @@ unit: $(VENV)/.test  ## all tests but those that need a browser
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+gallery: $(VENV)/.test  ## take the pictures of docs/gallery anew
+	PYTHON=$(BIN)/python tests/ui/install_chromium.sh
+	$(BIN)/python docs/gallery.py
 
 wheel: $(VENV)/.test
 	$(BIN)/python -m build --wheel

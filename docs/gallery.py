@@ -1,0 +1,127 @@
+"""Take the pictures of docs/gallery, in light and in dark: ``make gallery`` (needs Chromium).
+
+The tree of states is trained first, which takes some minutes.  Look at each picture before you commit it.
+"""
+
+import io
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import expect, sync_playwright
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "tests" / "ui"))
+
+from conftest import CHROMIUM_ARGS, Server, chromium, settle  # noqa: E402
+from test_stories import LOAD, Map  # noqa: E402
+from test_tree_story import NODE  # noqa: E402
+
+FOLDER = HERE / "gallery"
+SIZE = {"width": 1600, "height": 900}
+PAGE = """
+import fel_explorer as fel
+from fel_explorer.app import tasks
+
+data, trajs = tasks.sample()(lambda *_: None, lambda: False)
+tica = fel.TICA(lag_time=10.0, n_dims=2).fit(data)
+tree = fel.DivisiveIDM(lag_times=[50.0, 8.0, 2.0], n_steps=1000, n_restarts=1, seed=1).fit(data)
+explorer = fel.explore(data, {"TICA 1": tica, "DivisiveIDM 1": tree}, trajectories=trajs)
+explorer.session.colour("state")
+explorer.show(port=0, open=False)
+"""
+
+
+def shoot(page, name):
+    """The page as it is, in light and in dark, with 256 colours each."""
+    for mode in ("", "-dark"):
+        page.mouse.move(5, 5)
+        settle(page, 4.0)
+        picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+        picture.quantize(256, dither=Image.Dither.NONE).save(FOLDER / f"{name}{mode}.png", optimize=True)
+        page.keyboard.press("t")
+    settle(page, 4.0)
+
+
+def view(page, name):
+    """Open a view of the strip."""
+    page.get_by_role("button", name=name, exact=True).click()
+    page.mouse.move(5, 5)
+    settle(page, 3.0)
+
+
+def explorer_pictures(page, url):
+    """The explorer on alanine dipeptide."""
+    page.goto(url)
+    expect(page.get_by_text("with exponential decay")).to_be_visible(timeout=5 * LOAD)
+    settle(page, 5.0)
+    page.mouse.click(*page.evaluate(NODE, 1))
+    view(page, "Evidence")
+    shoot(page, "explorer")
+    view(page, "Kinetics")
+    expect(page.get_by_text("Significant rates only")).to_be_visible(timeout=5 * LOAD)
+    stop = page.get_by_role("button", name="Stop", exact=True)
+    expect(stop).to_be_hidden(timeout=5 * LOAD)
+    shoot(page, "kinetics")
+    view(page, "Timeline")
+    shoot(page, "timeline")
+    view(page, "Compare")
+    expect(page.locator(".fel-table tbody tr").first).to_be_visible()
+    shoot(page, "compare")
+    page.keyboard.press("Escape")
+    page.keyboard.press("p")
+    expect(page.get_by_text("Click on the map where the path starts.")).to_be_visible()
+    settle(page, 3.0)
+    frame = Map(page).figure
+    for across, down in ((0.15, 0.3), (0.85, 0.6)):
+        page.mouse.click(frame["left"] + across * frame["width"], frame["top"] + down * frame["height"])
+        settle(page, 3.0)
+    expect(page.get_by_text(re.compile("from the start"))).to_be_visible()
+    shoot(page, "path")
+    view(page, "Runs")
+    shoot(page, "runs")
+
+
+def lesson_pictures(page, url):
+    """One of the lessons."""
+    page.goto(url)
+    page.get_by_role("link", name=re.compile("landscape")).first.click()
+    settle(page, 5.0)
+    shoot(page, "lesson")
+
+
+def physics_pictures(page, url):
+    """A model learned from an energy alone."""
+    page.goto(url)
+    settle(page, 5.0)
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(page.get_by_role("button", name="Train", exact=True)).to_be_enabled(timeout=5 * LOAD)
+    shoot(page, "physics")
+
+
+def take(browser, command, pictures, folder):
+    """Serve ``command`` and take ``pictures`` of it."""
+    server = Server([sys.executable, *command], cwd=folder, env={}, timeout=1800)
+    page = browser.new_page(viewport=SIZE)
+    page.set_default_timeout(LOAD)
+    try:
+        pictures(page, server.url)
+    finally:
+        page.close()
+        server.stop()
+
+
+def main():
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
+        take(browser, ["-c", PAGE], explorer_pictures, folder)
+        for name, pictures in (("lessons", lesson_pictures), ("physics", physics_pictures)):
+            take(browser, ["-m", "fel_explorer.cli", name, "--port", "0"], pictures, folder)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -16,7 +16,7 @@ from fel_explorer.app.recipes import Recipe
 from fel_explorer.app.saving import adopt
 from fel_explorer.app.session import Result, Session
 from fel_explorer.app.simulating import Simulation, Trained, simulator_of
-from fel_explorer.app.tasks import fingerprint, first_look, training
+from fel_explorer.app.tasks import fingerprint, first_look, interrupted, training
 from fel_explorer.errors import FelError
 
 TRAININGS = ("model", "simulator")  # kinds of jobs that may take hours
@@ -167,6 +167,10 @@ class Board(param.Parameterized):
         for job in self.jobs:
             if isinstance(job.result, Result | Trained):
                 self._take(job, show=not self.session.active)
+        if self.key:
+            for method, label, function, folder in interrupted(self.session.dataset):
+                about = {"kind": "model", "key": self.key, "recipe": Recipe.of(method)}
+                self.manager.recall(label, function, checkpoint_dir=folder, **about)
         self.version += 1
 
     def _take(self, job: Job, show: bool) -> None:

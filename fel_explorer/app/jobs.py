@@ -109,6 +109,16 @@ class JobManager:
         self.drop(job)
         return again
 
+    def recall(self, label: str, function: Function, **about) -> Job | None:
+        """Remember a job of a process that ended, as stopped; None where a known job has its checkpoint."""
+        with self._lock:
+            if any(job.checkpoint_dir == about["checkpoint_dir"] for job in self._jobs.values()):
+                return None
+            job = Job(label, function, id=next(self._ids), state="cancelled", **about)
+            self._jobs[job.id] = job
+        job.note("was stopped before its end, or its process ended")
+        return job
+
     def drop(self, job: Job) -> None:
         """Forget a job and its result."""
         with self._lock:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -37,8 +38,18 @@ DEFAULT_FEATURIZER = "heavy_atom_distances"
 SMALL_MOLECULE = 12  # residues; beyond it torsions as columns would crowd the list of colours
 FIRST_LAG = 10  # frames
 
+CHECKPOINTS = "checkpoints"  # folder of the cache
 PREVIEW_FRAMES = 2_000
 PREVIEW_SECONDS = 0.5  # at most two previews a second
+
+
+class Interrupted(NamedTuple):
+    """A training that can go on: what it trains, its label, its job, and the folder of its checkpoint."""
+
+    method: object
+    label: str
+    function: Callable
+    folder: Path
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,13 +122,41 @@ def training(
 
         if checkpoint_dir is not None:
             checkpoint_dir.mkdir(parents=True, exist_ok=True)
+            if not extra:
+                _note(checkpoint_dir, method, dataset, label, device)
         method.fit(dataset, device=device, callback=callback, checkpoint_dir=checkpoint_dir, **extra)
         seconds, partial = time.monotonic() - start, should_stop()
         if checkpoint_dir is not None and not partial:
             shutil.rmtree(checkpoint_dir, ignore_errors=True)
+            _note_of(checkpoint_dir).unlink(missing_ok=True)
         return Result.of(label, method, dataset, seconds, partial)
 
     return run
+
+
+def _note_of(folder: Path) -> Path:
+    """Where it is written what a checkpoint is of."""
+    return folder.with_name(f"{folder.name}.json")
+
+
+def _note(folder, method, dataset, label, device):
+    about = {"key": fingerprint(dataset), "label": label, "method": type(method).__name__, "device": device}
+    about["hyperparameters"] = method.hyperparameters()
+    _note_of(folder).write_text(json.dumps(about))
+
+
+def interrupted(dataset: xr.Dataset) -> list[Interrupted]:
+    """Trainings on ``dataset`` that were stopped, or whose process ended, and that can go on."""
+    key, found = fingerprint(dataset), []
+    for path in sorted((cache_directory() / CHECKPOINTS).glob("*.json")):
+        about, folder = json.loads(path.read_text()), path.with_suffix("")
+        if about["key"] == key and folder.is_dir() and any(folder.iterdir()):
+            method = list_methods()[about["method"]](**about["hyperparameters"])
+            function = training(
+                method, dataset, about["label"], device=about["device"], checkpoint_dir=folder
+            )
+            found.append(Interrupted(method, about["label"], function, folder))
+    return found
 
 
 def applying(method, dataset: xr.Dataset, label: str):
@@ -230,4 +269,4 @@ def checkpoint_folder(key: str, method) -> Path:
     """
     config = json.dumps([key, type(method).__name__, method.hyperparameters()], sort_keys=True, default=str)
     name = hashlib.blake2b(config.encode(), digest_size=12).hexdigest()
-    return cache_directory() / "checkpoints" / name
+    return cache_directory() / CHECKPOINTS / name

@@ -31,7 +31,7 @@ from fel_explorer.data import (
 )
 from fel_explorer.errors import FelError
 from fel_explorer.methods import list_methods
-from fel_explorer.structures import ObservablesCancelled, observables
+from fel_explorer.structures import ObservablesCancelled, feature_atoms, observables
 from fel_explorer.training.progress import Progress
 
 DEFAULT_FEATURIZER = "heavy_atom_distances"
@@ -229,12 +229,14 @@ def with_torsions(dataset: xr.Dataset, trajectories) -> xr.Dataset:
     if trajectories.topology.n_residues > SMALL_MOLECULE:
         return dataset
     try:
-        torsions = featurize(trajectories, "backbone_torsions")["features"]
+        made = featurize(trajectories, "backbone_torsions")
     except FelError:  # not a peptide: there is nothing to add
         return dataset
+    torsions = made["features"]
     names = [str(name).removesuffix(" cos") for name in torsions["feature"].values[::2]]
     angles = np.degrees(np.arctan2(torsions.values[:, 1::2], torsions.values[:, ::2]))
-    columns = {name: ("frame", angles[:, i], {"units": "deg"}) for i, name in enumerate(names)}
+    attrs = [{"units": "deg", "atoms": json.dumps(four.tolist())} for four in feature_atoms(made.attrs)[::2]]
+    columns = {name: ("frame", angles[:, i], attrs[i]) for i, name in enumerate(names)}
     return dataset.assign(columns)
 
 

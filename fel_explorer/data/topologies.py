@@ -124,8 +124,11 @@ def check_same_atoms(files, topologies, selected) -> None:
 
 def pdb_text(frame: mdtraj.Trajectory) -> str:
     """The first frame of a trajectory as PDB text, without the line that tells the date."""
+    frame = frame[0]  # a copy
+    for atom in frame.topology.atoms:  # mdtraj writes atoms by serial number, but bonds by place
+        atom.serial = None
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "frame.pdb")
-        frame[0].save_pdb(str(path))
+        frame.save_pdb(str(path))
         lines = path.read_text().splitlines(keepends=True)
     return "".join(line for line in lines if not line.startswith("REMARK   1 CREATED"))

@@ -22,6 +22,8 @@ from fel_explorer.app.simulating import (
     training_simulator,
 )
 from fel_explorer.data import featurize, load_trajectories
+from fel_explorer.data.coordinates import read_topology
+from fel_explorer.data.topologies import pdb_text
 from fel_explorer.methods import PCA
 from fel_explorer.structures import geometry
 
@@ -140,6 +142,15 @@ def test_atoms_are_offered_where_they_have_a_shape(trajectories):
     assert atom_choices(protein)[0] == "C-alpha"  # 80 atoms; the backbone has 320
     simulator = simulator_for(PCA(), protein, TINY)
     assert len(protein.select(simulator.atoms)) == 400  # without the water
+
+
+def test_some_atoms_of_a_file_keep_their_own_bonds(trajectories):
+    frame = trajectories.frames([0])
+    part = frame.atom_slice([0, 1, 2, 4])
+    assert [atom.serial for atom in part.topology.atoms] == [1, 2, 3, 5]  # numbers of the whole molecule
+    bonds = [(a.index, b.index) for a, b in read_topology(pdb_text(part)).bonds]
+    assert bonds == [(0, 1), (1, 2)]
+    assert part.topology.atom(3).serial == 5
 
 
 def test_atoms_without_bonds_are_a_chain():

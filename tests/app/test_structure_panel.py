@@ -10,6 +10,7 @@ from fel_explorer.app.atom_values import AtomValues
 from fel_explorer.app.board import Board
 from fel_explorer.app.jobs import JobManager
 from fel_explorer.app.panels import StructurePanel
+from fel_explorer.app.panels.comparison import ComparisonPanel
 from fel_explorer.app.panels.pins import PinsPanel
 from fel_explorer.app.session import Point, Result, Session
 from fel_explorer.app.viewer import Layer, StructureViewer
@@ -244,6 +245,29 @@ def test_values_of_atoms_colour_until_a_colouring_is_chosen(panel, session):
     panel.looks.colouring.value = "residue"
     assert session.atom_values is None and panel.viewer.atom_values == {}
     assert panel.viewer.colouring == "residue" and "Effect size" not in panel.looks.colouring.options
+
+
+def test_effect_sizes_are_put_on_the_structure_and_taken_away(panel, session):
+    board = Board(session, manager := JobManager(workers=0))
+    comparison = ComparisonPanel(session, board, active=True)
+    length = session.dataset["features"].sel(feature="d BUT0-C0 BUT0-C3").values
+    session.select(length > np.median(length), "long")
+    assert manager.work()
+    board.tick()
+    assert session.atom_values is None
+    comparison.on_structure.value = True
+    effects = comparison.found["effect"].to_series()
+    assert effects.index[0] == "d BUT0-C0 BUT0-C3"
+    for atom, value in enumerate(session.atom_values.values):
+        assert value == max(effects[name] for name in effects.index if f"BUT0-C{atom}" in name)
+    assert panel.viewer.atom_values["title"] == "Effect size: the selection and all other frames"
+    session.atom_values = AtomValues(np.ones(5), "something else", source="another panel")
+    assert not comparison.on_structure.value and session.atom_values.title == "something else"
+    comparison.on_structure.value = True
+    comparison.on_structure.value = False
+    assert session.atom_values is None
+    for part in (comparison, board):
+        part.close()
 
 
 def test_pins_are_what_is_shown_and_can_be_seen_again(panel, session, result):

@@ -79,7 +79,9 @@ class SimulatePanel(Viewer):
         small = {"size": "small", "margin": (6, 12, 2, 12)}
         self._views = pmui.RadioButtonGroup(label="", options={"Train": "train"}, value="train", **small)
         self._views.param.watch(self._on_view, "value")
-        figures = pmui.RadioButtonGroup.from_param(self.param.plot, label="", options=FIGURES, **small)
+        figures = pmui.RadioButtonGroup.from_param(
+            self.param.plot, label="", options=FIGURES, sizing_mode="stretch_width", **small
+        )
         self.pages = {
             "train": TrainPage(self.session, self._train),
             "play": PlayPage(self.session, self._simulate),
@@ -97,7 +99,9 @@ class SimulatePanel(Viewer):
         )  # fmt: skip
         self._sides = {view: self.pages[view].side for view in ("train", "report")}
         self.export = FigureExport(self.figure, self._table, self._name)
-        self.layout = pmui.Row(left, *self._sides.values(), sizing_mode="stretch_height", margin=0)
+        self.layout = pmui.Row(
+            left, *self._sides.values(), sizing_mode="stretch_height", margin=0, styles={"flex": "none"}
+        )
 
     # ---- the user acts
 
@@ -179,6 +183,8 @@ class SimulatePanel(Viewer):
             page.layout.visible = view == self.view and job is None
         self.bar.visible = self.stop.visible = job is not None
         self.text.object = self._said() if job is None else told(job)
+        if self.view == "train":
+            self.pages["train"].watch(job)
         if job is not None:
             known = np.isfinite(job.fraction)
             variant = "determinate" if known else "indeterminate"
@@ -188,8 +194,8 @@ class SimulatePanel(Viewer):
     def _said(self):
         label, trained = self.session.shown.label, self.trained
         if self.view == "train":
-            again = " It has a simulator; training makes another one." if trained is not None else ""
-            return f"Encoder: **{label}**, {self.session.shown.embedding.shape[1]} CVs.{again}"
+            again = ", which has a simulator" if trained is not None else ""
+            return f"Encoder: **{label}**{again}."
         if self.view == "play" and trained.partial:
             missing = "" if trained.has_decoder else " Without a decoder it moves on the map only."
             return f"Its training was stopped early.{missing}"

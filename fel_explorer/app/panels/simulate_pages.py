@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 from functools import partial
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from fel_explorer.app import simulating
 from fel_explorer.app.panels.simulator_form import SimulatorForm
 from fel_explorer.app.session import Session
 from fel_explorer.app.simulation_words import as_html, rows_of
+from fel_explorer.app.sparklines import losses_svg
 from fel_explorer.plots.quantities import time_text
 
 ABOUT = """**A simulator of the map.** The shown model says where a structure lies on the map. A *propagator*
@@ -23,16 +25,21 @@ learns from the data where that place moves within one lag time; a *decoder* lea
 Together they make new trajectories in seconds.
 
 They are worth what the **report** says they are: compare them with MD before you believe them."""
-NO_ICON = {"& .MuiAlert-icon": {"display": "none"}}
 MOST_STEPS, MOST_TRAJECTORIES = 2000, 20
 TABLE = """
-:host {overflow: auto; font: 13.5px/1.35 Roboto, "Helvetica Neue", Arial, sans-serif}
+:host {font: 13.5px/1.35 Roboto, "Helvetica Neue", Arial, sans-serif}
 table {width: 100%; border-collapse: collapse;
   color: var(--panel-on-surface-color, var(--jp-ui-font-color1, #333))}
 th {font-weight: 500; font-size: 12px; padding: 2px 8px; opacity: .75}
 td {padding: 3px 8px; border-top: 1px solid color-mix(in srgb, currentColor 14%, transparent)}
-.number {text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums}
+.number {width: 1%; text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums}
 tr:hover td {background: color-mix(in srgb, currentColor 7%, transparent)}
+"""
+NOTES = """
+:host {font: 13.5px/1.35 Roboto, "Helvetica Neue", Arial, sans-serif;
+  color: var(--panel-on-surface-color, var(--jp-ui-font-color1, #333))}
+p {margin: 4px 0; padding: 4px 10px; border-left: 4px solid #ed8b00; background: rgba(237, 139, 0, .12)}
+p.fine {border-color: #2e7d32; background: rgba(46, 125, 50, .12)}
 """
 
 
@@ -60,12 +67,18 @@ class TrainPage(Viewer):
             "Train the propagator, then the decoder. Stop keeps what they have learned.",
         )  # fmt: skip
         self.layout = pmui.Column(self.form, self.button, sizing_mode="stretch_width", margin=0)
-        about = text(ABOUT, margin=(14, 24), max_width=560)
-        self.side = pmui.Column(about, sizing_mode="stretch_width", margin=0)
+        about = pmui.Typography(ABOUT, variant="body2", margin=(10, 24), width=540)
+        self.losses = pn.pane.HTML("", width=330, margin=(0, 24), visible=False)
+        self.side = pmui.Column(about, self.losses, width=600, sizing_mode="stretch_height", margin=0)
 
     def show(self, _trained, _simulation) -> None:
         """Fit the form to the session."""
         self.form.offer()
+
+    def watch(self, job) -> None:
+        """Draw the losses of a training; None when there is none."""
+        losses = {} if job is None else {term: list(values) for term, values in job.losses.items()}
+        self.losses.param.update(object=losses_svg(losses) if losses else "", visible=bool(losses))
 
 
 class PlayPage(Viewer):
@@ -74,10 +87,8 @@ class PlayPage(Viewer):
     def __init__(self, session: Session, simulate):
         super().__init__()
         self.session = session
-        slider = {"size": "small", "sizing_mode": "stretch_width", "margin": (4, 22)}
-        self.n_steps = pmui.IntSlider(
-            label="Length (steps of one lag)", start=20, end=MOST_STEPS, step=20, value=200, **slider
-        )
+        slider = {"size": "small", "width": 128, "margin": (4, 14)}
+        self.n_steps = pmui.IntSlider(label="Steps", start=20, end=MOST_STEPS, step=20, value=200, **slider)
         self.n_trajectories = pmui.IntSlider(
             label="Trajectories", start=1, end=MOST_TRAJECTORIES, value=5, **slider
         )
@@ -87,11 +98,11 @@ class PlayPage(Viewer):
             "pdb": self._download("pdb", "The shown trajectory; its first model is a topology for the XTC."),
         }
         self.said = text(margin=(2, 12))
-        self.chosen = pmui.IntSlider(label="Shown trajectory", start=1, end=2, value=1, **slider)
+        self.chosen = pmui.IntSlider(label="Shown trajectory", start=1, end=2, **{**slider, "width": 284})
         self.chosen.param.watch(self._on_chosen, "value")
         row = pmui.Row(self.button, *self.downloads.values(), margin=0)
         self.layout = pmui.Column(
-            self.n_steps, self.n_trajectories, row, self.said, self.chosen,
+            pmui.Row(self.n_steps, self.n_trajectories, margin=0), row, self.chosen, self.said,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
 
@@ -114,7 +125,7 @@ class PlayPage(Viewer):
             download.visible = simulation is not None and simulation.file is not None
         self.chosen.visible = simulation is not None and simulation.n_trajectories > 1
         if simulation is None:
-            self.said.object = "Trajectories start at frames of the data."
+            self.said.object = "A step is one lag time. Trajectories start at frames of the data."
             return
         last, number = max(simulation.n_trajectories, 2), simulation.number_at(self.session.step)
         self.chosen.param.update(end=last, value=number)
@@ -149,12 +160,12 @@ class ReportPage(Viewer):
         )  # fmt: skip
         self.hint = text("How do its trajectories compare with those it has learned from?", margin=(6, 12))
         self.choice = choice
-        self.warnings = pmui.Column(sizing_mode="stretch_width", margin=0)
-        self.table = pn.pane.HTML("", sizing_mode="stretch_both", stylesheets=[TABLE], margin=(6, 4))
+        self.warnings = pn.pane.HTML("", sizing_mode="stretch_width", stylesheets=[NOTES], margin=(2, 12))
+        self.table = pn.pane.HTML("", width=390, stylesheets=[TABLE], margin=(2, 4))
         self.layout = pmui.Column(
             self.choice, self.warnings, self.hint, self.button, sizing_mode="stretch_width", margin=0
         )
-        self.side = pmui.Column(self.table, width=400, sizing_mode="stretch_height", margin=0)
+        self.side = pmui.Column(self.table, width=410, sizing_mode="stretch_height", scroll="y", margin=0)
 
     def show(self, trained, _simulation) -> None:
         """The simulator's report."""
@@ -164,19 +175,14 @@ class ReportPage(Viewer):
             return
         self._shown = report
         self.button.label = "Compare with MD" if report is None else "Compare again"
-        self.warnings[:] = [] if report is None else _alerts(report.warnings)
+        self.warnings.object = "" if report is None else _notes(report.warnings)
         self.table.object = "" if report is None else as_html(rows_of(report))
 
 
-def _alerts(warnings):
+def _notes(warnings):
     if not warnings:
-        return [_alert("Time scales, memory and range agree with the data.", "success")]
-    return [_alert(words, "warning") for words in warnings]
-
-
-def _alert(words, severity):
-    look = {"py": 0, "px": 1, "& p": {"my": 0}, "fontSize": "0.82rem"} | NO_ICON
-    return pmui.Alert(words, severity=severity, margin=(3, 12), sizing_mode="stretch_width", sx=look)
+        return '<p class="fine">Time scales, memory and range agree with MD.</p>'
+    return "".join(f"<p>{escape(words)}</p>" for words in warnings)
 
 
 def nearest_step(simulation, step: int, time: float) -> int:

@@ -11,7 +11,7 @@ from fel_explorer.app.session import Session
 from fel_explorer.app.simulating import DECODERS, Settings, atom_choices
 
 NAMES = Settings.hyperparameter_names()
-ROWS = [("lag_time", "propagator_steps"), ("decoder", "decoder_steps"), ("atoms",)]
+ROWS = [("lag_time", "propagator_steps"), ("decoder",), ("atoms", "decoder_steps")]
 
 
 class SimulatorForm(Viewer):

@@ -23,15 +23,12 @@ from fel_explorer.app.viewer.scenes import Scene, Scenes
 from fel_explorer.errors import FelError
 
 VIEWS = {
-    "representatives": "Selection",
-    "point": "Point",
-    "path": "Path",
-    "simulation": "Simulation",
-    "frames": "Play",
-    "pinned": "Pinned",
-}
+    "representatives": "Selection", "point": "Point", "path": "Path", "simulation": "Simulation",
+    "frames": "Play", "pinned": "Pinned",
+}  # fmt: skip
 REELS = {"path": PathReel, "simulation": SimulationReel, "frames": FramesReel}  # the views that are played
 MOVED_BY = {"path": "image", "simulation": "step"}  # what of the session says which place is shown
+CHANGES = ("selection", "point", "frame", "shown", "way", "simulation")  # after which something else is shown
 NO_DATA = "Structures appear here. Open trajectory files or the sample data to start."
 NO_TRAJECTORIES = "These data are numbers without structures. Open their trajectory files to see molecules."
 
@@ -48,22 +45,18 @@ class StructurePanel(Viewer):
 
     def __init__(self, session: Session, board: Board | None = None, **params):
         super().__init__(session=session, **params)
-        self._board = board
         self._scenes: Scenes | None = None
         self._reel: Reel | None = None
         self._held: range | None = None  # places of the reel that the viewer holds
-        self._frames: list[int] = []  # of the layers, or the nearest ones, where nothing is played
+        self._origins: list[tuple[int, str]] = []  # of the layers, where nothing is played
         self._moving = False
         self._soon = Later(self._refresh)
-        self._make_widgets()
+        self._make_widgets(board)
         self._watchers = [
             session.param.watch(self._on_data, ["trajectories", "dataset"]),
-            session.param.watch(
-                self._on_change, ["selection", "point", "frame", "shown", "way", "simulation"]
-            ),
+            session.param.watch(self._on_change, [*CHANGES]),
             session.param.watch(self._on_place, ["image", "step"]),
             session.param.watch(self._on_looks, ["looks"]),
-            session.param.watch(self._on_values, ["atom_values"]),
             session.param.watch(self._on_pinned, ["pinned"]),
         ]
         self._on_data()
@@ -94,17 +87,15 @@ class StructurePanel(Viewer):
 
     # ---- what is built once
 
-    def _make_widgets(self):
+    def _make_widgets(self, board):
         small = {"size": "small", "variant": "outlined", "margin": (6, 6, 0, 6)}
         self.viewer = StructureViewer(sizing_mode="stretch_both", min_height=120, margin=(0, 4))
         self._views = pmui.RadioButtonGroup(
             label="", options={"Play": "frames"}, value="frames", size="small", margin=(8, 6, 0, 6)
         )
         self.looks = LooksBar(self.session, self.viewer)
-        self.measure = MeasureBar(
-            self.session, self._board, self.viewer, lambda: self._layers[0] if self._layers else None
-        )
-        self.pinning = Pinning(self.session, self.viewer, self._origins)
+        self.measure = MeasureBar(self.session, board, self.viewer, lambda: next(iter(self._layers), None))
+        self.pinning = Pinning(self.session, self.viewer, self._pinnable)
         self._player = pmui.Player(
             start=0, end=1, value=0, interval=120, show_loop_controls=False, show_value=False, size="small",
             visible_buttons=["previous", "reverse", "pause", "play", "next"], sizing_mode="stretch_width",
@@ -112,13 +103,9 @@ class StructurePanel(Viewer):
         )  # fmt: skip
         self._text = pmui.Typography("", variant="body2", margin=(2, 12, 6, 12), sizing_mode="stretch_width")
         self._warning = pmui.Alert(
-            "",
-            severity="warning",
-            margin=(2, 8),
-            sizing_mode="stretch_width",
-            visible=False,
+            "", severity="warning", margin=(2, 8), sizing_mode="stretch_width", visible=False,
             sx={"py": 0, "& p": {"my": 0}},
-        )
+        )  # fmt: skip
         self._message = pmui.Typography(NO_DATA, variant="body1", margin=20, sizing_mode="stretch_width")
         self._images = pmui.Select(
             label="Images", options={text: name for name, text in routes.SHOWN.items()}, value="observed",
@@ -132,7 +119,7 @@ class StructurePanel(Viewer):
                 self._views, self.pinning.button, self._images, *self.looks.widgets,
                 align_items="center", margin=0,
             ),
-            self.viewer, self.measure, self._warning, self._text, self._player,
+            self.looks.more, self.viewer, self.measure, self._warning, self._text, self._player,
             sizing_mode="stretch_both", margin=0,
         )  # fmt: skip
         self._layout = pmui.Column(self._message, self._body, sizing_mode="stretch_both", margin=0)
@@ -158,20 +145,10 @@ class StructurePanel(Viewer):
                 self._reel.go(event.new)
             self._show_place(event.new)
 
-    def _origins(self) -> list[tuple[Layer, int, str]]:
+    def _pinnable(self) -> list[tuple[Layer, int, str]]:
         """Each layer of the view's own with its frame, or with the nearest one and what it is."""
-        session, reel = self.session, self._reel
-        if self.view == "path":
-            found = [(int(session.way.path.frames[reel.at]), "decoded" if reel.decoded else "")]
-        elif self.view == "simulation":
-            nearest = int(reel.simulation.nearest[session.step])
-            found = [(nearest, "synthetic"), (nearest, "")][-len(self._own) :]
-        elif self.view == "frames":
-            found = [(session.frame, "")]
-        else:
-            made = "decoded" if self.view == "point" else ""
-            found = [(frame, made if i else "") for i, frame in enumerate(self._frames)]
-        return [(layer, *origin) for layer, origin in zip(self._own, found, strict=True)]
+        origins = self._origins if self._reel is None else self._reel.origins(self._reel.at)
+        return [(layer, *origin) for layer, origin in zip(self._own, origins, strict=True)]
 
     # ---- what happens in the session
 
@@ -216,9 +193,8 @@ class StructurePanel(Viewer):
             self.viewer.fade(self.looks.opacity.value)
 
     @param.depends("dark", watch=True)
-    def _on_values(self, *_):
-        values = self.session.atom_values
-        self.viewer.atom_values = {} if values is None else values.as_dict(dark=self.dark)
+    def _on_dark(self):
+        self.looks.darken(self.dark)
 
     def _on_measuring(self, event):
         self._text.visible = not event.new  # the line of the measurement takes its place
@@ -277,7 +253,7 @@ class StructurePanel(Viewer):
             scene = self._scenes.representatives(
                 self.session, looks.count.value, looks.choice.value, looks.opacity.value
             )
-        self._frames = scene.frames
+        self._origins = scene.origins
         self._hold(scene.layers)
         self._say(scene)
 

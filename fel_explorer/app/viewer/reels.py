@@ -59,6 +59,10 @@ class Reel:
         """In words what is seen at a place."""
         raise NotImplementedError
 
+    def origins(self, at: int) -> list[tuple[int, str]]:
+        """(frame, "") of each layer that was observed, (nearest frame, what it is) of one that was made."""
+        raise NotImplementedError
+
 
 class FramesReel(Reel):
     """The frames of the selection in time order, or all where the current frame is not among them."""
@@ -89,6 +93,9 @@ class FramesReel(Reel):
         name = frame_name(self.session, int(self.frames[at])).capitalize()
         return Scene(text=f"{name}. {self.count:,} {among}{every}.")
 
+    def origins(self, at):
+        return [(int(self.frames[at]), "")]
+
 
 class PathReel(Reel):
     """The images of the session's path; those that can't be decoded are shown as observed."""
@@ -117,6 +124,9 @@ class PathReel(Reel):
             f"{routes.verdict(self._images.checks, at)}; {'nearest' if self.decoded else 'showing'} {name}."
         )
         return Scene(text=text, warning=self._unable)
+
+    def origins(self, at):
+        return [(int(self.session.way.path.frames[at]), "decoded" if self.decoded else "")]
 
 
 class SimulationReel(Reel):
@@ -171,6 +181,11 @@ class SimulationReel(Reel):
             f"{number}; nearest {name}.{missing}"
         )
         return Scene(text=text)
+
+    def origins(self, at):
+        nearest = int(self.simulation.nearest[self.first + at])
+        observed = [(nearest, "")]
+        return observed if self.simulation.file is None else [(nearest, "synthetic"), *observed]
 
 
 def readable_step(least: float) -> int:

@@ -26,12 +26,15 @@ MIN_CHAIN = 6  # residues of a ribbon
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """Layers, a line of text about them, a warning ('' for none), and each layer's frame or nearest frame."""
+    """Layers, a line of text about them, a warning ('' for none), and the layers' origins.
+
+    An origin is (frame, "") of what was observed, (nearest frame, "decoded") of what was made.
+    """
 
     layers: list[Layer] = field(default_factory=list)
     text: str = ""
     warning: str = ""
-    frames: list[int] = field(default_factory=list)
+    origins: list[tuple[int, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +126,7 @@ class Scenes:
             "random": "drawn at random",
         }
         text = f"{len(layers)} of {len(selected):,} frames, {meaning[choose]}."
-        return Scene(layers, text, frames=[int(frame) for frame in found.frames])
+        return Scene(layers, text, origins=[(int(frame), "") for frame in found.frames])
 
     def path(self, session: Session, shown: str) -> tuple[Images, str]:
         """The images of the session's path, and why they are not decoded where that was asked for."""
@@ -148,14 +151,15 @@ class Scenes:
         result = session.results.get(point.model)
         if result is None or not result.method.has_decoder:
             why = f"{point.model} has no decoder" if result is not None else "There is no model yet"
-            return Scene([observed], f"{why}, so this is the nearest observed frame.", frames=[point.frame])
+            text = f"{why}, so this is the nearest observed frame."
+            return Scene([observed], text, origins=[(point.frame, "")])
         text = f"Distance to the data: {point.distance:.3g} in the map's units."
         try:
             features = result.method.inverse_transform(point.position[None])[0]
             made = reconstruct(features, session.dataset.attrs, nearest=whole.xyz[0])
         except FelError as error:
             text = f"{text} No structure can be decoded: {error.given}"
-            return Scene([observed], text, _warning(point), [point.frame])
+            return Scene([observed], text, _warning(point), [(point.frame, "")])
         note = f"RMS error: {made.error_text}" if made.error_text else ""
         decoded = Layer(
             made.trajectory(whole.topology),
@@ -167,7 +171,8 @@ class Scenes:
             atoms=made.atoms,
         )
         text = f"{text} {made.note}".strip()
-        return Scene([observed, decoded], text, _warning(point), [point.frame, point.frame])
+        origins = [(point.frame, ""), (point.frame, "decoded")]
+        return Scene([observed, decoded], text, _warning(point), origins)
 
 
 def pin_colour(key: int) -> str:

@@ -104,7 +104,6 @@ class View {
     this.readLayers(scene).forEach((layer, i) => Object.assign(this.layers[i], layer))
     this.showFrame()
     this.restyle()
-    this.label()
     const view = JSON.stringify([scene.length && scene[0].pdb.length, this.nColumns])
     if (view !== this.fitted) this.fit(0)
     else this.placeColumns()
@@ -134,6 +133,7 @@ class View {
 
   restyle() {
     for (const layer of this.layers) dress(layer.component, layer, this.model, this.scale)
+    this.label()
     this.thumbnails.ask()
   }
 
@@ -144,13 +144,14 @@ class View {
 
   label() {
     this.columns.replaceChildren()
+    const ownColours = !this.scale && (this.model.colouring ?? "structure") === "structure"
     this.nColumns = 1 + Math.max(0, ...this.layers.map(layer => layer.column))
     this.columns.classList.toggle("many", this.nColumns > 1)
     for (let column = 0; column < this.nColumns; column++) {
       const node = element("div", "fel-column", this.columns)
       for (const layer of this.layers.filter(layer => layer.column === column)) {
         const line = element("div", "fel-label", node)
-        if (layer.colour) element("span", "fel-swatch", line).style.background = layer.colour
+        if (layer.colour && ownColours) element("span", "fel-swatch", line).style.background = layer.colour
         line.append(layer.label)
         if (layer.note) element("div", "fel-note", node).textContent = layer.note
       }

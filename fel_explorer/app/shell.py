@@ -36,7 +36,7 @@ from fel_explorer.errors import FelError
 log = logging.getLogger("fel_explorer")
 
 NOTEBOOK_HEIGHT = 860  # px
-LARGE = 18  # px of usual words, which are 14 px else
+LARGE = 17  # px of usual words, which are 14 px else
 TICK = 100  # ms between two looks at the queue of events
 DENSE = {
     "MuiToolbar": {"defaultProps": {"variant": "dense"}},

@@ -9,6 +9,7 @@ import param
 from panel.viewable import Viewer
 
 FRAME = "3px solid #d6006c"
+NO_FRAME = {"outline": "none"}
 CARD = {"position": "fixed", "right": "24px", "bottom": "24px", "z-index": "1400"}
 
 
@@ -99,8 +100,8 @@ class Tour(Viewer):
 
     @param.depends("step", watch=True)
     def _show(self):
-        if self._framed is not None:
-            self._framed.styles, self._framed = self._styles, None
+        if self._framed is not None:  # a page keeps styles that are no longer given: they are taken back
+            self._framed.styles, self._framed = {**self._styles, **NO_FRAME}, None
         self.card.visible = self.step >= 0
         if self.step < 0:
             return

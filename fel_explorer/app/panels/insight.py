@@ -146,7 +146,6 @@ class InsightPanel(Viewer):
             self.view = next(iter(offered.values()), "states")
         for name, button in self.buttons.items():
             button.visible = name in offered.values()
-        self._hint.visible = not has_states
         keeps_open = self.open and bool(offered) and self.view in LASTING
         self.open = (has_states or keeps_open) and not self._folded
         self._show()
@@ -183,6 +182,7 @@ class InsightPanel(Viewer):
         for name, button in self.buttons.items():
             button.variant = "contained" if self.open and name == self.view else "text"
         self._body.visible = self._fold.visible = self.open
+        self._hint.visible = not self.open and not self._has_states()
         self._unfold.visible = bool(self._offered()) and not self.open
         for name, panel in self.panels.items():
             shown = self.open and name == self.view

@@ -10,11 +10,12 @@ from pathlib import Path
 from fel_explorer import __version__
 from fel_explorer.errors import FelError
 
-COMMANDS = ("open", "demo", "lessons", "featurize", "train", "methods")
+COMMANDS = ("open", "demo", "lessons", "physics", "featurize", "train", "methods")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 EXAMPLES = """examples:
   fel-explorer demo                                    the app on the sample data
   fel-explorer lessons                                 four lessons, each with a picture to play with
+  fel-explorer physics                                 learn from a force field, without data
   fel-explorer run*.xtc --topology protein.pdb         the app on your trajectories
   fel-explorer methods                                 what can be trained
   fel-explorer featurize run*.xtc -t protein.pdb -o features.zarr
@@ -65,6 +66,10 @@ def _parser() -> argparse.ArgumentParser:
     lessons = commands.add_parser("lessons", help="open the lessons on free-energy landscapes")
     _server(lessons, browses=False)
     lessons.set_defaults(run=_lessons, root=".")
+
+    physics = commands.add_parser("physics", help="learn CVs and structures from a force field, without data")
+    _server(physics)
+    physics.set_defaults(run=_physics)
 
     featurize = commands.add_parser("featurize", help="trajectories -> dataset")
     featurize.add_argument("paths", nargs="+", help="trajectories")
@@ -126,7 +131,7 @@ def _open(arguments):
         atoms=arguments.atoms,
         root=arguments.root,
     )
-    entry.serve(make_page, **options)
+    entry.serve(entry.with_physics(make_page, arguments.root), **options)
 
 
 def _demo(arguments):
@@ -135,7 +140,8 @@ def _demo(arguments):
     from fel_explorer.app import entry
 
     entry.demo_data()
-    entry.serve(lambda: entry.demo_page(root=arguments.root), **options)
+    root = arguments.root
+    entry.serve(entry.with_physics(lambda: entry.demo_page(root=root), root), **options)
 
 
 def _lessons(arguments):
@@ -143,6 +149,14 @@ def _lessons(arguments):
     from fel_explorer.app import entry, lessons
 
     entry.serve(lessons.pages(), **options)
+
+
+def _physics(arguments):
+    options = server_options(arguments)
+    from fel_explorer.app import entry
+    from fel_explorer.app.physics import routes
+
+    entry.serve(routes.pages(arguments.root), **options)
 
 
 def server_options(arguments) -> dict:

@@ -151,6 +151,26 @@ def _page_on_session(paths, root) -> Callable[[], Explorer]:
     return make
 
 
+def with_physics(make_page: Callable[[], Explorer], root=".") -> dict[str, Callable]:
+    """What `serve` takes for an explorer with a way to the page that learns from a force field."""
+
+    def explorer():
+        made = make_page()
+        made.data.offer_physics("./physics")
+        return made
+
+    def physics(name):
+        from fel_explorer.app.physics import routes  # not before somebody goes there
+
+        return getattr(routes, name)(root)
+
+    return {
+        "/": explorer,
+        "/physics": functools.partial(physics, "physics_page"),
+        "/explorer": functools.partial(physics, "opened_page"),
+    }
+
+
 def page_token() -> str:
     """What identifies a page across reloads: the token in its address, or a new one that is put there."""
     location = pn.state.location

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import panel as pn
 import panel_material_ui as pmui
 import param
@@ -17,6 +15,7 @@ from fel_explorer.app.commands import Command, by_shortcut
 from fel_explorer.app.header import CommandButtons, JobBar, device_text
 from fel_explorer.app.help import Help
 from fel_explorer.app.keys import Keys
+from fel_explorer.app.notices import show_error
 from fel_explorer.app.palette import Palette
 from fel_explorer.app.panels import (
     DataPanel,
@@ -32,8 +31,6 @@ from fel_explorer.app.panels.job_list import JobList
 from fel_explorer.app.session import Session
 from fel_explorer.app.tour import Tour
 from fel_explorer.errors import FelError
-
-log = logging.getLogger("fel_explorer")
 
 NOTEBOOK_HEIGHT = 860  # px
 LARGE = 17  # px of usual words, which are 14 px else
@@ -231,15 +228,8 @@ class Explorer(Viewer):
         self.large = not self.large
 
     def tell(self, error: Exception) -> None:
-        """Show an error: a `FelError` in its three parts, any other in short, with the log for the rest."""
-        if isinstance(error, FelError):
-            message = "\n".join(filter(None, (error.given, error.valid, error.remedy)))
-        else:
-            log.error("unexpected error", exc_info=error)
-            message = f"Something went wrong: {type(error).__name__}: {error}\n"
-            message += "The session goes on; the log says more."
-        if pn.state.notifications is not None:
-            pn.state.notifications.error(message, duration=12_000)
+        """Show an error, see `show_error`."""
+        show_error(error)
 
     def _on_key(self, shortcut):
         command = by_shortcut().get(shortcut)

@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "chapman_kolmogorov": ["plot_ck_test"],
         "colours": ["state_colours"],
         "contours": ["plot_contours"],
+        "cv_profile": ["plot_cv_profile"],
         "export": ["save"],
         "energy_units": ["EnergyUnit", "energy_unit"],
         "free_energy": [
@@ -36,5 +37,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "sensitivity": ["plot_sensitivity"],
         "survival": ["Survival", "plot_survival", "survival_table"],
         "timescales": ["plot_implied_timescales", "plot_spectrum"],
+        "umbrella": ["plot_windows"],
     },
 )

@@ -1,6 +1,7 @@
 """Slow modes without a browser: time scales, maps, scores and sensitivities of chains that are known."""
 
 import io
+import json
 
 import holoviews as hv
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.testing import assert_allclose
 
 import fel_explorer as fel
 from fel_explorer.app import colouring, mode_jobs, mode_words
+from fel_explorer.app.atom_values import AtomValues
 from fel_explorer.app.board import Board
 from fel_explorer.app.jobs import JobManager
 from fel_explorer.app.modes import mode_names, modes_of
@@ -217,6 +219,31 @@ def test_what_a_variable_depends_on_is_found_when_looked_at(panel, session, boar
     assert isinstance(panel.export.export("csv"), io.BytesIO)
     session.dataset = session.dataset.assign(other=("frame", np.zeros(session.dataset.sizes["frame"])))
     assert panel.ready  # a column more changes nothing
+
+
+def test_the_structure_is_coloured_by_the_atoms_of_what_a_variable_depends_on(panel, session, board, jobs):
+    panel.part = "sensitivity"
+    work(board, jobs)
+    assert not panel.on_structure.switch.visible  # of arrays
+    atom = "ATOM  {0:5d}  C{0}  ALA A   1    {0:8.3f}   0.000   0.000  1.00  0.00           C"
+    topology = "\n".join([*(atom.format(i) for i in range(1, 6)), "END"])
+    pairs = [{"kind": "distance", "atoms": [[0, 1], [1, 2], [2, 3]]}]
+    session.dataset.attrs.update(topology=topology, featurizers=json.dumps(pairs))
+    session.trajectories = object()
+    panel.variable.value = "mode 2"  # of feature 2, atoms 1 and 2
+    switch = panel.on_structure.switch
+    assert switch.visible and session.atom_values is None
+    switch.value = True
+    shown = session.atom_values
+    assert shown.title == "TICA 1: share of mode 2 (%)" and np.isnan(shown.values[4])
+    share = panel._job.result["embedding"]["feature_share"].values[1]
+    assert_allclose(shown.values[:4], 50 * np.convolve(share, [1, 1]), rtol=1e-6)
+    panel.variable.value = "mode 1"
+    assert session.atom_values.values[0] > 45
+    session.atom_values = AtomValues(np.ones(5), "of another panel", source="comparison")
+    assert not switch.value and session.atom_values.source == "comparison"
+    for name in ("topology", "featurizers"):
+        del session.dataset.attrs[name]
 
 
 def test_a_method_without_derivatives_says_so(panel, session, board, jobs):

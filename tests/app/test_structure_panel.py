@@ -320,11 +320,18 @@ def test_grid_of_pins_follows_the_session(panel, session):
     assert table["rmsd_angstrom"][0] == pytest.approx(10 * geometry.rmsd(*xyz), rel=1e-3)
     grid.act("show", 2)
     assert panel.view == "pinned"
-    grid.act("show", 2)
+    session.frame = 4
     assert panel.view == "frames"
+    grid.act("overlay", 1)
+    assert panel.view == "frames"
+    grid.act("show", 2)  # once more
+    assert panel.view == "pinned"
+    grid.act("remove", 2)
+    assert panel.view == "frames"
+    panel.pinning.pin()
     grid.act("remove", 1)
     grid.act("remove", 1)
-    assert session.pinned.keys == [2]
+    assert [pin.frame for pin in session.pinned.pins] == [4]
     grid.close()
 
 

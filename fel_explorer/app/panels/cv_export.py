@@ -24,6 +24,10 @@ ABOUT = {
     "torchscript": "cv.pt, for PLUMED's PYTORCH_MODEL and torch.jit.load: features (1, n) to CV.",
     "archive": "cv.pt2, for torch.export.load: the same without TorchScript.",
 }
+CODE = {
+    "& pre": {"maxHeight": "54vh", "overflow": "auto", "fontSize": "12.5px", "margin": 0, "padding": "10px"},
+    "& code": {"fontSize": "inherit"},
+}
 HOW = (
     "For networks with tanh and for linear methods plumed.dat holds the CV as text (ANN), which every PLUMED "
     "reads; others need a PLUMED that was built with LibTorch."
@@ -74,7 +78,7 @@ class CVExport(Viewer):
         self.bar = pmui.LinearProgress(width=290, margin=(4, 6), visible=False)
         self.text = pmui.Typography("", variant="body2", width=300, margin=(4, 6))
         self.downloads = {kind: self._download(kind) for kind in ENDINGS}
-        self.preview = pmui.Typography("", width=620, margin=(0, 6), sx={"& pre": {"maxHeight": "56vh"}})
+        self.preview = pmui.Typography("", width=620, margin=(0, 6), sx=CODE)
         left = pmui.Column(
             self.bias, pmui.Row(self.temperature, self.barrier, margin=0), self.bar,
             *self.downloads.values(), self.text, width=320, margin=0,

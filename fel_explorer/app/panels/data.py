@@ -49,6 +49,15 @@ class DataPanel(Viewer):
             description="Attach per-frame values from a CSV or PLUMED COLVAR file: energies, weights, ...",
             **wide,
         )
+        self.physics = pmui.Button(
+            label="No data? Learn from a force field",
+            icon="local_fire_department",
+            variant="text",
+            target="_blank",
+            visible=False,
+            description="A page that learns CVs and structures from energies alone",
+            **wide,
+        )
         self.formula = FormulaColumn(session)
         self.sessions = SessionFiles(session, board, self.root)
         self.summary = pmui.Typography("", variant="body2", margin=(5, 10), sizing_mode="stretch_width")
@@ -58,6 +67,7 @@ class DataPanel(Viewer):
         self._tables = pmui.Row(self.columns, self.formula, sizing_mode="stretch_width", margin=0)
         self.layout = pmui.Column(
             pmui.Row(self.sample, self.browse, sizing_mode="stretch_width", margin=0),
+            self.physics,
             self.summary,
             self._tables,
             self.sessions,
@@ -74,6 +84,10 @@ class DataPanel(Viewer):
     def close(self) -> None:
         self.session.param.unwatch(self._watcher)
         self.sessions.close()
+
+    def offer_physics(self, address: str) -> None:
+        """Show the way to the page at ``address`` that needs no data."""
+        self.physics.param.update(href=address, visible=True)
 
     # ---- what the buttons do
 

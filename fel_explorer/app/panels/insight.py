@@ -13,6 +13,7 @@ from panel.viewable import Viewer
 
 from fel_explorer.app.board import Board
 from fel_explorer.app.panels.comparison import ComparisonPanel
+from fel_explorer.app.panels.drive import DrivePanel
 from fel_explorer.app.panels.evidence import EvidencePanel
 from fel_explorer.app.panels.kinetics import KineticsPanel
 from fel_explorer.app.panels.modes import ModesPanel
@@ -39,10 +40,11 @@ VIEWS = {
     "Path": "path",
     "Simulate": "simulate",
     "Modes": "modes",
+    "Drive": "drive",
     "Runs": "runs",
     "Pinned": "pins",
 }
-LASTING = ("comparison", "path", "simulate", "modes", "runs", "pins")  # views that stay open without states
+LASTING = ("comparison", "path", "simulate", "modes", "drive", "runs", "pins")  # that need no states
 HINT = "Train a method with states, such as IDM, to see how long they live."
 
 
@@ -65,6 +67,7 @@ class InsightPanel(Viewer):
             "path": PathPanel(session),
             "simulate": SimulatePanel(session, board),
             "modes": ModesPanel(session, board),
+            "drive": DrivePanel(session, board),
             "runs": RunsPanel(session, board),
             "pins": PinsPanel(session),
         }
@@ -125,7 +128,17 @@ class InsightPanel(Viewer):
         # shown and hidden, because a live page does not take another height
         self._body = pmui.Row(self._plot, sizing_mode="stretch_width", height=BODY, margin=0)
         self.layout = pmui.Column(self._header, self._body, sizing_mode="stretch_width", margin=0)
-        for name in ("evidence", "kinetics", "timeline", "comparison", "path", "simulate", "modes", "runs"):
+        for name in (
+            "evidence",
+            "kinetics",
+            "timeline",
+            "comparison",
+            "path",
+            "simulate",
+            "modes",
+            "drive",
+            "runs",
+        ):
             self.panels[name].param.watch(self._on_figure, "version")
 
     def _has_states(self):

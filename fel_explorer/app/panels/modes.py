@@ -14,6 +14,7 @@ from fel_explorer.app.board import Board
 from fel_explorer.app.kinetics_job import default_lag
 from fel_explorer.app.modes import known_modes, modes_of
 from fel_explorer.app.panels.figure_export import FigureExport
+from fel_explorer.app.panels.mode_parts import OnStructure, ScoreForm
 from fel_explorer.app.session import Session
 from fel_explorer.errors import FelError
 from fel_explorer.plots.modes import plot_modes
@@ -61,6 +62,7 @@ class ModesPanel(Viewer):
         for source, watcher in self._watchers:
             source.param.unwatch(watcher)
         self._watchers = []
+        self.on_structure.close()
 
     # ---- what is built once
 
@@ -71,18 +73,8 @@ class ModesPanel(Viewer):
         )
         self.mode = pmui.Select(label="Mode that colours the map", options={"none": ""}, value="", **wide)
         self.variable = pmui.Select(label="What depends", options=["CV 1"], value="CV 1", **wide)
-        self.lag = pmui.FloatInput(
-            label="Scored at lag", size="small", width=140, margin=(8, 10, 2, 10),
-            description="Models of all lags are scored by how much slow dynamics they keep over this time, "
-            "because scores of different times can't be compared.",
-        )  # fmt: skip
-        self.folds = pmui.IntInput(
-            label="Parts", value=mode_jobs.N_FOLDS, start=2, end=20, size="small", width=110,
-            margin=(8, 0, 2, 0),
-            description="The data are divided into so many parts, whole trajectories where there are enough. "
-            "Each is held out once, and the spread over them is the error.",
-        )  # fmt: skip
-        self._scoring = pmui.Row(self.lag, self.folds, margin=0)
+        self._scoring, self.on_structure = ScoreForm(), OnStructure(self.session)
+        self.lag, self.folds = self._scoring.lag, self._scoring.folds
         self.compute = pmui.Button(
             label="Compute", icon="play_arrow", size="small", variant="contained", margin=(8, 10),
             description="Train the method anew at each lag and score it on data that it has not seen.",
@@ -99,7 +91,7 @@ class ModesPanel(Viewer):
         self.text = pmui.Typography("", variant="body2", margin=(6, 12), width=300)
         self.export = FigureExport(self.figure, self._table, self._name)
         self.layout = pmui.Column(
-            self._parts, self.mode, self.variable, self._scoring,
+            self._parts, self.mode, self.variable, self._scoring, self.on_structure,
             pmui.Row(self.compute, self.stop, margin=0), self._bar, self.text,
             width=330, sizing_mode="stretch_height", scroll="y", margin=0,
         )  # fmt: skip
@@ -201,7 +193,7 @@ class ModesPanel(Viewer):
         running = job is not None and job.active
         self._bar.visible = self.stop.visible = running
         scores = self.part == "score" and mode_jobs.unscored(self.session.shown) is None
-        self._scoring.visible = self.compute.visible = scores and not running
+        self._scoring.layout.visible = self.compute.visible = scores and not running
         if running:
             self._bar.value = round(100 * job.fraction) if np.isfinite(job.fraction) else 0
             self.stop.disabled = job.stopping
@@ -213,6 +205,8 @@ class ModesPanel(Viewer):
             return
         self._waiting = self._job is not None and self._job.active
         self.ready = self._found() is not None
+        depends = self.ready and self.part == "sensitivity"
+        self.on_structure.offer(*((self._found(), self._variable()) if depends else (None, None)))
         self._say()
         self.export.disable(not self.ready)
         self.export.refresh()
@@ -227,7 +221,10 @@ class ModesPanel(Viewer):
         """What the figure of the part is drawn from, or None."""
         if self.part == "spectrum":
             return self._modes()
-        return None if self._job is None else self._job.result
+        found = None if self._job is None else self._job.result
+        if self.part == "sensitivity" and found is not None and self._variable().of not in found:
+            return None  # stopped between the two
+        return found
 
     def _variable(self):
         known = mode_jobs.variables(self.session.shown, self.session.state_name)
@@ -267,7 +264,7 @@ class ModesPanel(Viewer):
             return "Computing derivatives by each feature."
         if job.error is not None:
             return words.told(job.error)
-        if job.result is None:
+        if self._found() is None:
             return "Stopped before it was ready."
         one = self._variable()
         return words.sensitivity_words(job.result[one.of], one.index)

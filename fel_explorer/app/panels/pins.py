@@ -62,7 +62,7 @@ class PinsPanel(Viewer):
         if key not in pinned.keys:  # clicked twice
             return
         self.session.pinned = {
-            "show": lambda: replace(pinned, shown=0 if pinned.shown == key else key),
+            "show": lambda: replace(pinned, shown=key),
             "overlay": lambda: pinned.overlay(key),
             "reference": lambda: replace(pinned, reference=key),
             "remove": lambda: pinned.remove(key),

@@ -156,6 +156,7 @@ class StructurePanel(Viewer):
         trajectories = self.session.trajectories
         if self._scenes is None or self._scenes.trajectories is not trajectories:
             self._scenes = None if trajectories is None else Scenes(trajectories)
+            self.viewer.param.update(measuring=False, measured=[])
             self.pinning.load(self._scenes)
             self.looks.offer(chains=self._scenes is not None and self._scenes.has_chain)
             self.view = "representatives" if self.session.selection.count else "frames"
@@ -201,9 +202,10 @@ class StructurePanel(Viewer):
 
     def _on_pinned(self, event):
         old, new = event.old, event.new
-        if (old.pins, old.reference) != (new.pins, new.reference):
+        moved = (old.pins, old.reference) != (new.pins, new.reference)
+        if moved:
             self.pinning.load(self._scenes)
-        if new.shown not in (0, old.shown):
+        if new.shown and not moved and old.overlaid == new.overlaid:  # asked for, maybe once more
             self.view = "pinned"
         if self.view == "pinned" or old.overlaid | new.overlaid:
             self._held = None

@@ -10,6 +10,10 @@ from panel.viewable import Viewer
 from fel_explorer.app.advice import QUESTIONS, Advice, advise
 from fel_explorer.app.session import Session
 
+CODE = {
+    "& pre": {"fontSize": "13px", "margin": 0, "padding": "10px", "whiteSpace": "pre-wrap"},
+    "& code": {"fontSize": "inherit"},
+}
 FIRST = {"have": "trajectories", "want": "states", "known": "nothing"}
 
 
@@ -56,7 +60,7 @@ class WhichMethod(Viewer):
             group.param.watch(self._show, "value")
             self.questions[name] = group
             asked.append(group)
-        self.text = pmui.Typography("", sizing_mode="stretch_width", margin=(0, 8, 8, 8))
+        self.text = pmui.Typography("", width=392, margin=(0, 8, 8, 8), sx=CODE)
         self.use = pmui.Button(
             label="Use it", icon="check", variant="contained", on_click=self._use, margin=8
         )
@@ -83,7 +87,7 @@ class WhichMethod(Viewer):
 
 def words(advice: Advice) -> str:
     """The advice as Markdown."""
-    parts = [f"### {advice.method}", advice.reason, f"**It won't:** {advice.limits}"]
+    parts = [f"### {advice.method}", advice.reason, f"**Bear in mind:** {advice.limits}"]
     if advice.elsewhere:
         parts += [f"It is trained {advice.elsewhere}. In Python:", f"```python\n{advice.code}\n```"]
     elif advice.parameters:

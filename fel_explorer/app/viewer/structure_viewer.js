@@ -82,6 +82,7 @@ class View {
     if (!this.root.clientWidth || !this.root.clientHeight) return
     this.stage.handleResize()
     this.paintBackground()
+    if (this.thumbnails.waiting) this.thumbnails.ask()
     if (this.size !== `${this.root.clientWidth}x${this.root.clientHeight}`) this.fit(0)
     this.size = `${this.root.clientWidth}x${this.root.clientHeight}`
   }
@@ -134,7 +135,6 @@ class View {
   restyle() {
     for (const layer of this.layers) dress(layer.component, layer, this.model, this.scale)
     this.label()
-    this.thumbnails.ask()
   }
 
   readScale() {
@@ -269,10 +269,10 @@ export function render({model, el}) {
   const view = new View(model, root)
   model.on("scene", () => view.update())
   model.on("frame", () => view.showFrame())
-  model.on(["representation", "hydrogens", "colouring"], () => view.restyle())
-  model.on("atom_values", () => {
+  model.on(["representation", "hydrogens", "colouring", "atom_values"], () => {
     view.readScale()
     view.restyle()
+    view.thumbnails.ask()
   })
   model.on("measuring", () => view.measuring.follow())
   model.on("measured", () => view.overlay.paint())
@@ -282,4 +282,5 @@ export function render({model, el}) {
   model.on("after_render", () => view.resize())
   model.on("remove", () => view.dispose())
   view.update()
+  view.thumbnails.ask()
 }

@@ -8,19 +8,21 @@ export class Thumbnails {
   constructor(view) {
     this.view = view
     this.generation = 0
+    this.waiting = false // for a view that is hidden
   }
 
   // All are taken anew, so that they share looks, orientation and scale.
   ask() {
-    clearTimeout(this.waiting)
-    this.waiting = setTimeout(() => this.take(), PATIENCE)
+    clearTimeout(this.timer)
+    this.timer = setTimeout(() => this.take(), PATIENCE)
   }
 
   async take() {
     const generation = ++this.generation
     const {view} = this
     const pins = view.readLayers(view.model.pins ?? [])
-    if (!pins.length || !view.root.clientHeight) return
+    this.waiting = pins.length > 0 && !view.root.clientHeight
+    if (!pins.length || this.waiting) return
     const pictures = {}
     for (const pin of pins) {
       const component = await view.load(pin)

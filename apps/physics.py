@@ -1,0 +1,9 @@
+"""Learning from a force field for `panel serve apps/physics.py`; sessions go to FEL_EXPLORER_ROOT."""
+
+import os
+
+from fel_explorer.app import entry
+from fel_explorer.app.physics import PhysicsPage
+
+entry.load_extensions()
+PhysicsPage(root=os.environ.get("FEL_EXPLORER_ROOT", "."), owner=entry.page_token()).servable()

@@ -33,6 +33,7 @@ from fel_explorer.app.tour import Tour
 from fel_explorer.errors import FelError
 
 NOTEBOOK_HEIGHT = 860  # px
+UPPER = 500  # px, at least, for map and structures
 LARGE = 17  # px of usual words, which are 14 px else
 TICK = 100  # ms between two looks at the queue of events
 DENSE = {
@@ -186,12 +187,14 @@ class Explorer(Viewer):
         dialogs = self.help, self.palette, self.code, self.job_list, self.tour
         dialogs += self.model.which, self.model.exporter
         insight = pmui.Paper(self.insight, elevation=1, sizing_mode="stretch_width", margin=4)
+        strut = pmui.Column(width=0, min_height=UPPER, margin=0)  # panel counts the children's heights only
         self.tour.parts.update(map=left, structure=structure, insight=insight, buttons=self.buttons.layout)
         return pmui.Column(
-            pmui.Row(left, right, *dialogs, sizing_mode="stretch_both", margin=0),
+            pmui.Row(left, right, strut, *dialogs, sizing_mode="stretch_both", margin=0),
             pmui.Row(self._tree(), insight, sizing_mode="stretch_width", margin=0),
             sizing_mode="stretch_both",
             margin=4,
+            scroll="y-auto",  # on small screens map and strip together don't fit
         )
 
     def _tree(self):

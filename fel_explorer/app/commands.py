@@ -85,6 +85,12 @@ def toggle_drawing(session: Session) -> None:
     session.drawing = not session.drawing
 
 
+def toggle_second(session: Session) -> None:
+    """Show the model before the shown one on a second map, or close that."""
+    others = [label for label in session.results if label != session.active]
+    session.beside = "" if session.beside else (others or [session.active])[-1]
+
+
 COMMANDS: tuple[Command, ...] = (
     Command("undo", "Undo", "ctrl+z", lambda e: e.session.undo(), lambda s: s.can_undo, "undo"),
     Command("redo", "Redo", "ctrl+y", lambda e: e.session.redo(), lambda s: s.can_redo, "redo"),
@@ -106,6 +112,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("previous-frame", "Previous frame", "arrowleft", lambda e: step_frame(e.session, -1), _has_data),
     Command("lasso", "Lasso tool", "l", lambda e: e.map.activate_lasso(), _has_data),
     Command("path", "Draw a path on the map, or stop", "p", lambda e: toggle_drawing(e.session), _has_data),
+    Command("second-map", "Second map, or close it", "2", lambda e: toggle_second(e.session), _has_model),
     Command("save", "Save the session", "ctrl+s", lambda e: e.sessions.ask_name(), _has_data),
     Command("report", "Write a report", "r", lambda e: e.sessions.make_report(), _has_model),
     Command("python", "Show the Python of this page", "y", lambda e: e.code.open(), _has_data, "code"),

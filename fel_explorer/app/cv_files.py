@@ -15,7 +15,7 @@ from fel_explorer.app.results import Result
 from fel_explorer.errors import FelError
 from fel_explorer.training.progress import Progress
 
-PREVIEW_LINES, PREVIEW_WIDTH = (12, 30), 100  # at the beginning and at the end
+PREVIEW_LINES, PREVIEW_WIDTH = (4, 16), 100  # at the beginning and at the end
 KINDS = ("plumed", "torchscript", "archive")
 ENDINGS = {"plumed": "plumed.zip", "torchscript": "cv.pt", "archive": "cv.pt2"}
 

@@ -25,7 +25,10 @@ class Keys(JSComponent):
         const target = event.composedPath()[0]
         const field = target.closest?.("input, textarea, select, [contenteditable=true]")
         const typed = field && !["checkbox", "radio", "button"].includes(field.type)
-        if (typed || event.altKey || document.querySelector("[role=listbox], [role=menu]")) { return }
+        // in a dialog keys are its own: Escape closes it
+        const inDialog = event.composedPath().some((node) => node.localName === "dialog")
+        const listing = document.querySelector("[role=listbox], [role=menu]")
+        if (typed || inDialog || listing || event.altKey) { return }
         const key = (event.ctrlKey || event.metaKey ? "ctrl+" : "") + event.key.toLowerCase()
         // arrows move sliders, tabs and tables that have the focus
         const moves = target.closest?.("[role=slider], [role=tab], [role=grid], input")

@@ -74,7 +74,8 @@ def plan_words(lags, unit: str, n_folds: int, seconds: float) -> str:
 def progress_words(job) -> str:
     """What a job does now, and how long it takes."""
     left = seconds_text(job.progress.eta)
-    now = job.progress.message.capitalize() or "Waiting for other jobs"
+    waiting = "Waiting for other jobs" if job.state == "queued" else "Starting"
+    now = job.progress.message.capitalize() or waiting
     return f"{now}.{f' About {left} left.' if left else ''}"
 
 

@@ -26,8 +26,8 @@ from fel_explorer.training.progress import Progress
 MAX_PAIRS = 500_000  # that a score is made of; more change it by less than the data's own noise
 LAST_PART = 0.05  # of the steps, over which the final loss is averaged
 MEASURES = {
-    "states_vamp2": "VAMP-2 of the states",
-    "map_vamp2": "VAMP-2 of the map",
+    "states_vamp2": "VAMP-2, states",
+    "map_vamp2": "VAMP-2, map",
     "timescale": "Slowest time",
     "n_states": "States",
     "held_out_loss": "Held-out loss",

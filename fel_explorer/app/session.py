@@ -147,12 +147,17 @@ class Session(param.Parameterized):
 
     @param.depends("results", "active", "levels", "edits", watch=True)
     def _follow(self):
-        result = self.results.get(self.active)
-        if result is not None:
-            result = result.at(self.levels.get(self.active, -1))
-            result = self.edits.get((result.label, result.level), result)
+        result = self._found()
         if result is not self.shown:
             self.shown = result
+
+    def _found(self):
+        """The active result at its level, with the user's edits."""
+        result = self.results.get(self.active)
+        if result is None:
+            return None
+        result = result.at(self.levels.get(self.active, -1))
+        return self.edits.get((result.label, result.level), result)
 
     def show_level(self, level: int) -> None:
         """Show another level of the active tree of states."""

@@ -28,6 +28,7 @@ from fel_explorer.app.panels import (
     StructurePanel,
 )
 from fel_explorer.app.panels.job_list import JobList
+from fel_explorer.app.panels.second_map import SecondMap
 from fel_explorer.app.session import Session
 from fel_explorer.app.tour import Tour
 from fel_explorer.errors import FelError
@@ -89,6 +90,7 @@ class Explorer(Viewer):
         self.model = ModelPanel(self.session, self.board)
         self.map = MapPanel(self.session, self.board)
         self.structure = StructurePanel(self.session, self.board)
+        self.second_map = SecondMap(self.session)
         self.selection = SelectionPanel(self.session)
         self.insight = InsightPanel(self.session, self.board)
         self.dendrogram = DendrogramPanel(self.session)
@@ -171,14 +173,20 @@ class Explorer(Viewer):
         return [accordion]
 
     def _centre(self):
-        structure = pmui.Paper(self.structure, elevation=1, sizing_mode="stretch_both", margin=4)
+        is_open = pn.bind(bool, self.session.param.beside)
+        is_shut = pn.bind(lambda beside: not beside, self.session.param.beside)
+        structure = pmui.Paper(
+            self.structure, elevation=1, sizing_mode="stretch_both", margin=4, visible=is_shut
+        )
         right = pmui.Column(
+            pmui.Paper(self.second_map, elevation=1, sizing_mode="stretch_both", margin=4, visible=is_open),
             structure,
             pmui.Paper(
                 self.selection,
                 elevation=1,
                 sizing_mode="stretch_width",
                 margin=4,
+                visible=is_shut,
                 styles={"max-height": "262px", "overflow-y": "auto"},
             ),
             sizing_mode="stretch_both",
@@ -246,7 +254,7 @@ class Explorer(Viewer):
 
     @param.depends("dark", watch=True)
     def _show_theme(self):
-        for panel in (self.map, self.structure, self.selection, self.model, self.insight, self.dendrogram):
+        for panel in (self.model, *self._views()):
             if "dark" in panel.param:
                 panel.dark = self.dark
         if self._page is not None:
@@ -289,6 +297,9 @@ class Explorer(Viewer):
     def _destroyed(self, _context):
         self.close()
 
+    def _views(self):
+        return self.map, self.second_map, self.structure, self.selection, self.insight, self.dendrogram
+
     def close(self) -> None:
         """Let go of everything that outlives the page: periodic callback, queue, watchers."""
         if self._ticking is not None:
@@ -304,7 +315,7 @@ class Explorer(Viewer):
             self.board,
         ):
             part.close()
-        for part in (self.job_list, self.map, self.structure, self.selection, self.insight, self.dendrogram):
+        for part in (self.job_list, *self._views()):
             part.close()
 
 

@@ -47,8 +47,8 @@ def _latents(report) -> list[Row]:
         values = [float(one[name].sel(ensemble=e)) for name in ("time", "error") for e in ("md", "synthetic")]
         rows.append(Row(f"Time scale {number}", unit, *values, about=MEMORY))
     rows.append(
-        Row("Free energy along ψ₁, RMS difference", "kT", synthetic=report.free_energy.attrs["rms"],
-            about="Between the two curves, where both are known.")
+        Row("Free energy along ψ₁, RMS", "kT", synthetic=report.free_energy.attrs["rms"],
+            about="Root mean square of the difference of the two curves, where both are known.")
     )  # fmt: skip
     rates = [report.transitions[name] / report.time[name] for name in ("md", "synthetic")]
     counts = report.transitions
@@ -58,9 +58,9 @@ def _latents(report) -> list[Row]:
     )
     rows.append(Row("Transitions", f"1/{unit}" if unit else "", *rates, about=about))
     rows.append(
-        Row("Transition density, total variation", "",
+        Row("Transition density, variation", "",
             synthetic=report.transition_density.attrs["total_variation"],
-            about="Mean difference of where ψ₁ goes in one lag: 0 the same, 1 nothing in common.")
+            about="Mean total variation of where ψ₁ goes in one lag: 0 the same, 1 nothing in common.")
     )  # fmt: skip
     rows.append(
         Row("Steps clipped to the data", "%", synthetic=100 * report.outside["clipped"],
@@ -78,12 +78,12 @@ def _structures(report) -> list[Row]:
     if "bonds" in found:
         mean, spread = (np.asarray(found["bonds"][name].values, float) for name in ("mean", "spread"))
         rows += [
-            Row("Bond lengths, largest error of a mean", "%", synthetic=_largest(mean),
+            Row("Bond lengths, largest error", "%", synthetic=_largest(mean),
                 about="Of each bond the mean over the frames."),
             Row("Bond spreads, median error", "%", synthetic=_median(spread),
                 about="Of each bond the standard deviation over the frames."),
-            Row("Torsions, total variation", "", synthetic=float(found["torsions"]["total_variation"].mean()),
-                about="Mean over the torsions: 0 the same distribution, 1 nothing in common."),
+            Row("Torsions, variation", "", synthetic=float(found["torsions"]["total_variation"].mean()),
+                about="Mean total variation of the distributions: 0 the same, 1 nothing in common."),
             Row("Structures with clashes", "%", synthetic=100 * numbers["clashes"],
                 about="With two atoms clearly closer than any two in the data come."),
             Row("RMSD to the frame", "nm", numbers["rmsd_floor"], numbers["rmsd_to_frame"],
@@ -103,7 +103,7 @@ def _structures(report) -> list[Row]:
     if "tica" in found:
         about = "Of distances between the drawn atoms, over the two slowest TICA coordinates."
         rms = found["tica"].attrs["rms"]
-        rows.append(Row("Free energy in TICA, RMS difference", "kT", synthetic=rms, about=about))
+        rows.append(Row("Free energy in TICA, RMS", "kT", synthetic=rms, about=about))
     return rows
 
 
@@ -140,9 +140,16 @@ def value_text(value: float, error: float, unit: str) -> str:
     if math.isnan(error):
         text = f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
         return f"{text} {unit}".strip()
-    decimals = max(0, 1 - math.floor(math.log10(error))) if error > 0 else 2
-    decimals = min(decimals, 4)
+    decimals = _decimals(error)
     return f"{value:,.{decimals}f} ± {error:,.{decimals}f} {unit}".strip()
+
+
+def _decimals(error):
+    """So many that the error has one digit, or two that begin with 1 or 2."""
+    if not error > 0:
+        return 2
+    power = math.floor(math.log10(error))
+    return min(max(-power + (error < 2.95 * 10.0**power), 0), 4)
 
 
 def _suited(value, error, unit):

@@ -16,6 +16,7 @@ from fel_explorer.errors import FelError
 from fel_explorer.sampling.features import map_of, records_of
 from fel_explorer.sampling.molecules import MolecularSystem, load_openmm
 from fel_explorer.systems import list_systems
+from fel_explorer.training.progress import Progress
 
 N_BINS = 60
 HISTOGRAM_BINS = 120
@@ -110,6 +111,7 @@ def sampling_windows(result: Result, dataset: xr.Dataset, trajectories, dimensio
             report(progress)
             return should_stop()
 
+        report(Progress(0, settings.n_windows, message="first windows"))
         data = sampling.umbrella(
             result.method, system, dataset, dimension=dimension, n_windows=settings.n_windows,
             n_walkers=settings.n_walkers, n_steps=settings.n_steps, callback=callback,

@@ -13,6 +13,7 @@ from fel_explorer.plots.registry import register
 from fel_explorer.plots.style import axis_limits
 
 RIBBON = (0.16, 0.04)  # lower and upper edge below 0, as shares of the height
+PAPER, PAPER_DARK = "#ffffffcc", "#1e1e1ecc"  # under words that may meet a curve
 WIDE_ENOUGH = 0.08  # share of the axis above which a state's name is written
 
 
@@ -60,6 +61,7 @@ def plot_cv_profile(
     bottom = -0.2 * top if "membership" in profile else -0.05 * top
     ends = np.concatenate([c["centre"].values for c in curves])
     page = sheet.Sheet((axis_limits(ends, 0.02), (bottom, 1.1 * top)), (label, "free energy (kT)"))
+    page.ticks = {1: [tick for tick in sheet.linear_ticks(page.limits[1]) if tick[0] >= 0]}
     own = state_colours([0, 5], dark=dark)
     titles = ["from the data", "umbrella sampling"]
     for curve, colour in zip(curves, own.values(), strict=False):
@@ -120,7 +122,10 @@ def _energy(page, x, energy, top, dark):
     right = page.limits[0][1]
     for value, height in ((low, 0.02 * top), (high, 0.75 * top)):
         text = f"{value:.3g} {unit} ".replace("  ", " ")
-        page.words.append(sheet.word(right, height, text, faint, align="right", style="italic"))
+        ground = PAPER_DARK if dark else PAPER
+        page.words.append(
+            sheet.word(right, height, text, faint, align="right", style="italic", ground=ground)
+        )
 
 
 def _legend(page, entries):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bokeh.models import BasicTicker, BoxSelectTool, CustomJS, FixedTicker, LassoSelectTool
+from bokeh.models import BoxSelectTool, CustomJS, FixedTicker, LassoSelectTool
 
 from fel_explorer.plots.colours import Scale
 from fel_explorer.plots.style import FONT_SIZES
+from fel_explorer.plots.tick_places import linear_ticks
 
 _ONLY_NUMBERS = "export default (args, tool, {value}) => isFinite(value)"
 # not for ever: should a theme ever answer each change with one of its own, the page would hang
@@ -17,25 +18,34 @@ _ONLY_WORDS = "export default (args, tool, {value}) => Boolean(value && value.tr
 
 
 def colour_bar(scale: Scale):
-    """Keep title and ticks of the colour bar in step with ``scale``."""
+    """Keep title and ticks of the colour bar in step with ``scale``.
+
+    The page makes the bar's axis once and never looks for another ticker (bokeh 3.9): only the ticks of the
+    first one can change.
+    """
 
     def hook(plot, element):
         bar = plot.handles.get("colorbar")
         if bar is None:
             return
-        if scale.kind == "categorical":
-            ticker = FixedTicker(ticks=list(range(len(scale.names))))
-        elif scale.kind == "cyclic":
-            ticker = FixedTicker(ticks=[-180, -90, 0, 90, 180])
-        else:
-            ticker = BasicTicker()
-        overrides = dict(enumerate(scale.names))
-        if (bar.title, bar.major_label_overrides) != (scale.label, overrides) or type(bar.ticker) is not type(
-            ticker
-        ):
-            bar.update(title=scale.label, ticker=ticker, major_label_overrides=overrides)
+        ticks, overrides = bar_ticks(scale), dict(enumerate(scale.names))
+        if not isinstance(bar.ticker, FixedTicker):
+            bar.ticker = FixedTicker(ticks=ticks)
+        elif list(bar.ticker.ticks) != ticks:
+            bar.ticker.ticks = ticks
+        if (bar.title, bar.major_label_overrides) != (scale.label, overrides):
+            bar.update(title=scale.label, major_label_overrides=overrides)
 
     return hook
+
+
+def bar_ticks(scale: Scale) -> list[float]:
+    """Where a colour bar has ticks: at the categories, at right angles, or at some five round numbers."""
+    if scale.kind == "categorical":
+        return list(map(float, range(len(scale.names))))
+    if scale.kind == "cyclic":
+        return [-180.0, -90.0, 0.0, 90.0, 180.0]
+    return [place for place, _ in linear_ticks(scale.limits)]
 
 
 def axes(limits, labels):

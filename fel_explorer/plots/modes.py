@@ -58,7 +58,9 @@ def plot_modes(
     )
     for place, (v, a, b, unresolved) in enumerate(zip(value, low, high, fast, strict=True), 1):
         own = faint if unresolved else colour
-        tip = f"mode {place}: {_text(v, unit, rates)}, {_text(a, unit, rates)} to {_text(b, unit, rates)}"
+        tip = f"mode {place}: {_text(v, unit, rates)}"
+        if b > a:
+            tip += f", {_text(a, unit, rates)} to {_text(b, unit, rates)}"
         page.lines.append(sheet.line([place, place], [bottom, v], own, 5.0, tip))
         page.lines.append(sheet.line([place, place], [a, b], ink, 2.0))
         if place == chosen:

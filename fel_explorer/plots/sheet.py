@@ -15,6 +15,7 @@ import numpy as np
 from fel_explorer.plots import drawing, hooks
 from fel_explorer.plots.drawing import AXES, FAR, UNSEEN
 from fel_explorer.plots.style import FRAME
+from fel_explorer.plots.tick_places import linear_ticks, log_ticks
 
 TIP = {"about": ("tip",), "tooltips": "@tip"}
 
@@ -102,29 +103,6 @@ class Sheet:
 
     def _rows(self, rows):
         return [{**row, "x": self._scaled(row["x"], 0), "y": self._scaled(row["y"], 1)} for row in rows]
-
-
-def log_ticks(limits) -> list[tuple[float, str]]:
-    """Decades between the logarithms ``limits``, with 2 and 5 of each where there are less than two."""
-    low, high = limits
-    steps = (1, 2, 5) if high - low < 2 else (1,)
-    values = [
-        step * 10.0**power for power in range(int(np.floor(low)), int(np.ceil(high)) + 1) for step in steps
-    ]
-    return [
-        (float(np.log10(v)), f"{v:,.6g}" if v < 1e6 else f"{v:.0e}")
-        for v in values
-        if low <= np.log10(v) <= high
-    ]
-
-
-def linear_ticks(limits) -> list[tuple[float, str]]:
-    """Some five round numbers between ``limits``."""
-    span = limits[1] - limits[0]
-    power = 10.0 ** np.floor(np.log10(span / 5))
-    step = power * min((1, 2, 5, 10), key=lambda factor: abs(span / (factor * power) - 5))
-    first, last = int(np.ceil(limits[0] / step)), int(np.floor(limits[1] / step))
-    return [(n * step, f"{n * step:.6g}") for n in range(first, last + 1)]
 
 
 def _image(image, limits):

@@ -5,6 +5,7 @@ import io
 import threading
 import warnings
 import zipfile
+from types import SimpleNamespace
 
 import mdtraj
 import numpy as np
@@ -13,12 +14,15 @@ import scipy.integrate
 import torch
 
 import fel_explorer as fel
-from fel_explorer.app import saving
+from fel_explorer.app import entry, saving
+from fel_explorer.app.board import Board
 from fel_explorer.app.jobs import JobManager
+from fel_explorer.app.panels import DataPanel
 from fel_explorer.app.physics import choices, controls, files, judging, learning, pictures, scene
 from fel_explorer.app.physics.easel import Easel
 from fel_explorer.app.physics.page import PhysicsPage
 from fel_explorer.app.physics.subjects import Subject
+from fel_explorer.app.session import Session
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods import embedded_physics, embedded_physics_training
@@ -232,6 +236,9 @@ def test_a_failed_job_says_why(page):
 
 def test_a_click_decodes_z(page, well):
     page._on_loaded(well.model)
+    page.jobs.work()
+    page.tick()
+    assert page.controls.status.object.startswith("Loaded")
     assert page.subject.temperature == 2.0  # that of the model
     page._on_tap(1.5, 0.2)
     np.testing.assert_allclose(page.spot.place, well.model.decode([[1.5]])[0])
@@ -316,7 +323,10 @@ def test_models_come_back_to_the_system_that_they_know(page, well, molecule):
     with pytest.raises(FelError, match="DoubleWell with 2 coordinates"):
         files.read_model(files.model_bytes(well.model), molecule.subject)
     read = files.read_model(files.model_bytes(molecule.model), molecule.subject)
-    np.testing.assert_array_equal(read.draw(5).log_weight, molecule.model.draw(5).log_weight)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(learning, "DRAWN", 50)
+        look = learning.loading(read, molecule.subject)(lambda progress: None, lambda: False)
+    np.testing.assert_array_equal(look.model.draw(5).log_weight, molecule.model.draw(5).log_weight)
 
 
 # ---- what can be chosen
@@ -352,3 +362,12 @@ def test_a_peptide_of_ones_own(page, molecule):
 def test_settings_are_hyperparameters(choice):
     for setting in choice.settings.values():
         fel.EmbeddedPhysics(**setting.hyperparameters)
+
+
+def test_the_explorer_shows_the_way():
+    board = Board(Session(), JobManager(workers=0))
+    data = DataPanel(board.session, board)
+    assert not data.physics.visible  # where nothing serves the page
+    made = entry.with_physics(lambda: SimpleNamespace(data=data))
+    assert made["/"]().data.physics.visible and data.physics.href == "./physics"
+    assert set(made) == {"/", "/physics", "/explorer"}

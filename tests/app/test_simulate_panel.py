@@ -84,7 +84,7 @@ def test_training_simulating_and_comparing_lead_from_page_to_page(panel, session
     page.button.param.trigger("clicks")
     work(panel)
     assert panel.ready and session.simulation.n_frames == 60 and page.chosen.visible
-    assert "3 x 10 ns" in page.said.object
+    assert "3 × 10 ns" in page.said.object
     page.button.param.trigger("clicks")
     work(panel)
     assert session.simulation.seed == 1
@@ -207,11 +207,12 @@ def test_synthetic_and_nearest_structures_stand_side_by_side(session, trained, s
 @pytest.mark.parametrize(
     ("value", "error", "unit", "text"),
     [
-        (142.3, 7.2, "ps", "142.3 ± 7.2 ps"),
-        (4830.0, 460.0, "ps", "4.83 ± 0.46 ns"),
+        (142.3, 7.2, "ps", "142 ± 7 ps"),
+        (4830.0, 460.0, "ps", "4.8 ± 0.5 ns"),
+        (4330.0, 120.0, "ps", "4.33 ± 0.12 ns"),
         (0.00065, float("nan"), "1/ps", "650 per µs"),
         (0.353, float("nan"), "kT", "0.353 kT"),
-        (0.23178, 0.0086, "nm", "0.2318 ± 0.0086 nm"),
+        (0.23178, 0.0086, "nm", "0.232 ± 0.009 nm"),
         (1726.1, float("nan"), "", "1,726"),
         (float("nan"), float("nan"), "kT", ""),
     ],

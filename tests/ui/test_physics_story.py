@@ -51,7 +51,7 @@ def test_a_model_is_learned_without_data(page, served):
 
     button(page, "Open in the explorer").click()
     page.get_by_role("dialog").get_by_role("button").filter(has_text="Save").click()
-    with page.context.expect_page() as opened:
+    with page.context.expect_page(timeout=LOAD) as opened:
         page.get_by_role("dialog").get_by_role("link").filter(has_text="Open").click()
     explorer = opened.value
     expect(explorer.get_by_text("frames selected")).to_be_visible(timeout=LOAD)

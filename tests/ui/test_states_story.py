@@ -5,7 +5,12 @@ import re
 import pandas as pd
 from conftest import settle, wait_for
 from playwright.sync_api import expect
-from test_stories import LOAD, open_demo, train
+from test_stories import LOAD, Map, open_demo, train
+
+UPPER_FIGURES = """() => [...Bokeh.index.query((v) => v.model.type == "Figure")].map((view) => {
+    const canvas = view.canvas_view.el.getBoundingClientRect(), frame = view.frame.bbox
+    return [canvas.x + frame.left, canvas.y + frame.top, frame.width, frame.height]
+}).filter(([left, top, width, height]) => width > 100 && top < 300)"""
 
 
 def view(page, name):
@@ -63,3 +68,21 @@ def test_states_have_lifetimes_evidence_and_kinetics(page, demo, tmp_path):
     page.keyboard.press("t")
     view(page, "Network")
     settle(page)
+
+    view(page, "Runs")
+    models = page.locator(".fel-table:visible tbody tr")
+    expect(models).to_have_count(2)
+    expect(models.last).to_contain_text(re.compile(r"IDM 1.*\d\.\d{3}"))  # its score
+    models.first.click()
+    expect(page.locator(".fel-table:visible tr.chosen")).to_contain_text("TICA 1")
+    page.keyboard.press("2")
+    expect(page.get_by_label("Close the second map")).to_be_visible()
+    wait_for(lambda: len(page.evaluate(UPPER_FIGURES)) == 2, page=page)
+    settle(page)
+    left, top, width, height = max(page.evaluate(UPPER_FIGURES))  # the second map is the right one
+    corners = [(0.1, 0.3), (0.5, 0.3), (0.5, 0.9), (0.1, 0.9), (0.1, 0.31)]
+    told = page.get_by_text(re.compile("of 200,000 frames selected"))
+    before = told.first.inner_text()
+    Map(page).drag([(left + x * width, top + y * height) for x, y in corners])
+    wait_for(lambda: told.first.inner_text() != before, page=page)
+    wait_for(lambda: told.last.inner_text() == told.first.inner_text(), page=page)

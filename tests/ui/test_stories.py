@@ -154,6 +154,36 @@ def test_selection_shows_representatives_and_exports_what_mdtraj_reads(page, dem
             frames = mdtraj.load(path) if kind == "PDB" else mdtraj.load(path, top=topology)
             assert (frames.n_frames, frames.n_atoms) == (count, 22)
 
+    page.get_by_role("button").filter(has_text="push_pin").click()
+    pictures = page.locator(".fel-pins img")
+    expect(pictures).to_have_count(3)
+    page.mouse.move(5, 5)
+    settle(page)
+    with page.expect_download() as download:
+        page.get_by_role("button").filter(has_text=re.compile("^PDB$")).last.click()
+    download.value.save_as(tmp_path / "pinned.pdb")
+    assert mdtraj.load(tmp_path / "pinned.pdb").n_frames == 3
+    pictures.nth(1).click()
+    expect(page.get_by_role("button", name="Pinned", exact=True)).to_have_count(2)  # strip and structures
+    page.get_by_role("button", name=re.compile("^Measure")).click()
+    settle(page)
+    click_two_atoms(page)
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("Click atoms")).to_be_hidden()
+    assert selected(page) == count  # Escape ended the measurement, and nothing else
+
+
+def click_two_atoms(page):
+    """Click all over the molecule until a distance is shown."""
+    box = page.locator(".fel-stage canvas").bounding_box()
+    for step in range(100):
+        across, up = 0.3 + 0.4 * (0.755 * step % 1), 0.2 + 0.6 * (0.570 * step % 1)
+        page.mouse.click(box["x"] + across * box["width"], box["y"] + up * box["height"], delay=60)
+        page.wait_for_timeout(250)
+        if page.get_by_text(re.compile(r"\w+ of \w+ – \w+ of \w+: 0\.\d+ nm")).count():
+            return
+    raise AssertionError("no two atoms were hit")
+
 
 def test_click_shows_the_nearest_frame(page, demo, embedding):
     map_ = open_demo(page, demo)

@@ -54,8 +54,9 @@ class MapPanel(pn.viewable.Viewer):
         doc="What a lasso or box does to the selection. Shift or Ctrl adds and Alt subtracts in any mode.",
     )
 
-    def __init__(self, session: Session, board: Board | None = None, **params):
+    def __init__(self, session: Session, board: Board | None = None, *, instead_of_colour=(), **params):
         super().__init__(session=session, **params)
+        self._first_tools = instead_of_colour
         self.settings = SurfaceSettings(session)
         self.choices = MapChoices(session, board, on_axes=self._place_along, on_colour=self._on_colour)
         self._view: MapView | None = None
@@ -140,19 +141,24 @@ class MapPanel(pn.viewable.Viewer):
         ):
             self.streams[name].add_subscriber(react)
         # in a column, which is what is shown and hidden: in panel 1.9 a plot on a page can't be
-        plot = pn.pane.HoloViews(self.map, sizing_mode="stretch_both", min_height=320)
+        # nor may panel link its axes with those of the second map, which have the same names
+        plot = pn.pane.HoloViews(self.map, sizing_mode="stretch_both", min_height=320, linked_axes=False)
         self._pane = pmui.Column(plot, sizing_mode="stretch_both", margin=0)
+        choices = self.choices.parts
+        if self._first_tools:  # a second map takes its colour from the first
+            choices = [*self._first_tools, self.choices.x, self.choices.y]
+            self._drawn.visible = False
         self._tools = pmui.FlexBox(
-            *self.choices.parts,
+            *choices,
             self.settings,
             self._drawn,
             self.export,
             sizing_mode="stretch_width",
         )
         self._status = pmui.FlexBox(self._modes, self._clear, self._count, sizing_mode="stretch_width")
-        self._layout = pmui.Column(
-            self._tools, self._message, self._pane, self._status, sizing_mode="stretch_both"
-        )
+        # of a second map only the plot is there when the page opens: each widget would delay that
+        parts = [self._pane] if self._first_tools else [self._tools, self._message, self._pane, self._status]
+        self._layout = pmui.Column(*parts, sizing_mode="stretch_both")
 
     # ---- the session changed
 
@@ -162,6 +168,9 @@ class MapPanel(pn.viewable.Viewer):
         self._message.visible = not loaded
         for part in (self._tools, self._pane, self._status):
             part.visible = loaded
+        if loaded and self._tools not in self._layout:
+            self._layout.insert(0, self._tools)
+            self._layout.append(self._status)
         if any(event.name == "dataset" and not _same_frames(event.old, event.new) for event in events):
             self.choices.reset()
         if loaded:

@@ -131,9 +131,8 @@ class PlayPage(Viewer):
         self.chosen.param.update(end=last, value=number)
         attrs = simulation.latents.attrs
         self.said.object = (
-            f"**{simulation.n_trajectories} x {time_text(simulation.length, attrs['time_unit'])}**, "
-            f"{attrs['clipped']:.1%} of the steps clipped to the data. Play it in the viewer; click on the "
-            "curve to go there."
+            f"**{simulation.n_trajectories} × {time_text(simulation.length, attrs['time_unit'])}**, "
+            f"{attrs['clipped']:.1%} of the steps clipped to the data. Click on the curve to go there."
         )
 
     def file(self, kind: str) -> io.BytesIO:

@@ -14,6 +14,7 @@ from fel_explorer.app.forms import Form
 from fel_explorer.app.header import seconds_text
 from fel_explorer.app.jobs import Job
 from fel_explorer.app.physics.choices import CHOICES, PDB
+from fel_explorer.app.physics.learning import LOADED
 from fel_explorer.app.physics.subjects import Subject
 from fel_explorer.errors import FelError
 from fel_explorer.methods import EmbeddedPhysics
@@ -176,6 +177,8 @@ def describe(job: Job) -> str:
         return "Waits for a free worker."
     if job.state == "failed":
         return f"Failed: {job.error}"
+    if job.state == "done" and done.message == LOADED:
+        return "Loaded. Click in the picture of z."
     if job.state == "done":
         return f"Learned in {seconds_text(job.finished - job.started)}. Click in the picture of z."
     if job.state == "cancelled":

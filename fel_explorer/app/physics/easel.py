@@ -43,6 +43,8 @@ class Easel:
             output_backend="canvas",
         )  # fmt: skip
         self.figure.grid.visible = False
+        for axis in (self.figure.xaxis[0], self.figure.yaxis[0]):
+            axis.ticker = FixedTicker(ticks=[])
         layers = {**COLUMNS, "image": IMAGE}
         self._sources = {name: ColumnDataSource(_empty(columns)) for name, columns in layers.items()}
         self._mapper = LinearColorMapper(palette=["#000000"], low=0, high=1, nan_color="#00000000")
@@ -88,11 +90,8 @@ class Easel:
             }
             shown = (self.figure.xaxis, self.figure.yaxis)[place][0]
             if shown.axis_label != sheet.labels[place] or shown.major_label_overrides != marks:
-                shown.update(
-                    axis_label=sheet.labels[place],
-                    ticker=FixedTicker(ticks=list(marks)),
-                    major_label_overrides=marks,
-                )
+                shown.ticker.ticks = list(marks)
+                shown.update(axis_label=sheet.labels[place], major_label_overrides=marks)
             shown.update(major_label_text_color=drawing.faint(dark), axis_label_text_color=drawing.ink(dark))
         for name, columns in COLUMNS.items():
             rows = getattr(sheet, name)

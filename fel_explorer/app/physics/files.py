@@ -145,6 +145,4 @@ def read_model(content: bytes, subject: Subject) -> EmbeddedPhysics:
             f"{subject.title} has {dim}.",
             "Choose the system that it was learned from, then load it.",
         )
-    if subject.is_molecule:
-        model.system = subject.system
     return model

@@ -15,6 +15,7 @@ from fel_explorer.training.progress import Progress
 
 SHOWN = {False: 900, True: 400}  # samples of a look, of a model system and of a molecule
 DRAWN = 4_000  # samples of a fitted model
+LOADED = "loaded"  # the last message of a job that loads
 PERIOD = 1.0  # seconds between two looks, at least
 SHARE = 3.0  # a look may cost a third of the time between two
 GRID = 70  # cells per axis for divergences while it learns
@@ -189,5 +190,19 @@ def learning(subject: Subject, hyperparameters: dict, *, device: str = "auto"):
         model.fit(device=device, callback=callback, **subject.fit_options())
         report(Progress(1, 1, message="looking at what was learned"))
         return look_at(model, subject, looker.curves, partial=should_stop())
+
+    return run
+
+
+def loading(model: EmbeddedPhysics, subject: Subject):
+    """The job that looks at a model from a file, of ``subject``; its result is a `Look`."""
+
+    def run(report, should_stop):
+        report(Progress(0, 0, message="looking at the model"))
+        if subject.is_molecule:
+            model.system = subject.system  # which is not in the file
+        look = look_at(model, subject)
+        report(Progress(1, 1, message=LOADED))
+        return look
 
     return run

@@ -15,7 +15,7 @@ from fel_explorer.app.notices import show_error
 from fel_explorer.app.physics import pictures, scene, words
 from fel_explorer.app.physics.controls import WIDTH, Controls
 from fel_explorer.app.physics.easel import Easel
-from fel_explorer.app.physics.learning import Look, learning, look_at
+from fel_explorer.app.physics.learning import Look, learning, loading
 from fel_explorer.app.physics.results import Results
 from fel_explorer.app.physics.subjects import Subject
 from fel_explorer.app.shell import THEME, unlink_busy
@@ -148,9 +148,10 @@ class PhysicsPage(Viewer):
     def learn(self, **hyperparameters) -> Job:
         """Learn with the form's settings, changed by ``hyperparameters``, as a job."""
         settings = {**self.controls.hyperparameters, **hyperparameters}
-        job = self.jobs.submit(
-            self.subject.title, learning(self.subject, settings), kind=KIND, owner=self.owner
-        )
+        return self._submit(learning(self.subject, settings))
+
+    def _submit(self, function) -> Job:
+        job = self.jobs.submit(self.subject.title, function, kind=KIND, owner=self.owner)
         self.jobs.forget(older_than=job)
         self._clear()
         self._follow(job)
@@ -160,13 +161,17 @@ class PhysicsPage(Viewer):
         """End the job; what was learned is kept."""
         if self.job is not None:
             self.jobs.cancel(self.job)
-            self.controls.show(self.job)
+            self._show_job()
 
     def _follow(self, job: Job):
         self.job = job
         if job.result is not None or job.preview is not None:
             self._take(job.result or job.preview)
-        self.controls.show(job)
+        self._show_job()
+
+    def _show_job(self):
+        self.controls.show(self.job)
+        self.results.load.disabled = self.job.active
 
     def tick(self) -> None:
         """Show what the worker said since the last call."""
@@ -174,7 +179,7 @@ class PhysicsPage(Viewer):
         if not mine:
             return
         job = self.job
-        self.controls.show(job)
+        self._show_job()
         newest = job.result or job.preview
         if newest is not None and newest is not self.look:
             self._take(newest)
@@ -196,13 +201,9 @@ class PhysicsPage(Viewer):
         self._show()
 
     def _on_loaded(self, model):
-        self.job = None
-        self.controls.show(None)
         molecule = self.subject.is_molecule
         self.controls.temperature.value = model.temperature if molecule else model.system.kT
-        if molecule:
-            model.system = self.subject.system
-        self._take(look_at(model, self.subject))
+        self._submit(loading(model, self.subject))
 
     def _on_subject(self, *_):
         self.results.subject = self.subject
@@ -246,8 +247,12 @@ class PhysicsPage(Viewer):
             self._tell()
             for name, figure in self.figures.items():
                 if only is None or name in only:
-                    figure.show(self._picture(name), dark=self.dark)
+                    figure.show(pictures.draw(name, self._view), dark=self.dark)
             self.viewer.show(scene.layers(self.subject, self._decoded if self.look else None))
+
+    @property
+    def _view(self) -> pictures.View:
+        return pictures.View(self.subject, self.look, self.spot, self._n_dims, self.which.value, self.dark)
 
     def _tell(self):
         look = self.look
@@ -262,20 +267,6 @@ class PhysicsPage(Viewer):
         for name, text in titles.items():
             self._titles[name].object = text
         self._structure.visible = self.subject.is_molecule
-
-    def _picture(self, name: str):
-        look, subject, dark = self.look, self.subject, self.dark
-        curves = look.curves if look is not None else {}
-        if name == "samples":
-            weights = look.samples.weights() if look is not None and look.final else None
-            return pictures.samples_picture(subject, look, self.spot, weights, dark=dark)
-        if name == "cv":
-            page = pictures.cv_picture(subject, look, self.spot, self._n_dims, dark=dark)
-            return page if look is not None else pictures.waiting(page, "Press Learn, then click here", dark)
-        if name == "temperature":
-            page = pictures.temperature_picture(subject, curves, dark=dark)
-            return page if curves else pictures.waiting(page, "The temperature will fall here", dark)
-        return pictures.curve_picture(self.which.value, curves, dark=dark)
 
     def _on_which(self, event):
         self._which_about.title = words.CURVES[event.new]

@@ -36,6 +36,34 @@ class Spot:
     draws: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class View:
+    """What the pictures show; ``which`` is one of `CURVES`."""
+
+    subject: Subject
+    look: Look | None
+    spot: Spot | None
+    n_dims: int
+    which: str
+    dark: bool
+
+
+def draw(name: str, view: View) -> sheet.Sheet:
+    """The picture "samples", "cv", "temperature" or "curve"."""
+    subject, look, dark = view.subject, view.look, view.dark
+    curves = look.curves if look is not None else {}
+    if name == "samples":
+        weights = look.samples.weights() if look is not None and look.final else None
+        return samples_picture(subject, look, view.spot, weights, dark=dark)
+    if name == "cv":
+        page = cv_picture(subject, look, view.spot, view.n_dims, dark=dark)
+        return page if look is not None else waiting(page, "Press Learn, then click here", dark)
+    if name == "temperature":
+        page = temperature_picture(subject, curves, dark=dark)
+        return page if curves else waiting(page, "The temperature will fall here", dark)
+    return curve_picture(view.which, curves, dark=dark)
+
+
 def samples_picture(subject: Subject, look: Look | None, spot: Spot | None, weights, *, dark: bool):
     """The samples where they lie: over the free energy of a model system, or as a Ramachandran plot.
 

@@ -38,11 +38,11 @@ class LooksBar:
         small = {"size": "small", "variant": "outlined", "margin": (6, 6, 0, 6)}
         slider = {"size": "small", "width": 104, "margin": (2, 12, 0, 12)}
         self.representation = pmui.Select(
-            label="Style", options=list(REPRESENTATIONS), width=124,
+            label="Style", options=list(REPRESENTATIONS), width=112,
             description="How atoms and bonds are drawn.", **small,
         )  # fmt: skip
         self.colouring = pmui.Select(
-            label="Colour", width=146,
+            label="Colour", width=132,
             description="What colours mean: each structure its own, or parts of all alike.", **small,
         )  # fmt: skip
         self.hydrogens = pmui.Switch(label="H atoms", size="small", margin=(12, 4, 0, 12))
@@ -56,7 +56,7 @@ class LooksBar:
         self._fold = pmui.IconButton(
             icon="tune", description=MORE, size="small", margin=(8, 4, 0, 0), on_click=self._on_fold
         )
-        self.widgets = (self.representation, self.colouring, self._fold)
+        self.widgets = (self._fold, self.representation, self.colouring)
         self.more = pmui.FlexBox(
             self.hydrogens, *self._ensemble, align_items="center", margin=0, visible=False
         )

@@ -1,4 +1,4 @@
-"""From here to there, and what differs: a path drawn on the map, and a comparison of what is selected."""
+"""From here to there, what differs, what is slow, and which method: paths, comparison, modes and advice."""
 
 import re
 
@@ -13,6 +13,14 @@ PROFILE = """() => {
     const box = view.el.getBoundingClientRect(), scale = view.frame.x_scale
     const {start, end} = scale.source_range
     return [box.left + scale.compute(start + 0.55 * (end - start)), box.top + 60]
+  }
+}"""
+
+SECOND_MODE = """() => {
+  for (const view of Bokeh.index.query((v) => v.model.type == "Figure")) {
+    if (!String(view.model.below[0].axis_label).startsWith("mode")) continue
+    const box = view.el.getBoundingClientRect()
+    return [box.left + view.frame.x_scale.compute(2), box.top + 120]
   }
 }"""
 
@@ -39,7 +47,7 @@ def test_a_path_is_drawn_played_and_exported(page, demo, tmp_path):
     expect(page.get_by_text("Now click where it ends.")).to_be_visible()
 
 
-def test_what_differs_between_the_selection_and_the_rest(page, demo):
+def test_what_differs_from_the_rest_which_modes_are_slow_and_which_method_finds_them(page, demo):
     open_demo(page, demo)
     page.get_by_role("button", name="Compare", exact=True).click()
     expect(page.get_by_text("Select frames on the map, or choose two states")).to_be_visible()
@@ -51,3 +59,16 @@ def test_what_differs_between_the_selection_and_the_rest(page, demo):
     expect(rows.nth(1)).to_be_visible()
     rows.nth(1).click()
     expect(page.locator(".fel-table tbody tr.chosen")).to_have_count(1)
+    page.get_by_role("button", name="Modes", exact=True).click()
+    expect(page.get_by_text(re.compile("1 slow mode: the first, 42"))).to_be_visible()
+    settle(page)
+    page.mouse.click(*page.evaluate(SECOND_MODE))
+    expect(page.get_by_text("mode 2: 7.06 ps")).to_be_visible()  # it colours the map
+    page.get_by_role("button").filter(has_text="Depends on").click()
+    expect(page.get_by_text(re.compile("of 45 features make half of it"))).to_be_visible()
+    page.get_by_role("button", name="Drive", exact=True).click()
+    expect(page.get_by_text(re.compile("kT from the left, .* kT from the right"))).to_be_visible()
+    page.keyboard.press("w")
+    page.get_by_text("Slow coordinates and their time scales").click()
+    page.get_by_role("button").filter(has_text="Set up SRV").click()
+    expect(page.get_by_text("Finds the slowest modes of equilibrium dynamics")).to_be_visible()

@@ -18,6 +18,8 @@ from fel_explorer.app.snapshot import Snapshot
 from fel_explorer.errors import FelError
 from fel_explorer.plots.energy_units import UNITS, EnergyUnit, energy_unit
 
+ROOM = 300.0  # K, where the data don't say at which temperature they were made
+
 
 class Session(param.Parameterized):
     """Dataset, models, selection, clicked point, colours and history of one explorer.
@@ -57,7 +59,7 @@ class Session(param.Parameterized):
     colour_by = param.String("free energy")
     energy_unit = param.Selector(default="kT", objects=list(UNITS), doc="Unit in which energies are shown.")
     temperature = param.Number(
-        300.0, bounds=(0.0, None), inclusive_bounds=(False, True), doc="Of the simulation, K."
+        ROOM, bounds=(0.0, None), inclusive_bounds=(False, True), doc="Of the simulation, K."
     )
     looks = param.Dict({}, doc="How structures are to be drawn, see `panels.looks`; stays with new data.")
     atom_values = param.ClassSelector(
@@ -121,6 +123,7 @@ class Session(param.Parameterized):
             pinned=Pinned(),
             thumbnails={},
             colour_by="free energy",
+            temperature=ROOM if dataset is None else dataset.attrs.get("temperature", ROOM),
             state_names={},
             can_undo=False,
             can_redo=False,

@@ -30,37 +30,13 @@ from fel_explorer.app.panels import (
 from fel_explorer.app.panels.job_list import JobList
 from fel_explorer.app.panels.second_map import SecondMap
 from fel_explorer.app.session import Session
+from fel_explorer.app.theme import theme
 from fel_explorer.app.tour import Tour
 from fel_explorer.errors import FelError
 
 NOTEBOOK_HEIGHT = 860  # px
 UPPER = 500  # px, at least, for map and structures
-LARGE = 17  # px of usual words, which are 14 px else
 TICK = 100  # ms between two looks at the queue of events
-DENSE = {
-    "MuiToolbar": {"defaultProps": {"variant": "dense"}},
-    "MuiAccordionSummary": {"styleOverrides": {"root": {"minHeight": "36px"}}},
-}
-DARK_BAR = {
-    "MuiAppBar": {"styleOverrides": {"colorPrimary": {"backgroundColor": "#0f3441", "color": "#ffffff"}}}
-}
-THEME = {
-    "light": {
-        "palette": {"primary": {"main": "#155e75"}, "secondary": {"main": "#b45309"}},
-        "components": DENSE,
-    },
-    "dark": {
-        "palette": {"primary": {"main": "#67c5de"}, "secondary": {"main": "#f59e0b"}},
-        "components": {**DENSE, **DARK_BAR},
-    },
-}
-
-
-def theme(large: bool) -> dict:
-    """The page's colours and sizes; ``large`` words read from the last row."""
-    if not large:
-        return THEME
-    return {mode: {**look, "typography": {"fontSize": LARGE}} for mode, look in THEME.items()}
 
 
 class Explorer(Viewer):

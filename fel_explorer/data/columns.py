@@ -77,6 +77,8 @@ def attach_columns(
         )
     units = {**found_units, **(units or {})}
     result = dataset.copy()
+    if temperature is not None:
+        result.attrs["temperature"] = float(temperature)
     for name in values:
         column = values[name].to_numpy()[rows]
         if column.dtype.kind not in "iufb":

@@ -97,6 +97,8 @@ def featurize(
     else:
         dataset = job.in_memory()
     dataset.attrs.update(attrs)  # the files' paths may have changed since they were cached
+    if trajs.temperature is not None:
+        dataset.attrs["temperature"] = trajs.temperature
     if trajs.columns_file is not None:
         dataset = attach_columns(dataset, trajs.columns_file, units=trajs.columns_units)
     return dataset

@@ -13,6 +13,7 @@ from fel_explorer.errors import FelError
 PACKAGE = Path(__file__).parents[1]
 FOLDERS = (PACKAGE / "sample_data", PACKAGE.parent / "sample_data")  # in the wheel, in a checkout
 SUFFIX = ".tar.xz"
+TEMPERATURES = {"alanine-dipeptide": 450.0}  # K, as sample_data/README.md says
 
 
 def sample_data(name: str = "alanine-dipeptide") -> TrajectorySet:
@@ -57,4 +58,5 @@ def open_archive(archive: Path) -> TrajectorySet:
     trajs = load_trajectories(files, folder / "topology.pdb")
     if (folder / "energies.csv").is_file():
         trajs.columns_file, trajs.columns_units = folder / "energies.csv", {"energy": "kJ/mol"}
+    trajs.temperature = TEMPERATURES.get(archive.name.removesuffix(SUFFIX))
     return trajs

@@ -40,6 +40,8 @@ class TrajectorySet:
         Every ``stride``-th frame of each file is used.
     atoms : ndarray or None
         Selected atoms as indices into the files' topology; None for all.
+    temperature : float or None
+        Of the simulation in K, where it is known; the dataset's attrs then hold it too.
     columns_file : Path or None
         Table of per-frame columns that belongs to the files; `featurize` attaches it.
     columns_units : dict
@@ -51,6 +53,7 @@ class TrajectorySet:
     def __init__(self, files, topologies, infos, *, stride, atoms, time_step, time_note):
         self.files: tuple[Path, ...] = tuple(files)
         self.stride, self.time_step, self.time_note = stride, time_step, time_note
+        self.temperature: float | None = None
         self.columns_file: Path | None = None
         self.columns_units: dict[str, str] = {}
         self.topology_source = None

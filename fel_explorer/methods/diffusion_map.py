@@ -133,7 +133,8 @@ class DiffusionMap(Method):
     def _set_arrays(self, arrays):
         self._scaling = Scaling(arrays["mean"], arrays["scale"], arrays["keep"])
         self._landmarks, self._bias, self._axes = (arrays[k] for k in ("landmarks", "bias", "axes"))
-        self.eigenvalues_, self.spectrum_ = (arrays[name].numpy() for name in ("eigenvalues", "spectrum"))
+        self.eigenvalues_ = arrays["eigenvalues"].numpy()
+        self.spectrum_ = arrays.get("spectrum", arrays["eigenvalues"]).numpy()  # older files lack it
         self.epsilon_ = arrays["epsilon"].item()
 
 

@@ -119,5 +119,6 @@ class TICA(Method):
 
     def _set_arrays(self, arrays):
         self._mean, self._matrix = arrays["mean"], arrays["matrix"]
-        self.eigenvalues_, self.spectrum_ = (arrays[name].numpy() for name in ("eigenvalues", "spectrum"))
+        self.eigenvalues_ = arrays["eigenvalues"].numpy()
+        self.spectrum_ = arrays.get("spectrum", arrays["eigenvalues"]).numpy()  # older files lack it
         self.implied_timescales_ = implied_timescales([1.0, *self.eigenvalues_], self.lag_time)

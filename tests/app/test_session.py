@@ -189,3 +189,12 @@ def test_a_copy_shows_the_same_and_goes_its_own_way():
     session.clear_selection()
     session.load(as_dataset(np.zeros((10, 2))))
     assert copy.shown.label == "IDM 1" and copy.selection.count == 15
+
+
+def test_energies_are_at_the_temperature_of_the_data():
+    data = as_dataset(np.zeros((10, 2)) + np.arange(10)[:, None])
+    session = Session(data.assign_attrs(temperature=450.0))
+    session.energy_unit = "kJ/mol"
+    assert session.unit.kT == pytest.approx(8.31446e-3 * 450.0, rel=1e-5)
+    session.load(data)
+    assert session.temperature == 300.0

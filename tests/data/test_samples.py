@@ -53,3 +53,12 @@ def test_a_truncated_archive_leaves_nothing_behind(archive, cache):
     with pytest.raises(FelError, match=r"can't be unpacked.*install the package again"):
         fel.sample_data("tiny")
     assert not list((cache / "samples").iterdir())
+
+
+def test_the_sample_knows_its_temperature():
+    trajs = fel.sample_data("alanine-dipeptide")
+    assert trajs.temperature == 450.0
+    some = fel.load_trajectories(trajs.files[:1], trajs.topology_source, stride=500)
+    assert "temperature" not in fel.featurize(some, ["backbone_torsions"], cache=False).attrs
+    some.temperature = 310.0
+    assert fel.featurize(some, ["backbone_torsions"], cache=False).attrs["temperature"] == 310.0

@@ -13,7 +13,8 @@ import param
 from bokeh.models import CustomJS
 from panel.viewable import Viewer
 
-from fel_explorer.app.shell import THEME, unlink_busy
+from fel_explorer.app.shell import unlink_busy
+from fel_explorer.app.theme import THEME
 from fel_explorer.plots import drawing, hooks
 
 hv.Store.set_current_backend("bokeh")  # hv.extension would load a front end from a CDN in notebooks

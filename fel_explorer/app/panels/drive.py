@@ -87,9 +87,10 @@ class DrivePanel(Viewer):
             "Walkers", default.n_walkers, 1, "Simulations in each window; with five or more errors are sound."
         )
         self.steps = self._number("Steps", default.n_steps, 10, "Of each simulation; of molecules 4 fs each.")
-        self.temperature = self._number(
-            "Temp. (K)", round(default.temperature), 1, "Of the molecule; to compare, that of the data."
-        )
+        self.temperature = pmui.FloatInput.from_param(
+            self.session.param.temperature, label="Temp. (K)", size="small", width=140, margin=(6, 4, 0, 10),
+            description="Of the molecule; to compare, that of the data.",
+        )  # fmt: skip
         self._form = pmui.Column(
             pmui.Row(self.windows, self.walkers, margin=0),
             pmui.Row(self.steps, self.temperature, margin=0),

@@ -18,7 +18,8 @@ from fel_explorer.app.physics.easel import Easel
 from fel_explorer.app.physics.learning import Look, learning, loading
 from fel_explorer.app.physics.results import Results
 from fel_explorer.app.physics.subjects import Subject
-from fel_explorer.app.shell import THEME, unlink_busy
+from fel_explorer.app.shell import unlink_busy
+from fel_explorer.app.theme import THEME
 from fel_explorer.app.viewer import StructureViewer
 
 KIND = "physics"  # of its jobs

@@ -1,0 +1,29 @@
+"""Colours and sizes of the pages' words and widgets."""
+
+from __future__ import annotations
+
+LARGE = 17  # px of usual words, which are 14 px else
+DENSE = {
+    "MuiToolbar": {"defaultProps": {"variant": "dense"}},
+    "MuiAccordionSummary": {"styleOverrides": {"root": {"minHeight": "36px"}}},
+}
+DARK_BAR = {
+    "MuiAppBar": {"styleOverrides": {"colorPrimary": {"backgroundColor": "#0f3441", "color": "#ffffff"}}}
+}
+THEME = {
+    "light": {
+        "palette": {"primary": {"main": "#155e75"}, "secondary": {"main": "#b45309"}},
+        "components": DENSE,
+    },
+    "dark": {
+        "palette": {"primary": {"main": "#67c5de"}, "secondary": {"main": "#f59e0b"}},
+        "components": {**DENSE, **DARK_BAR},
+    },
+}
+
+
+def theme(large: bool) -> dict:
+    """The page's colours and sizes; ``large`` words read from the last row."""
+    if not large:
+        return THEME
+    return {mode: {**look, "typography": {"fontSize": LARGE}} for mode, look in THEME.items()}

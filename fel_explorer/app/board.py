@@ -152,8 +152,8 @@ class Board(param.Parameterized):
         mine = [event for event in self._events.drain() if self._concerns(event)]
         for event in mine:
             if event.kind in ENDINGS:
-                mine_to_see = event.job.show and event.job.owner == self.owner
-                self._take(event.job, show=mine_to_see or not self.session.active)
+                own = event.job.owner == self.owner
+                self._take(event.job, show=own and (event.job.show or not self.session.active))
                 self.ended = event.job
         if mine:
             self.version += 1

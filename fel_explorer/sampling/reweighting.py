@@ -125,6 +125,58 @@ def profile(data: xr.Dataset, *, n_bins: int = 60, along=None, n_groups: int = G
     return xr.Dataset(
         {"free_energy": ("bin", value, unit), "error": ("bin", error, unit)},
         coords={"centre": ("bin", (edges[1:] + edges[:-1]) / 2)},
+        attrs={"kT": kT},
+    )
+
+
+def unbiased_profile(cv: xr.DataArray, like: xr.Dataset, *, weight=None, n_groups: int = GROUPS):
+    """Free energy along the same CV from a simulation without windows, to compare with.
+
+    Parameters
+    ----------
+    cv
+        (frame,) one dimension of what a method's ``transform`` made of the data.
+    like
+        A `profile`, whose bins, kT and zero are taken.
+    weight
+        (frame,) weights of the frames; default 1 each.
+
+    Returns
+    -------
+    Dataset as of `profile`; errors by the jackknife over groups of trajectories, or stretches of few ones.
+    Bins where no frame is are NaN.
+    """
+    centre, kT = like["centre"].values, float(like.attrs["kT"])
+    half = (centre[1] - centre[0]) / 2
+    edges = np.append(centre - half, centre[-1] + half)
+    weight = np.ones(len(cv)) if weight is None else np.asarray(weight, float)
+    trajectory = cv["trajectory"].values
+    group = trajectory % n_groups
+    if trajectory[-1] + 1 < n_groups:
+        group = np.arange(len(trajectory)) * n_groups // len(trajectory)
+    parts = [
+        np.histogram(cv.values[group == g], edges, weights=weight[group == g])[0] for g in range(n_groups)
+    ]
+    lowest = int(np.nanargmin(like["free_energy"].values))
+
+    def free_energy(counts):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            f = -kT * np.log(counts)
+            return f - f[lowest]
+
+    value = free_energy(np.sum(parts, axis=0))
+    without = np.array([free_energy(np.sum(parts, axis=0) - part) for part in parts])
+    with np.errstate(invalid="ignore"):
+        error = np.sqrt((n_groups - 1) * np.var(without, axis=0))
+    value[~np.isfinite(value)] = np.nan
+    unit = like["free_energy"].attrs
+    return xr.Dataset(
+        {
+            "free_energy": ("bin", value, unit),
+            "error": ("bin", np.where(np.isfinite(error), error, np.nan), unit),
+        },
+        coords={"centre": ("bin", centre)},
+        attrs={"kT": kT},
     )
 
 

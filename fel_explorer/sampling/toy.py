@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fel_explorer.methods.base import Method
 from fel_explorer.sampling.features import map_of
+from fel_explorer.sampling.rounds import Plan
 from fel_explorer.sampling.windows import Windows
 from fel_explorer.systems import dynamics
 from fel_explorer.systems.potential import Potential
@@ -38,9 +39,8 @@ def run_windows(
     windows: Windows,
     starts: np.ndarray,
     *,
-    dimension: int,
-    n_frames: int,
-    options: dynamics.Options,
+    plan: Plan,
+    integration: dynamics.Options,
     seed: int,
     callback,
     checkpoint: Checkpoint | None,
@@ -55,38 +55,54 @@ def run_windows(
         torch.as_tensor(values).repeat_interleave(n_walkers)
         for values in (windows.centres, windows.stiffness)
     )
-    gradient = biased_gradient(cv_of(method, system, dimension), system, centre, stiffness)
+    cv = cv_of(method, system, plan.dimension)
+    x = torch.as_tensor(starts).reshape(-1, dim).double()
+    with torch.no_grad():
+        before = cv(x)
     generator = torch.Generator().manual_seed(seed)
-    x, velocity, done = torch.as_tensor(starts).reshape(-1, dim).double(), None, []
-    saved = checkpoint.load(torch.device("cpu")) if checkpoint else None
-    if saved:
-        x, velocity, done = saved["x"], saved["velocity"], list(saved["done"])
-        generator.set_state(saved["generator"])
-    sizes = [len(part) for part in np.array_split(np.arange(n_frames), min(CHUNKS, n_frames))]
-    started, first = time.monotonic(), len(done)
+    state = (checkpoint.load(torch.device("cpu")) if checkpoint else None) or {"x": x, "done": []}
+    if "generator" in state:
+        generator.set_state(state["generator"])
+    parts = _parts(plan)
+    progress = _Pace(parts, len(state["done"]), message)
     with threads(1):
-        while len(done) < len(sizes):
+        for index in range(len(state["done"]), len(parts)):
+            share = min(1.0, (index + 1) / max(plan.n_steered, 1))
             frames, velocities = dynamics.run(
-                gradient,
-                x,
+                biased_gradient(cv, system, before + share * (centre - before), stiffness),
+                state["x"],
                 kT=system.kT,
-                n_frames=sizes[len(done)],
-                options=options,
+                n_frames=parts[index],
+                options=integration,
                 walls=system.walls,
                 generator=generator,
-                velocity=velocity,
+                velocity=state.get("velocity"),
             )
-            x, velocity = frames[:, -1], velocities[:, -1]
-            done.append(frames)
-            if checkpoint and (checkpoint.due() or len(done) == len(sizes)):
-                checkpoint.save(
-                    {"x": x, "velocity": velocity, "done": done, "generator": generator.get_state()}
-                )
-            eta = (time.monotonic() - started) / (len(done) - first) * (len(sizes) - len(done))
-            progress = Progress(len(done), len(sizes), eta=eta, message=message)
-            if callback is not None and callback(progress):
+            state = {"x": frames[:, -1], "velocity": velocities[:, -1], "done": [*state["done"], frames]}
+            if checkpoint and (checkpoint.due() or index + 1 == len(parts)):
+                checkpoint.save(state | {"generator": generator.get_state()})
+            if callback is not None and callback(progress.after(index)):
                 break
-    return torch.cat(done, dim=1).reshape(n_windows, n_walkers, -1, dim)
+    return torch.cat(state["done"], dim=1).reshape(n_windows, n_walkers, -1, dim)
+
+
+class _Pace:
+    """Progress of a run in parts of different length, of which some were done before."""
+
+    def __init__(self, parts: list[int], n_done: int, message: str):
+        self._parts, self._first, self._message, self._started = parts, n_done, message, time.monotonic()
+
+    def after(self, index: int) -> Progress:
+        """What to tell after part ``index``."""
+        each = (time.monotonic() - self._started) / sum(self._parts[self._first : index + 1])
+        eta = each * sum(self._parts[index + 1 :])
+        return Progress(index + 1, len(self._parts), eta=eta, message=self._message)
+
+
+def _parts(plan: Plan) -> list[int]:
+    """Frames of each part of a run: one while the restraints move, then `CHUNKS` equal ones."""
+    rest = plan.n_frames - plan.n_steered
+    return [1] * plan.n_steered + [len(part) for part in np.array_split(np.arange(rest), min(CHUNKS, rest))]
 
 
 def biased_gradient(cv, system: Potential, centre: Tensor, stiffness: Tensor) -> Callable[[Tensor], Tensor]:

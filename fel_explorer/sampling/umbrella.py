@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 
 import numpy as np
 import xarray as xr
@@ -12,10 +13,9 @@ from fel_explorer.errors import FelError
 from fel_explorer.methods.base import Method
 from fel_explorer.sampling.features import map_of
 from fel_explorer.sampling.reweighting import mbar_weights
-from fel_explorer.sampling.windows import Windows, gaps, place_windows, starting_frames
+from fel_explorer.sampling.rounds import Plan, Sampled, Sampler
+from fel_explorer.sampling.windows import gaps, place_windows, windows_between
 from fel_explorer.systems.potential import Potential
-from fel_explorer.training.checkpoint import Checkpoint
-from fel_explorer.training.data import fingerprint
 
 
 def umbrella(
@@ -30,6 +30,7 @@ def umbrella(
     stride: int = 10,
     discard: float = 0.2,
     stiffness: float | None = None,
+    fill_gaps: int = 3,
     time_step: float | None = None,
     seed: int = 0,
     callback=None,
@@ -55,13 +56,17 @@ def umbrella(
     n_steps, stride
         Steps of each trajectory, and between two frames.
     discard
-        Share of each trajectory, at its beginning, that is left out as equilibration.
+        Share of each trajectory, at its beginning, that is left out as equilibration; in the first half of it
+        the restraint moves from where a walker starts to the window's centre.
     stiffness, time_step
         See `place_windows`; the integration step, by default the system's.
+    fill_gaps
+        How often at most windows are added: one amid each pair of neighbours that overlap by less than 3 %.
     callback
         Called with `training.Progress`; returning True stops and keeps the frames so far.
     checkpoint_dir
-        Folder; a run that was killed goes on from there to the same numbers.
+        Folder; a run that was killed goes on from there to the same numbers, and a finished one that is
+        called with a larger ``fill_gaps`` samples only the windows it adds.
     n_processes
         Of molecules: windows run in so many processes at once.  Model systems run as one batch.
 
@@ -69,8 +74,8 @@ def umbrella(
     -------
     Dataset in the schema of the package: the features, ``cv``, ``window`` and the MBAR ``weight`` (mean 1) of
     each frame, a trajectory each walker, ordered by window; ``position`` for model systems; ``centre`` and
-    ``stiffness`` (umbrella) and the ``overlap`` matrix; attrs["gaps"] lists neighbours that overlap too
-    little (then take more or softer windows).
+    ``stiffness`` (umbrella) and the ``overlap`` matrix; attrs["gaps"] lists neighbours that still overlap too
+    little, of which a warning tells: free energies on either side of a gap can't be compared.
 
     Raises
     ------
@@ -78,26 +83,30 @@ def umbrella(
         For an unfitted method, a dimension it does not have, data of other features, or sizes below 1.
     """
     dataset = _checked(method, system, data, dimension, n_walkers, n_steps, stride, discard)
-    cv = method.transform(dataset).values[:, dimension]
-    windows = place_windows(cv, kT=system.kT, n_windows=n_windows, stiffness=stiffness)
-    starts = starting_frames(cv, windows, n_walkers, seed)
-    checkpoint = None
-    if checkpoint_dir is not None:
-        settings = [dimension, n_windows, n_walkers, n_steps, stride, stiffness or 0, time_step or 0, seed]
-        weights = [float(array.double().sum()) for array in method._get_arrays().values()]
-        config = {"umbrella": settings, "method": weights, "data": fingerprint(dataset)}
-        checkpoint = Checkpoint(checkpoint_dir, config)
-    common = {"dimension": dimension, "n_frames": n_steps // stride, "stride": stride, "time_step": time_step}
-    common |= {"seed": seed, "callback": callback, "checkpoint": checkpoint}
-    common["message"] = f"Umbrella sampling in {n_windows} windows"
-    if isinstance(system, Potential):
-        sampled, step = _on_system(method, system, windows, dataset, starts, **common)
-    else:
-        done, step = system.run_windows(method, windows, dataset, starts, n_processes=n_processes, **common)
-        kept = sorted(done)  # fewer than all after a cancelled run
-        windows = Windows(windows.centres[kept], windows.stiffness[kept], windows.kT)
-        sampled = {name: np.stack([done[w][name].numpy() for w in kept]) for name in done[kept[0]]}
-    return _result(method, system, dataset, windows, dimension, sampled, step, discard)
+    plan = Plan(dimension, n_walkers, n_steps, stride, discard, time_step, seed, n_processes)
+    sampler = Sampler(method, system, dataset, plan, callback=callback, checkpoint_dir=checkpoint_dir)
+    windows = place_windows(sampler.cv, kT=system.kT, n_windows=n_windows, stiffness=stiffness)
+    sampled = sampler.sample(windows)
+    result = _result(method, system, dataset, plan, sampled)
+    for number in range(1, fill_gaps + 1):
+        weak = json.loads(result.attrs["gaps"])
+        if not weak or sampler.stopped:
+            break
+        sampled = sampled.joined(sampler.sample(windows_between(weak, sampled.windows), number))
+        result = _result(method, system, dataset, plan, sampled)
+    _warn_of_gaps(json.loads(result.attrs["gaps"]))
+    return result
+
+
+def _warn_of_gaps(weak) -> None:
+    if weak:
+        low, high, overlap = min(weak, key=lambda gap: gap[2])
+        warnings.warn(
+            f"{len(weak)} pairs of neighbouring windows overlap too little; those at {low:.3g} and "
+            f"{high:.3g} by {overlap:.1%}, where 3 % are needed. Free energies on either side of a gap "
+            "can't be compared: take more windows, more steps, or a larger fill_gaps.",
+            stacklevel=3,
+        )
 
 
 def _checked(method, system, data, dimension, n_walkers, n_steps, stride, discard):
@@ -123,38 +132,25 @@ def _checked(method, system, data, dimension, n_walkers, n_steps, stride, discar
     return schema.as_dataset(data)
 
 
-def _on_system(method, system, windows, dataset, starts, *, stride, time_step, **common):
-    """What was sampled, (window, walker, frame, ...) arrays by name, and the time between frames."""
-    from fel_explorer.sampling.toy import run_windows
-    from fel_explorer.systems import dynamics
-
-    step = time_step or system.default_time_step["langevin"]
-    options = dynamics.Options("langevin", step, stride, system.default_friction, system.mass)
-    position = dataset["position"].values[starts]
-    x = run_windows(method, system, windows, position, options=options, **common)
-    _, features = system.features(system.wrap(x))
-    sampled = {"features": features, "position": x, "energy": system.energy(x)}
-    return {name: values.numpy() for name, values in sampled.items()}, step * stride
-
-
-def _result(method, system, dataset, windows: Windows, dimension, sampled, step, discard):
+def _result(method, system, dataset, plan: Plan, sampled: Sampled) -> xr.Dataset:
     """The dataset that `umbrella` returns."""
-    n_windows, n_walkers, n_frames = sampled["features"].shape[:3]
-    first = min(int(discard * n_frames), n_frames - 1)
+    windows, arrays = sampled.windows, sampled.arrays
+    n_windows, n_walkers, n_frames = arrays["features"].shape[:3]
+    first = min(int(plan.discard * plan.n_frames), n_frames - 1)
     n_kept = n_frames - first
-    flat = {name: values[:, :, first:].reshape(-1, *values.shape[3:]) for name, values in sampled.items()}
+    flat = {name: values[:, :, first:].reshape(-1, *values.shape[3:]) for name, values in arrays.items()}
     result = schema.assemble(
         flat.pop("features").astype(np.float32),
         [str(name) for name in dataset["feature"].values],
         [n_kept] * (n_windows * n_walkers),
-        time_step=step,
+        time_step=sampled.step,
         time_unit=dataset.attrs["time_unit"],
         attrs={name: dataset.attrs[name] for name in ("topology", "featurizers") if name in dataset.attrs},
     )
     for name, values in flat.items():
         dims = ("frame", "coordinate")[: values.ndim]
         result[name] = (dims, values)
-    result["cv"] = ("frame", method.transform(result).values[:, dimension].astype(float))
+    result["cv"] = ("frame", method.transform(result).values[:, plan.dimension].astype(float))
     result["window"] = ("frame", np.repeat(np.arange(n_windows), n_walkers * n_kept))
     weight, free, overlap = mbar_weights(result["cv"].values, result["window"].values, windows)
     result["weight"] = ("frame", weight * len(weight))

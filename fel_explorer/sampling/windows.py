@@ -34,6 +34,18 @@ class Windows:
     def __len__(self) -> int:
         return len(self.centres)
 
+    def take(self, order) -> Windows:
+        """Some of the windows, or all of them in another order."""
+        return Windows(self.centres[order], self.stiffness[order], self.kT)
+
+    def and_also(self, others: Windows) -> Windows:
+        """These windows and then the others, not sorted."""
+        return Windows(
+            np.concatenate([self.centres, others.centres]),
+            np.concatenate([self.stiffness, others.stiffness]),
+            self.kT,
+        )
+
     def reduced(self, cv) -> np.ndarray:
         """Energies (window, frame) of frames (frame,) in every window, in kT."""
         away = np.asarray(cv, float)[None, :] - self.centres[:, None]
@@ -77,3 +89,16 @@ def gaps(overlap: np.ndarray, centres: np.ndarray) -> list[tuple[float, float, f
     """Neighbours that overlap too little: (centre, centre, overlap)."""
     pairs = zip(centres[:-1], centres[1:], np.diagonal(overlap, 1), strict=True)
     return [(float(a), float(b), float(o)) for a, b, o in pairs if o < ENOUGH_OVERLAP]
+
+
+def windows_between(weak: list[tuple[float, float, float]], windows: Windows) -> Windows:
+    """A window in the middle of each of the `gaps` ``weak`` of ``windows``.
+
+    As stiff as its halved distance asks for and as its softer neighbour is at least: a soft window on a
+    barrier would hold walkers on either side of it, which don't mix.
+    """
+    low, high = np.array([gap[:2] for gap in weak], float).T
+    left = np.searchsorted(windows.centres, low)
+    softer = np.minimum(windows.stiffness[left], windows.stiffness[left + 1])
+    stiffness = np.maximum(STIFFNESS * windows.kT / ((high - low) / 2) ** 2, softer)
+    return Windows((low + high) / 2, stiffness, windows.kT)

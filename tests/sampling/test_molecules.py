@@ -8,7 +8,8 @@ import torch
 import fel_explorer as fel
 from fel_explorer.errors import FelError
 from fel_explorer.sampling import MolecularFeatures, MolecularSystem, potential_energies, umbrella
-from fel_explorer.sampling.molecules import Restraint, build_system, sample_window
+from fel_explorer.sampling.force_fields import FORCE_FIELD, build_system, reduced_box
+from fel_explorer.sampling.restraint import Restraint, sample_window, steps_of
 
 FEATURES = ["backbone_torsions", ("distances", {"selection": "name CB or name O"})]
 
@@ -84,6 +85,70 @@ def test_energies_are_those_of_openmm_and_near_those_of_the_simulation(trajs):
     np.testing.assert_allclose(energies, sample["energy"].values[[0, 100_000, 199_000]], atol=15.0)
 
 
+@pytest.fixture(scope="module")
+def boxed(tmp_path_factory):
+    """Alanine dipeptide in a triclinic box, with a charge far from its image."""
+    folder = tmp_path_factory.mktemp("boxed")
+    sample = fel.sample_data("alanine-dipeptide").frames([0, 70_000])
+    sample.time = np.arange(2)
+    sample.unitcell_lengths = np.array([[2.1, 2.1, 2.1], [2.2, 2.1, 2.2]])
+    sample.unitcell_angles = np.full((2, 3), 80.0)
+    sample.save_xtc(str(folder / "b.xtc"))
+    sample[0].save_pdb(str(folder / "b.pdb"))
+    return fel.load_trajectories(folder / "b.xtc", folder / "b.pdb")
+
+
+def test_energies_in_a_box_are_by_pme_in_the_box_of_each_frame(boxed):
+    files = ("amber99sbildn.xml",)
+    energies = potential_energies(boxed, force_field=files)
+    structures = boxed.frames([0, 1])
+    topology = structures.topology.to_openmm()
+    for index, expected in enumerate(energies):
+        topology.setPeriodicBoxVectors(structures.unitcell_vectors[index] * openmm.unit.nanometer)
+        system = openmm.app.ForceField(*files).createSystem(
+            topology, nonbondedMethod=openmm.app.PME, nonbondedCutoff=1.0, constraints=openmm.app.HBonds
+        )
+        context = openmm.Context(
+            system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatform("Reference")
+        )
+        context.setPositions(structures.xyz[index].astype(float))
+        found = context.getState(energy=True).getPotentialEnergy()._value
+        assert found == pytest.approx(expected, abs=0.02)
+    alone = potential_energies(boxed, force_field=files, periodic=False)
+    assert np.abs(alone - energies).min() > 0.2
+
+
+def test_boxes_are_reduced_without_changing_the_lattice():
+    box = np.array([[3.0, 0, 0], [2.5, 3.0, 0], [-2.9, 1.9, 2.8]])
+    short = reduced_box(box)
+    assert (np.abs(short[1:, 0]) <= 1.5).all() and abs(short[2, 1]) <= 1.5
+    coefficients = short @ np.linalg.inv(box)
+    np.testing.assert_allclose(coefficients, np.round(coefficients), atol=1e-12)
+    assert np.linalg.det(short) == pytest.approx(np.linalg.det(box))
+
+
+def test_systems_of_other_programs_are_taken(trajs, tmp_path):
+    system = build_system(trajs.topology, FORCE_FIELD)
+    (tmp_path / "system.xml").write_text(openmm.XmlSerializer.serialize(system))
+    expected = potential_energies(trajs, [5, 6])
+    for given in (system, tmp_path / "system.xml"):
+        np.testing.assert_allclose(potential_energies(trajs, [5, 6], system=given), expected, rtol=1e-12)
+    system.getForce(0).setForceGroup(7)  # which the integrator would leave out
+    simulated = MolecularSystem(trajs, temperature=300.0, system=system).openmm_system()
+    assert {force.getForceGroup() for force in simulated.getForces()} == {0}
+    assert system.getForce(0).getForceGroup() == 7
+    with pytest.raises(FelError, match="no periodic box"):
+        potential_energies(trajs, [0], periodic=True)
+    with pytest.raises(FelError, match="file of one as XML"):
+        potential_energies(trajs, [0], system=tmp_path / "none.xml")
+    (tmp_path / "broken.xml").write_text("no System")
+    with pytest.raises(FelError, match="can't be read"):
+        potential_energies(trajs, [0], system=tmp_path / "broken.xml")
+    system.addParticle(1.0)
+    with pytest.raises(FelError, match="23 particles and the trajectories 22 atoms"):
+        potential_energies(trajs, [0], system=system)
+
+
 def test_a_window_holds_the_molecule_near_its_centre(trajs, data, method, tmp_path):
     cv = method.transform(data).values[:, 0].astype(float)
     start = int(cv.argmax())
@@ -91,11 +156,12 @@ def test_a_window_holds_the_molecule_near_its_centre(trajs, data, method, tmp_pa
     job = {
         "records": data.attrs,
         "system": openmm.XmlSerializer.serialize(system),
-        "options": (300.0, 5.0, 0.004, 2),
+        "bath": (300.0, 5.0),
         "platform": "Reference",
         "dimension": 0,
         "n_frames": 10,
-        "kicks": 10,
+        "n_steered": 0,
+        "steps": (0.004, 2, 10),
         "centre": float(cv[start]),
         "stiffness": 2000.0,
         "starts": trajs.frames([start]).xyz.astype(float),
@@ -109,9 +175,33 @@ def test_a_window_holds_the_molecule_near_its_centre(trajs, data, method, tmp_pa
     assert held.std() > 0
 
 
+def test_stiff_restraints_are_kicked_more_often_and_stiffer_ones_in_finer_steps(trajs, data, method):
+    restraint, mass = Restraint(method, data.attrs, 0), np.full(22, 12.0)
+    mass[5] = 1.0
+    xyz = trajs.frames([3, 90]).xyz.astype(float)
+    steepest, h = 0.0, 1e-4
+    for structure in xyz:
+        slope = np.zeros((22, 3))
+        for atom, axis in np.ndindex(22, 3):
+            moved = np.stack([structure, structure])
+            moved[:, atom, axis] += [h, -h]
+            values = [float(restraint.cv(torch.from_numpy(x)).detach()) for x in moved]
+            slope[atom, axis] = (values[0] - values[1]) / (2 * h)
+        steepest = max(steepest, ((slope**2).sum(1) / mass).sum() ** 0.5)
+    assert restraint.steepness(xyz, mass) == pytest.approx(steepest, rel=0.02)
+    for fastest in (1.0, 40.0, 100.0, 300.0):
+        step, every, kicks = steps_of(fastest, 0.004, 20, 4)
+        assert step * every * kicks == pytest.approx(20 * 0.004)  # a frame lasts as long
+        assert step * every * fastest <= 0.5
+    assert steps_of(1.0, 0.004, 20, 4) == (0.004, 4, 5)
+    assert steps_of(40.0, 0.004, 20, 4)[:2] == (0.004, 2)
+    assert steps_of(1.0, 0.004, 10, 4)[1] == 2  # frames hold whole kicks
+
+
 def test_windows_run_in_a_process_and_a_finished_run_is_not_run_again(trajs, data, method, tmp_path):
     system = MolecularSystem(trajs, temperature=450.0)
     settings = {"n_windows": 2, "n_walkers": 2, "n_steps": 40, "stride": 10, "checkpoint_dir": tmp_path}
+    settings["stiffness"] = 0.01  # so that they overlap
     seen = []
     sampled = umbrella(method, system, data, callback=lambda p: seen.append(p.step), **settings)
     assert sampled.sizes["frame"] == 2 * 2 * 4
@@ -126,6 +216,9 @@ def test_features_and_molecules_that_do_not_fit_are_refused(trajs, data, method)
         umbrella(method, MolecularSystem(trajs, temperature=300.0), data.isel(frame=slice(50)))
     with pytest.raises(FelError, match=r"force field .* can't be applied"):
         build_system(trajs.frames([0]).atom_slice(range(10)).topology, ("amber99sbildn.xml",))
+    other = data.assign(features=(("frame", "feature"), data["features"].values[::-1]))
+    with pytest.raises(FelError, match="of a starting structure is off by"):
+        umbrella(method, MolecularSystem(trajs, temperature=300.0), other)
     aligned = fel.featurize(trajs, "coordinates", cache=False)
     with pytest.raises(FelError, match="features with derivatives"):
         MolecularFeatures(aligned)

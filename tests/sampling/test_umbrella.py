@@ -17,8 +17,10 @@ from fel_explorer.sampling import (
     profile_barrier,
     toy,
     umbrella,
+    unbiased_profile,
 )
-from fel_explorer.sampling.windows import starting_frames
+from fel_explorer.sampling.rounds import Plan, Sampler
+from fel_explorer.sampling.windows import starting_frames, windows_between
 
 WELL = fel.systems.DoubleWell(kT=1.0)
 SMALL = {"n_windows": 16, "n_walkers": 10, "n_steps": 600, "stride": 10}
@@ -72,11 +74,66 @@ def test_the_difference_of_the_basins_is_the_exact_one(sampled):
     assert value == pytest.approx(-np.log(0.00835 / 0.99165), abs=4 * error) and error < 0.4
 
 
-def test_neighbouring_windows_overlap_and_gaps_are_told(sampled, linear, hot):
+def test_an_unbiased_simulation_gives_the_same_profile_in_the_same_bins(sampled, linear):
+    f = profile(sampled, n_bins=30)
+    data = fel.as_dataset(list(WELL.sample(40_000, seed=5).numpy().reshape(10, -1, 2)))
+    plain = unbiased_profile(linear.transform(data)[:, 0], f)
+    expected = exact(lambda x: linear.transform(x).values[:, 0], f)
+    sure = (expected < 5) & np.isfinite(f["free_energy"].values)
+    away = (plain["free_energy"].values - expected)[sure]
+    assert sure.sum() > 8 and np.abs(away).max() < 0.6
+    assert (np.abs(away) < 4 * plain["error"].values[sure] + 0.02).mean() > 0.9
+    assert 0 < np.nanmax(plain["error"].values[sure]) < 0.5
+    doubled = unbiased_profile(linear.transform(data)[:, 0], f, weight=np.full(40_000, 2.0))
+    np.testing.assert_allclose(doubled["free_energy"], plain["free_energy"])
+    assert np.isnan(plain["free_energy"].values).any()  # where windows were and no frame is
+
+
+def test_neighbouring_windows_overlap(sampled):
     assert json.loads(sampled.attrs["gaps"]) == []
     np.testing.assert_allclose(sampled["overlap"].sum("other_umbrella"), 1.0, atol=1e-6)
-    stiff = umbrella(linear, WELL, hot, n_windows=4, n_walkers=2, n_steps=200, stiffness=200.0)
-    assert len(json.loads(stiff.attrs["gaps"])) >= 1
+
+
+def test_gaps_are_told_and_then_filled_by_going_on(linear, hot, tmp_path):
+    few = {"n_windows": 6, "n_walkers": 5, "n_steps": 300, "stiffness": 20.0, "checkpoint_dir": tmp_path}
+    with pytest.warns(UserWarning, match="overlap too little"):
+        gappy = umbrella(linear, WELL, hot, fill_gaps=0, **few)
+    weak = json.loads(gappy.attrs["gaps"])
+    assert len(weak) == 5
+    np.testing.assert_allclose([gap[0] for gap in weak], gappy["centre"][:5])
+    seen = []
+    filled = umbrella(linear, WELL, hot, callback=lambda p: seen.append(p.message), **few)
+    assert json.loads(filled.attrs["gaps"]) == [] and all("more" in message for message in seen)
+    centre = filled["centre"].values
+    assert (np.diff(centre) > 0).all() and len(centre) >= 11
+    assert np.isin(gappy["centre"].values, centre).all()
+    # frames are those of their window, after sorting too
+    held = [filled["cv"].values[filled["window"].values == w].mean() for w in range(len(centre))]
+    assert (np.diff(held) > 0).all()
+    np.testing.assert_array_equal(
+        filled["features"].values[filled["window"] == 0], gappy["features"].values[gappy["window"] == 0]
+    )
+    right = filled["position"].values[:, 0] > 0
+    value, error = basin_difference(filled, ~right, right)
+    assert value == pytest.approx(-np.log(0.00835 / 0.99165), abs=4 * error) and error < 1.2
+
+
+def test_windows_where_no_frame_is_are_reached_in_small_steps(linear, hot):
+    cv = linear.transform(hot).values[:, 0].astype(float)
+    apart = hot.isel(frame=np.flatnonzero(np.abs(cv) > 1.5))
+    names = ("trajectory", "frame_in_trajectory", "time")
+    apart = apart.assign({name: ("frame", hot[name].values[: apart.sizes["frame"]]) for name in names})
+    cv = cv[np.abs(cv) > 1.5]
+    plan = Plan(0, 2, 400, 10, 0.5, None, 0, 1)
+    assert plan.n_steered == 10
+    seen = Sampler(linear, WELL, apart, plan).sample(place_windows(cv, kT=1.0, n_windows=25))
+    value = linear.transform(seen.arrays["features"].reshape(-1, 2)).values.reshape(25, 2, 40)
+    middle = np.abs(cv[:, None] - seen.windows.centres).min(axis=0).argmax()
+    start = np.abs(cv[:, None] - seen.windows.centres[middle]).min()
+    away = np.abs(value[middle] - seen.windows.centres[middle])
+    width = (seen.windows.kT / seen.windows.stiffness[middle]) ** 0.5
+    assert start > 4 * width and away[:, :2].min() > 2 * width  # it has begun where the frames are
+    assert away[:, 20:].mean() < 2.5 * width
 
 
 def test_the_result_is_a_dataset_like_any_other(sampled, linear):
@@ -156,6 +213,13 @@ def test_windows_span_the_data_and_start_near_their_centres():
     frames = starting_frames(cv, windows, 6, seed=3)
     assert frames.shape == (15, 6)
     assert np.abs(cv[frames] - windows.centres[:, None]).max() < 0.05
+
+
+def test_windows_between_are_as_stiff_as_their_distance_and_their_neighbours_ask_for():
+    windows = Windows(np.array([0.0, 1.0, 2.0, 2.5]), np.array([60.0, 50.0, 70.0, 900.0]), 3.0)
+    added = windows_between([(0.0, 1.0, 0.01), (2.0, 2.5, 0.0)], windows)
+    np.testing.assert_allclose(added.centres, [0.5, 2.25])
+    np.testing.assert_allclose(added.stiffness, [50.0, 4 * 3.0 / 0.25**2])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,116 @@
+"""One umbrella window on a molecule: OpenMM drives, the CV's gradient comes from torch.
+
+The restraint is a `PythonForce`.  Calling Python costs more than all other forces of a small molecule, so
+that it acts at every few steps only (impulses, r-RESPA: Tuckerman, Berne and Martyna, J. Chem. Phys. 97, 1990
+(1992)), as few as its own frequency allows: sqrt(k sum_i |d xi / d r_i|^2 / m_i), where it is largest.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from fel_explorer.methods.base import Method
+from fel_explorer.sampling.features import MolecularFeatures, map_of
+from fel_explorer.sampling.force_fields import load_openmm, reduced_box
+
+LARGEST_ANGLE = 0.5  # that the oscillation of a restraint turns between two kicks
+
+
+def sample_window(job: dict) -> dict[str, torch.Tensor]:
+    """Walkers of one window, one after the other, in this process."""
+    from fel_explorer.methods.model_file import load_model
+
+    torch.set_num_threads(1)
+    restraint = Restraint(load_model(job["model"]), job["records"], job["dimension"])
+    context, integrator = _context(job, restraint)
+    features, energies = [], []
+    for walker, xyz in enumerate(job["starts"]):
+        if context.getSystem().usesPeriodicBoundaryConditions():
+            context.setPeriodicBoxVectors(*reduced_box(job["boxes"][walker]))
+        context.setPositions(xyz)
+        context.applyConstraints(1e-6)
+        context.setVelocitiesToTemperature(job["bath"][0], job["seed"] + walker)
+        with torch.no_grad():
+            before = float(restraint.cv(torch.from_numpy(xyz)))
+        for frame in range(job["n_frames"]):
+            share = min(1.0, (frame + 1) / max(job["n_steered"], 1))
+            context.setParameter("centre", before + share * (job["centre"] - before))
+            integrator.step(job["steps"][2])
+            state = context.getState(positions=True, energy=True, groups={0})
+            features.append(restraint.features(torch.from_numpy(positions_of(state))).float())
+            energies.append(state.getPotentialEnergy()._value)
+    shape = len(job["starts"]), job["n_frames"]
+    return {
+        "features": torch.stack(features).reshape(*shape, -1),
+        "energy": torch.tensor(energies, dtype=torch.float64).reshape(shape),
+    }
+
+
+def steps_of(fastest: float, time_step: float, stride: int, most: int) -> tuple[float, int, int]:
+    """How to integrate a restraint of angular frequency ``fastest`` (1/ps).
+
+    Returns
+    -------
+    Time step (ps), at most ``time_step``; steps between two kicks, at most ``most``; kicks in a frame, which
+    lasts ``stride * time_step``.
+    """
+    finer = max(1, math.ceil(fastest * time_step / LARGEST_ANGLE))
+    every = max(
+        n
+        for n in range(1, most + 1)
+        if n == 1 or (stride % n == 0 and n * fastest * time_step < LARGEST_ANGLE)
+    )
+    return time_step / finer, every, stride * finer // every
+
+
+def _context(job: dict, restraint: Restraint):
+    """OpenMM's Context with the restraint, and its integrator."""
+    openmm = load_openmm()
+    system = openmm.XmlSerializer.deserialize(job["system"])
+    time_step, every, _ = job["steps"]
+    force = openmm.PythonForce(restraint, {"centre": job["centre"], "stiffness": job["stiffness"]})
+    force.setForceGroup(1)
+    system.addForce(force)
+    integrator = openmm.MTSLangevinIntegrator(*job["bath"], every * time_step, [(1, 1), (0, every)])
+    integrator.setRandomNumberSeed(job["seed"])
+    platform = openmm.Platform.getPlatform(job["platform"])
+    return openmm.Context(system, integrator, platform), integrator
+
+
+def positions_of(state) -> np.ndarray:
+    """Positions (atom, 3) in nm of an OpenMM State."""
+    return np.array(state.getPositions(asNumpy=True)._value)
+
+
+class Restraint:
+    """k / 2 (xi - centre)^2 for a `PythonForce`, whose parameters are ``centre`` and ``stiffness``."""
+
+    def __init__(self, method: Method, records: dict, dimension: int):
+        import xarray as xr
+
+        self.transform, self.dimension = map_of(method), dimension
+        self.features = MolecularFeatures(xr.Dataset(attrs=records))
+
+    def cv(self, positions: torch.Tensor) -> torch.Tensor:
+        """The CV, 0-dimensional, at positions (atom, 3) in nm."""
+        return self.transform(self.features(positions)[None].float())[0, self.dimension]
+
+    def steepness(self, positions: np.ndarray, mass: np.ndarray) -> float:
+        """Largest sqrt(sum_i |d xi / d r_i|^2 / m_i) of structures (structure, atom, 3), masses in amu."""
+        x = torch.from_numpy(positions).requires_grad_()
+        cv = self.transform(self.features(x).float())[:, self.dimension]
+        (slope,) = torch.autograd.grad(cv.sum(), x)
+        heavy = mass > 0  # virtual sites have none
+        return float((slope.square().sum(-1).numpy()[:, heavy] / mass[heavy]).sum(1).max() ** 0.5)
+
+    def __call__(self, state):
+        parameters = state.getParameters()
+        x = torch.from_numpy(positions_of(state)).requires_grad_()
+        cv = self.cv(x)
+        (slope,) = torch.autograd.grad(cv, x)
+        away = float(cv.detach()) - parameters["centre"]
+        k = parameters["stiffness"]
+        return 0.5 * k * away**2, (-k * away) * slope.numpy()

@@ -11,7 +11,7 @@ from pathlib import Path
 import panel as pn
 import xarray as xr
 
-from fel_explorer.app import notebook_components, patient_plots, tasks, unchanged_layers
+from fel_explorer.app import notebook_components, patient_plots, tasks, unchanged_layers, unchanged_models
 from fel_explorer.app.files import sort_out
 from fel_explorer.app.saving import adopt, is_session, open_session
 from fel_explorer.app.session import Result, Session
@@ -82,6 +82,7 @@ def load_extensions() -> None:
     pn.config.reconnect = True
     patient_plots.install()
     unchanged_layers.install()
+    unchanged_models.install()
     notebook_components.install()
 
 

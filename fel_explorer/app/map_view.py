@@ -17,6 +17,7 @@ from fel_explorer.plots.colours import Scale, sequential_scale
 from fel_explorer.plots.energy_units import KT, EnergyUnit
 from fel_explorer.plots.free_energy_error import free_energy_error
 from fel_explorer.plots.landscape import Landscape
+from fel_explorer.plots.pixels import Binned, bin_frames
 from fel_explorer.plots.style import axis_limits
 
 FREE_ENERGY = colouring.FREE_ENERGY  # as the y axis: the profile along x
@@ -56,6 +57,7 @@ class MapView:
     weights: np.ndarray | None = None
     trajectory: np.ndarray | None = None
     grid: dict = field(default_factory=dict)
+    _binned: dict = field(default_factory=dict)
 
     @property
     def is_profile(self) -> bool:
@@ -87,6 +89,15 @@ class MapView:
     @cached_property
     def nearest(self) -> NearestFrame:
         return NearestFrame(self._cvs)
+
+    def binned(self, x_range, y_range, shape: tuple[int, int]) -> Binned:
+        """The frames in the pixels of a window, None for all along an axis; the last window's are kept."""
+        window = tuple(w or limit for w, limit in zip((x_range, y_range), self.limits, strict=True))
+        key = (*window, shape)
+        if key not in self._binned:
+            self._binned.clear()
+            self._binned[key] = bin_frames(self.xy, *window, shape)
+        return self._binned[key]
 
     def state_places(self, result) -> dict[int, tuple[float, float]]:
         """Where to write the name of each populated state: at its frame nearest to its median."""

@@ -19,7 +19,7 @@ from fel_explorer.plots.colours import Scale, sequential_scale, underlay
 from fel_explorer.plots.contours import contour_levels, draw_lines, plot_contours
 from fel_explorer.plots.energy_units import KT, EnergyUnit
 from fel_explorer.plots.free_energy import free_energy_surface
-from fel_explorer.plots.pixels import Pixels, plot_pixels, rasterize
+from fel_explorer.plots.pixels import Binned, Pixels, bin_frames, plot_pixels, rasterize
 from fel_explorer.plots.points import MAX_POINTS, plot_points
 from fel_explorer.plots.registry import register
 from fel_explorer.plots.style import FRAME, axis_limits
@@ -27,6 +27,7 @@ from fel_explorer.plots.style import FRAME, axis_limits
 PATH = "#d6006c"  # on no map's scale
 WALK = "#ff7a1a"  # likewise
 FADED = (0.25, 0.55, 1.0)  # opacity of the trail, oldest part first
+WHEEL_RESTS = {"timeout": 80}  # ms without a turn, after which the frames are drawn anew; Bokeh's are 500
 TOOLS = ["pan", "wheel_zoom", "box_zoom", "lasso_select", "box_select", "reset", "hover"]
 
 
@@ -110,13 +111,6 @@ NO_LANDSCAPE = Landscape(
 )
 
 
-def frames_in(xy, x_range, y_range) -> np.ndarray:
-    """Indices of the frames at ``xy`` (frame, 2) in a window, ascending."""
-    x, y = xy.T
-    inside = (x >= x_range[0]) & (x <= x_range[1]) & (y >= y_range[0]) & (y <= y_range[1])
-    return np.flatnonzero(inside)
-
-
 def _example(draw, rng, **theme):
     xy = rng.normal(size=(2000, 2))
     surface = free_energy_surface(xy, bins=40)
@@ -144,7 +138,8 @@ def _example(draw, rng, **theme):
 @register(_example)
 def plot_landscape(landscape: Landscape, x_range=None, y_range=None, shape=(300, 240), *, dark=False):
     """Overlay of the map within a window (default: everything), with ``shape`` pixels along (x, y)."""
-    frames = frame_layers(landscape, x_range, y_range, shape, dark=dark)
+    window = (x_range or landscape.limits[0], y_range or landscape.limits[1])
+    frames = frame_layers(landscape, bin_frames(landscape.xy, *window, shape), dark=dark)
     return overlay(landscape, [*frames, *mark_layers(landscape, dark=dark)])
 
 
@@ -152,7 +147,9 @@ def overlay(landscape: Landscape, layers) -> hv.Overlay:
     """The layers of `frame_layers` and `mark_layers` as one labelled map."""
     x, y = landscape.labels
     told = [hooks.selection_is_ours, hooks.describe(description(landscape))]
-    return hv.Overlay(layers).opts(xlabel=x, ylabel=y, show_legend=False, hooks=told, **FRAME)
+    return hv.Overlay(layers).opts(
+        xlabel=x, ylabel=y, show_legend=False, lod=WHEEL_RESTS, hooks=told, **FRAME
+    )
 
 
 def description(landscape: Landscape) -> str:
@@ -165,29 +162,26 @@ def description(landscape: Landscape) -> str:
     return "; ".join(parts) + "."
 
 
-def frame_layers(landscape, x_range=None, y_range=None, shape=(300, 240), *, dark=False) -> list:
-    """The frames: grey and coloured, as pixels or as points, and the lines of the surface."""
-    window = (x_range or landscape.limits[0], y_range or landscape.limits[1])
-    inside = frames_in(landscape.xy, *window)
+def frame_layers(landscape, binned: Binned, *, dark=False) -> list:
+    """The frames of a window: grey and coloured, as pixels or as points, and the lines of the surface."""
+    inside, selected = binned.frames, landscape.selected
     as_points = drawn_as_points(landscape.surface, inside)
-    any_selected = bool(landscape.selected.any())
-    coloured = inside[landscape.selected[inside]] if any_selected else inside
+    any_selected = bool(selected.any())
+    coloured = inside[selected[inside]] if any_selected and as_points else inside
     if landscape.surface.ndim == 1:
-        inside, coloured = (
-            _one_per_column(landscape, part, window[0], shape[0]) for part in (inside, coloured)
-        )
-    grid = {"x_range": window[0], "y_range": window[1], "shape": shape}
+        inside, coloured = (_one_per_column(landscape, part, binned) for part in (inside, coloured))
     whole_surface = landscape.picture is not None and not any_selected
     grey_needed = any_selected or not np.isfinite(landscape.values).all()
     nobody = inside[:0]
     image = _surface_pixels(landscape) if whole_surface else None
-    if not whole_surface and not as_points and len(coloured):
-        image = rasterize(landscape.xy, landscape.values, frames=coloured, kind=landscape.scale.kind, **grid)
+    if not whole_surface and not as_points:
+        chosen = selected if any_selected else None
+        image = binned.fill(landscape.values, landscape.scale.kind, chosen)
     grey_points = inside if grey_needed and as_points and not whole_surface else nobody
     n_sized = 100 if landscape.surface.ndim == 1 else len(inside)  # dots that read beside a curve
     points = coloured if as_points and not whole_surface else nobody
     return [
-        _grey_image(landscape, inside if grey_needed and not as_points else nobody, grid, dark),
+        _grey_image(landscape, binned if grey_needed and not as_points else None, dark),
         _colour_image(landscape, image),
         _lines(landscape, dark),
         _grey_points(landscape, grey_points, dark, n_sized),
@@ -205,11 +199,11 @@ def drawn_as_points(surface, inside) -> bool:
     return surface.ndim == 1 or len(inside) <= MAX_POINTS
 
 
-def _one_per_column(landscape, frames, x_range, n_columns):
+def _one_per_column(landscape, frames, binned):
     """On a profile frames overlap along the curve: one of each column, at random, stands for all."""
     frames = np.random.default_rng(0).permutation(frames)
-    x = landscape.xy[frames, 0]
-    column = ((x - x_range[0]) * (n_columns / (x_range[1] - x_range[0]))).astype(np.int64)
+    left, _, right, _ = binned.bounds
+    column = ((landscape.xy[frames, 0] - left) * (binned.shape[0] / (right - left))).astype(np.int64)
     return frames[np.unique(column, return_index=True)[1]]
 
 
@@ -268,11 +262,15 @@ def _colour_image(landscape, pixels):
     )
 
 
-def _grey_image(landscape, frames, grid, dark):
-    pixels = rasterize(landscape.xy, frames=frames, **grid) if len(frames) else None
-    pixels, alpha = _or_nothing(pixels, landscape)
-    flat = Scale("frames", "sequential", (0.0, 1.0), (underlay(dark),))
-    return plot_pixels(pixels, flat).opts(colorbar=False, alpha=alpha, apply_ranges=False)
+def _grey_image(landscape, binned, dark):
+    """All frames of the window, the same picture while the window stays; or nothing."""
+    drawn = {} if binned is None else binned.drawn
+    key = "grey", dark
+    if key not in drawn:
+        pixels, alpha = _or_nothing(None if binned is None else binned.fill(), landscape)
+        flat = Scale("frames", "sequential", (0.0, 1.0), (underlay(dark),))
+        drawn[key] = plot_pixels(pixels, flat).opts(colorbar=False, alpha=alpha, apply_ranges=False)
+    return drawn[key]
 
 
 def _colour_points(landscape, frames, n_shown):

@@ -6,7 +6,7 @@ that datashader takes at its first use.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import holoviews as hv
 import numpy as np
@@ -29,7 +29,48 @@ class Pixels:
     bounds: tuple[float, float, float, float]
 
 
-def rasterize(xy, values=None, *, x_range, y_range, shape, kind="sequential", frames=None) -> Pixels:
+@dataclass(frozen=True, eq=False)
+class Binned:
+    """Frames sorted into the pixels of a window: what stays when only their colours or the selection change.
+
+    ``frames`` (n,) indices of the frames inside, ascending; ``pixel`` (n,) flat index of the pixel of each;
+    ``shape`` pixels along (x, y); ``bounds`` (left, bottom, right, top); ``drawn`` keeps pictures of all of
+    them, which need not be drawn twice.
+    """
+
+    frames: np.ndarray
+    pixel: np.ndarray
+    shape: tuple[int, int]
+    bounds: tuple[float, float, float, float]
+    drawn: dict = field(default_factory=dict)
+
+    def fill(self, values=None, kind="sequential", chosen=None) -> Pixels:
+        """What the frames have in common, as `rasterize`; ``chosen`` (frame,) bool leaves others out."""
+        frames, pixel = self.frames, self.pixel
+        for kept in (chosen, None if values is None else np.isfinite(values)):
+            if kept is not None:
+                here = kept[frames]
+                frames, pixel = frames[here], pixel[here]
+        n_pixels = self.shape[0] * self.shape[1]
+        counts = np.bincount(pixel, minlength=n_pixels)
+        summary = counts if values is None else _summaries[kind](pixel, values[frames], counts)
+        image = np.where(counts > 0, summary, np.nan).astype(np.float32)
+        frame = np.full(n_pixels, -1, np.int32)
+        frame[pixel] = frames
+        rows = self.shape[::-1]
+        return Pixels(image.reshape(rows), frame.reshape(rows), self.bounds)
+
+
+def bin_frames(xy, x_range, y_range, shape) -> Binned:
+    """Sort the frames at ``xy`` (frame, 2) into the pixels of a window; those outside it are left out."""
+    x = (xy[:, 0] - x_range[0]) * (shape[0] / (x_range[1] - x_range[0]))
+    y = (xy[:, 1] - y_range[0]) * (shape[1] / (y_range[1] - y_range[0]))
+    frames = np.flatnonzero((x >= 0) & (x < shape[0]) & (y >= 0) & (y < shape[1]))
+    pixel = y[frames].astype(np.int64) * shape[0] + x[frames].astype(np.int64)
+    return Binned(frames, pixel, shape, (x_range[0], y_range[0], x_range[1], y_range[1]))
+
+
+def rasterize(xy, values=None, *, x_range, y_range, shape, kind="sequential") -> Pixels:
     """Count frames into pixels.
 
     Parameters
@@ -44,35 +85,8 @@ def rasterize(xy, values=None, *, x_range, y_range, shape, kind="sequential", fr
         Pixels along (x, y).
     kind
         "sequential": mean; "cyclic": mean direction of angles in degrees; "categorical": the most frequent.
-    frames
-        Optional indices of the frames to use, (n,).
     """
-    frames = np.arange(len(xy)) if frames is None else frames
-    if values is not None:
-        frames = frames[np.isfinite(values[frames])]
-    flat, inside = _pixel_of(xy[frames], x_range, y_range, shape)
-    flat, frames = flat[inside], frames[inside]
-    n_pixels = shape[0] * shape[1]
-    counts = np.bincount(flat, minlength=n_pixels)
-    if values is None:
-        summary = counts.astype(float)
-    else:
-        summary = _summaries[kind](flat, values[frames], counts)
-    image = np.where(counts > 0, summary, np.nan).astype(np.float32)
-    frame = np.full(n_pixels, -1, np.int32)
-    frame[flat] = frames
-    return Pixels(
-        image.reshape(shape[::-1]),
-        frame.reshape(shape[::-1]),
-        (x_range[0], y_range[0], x_range[1], y_range[1]),
-    )
-
-
-def _pixel_of(xy, x_range, y_range, shape):
-    x = (xy[:, 0] - x_range[0]) * (shape[0] / (x_range[1] - x_range[0]))
-    y = (xy[:, 1] - y_range[0]) * (shape[1] / (y_range[1] - y_range[0]))
-    inside = (x >= 0) & (x < shape[0]) & (y >= 0) & (y < shape[1])
-    return y.astype(np.int64) * shape[0] + x.astype(np.int64), inside
+    return bin_frames(xy, x_range, y_range, shape).fill(values, kind)
 
 
 def _mean(flat, values, counts):

@@ -25,15 +25,16 @@ from fel_explorer.plots.landscape import (
     description,
     drawn_as_points,
     frame_layers,
-    frames_in,
     mark_layers,
     overlay,
     plot_landscape,
 )
+from fel_explorer.plots.pixels import bin_frames
 
 hv.Store.set_current_backend("bokeh")  # hv.extension would load a front end from a CDN in notebooks
 
 Redraw = hv.streams.Stream.define("Redraw", version=0)
+NO_FRAMES = bin_frames(NO_LANDSCAPE.xy, *NO_LANDSCAPE.limits, (2, 2))
 PRINTED = (900, 600)  # pixels of a figure for print
 MARKS = ["point", "frame", "route", "way", "image", "simulation", "step"]  # of the session, above the frames
 PIXEL = 2  # screen pixels along each side of a drawn pixel
@@ -115,7 +116,7 @@ class MapPanel(pn.viewable.Viewer):
             on_click=lambda event: self.session.clear_selection(),
             margin=(8, 6),
         )
-        self._count = pmui.Typography("", variant="body2", margin=(14, 10))
+        self._count = pmui.Typography("", variant="body2", margin=(14, 10), sx={"whiteSpace": "nowrap"})
         self._drawn = pmui.Typography("", variant="body2", color="textSecondary", margin=(14, 4))
         self.export = FigureExport(self.figure, self.table, lambda: "landscape")
         self._message = pmui.Typography(
@@ -155,7 +156,12 @@ class MapPanel(pn.viewable.Viewer):
             self.export,
             sizing_mode="stretch_width",
         )
-        self._status = pmui.FlexBox(self._modes, self._clear, self._count, sizing_mode="stretch_width")
+        self._status = pmui.FlexBox(
+            # in one row, whatever the number, or each selection would give the map another size
+            *(self._modes, self._clear, self._count),
+            sizing_mode="stretch_width",
+            flex_wrap="nowrap",
+        )
         # of a second map only the plot is there when the page opens: each widget would delay that
         parts = [self._pane] if self._first_tools else [self._tools, self._message, self._pane, self._status]
         self._layout = pmui.Column(*parts, sizing_mode="stretch_both")
@@ -248,12 +254,8 @@ class MapPanel(pn.viewable.Viewer):
         if self._view is None:
             return
         selection = self.session.selection
-        share = f" ({selection.count / len(selection.mask):.1%})" if selection.count else ""
-        self._count.object = f"{selection.count:,} of {len(selection.mask):,} frames selected{share}"
-        limits = self._view.limits
-        shown = [self._window.x_range, self._window.y_range]
-        shown = [w if w and np.isfinite(w).all() else limit for w, limit in zip(shown, limits, strict=True)]
-        few = drawn_as_points(self._view.surface, frames_in(self._view.xy, *shown))
+        self._count.object = f"{selection.count:,} of {len(selection.mask):,} frames selected"
+        few = drawn_as_points(self._view.surface, self._in_window().frames)
         single = few and not self._view.is_profile
         self._drawn.object = "Each point is a frame." if single else "Each dot holds many frames."
 
@@ -261,20 +263,24 @@ class MapPanel(pn.viewable.Viewer):
 
     def _draw(self, version, x_range, y_range, width, height, scale):
         """The map's overlay; the layers of frames are kept while only marks move."""
-        landscape = NO_LANDSCAPE
-        if self._view is not None:
+        if self._view is None:
+            landscape, binned = NO_LANDSCAPE, NO_FRAMES
+        else:
             landscape = self._view.landscape(
                 self.session, *self._coloured(self._view), self._places, contours=self.settings.contours
             )
-        window = [_finite(x_range), _finite(y_range)]
-        sizes = ((width, 800), (height, 600))
-        shape = tuple(int(np.clip((size or default) / PIXEL, 50, 800)) for size, default in sizes)
-        key = (*window, shape)
-        if self._layers[0] != key:
-            self._layers = key, frame_layers(landscape, *window, shape, dark=self.dark)
+            binned = self._in_window()
+        if self._layers[0] is not binned:
+            self._layers = binned, frame_layers(landscape, binned, dark=self.dark)
         drawn = overlay(landscape, [*self._layers[1], *mark_layers(landscape, dark=self.dark)])
         told = hooks.describe(description(landscape))
         return drawn.opts(hooks=[hooks.selection_is_ours, told, self._listen])
+
+    def _in_window(self):
+        """The frames in the pixels of the shown window."""
+        sizes = ((self._size.width, 800), (self._size.height, 600))
+        shape = tuple(int(np.clip((size or default) / PIXEL, 50, 800)) for size, default in sizes)
+        return self._view.binned(_finite(self._window.x_range), _finite(self._window.y_range), shape)
 
     def _coloured(self, view):
         """What is coloured by, the frames' values and their scale; kept until one of them changes."""
@@ -311,11 +317,16 @@ class MapPanel(pn.viewable.Viewer):
     # ---- the user acts
 
     def _listen(self, plot, element):
-        """Notice the keys held when a drag starts, which the selection's own event does not tell."""
+        """Notice the keys held when a drag starts, which the selection's own event does not tell.
+
+        And hear of another window at once: the page waits for the last turn of the wheel.
+        """
         if plot.state.id not in self._listening:
             self._listening.add(plot.state.id)
             plot.state.on_event("panstart", self._drag_started)
             self._toolbar = plot.state.toolbar
+            for callback in plot.callbacks:
+                callback.debounce = None
 
     def _drag_started(self, event):
         keys = event.modifiers or {}

@@ -101,6 +101,8 @@ class ConditionalWGAN(Decoder):
         doc="Weight of the squared deviation of the critic's gradient from 1.",
     )
 
+    redraws = param.Integer(0)  # as published; there is no end to clashes where geometry is not kept
+
     def _build(self, n_features, generator):
         return Adversaries(*self._sizes(n_features), self.n_noise, self.hidden, generator)
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 import numpy as np
+import param
 import torch
 import xarray as xr
 from torch import Tensor
@@ -14,6 +15,7 @@ from torch import Tensor
 from fel_explorer.data import schema
 from fel_explorer.devices import resolve_device
 from fel_explorer.errors import FelError
+from fel_explorer.methods.contacts import clashing, closest_allowed
 from fel_explorer.methods.idm_training import random_generator
 from fel_explorer.methods.network_method import NetworkModel
 from fel_explorer.training.loop import REPORT_INTERVAL, threads
@@ -33,6 +35,15 @@ class Decoder(NetworkModel):
 
     representation: type
 
+    redraws = param.Integer(
+        10,
+        bounds=(0, 1000),
+        precedence=10.8,
+        label="Redraws",
+        doc="How often at most a structure is drawn again whose atoms come closer than any in the data. 0 "
+        "keeps structures as they are drawn first.",
+    )
+
     def fit(self, Z, xyz, *, bonds=(), device="auto", callback=None, checkpoint_dir=None) -> Decoder:
         """Learn structures ``xyz`` (frame, atom, 3) in nm at latents ``Z``: a dataset or (frame, cv).
 
@@ -50,7 +61,8 @@ class Decoder(NetworkModel):
         """
         latents = schema.as_dataset(Z)
         xyz = checked_structures(xyz, latents.sizes["frame"])
-        self._structure = self.representation.of(torch.from_numpy(xyz[:: len(xyz) // MAX_FITTED + 1]), bonds)
+        some = torch.from_numpy(xyz[:: len(xyz) // MAX_FITTED + 1])
+        self._structure, self._allowed = self.representation.of(some, bonds), closest_allowed(some, bonds)
         names = [str(name) for name in latents["feature"].values]
         targets = [f"structure {i}" for i in range(self._structure.n_features)]
         both = np.concatenate([latents["features"].values, self._encoded(xyz)], axis=1)
@@ -119,18 +131,20 @@ class Decoder(NetworkModel):
         device = resolve_device(device)
         generator = random_generator(device, self.seed if seed is None else seed, 6)
         network, structure = copy.deepcopy(self._network).to(device), self._structure.to(device)
-        scaling, n = self._scaling.to(device), self._n_latents
+        scaling, allowed, n = self._scaling.to(device), self._allowed.to(device), self._n_latents
+
+        def made(latents):
+            drawn = self._draw(network, latents, generator)
+            return structure.decode(scaling.inverse(torch.cat([latents, drawn], dim=1))[:, n:])
+
         began = reported = time.monotonic()
         for start in range(0, len(values), BLOCK):
             block = np.array(values[start : start + BLOCK], np.float32)
             with torch.no_grad(), threads(self.n_threads if device.type == "cpu" else 0):
                 padded = scaling.mean.expand(len(block), -1).clone()
                 padded[:, :n] = torch.from_numpy(block).to(device)
-                n_kept = int(scaling.keep[:n].sum())
-                latents = scaling(padded)[:, :n_kept]
-                drawn = self._draw(network, latents, generator)
-                features = scaling.inverse(torch.cat([latents, drawn], dim=1))[:, n:]
-                xyz = structure.decode(features).cpu().numpy()
+                latents = scaling(padded)[:, : int(scaling.keep[:n].sum())]
+                xyz = self._sound(made, latents, allowed).cpu().numpy()
             yield xyz
             done, now = start + len(block), time.monotonic()
             if callback is not None and (now - reported > REPORT_INTERVAL or done == len(values)):
@@ -138,6 +152,16 @@ class Decoder(NetworkModel):
                 eta = (now - began) / done * (len(values) - done)
                 if callback(Progress(done, len(values), {}, eta, "Decoding structures")):
                     return
+
+    def _sound(self, made, latents, allowed) -> Tensor:
+        """Structures ``made(latents)``, those with clashes made again."""
+        xyz = made(latents)
+        for _ in range(self.redraws):
+            again = clashing(xyz, allowed).nonzero()[:, 0]
+            if not len(again):
+                break
+            xyz[again] = made(latents[again])
+        return xyz
 
     def _checked_latents(self, Z):
         values = Z["features"] if isinstance(Z, xr.Dataset) else np.atleast_2d(np.asarray(Z, np.float32))
@@ -152,14 +176,14 @@ class Decoder(NetworkModel):
 
     def _get_arrays(self):
         own = {f"structure.{name}": tensor for name, tensor in self._structure.arrays().items()}
-        return super()._get_arrays() | own
+        return super()._get_arrays() | own | {"allowed": self._allowed}
 
     def _set_arrays(self, arrays):
         prefix = "structure."
         self._structure = self.representation.from_arrays(
             {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
         )
-        self._n_latents = len(self.feature_names_)
+        self._n_latents, self._allowed = len(self.feature_names_), arrays["allowed"]
         super()._set_arrays(arrays)
 
     def _describe(self, dataset, frames, lag):

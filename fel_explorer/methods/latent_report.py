@@ -36,13 +36,18 @@ def compare(md, synthetic, lag: int, tau: float) -> dict:
     edges = np.linspace(*np.quantile(np.concatenate(first(md)), QUANTILES), BINS + 1)
     profiles = [relaxation.profile(first(parts), edges) for parts in (md, synthetic)]
     profiles = [p - np.nanmin(p) for p in profiles]
+    halves = [relaxation.profile(half, edges) for half in relaxation.blocks(first(md), 2)]
     errors = [relaxation.profile_error(first(parts), edges) for parts in (md, synthetic)]
     centres = (edges[1:] + edges[:-1]) / 2
     coords = {"ensemble": list(ensembles), "psi_1": centres}
     free_energy = xr.Dataset(
         {"free_energy": (("ensemble", "psi_1"), profiles), "error": (("ensemble", "psi_1"), errors)},
         coords=coords,
-        attrs={"rms": relaxation.aligned_rms(*profiles), "units": "kT"},
+        attrs={
+            "rms": relaxation.aligned_rms(*profiles),
+            "rms_of_halves": relaxation.aligned_rms(*halves),
+            "units": "kT",
+        },
     )
     borders = basin_borders(centres, profiles[0])
     outer = (centres[0], centres[-1]) if not len(borders) else (borders[0], borders[-1])

@@ -34,7 +34,8 @@ class SimulationReport:
     memory
         (ensemble, multiple, process) ``time`` at multiples of the lag: constant where there is no memory.
     free_energy
-        (ensemble, psi_1) ``free_energy`` and ``error`` in kT; attrs ``rms``, of their difference.
+        (ensemble, psi_1) ``free_energy`` and ``error`` in kT; attrs ``rms``, of their difference, and
+        ``rms_of_halves``, of the difference between both halves of the data: what chance does to it.
     transition_density
         (ensemble, psi_1, psi_1 later) at the lag; attrs ``total_variation``, mean over the data.
     transitions
@@ -46,7 +47,8 @@ class SimulationReport:
         {name: dataset}: "bonds", "torsions", "gyration", "basins" and, where the data allow, "tica"; empty
         without trajectories or decoder.
     numbers
-        {name: value}: "clashes" (share of structures), "rmsd_to_frame" and "rmsd_floor" (nm).
+        {name: value}: "clashes" (share of structures with atoms much closer than in the data) and
+        "clashes_md" (of every other frame against the rest), "rmsd_to_frame" and "rmsd_floor" (nm).
     cost
         {name: value}: seconds of training by part, latent steps and structures per second.
     warnings
@@ -166,6 +168,7 @@ def _structure_results(simulator, dataset, trajectories, observed, simulated, n,
         structures["tica"] = tica
     numbers = {
         "clashes": structure_report.clash_share(xyz, decoded, bonds),
+        "clashes_md": structure_report.clash_share(xyz[::2], xyz[1::2], bonds),
         "rmsd_to_frame": float(structure_report.rmsd(again, xyz).mean()),
         "rmsd_floor": float(structure_report.rmsd(xyz[nearest], xyz).mean()),
     }

@@ -7,6 +7,8 @@ import torch
 import fel_explorer as fel
 from fel_explorer.errors import FelError
 from fel_explorer.methods import ConditionalFlowMatching, ConditionalWGAN
+from fel_explorer.methods.contacts import CONTACT, MARGIN, clashing, closest_allowed
+from fel_explorer.methods.flow_matching import path
 from fel_explorer.methods.internal_coordinates import to_internal, to_space, z_matrix
 from fel_explorer.structures import geometry
 
@@ -47,7 +49,53 @@ def test_flow_matching_keeps_bonds_and_angles(flow):
     drawn = flow.sample(latent, device="cpu")
     for observed, decoded in zip(internal(xyz.astype(np.float32))[:2], internal(drawn)[:2], strict=True):
         np.testing.assert_allclose(decoded.mean(0), observed.mean(0), rtol=0.005)
-        np.testing.assert_allclose(decoded.std(0), observed.std(0), rtol=0.25)
+        np.testing.assert_allclose(decoded.std(0), observed.std(0), rtol=0.1)
+
+
+def test_a_path_leads_from_noise_to_structures_with_its_own_velocity():
+    generator = torch.Generator().manual_seed(0)
+    x0, x1 = torch.randn(2, 4000, 3, generator=generator, dtype=torch.float64)
+    for t, end in ((0.0, x0), (1.0, x1)):
+        reached = path(x0, x1, torch.full((4000, 1), t).double(), 1)[0]
+        torch.testing.assert_close(reached[:, :2], end[:, :2])
+        torch.testing.assert_close(reached[:, 2].cos(), end[:, 2].cos())
+    t = torch.rand(4000, 1, generator=generator, dtype=torch.float64)
+    (before, _), (x, velocity), (after, _) = (path(x0, x1, t + h, 1) for h in (-1e-5, 0, 1e-5))
+    torch.testing.assert_close((after - before) / 2e-5, velocity, atol=1e-6, rtol=0)
+    assert velocity[:, 2].abs().max() <= np.pi  # the shorter way round
+    white = torch.cat([x[:, :2], velocity[:, :2]], dim=1)  # of a normal distribution nothing is to be learnt
+    np.testing.assert_allclose(np.cov(white.T), np.diag([1, 1, np.pi**2 / 4, np.pi**2 / 4]), atol=0.15)
+
+
+def test_bonds_have_their_spread_before_anything_is_learnt():
+    latent, xyz = chains(4000)
+    untrained = ConditionalFlowMatching(**{**TINY, "n_steps": 1, "learning_rate": 1e-9}).fit(
+        latent, xyz, bonds=BONDS, device="cpu"
+    )
+    drawn = untrained.sample(latent, device="cpu")
+    for observed, decoded in zip(internal(xyz.astype(np.float32))[:2], internal(drawn)[:2], strict=True):
+        np.testing.assert_allclose(decoded.std(0), observed.std(0), rtol=0.06)
+
+
+def test_clashes_are_of_atoms_closer_than_the_data_and_are_drawn_again():
+    latent, xyz = chains(300)
+    xyz = torch.from_numpy(xyz.astype(np.float32))
+    allowed = closest_allowed(xyz, BONDS)
+    nearest = (xyz[:, 0] - xyz[:, 4]).norm(dim=1).min()
+    assert float(allowed[0, 4]) == pytest.approx(MARGIN * min(float(nearest), CONTACT), rel=1e-5)
+    assert allowed[0, 3] == allowed[2, 2] == 0  # a torsion's matter
+    assert not clashing(xyz, allowed).any()
+    squeezed = xyz.clone()
+    squeezed[7, 4] = squeezed[7, 0] + 0.5 * allowed[0, 4] / 3**0.5
+    assert clashing(squeezed, allowed).nonzero().tolist() == [[7]]
+    shares = []
+    for redraws in (0, 20):
+        decoder = ConditionalFlowMatching(**TINY, redraws=redraws).fit(latent, xyz, bonds=BONDS, device="cpu")
+        decoder._allowed = torch.zeros(5, 5)
+        decoder._allowed[0, 4] = float((xyz[:, 0] - xyz[:, 4]).norm(dim=1).median())
+        drawn = torch.from_numpy(decoder.sample(latent, device="cpu"))
+        shares.append(float(clashing(drawn, decoder._allowed).float().mean()))
+    assert shares[0] > 0.1 and shares[1] < 0.02
 
 
 def test_structures_follow_the_latents_and_every_mode_is_drawn(flow):

@@ -1,5 +1,7 @@
 """Internal coordinates against mdtraj, an independent superposition and the way back."""
 
+from dataclasses import replace
+
 import mdtraj
 import numpy as np
 import pytest
@@ -87,6 +89,37 @@ def test_stiff_coordinates_are_white():
     features = InternalFeatures.of(structures(n=500), BONDS)
     values = features.encode(structures(n=500))[:, : features.whiten.shape[1]].double()
     np.testing.assert_allclose(np.cov(values.T, bias=True), np.eye(values.shape[1]), atol=1e-4)
+
+
+def puckered_rings(n=3000):
+    """Rings of six atoms that buckle by 6 pm and whose bonds spread by 2 pm, all alike; and their bonds."""
+    random = np.random.default_rng(0)
+    turn = np.arange(6) * np.pi / 3
+    xyz = np.tile(0.14 * np.stack([np.cos(turn), np.sin(turn), 0 * turn], axis=1), (n, 1, 1))
+    xyz += random.normal(size=(n, 6, 3)) * [0.002, 0.002, 0.006]
+    bonds = np.array([(i, (i + 1) % 6) for i in range(6)])
+    length = 0.14 + 0.002 * random.normal(size=(n, 6))
+    for _ in range(200):  # SHAKE
+        for bond, (a, b) in enumerate(bonds):
+            arm = xyz[:, b] - xyz[:, a]
+            excess = (1 - length[:, bond] / np.linalg.norm(arm, axis=1))[:, None] * arm / 2
+            xyz[:, a] += excess
+            xyz[:, b] -= excess
+    np.testing.assert_allclose(np.linalg.norm(xyz - xyz[:, [1, 2, 3, 4, 5, 0]], axis=2), length, atol=1e-5)
+    return torch.from_numpy(xyz), bonds
+
+
+def test_the_bond_that_closes_a_buckling_ring_keeps_its_spread():
+    xyz, bonds = puckered_rings()
+    features = InternalFeatures.of(xyz, bonds)
+    noise = torch.randn(3000, features.n_features, generator=torch.Generator().manual_seed(0))
+
+    def spreads(features):
+        decoded = features.decode(noise).numpy()
+        return np.linalg.norm(decoded[:, bonds[:, 1]] - decoded[:, bonds[:, 0]], axis=2).std(0)
+
+    np.testing.assert_allclose(spreads(features), 0.002, rtol=0.15)
+    assert spreads(replace(features, bend=0 * features.bend)).max() > 0.002 * 1.5
 
 
 def test_too_few_atoms_and_wrong_bonds_are_refused():

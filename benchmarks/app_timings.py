@@ -2,8 +2,8 @@
 
 A server and a headless Chromium without a graphics card on the same machine.  Times run in the browser's own
 clock from the release of the button (or the turn of the wheel) to the frame in which the answer is painted,
-medians.  "moves": when the picture follows the hand, "sharp": when its frames are drawn anew.  The sample data
-have structures; the other rows have made-up frames around four wells.
+medians.  "Moves" is when the picture follows the hand, "sharp" when its frames are drawn anew.  The sample
+data have structures; the other rows have made-up frames around four wells.
 
     python benchmarks/app_timings.py [--quick] [--frames 1000000 10000000]
 """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import panel as pn
 import panel_material_ui as pmui
 import param
@@ -127,8 +129,14 @@ class Explorer(Viewer):
         return self
 
     def show(self, title="fel_explorer", **options):
-        """Open it in a browser tab; returns the server."""
-        return self.page.show(title=title, **options)
+        """Open it in a browser tab; returns the server.  ``options`` are those of panel's ``show``."""
+        return pn.serve(self._visit, title=title, show=options.pop("open", True), **options)
+
+    def _visit(self) -> pmui.Page:
+        """The page for one more tab: of this explorer, which stays when the tab is closed."""
+        self._ticking = pn.state.add_periodic_callback(self._tick, period=TICK)
+        pn.config.exception_handler = self.tell
+        return self.page
 
     def _header(self):
         device = pmui.Chip(device_text(), icon="memory", size="small", variant="outlined", color="default")
@@ -247,7 +255,7 @@ class Explorer(Viewer):
     # ---- life
 
     def _start(self):
-        if self._ticking is None:
+        if self._ticking is None and (pn.state.curdoc is not None or _in_event_loop()):
             self._ticking = pn.state.add_periodic_callback(self._tick, period=TICK)
             if pn.state.curdoc is not None:
                 pn.config.exception_handler = self.tell
@@ -293,6 +301,15 @@ class Explorer(Viewer):
             part.close()
         for part in (self.job_list, *self._views()):
             part.close()
+
+
+def _in_event_loop() -> bool:
+    """Whether callbacks of this thread will be called, as in a notebook; in a script they never are."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def unlink_busy(page: pmui.Page) -> None:

@@ -1,5 +1,6 @@
 """The explorer as a whole, without a browser."""
 
+import asyncio
 import gc
 import weakref
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ import fel_explorer as fel
 from fel_explorer.app import board, entry
 from fel_explorer.app.commands import COMMANDS
 from fel_explorer.app.jobs import JobManager
-from fel_explorer.app.shell import Explorer
+from fel_explorer.app.shell import TICK, Explorer
 from fel_explorer.errors import FelError
 from fel_explorer.methods import PCA
 
@@ -86,6 +87,24 @@ def test_training_from_the_form_brings_a_result(jobs):
     assert not explorer.jobs.layout.visible
     assert "lag 4" in explorer.model.models.facts.object
     explorer.close()
+
+
+def test_a_page_shown_from_a_script_hears_what_its_jobs_did(jobs, monkeypatch):
+    explorer, served = small_explorer(), {}
+    explorer.model.method.value = "TICA"
+    assert explorer.page is not None  # made where no event loop runs yet
+    monkeypatch.setattr(pn, "serve", lambda page, **options: served.update(options, page=page))
+    explorer.show(open=False, port=0)
+    assert served["show"] is False and served["port"] == 0
+
+    async def visit():
+        assert served["page"]() is explorer.page
+        explorer.model.train(lag_time=4.0)
+        jobs.work()
+        await asyncio.sleep(4 * TICK / 1000)
+
+    asyncio.run(visit())
+    assert list(explorer.session.results) == ["PCA 1", "TICA 1"]
 
 
 def test_the_same_training_is_not_started_twice(jobs):

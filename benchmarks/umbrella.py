@@ -42,7 +42,8 @@ from fel_explorer.sampling import (
 )
 
 BINS = 60
-LIFTED = 40  # points above each cell of the plane
+CELL = 0.4  # Angstrom, of the plane
+LIFTED = 40  # points above each cell of it
 LAG_TIME = 20.0  # ps, of the CV of alanine dipeptide
 TRAINED_ON = 2  # of its trajectories
 
@@ -55,16 +56,20 @@ def training_data(system, seed: int, options):
 
 
 def exact_profile(system, method, f, seed: int) -> np.ndarray:
-    """Free energy (bin,) of the CV in the bins of a profile, by quadrature over the plane."""
-    p, weight = system.plane_grid(0.4)
-    kept = weight > 1e-22
-    p, weight = p[kept].repeat(LIFTED, 1), weight[kept].repeat(LIFTED)
-    x = system.lift_randomly(p, torch.Generator().manual_seed(seed))
-    cv = method.transform(x.numpy()).values[:, 0]
-    half = float(f["centre"][1] - f["centre"][0]) / 2
-    edges = np.append(f["centre"].values - half, f["centre"].values[-1] + half)
+    """Free energy (bin,) of the CV in the bins of a profile: points at random in each cell of the plane."""
+    generator = torch.Generator().manual_seed(seed)
+    p, weight = system.plane_grid(CELL)
+    p = p[weight > 1e-26].repeat(LIFTED, 1)
+    p = p + CELL * (torch.rand(p.shape, generator=generator, dtype=p.dtype) - 0.5)
+    energy = system.plane_energy(p)
+    weight = torch.exp((energy.min() - energy) / system.kT) * p.prod(-1)
+    cv = method.transform(system.lift_randomly(p, generator).numpy()).values[:, 0]
+    first, width = float(f["centre"][0]), float(f["centre"][1] - f["centre"][0])
+    bins = np.floor((cv - first) / width + 0.5).astype(int)
+    inside = (bins >= 0) & (bins < len(f["centre"]))
     with np.errstate(divide="ignore"):
-        return -system.kT * np.log(np.histogram(cv, edges, weights=weight.numpy())[0])
+        # np.histogram loses weights below 1e-16 of the largest
+        return -system.kT * np.log(np.bincount(bins[inside], weight.numpy()[inside], len(f["centre"])))
 
 
 def exact_plane(system) -> tuple[float, float, float]:
@@ -91,7 +96,8 @@ def toy(seed: int, options) -> list:
         n_dims=1, n_steps=options.steps, batch_size=2000, validation_fraction=0.0, seed=seed
     ).fit(data, device=options.device)
     started = time.perf_counter()
-    sampled = umbrella(method, system, data, n_windows=32, n_walkers=12, n_steps=options.umbrella, seed=seed)
+    stride = max(1, options.umbrella // 100)
+    sampled = umbrella(method, system, data, n_steps=options.umbrella, stride=stride, seed=seed)
     seconds = time.perf_counter() - started
     f = profile(sampled, n_bins=BINS)
     ends = tuple(method.transform(system.minima.numpy()).values[:, 0])
@@ -202,8 +208,8 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="+", help="default: five of the toy, one of alanine")
     parser.add_argument("--parts", nargs="+", choices=["toy", "alanine"], default=["toy"])
     parser.add_argument("--steps", type=int, default=3000, help="of each training")
-    parser.add_argument("--shots", type=int, default=2000)
-    parser.add_argument("--umbrella", type=int, default=2500, help="steps (fs) of each walker, toy model")
+    parser.add_argument("--shots", type=int, default=4000)
+    parser.add_argument("--umbrella", type=int, default=6000, help="steps (fs) of each walker, toy model")
     parser.add_argument("--method", default="SRV", choices=["SRV", "IDM", "TICA"], help="alanine dipeptide")
     parser.add_argument("--bias-every", type=int, default=4, help="steps of 4 fs, alanine dipeptide")
     parser.add_argument("--windows", type=int, default=16, help="alanine dipeptide")
@@ -215,7 +221,7 @@ def main():
     parser.add_argument("--output", type=Path, help="write the tables here too")
     options = parser.parse_args()
     if options.quick:
-        options.steps, options.shots, options.picoseconds = 800, 600, 10.0
+        options.steps, options.shots, options.umbrella, options.picoseconds = 800, 600, 2000, 10.0
     made = {"toy": (toy, toy_table, 5), "alanine": (alanine, alanine_table, 1)}
     tables = []
     for part in options.parts:

@@ -25,7 +25,7 @@ def plumed(
     *,
     bias: str = "opes",
     engine: str = "auto",
-    temperature: float = 300.0,
+    temperature: float | None = None,
     barrier: float = 40.0,
 ) -> Path:
     """Write a folder from which PLUMED biases a simulation along the CV.
@@ -45,7 +45,7 @@ def plumed(
         "ann": the network as text in ``plumed.dat``, for linear methods and networks with tanh;
         "pytorch": PYTORCH_MODEL, for which PLUMED must be built with LibTorch; "auto": the first that goes.
     temperature
-        Of the simulation to come, in K.
+        Of the simulation to come, in K; default that of the data, or 300 where it is not known.
     barrier
         The highest that is to be crossed, in kJ/mol.
 
@@ -87,6 +87,8 @@ def plumed(
         cv = ann_action(layers, "cv", labels)
     save_archive(method, folder / "cv.pt2")
     nodes = [f"cv.node-{i}" for i in range(method.n_dims)]
+    if temperature is None:
+        temperature = float(data.attrs.get("temperature", 300.0))
     widths = 0.1 * method.transform(data).values.std(axis=0)
     text = [
         f"# {type(method).__name__} of fel_explorer on {len(labels)} features; nm, kJ/mol, ps.",

@@ -62,7 +62,7 @@ class MolecularSystem:
     friction: float = 5.0
     time_step: float = 0.004
     hydrogen_mass: float = 3.0
-    bias_every: int = 4
+    bias_every: int = 2
     platform: str = "Reference"
 
     energy_unit = "kJ/mol"

@@ -16,7 +16,7 @@ import xarray as xr
 from fel_explorer.errors import FelError
 from fel_explorer.sampling.windows import Windows
 
-GROUPS = 5
+GROUPS, MOST_GROUPS = 5, 12  # left out one at a time, at least and at most
 # pymbar's own; the others call scipy with options that it warns about
 SOLVER = ({"method": "adaptive", "tol": 1e-10, "options": {"maxiter": 1000, "verbose": False}},)
 
@@ -59,39 +59,46 @@ def windows_of(data: xr.Dataset) -> Windows:
     return Windows(data["centre"].values, data["stiffness"].values, float(data.attrs["kT"]))
 
 
-def jackknife(data: xr.Dataset, statistic: Callable[[np.ndarray], np.ndarray], n_groups: int = GROUPS):
-    """Value and standard error of ``statistic(weights (frame,))``, any shape.
+def weights_without(data: xr.Dataset, free) -> np.ndarray:
+    """Weights (group, frame), each row summing to 1, with one group of trajectories left out at a time.
 
-    Where a statistic is not finite in a group's absence (an empty bin) its error is NaN.
+    ``free`` (window,) in kT are the free energies of all windows, to start from.
     """
     windows, cv, window = windows_of(data), data["cv"].values, data["window"].values
-    weight, free, _ = mbar_weights(cv, window, windows)
-    value, group = np.asarray(statistic(weight)), _groups(data, n_groups)
-    without = []
-    for left_out in range(n_groups):
+    group = _groups(data)
+    without = np.zeros((group.max() + 1, len(cv)))
+    for left_out in range(len(without)):
         keep = group != left_out
-        partial = np.zeros(len(cv))
-        partial[keep], _, _ = mbar_weights(cv[keep], window[keep], windows, start=free)
-        without.append(statistic(partial))
+        without[left_out, keep], _, _ = mbar_weights(cv[keep], window[keep], windows, start=free)
+    return without
+
+
+def jackknife(data: xr.Dataset, statistic: Callable[[np.ndarray], np.ndarray]):
+    """Value and standard error of ``statistic(weights (frame,))``, any shape, of the result of `umbrella`.
+
+    The statistic must not depend on the sum of the weights.  Where it is not finite in a group's absence (an
+    empty bin) its error is NaN.
+    """
+    windows_of(data)
+    without = np.array([statistic(weight) for weight in data["weight_without"].values])
     with np.errstate(invalid="ignore"):
-        variance = (n_groups - 1) * np.var(np.array(without), axis=0)
-    return value, np.sqrt(variance)
+        variance = (len(without) - 1) * np.var(without, axis=0)
+    return np.asarray(statistic(data["weight"].values)), np.sqrt(variance)
 
 
-def _groups(data, n_groups):
+def _groups(data):
     """Group (frame,): by trajectory where a window has enough of them, else by stretches of time."""
     trajectory, window = data["trajectory"].values, data["window"].values
     first = np.flatnonzero(data["frame_in_trajectory"].values == 0)
-    windows_by_trajectory = window[first]
-    counts = np.bincount(windows_by_trajectory)
-    if counts.min() >= n_groups:
+    counts = np.bincount(window[first])
+    if counts.min() >= GROUPS:
         rank = np.concatenate([np.arange(n) for n in counts])  # trajectories are ordered by window
-        return rank[trajectory] % n_groups
+        return rank[trajectory] % min(counts.min(), MOST_GROUPS)
     length = np.bincount(trajectory)[trajectory]
-    return data["frame_in_trajectory"].values * n_groups // length
+    return data["frame_in_trajectory"].values * GROUPS // length
 
 
-def profile(data: xr.Dataset, *, n_bins: int = 60, along=None, n_groups: int = GROUPS) -> xr.Dataset:
+def profile(data: xr.Dataset, *, n_bins: int = 60, along=None) -> xr.Dataset:
     """Free energy along the CV.
 
     Parameters
@@ -106,20 +113,19 @@ def profile(data: xr.Dataset, *, n_bins: int = 60, along=None, n_groups: int = G
     Dataset over ``bin``: ``free_energy`` and ``error`` in the energy unit of kT, its lowest value 0 and the
     error relative to that bin, NaN where no frame is; coordinate ``centre``.
     """
-    windows = windows_of(data)
+    windows_of(data)
     x = data["cv"].values if along is None else np.asarray(along, float)
     edges = np.linspace(x.min(), x.max(), n_bins + 1)
     bin_of = np.clip(np.digitize(x, edges) - 1, 0, n_bins - 1)
     kT = float(data.attrs["kT"])
-    weight = mbar_weights(data["cv"].values, data["window"].values, windows)[0]
-    lowest = np.bincount(bin_of, weight, n_bins).argmax()
+    lowest = np.bincount(bin_of, data["weight"].values, n_bins).argmax()
 
     def free_energy(weight):
         with np.errstate(divide="ignore", invalid="ignore"):
             f = -kT * np.log(np.bincount(bin_of, weight, n_bins))
             return f - f[lowest]
 
-    value, error = jackknife(data, free_energy, n_groups)
+    value, error = jackknife(data, free_energy)
     unit = {"units": data.attrs.get("energy_unit", "")}
     value[~np.isfinite(value)] = np.nan
     return xr.Dataset(
@@ -147,15 +153,16 @@ def unbiased_profile(cv: xr.DataArray, like: xr.Dataset, *, weight=None, n_group
     Bins where no frame is are NaN.
     """
     centre, kT = like["centre"].values, float(like.attrs["kT"])
-    half = (centre[1] - centre[0]) / 2
-    edges = np.append(centre - half, centre[-1] + half)
+    bins = np.floor((cv.values - centre[0]) / (centre[1] - centre[0]) + 0.5).astype(int)
+    inside = (bins >= 0) & (bins < len(centre))
     weight = np.ones(len(cv)) if weight is None else np.asarray(weight, float)
     trajectory = cv["trajectory"].values
     group = trajectory % n_groups
     if trajectory[-1] + 1 < n_groups:
         group = np.arange(len(trajectory)) * n_groups // len(trajectory)
     parts = [
-        np.histogram(cv.values[group == g], edges, weights=weight[group == g])[0] for g in range(n_groups)
+        np.bincount(bins[mine], weight[mine], len(centre))
+        for mine in (inside & (group == g) for g in range(n_groups))
     ]
     lowest = int(np.nanargmin(like["free_energy"].values))
 
@@ -195,10 +202,10 @@ def profile_barrier(f: xr.Dataset, between: tuple[float, float]) -> tuple[float,
     return float(value[top] - value[floor]), float(np.hypot(f["error"][top], f["error"][floor]))
 
 
-def basin_difference(data: xr.Dataset, a, b, *, n_groups: int = GROUPS) -> tuple[float, float]:
+def basin_difference(data: xr.Dataset, a, b) -> tuple[float, float]:
     """F_B - F_A = -kT ln(P_B / P_A) and its standard error; ``a`` and ``b`` are masks (frame,)."""
     a, b, kT = np.asarray(a, bool), np.asarray(b, bool), float(data.attrs["kT"])
     if not a.any() or not b.any():
         raise FelError(f"{int(a.sum())} frames in A and {int(b.sum())} in B.", "Each needs at least one.")
-    value, error = jackknife(data, lambda w: -kT * np.log(w[b].sum() / w[a].sum()), n_groups)
+    value, error = jackknife(data, lambda w: -kT * np.log(w[b].sum() / w[a].sum()))
     return float(value), float(error)

@@ -1,4 +1,8 @@
-"""Umbrella windows on analytic systems: all walkers of all windows in one batch of Langevin dynamics."""
+"""Umbrella windows on analytic systems: all walkers of all windows in one batch of Langevin dynamics.
+
+Neighbouring windows exchange walkers by Metropolis' rule (Sugita, Kitao and Okamoto, J. Chem. Phys. 113, 6042
+(2000)): where a CV takes one value in two places with a barrier between, walkers get around it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ from fel_explorer.training.checkpoint import Checkpoint
 from fel_explorer.training.loop import threads
 from fel_explorer.training.progress import Progress
 
-CHUNKS = 20  # of a run: between two, progress is told and a checkpoint may be written
+PARTS = 100  # of a run: after each, walkers are exchanged, progress is told, a checkpoint may be written
 
 
 def cv_of(method: Method, system: Potential, dimension: int) -> Callable[[Tensor], Tensor]:
@@ -48,7 +52,7 @@ def run_windows(
 ) -> Tensor:
     """Positions (window, walker, frame, dim) of biased second-order dynamics.
 
-    ``starts`` (window, walker, dim).  A cancelled run returns the frames done so far, at least one chunk.
+    ``starts`` (window, walker, dim).  A cancelled run returns the frames done so far, at least one part.
     """
     n_windows, n_walkers, dim = starts.shape
     centre, stiffness = (
@@ -78,7 +82,14 @@ def run_windows(
                 generator=generator,
                 velocity=state.get("velocity"),
             )
-            state = {"x": frames[:, -1], "velocity": velocities[:, -1], "done": [*state["done"], frames]}
+            order = torch.arange(len(centre))
+            if share == 1.0:
+                with torch.no_grad():
+                    value = cv(frames[:, -1]).reshape(n_windows, n_walkers)
+                order = exchange(value, windows, first=index % 2, generator=generator)
+            state = {"x": frames[order, -1], "velocity": velocities[order, -1]} | {
+                "done": [*state["done"], frames]
+            }
             if checkpoint and (checkpoint.due() or index + 1 == len(parts)):
                 checkpoint.save(state | {"generator": generator.get_state()})
             if callback is not None and callback(progress.after(index)):
@@ -100,9 +111,32 @@ class _Pace:
 
 
 def _parts(plan: Plan) -> list[int]:
-    """Frames of each part of a run: one while the restraints move, then `CHUNKS` equal ones."""
+    """Frames of each part of a run: one while the restraints move, then `PARTS` equal ones."""
     rest = plan.n_frames - plan.n_steered
-    return [1] * plan.n_steered + [len(part) for part in np.array_split(np.arange(rest), min(CHUNKS, rest))]
+    return [1] * plan.n_steered + [len(part) for part in np.array_split(np.arange(rest), min(PARTS, rest))]
+
+
+def exchange(value: Tensor, windows: Windows, *, first: int, generator: torch.Generator) -> Tensor:
+    """Which walker goes on in the place of each, as indices (window * walker,).
+
+    ``value`` (window, walker) is their CV.  Windows ``first`` and the next, the two after them, and so on,
+    try to swap walkers of the same number.
+    """
+    n_windows, n_walkers = value.shape
+    left = torch.arange(n_windows - 1)[first::2]
+    centre, stiffness = (torch.as_tensor(v)[:, None] for v in (windows.centres, windows.stiffness))
+
+    def bias(window, of):
+        return 0.5 * stiffness[window] * (value[of] - centre[window]).square()
+
+    gain = bias(left, left) + bias(left + 1, left + 1) - bias(left, left + 1) - bias(left + 1, left)
+    uniform = torch.rand(gain.shape, generator=generator, dtype=gain.dtype)
+    swapped = uniform < (gain / windows.kT).exp()
+    place = torch.arange(n_windows * n_walkers).reshape(n_windows, n_walkers)
+    order = place.clone()
+    order[left] = torch.where(swapped, place[left + 1], place[left])
+    order[left + 1] = torch.where(swapped, place[left], place[left + 1])
+    return order.flatten()
 
 
 def biased_gradient(cv, system: Potential, centre: Tensor, stiffness: Tensor) -> Callable[[Tensor], Tensor]:

@@ -129,6 +129,7 @@ def test_plumed_input_computes_the_cv(name, data, trajs, tmp_path):
     method = fitted(name, data)
     text = export.plumed(method, data, tmp_path / "run").read_text()
     assert "PYTORCH_MODEL" not in text and (tmp_path / "run" / "cv.pt2").is_file()
+    assert "OPES_METAD ARG=cv.node-0" in text and " TEMP=300 " in text
     for frame in (0, 123, 399):
         structure = trajs.frames([frame])
         values = interpret(text, structure.xyz[0], structure.topology)
@@ -138,7 +139,8 @@ def test_plumed_input_computes_the_cv(name, data, trajs, tmp_path):
 
 def test_networks_that_ann_does_not_know_go_as_torchscript(data, trajs, tmp_path):
     method = fitted("SRV", data)
-    text = export.plumed(method, data, tmp_path, bias="metadynamics", temperature=450.0).read_text()
+    known = data.assign_attrs(temperature=450.0)
+    text = export.plumed(method, known, tmp_path, bias="metadynamics").read_text()
     labels = [f"f{i}" for i in range(data.sizes["feature"])]
     assert f"cv: PYTORCH_MODEL FILE=cv.pt ARG={','.join(labels)}" in text
     structure = trajs.frames([7])

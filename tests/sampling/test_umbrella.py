@@ -23,7 +23,7 @@ from fel_explorer.sampling.rounds import Plan, Sampler
 from fel_explorer.sampling.windows import starting_frames, windows_between
 
 WELL = fel.systems.DoubleWell(kT=1.0)
-SMALL = {"n_windows": 16, "n_walkers": 10, "n_steps": 600, "stride": 10}
+SMALL = {"n_windows": 16, "n_walkers": 10, "n_steps": 1200, "stride": 20, "seed": 2}
 
 
 @pytest.fixture(scope="module")
@@ -177,11 +177,30 @@ def test_a_killed_run_goes_on_to_the_same_numbers_and_a_cancelled_one_keeps_its_
         part = umbrella(linear, WELL, hot, callback=stop, checkpoint_dir=tmp_path, **settings)
     finally:
         checkpoint.INTERVAL = interval
-    assert seen[-1] == (5, 20) and part.sizes["frame"] == 4 * 2 * 10
+    assert seen[-1] == (5, 40) and part.sizes["frame"] == 4 * 2 * 5
     resumed = umbrella(linear, WELL, hot, checkpoint_dir=tmp_path, **settings)
     np.testing.assert_array_equal(resumed["position"], whole["position"])
     with pytest.raises(FelError):
         umbrella(linear, WELL, hot, checkpoint_dir=tmp_path, **(settings | {"n_steps": 500}))
+
+
+def test_exchanges_keep_the_distribution_of_each_window():
+    windows = Windows(np.array([0.0, 1.0, 2.5]), np.array([2.0, 3.0, 1.0]), 0.5)
+    generator = torch.Generator().manual_seed(0)
+    width = torch.as_tensor((windows.kT / windows.stiffness) ** 0.5)[:, None]
+    value = torch.as_tensor(windows.centres)[:, None] + width * torch.randn(
+        (3, 20_000), generator=generator, dtype=torch.float64
+    )
+    for first, pair in ((0, (0, 1)), (1, (1, 2))):
+        order = toy.exchange(value, windows, first=first, generator=generator)
+        assert torch.equal(order.sort().values, torch.arange(60_000))
+        assert torch.equal(order % 20_000, torch.arange(60_000) % 20_000)  # walkers keep their number
+        after = value.flatten()[order].reshape(3, -1)
+        moved = (after != value).float().mean(dim=1)
+        assert moved[pair[0]] == moved[pair[1]] and 0.05 < moved[pair[0]] < 0.95
+        assert moved[3 - sum(pair)] == 0
+        torch.testing.assert_close(after.mean(1), value.mean(1), rtol=0, atol=0.02)
+        torch.testing.assert_close(after.std(1), value.std(1), rtol=0.03, atol=0)
 
 
 # ---- windows and MBAR

@@ -14,7 +14,7 @@ from fel_explorer.methods.idm_network import MatchingNetwork
 from fel_explorer.training import schedules
 from fel_explorer.training.checkpoint import Checkpoint
 from fel_explorer.training.data import Frames, fingerprint
-from fel_explorer.training.loop import Loop, Losses, Settings
+from fel_explorer.training.loop import Loop, Losses, Settings, from_columns, to_columns
 from fel_explorer.training.pairs import pair_starts, segments_of
 from fel_explorer.training.seeding import Landmarks
 from fel_explorer.training.split import split
@@ -91,11 +91,15 @@ class Trainer:
             network.merge(objective.merged_states(self.joint(network), self.method.beta_end))
             score = self.score(network)
             if best is None or score > best["score"]:
-                best = {"score": score, "network": _copy(network.state_dict()), "history": _columns(history)}
+                best = {
+                    "score": score,
+                    "network": _copy(network.state_dict()),
+                    "history": to_columns(history),
+                }
             if loop.cancelled:
                 break
         network.load_state_dict(best["network"])
-        return network, _dataset(best["history"])
+        return network, from_columns(best["history"])
 
     @torch.no_grad()
     def joint(self, network: MatchingNetwork) -> torch.Tensor:
@@ -195,14 +199,3 @@ class Trainer:
 
 def _copy(state):
     return {name: tensor.detach().clone() for name, tensor in state.items()}
-
-
-def _columns(history: xr.Dataset) -> dict[str, torch.Tensor]:
-    """A history as tensors, which a checkpoint can hold."""
-    return {name: torch.from_numpy(np.array(values)) for name, values in history.variables.items()}
-
-
-def _dataset(columns) -> xr.Dataset:
-    columns = {name: tensor.cpu().numpy() for name, tensor in columns.items()}
-    step = columns.pop("step")
-    return xr.Dataset({name: ("step", values) for name, values in columns.items()}, coords={"step": step})

@@ -127,31 +127,16 @@ class NetworkModel(Model):
 
     def _train(self, dataset, frames, lag, callback, checkpoint_dir):
         lengths = schema.trajectory_lengths(dataset)
-        training, held_out = segments_of(lengths), None
+        parts = segments_of(lengths), None
         if self.validation_fraction:
-            training, held_out = split(lengths, self.validation_fraction, lag, self.seed)
-        weights = dataset["weight"].values if "weight" in dataset else None
-        source = pair_source(frames, training, lag, exact=True, weights=weights, seed=self.seed)
-        generator = random_generator(frames.device, self.seed, 1)
-
-        def losses(step):
-            self._step = step
-            return self._losses(source.at(step).draw(self.batch_size, generator), generator)
-
-        loop = Loop(
+            parts = split(lengths, self.validation_fraction, lag, self.seed)
+        loop = self._loop(
             self._network,
-            losses,
-            Settings(
-                self.n_steps,
-                learning_rate=self.learning_rate,
-                rate=lambda step: schedules.cosine(step, self.n_steps, end=0.1, fraction=0.5),
-                validate_every=max(1, self.n_steps // 50),
-                patience=0 if held_out is None else max(1, self.n_steps // 5),
-                message=f"Training {type(self).__name__}",
-                optimizer=self.optimizer,
-            ),
-            generator,
-            validate=None if held_out is None else self._validation(source, training, held_out, lag),
+            dataset,
+            frames,
+            lag,
+            parts,
+            random_generator(frames.device, self.seed, 1),
             callback=callback,
             checkpoint=self._checkpoint(dataset, checkpoint_dir),
         )
@@ -159,6 +144,47 @@ class NetworkModel(Model):
         if saved:
             loop.load_state_dict(saved)
         return loop.run()
+
+    def _loop(self, network, dataset, frames, lag, parts, generator, *, of="", **options) -> Loop:
+        """The loop that trains ``network`` on the first of ``parts`` and judges it on the second, if any.
+
+        ``of`` tells which one it is, where there are several.
+        """
+        training, held_out = parts
+        weights = dataset["weight"].values if "weight" in dataset else None
+        source = pair_source(frames, training, lag, exact=True, weights=weights, seed=self.seed)
+
+        def losses(step):
+            self._step = step
+            return self._losses(source.at(step).draw(self.batch_size, generator), generator)
+
+        return Loop(
+            network,
+            losses,
+            self._settings(0 if held_out is None else self._patience(), of),
+            generator,
+            validate=None if held_out is None else self._validation(source, training, held_out, lag),
+            **options,
+        )
+
+    def _settings(self, patience: int, of: str) -> Settings:
+        return Settings(
+            self.n_steps,
+            learning_rate=self.learning_rate,
+            rate=lambda step: schedules.cosine(step, self.n_steps, end=0.1, fraction=0.5),
+            validate_every=self._validate_every(),
+            patience=patience,
+            message=f"Training {type(self).__name__}{of}",
+            optimizer=self.optimizer,
+        )
+
+    def _validate_every(self) -> int:
+        """Steps between two validations."""
+        return max(1, self.n_steps // 50)
+
+    def _patience(self) -> int:
+        """Steps without a better validation after which training stops."""
+        return max(1, self.n_steps // 5)
 
     def _checkpoint(self, dataset, folder):
         if folder is None:

@@ -8,9 +8,10 @@ import torch
 import xarray as xr
 
 from fel_explorer.data import schema
-from fel_explorer.errors import FelError
-from fel_explorer.methods import vamp
+from fel_explorer.methods import committee, vamp
 from fel_explorer.methods.base import register
+from fel_explorer.methods.deflation import deflation, nuisance, restrict
+from fel_explorer.methods.idm_training import random_generator
 from fel_explorer.methods.nets import mlp
 from fel_explorer.methods.network_method import NetworkMethod, frame_weight, lag_pairs
 from fel_explorer.methods.spectral import orient, ritz
@@ -19,19 +20,25 @@ from fel_explorer.training.data import BLOCK, Frames, Scaling, fingerprint
 from fel_explorer.training.loop import Losses
 
 RIDGE = 1e-6  # of the mean variance of the outputs: dependent functions can be trained
+VALIDATE_EVERY = 10  # steps: few transitions are learned by heart within fifty
+SPARE = 2  # functions beyond the wanted modes: with none a network may miss one, with five it learns noise
 
 
 @register
 class SRV(NetworkMethod):
     """Finds the slowest modes of equilibrium dynamics as functions of the features: a network, no states.
 
-    The network's outputs maximise the VAMP-2 score of frames ``lag_time`` apart, symmetrised in time and
-    with the mean removed.  With held-out data training stops when the model of the training data no longer
-    gains on them (VAMP-E score).  Last, the eigenproblem C1 s = lambda C0 s over all data, in float64,
-    turns the outputs into eigenfunctions psi of the transfer operator: slowest first, mean 0, variance 1,
-    the rare side positive.  Without hidden layers the method is TICA.
+    A network's outputs, two more than modes are wanted, maximise the VAMP-2 score of frames ``lag_time``
+    apart, symmetrised in time and with the mean removed; training stops when that of held-out data no longer
+    gains.  Several networks (``n_networks``), each with another part of the data held out, make a committee:
+    the directions that their spaces share most are kept, so that what one network learned by heart is not.
+    Last, the eigenproblem C1 s = lambda C0 s over all data, in float64, turns these into eigenfunctions psi
+    of the transfer operator: slowest first, mean 0, variance 1, the rare side positive.  Without hidden
+    layers the method is TICA.  A fit that is stopped keeps the networks that were trained, at least the
+    first.
 
-    Source: Chen, Sidky and Ferguson, J. Chem. Phys. 150, 214114 (2019); paper 002, section 2.1.
+    Source: Chen, Sidky and Ferguson, J. Chem. Phys. 150, 214114 (2019); paper 002, section 2.1.  The
+    committee is this package's own.
 
     Attributes
     ----------
@@ -59,6 +66,22 @@ class SRV(NetworkMethod):
         doc="Processes slower than this are sought, in the data's time unit (ps for molecules).",
     )
     n_dims = param.Integer(2, bounds=(1, 64), precedence=1.1, label="Dimensions", doc="Number of slow modes.")
+    n_networks = param.Integer(
+        4,
+        bounds=(1, 64),
+        precedence=1.4,
+        label="Networks",
+        doc="Trained one after another, each with another part of the data held out; the modes that they "
+        "agree on are kept. One is faster; more depend less on chance.",
+    )
+    validation_fraction = param.Number(
+        0.25,
+        bounds=(0, 0.5),
+        precedence=10.4,
+        label="Validation share",
+        doc="Share of the data that each network holds out (whole trajectories, or blocks a lag apart) to "
+        "stop early by. 0 trains on everything for all steps.",
+    )
 
     def fit(self, X, *, deflate=None, device="auto", callback=None, checkpoint_dir=None) -> SRV:
         """Fit; see `Method.fit`.
@@ -73,7 +96,8 @@ class SRV(NetworkMethod):
         """
         dataset = schema.as_dataset(X)
         self._nuisance = None if deflate is None else nuisance(dataset, deflate)
-        self._n_outputs = self.n_dims + (0 if self._nuisance is None else self._nuisance.sizes["feature"])
+        self._n_outputs = self.n_dims + SPARE
+        self._n_outputs += 0 if self._nuisance is None else self._nuisance.sizes["feature"]
         return super().fit(dataset, device=device, callback=callback, checkpoint_dir=checkpoint_dir)
 
     def score(self, X) -> float:
@@ -92,14 +116,53 @@ class SRV(NetworkMethod):
     # ---- training
 
     def _build(self, n_features, generator):
+        return committee.Committee([self._member(n_features, generator) for _ in range(self._n_members)])
+
+    def _member(self, n_features, generator):
         return mlp([n_features, *self.hidden, self._n_outputs], generator)
 
-    def _prepare(self, scaling, generator):
-        super()._prepare(scaling, generator)
-        # until the modes are known, a live map shows the outputs
-        device = scaling.mean.device
-        self._mean = torch.zeros(self._n_outputs, dtype=torch.float64, device=device)
-        self._axes = torch.eye(self._n_outputs, self.n_dims, dtype=torch.float64, device=device)
+    def _fit(self, dataset, **options):
+        self._n_members = 0  # networks join one by one
+        super()._fit(dataset, **options)
+
+    def _train(self, dataset, frames, lag, callback, checkpoint_dir):
+        checkpoint, n = self._checkpoint(dataset, checkpoint_dir), self.n_networks
+        lengths = schema.trajectory_lengths(dataset)
+        held_out = committee.parts(lengths, n, self.validation_fraction, lag, self.seed)
+
+        def loop(k):
+            return self._loop(
+                self._join(random_generator("cpu", self.seed, k, 0)),
+                dataset,
+                frames,
+                lag,
+                held_out[k],
+                random_generator(frames.device, self.seed, k, 1),
+                of=f", network {k + 1} of {n}" if n > 1 else "",
+                callback=callback,
+                checkpoint=checkpoint,
+                steps_before=k * self.n_steps,
+                steps_in_all=n * self.n_steps,
+            )
+
+        return committee.train(self._network, n, loop, checkpoint, frames.device)
+
+    def _join(self, generator):
+        """A new network, untrained; until the modes are known, a live map shows its outputs."""
+        device = self._scaling.mean.device
+        network = self._member(int(self._scaling.keep.sum()), generator).to(device)
+        self._network.members.append(network)
+        n_functions = len(self._network.members) * self._n_outputs
+        self._mean = torch.zeros(n_functions, dtype=torch.float64, device=device)
+        last = torch.eye(self._n_outputs, self.n_dims, dtype=torch.float64, device=device)
+        self._axes = torch.nn.functional.pad(last, (0, 0, n_functions - self._n_outputs, 0))
+        return network
+
+    def _validate_every(self):
+        return VALIDATE_EVERY
+
+    def _patience(self):
+        return max(10 * VALIDATE_EVERY, self.n_steps // 10)
 
     def _frames(self, dataset, scaling, device):
         if self._nuisance is None:
@@ -122,9 +185,9 @@ class SRV(NetworkMethod):
         return checkpoint
 
     def _covariances(self, batch):
-        """Reversible covariances of the outputs and, behind them, of the nuisance processes."""
+        """Reversible covariances of the last network's outputs and, behind them, the nuisance processes."""
         n_features = int(self._scaling.keep.sum())
-        outputs = self._network(batch.frames[:, :n_features])
+        outputs = self._network.members[-1](batch.frames[:, :n_features])
         values = torch.cat([outputs, batch.frames[:, n_features:]], dim=1)
         return vamp.covariances(*batch.halves(values), batch.weight, reversible=True)
 
@@ -136,10 +199,11 @@ class SRV(NetworkMethod):
         return Losses(-score, None, {"score": score.detach()})
 
     def _figure_of_merit(self, training, held_out):
-        covariances = self._covariances(training)
-        basis = deflation(covariances, self._n_outputs)
-        model = vamp.koopman(restrict(covariances, basis))
-        return float(vamp.vamp_e(model, restrict(self._covariances(held_out), basis)))
+        # not VAMP-E: it also charges for time scales, which few held-out transitions can't tell
+        found = self._covariances(held_out)
+        if self._nuisance is not None:
+            found = restrict(found, deflation(self._covariances(training), self._n_outputs))
+        return float(1.0 + vamp.koopman(found).singular_values.square().sum())
 
     def _describe(self, dataset, frames, lag):
         n_features, device = int(self._scaling.keep.sum()), frames.device
@@ -149,17 +213,25 @@ class SRV(NetworkMethod):
             values.append(torch.cat([self._network(block[:, :n_features]), block[:, n_features:]], dim=1))
         values, weight = torch.cat(values), frame_weight(dataset, device)
         covariances = vamp.covariances(*lag_pairs(values, dataset, lag, weight), reversible=True)
-        basis = deflation(covariances, self._n_outputs)
-        outputs = restrict(covariances, basis)
-        rates, vectors = ritz(outputs.c00 - outputs.c0t, outputs.c00)
-        found = min(self.n_dims, len(rates))
-        self._mean = covariances.mean[: self._n_outputs]
-        axes = orient(
-            basis[: self._n_outputs] @ vectors[:, :found], values[:, : self._n_outputs], self._mean, weight
-        )
+        basis = committee.consensus(covariances.c00, self._member_modes(covariances), self.n_dims + SPARE)
+        shared = restrict(covariances, basis)
+        rates, vectors = (modes[..., : self.n_dims] for modes in ritz(shared.c00 - shared.c0t, shared.c00))
+        found, n_functions = len(rates), len(self._mean)
+        self._mean = covariances.mean[:n_functions]
+        axes = orient(basis[:n_functions] @ vectors, values[:, :n_functions], self._mean, weight)
         self._axes = torch.nn.functional.pad(axes, (0, self.n_dims - found))
-        self.eigenvalues_ = np.pad(1.0 - rates[:found].cpu().numpy(), (0, self.n_dims - found))
+        self.eigenvalues_ = np.pad(1.0 - rates.cpu().numpy(), (0, self.n_dims - found))
         self.implied_timescales_ = implied_timescales([1.0, *self.eigenvalues_.clip(0)], self.lag_time)
+
+    def _member_modes(self, covariances):
+        """Basis (function, mode) of each network's slowest modes that are uncorrelated with the nuisance."""
+        every = torch.eye(len(covariances.c00), dtype=torch.float64, device=covariances.c00.device)
+        for own in every[:, : len(self._mean)].split(self._n_outputs, dim=1):
+            own = torch.cat([own, every[:, len(self._mean) :]], dim=1)
+            basis = own @ deflation(restrict(covariances, own), self._n_outputs)
+            outputs = restrict(covariances, basis)
+            _, vectors = ritz(outputs.c00 - outputs.c0t, outputs.c00)
+            yield basis @ vectors[:, : self.n_dims + SPARE]
 
     # ---- the verbs and the file
 
@@ -168,58 +240,10 @@ class SRV(NetworkMethod):
         return ((outputs - self._mean) @ self._axes).float()
 
     def _get_arrays(self):
-        return super()._get_arrays() | {"axes": self._axes, "mean_output": self._mean}
+        by_member = self._mean.reshape(-1, self._n_outputs)
+        return super()._get_arrays() | {"axes": self._axes, "mean_output": by_member}
 
     def _set_arrays(self, arrays):
-        self._n_outputs = len(arrays["axes"])
+        self._n_members, self._n_outputs = arrays["mean_output"].shape
         super()._set_arrays(arrays)
-        self._axes, self._mean = arrays["axes"], arrays["mean_output"]
-
-
-def nuisance(dataset: xr.Dataset, deflate) -> xr.DataArray:
-    """What `SRV.fit` was told to deflate, as features (frame, feature) of the dataset's frames.
-
-    Raises
-    ------
-    FelError
-        For a column that the dataset does not have, another number of frames, or values not finite.
-    """
-    if isinstance(deflate, str) or (isinstance(deflate, list) and all(isinstance(n, str) for n in deflate)):
-        names = [deflate] if isinstance(deflate, str) else deflate
-        columns = [str(n) for n in dataset.data_vars if dataset[n].dims == ("frame",) and n != "weight"]
-        if not names or set(names) - set(columns):
-            raise FelError(f"deflate={deflate!r}.", f"Columns of the dataset are {columns}.")
-        deflate = np.stack([dataset[name].values for name in names], axis=1)
-    values = np.asarray(deflate, np.float32)
-    values = values[:, None] if values.ndim == 1 else values
-    n_frames = dataset.sizes["frame"]
-    if values.ndim != 2 or len(values) != n_frames or not values.size or not np.isfinite(values).all():
-        raise FelError(
-            f"deflate holds values of shape {np.shape(deflate)}.",
-            f"It has one finite value a frame, ({n_frames},), or one a frame and process ({n_frames}, n).",
-        )
-    names = [f"deflated {i}" for i in range(values.shape[1])]
-    return xr.DataArray(values, dims=("frame", "feature"), coords={"feature": names})
-
-
-def deflation(covariances: vamp.Covariances, n: int) -> torch.Tensor:
-    """Basis (function, direction) of what the first ``n`` functions span uncorrelated with the others.
-
-    The projector 1 - S (S^T S)^-1 S^T, S the covariance of the first functions with the others; the
-    identity where there are no others.
-    """
-    shared = covariances.c00[:n, n:]
-    identity = torch.eye(len(covariances.c00), n, dtype=torch.float64, device=shared.device)
-    if not shared.shape[1]:
-        return identity
-    gram = shared.T @ shared
-    floor = 1e-12 * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-    return identity - torch.nn.functional.pad(
-        shared @ torch.linalg.solve(gram + floor, shared.T), (0, 0, 0, len(gram))
-    )
-
-
-def restrict(covariances: vamp.Covariances, basis: torch.Tensor) -> vamp.Covariances:
-    """Covariances of the combinations ``basis`` (function, direction) of the functions."""
-    c00, c0t, ctt = (basis.T @ getattr(covariances, name) @ basis for name in ("c00", "c0t", "ctt"))
-    return vamp.Covariances(c00, c0t, ctt, covariances.mean @ basis, covariances.mean_later @ basis)
+        self._axes, self._mean = arrays["axes"], arrays["mean_output"].flatten()

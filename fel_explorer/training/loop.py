@@ -231,3 +231,15 @@ class Loop:
         self.generator.set_state(state["generator"].cpu())
         self._validations = [tuple(v) for v in state["validations"]]
         self._best, self.stopped_early = state["best"], state["stopped_early"]
+
+
+def to_columns(history: xr.Dataset) -> dict[str, Tensor]:
+    """A history as tensors, which a checkpoint can hold."""
+    return {name: torch.from_numpy(np.array(values)) for name, values in history.variables.items()}
+
+
+def from_columns(columns: dict[str, Tensor]) -> xr.Dataset:
+    """The history of which `to_columns` made ``columns``."""
+    columns = {name: tensor.cpu().numpy() for name, tensor in columns.items()}
+    step = columns.pop("step")
+    return xr.Dataset({name: ("step", values) for name, values in columns.items()}, coords={"step": step})

@@ -98,8 +98,8 @@ def test_trained_methods_score_near_tica_where_linear_is_best(data, method, of):
 
 def test_a_method_that_fits_noise_scores_less_on_other_data():
     noise = np.random.default_rng(0).normal(size=(200, 4))
-    over = fel.SRV(lag_time=1.0, n_steps=150, hidden=[32], learning_rate=2e-2, validation_fraction=0)
-    over.batch_size = 256
+    over = fel.SRV(lag_time=1.0, n_steps=300, hidden=[32], learning_rate=2e-2, validation_fraction=0)
+    over.batch_size, over.n_networks = 256, 1
     table = cross_validate(over, noise, n_folds=2, score="VAMP-E", device="cpu")
     assert (table["train_score"] > 1.4).all() and (
         table["score"] < 1

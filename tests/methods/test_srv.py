@@ -9,9 +9,10 @@ from spectra import correlation, generator_on_a_line, relaxing
 
 import fel_explorer as fel
 from fel_explorer.errors import FelError
+from fel_explorer.methods import committee
 
 MIXING = np.array([[1.0, 0.4, 0.2], [0.3, 2.0, 0.1], [0.2, -0.3, 1.5]])
-FAST = {"n_steps": 300, "batch_size": 512, "learning_rate": 1e-2, "hidden": [32]}
+FAST = {"n_steps": 300, "batch_size": 512, "learning_rate": 1e-2, "hidden": [32], "n_networks": 1}
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +36,12 @@ def test_without_hidden_layers_all_dimensions_are_tica_whatever_the_training(lin
             assert correlation(srv.transform(data)[:, mode], tica.transform(data)[:, mode]) > 1 - 1e-6
 
 
-def test_training_a_linear_net_finds_ticas_slowest_modes(linear):
-    options = {"hidden": [], "n_steps": 600, "learning_rate": 1e-2, "validation_fraction": 0}
+def test_training_a_linear_net_finds_ticas_slowest_modes():
+    random = np.random.default_rng(0)
+    linear = fel.as_dataset(
+        relaxing([80, 20, 4, 3, 3, 2, 2, 2], 10_000) @ random.normal(size=(8, 8)), time_step=2
+    )
+    options = {"hidden": [], "n_steps": 400, "learning_rate": 2e-2, "validation_fraction": 0, "n_networks": 1}
     srv = fel.SRV(lag_time=20.0, n_dims=1, **options).fit(linear, device="cpu")
     tica = fel.TICA(lag_time=20.0, n_dims=1).fit(linear)
     assert srv.eigenvalues_[0] == pytest.approx(tica.eigenvalues_[0], rel=2e-3)
@@ -47,14 +52,14 @@ def test_eigenvalues_are_deeptimes_on_the_same_outputs(well):
     srv = fel.SRV(lag_time=lag_time, **FAST).fit(well, device="cpu")
     covariance = deeptime.covariance.Covariance(4, compute_c0t=True, reversible=True, remove_data_mean=True)
     outputs = srv._network(srv._scaled(torch.from_numpy(well["features"].values))).double().detach().numpy()
-    for trajectory in outputs.reshape(20, 400, 2):
+    for trajectory in outputs.reshape(20, 400, -1):
         covariance.partial_fit((trajectory[:-4], trajectory[4:]))
     tica = (
         deeptime.decomposition.TICA(scaling=None, epsilon=1e-12)
         .fit_from_covariances(covariance)
         .fetch_model()
     )
-    np.testing.assert_allclose(srv.eigenvalues_, tica.singular_values, rtol=1e-6)
+    np.testing.assert_allclose(srv.eigenvalues_, tica.singular_values[:2], rtol=1e-6)
 
 
 def test_the_slow_mode_of_the_double_well_is_the_generators(well):
@@ -101,7 +106,7 @@ def test_the_score_on_other_data_prefers_what_generalises(linear):
     fitted = fel.SRV(lag_time=20.0, n_dims=2, hidden=[], n_steps=2).fit(linear, device="cpu")
     assert fitted.score(linear) == pytest.approx(1 + (fitted.eigenvalues_**2).sum(), rel=1e-4)
     noise = np.random.default_rng(0).normal(size=(400, 5))
-    options = {"lag_time": 1.0, "n_dims": 2, "batch_size": 128, "learning_rate": 5e-3}
+    options = {"lag_time": 1.0, "n_dims": 2, "batch_size": 128, "learning_rate": 5e-3, "n_networks": 1}
     over = fel.SRV(**options, n_steps=300, validation_fraction=0).fit(noise, device="cpu")
     assert over.score(noise) > 1.5 > 1.2 > over.score(np.random.default_rng(1).normal(size=(4000, 5)))
     stopped = fel.SRV(**options, n_steps=1000).fit(noise, device="cpu")
@@ -109,11 +114,65 @@ def test_the_score_on_other_data_prefers_what_generalises(linear):
 
 
 def test_a_killed_training_goes_on_to_the_same_numbers(linear, tmp_path):
-    options = {"lag_time": 10.0, "n_steps": 40, "batch_size": 64, "hidden": [8]}
+    options = {"lag_time": 10.0, "n_steps": 40, "batch_size": 64, "hidden": [8], "n_networks": 2}
     whole = fel.SRV(**options).fit(linear, device="cpu")
-    stop = {"checkpoint_dir": tmp_path, "device": "cpu"}
-    fel.SRV(**options).fit(linear, callback=lambda progress: progress.step >= 1, **stop)
-    resumed = fel.SRV(**options).fit(linear, **stop)
-    np.testing.assert_array_equal(resumed.transform(linear), whole.transform(linear))
+    for killed_at in (1, 41):  # of 2 x 40 steps
+        stop = {"checkpoint_dir": tmp_path / str(killed_at), "device": "cpu"}
+        fel.SRV(**options).fit(linear, callback=lambda progress: progress.step >= killed_at, **stop)  # noqa: B023
+        resumed = fel.SRV(**options).fit(linear, **stop)
+        np.testing.assert_array_equal(resumed.transform(linear), whole.transform(linear))
+        assert resumed.history.identical(whole.history)
     with pytest.raises(FelError, match="deflated differ"):
         fel.SRV(**options).fit(linear, deflate=linear["features"].values[:, 0], **stop)
+
+
+# ---- the committee
+
+
+def test_a_committee_generalises_better_than_its_networks_do():
+    def simulated(n, seed):
+        """A slow process behind noise, and twelve fast ones."""
+        random = np.random.default_rng(seed)
+        slow = np.tanh(3 * relaxing([30], n, seed)) + 0.3 * random.normal(size=(n, 1))
+        return np.hstack([slow, random.normal(size=(n, 12))])
+
+    training, other = [simulated(150, seed) for seed in range(4)], simulated(20_000, 9)
+    options = {"lag_time": 3.0, "n_dims": 1, "n_steps": 100, "batch_size": 256, "learning_rate": 5e-3}
+    alone = [fel.SRV(**options, n_networks=1, seed=s).fit(training, device="cpu") for s in range(4)]
+    together = fel.SRV(**options).fit(training, device="cpu")
+    assert together.score(other) > np.mean([srv.score(other) for srv in alone]) + 0.01
+
+
+def test_what_networks_share_is_kept_and_what_one_has_alone_is_not():
+    random = np.random.default_rng(0)
+    functions = random.normal(size=(500, 6)) @ random.normal(size=(6, 6))
+    covariance = torch.from_numpy(np.cov(functions.T))
+    shared = random.normal(size=(6, 2))
+    spaces = [np.hstack([shared, random.normal(size=(6, 1))]) for _ in range(3)]
+    root = np.linalg.cholesky(covariance.numpy())
+    orthonormal = [np.linalg.solve(root.T, np.linalg.qr(root.T @ space)[0]) for space in spaces]
+    basis = committee.consensus(covariance, [torch.from_numpy(v) for v in orthonormal], 2).numpy()
+    rest = shared - basis @ np.linalg.lstsq(basis, shared, rcond=None)[0]
+    np.testing.assert_allclose(rest, 0, atol=1e-8)
+
+
+def test_each_network_holds_out_another_part():
+    parts = committee.parts([100] * 8, 4, 0.25, 5, seed=0)
+    assert sorted(first for _, held_out in parts for first, _ in held_out) == [*range(0, 800, 100)]
+    for training, held_out in parts:
+        assert {*map(tuple, training)} | {*map(tuple, held_out)} == {(i, i + 100) for i in range(0, 800, 100)}
+    again = committee.parts([100] * 8, 8, 0.25, 5, seed=0)
+    first, second = ([held_out.tolist() for _, held_out in half] for half in (again[:4], again[4:]))
+    assert len(again) == 8 and first == [held_out.tolist() for _, held_out in parts] and first != second
+    ((training, held_out),) = committee.parts([100, 50], 1, 0.0, 5, seed=0)
+    assert held_out is None and training.tolist() == [[0, 100], [100, 150]]
+    with pytest.raises(FelError, match="validation_fraction=0"):
+        committee.parts([20], 4, 0.25, 10, seed=0)
+
+
+def test_a_stopped_training_keeps_the_networks_that_are_done(linear):
+    options = {"lag_time": 10.0, "n_steps": 20, "batch_size": 64, "hidden": [8]}
+    stopped = fel.SRV(**options).fit(linear, device="cpu", callback=lambda p: p.step > 40)
+    whole = fel.SRV(**options, n_networks=2).fit(linear, device="cpu")
+    np.testing.assert_array_equal(stopped.transform(linear), whole.transform(linear))
+    assert stopped.history["step"].values.tolist() == list(range(1, 41))

@@ -47,8 +47,10 @@ def _latents(report) -> list[Row]:
         values = [float(one[name].sel(ensemble=e)) for name in ("time", "error") for e in ("md", "synthetic")]
         rows.append(Row(f"Time scale {number}", unit, *values, about=MEMORY))
     rows.append(
-        Row("Free energy along ψ₁, RMS", "kT", synthetic=report.free_energy.attrs["rms"],
-            about="Root mean square of the difference of the two curves, where both are known.")
+        Row("Free energy along ψ₁, RMS", "kT",
+            report.free_energy.attrs["rms_of_halves"], report.free_energy.attrs["rms"],
+            about="Root mean square of the difference of the two curves, where both are known; MD: of the "
+            "curves of its first and second half.")
     )  # fmt: skip
     rates = [report.transitions[name] / report.time[name] for name in ("md", "synthetic")]
     counts = report.transitions
@@ -84,8 +86,9 @@ def _structures(report) -> list[Row]:
                 about="Of each bond the standard deviation over the frames."),
             Row("Torsions, variation", "", synthetic=float(found["torsions"]["total_variation"].mean()),
                 about="Mean total variation of the distributions: 0 the same, 1 nothing in common."),
-            Row("Structures with clashes", "%", synthetic=100 * numbers["clashes"],
-                about="With two atoms clearly closer than any two in the data come."),
+            Row("Structures with clashes", "%", 100 * numbers["clashes_md"], 100 * numbers["clashes"],
+                about="With two atoms clearly closer than any two in the data come; MD: one half of the "
+                "frames against the other."),
             Row("RMSD to the frame", "nm", numbers["rmsd_floor"], numbers["rmsd_to_frame"],
                 about="Of frames drawn again from their place on the map; MD: of the nearest other frame."),
         ]  # fmt: skip

@@ -11,6 +11,7 @@ CONTACT = 0.35  # nm, about two carbons that touch: farther apart than this, no 
 MARGIN = 0.95  # of the closest approach seen, below which a distance has no place in the data
 BONDS_APART = 3  # up to which distances are a matter of bonds, angles and one torsion
 AT_ONCE = 2_000_000  # distances
+MOST = 4_000_000_000  # distances measured in all; larger molecules give fewer frames
 
 
 def closest_allowed(xyz: Tensor, bonds) -> Tensor:
@@ -20,6 +21,7 @@ def closest_allowed(xyz: Tensor, bonds) -> Tensor:
     within `BONDS_APART` of ``bonds`` (bond, 2).
     """
     n_atoms = xyz.shape[1]
+    xyz = xyz[:: 1 + len(xyz) * n_atoms**2 // MOST]
     closest = torch.full((n_atoms, n_atoms), CONTACT)
     for block in blocks(xyz):
         closest = torch.minimum(closest, distances(block).amin(0).cpu())

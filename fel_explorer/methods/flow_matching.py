@@ -116,7 +116,11 @@ class ConditionalFlowMatching(Decoder):
         return Losses(self._error(batch, generator))
 
     def _error(self, batch, generator):
-        """Mean squared error of the velocity, where 1 is that of a network that knows nothing."""
+        """Mean squared error of the velocity, where 1 is that of a network that knows nothing.
+
+        Components and angles count alike: the many components are mostly noise that nothing tells, the few
+        angles are the shape.
+        """
         latents, x1, weight = self._latents_and_structure(batch)
         x1 = self._unscaled(x1, self._scaling)
         x0 = self._noise(len(x1), x1.device, generator)
@@ -124,8 +128,9 @@ class ConditionalFlowMatching(Decoder):
         t = torch.rand((), device=x1.device, generator=generator)
         t = ((t + torch.arange(len(x1), device=x1.device)) / len(x1))[:, None]
         x, velocity = path(x0, x1, t, self._structure.n_turns)
-        error = ((self._network(x, t, latents) - velocity) / self._network.scale).square().mean(1)
-        return (error * weight).sum() / weight.sum()
+        error = ((self._network(x, t, latents) - velocity) / self._network.scale).square()
+        kinds = [kind.mean(1) for kind in self._network.split(error) if kind.shape[1]]
+        return (torch.stack(kinds).mean(0) * weight).sum() / weight.sum()
 
     def _figure_of_merit(self, training, held_out):
         device = held_out.frames.device

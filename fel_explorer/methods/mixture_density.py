@@ -78,11 +78,11 @@ class MixtureDensityPropagator(NetworkModel):
         doc="residual: deviation from a linear process. bounded: sigmoids on the data's range as published.",
     )
     n_steps = param.Integer(
-        3000,
+        1500,
         bounds=(1, 10_000_000),
         precedence=1.3,
         label="Training steps",
-        doc="Steps of training. More make rare places of the latent space right.",
+        doc="Steps of training. More make rare places of much data right; few data are learnt by heart.",
     )
     learning_rate = param.Number(
         3e-3,

@@ -82,6 +82,11 @@ def test_a_simulation_has_the_time_scale_of_the_data(simulator, system, report):
     assert scales["autocorrelation_time"].values[:, 0] == pytest.approx([observed, observed], rel=0.35)
     assert report.transition_density.attrs["total_variation"] < 0.4  # 600 pairs in 40 bins are noise
     assert report.free_energy.attrs["rms"] < 1.0
+    psi = simulator.latents(system[0])["features"].values[:, 0]
+    edges = np.linspace(*np.quantile(psi, (0.001, 0.999)), 41)
+    halves = [relaxation.profile([half], edges) for half in (psi[: N // 2], psi[N // 2 :])]
+    expected = relaxation.aligned_rms(*halves)
+    assert report.free_energy.attrs["rms_of_halves"] == pytest.approx(expected)
     assert report.time == {"md": 3000.0, "synthetic": 20 * 300 * 5.0}
 
 
@@ -91,6 +96,7 @@ def test_structures_are_those_of_the_data(report):
     assert report.structures["torsions"]["total_variation"].max() < 0.35
     gyration = report.structures["gyration"]["mean"].values
     assert gyration[1] == pytest.approx(gyration[0], rel=0.02)
+    assert report.numbers["clashes"] == report.numbers["clashes_md"] == 0
     assert report.numbers["rmsd_to_frame"] < 1.3 * report.numbers["rmsd_floor"]
     assert report.structures["tica"]["free_energy"].dims == ("ensemble", "tic_1", "tic_2")
     assert report.cost["structures per second"] > 0 and report.cost["train decoder"] > 0

@@ -1,7 +1,8 @@
 """Keeps what a page holds on disk, so that it outlives the server.  No panel import.
 
 A page that was trained on, or whose states were named or edited, is saved some seconds after its last
-change under the token in its address; a server that is started again finds it by that token.
+change under the token in its address; a server that is started again finds it by that token.  A view is kept
+when it is asked for, and never changes: every page that opens it is a copy.
 """
 
 from __future__ import annotations
@@ -11,31 +12,67 @@ import re
 import shutil
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 from fel_explorer.app.saving import ENDING, KEPT, is_session, save_session
 from fel_explorer.app.session import Session
 from fel_explorer.data import cache_directory
+from fel_explorer.errors import FelError
 
 log = logging.getLogger("fel_explorer")
 
 QUIET = 8.0  # seconds without a change before a save
 KEPT_PAGES = 8
+KEPT_VIEWS = 20
+TOKEN = re.compile("[0-9a-f]{4,40}")
 LARGEST = 2 * 2**30  # bytes of features; larger data are left to Ctrl-S
 
 
-def folder() -> Path:
-    """Where pages are kept."""
-    return cache_directory() / "pages"
+def new_token() -> str:
+    """For the address of a page or of a view."""
+    return uuid.uuid4().hex[:12]
 
 
-def autosaved(token: str) -> Path | None:
-    """What was kept of the page ``token``, or None."""
-    if not re.fullmatch(r"[0-9a-f]{4,40}", token):  # it comes from an address
+def folder(kind: str = "pages") -> Path:
+    """Where pages or "views" are kept."""
+    return cache_directory() / kind
+
+
+def autosaved(token: str, kind: str = "pages") -> Path | None:
+    """What was kept of the page (or of "views") ``token``, or None."""
+    if not TOKEN.fullmatch(token):  # it comes from an address
         return None
-    path = folder() / f"{token}{ENDING}"
+    path = folder(kind) / f"{token}{ENDING}"
     return path if is_session(path) else None
+
+
+def keep_view(session: Session, callback=None) -> str:
+    """Keep what ``session`` shows now, and return the token by which `open_view` finds it."""
+    token = new_token()
+    save_session(session, folder("views") / f"{token}{ENDING}", callback=callback)
+    prune(folder("views"), KEPT_VIEWS)
+    return token
+
+
+def open_view(view: str, token: str) -> None:
+    """Make the page ``token`` one that was left as the view was.
+
+    Raises
+    ------
+    FelError
+        If there is no such view any more.
+    """
+    kept = autosaved(view, "views")
+    if kept is None:
+        raise FelError(
+            f"The view '{view}' is not on this server.",
+            f"The last {KEPT_VIEWS} views are kept, on the machine where they were made.",
+            "Ask for another link, or for a saved session.",
+        )
+    page = shutil.copytree(kept, folder() / f"{token}{ENDING}")
+    page.touch()  # or it would be among the oldest, which are removed first
 
 
 class Autosave:
@@ -93,15 +130,13 @@ class Autosave:
     def _save(self, session):
         try:
             save_session(session, folder() / f"{self.token}{ENDING}")
-            prune()
+            prune(folder(), KEPT_PAGES)
         except Exception:  # whatever the disk says must not end the page; Ctrl-S tells the user
             log.exception("the page could not be saved by itself")
 
 
-def prune(keep: int = KEPT_PAGES) -> None:
-    """Remove all but the ``keep`` pages that were saved last."""
-    pages = sorted(
-        (path for path in folder().iterdir() if is_session(path)), key=lambda p: -p.stat().st_mtime
-    )
-    for path in pages[keep:]:
+def prune(where: Path, keep: int) -> None:
+    """Remove all but the ``keep`` sessions in a folder that were saved last."""
+    saved = sorted((path for path in where.iterdir() if is_session(path)), key=lambda p: -p.stat().st_mtime)
+    for path in saved[keep:]:
         shutil.rmtree(path, ignore_errors=True)

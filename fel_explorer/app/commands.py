@@ -115,6 +115,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("second-map", "Second map, or close it", "2", lambda e: toggle_second(e.session), _has_model),
     Command("save", "Save the session", "ctrl+s", lambda e: e.sessions.ask_name(), _has_data),
     Command("report", "Write a report", "r", lambda e: e.sessions.make_report(), _has_model),
+    Command("link", "Link to this view", "u", lambda e: e.sessions.make_link(), _has_data),
     Command("python", "Show the Python of this page", "y", lambda e: e.code.open(), _has_data, "code"),
     Command("jobs", "Jobs: queue, logs and failures", "j", lambda e: e.job_list.open(), icon="list_alt"),
     Command("which-method", "Which method should I use?", "w", lambda e: e.model.which.open()),

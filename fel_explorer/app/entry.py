@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import functools
 import secrets
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import panel as pn
 import xarray as xr
 
-from fel_explorer.app import notebook_components, patient_plots, tasks, unchanged_layers, unchanged_models
+from fel_explorer.app import (
+    autosave,
+    notebook_components,
+    patient_plots,
+    tasks,
+    unchanged_layers,
+    unchanged_models,
+)
 from fel_explorer.app.files import sort_out
+from fel_explorer.app.notices import show_error
 from fel_explorer.app.saving import adopt, is_session, open_session
 from fel_explorer.app.session import Result, Session
 from fel_explorer.app.shell import Explorer
@@ -179,10 +186,20 @@ def page_token() -> str:
         return ""
     token = str(location.query_params.get("page", ""))
     if not token:
-        token = uuid.uuid4().hex[:12]
+        token = autosave.new_token()
+        if "view" in location.query_params:
+            _take_view(str(location.query_params["view"]), token)
         # not before the page is there, which would overwrite it with the address that it was asked for
         pn.state.onload(functools.partial(location.update_query, page=token))
     return token
+
+
+def _take_view(view: str, token: str) -> None:
+    """A link's view is what the page shows; a view that is gone is told, and the page opens without it."""
+    try:
+        autosave.open_view(view, token)
+    except FelError as error:
+        pn.state.onload(functools.partial(show_error, error))
 
 
 def serve(make_page, *, port: int, address: str, show: bool, password_file: str | None = None) -> None:

@@ -9,8 +9,9 @@ import fel_explorer as fel
 from fel_explorer.app import autosave
 from fel_explorer.app.autosave import Autosave, autosaved
 from fel_explorer.app.results import Result
-from fel_explorer.app.saving import open_session
+from fel_explorer.app.saving import open_session, save_session
 from fel_explorer.app.session import Session
+from fel_explorer.errors import FelError
 
 TOKEN = "0123abcd"
 
@@ -85,5 +86,30 @@ def test_only_the_latest_pages_are_kept(session):
         path = autosave.folder() / f"{number:08x}.session"
         autosave.save_session(session, path)
         os.utime(path, (number, number))
-    autosave.prune(keep=2)
+    autosave.prune(autosave.folder(), keep=2)
     assert sorted(path.stem for path in autosave.folder().iterdir()) == ["00000002", "00000003"]
+
+
+def test_a_view_opens_as_it_was_however_its_pages_go_on(session):
+    session.select(np.arange(200) < 5, "by hand")
+    view = autosave.keep_view(session)
+    session.select(np.arange(200) < 50, "by hand")
+    for page in ("aaaa", "bbbb"):
+        autosave.open_view(view, page)
+        found = open_session(autosaved(page))
+        assert found.selection.count == 5 and list(found.results) == ["PCA 1"]
+        found.select(np.arange(200) < 7, "by hand")
+        save_session(found, autosaved(page))
+    assert open_session(autosaved("bbbb")).selection.count == 7
+
+
+@pytest.mark.parametrize("view", ["0123abcd", "../../etc", ""])
+def test_a_view_that_is_gone_is_told(session, view):
+    with pytest.raises(FelError, match="not on this server"):
+        autosave.open_view(view, "aaaa")
+
+
+def test_only_the_last_views_are_kept(session, monkeypatch):
+    monkeypatch.setattr(autosave, "KEPT_VIEWS", 2)
+    views = [autosave.keep_view(session) for _ in range(3)]
+    assert [autosaved(view, "views") is not None for view in views] == [False, True, True]

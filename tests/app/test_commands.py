@@ -44,6 +44,9 @@ class Page:
     def make_report(self):
         self.calls.append("report")
 
+    def make_link(self):
+        self.calls.append("link")
+
     def toggle(self):
         self.calls.append("help")
 

@@ -110,7 +110,7 @@ def test_demo_opens_with_a_map_and_a_structure(page, demo):
     expect(page.get_by_text("0 of 200,000 frames selected")).to_be_visible()
 
 
-def test_lasso_selects_exactly_the_frames_inside(page, demo, embedding):
+def test_lasso_selects_exactly_the_frames_inside(page, browser, demo, embedding):
     map_ = open_demo(page, demo)
     left, bottom, right, top = map_.lasso_rectangle()
     count = wait_for(lambda: selected(page), page=page)
@@ -130,7 +130,16 @@ def test_lasso_selects_exactly_the_frames_inside(page, demo, embedding):
     assert counts[0] <= count <= counts[1]
     assert counts[1] - counts[0] < 0.1 * count
     expect(page.get_by_text(f"{count:,} frames", exact=True).first).to_be_visible()
+    page.keyboard.press("u")
+    link = page.get_by_role("textbox", name="Address")
+    expect(link).to_be_visible(timeout=LOAD)
+    address = link.input_value()
+    page.keyboard.press("Escape")
     page.keyboard.press("Control+z")
+    expect(page.get_by_text("0 of 200,000 frames selected")).to_be_visible()
+    other = browser.new_context().new_page()  # of another visitor, with the link
+    other.goto(address)
+    expect(other.get_by_text(f"{count:,} of 200,000 frames selected")).to_be_visible(timeout=LOAD)
     expect(page.get_by_text("0 of 200,000 frames selected")).to_be_visible()
 
 

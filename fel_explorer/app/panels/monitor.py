@@ -111,7 +111,8 @@ def describe(job: Job) -> str:
     if job.state == "done":
         return f"**{job.label}** trained in {seconds_text(job.finished - job.started)}"
     if job.state == "cancelled":
-        return f"**{job.label}** stopped at step {done.step} of {done.n_steps}; what was trained is kept"
+        where = f"stopped at step {done.step} of {done.n_steps}" if done.n_steps else "stopped before its end"
+        return f"**{job.label}** {where}; what was trained is kept"
     if job.stopping:
         return f"**{job.label}** stopped at step {done.step}; placing all frames with what it learned"
     if not done.n_steps:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
+import panel as pn
 import panel_material_ui as pmui
 from panel.viewable import Viewer
 
+from fel_explorer.app.autosave import keep_view
 from fel_explorer.app.board import Board
 from fel_explorer.app.files import inside
 from fel_explorer.app.report import report_html
@@ -17,8 +20,17 @@ from fel_explorer.errors import FelError
 from fel_explorer.training.progress import Progress
 
 
+def page_address() -> str:
+    """The address of the page without what is asked of it, '' where there is none."""
+    location = pn.state.location
+    if location is None or not location.hostname:
+        return ""
+    port = f":{location.port}" if location.port else ""
+    return f"{location.protocol}//{location.hostname}{port}{location.pathname}"
+
+
 class SessionFiles(Viewer):
-    """Three buttons and their dialog; sessions lie in ``root``, the only folder that the page may read."""
+    """Four buttons and their dialog; sessions lie in ``root``, the only folder that the page may read."""
 
     def __init__(self, session: Session, board: Board, root: Path, **params):
         super().__init__(**params)
@@ -36,11 +48,15 @@ class SessionFiles(Viewer):
             label="Report", icon="description", on_click=lambda event: self.make_report(), **small,
             description="What is shown as one HTML file that opens anywhere: maps, tree, table, structures.",
         )  # fmt: skip
-        self._report_job = None
+        self.link = pmui.Button(
+            label="Link", icon="link", on_click=lambda event: self.make_link(), **small,
+            description="A web address that opens what is shown now, on this server.",
+        )  # fmt: skip
+        self._report_job = self._link_job = None
         self.dialog = pmui.Dialog(show_close_button=True, close_on_click=True, width_option="sm")
         self.layout = pmui.Column(
             pmui.Row(self.save, self.open, sizing_mode="stretch_width", margin=0),
-            self.report,
+            pmui.Row(self.report, self.link, sizing_mode="stretch_width", margin=0),
             self.dialog,
             sizing_mode="stretch_width",
             margin=0,
@@ -57,7 +73,7 @@ class SessionFiles(Viewer):
         self.board.param.unwatch(self._board_watcher)
 
     def _update(self, *_):
-        self.save.disabled = self.session.dataset is None
+        self.save.disabled = self.link.disabled = self.session.dataset is None
         self.report.disabled = self.session.shown is None
 
     # ---- saving
@@ -138,14 +154,49 @@ class SessionFiles(Viewer):
 
     def _on_ended(self, event):
         made = event.new
-        if made is not self._report_job or made.result is None:
+        if made.result is None:
             return
+        if made is self._report_job:
+            self._offer_report(made)
+        elif made is self._link_job:
+            self._offer_link(made.result)
+
+    def _offer_report(self, made):
         button = pmui.FileDownload(
             callback=lambda: io.BytesIO(made.result), filename="report.html", label="Download report.html",
             auto=True, embed=False, color="primary", variant="contained",
         )  # fmt: skip
         size = f"{len(made.result) / 1e6:.1f} MB, opens in any browser without a network."
         self._show("The report is ready", pmui.Typography(size), button)
+
+    # ---- a link to the view
+
+    def make_link(self) -> None:
+        """Keep what is shown as a job; when that is done a dialog has the address that opens it.
+
+        Raises
+        ------
+        FelError
+            If the explorer is no page with an address, as in a notebook.
+        """
+        if not page_address():
+            raise FelError(
+                "Only a page in a browser has an address.",
+                remedy="Save the session (Ctrl-S); fel-explorer NAME.session opens it.",
+            )
+        session = self.session.copy()
+        if self._link_job is None or not self._link_job.active:
+            self._link_job = self.board.submit(
+                "Link", lambda report, should_stop: keep_view(session, report), kind="link"
+            )
+
+    def _offer_link(self, token):
+        address = f"{page_address()}?view={token}"
+        field = pmui.TextInput(label="Address", value=address, size="small", sizing_mode="stretch_width")
+        copy = pmui.Button(label="Copy", icon="content_copy", color="primary", variant="contained")
+        copy.js_on_click(code=f"navigator.clipboard.writeText({json.dumps(address)})")
+        what = "Opens what is shown at this moment, for anyone who reaches this server."
+        self._show("Link to this view", pmui.Typography(what), field, copy)
 
     def _show(self, title, *parts):
         self.dialog.title = title

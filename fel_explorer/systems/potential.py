@@ -167,6 +167,7 @@ class Potential:
         friction: float | None = None,
         seed: int = 0,
         start=None,
+        basins: bool = True,
         device: str = "auto",
     ) -> xr.Dataset:
         """Simulate walkers and return their frames, one trajectory a walker, in the dataset schema.
@@ -187,6 +188,8 @@ class Potential:
         start
             Positions (dim) or (n_walkers, dim); default: independent draws from the Boltzmann
             distribution, so that there is no burn-in to throw away.
+        basins
+            Whether the basin of each frame is found, which takes longer than the dynamics.
         device
             "auto" (CUDA when there is one), "cpu", "cuda", ...  Batches of 10^4 walkers profit from CUDA.
 
@@ -204,14 +207,11 @@ class Potential:
         options = _checked(self, n_steps, n_walkers, time_step, stride, dynamics, friction)
         start = self._start(start, n_walkers, seed)
         positions, velocities = _run(self, start, options, n_steps, seed, device)
-        attrs = {
-            "system": type(self).__name__,
-            "system_parameters": json.dumps(self.parameters()),
-            "simulation": json.dumps(
-                {name: value for name, value in vars(options).items() if name != "mass"} | {"seed": seed}
-            ),
-        }
-        return self._dataset(positions, velocities, options.time_step * stride, attrs)
+        run = {name: value for name, value in vars(options).items() if name != "mass"} | {"seed": seed}
+        attrs = {"system": type(self).__name__, "system_parameters": json.dumps(self.parameters())}
+        attrs["simulation"] = json.dumps(run)
+        data = self._dataset(positions, velocities, options.time_step * stride, attrs)
+        return data.assign(basin=("frame", self.basin(data["position"].values).numpy())) if basins else data
 
     def _start(self, start, n_walkers: int, seed: int) -> Tensor:
         if start is None:
@@ -247,7 +247,6 @@ class Potential:
             dataset["velocity"] = (("frame", "coordinate"), velocities.reshape(-1, self.dim).numpy())
         units = {"units": self.energy_unit} if self.energy_unit else {}
         dataset["energy"] = ("frame", self.energy(x).numpy(), units)
-        dataset["basin"] = ("frame", self.basin(x).numpy())
         return dataset
 
 

@@ -84,9 +84,11 @@ def shoot(
         dynamics="langevin",
         start=starts,
         seed=seed,
+        basins=False,
         device=device,
     )
-    label = data["basin"].values.reshape(len(starts), -1)[:, -1:]
+    last = data["position"].values.reshape(len(starts), -1, system.dim)[:, -1]
+    label = system.basin(last).numpy()[:, None]
     energy = data["energy"].values.reshape(len(starts), -1)
     data["basin"] = ("frame", np.broadcast_to(label, energy.shape).ravel())
     if core is not None:

@@ -144,7 +144,7 @@ def spectrum(operator: str, seed: int, reference: Reference, options) -> list:
 def autoencoder(barrier: str, regularised: bool, seed: int, references, options) -> list:
     """A line of the table of autoencoders."""
     system = fel.systems.MullerBrown(scale=SCALES[barrier])
-    data = fel.as_dataset(system.sample(options.samples, seed=seed).numpy())
+    data = fel.as_dataset(equilibrium(system, options.samples, seed))
     regularizer = fel.Eigenfunctions(operator="generator", n_dims=2) if regularised else None
     method = fel.Autoencoder(
         n_dims=1,
@@ -164,7 +164,9 @@ def autoencoder(barrier: str, regularised: bool, seed: int, references, options)
 
 def equilibrium(system, n: int, seed: int) -> np.ndarray:
     """Independent points (n, 2) of the Boltzmann distribution."""
-    return np.concatenate([system.sample(CHUNK, seed=seed + i).numpy() for i in range(-(-n // CHUNK))])[:n]
+    n_chunks = -(-n // CHUNK)
+    chunks = [system.sample(CHUNK, seed=seed * n_chunks + i).numpy() for i in range(n_chunks)]
+    return np.concatenate(chunks)[:n]
 
 
 def slide(barrier: str, regularised: bool, seed: int, references, options) -> list:
@@ -212,6 +214,8 @@ def main():
     parser.add_argument(
         "--parts", nargs="+", choices=["modes", "autoencoder"], default=["modes", "autoencoder"]
     )
+    parser.add_argument("--barriers", nargs="+", choices=list(SCALES), default=list(SCALES))
+    parser.add_argument("--quick", action="store_true", help="one seed, few steps: does it run?")
     parser.add_argument(
         "--slides", action="store_true", help="only the slides' own settings; --seeds is 2046 by default"
     )
@@ -220,6 +224,9 @@ def main():
     parser.add_argument("--output", type=Path, help="write the tables here too")
     options = parser.parse_args()
     options.seeds = options.seeds or ([SEED] if options.slides else list(range(5)))
+    if options.quick:
+        options.seeds, options.steps, options.samples, options.walkers = options.seeds[:1], 50, 5000, 500
+        options.epochs = 2
     if options.slides:
         options.parts = ["slides"]
     references = {name: Reference(fel.systems.MullerBrown(scale=s)) for name, s in SCALES.items()}
@@ -231,7 +238,7 @@ def main():
         header += [*(f"correlation {i}" for i in (1, 2, 3)), "fit seconds"]
         text += "\n" + table(header, rows, 1, [2, 2, 2, 5, 4, 4, 1]) + "\n"
     if "autoencoder" in options.parts:
-        kinds = [(b, r, seed) for b in SCALES for r in (False, True) for seed in options.seeds]
+        kinds = [(b, r, seed) for b in options.barriers for r in (False, True) for seed in options.seeds]
         rows = [_told(autoencoder(*kind, references, options)) for kind in kinds]
         text += "\n" + table(AUTOENCODERS, rows, 2, [4, 4, 3, 2]) + "\n"
     if options.slides:

@@ -31,7 +31,7 @@ class MultitaskParameters(NetworkMethod):
     learning_rate = param.Number(default=3e-3)
     hidden = param.List(default=[64, 64, 32])
     head_hidden = param.List(
-        [32, 32],
+        [64, 64],
         item_type=int,
         bounds=(0, 10),
         precedence=10.3,

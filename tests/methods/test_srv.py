@@ -136,8 +136,8 @@ def test_a_committee_generalises_better_than_its_networks_do():
         slow = np.tanh(3 * relaxing([30], n, seed)) + 0.3 * random.normal(size=(n, 1))
         return np.hstack([slow, random.normal(size=(n, 12))])
 
-    training, other = [simulated(150, seed) for seed in range(4)], simulated(20_000, 9)
-    options = {"lag_time": 3.0, "n_dims": 1, "n_steps": 100, "batch_size": 256, "learning_rate": 5e-3}
+    training, other = [simulated(150, seed) for seed in range(4)], simulated(5_000, 9)
+    options = {"lag_time": 3.0, "n_dims": 1, "n_steps": 80, "batch_size": 128, "learning_rate": 5e-3}
     alone = [fel.SRV(**options, n_networks=1, seed=s).fit(training, device="cpu") for s in range(4)]
     together = fel.SRV(**options).fit(training, device="cpu")
     assert together.score(other) > np.mean([srv.score(other) for srv in alone]) + 0.01

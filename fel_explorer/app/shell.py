@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 
 import panel as pn
 import panel_material_ui as pmui
@@ -135,7 +136,7 @@ class Explorer(Viewer):
     def _visit(self) -> pmui.Page:
         """The page for one more tab: of this explorer, which stays when the tab is closed."""
         self._ticking = pn.state.add_periodic_callback(self._tick, period=TICK)
-        pn.config.exception_handler = self.tell
+        self._hear_errors()
         return self.page
 
     def _header(self):
@@ -258,8 +259,18 @@ class Explorer(Viewer):
         if self._ticking is None and (pn.state.curdoc is not None or _in_event_loop()):
             self._ticking = pn.state.add_periodic_callback(self._tick, period=TICK)
             if pn.state.curdoc is not None:
-                pn.config.exception_handler = self.tell
+                self._hear_errors()
                 pn.state.on_session_destroyed(self._destroyed)
+
+    def _hear_errors(self):
+        """Tell errors of callbacks; panel keeps for ever what it calls, which must not keep the page."""
+        own = weakref.WeakMethod(self.tell)
+
+        def tell(error):
+            if (alive := own()) is not None:
+                alive(error)
+
+        pn.config.exception_handler = tell
 
     def _tick(self):
         with pn.io.hold():

@@ -13,6 +13,7 @@ from panel.viewable import Viewer
 
 from fel_explorer.app.autosave import Autosave, autosaved
 from fel_explorer.app.board import Board
+from fel_explorer.app.closed_pages import forget
 from fel_explorer.app.code_dialog import CodeDialog
 from fel_explorer.app.commands import Command, by_shortcut
 from fel_explorer.app.header import CommandButtons, JobBar, device_text
@@ -289,8 +290,9 @@ class Explorer(Viewer):
             if session.id == context.id:
                 (session.block_expiration if working else session.unblock_expiration)()
 
-    def _destroyed(self, _context):
+    def _destroyed(self, context):
         self.close()
+        forget(context._document)
 
     def _views(self):
         return self.map, self.second_map, self.structure, self.selection, self.insight, self.dendrogram

@@ -1,0 +1,22 @@
+"""A repair of panel (1.9) and HoloViews (1.23): what they keep of a page after its end.
+
+Panel forgets the page, but not the area of its notifications; HoloViews keeps what listens to taps and
+lassos.  Either holds the document, and so all of the page.
+"""
+
+from __future__ import annotations
+
+from bokeh.document import Document
+from holoviews.plotting.bokeh.callbacks import Callback
+from panel.io.state import state
+
+
+def forget(document: Document) -> None:
+    """Let go of a document whose session has ended."""
+    for ref, (view, root, shown_in, _comm) in list(state._views.items()):
+        if shown_in is document:
+            view._cleanup(root)
+            state._views.pop(ref, None)
+    for callback in set(Callback._callbacks.values()):
+        if callback.plot is not None and callback.plot.document is document:
+            callback.cleanup()

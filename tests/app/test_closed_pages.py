@@ -1,0 +1,32 @@
+"""Nothing holds a page after its end, and other pages keep what is theirs."""
+
+import holoviews as hv
+import holoviews.plotting.bokeh
+import panel as pn
+from bokeh.document import Document
+from holoviews.plotting.bokeh.callbacks import Callback
+from panel.io.state import state
+
+from fel_explorer.app.closed_pages import forget
+
+
+def open_page():
+    points = hv.Points([(0.0, 0.0)])
+    tap = hv.streams.SingleTap(source=points)
+    document = Document()
+    document.add_root(pn.Column(pn.pane.HoloViews(points)).get_root(document))
+    return document, tap
+
+
+def kept(document):
+    views = [view for view, _root, shown_in, _comm in state._views.values() if shown_in is document]
+    plots = [callback.plot for callback in Callback._callbacks.values()]
+    return len(views), sum(plot is not None and plot.document is document for plot in plots)
+
+
+def test_a_closed_page_is_let_go_and_another_one_stays():
+    (closed, _tap), (other, _other_tap) = open_page(), open_page()
+    assert kept(closed) == kept(other) == (1, 1)
+    forget(closed)
+    assert kept(closed) == (0, 0) and kept(other) == (1, 1)
+    forget(other)

@@ -44,6 +44,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "MultitaskCV",
             "PCA",
             "PCCA",
+            "SPIB",
             "SRV",
             "TICA",
             "VAMPNet",

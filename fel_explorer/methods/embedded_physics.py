@@ -22,7 +22,13 @@ from fel_explorer.methods.embedded_physics_target import (
     restored,
     thermal_energy,
 )
-from fel_explorer.methods.embedded_physics_training import POOL, Draws, Trainer, Weighted, weighted_samples
+from fel_explorer.methods.embedded_physics_training import (
+    POOL,
+    Draws,
+    Trainer,
+    checkpoint_of,
+    weighted_samples,
+)
 from fel_explorer.methods.idm_training import random_generator
 from fel_explorer.training.loop import threads
 
@@ -75,7 +81,9 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
 
     # ---- the fit
 
-    def fit(self, system=None, *, structure=None, bonds=(), device="auto", callback=None) -> EmbeddedPhysics:
+    def fit(
+        self, system=None, *, structure=None, bonds=(), device="auto", callback=None, checkpoint_dir=None
+    ) -> EmbeddedPhysics:
         """Learn from the energy of ``system``, by default the one given at first.
 
         Parameters
@@ -87,6 +95,8 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
             "auto" (CUDA when there is one), "cpu", "cuda", ...; a ForceField computes on its own.
         callback
             Called with `training.Progress`; returning True ends the fit early with the model so far.
+        checkpoint_dir
+            Folder for checkpoints; a fit that was killed resumes from there to the same numbers.
         """
         self.system = self.system if system is None else system
         self._check_settings()
@@ -95,7 +105,9 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
         device = resolve_device(device)
         self.feature_names_ = [f"y{i + 1}" for i in range(len(self._coordinates.centre))]
         self.time_unit_ = "1"
-        trainer = Trainer(self, Target(self.system, kT, self._coordinates, device), device, callback)
+        target = Target(self.system, kT, self._coordinates, device)
+        checkpoint = checkpoint_of(self, structure, bonds, checkpoint_dir)
+        trainer = Trainer(self, target, device, callback, checkpoint)
         with threads(self.n_threads):
             self._network, self.history = trainer.run()
             self._describe(trainer)
@@ -107,12 +119,6 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
                 f"n_dims={self.n_dims} with posterior='exact'.",
                 f"The exact posterior is for {sorted(NODES)} dimensions.",
                 "Take posterior='encoder'.",
-            )
-        if self.system is None:
-            raise FelError(
-                "No system.",
-                "It is a model system or a ForceField.",
-                "Give one: fit(fel.systems.DoubleWell()).",
             )
 
     def _build(self, generator) -> LatentDensity:
@@ -135,14 +141,11 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
         drawn = weighted_samples(self._network, trainer.target, POOL, generator)
         self.log_partition_ = tempering.log_mean_weight(drawn.log_weights)
         self.effective_sample_size_ = float(tempering.effective_sample_size(drawn.log_weights)) / POOL
-        pool: Weighted = trainer.pool
-        with torch.no_grad():
-            log_q = torch.cat([self._network.log_prob(part) for part in pool.y.split(BLOCK // 32)]).double()
+        pool = trainer.pool
+        log_q = self._log_prob(pool.y)
         log_target = pool.log_target - self.log_partition_
-        if float(tempering.effective_sample_size(pool.log_weights)) >= JUDGES:
-            self.coverage_ = tempering.covered(log_target, log_q, pool.weights)
-        else:
-            self.coverage_ = math.nan
+        judges = float(tempering.effective_sample_size(pool.log_weights)) >= JUDGES
+        self.coverage_ = tempering.covered(log_target, log_q, pool.weights) if judges else math.nan
         history = self.history
         entropy = float((pool.weights * log_target).sum())
         self.history = history.assign(
@@ -250,8 +253,8 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
 
     def _features(self, x):
         self._check_fitted()
-        x = torch.as_tensor(np.asarray(x, float))
-        return self._coordinates.to_coordinates(x).to(self._network.centre)
+        y = self._coordinates.to_coordinates(torch.as_tensor(np.asarray(x, float)))
+        return y.to(self._network.centre)
 
     def _ratio(self, temperature) -> float:
         """T / T_new, beta of the target relative to the fit's."""

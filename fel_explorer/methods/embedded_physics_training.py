@@ -12,9 +12,10 @@ from torch import Tensor
 
 from fel_explorer.methods import embedded_physics_tempering as tempering
 from fel_explorer.methods.embedded_physics_density import LatentDensity
-from fel_explorer.methods.embedded_physics_target import Target
+from fel_explorer.methods.embedded_physics_target import Target, identity
 from fel_explorer.methods.idm_training import random_generator
-from fel_explorer.training.loop import Loop, Losses, Settings
+from fel_explorer.training.checkpoint import Checkpoint
+from fel_explorer.training.loop import Loop, Losses, Settings, from_columns, to_columns
 
 POOL = 20_000  # samples of the hot model that are weighted to the target
 BLOCK = 2_000  # of them at once
@@ -67,16 +68,32 @@ def weighted_samples(
     return Weighted(*(torch.cat([getattr(b, name) for b in blocks]) for name in Weighted.__annotations__))
 
 
-class Trainer:
-    """One fit of `EmbeddedPhysics`: `run` returns the network, its history and the pool."""
+def checkpoint_of(method, structure, bonds, folder) -> Checkpoint | None:
+    """The checkpoint of one fit in ``folder``; None for None."""
+    if folder is None:
+        return None
+    return Checkpoint(folder, method.hyperparameters() | identity(method.system, structure, bonds))
 
-    def __init__(self, method, target: Target, device, callback):
+
+class Trainer:
+    """One fit of `EmbeddedPhysics`: `run` returns the network and its history, and sets ``pool``.
+
+    Its parts are stages: a hot model each, then the cooling; the adaptive schedule has one.  A checkpoint
+    holds the stage's loop, and in its context what came out of the stages before.
+    """
+
+    def __init__(self, method, target: Target, device, callback, checkpoint: Checkpoint | None = None):
         self.method, self.target, self.device, self.callback = method, target, device, callback
         self.pool: Weighted | None = None
         self.cancelled = False
         self._beta, self._log_z = method.beta_start, None
+        self._stage, self._best = 0, None
+        self._checkpoint, self._saved = checkpoint, None
 
     def run(self) -> tuple[LatentDensity, xr.Dataset]:
+        if self._checkpoint and (saved := self._checkpoint.load(self.device)):
+            self._saved = saved
+            self._set_context(self._checkpoint.context)
         if self.method.schedule == "adaptive":
             return self._adaptive()
         return self._staged()
@@ -85,28 +102,40 @@ class Trainer:
 
     def _staged(self) -> tuple[LatentDensity, xr.Dataset]:
         """Hot models first, one a restart, whose samples are pooled; then the best of them is cooled."""
-        method, best = self.method, None
+        method = self.method
         hot_steps = max(1, round(WARM_UP * method.n_steps))
         n_steps, before = method.n_steps - hot_steps, method.n_restarts * hot_steps
-        for restart in range(method.n_restarts):
-            network = self._network(restart)
-            generator = random_generator(self.device, method.seed, 1, restart)
+        while self._stage < method.n_restarts:
+            network = self._network(self._stage)
+            generator = random_generator(self.device, method.seed, 1, self._stage)
             hot = self._hot(network, hot_steps, generator)
             settings = self._settings(hot_steps, HOT_RATE)
-            history = self._loop(network, hot, settings, generator, restart * hot_steps, before + n_steps)
+            done = self._stage * hot_steps
+            history = self._loop(network, hot, settings, generator, done, before + n_steps)
             pool = weighted_samples(network, self.target, POOL, generator)
             self.pool = pool if self.pool is None else self.pool + pool
-            size = float(tempering.effective_sample_size(pool.log_weights))
-            if best is None or size > best[0]:
-                best = size, network, history, generator
             if self.cancelled:
                 return network, history
-        _, network, history, generator = best
+            self._keep_better(network, history, generator, pool)
+            self._stage += 1
+        network, generator = self._network(0), random_generator(self.device, method.seed, 1, 0)
+        network.load_state_dict(self._best["network"])
+        generator.set_state(self._best["generator"].cpu())
         settings = self._settings(n_steps, 1.0, lambda step: 1.0 - 0.95 * max(0.0, 2 * step / n_steps - 1))
         cold = self._cold(network, n_steps, generator)
-        return network, _joined(
-            history, self._loop(network, cold, settings, generator, before, before + n_steps)
-        )
+        history = self._loop(network, cold, settings, generator, before, before + n_steps)
+        return network, _joined(from_columns(self._best["history"]), history)
+
+    def _keep_better(self, network, history, generator, pool) -> None:
+        size = float(tempering.effective_sample_size(pool.log_weights))
+        if self._best is None or size > self._best["size"]:
+            state = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+            self._best = {
+                "size": size,
+                "network": state,
+                "history": to_columns(history),
+                "generator": generator.get_state(),
+            }
 
     def _hot(self, network, n_steps, generator):
         low = max(self.method.beta_start, self.method.beta_low)
@@ -160,8 +189,25 @@ class Trainer:
         if self._beta < self.method.beta_low <= beta:  # to know later whether a mode was dropped
             self.pool = weighted_samples(network, self.target, POOL, generator)
         self._beta = beta
+        self._set_checkpoint_context()
 
     # ---- what both share
+
+    def _set_checkpoint_context(self) -> None:
+        """Let the next checkpoint hold all that a resumed fit needs besides the loop."""
+        if self._checkpoint:
+            self._checkpoint.context = {
+                "stage": self._stage,
+                "best": self._best,
+                "pool": self.pool and {name: getattr(self.pool, name) for name in Weighted.__annotations__},
+                "beta": self._beta,
+                "log_z": self._log_z,
+            }
+
+    def _set_context(self, context: dict) -> None:
+        self._stage, self._best = context["stage"], context["best"]
+        self._beta, self._log_z = context["beta"], context["log_z"]
+        self.pool = context["pool"] and Weighted(**context["pool"])
 
     def _network(self, restart: int) -> LatentDensity:
         network = self.method._build(random_generator("cpu", self.method.seed, 0, restart))
@@ -178,15 +224,20 @@ class Trainer:
 
     def _loop(self, network, losses, settings, generator, before, in_all) -> xr.Dataset:
         self.method._network = network  # a callback may look at it
+        self._set_checkpoint_context()
         loop = Loop(
             network,
             losses,
             settings,
             generator,
             callback=self.callback,
+            checkpoint=self._checkpoint,
             steps_before=before,
             steps_in_all=in_all,
         )
+        if self._saved:
+            loop.load_state_dict(self._saved)
+            self._saved = None
         history = loop.run()
         self.cancelled = loop.cancelled
         return history.assign_coords(step=history["step"] + before)

@@ -14,6 +14,7 @@ from fel_explorer.devices import resolve_device
 from fel_explorer.errors import FelError
 from fel_explorer.methods.base import register_model
 from fel_explorer.methods.idm_training import random_generator
+from fel_explorer.methods.latent_support import Support, cells_of, starts_of
 from fel_explorer.methods.mixture_network import Mixture, MixtureNetwork, propagate
 from fel_explorer.methods.network_method import NetworkModel
 from fel_explorer.training.loop import Losses, threads
@@ -21,6 +22,7 @@ from fel_explorer.training.pairs import pair_starts, segments_of
 from fel_explorer.training.progress import Callback
 
 SUPPORT = 20_000  # frames of the data that the model keeps: starts of simulations, and where data were
+BY_CELL = 0.5  # share of the pairs drawn evenly over the places of the data, so that rare ones are learnt too
 QUADRATURE = 4  # points in each bin of a transition matrix
 
 
@@ -28,8 +30,9 @@ QUADRATURE = 4  # points in each bin of a transition matrix
 class MixtureDensityPropagator(NetworkModel):
     """Learns p(z at t + lag | z at t) of latents z as a mixture of Gaussians, and simulates by it.
 
-    Latents are standardised; the likelihood of pairs of frames ``lag_time`` apart is maximised.  Simulated
-    points are clipped to the range of the data.
+    Latents are standardised; the likelihood of pairs of frames ``lag_time`` apart is maximised, half of them
+    drawn evenly over the places of the data.  Simulated points where there are no data are moved to the
+    nearest frame; see `latent_support` for both.
 
     Source: Sidky, Chen and Ferguson, Chem. Sci. 11, 9459 (2020), section 2.2.  Its sigmoid means of latents
     scaled to [0, 1] are ``form="bounded"``; the default predicts the deviation from a linear process.
@@ -78,7 +81,7 @@ class MixtureDensityPropagator(NetworkModel):
         doc="residual: deviation from a linear process. bounded: sigmoids on the data's range as published.",
     )
     n_steps = param.Integer(
-        1500,
+        3000,
         bounds=(1, 10_000_000),
         precedence=1.3,
         label="Training steps",
@@ -129,20 +132,28 @@ class MixtureDensityPropagator(NetworkModel):
         self.support_ = features[np.sort(random.choice(n_frames, min(SUPPORT, n_frames), replace=False))]
         self.time_step_ = float(self.lag_time)
 
+    def _pairing(self, frames):
+        cells = cells_of(self._inner(self.support_).cpu(), frames.values, self.seed)
+        return {"both_ways": self.reversible, "cells": cells}
+
+    def _batch(self, pairs, generator):
+        # what comes after a place is the same however often one looks there: no importance weights
+        return pairs.draw(self.batch_size, generator, cell_share=BY_CELL, unbias=0.0)
+
     def _losses(self, batch, generator):
         x, y = batch.halves(batch.frames)
-        if self.reversible:
-            turned = torch.rand((len(x), 1), device=x.device, generator=generator) < 0.5
-            x, y = torch.where(turned, y, x), torch.where(turned, x, y)
-        likelihood = weighted_mean(self._network(x).log_likelihood(y), batch.weight)
+        likelihood = self._likelihood(x, y, batch.weight)
         return Losses(-likelihood, None, {"log_likelihood": likelihood.detach()})
 
     def _figure_of_merit(self, training, held_out):
         x, y = held_out.halves(held_out.frames)
-        merit = weighted_mean(self._network(x).log_likelihood(y), held_out.weight)
+        merit = self._likelihood(x, y, held_out.weight)
         if self.reversible:
-            merit = (merit + weighted_mean(self._network(y).log_likelihood(x), held_out.weight)) / 2
+            merit = (merit + self._likelihood(y, x, held_out.weight)) / 2
         return float(merit)
+
+    def _likelihood(self, x, y, weight):
+        return (weight * self._network(x).log_likelihood(y)).sum() / weight.sum()
 
     # ---- what it knows
 
@@ -173,7 +184,8 @@ class MixtureDensityPropagator(NetworkModel):
         Parameters
         ----------
         edges
-            (bin + 1,) increasing.  What would leave them is clipped into the outer bins, as simulations are.
+            (bin + 1,) increasing.  What would leave them is clipped into the outer bins, and what would go
+            where no data are to the bin of the nearest frame, as simulations are.
         """
         edges = self._on_a_line(np.asarray(edges, float))
         nodes, weights = np.polynomial.legendre.leggauss(QUADRATURE)
@@ -181,7 +193,11 @@ class MixtureDensityPropagator(NetworkModel):
         points = edges[:-1, None] + width[:, None] * (nodes + 1) / 2
         inside = np.clip(points, self.low_, self.high_)
         probability = np.diff(self.cumulative(inside.ravel(), edges[1:-1]), axis=1, prepend=0.0, append=1.0)
-        return np.einsum("q,iqj->ij", weights / 2, probability.reshape(len(width), QUADRATURE, -1))
+        free = np.einsum("q,iqj->ij", weights / 2, probability.reshape(len(width), QUADRATURE, -1))
+        clipped, _ = self._support("cpu").clip(self._inner(points.mean(axis=1)[:, None]).cpu())
+        clipped = self._scaling.to("cpu").inverse(clipped)[:, 0].numpy()
+        target = np.clip(np.digitize(clipped, edges) - 1, 0, len(width) - 1)
+        return free @ np.eye(len(width))[target]
 
     def cumulative(self, points, edges) -> np.ndarray:
         """P(latent < edge at t + lag | point at t), (point, edge), of a one-dimensional latent."""
@@ -242,7 +258,7 @@ class MixtureDensityPropagator(NetworkModel):
         Returns
         -------
         Dataset of the schema, the latents as its features, time in the unit of the data.  Its attrs hold
-        ``clipped``, the share of steps that would have left the range of the data.
+        ``clipped``, the share of steps that would have gone where there are no data.
 
         Raises
         ------
@@ -255,13 +271,12 @@ class MixtureDensityPropagator(NetworkModel):
                 f"n_steps={n_steps}, n_trajectories={n_trajectories}.", "Both are whole numbers from 1 up."
             )
         device, seed = resolve_device(device), self.seed if seed is None else seed
-        z = self._start(start, n_trajectories, np.random.default_rng([seed, 4]))
+        z = starts_of(self.support_, start, n_trajectories, np.random.default_rng([seed, 4]))
         with threads(self.n_threads if device.type == "cpu" else 0):
-            network, scaling = copy.deepcopy(self._network).to(device), self._scaling.to(device)
-            low, high = (scaling(torch.as_tensor(v, device=device)[None])[0] for v in (self.low_, self.high_))
-            start = scaling(z.to(device)).clamp(low, high)
+            network, support = copy.deepcopy(self._network).to(device), self._support(device)
+            start = self._scaling.to(device)(z.to(device)).clamp(support.low, support.high)
             generator = random_generator(device, seed, 5)
-            scaled, clipped = propagate(network, start, low, high, n_steps, generator, callback)
+            scaled, clipped = propagate(network, start, support, n_steps, generator, callback)
         n_done = len(scaled)
         frames = self._scaling.to("cpu").inverse(scaled.transpose(0, 1).flatten(0, 1))
         frames = frames.clamp(torch.as_tensor(self.low_), torch.as_tensor(self.high_))
@@ -274,20 +289,8 @@ class MixtureDensityPropagator(NetworkModel):
             attrs={"clipped": clipped, "simulated_by": type(self).__name__, "simulation_seed": seed},
         )
 
-    def _start(self, start, n_trajectories, random) -> torch.Tensor:
-        if start is None:
-            chosen = random.integers(len(self.support_), size=n_trajectories)
-            return torch.from_numpy(np.asarray(self.support_[chosen], np.float32))
-        start = np.asarray(start, np.float32)
-        if start.shape not in ((self.n_dims,), (n_trajectories, self.n_dims)) or not np.isfinite(start).all():
-            raise FelError(
-                f"start of shape {start.shape}.",
-                f"It is one finite point ({self.n_dims},) or one per trajectory"
-                f" ({n_trajectories}, {self.n_dims}).",
-            )
-        return torch.from_numpy(np.broadcast_to(start, (n_trajectories, self.n_dims)).copy())
-
-
-def weighted_mean(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Mean (0-dimensional) of values (pair,) with weights (pair,)."""
-    return (weight * values).sum() / weight.sum()
+    def _support(self, device) -> Support:
+        scaling = self._scaling.to(device)
+        parts = (np.atleast_2d(v) for v in (self.support_, self.low_, self.high_))
+        frames, low, high = (scaling(torch.as_tensor(v, device=device)) for v in parts)
+        return Support(frames, low[0], high[0])

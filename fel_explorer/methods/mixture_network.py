@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fel_explorer.methods.latent_support import Support
 from fel_explorer.methods.nets import mlp
 from fel_explorer.training.loop import REPORT_INTERVAL
 from fel_explorer.training.progress import Progress
@@ -112,9 +113,9 @@ class MixtureNetwork(nn.Module):
 
 
 def propagate(
-    network: MixtureNetwork, x: Tensor, low: Tensor, high: Tensor, n_steps: int, generator, callback=None
+    network: MixtureNetwork, x: Tensor, support: Support, n_steps: int, generator, callback=None
 ) -> tuple[Tensor, float]:
-    """Draw ``n_steps`` steps from points ``x`` (trajectory, dim), each clipped to the box low, high (dim,).
+    """Draw ``n_steps`` steps from points ``x`` (trajectory, dim), each clipped to ``support``.
 
     ``callback`` gets a `Progress` every `REPORT_INTERVAL` seconds and ends the run by returning True.
 
@@ -132,9 +133,9 @@ def propagate(
             normal = torch.randn((size, *x.shape), device=x.device, generator=generator)
             block = torch.empty_like(normal)
             for i in range(size):
-                free = network(x).draw(uniform[i], normal[i])
-                x = block[i] = free.clamp(low, high)
-                clipped += (free != x).any(1).sum()
+                x, outside = support.clip(network(x).draw(uniform[i], normal[i]))
+                block[i] = x
+                clipped += outside.sum()
             frames[done : done + size] = block
             done += size
             now = time.monotonic()

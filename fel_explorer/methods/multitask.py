@@ -13,13 +13,17 @@ from fel_explorer.methods import multitask_objective as objective
 from fel_explorer.methods.base import register
 from fel_explorer.methods.checks import warn_unused_weights
 from fel_explorer.methods.idm_training import random_generator
+from fel_explorer.methods.multitask_columns import column_of, labels_of
 from fel_explorer.methods.multitask_parameters import MultitaskParameters
 from fel_explorer.methods.nets import mlp
 from fel_explorer.training.data import BLOCK, Frames, Scaling, fingerprint
 from fel_explorer.training.loop import Losses
+from fel_explorer.training.restarts import train_the_best
 
 COLUMNS = ("label", "energy", "basin_weight", "energy_weight")  # behind the features of a batch
+TASKS = ("classification", "energy", "pair", "reconstruction", "forecast", "regularization")
 PAIRED = 256  # frames of a batch whose pairs are all compared
+TRIAL = 0.1  # of the training, after which restarts are compared
 
 
 @register
@@ -158,6 +162,45 @@ class MultitaskCV(MultitaskParameters):
         features = xr.concat([dataset["features"], self._columns], "feature")
         return dataset.drop_dims("feature").assign(features=features)
 
+    def _train(self, dataset, frames, lag, callback, checkpoint_dir):
+        parts, trial = self._parts(dataset, lag), max(1, round(TRIAL * self.n_steps))
+        checkpoint = self._checkpoint(dataset, checkpoint_dir)
+
+        def start(restart):
+            self._restart = restart
+            generator = random_generator("cpu", self.seed, 0, restart)
+            self._network = self._build(int(self._scaling.keep.sum()), generator).to(frames.device)
+            return self._loop(
+                self._network,
+                dataset,
+                frames,
+                lag,
+                parts,
+                random_generator(frames.device, self.seed, 1, restart),
+                callback=callback,
+                checkpoint=checkpoint,
+                steps_before=restart * trial,
+                steps_in_all=self.n_steps + (self.n_restarts - 1) * trial,
+            )
+
+        _, history = train_the_best(
+            start,
+            self._judge,
+            n_restarts=self.n_restarts,
+            trial=trial,
+            device=frames.device,
+            checkpoint=checkpoint,
+        )
+        return history
+
+    def _judge(self, history) -> float:
+        """The weighted loss at the end of a trial, as if all prefactors were 1; lower is better."""
+        last = history.isel(step=slice(-max(1, history.sizes["step"] // 4), None))
+        total = sum(
+            getattr(self, f"{name}_weight") * float(last[name].mean()) for name in TASKS if name in last
+        )
+        return total if np.isfinite(total) else np.inf
+
     def _checkpoint(self, dataset, folder):
         checkpoint = super()._checkpoint(dataset, folder)
         if checkpoint is not None:
@@ -196,12 +239,11 @@ class MultitaskCV(MultitaskParameters):
 
     def _prefactors(self, step: int) -> dict[str, float]:
         """Factor on the weight of each task: uniform in (0, 1), anew each epoch, at first; then 1 (Eq. 6)."""
-        names = ("classification", "energy", "pair", "reconstruction", "forecast", "regularization")
         if step >= self.random_share * self.n_steps:
-            return dict.fromkeys(names, 1.0)
+            return dict.fromkeys(TASKS, 1.0)
         epoch = step * self.batch_size // len(self._columns)
-        draws = torch.rand(len(names), generator=random_generator("cpu", self.seed, 3, epoch))
-        return dict(zip(names, draws.tolist(), strict=True))
+        draws = torch.rand(len(TASKS), generator=random_generator("cpu", self.seed, 3, epoch, self._restart))
+        return dict(zip(TASKS, draws.tolist(), strict=True))
 
     def _figure_of_merit(self, training, held_out):
         terms = self._terms(held_out)
@@ -247,38 +289,3 @@ class MultitaskCV(MultitaskParameters):
     def _set_arrays(self, arrays):
         self.basins_ = arrays["basins_"].numpy()  # the classifier has an output for each
         super()._set_arrays(arrays)
-
-
-def column_of(dataset, name: str) -> np.ndarray:
-    """Column ``name`` (frame,) of the dataset, finite numbers; else a `FelError` that says what to do."""
-    columns = sorted(str(n) for n, v in dataset.data_vars.items() if v.dims == ("frame",))
-    if name not in columns:
-        raise FelError(
-            f"The dataset has no column '{name}'.",
-            f"MultitaskCV learns from columns of labels and energies; there are {columns or 'none'}.",
-            "Add it with fel.attach_columns or fel.data.label_by_boxes, name another column, or give its "
-            "task the weight 0.",
-        )
-    values = np.asarray(dataset[name].values, float)
-    if not np.isfinite(values).all():
-        raise FelError(
-            f"Column '{name}' is {values[~np.isfinite(values)][0]} at frame "
-            f"{int(np.argmin(np.isfinite(values)))}.",
-            "Labels and energies are finite; label frames of no basin -1.",
-        )
-    return values
-
-
-def labels_of(dataset, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """State (frame,) of each frame, -1 without a label, and the label (state,) of each state."""
-    values = column_of(dataset, name)
-    if (values != np.round(values)).any():
-        raise FelError(f"Column '{name}' holds {values[values != np.round(values)][0]}.", "Labels are whole.")
-    basins = np.unique(values[values >= 0]).astype(int)
-    if len(basins) < 2:
-        raise FelError(
-            f"Column '{name}' names {len(basins)} basins: {basins.tolist()}.",
-            "A classifier needs at least two.",
-            "Take data of other basins in, or classification_weight=0.",
-        )
-    return np.where(values >= 0, np.searchsorted(basins, values), objective.UNLABELLED), basins

@@ -28,6 +28,14 @@ class MultitaskParameters(NetworkMethod):
         doc="Column of the dataset with the potential energy of each frame.",
     )
     n_steps = param.Integer(default=3000)
+    n_restarts = param.Integer(
+        4,
+        bounds=(1, 100),
+        precedence=1.6,
+        label="Starts",
+        doc="Trainings that begin with different random weights. After a tenth of the steps the one with the "
+        "least loss goes on: some are stuck by then, with two basins in one place.",
+    )
     learning_rate = param.Number(default=3e-3)
     hidden = param.List(default=[64, 64, 32])
     head_hidden = param.List(

@@ -15,7 +15,7 @@ from fel_explorer.training import schedules
 from fel_explorer.training.checkpoint import Checkpoint
 from fel_explorer.training.data import Frames, Scaling, fingerprint
 from fel_explorer.training.loop import Loop, Losses, Settings, threads
-from fel_explorer.training.pairs import Batch, pair_starts, segments_of
+from fel_explorer.training.pairs import Batch, LagPairs, pair_starts, segments_of
 from fel_explorer.training.split import split
 from fel_explorer.training.windows import pair_source
 
@@ -126,16 +126,12 @@ class NetworkModel(Model):
         return Frames(dataset, scaling, device)
 
     def _train(self, dataset, frames, lag, callback, checkpoint_dir):
-        lengths = schema.trajectory_lengths(dataset)
-        parts = segments_of(lengths), None
-        if self.validation_fraction:
-            parts = split(lengths, self.validation_fraction, lag, self.seed)
         loop = self._loop(
             self._network,
             dataset,
             frames,
             lag,
-            parts,
+            self._parts(dataset, lag),
             random_generator(frames.device, self.seed, 1),
             callback=callback,
             checkpoint=self._checkpoint(dataset, checkpoint_dir),
@@ -145,6 +141,13 @@ class NetworkModel(Model):
             loop.load_state_dict(saved)
         return loop.run()
 
+    def _parts(self, dataset, lag):
+        """Segments for training and for validation; None where nothing is held out."""
+        lengths = schema.trajectory_lengths(dataset)
+        if self.validation_fraction:
+            return split(lengths, self.validation_fraction, lag, self.seed)
+        return segments_of(lengths), None
+
     def _loop(self, network, dataset, frames, lag, parts, generator, *, of="", **options) -> Loop:
         """The loop that trains ``network`` on the first of ``parts`` and judges it on the second, if any.
 
@@ -152,11 +155,12 @@ class NetworkModel(Model):
         """
         training, held_out = parts
         weights = dataset["weight"].values if "weight" in dataset else None
-        source = pair_source(frames, training, lag, exact=True, weights=weights, seed=self.seed)
+        pairing = {"exact": True, "weights": weights, "seed": self.seed, **self._pairing(frames)}
+        source = pair_source(frames, training, lag, **pairing)
 
         def losses(step):
             self._step = step
-            return self._losses(source.at(step).draw(self.batch_size, generator), generator)
+            return self._losses(self._batch(source.at(step), generator), generator)
 
         return Loop(
             network,
@@ -166,6 +170,14 @@ class NetworkModel(Model):
             validate=None if held_out is None else self._validation(source, training, held_out, lag),
             **options,
         )
+
+    def _pairing(self, frames: Frames) -> dict:
+        """Further options of the source of pairs."""
+        return {}
+
+    def _batch(self, pairs: LagPairs, generator: torch.Generator) -> Batch:
+        """The batch of a step."""
+        return pairs.draw(self.batch_size, generator)
 
     def _settings(self, patience: int, of: str) -> Settings:
         return Settings(

@@ -41,8 +41,8 @@ class SimulationReport:
     transitions
         {ensemble: crossings between the outer basins along psi_1}, and ``time``: {ensemble: time watched}.
     outside
-        {"clipped": share of steps that left the range of the data, "far": share of simulated frames farther
-        from all data than 99.9 % of the data are from each other}.
+        {"clipped": share of steps that went where there are no data and were moved to the nearest frame,
+        "far": share of simulated frames farther from all data than 99.9 % of the data are from each other}.
     structures
         {name: dataset}: "bonds", "torsions", "gyration", "basins" and, where the data allow, "tica"; empty
         without trajectories or decoder.
@@ -217,7 +217,7 @@ def _warnings(found: SimulationReport) -> list[str]:
         )
     if found.outside["clipped"] > MOST_OUTSIDE:
         told.append(
-            f"{found.outside['clipped']:.1%} of the steps left the range of the data and were clipped."
+            f"{found.outside['clipped']:.1%} of the steps went where there are no data and were clipped."
         )
     if found.outside["far"] > MOST_OUTSIDE:
         told.append(f"{found.outside['far']:.1%} of the simulated frames lie where there are no data.")

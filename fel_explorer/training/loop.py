@@ -126,10 +126,11 @@ class Loop:
         self._validations: list[tuple[int, float]] = []
         self._best: dict[str, Tensor] | None = None
 
-    def run(self) -> xr.Dataset:
-        """Train to the end; returns the history over ``step``."""
+    def run(self, until: int | None = None) -> xr.Dataset:
+        """Train to the end, or to step ``until``, from where another `run` goes on; returns the history."""
         self._started, self._first, self._reported = time.monotonic(), self.step, float("-inf")
-        while self.step < self.settings.n_steps and not (self.cancelled or self.stopped_early):
+        stop = self.settings.n_steps if until is None else min(until, self.settings.n_steps)
+        while self.step < stop and not (self.cancelled or self.stopped_early):
             self._advance()
             if self.validate and self.step % self.settings.validate_every == 0:
                 self._validate()
@@ -138,7 +139,8 @@ class Loop:
                 self.checkpoint.save(self.state_dict())
         if self.checkpoint:
             self.checkpoint.save(self.state_dict())
-        if self._best is not None and self.settings.patience:
+        over = self.cancelled or self.stopped_early or self.step == self.settings.n_steps
+        if over and self._best is not None and self.settings.patience:
             self.module.load_state_dict(self._best)
         return self.history()
 

@@ -69,10 +69,13 @@ class LagPairs:
         In frames.
     exact
         True: k = lag.  False: k uniform over 1 ... lag, the temporal neighbourhood of paper 000.
+    both_ways
+        Exact pairs in both directions of time: (x at t + lag, x at t) too, with the weight of x at t.
     weights
         Optional frame weights (frame,); a pair has that of its earlier frame.
     cells
-        Optional cell (frame,) of each frame in a partition, see `training.seeding`, for draws by cell.
+        Optional cell (frame,) of each frame in a partition, see `training.seeding`, for draws by the cell of
+        the first frame of a pair.
     """
 
     def __init__(
@@ -82,15 +85,23 @@ class LagPairs:
         lag: int,
         *,
         exact: bool = False,
+        both_ways: bool = False,
         weights: np.ndarray | None = None,
         cells: np.ndarray | None = None,
     ):
         device = features.device
         self.features, self.lag, self.exact = features, lag, exact
         weight = np.ones(len(starts)) if weights is None else weights[starts] / weights[starts].mean()
+        self._ahead = None  # (start,) from the first frame of each pair to the second, where it differs
+        if both_ways:
+            ahead = np.repeat([lag, -lag], len(starts))
+            starts, weight = np.concatenate([starts, starts + lag]), np.tile(weight, 2)
+            self._ahead = torch.as_tensor(ahead, device=device)
         if cells is not None:
             order = np.argsort(cells[starts], kind="stable")
             starts, weight = starts[order], weight[order]
+            if both_ways:
+                self._ahead = torch.as_tensor(ahead[order], device=device)
             cell, first, count = np.unique(cells[starts], return_index=True, return_counts=True)
             boost = np.repeat(len(starts) / (len(cell) * count), count)  # p_by_cell / p_uniform of a frame
             self._boost = torch.as_tensor(boost, dtype=torch.float32, device=device)
@@ -115,7 +126,9 @@ class LagPairs:
         """
         chosen = self._choose(n, round(n * cell_share), generator)
         earlier = self.starts[chosen]
-        if self.exact:
+        if self._ahead is not None:
+            offset = self._ahead[chosen]
+        elif self.exact:
             offset = self.lag
         else:
             offset = torch.randint(1, self.lag + 1, (n,), device=earlier.device, generator=generator)

@@ -15,7 +15,7 @@ STEPS = 200  # training steps from one window
 def pair_source(frames: Frames, segments: np.ndarray, lag: int, **options) -> ResidentSource | WindowedSource:
     """Source of lag pairs within ``segments`` of ``frames``.
 
-    ``options``: ``exact``, ``weights`` and ``cells`` of `LagPairs`, and ``seed``.
+    ``options``: ``exact``, ``both_ways``, ``weights`` and ``cells`` of `LagPairs`, and ``seed``.
     """
     return (ResidentSource if frames.resident else WindowedSource)(frames, segments, lag, **options)
 

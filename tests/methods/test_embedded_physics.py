@@ -238,6 +238,31 @@ def test_a_callback_ends_the_fit_and_the_model_stays_usable():
     assert model.sample(3).shape == (3, 2)
 
 
+@pytest.mark.parametrize("options", [{"n_restarts": 2}, {"schedule": "adaptive", "beta_start": 0.2985}])
+@pytest.mark.parametrize("stop", [14, 25])  # the second hot model, the cooling
+@pytest.mark.filterwarnings("ignore:The model holds", "ignore:The tempering ended")
+def test_a_stopped_fit_resumes_to_the_same_numbers(options, stop, tmp_path, monkeypatch):
+    monkeypatch.setattr("fel_explorer.training.loop.REPORT_INTERVAL", 0.0)
+    monkeypatch.setattr("fel_explorer.methods.embedded_physics_training.POOL", 500)
+    monkeypatch.setattr(embedded_physics, "JUDGES", 0)
+    options = SMALL | {"n_steps": 33, "steps_per_temperature": 4} | options
+    whole = EmbeddedPhysics(Harmonic(), **options).fit(device="cpu")
+    first = EmbeddedPhysics(Harmonic(), **options)
+    first.fit(device="cpu", callback=lambda progress: progress.step >= stop, checkpoint_dir=tmp_path)
+    resumed = EmbeddedPhysics(Harmonic(), **options).fit(device="cpu", checkpoint_dir=tmp_path)
+    assert resumed.history.identical(whole.history)
+    assert resumed.log_partition_ == whole.log_partition_ and resumed.coverage_ == whole.coverage_
+    np.testing.assert_array_equal(resumed.sample(20), whole.sample(20))
+
+
+def test_a_checkpoint_of_another_system_is_refused(tmp_path):
+    options = SMALL | {"n_steps": 11}
+    with pytest.warns(UserWarning):
+        EmbeddedPhysics(Harmonic(), **options).fit(device="cpu", checkpoint_dir=tmp_path)
+    with pytest.raises(FelError, match="another fit: system differ"):
+        EmbeddedPhysics(Harmonic(kT=2.0), **options).fit(device="cpu", checkpoint_dir=tmp_path)
+
+
 def test_files_hold_the_model_and_its_system(double_well, tmp_path):
     double_well.save(tmp_path / "well.fel")
     loaded = EmbeddedPhysics.load(tmp_path / "well.fel")
@@ -262,7 +287,7 @@ def test_the_same_seed_gives_the_same_model(dtype):
 
 
 def test_what_does_not_fit_is_said(gaussian):
-    with pytest.raises(FelError, match="No system"):
+    with pytest.raises(FelError, match="system=None"):
         EmbeddedPhysics().fit()
     with pytest.raises(FelError, match="model system or a ForceField"):
         EmbeddedPhysics("water").fit()

@@ -7,6 +7,7 @@ import torch
 from fel_explorer.errors import FelError
 from fel_explorer.methods import EmbeddedPhysics
 from fel_explorer.methods.embedded_physics_coordinates import MoleculeCoordinates, from_arrays
+from fel_explorer.methods.embedded_physics_target import identity
 from fel_explorer.methods.internal_coordinates import dihedral, to_internal
 
 CHAIN = [[0, 1], [1, 2], [2, 3], [3, 4]]
@@ -153,3 +154,12 @@ def test_a_molecule_needs_structure_and_bonds():
         EmbeddedPhysics(Chain(4)).fit()
     with pytest.raises(FelError, match=r"It is \(4, 3\), in nm"):
         EmbeddedPhysics(Chain(4)).fit(structure=structure(5), bonds=CHAIN)
+
+
+def test_a_checkpoint_knows_its_molecule_by_structure_bonds_and_energy(monkeypatch):
+    known = identity(Chain(4), structure(4), CHAIN[:3])
+    assert known == identity(Chain(4), structure(4), np.array(CHAIN[:3]))
+    assert known != identity(Chain(4), 1.01 * structure(4), CHAIN[:3])
+    assert known != identity(Chain(4), structure(4), CHAIN[:2])
+    monkeypatch.setattr(f"{__name__}.K_TORSION", 4.0)
+    assert known != identity(Chain(4), structure(4), CHAIN[:3])

@@ -9,7 +9,14 @@ from fel_explorer.errors import FelError
 from fel_explorer.methods import multitask_objective as objective
 
 SYSTEM = fel.systems.MullerBrown5D()
-TINY = {"hidden": [16], "head_hidden": [16], "n_steps": 150, "batch_size": 256, "validation_fraction": 0.0}
+TINY = {
+    "hidden": [16],
+    "head_hidden": [16],
+    "n_steps": 150,
+    "n_restarts": 1,
+    "batch_size": 256,
+    "validation_fraction": 0.0,
+}
 
 
 @pytest.fixture(scope="module")
@@ -137,15 +144,31 @@ def test_frames_without_a_label_count_for_energies_only(data):
 def test_prefactors_are_random_at_first_and_the_same_in_a_resumed_run(data, tmp_path):
     model = multitask(random_share=0.5)
     model._read_columns(data)
+    model._restart = 0
     early, late = model._prefactors(3), model._prefactors(75)
     assert len(set(early.values())) == len(early) and all(0 <= v < 1 for v in early.values())
     assert set(late.values()) == {1.0} and early == model._prefactors(3)
     assert early != model._prefactors(40)  # another epoch
-    whole = multitask().fit(data)
-    part = multitask()
+    whole = multitask(n_restarts=2).fit(data)
+    part = multitask(n_restarts=2)
     part.fit(data, checkpoint_dir=tmp_path, callback=lambda progress: progress.step >= 1)
-    resumed = multitask().fit(data, checkpoint_dir=tmp_path)
+    resumed = multitask(n_restarts=2).fit(data, checkpoint_dir=tmp_path)
     np.testing.assert_array_equal(resumed.transform(data), whole.transform(data))
+
+
+def test_the_start_with_the_least_loss_goes_on(data, monkeypatch):
+    scores, judge = [], fel.MultitaskCV._judge
+    monkeypatch.setattr(
+        fel.MultitaskCV, "_judge", lambda self, history: scores.append(judge(self, history)) or scores[-1]
+    )
+    model = multitask(n_restarts=4).fit(data)
+    alone = multitask(n_restarts=1).fit(data)
+    assert np.argmin(scores[:4]) > 0  # else it would show nothing
+    for fitted, score in ((model, min(scores[:4])), (alone, scores[0])):
+        early = fitted.history.isel(step=slice(12, 15))  # the end of the first tenth
+        loss = early["classification"] + early["energy"] + 1e-5 * early["regularization"]
+        assert float(loss.mean()) == pytest.approx(score, rel=1e-5)
+        assert fitted.history.sizes["step"] == 150
 
 
 def test_the_toy_model_of_the_paper_is_told_apart():

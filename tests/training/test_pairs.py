@@ -46,6 +46,25 @@ def test_every_possible_pair_is_drawn_equally_often():
     assert np.abs(counts - expected).max() < 5 * np.sqrt(expected)
 
 
+def test_both_ways_are_every_pair_and_its_mirror_image():
+    cells = np.r_[np.zeros(sum(LENGTHS) - 4, int), np.ones(4, int)]  # the last trajectory is a cell
+    weights = np.arange(1.0, 1 + sum(LENGTHS))
+    starts = pair_starts(segments_of(LENGTHS), 3)
+    rows = numbered(LENGTHS).numpy()
+    pairs = LagPairs(numbered(LENGTHS), starts, 3, exact=True, both_ways=True, cells=cells, weights=weights)
+    batch = pairs.draw(20_000, generator(), cell_share=0.5, unbias=0.0)
+    first, second = (side.numpy() for side in batch.halves(batch.frames))
+    found = {(*a, *b): w for a, b, w in zip(first, second, batch.weight.numpy(), strict=True)}
+    expected = {}
+    for start in starts:
+        a, b, w = rows[start], rows[start + 3], weights[start] / weights[starts].mean()
+        expected |= {(*a, *b): w, (*b, *a): w}
+    assert found.keys() == expected.keys()
+    assert all(found[pair] == pytest.approx(w, rel=1e-6) for pair, w in expected.items())
+    last = (first[:, 0] == 4).mean()
+    assert last == pytest.approx(0.5 / len(starts) + 0.25, abs=0.02)
+
+
 def test_frame_weights_become_pair_weights_with_mean_one():
     weights = np.arange(1.0, 1 + sum(LENGTHS))
     starts = pair_starts(segments_of(LENGTHS), 3)

@@ -81,10 +81,19 @@ ADVICE = {
         "It trains six to twelve models, which takes minutes, and can't make up for transitions that "
         "were hardly seen: look at the intervals of the lifetimes.",
     ),
+    "SPIB": Advice(
+        "SPIB",
+        "It begins with your labels and redraws them until each frame has the state that it is most "
+        "probably in a lag later, so that states which are left sooner join others. On alanine dipeptide it "
+        "came, even from KMeans clusters, to the states that IDM finds, in every seed.",
+        "It finds no state that the labels don't have; IDM, which needs none, does. Name the column of your "
+        "labels in the form.",
+        {"label_column": "basin"},
+    ),
     "SRV": Advice(
         "SRV",
         "A network finds the slowest modes that your features can tell, and how slow each is. On "
-        "alanine dipeptide it found 140 and 7.2 ps, where a fine Markov model says 146 and 7.3 and "
+        "alanine dipeptide it found 142 and 7.2 ps, where a fine Markov model says 146 and 7.3 and "
         "TICA 42 and 7.1.",
         "It makes no states (train PCCA on its embedding for those) and learns noise by heart when "
         "transitions are few: look at Modes, Best lag.",
@@ -196,6 +205,7 @@ TABLE = (
     (("energy", None, None), "EmbeddedPhysics"),
     ((None, "bias", "labels"), "MultitaskCV"),
     (("trajectories", "states", "rarely"), "rare states"),
+    (("trajectories", "states", "labels"), "SPIB"),
     (("trajectories", "states", None), "IDM"),
     (("trajectories", "coordinates", "rarely"), "TICA"),
     (("trajectories", "coordinates", None), "SRV"),

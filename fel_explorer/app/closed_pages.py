@@ -13,6 +13,7 @@ from panel.io.state import state
 
 def forget(document: Document) -> None:
     """Let go of a document whose session has ended."""
+    state._onload.pop(document, None)  # of a page that no browser came back to
     for ref, (view, root, shown_in, _comm) in list(state._views.items()):
         if shown_in is document:
             view._cleanup(root)

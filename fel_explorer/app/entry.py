@@ -23,7 +23,7 @@ from fel_explorer.app.notices import show_error
 from fel_explorer.app.saving import adopt, is_session, open_session
 from fel_explorer.app.session import Result, Session
 from fel_explorer.app.shell import Explorer
-from fel_explorer.data import load_trajectories, open_dataset
+from fel_explorer.data import load_trajectories, open_dataset, trajectories_of
 from fel_explorer.errors import FelError
 from fel_explorer.methods import load_model
 
@@ -60,7 +60,7 @@ def explore(trajs_or_data=None, models=None, *, trajectories=None, root=".") -> 
 
     if trajs_or_data is not None and not isinstance(trajs_or_data, TrajectorySet):
         dataset = as_dataset(trajs_or_data)
-        trajs = trajectories if trajectories is not None else tasks.trajectories_of(dataset)
+        trajs = trajectories if trajectories is not None else trajectories_of(dataset)
     if models and dataset is None:
         raise FelError("Models without a dataset.", remedy="Give the features: fel.explore(data, models).")
     session = Session(dataset, trajs)
@@ -125,7 +125,7 @@ def page_on(paths, *, topology=None, stride=1, atoms=None, root=".") -> Callable
     if datasets and (files or len(datasets) > 1):
         raise FelError(f"{', '.join(map(str, paths))}.", "Give trajectories, or one dataset (.zarr).")
     dataset = open_dataset(datasets[0]) if datasets else None
-    trajs = tasks.trajectories_of(dataset) if datasets else None
+    trajs = trajectories_of(dataset) if datasets else None
     if files:
         chosen, found = sort_out(files) if topology is None else (files, topology)
         trajs = load_trajectories(chosen, found, stride=stride, atoms=atoms)

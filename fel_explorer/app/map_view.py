@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +13,7 @@ from fel_explorer.app.nearest import NearestFrame
 from fel_explorer.app.session import Point, Session
 from fel_explorer.app.trail import trail
 from fel_explorer.plots import free_energy
+from fel_explorer.plots.arrangement import names_apart
 from fel_explorer.plots.colours import Scale, sequential_scale
 from fel_explorer.plots.energy_units import KT, EnergyUnit
 from fel_explorer.plots.free_energy_error import free_energy_error
@@ -234,7 +235,7 @@ def make_view(
     weights = session.dataset["weight"].values if weighted and "weight" in session.dataset else None
     angles = colouring.torsions(session.dataset)
     x, periodic_x = _axis(session, axes[0]), axes[0] in angles
-    bins = int(np.clip(np.sqrt(len(x)) / 2.5, 30, 160))
+    bins = bins_of(len(x))
     labels = [colouring.label(session.dataset, name) for name in axes]
     grid = {"bins": bins, "smoothing": smoothing}
     if axes[1] == FREE_ENERGY:
@@ -254,7 +255,40 @@ def make_view(
     return MapView(xy, tuple(axes), tuple(labels), limits, surface, unit, weights, trajectory, grid)
 
 
+def bins_of(n_frames: int) -> int:
+    """How many bins a map of so many frames has along each axis."""
+    return int(np.clip(np.sqrt(n_frames) / 2.5, 30, 160))
+
+
+def same_frames(old, new) -> bool:
+    """Whether two datasets differ at most in columns."""
+    return old is not None and new is not None and data_of(old, "features") is data_of(new, "features")
+
+
+def data_of(dataset, name):
+    """The array behind a variable, or None."""
+    return dataset[name].data if name in dataset.variables else None
+
+
+def shown_axes(session: Session) -> tuple[str, str]:
+    """The axes of the session's map; the default where it has none, or they are gone."""
+    names = {name for group in axis_choices(session).values() for name in group} | {FREE_ENERGY}
+    return session.axes if set(session.axes) <= names else default_axes(session)
+
+
 def _axis(session, name):
     if session.result is not None and name in session.result.cv_names:
         return session.result.embedding[:, session.result.cv_names.index(name)]
     return colouring.column(session, name)
+
+
+def finite(window):
+    """A stream's window; None, which shows all, for its first message and the one after a reset."""
+    return window if window and np.isfinite(window).all() else None
+
+
+def with_names_apart(landscape: Landscape, window, size) -> Landscape:
+    """Names moved where they would lie on one another in a ``window`` of ``size`` screen pixels, or None."""
+    limits = [finite(shown) or whole for shown, whole in zip(window, landscape.limits, strict=True)]
+    size = (size[0] or 600, size[1] or 400)
+    return replace(landscape, names=names_apart(landscape.names, limits, size))

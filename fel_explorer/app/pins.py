@@ -117,6 +117,12 @@ class Pinned:
             reference=0 if self.reference == key else self.reference,
         )
 
+    def shown_as(self, other: Pinned) -> Pinned:
+        """With the one shown big that ``other`` shows, if it is here; ``other`` if all else is the same."""
+        if (self.pins, self.overlaid, self.reference) == (other.pins, other.overlaid, other.reference):
+            return other
+        return replace(self, shown=other.shown if other.shown in self.keys else 0)
+
     def overlay(self, key: int) -> Pinned:
         """With one laid over what is shown, or no longer."""
         return replace(self, overlaid=self.overlaid ^ {key})

@@ -7,8 +7,24 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
-from fel_explorer.errors import FelError
+from fel_explorer.app.selection import Selection
+from fel_explorer.kinetics import merge_states, split_state
 from fel_explorer.plots.colours import state_colours, tints
+
+
+@dataclass(frozen=True)
+class Merge:
+    """States that the user made one."""
+
+    states: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """A state of which the user made a selected part a new one."""
+
+    state: int
+    selection: Selection
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +49,8 @@ class Result:
         Which of them this is.
     edited
         Whether the user merged or split states.
+    changes
+        How they did, in order.
     """
 
     label: str
@@ -46,6 +64,7 @@ class Result:
     levels: tuple[Result, ...] = ()
     level: int = 0
     edited: bool = False
+    changes: tuple[Merge | Split, ...] = ()
 
     def __post_init__(self):
         if self.state is not None and self.membership is None:
@@ -74,7 +93,11 @@ class Result:
     def relabelled(self, label: str) -> Result:
         """The same under another label."""
         levels = tuple(replace(level, label=label) for level in self.levels)
-        return replace(self, label=label, levels=levels)
+        changes = tuple(
+            Split(one.state, one.selection.relabelled(self.label, label)) if isinstance(one, Split) else one
+            for one in self.changes
+        )
+        return replace(self, label=label, levels=levels, changes=changes)
 
     def at(self, level: int) -> Result:
         """This result at a level of its tree; itself where there is no tree."""
@@ -132,42 +155,19 @@ class Result:
         return None if mask[self.state == state].all() else state
 
     def merged(self, states) -> Result:
-        """With ``states`` as one that keeps the number of the first; its membership is the sum of theirs."""
-        states = list(dict.fromkeys(int(state) for state in states))
-        if len(states) < 2 or not set(states) <= set(range(self.membership.shape[1])):
-            raise FelError(
-                f"Merging states {[s + 1 for s in states]}.",
-                f"Two or more of the {self.membership.shape[1]} states are needed.",
-                "Select frames of the states that are to be one.",
-            )
-        first, *others = states
-        membership = self.membership.copy()
-        membership[:, first] += membership[:, others].sum(axis=1)
-        membership[:, others] = 0.0
-        state = np.where(np.isin(self.state, others), first, self.state)
-        return replace(self, membership=membership, state=state, levels=(), edited=True)
+        """With ``states`` as one; see `kinetics.merge_states`."""
+        state, membership = merge_states(self.state, self.membership, states)
+        change = Merge(tuple(int(one) for one in states))
+        return self._edited(state, membership, change)
 
-    def split(self, state: int, mask: np.ndarray) -> Result:
-        """With the frames of ``state`` in ``mask`` (frame,) as a new, last state, memberships included."""
-        moved = (self.state == state) & mask
-        if not moved.any() or moved.sum() == (self.state == state).sum():
-            raise FelError(
-                f"{int(moved.sum())} of {int((self.state == state).sum())} frames of "
-                f"{self.default_name(state)} are selected.",
-                "A split needs some of its frames, but not all.",
-                "Lasso the part that is to be a state of its own.",
-            )
-        new = np.where(moved, self.membership[:, state], 0.0).astype(self.membership.dtype)
-        membership = np.column_stack([self.membership, new])
-        membership[moved, state] = 0.0
-        n_states = self.membership.shape[1]
-        return replace(
-            self,
-            membership=membership,
-            state=np.where(moved, n_states, self.state),
-            levels=(),
-            edited=True,
-        )
+    def split(self, state: int, selection: Selection) -> Result:
+        """With the selected frames of ``state`` as a new, last state; see `kinetics.split_state`."""
+        hard, membership = split_state(self.state, self.membership, state, selection.mask)
+        return self._edited(hard, membership, Split(int(state), selection))
+
+    def _edited(self, state, membership, change):
+        changes = (*self.changes, change)
+        return replace(self, membership=membership, state=state, levels=(), edited=True, changes=changes)
 
 
 def tree_colours(tree, *, dark: bool = False) -> dict[str, str]:

@@ -15,19 +15,19 @@ from pathlib import Path
 
 import numpy as np
 
-from fel_explorer.app import pins, tasks
+from fel_explorer.app import origins, pins, tasks
 from fel_explorer.app.pins import Pinned
-from fel_explorer.app.results import Result
+from fel_explorer.app.results import Merge, Result, Split
 from fel_explorer.app.selection import Point, Route, Selection
 from fel_explorer.app.session import Session
 from fel_explorer.app.simulating import Trained, simulator_of
-from fel_explorer.data import open_dataset, save_dataset
+from fel_explorer.data import open_dataset, save_dataset, trajectories_of
 from fel_explorer.errors import FelError
 from fel_explorer.methods import LatentSpaceSimulator, load_model
 from fel_explorer.training.progress import Progress
 
 KEPT = "results active levels edits state_names selection point route colour_by frame looks pinned".split()
-KEPT += ["simulators", "energy_unit", "temperature"]
+KEPT += ["simulators", "energy_unit", "temperature", "axes", "axes_beside", "beside"]
 ENDING = ".session"
 VERSION = 1
 ABOUT, ARRAYS, DATA, MODELS = "session.json", "arrays.npz", "data.zarr", "models"
@@ -158,7 +158,12 @@ def _described(session) -> dict:
         "frame": session.frame,
         "names": [[*key, name] for key, name in session.state_names.items()],
         "edits": [list(key) for key in session.edits],
+        "edited_by": [[_change(one) for one in edit.changes] for edit in session.edits.values()],
         "selected_by": session.selection.how,
+        "selected_in": origins.described(session.selection.steps),
+        "axes": session.axes,
+        "axes_beside": session.axes_beside,
+        "beside": session.beside,
         "point": None
         if point is None
         else [point.model, list(map(float, point.position)), point.frame, point.distance, point.off_manifold],
@@ -172,7 +177,35 @@ def _arrays(session) -> dict:
     arrays = {"selection": np.packbits(session.selection.mask)} | pins.arrays(session.pinned)
     for i, edit in enumerate(session.edits.values()):
         arrays[f"membership {i}"], arrays[f"state {i}"] = edit.membership, edit.state
+        for j, change in enumerate(edit.changes):
+            if isinstance(change, Split):
+                arrays[f"split {i} {j}"] = np.packbits(change.selection.mask)
     return arrays
+
+
+def _change(change) -> dict:
+    """A merge or a split without its frames, as JSON types."""
+    if isinstance(change, Merge):
+        return {"merged": change.states}
+    selection = change.selection
+    return {"split": change.state, "how": selection.how, "steps": origins.described(selection.steps)}
+
+
+def _changes(about, i, arrays, n_frames) -> tuple:
+    """What `_change` was made of, for the edit ``i``."""
+    found = []
+    for j, one in enumerate(about):
+        if "merged" in one:
+            found.append(Merge(tuple(one["merged"])))
+        else:
+            mask = _mask(arrays[f"split {i} {j}"], n_frames)
+            selection = Selection(mask, one["how"], origins.restored(one["steps"]))
+            found.append(Split(one["split"], selection))
+    return tuple(found)
+
+
+def _mask(bits, n_frames) -> np.ndarray:
+    return np.unpackbits(bits)[:n_frames].astype(bool)
 
 
 def open_session(path, *, callback=None) -> Session:
@@ -198,7 +231,7 @@ def open_session(path, *, callback=None) -> Session:
             "Update fel_explorer.",
         )
     dataset = open_dataset(path / DATA)
-    session = Session(dataset, tasks.trajectories_of(dataset))
+    session = Session(dataset, trajectories_of(dataset))
     for i, entry in enumerate(about["results"]):
         if callback is not None:
             callback(Progress(i, len(about["results"]), message=f"opening {entry['label']}"))
@@ -228,20 +261,19 @@ def adopt(session: Session, saved: Session) -> None:
 
 def _restore(session, about, arrays) -> None:
     n_frames = session.dataset.sizes["frame"]
-    mask = np.unpackbits(arrays["selection"])[:n_frames].astype(bool)
-    edits = {}
+    mask, edits, edited_by = _mask(arrays["selection"], n_frames), {}, about.get("edited_by", {})
     for i, (label, level) in enumerate(about["edits"]):
         shown = session.results[label].at(level)
-        edits[label, level] = replace(
-            shown, membership=arrays[f"membership {i}"], state=arrays[f"state {i}"], levels=(), edited=True
-        )
+        made = {"membership": arrays[f"membership {i}"], "state": arrays[f"state {i}"]}
+        changes = _changes(edited_by[i], i, arrays, n_frames) if edited_by else ()
+        edits[label, level] = replace(shown, **made, levels=(), edited=True, changes=changes)
     point, route = about["point"], about["route"]
     session.param.update(
         active=about["active"],
         levels=about["levels"],
         edits=edits,
         state_names={(label, level, state): name for label, level, state, name in about["names"]},
-        selection=Selection(mask, about["selected_by"]),
+        selection=Selection(mask, about["selected_by"], origins.restored(about.get("selected_in"))),
         point=None if point is None else Point(point[0], np.array(point[1]), *point[2:]),
         route=None if route is None else Route(tuple(route[0]), tuple(map(tuple, route[1]))),
         colour_by=about["colour_by"],
@@ -249,5 +281,8 @@ def _restore(session, about, arrays) -> None:
         temperature=about.get("temperature", 300.0),
         looks=about.get("looks", {}),  # of sessions that were saved before there were any
         pinned=pins.restored(about["pinned"], arrays) if "pinned" in about else Pinned(),
+        axes=tuple(about.get("axes", ("", ""))),
+        axes_beside=tuple(about.get("axes_beside", ("", ""))),
+        beside=about.get("beside", ""),
         frame=about["frame"],
     )

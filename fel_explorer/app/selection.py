@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from fel_explorer.app.origins import Origin, Step
 from fel_explorer.errors import FelError
 
 MODES = ("replace", "add", "subtract", "intersect")
@@ -41,10 +42,13 @@ class Selection:
         (frame,) bool, read-only.
     how
         For people and for exports: "lasso on IDM 1, added state 2".
+    steps
+        The same for programs, in order; None where it is not known how the frames were chosen.
     """
 
     mask: np.ndarray
     how: str = "nothing selected"
+    steps: tuple[Step, ...] | None = ()
 
     def __post_init__(self):
         mask = np.array(self.mask, dtype=bool)
@@ -60,19 +64,45 @@ class Selection:
         """Indices of the selected frames, ascending."""
         return np.flatnonzero(self.mask)
 
-    def combine(self, mask: np.ndarray, how: str, mode: str = "replace") -> Selection:
-        """A new selection: ``mask`` replaces this one, is added, subtracted, or intersected with it."""
+    @property
+    def axes(self) -> set[str]:
+        """Names of all axes along which regions were drawn."""
+        return {name for step in self.steps or () if step.origin is not None for name in step.origin.axes}
+
+    def combine(
+        self, mask: np.ndarray, how: str, mode: str = "replace", origin: Origin | None = None
+    ) -> Selection:
+        """A new selection: ``mask`` replaces this one, is added, subtracted, or intersected with it.
+
+        ``origin`` is what ``mask`` was made by, None where that is not known.
+        """
         if mode not in MODES:
             raise FelError(f"mode={mode!r}.", f"Modes are {', '.join(MODES)}.")
         if len(mask) != len(self.mask):
             raise FelError(f"A mask of {len(mask)} frames for a dataset of {len(self.mask)} frames.")
         if mode == "replace" or (self.count == 0 and mode == "add"):
-            return Selection(mask, how)
+            return Selection(mask, how, self._then("replace", origin))
+        steps = self._then(mode, origin)
         if mode == "add":
-            return Selection(self.mask | mask, f"{self.how}; added {how}")
+            return Selection(self.mask | mask, f"{self.how}; added {how}", steps)
         if mode == "subtract":
-            return Selection(self.mask & ~mask, f"{self.how}; removed {how}")
-        return Selection(self.mask & mask, f"{self.how}; kept within {how}")
+            return Selection(self.mask & ~mask, f"{self.how}; removed {how}", steps)
+        return Selection(self.mask & mask, f"{self.how}; kept within {how}", steps)
+
+    def inverted(self) -> Selection:
+        """All other frames."""
+        steps = None if self.steps is None else (*self.steps, Step("invert"))
+        return Selection(~self.mask, f"all but ({self.how})", steps)
+
+    def relabelled(self, old: str, new: str) -> Selection:
+        """The same after a model was given another label."""
+        steps = None if self.steps is None else tuple(step.relabelled(old, new) for step in self.steps)
+        return self if steps == self.steps else replace(self, steps=steps)
+
+    def _then(self, mode, origin):
+        if origin is None or (self.steps is None and mode != "replace"):
+            return None
+        return (*(self.steps if mode != "replace" else ()), Step(mode, origin))
 
 
 @dataclass(frozen=True, eq=False)

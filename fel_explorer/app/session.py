@@ -10,6 +10,8 @@ import param
 import xarray as xr
 
 from fel_explorer.app.atom_values import AtomValues
+from fel_explorer.app.history import History
+from fel_explorer.app.origins import Origin, StateFrames
 from fel_explorer.app.pins import Pinned
 from fel_explorer.app.recipes import Recipe, Sweep
 from fel_explorer.app.results import Result
@@ -19,13 +21,14 @@ from fel_explorer.errors import FelError
 from fel_explorer.plots.energy_units import UNITS, EnergyUnit, energy_unit
 
 ROOM = 300.0  # K, where the data don't say at which temperature they were made
+STAYING = "name shown looks energy_unit".split()  # with other data; `shown` follows by itself
 
 
 class Session(param.Parameterized):
     """Dataset, models, selection, clicked point, colours and history of one explorer.
 
-    Watch the Params; change the selection, the point, the colour and the names only through the methods, so
-    that each change can be undone.
+    Watch the Params; change the selection, the point, the colour, the names and the pins only through the
+    methods, so that each change can be undone.
     """
 
     trajectories = param.Parameter(None, doc="TrajectorySet behind the dataset, or None for arrays.")
@@ -56,6 +59,8 @@ class Session(param.Parameterized):
         class_=Recipe, default=None, allow_None=True, doc="What the form of the Model panel shall take."
     )
     sweep = param.ClassSelector(class_=Sweep, default=None, allow_None=True, doc="The sweep queued last.")
+    axes = param.Tuple(("", ""), length=2, doc="Names of the axes of the map; empty for the usual ones.")
+    axes_beside = param.Tuple(("", ""), length=2, doc="The same of the second map.")
     colour_by = param.String("free energy")
     energy_unit = param.Selector(default="kT", objects=list(UNITS), doc="Unit in which energies are shown.")
     temperature = param.Number(
@@ -73,17 +78,13 @@ class Session(param.Parameterized):
 
     def __init__(self, dataset=None, trajectories=None, **params):
         super().__init__(**params)
-        self._undo: list[Snapshot] = []
-        self._redo: list[Snapshot] = []
+        self._history = History()
         if dataset is not None:
             self.load(dataset, trajectories)
 
     def copy(self) -> Session:
         """The same state apart from this session, without its history: what a job reads while users go on."""
-        made, left_out = (
-            Session(),
-            ("name", "shown", "can_undo", "can_redo"),
-        )  # `shown` follows from the others
+        made, left_out = Session(), ("name", "shown", "can_undo", "can_redo")  # `shown` follows
         made.param.update({name: getattr(self, name) for name in self.param if name not in left_out})
         return made
 
@@ -98,36 +99,14 @@ class Session(param.Parameterized):
         self._reset(trajectories, dataset, dataset.sizes["frame"])
 
     def _reset(self, trajectories, dataset, n_frames):
-        self._undo, self._redo = [], []
-        self.param.update(
-            trajectories=trajectories,
-            dataset=dataset,
-            results={},
-            active="",
-            levels={},
-            edits={},
-            selection=Selection(np.zeros(n_frames, bool)),
-            point=None,
-            route=None,
-            drawing=False,
-            way=None,
-            image=0,
-            beside="",
-            recipe=None,
-            sweep=None,
-            simulators=[],
-            simulation=None,
-            step=0,
-            frame=0,
-            atom_values=None,
-            pinned=Pinned(),
-            thumbnails={},
-            colour_by="free energy",
-            temperature=ROOM if dataset is None else dataset.attrs.get("temperature", ROOM),
-            state_names={},
-            can_undo=False,
-            can_redo=False,
-        )
+        self._history = History()
+        usual = {name: Session.param[name].default for name in Session.param if name not in STAYING}
+        usual |= {name: {} for name, value in usual.items() if isinstance(value, dict)}
+        usual |= {name: [] for name, value in usual.items() if isinstance(value, list)}
+        usual |= {"trajectories": trajectories, "dataset": dataset}
+        usual["selection"] = Selection(np.zeros(n_frames, bool))
+        usual["temperature"] = ROOM if dataset is None else dataset.attrs.get("temperature", ROOM)
+        self.param.update(**usual)
 
     def attach(self, dataset: xr.Dataset) -> None:
         """Take the same frames with other columns: results, selection and history stay."""
@@ -209,9 +188,8 @@ class Session(param.Parameterized):
 
     def _rewrite(self, change, **changes):
         """Change what is shown and what undo restores alike."""
-        self._undo, self._redo = ([change(one) for one in history] for history in (self._undo, self._redo))
-        now = change(self._snapshot())
-        self.param.update(edits=now.edits, state_names=now.state_names, point=now.point, **changes)
+        self._history.rewrite(change)
+        self.param.update(**change(Snapshot.of(self)).changes(self), **changes)
 
     def new_label(self, method_name: str) -> str:
         """'IDM 1', 'IDM 2', ...: the first that is free."""
@@ -222,16 +200,22 @@ class Session(param.Parameterized):
 
     # ---- changes that can be undone
 
-    def select(self, mask: np.ndarray, how: str, mode: str = "replace") -> None:
-        """Change the selection; ``how`` says in words what was done, ``mode`` is one of `selection.MODES`."""
-        self._change(selection=self.selection.combine(np.asarray(mask, bool), how, mode))
+    def select(self, mask: np.ndarray, how: str, mode: str = "replace", origin: Origin | None = None) -> None:
+        """Change the selection.
+
+        ``how`` says in words what was done, ``origin`` so that it can be done again; ``mode`` is one of
+        `selection.MODES`.
+        """
+        self._change(selection=self.selection.combine(np.asarray(mask, bool), how, mode, origin))
 
     def select_state(self, state: int, mode: str = "replace") -> None:
         """Select the frames of a state of the shown result."""
-        self.select(self._states().state == state, f"{self.state_name(state)} of {self.active}", mode)
+        result, how = self._states(), f"{self.state_name(state)} of {self.active}"
+        origin = StateFrames(result.label, result.level, int(state))
+        self.select(result.state == state, how, mode, origin)
 
     def invert_selection(self) -> None:
-        self._change(selection=Selection(~self.selection.mask, f"all but ({self.selection.how})"))
+        self._change(selection=self.selection.inverted())
 
     def clear_selection(self) -> None:
         self._change(selection=Selection(np.zeros_like(self.selection.mask)), point=None)
@@ -248,6 +232,11 @@ class Session(param.Parameterized):
     def clear_route(self) -> None:
         if self.route is not None:
             self._change(route=None)
+
+    def pin(self, pinned: Pinned) -> None:
+        """Take ``pinned`` in the place of the pins that there are."""
+        if pinned is not self.pinned:
+            self._change(pinned=pinned)
 
     def colour(self, colour_by: str) -> None:
         self._change(colour_by=colour_by)
@@ -283,7 +272,7 @@ class Session(param.Parameterized):
                 "A split needs some of a state's frames, but not all.",
                 "Lasso the part that is to be a state of its own.",
             )
-        self._edit(self._states().split(state, self.selection.mask))
+        self._edit(self._states().split(state, self.selection))
 
     def _edit(self, result):
         self._change(edits={**self.edits, (result.label, result.level): result})
@@ -294,31 +283,15 @@ class Session(param.Parameterized):
         return self.result
 
     def undo(self) -> None:
-        self._restore(self._undo, self._redo)
+        self._restore(self._history.back(Snapshot.of(self)))
 
     def redo(self) -> None:
-        self._restore(self._redo, self._undo)
-
-    def _snapshot(self) -> Snapshot:
-        return Snapshot(self.selection, self.point, self.colour_by, self.state_names, self.edits, self.route)
+        self._restore(self._history.forth(Snapshot.of(self)))
 
     def _change(self, also=None, **changes) -> None:
-        self._undo.append(self._snapshot())
-        self._redo.clear()
-        self.param.update(**changes, **(also or {}), can_undo=True, can_redo=False)
+        self._history.remember(Snapshot.of(self))
+        self.param.update(**changes, **(also or {}), **self._history.flags)
 
-    def _restore(self, source, target) -> None:
-        if not source:
-            return
-        target.append(self._snapshot())
-        snapshot = source.pop()
-        self.param.update(
-            selection=snapshot.selection,
-            point=snapshot.point,
-            colour_by=snapshot.colour_by,
-            state_names=snapshot.state_names,
-            edits=snapshot.edits,
-            route=snapshot.route,
-            can_undo=bool(self._undo),
-            can_redo=bool(self._redo),
-        )
+    def _restore(self, snapshot) -> None:
+        if snapshot is not None:
+            self.param.update(**snapshot.changes(self), **self._history.flags)

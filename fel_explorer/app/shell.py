@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import weakref
 
 import panel as pn
 import panel_material_ui as pmui
@@ -36,6 +35,7 @@ from fel_explorer.app.panels.second_map import SecondMap
 from fel_explorer.app.session import Session
 from fel_explorer.app.theme import theme
 from fel_explorer.app.tour import Tour
+from fel_explorer.app.weakly import weakly
 from fel_explorer.errors import FelError
 
 NOTEBOOK_HEIGHT = 860  # px
@@ -173,7 +173,7 @@ class Explorer(Viewer):
                 sizing_mode="stretch_width",
                 margin=4,
                 visible=is_shut,
-                styles={"max-height": "262px", "overflow-y": "auto"},
+                styles={"max-height": "240px", "overflow-y": "auto"},
             ),
             sizing_mode="stretch_both",
         )
@@ -264,14 +264,8 @@ class Explorer(Viewer):
                 pn.state.on_session_destroyed(self._destroyed)
 
     def _hear_errors(self):
-        """Tell errors of callbacks; panel keeps for ever what it calls, which must not keep the page."""
-        own = weakref.WeakMethod(self.tell)
-
-        def tell(error):
-            if (alive := own()) is not None:
-                alive(error)
-
-        pn.config.exception_handler = tell
+        """Tell errors of callbacks."""
+        pn.config.exception_handler = weakly(self.tell)
 
     def _tick(self):
         with pn.io.hold():

@@ -30,9 +30,11 @@ class SideSession(Session):
     def __init__(self, page: Session):
         super().__init__()
         self.page = page
-        self._watcher = page.param.watch(self._mirror, [*MIRRORED, *UNITS, "shown", "beside"])
+        watched = [*MIRRORED, *UNITS, "shown", "beside", "axes_beside"]
+        self._watcher = page.param.watch(self._mirror, watched)
         self.param.watch(self._mirror, "borrows")
         self.param.watch(self._tell_units, UNITS)
+        self.param.watch(self._tell_axes, "axes")
         self._mirror()
 
     def close(self) -> None:
@@ -52,13 +54,19 @@ class SideSession(Session):
     def _tell_units(self, *_):
         self.page.param.update({name: getattr(self, name) for name in UNITS})
 
+    def _tell_axes(self, *_):
+        if self.page.beside:
+            self.page.axes_beside = self.axes
+
     def _mirror(self, *_):
         page = self.page
         if not page.beside:
             if self.dataset is not None:
                 self._reset(None, None, 0)
             return
-        values = {"active": page.beside} | {name: getattr(page, name) for name in (*MIRRORED, *UNITS)}
+        values = {"active": page.beside, "axes": page.axes_beside} | {
+            name: getattr(page, name) for name in (*MIRRORED, *UNITS)
+        }
         # param takes a dataset or a selection for changed whenever it is set
         self.param.update({name: value for name, value in values.items() if getattr(self, name) is not value})
         self._follow()

@@ -66,7 +66,7 @@ def _latents(report) -> list[Row]:
     )  # fmt: skip
     rows.append(
         Row("Steps clipped to the data", "%", synthetic=100 * report.outside["clipped"],
-            about="Steps that would have left the range of the data.")
+            about="Steps that would have gone where there are no data.")
     )  # fmt: skip
     rows.append(
         Row("Far from all data", "%", 0.1, 100 * report.outside["far"],

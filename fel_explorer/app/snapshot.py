@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
+from fel_explorer.app.pins import Pinned
 from fel_explorer.app.selection import Point, Route, Selection
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What undo restores."""
+    """What undo restores; the fields have the names of a session's params."""
 
     selection: Selection
     point: Point | None
@@ -17,6 +18,18 @@ class Snapshot:
     state_names: dict = field(default_factory=dict)
     edits: dict = field(default_factory=dict)
     route: Route | None = None
+    pinned: Pinned = field(default_factory=Pinned)
+
+    @classmethod
+    def of(cls, session) -> Snapshot:
+        """What ``session`` shows now."""
+        return cls(**{field.name: getattr(session, field.name) for field in fields(cls)})
+
+    def changes(self, session) -> dict:
+        """{param: value} of what is to change in ``session``; the structure shown big is none of it."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values["pinned"] = self.pinned.shown_as(session.pinned)
+        return {name: value for name, value in values.items() if getattr(session, name) is not value}
 
     def relabelled(self, old: str, new: str) -> Snapshot:
         """The same after a result was given another label."""
@@ -28,7 +41,13 @@ class Snapshot:
         point = self.point
         if point is not None and point.model == old:
             point = replace(point, model=new)
-        return replace(self, edits=keyed(edits), state_names=keyed(self.state_names), point=point)
+        return replace(
+            self,
+            edits=keyed(edits),
+            state_names=keyed(self.state_names),
+            point=point,
+            selection=self.selection.relabelled(old, new),
+        )
 
     def without(self, label: str) -> Snapshot:
         """The same after a result was removed: another one may get its label."""

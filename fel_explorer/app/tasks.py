@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,7 +38,7 @@ FIRST_LAG = 10  # frames
 
 CHECKPOINTS = "checkpoints"  # folder of the cache
 PREVIEW_FRAMES = 2_000
-PREVIEW_SECONDS = 0.5  # at most two previews a second
+PREVIEW_SECONDS = 1.0  # the page must answer a hand between two
 
 
 class Interrupted(NamedTuple):
@@ -78,7 +76,7 @@ def fingerprint(dataset: xr.Dataset | None) -> str:
 
 
 class Previewer:
-    """Embeds every n-th frame with a method that is being fitted, at most twice a second."""
+    """Embeds every n-th frame with a method that is being fitted, at most once a second."""
 
     def __init__(self, method, dataset: xr.Dataset, clock: Callable[[], float] = time.monotonic):
         every = max(1, dataset.sizes["frame"] // PREVIEW_FRAMES)
@@ -86,7 +84,7 @@ class Previewer:
         self._method, self._clock, self._next = method, clock, -np.inf
 
     def __call__(self, step: int) -> Preview | None:
-        """The embedding now, or None when the last one is younger than half a second."""
+        """The embedding now, or None when the last one is younger than a second."""
         now = self._clock()
         if now < self._next:
             return None
@@ -238,21 +236,6 @@ def with_torsions(dataset: xr.Dataset, trajectories) -> xr.Dataset:
     attrs = [{"units": "deg", "atoms": json.dumps(four.tolist())} for four in feature_atoms(made.attrs)[::2]]
     columns = {name: ("frame", angles[:, i], attrs[i]) for i, name in enumerate(names)}
     return dataset.assign(columns)
-
-
-def trajectories_of(dataset: xr.Dataset):
-    """The trajectories that a dataset was made from, where its files are still there; else None."""
-    files = [entry["path"] for entry in json.loads(dataset.attrs.get("files", "[]"))]
-    if (
-        not files
-        or json.loads(dataset.attrs.get("atoms", "null")) is not None
-        or not all(map(os.path.exists, files))
-    ):
-        return None
-    with tempfile.NamedTemporaryFile("w", suffix=".pdb") as topology:
-        topology.write(dataset.attrs["topology"])
-        topology.flush()
-        return load_trajectories(files, topology.name, stride=int(dataset.attrs["stride"]))
 
 
 def first_look(dataset: xr.Dataset):

@@ -11,10 +11,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "featurizers": ["Featurizer", "list_featurizers", "register_featurizer"],
         "featurization": ["FeaturizationCancelled", "featurize"],
         "formulas": ["add_column"],
+        "frame_values": ["values_of"],
         "labels": ["label_by_boxes", "label_by_states"],
+        "regions": ["in_box", "in_polygon"],
         "samples": ["sample_data"],
         "schema": ["as_dataset"],
-        "store": ["open_dataset", "save_dataset"],
+        "store": ["files_of", "open_dataset", "save_dataset", "trajectories_of"],
         "trajectories": ["TrajectorySet", "load_trajectories"],
     },
 )

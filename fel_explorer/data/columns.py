@@ -76,6 +76,7 @@ def attach_columns(
             else "Rename it.",
         )
     units = {**found_units, **(units or {})}
+    source = {"table": str(table)} if isinstance(table, str | Path) else {}
     result = dataset.copy()
     if temperature is not None:
         result.attrs["temperature"] = float(temperature)
@@ -87,7 +88,8 @@ def attach_columns(
                 "Columns must be numbers.",
                 "Leave it out or code it.",
             )
-        result[name] = ("frame", column, {"units": units[name]} if name in units else {})
+        attrs = source | ({"units": units[name]} if name in units else {})
+        result[name] = ("frame", column, attrs)
     if weight is not None:
         result["weight"] = ("frame", weight[rows])
         validate(result, check_values=False)

@@ -36,6 +36,13 @@ def add_column(dataset: xr.Dataset, name: str, formula: str, *, units: str = "")
     return dataset.assign({name: ("frame", evaluate(dataset, formula), attrs)})
 
 
+def names_in(formula: str) -> list[str]:
+    """Names of what ``formula`` is calculated from, in their order."""
+    parts = QUOTED.split(formula)
+    words = [[part] if i % 2 else WORD.findall(part) for i, part in enumerate(parts)]
+    return [name for found in words for name in found if name not in FUNCTIONS]
+
+
 def evaluate(dataset: xr.Dataset, formula: str) -> np.ndarray:
     """Value of ``formula`` for every frame, (frame,) float32; where it is true 1, where it is false 0.
 

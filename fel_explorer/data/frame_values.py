@@ -83,5 +83,15 @@ def frame_values(dataset: xr.Dataset, name: str) -> np.ndarray:
     )
 
 
+def values_of(dataset: xr.Dataset, *names: str) -> np.ndarray:
+    """`frame_values` of several ``names`` side by side, (frame, name) float32.
+
+    Examples
+    --------
+    >>> xy = fel.data.values_of(data, "phi ALA2", "psi ALA2")  # degrees
+    """
+    return np.column_stack([frame_values(dataset, name) for name in names])
+
+
 def _feature(dataset, index):
     return np.asarray(dataset["features"][:, index].values, np.float32)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -12,6 +15,9 @@ import zarr
 from fel_explorer.data.cache import whole_or_nothing
 from fel_explorer.data.schema import rows_per_block, validate
 from fel_explorer.errors import FelError
+
+if TYPE_CHECKING:
+    from fel_explorer.data.trajectories import TrajectorySet
 
 CHECKED = 512 * 2**20  # bytes of features up to which opening looks at every value
 
@@ -130,3 +136,28 @@ def _not_a_dataset(path: Path, reason: str) -> FelError:
         "It must be a folder written by fel.save_dataset(...) or featurize(..., store=...).",
         "Copy it again in full, or featurize the trajectories again.",
     )
+
+
+def files_of(dataset: xr.Dataset) -> list[str]:
+    """Paths of the trajectory files behind ``dataset``; [] where they are gone or only in part read."""
+    files = [entry["path"] for entry in json.loads(dataset.attrs.get("files", "[]"))]
+    whole = json.loads(dataset.attrs.get("atoms", "null")) is None
+    return files if whole and all(Path(file).exists() for file in files) else []
+
+
+def trajectories_of(dataset: xr.Dataset) -> TrajectorySet | None:
+    """The trajectories that ``dataset`` was made from, where its files are still there; else None.
+
+    Examples
+    --------
+    >>> trajs = fel.data.trajectories_of(fel.open_dataset("data.zarr"))
+    """
+    from fel_explorer.data.trajectories import load_trajectories  # mdtraj, which opening does not need
+
+    files = files_of(dataset)
+    if not files:
+        return None
+    with tempfile.NamedTemporaryFile("w", suffix=".pdb") as topology:
+        topology.write(dataset.attrs["topology"])
+        topology.flush()
+        return load_trajectories(files, topology.name, stride=int(dataset.attrs["stride"]))

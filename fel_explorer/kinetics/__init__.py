@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "markov": ["ck_test", "implied_timescales", "markov_model"],
         "master_equation": ["CoarseMasterEquation"],
         "passages": ["passages"],
+        "state_edits": ["merge_states", "split_state"],
         "transition_paths": ["transition_paths"],
     },
 )

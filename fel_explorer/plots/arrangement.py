@@ -10,6 +10,7 @@ MAX_BEND = 34  # pixels
 GAP = 46  # between the rims of two nodes, for arrows to be seen
 ROUNDS = 200
 LETTER, LINE = 7, 18  # size of a letter of a label
+NAME_LETTER, NAME_LINE = 8, 26  # of a name on the map, which has a ground
 
 
 class Canvas:
@@ -99,3 +100,31 @@ class Labels:
         return not any(
             abs(x - a) < half_width + w and abs(y - b) < half_height + h for a, b, w, h in self._boxes
         )
+
+
+def names_apart(names: dict, limits, size) -> dict:
+    """``names`` {name: (x, y)} moved to the nearest free places where they would lie on one another.
+
+    ``limits`` are those of the window, ``size`` its width and height in screen pixels; the first names stay.
+    """
+    limits = np.asarray(limits, float)
+    scale = np.asarray(size) / np.diff(limits, axis=1).ravel()
+    low, high = limits.T * scale
+    boxes, placed, tall = [], {}, NAME_LINE / 2
+    for name, place in names.items():
+        half, pixels = NAME_LETTER * len(name) / 2, np.asarray(place) * scale
+        for across, up in _steps(half):
+            x, y = pixels[0] + across, pixels[1] + up
+            inside = low[0] + half <= x <= high[0] - half and low[1] + tall <= y <= high[1] - tall
+            inside |= across == up == 0
+            if inside and not any(abs(x - a) < half + w and abs(y - b) < NAME_LINE for a, b, w in boxes):
+                break
+        boxes.append((x, y, half))
+        placed[name] = place if across == up == 0 else (x / scale[0], y / scale[1])
+    return placed
+
+
+def _steps(half):
+    """Pixels (across, up) by which a name may be moved, the nearest first; nothing where all are taken."""
+    steps = [(half * i / 4, NAME_LINE * j / 4) for i in range(-12, 13) for j in range(-16, 17)]
+    return [*sorted(steps, key=lambda step: step[0] ** 2 + step[1] ** 2), (0.0, 0.0)]

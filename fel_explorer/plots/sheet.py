@@ -95,7 +95,7 @@ class Sheet:
 
     def _described(self):
         """Labels and the words that are written in the plot, for a screen reader."""
-        words = [str(row["text"]) for row in self.words]
+        words = [str(row["text"]) for row in self.words if row["text"]]
         return hooks.describe(". ".join([f"Plot of {self.labels[1]} against {self.labels[0]}", *words[:12]]))
 
     def _scaled(self, values, axis):

@@ -8,8 +8,10 @@ import pytest
 import fel_explorer as fel
 from fel_explorer.app import autosave
 from fel_explorer.app.autosave import Autosave, autosaved
+from fel_explorer.app.panels.map import MapPanel
+from fel_explorer.app.panels.second_map import SecondMap
 from fel_explorer.app.results import Result
-from fel_explorer.app.saving import open_session, save_session
+from fel_explorer.app.saving import adopt, open_session, save_session
 from fel_explorer.app.session import Session
 from fel_explorer.errors import FelError
 
@@ -101,6 +103,35 @@ def test_a_view_opens_as_it_was_however_its_pages_go_on(session):
         found.select(np.arange(200) < 7, "by hand")
         save_session(found, autosaved(page))
     assert open_session(autosaved("bbbb")).selection.count == 7
+
+
+def test_a_view_shows_the_axes_and_colours_of_its_sender(session):
+    """Both maps of a page that takes the view stand as those of the page that made it."""
+    data = session.dataset
+    session.add_result(Result.of("PCA 2", fel.PCA(n_dims=3).fit(data), data))
+    first, second = MapPanel(session), SecondMap(session)
+    assert session.axes == ("CV 1", "CV 2")
+    session.beside = "PCA 1"
+    first.choices.x.choose("x2")
+    second.map.choices.y.choose("x1")
+    session.colour("x0")
+    view = autosave.keep_view(session.copy())
+    first.choices.x.choose("CV 3")
+    autosave.open_view(view, "aaaa")
+    taken = Session()
+    theirs = MapPanel(taken), SecondMap(taken)  # a page that is there already takes the view
+    adopt(taken, open_session(autosaved("aaaa")))
+    made = MapPanel(taken), SecondMap(taken)  # and one that is made on it
+    for one, other in (theirs, made):
+        assert one.axes == ("x2", "CV 2") and one.choices.x.value == "x2"
+        assert other.map.axes == ("CV 1", "x1") and other.map.choices.y.value == "x1"
+        assert one.choices.drawable_colour() == "x0"
+    taken.axes = ("gone", "CV 1")  # of another dataset
+    assert theirs[0].axes == ("x2", "CV 2") == taken.axes
+    taken.load(fel.as_dataset(np.random.default_rng(1).normal(size=(50, 2))))
+    assert theirs[0].axes == taken.axes == ("x0", "x1") and taken.beside == ""
+    for panel in (first, second, *theirs, *made):
+        panel.close()
 
 
 @pytest.mark.parametrize("view", ["0123abcd", "../../etc", ""])

@@ -1,13 +1,20 @@
 """Nothing holds a page after its end, and other pages keep what is theirs."""
 
+import gc
+import weakref
+
 import holoviews as hv
 import holoviews.plotting.bokeh
+import numpy as np
 import panel as pn
 from bokeh.document import Document
 from holoviews.plotting.bokeh.callbacks import Callback
 from panel.io.state import state
 
 from fel_explorer.app.closed_pages import forget
+from fel_explorer.app.panels.map import MapPanel
+from fel_explorer.app.session import Session
+from fel_explorer.data.schema import as_dataset
 
 
 def open_page():
@@ -30,3 +37,16 @@ def test_a_closed_page_is_let_go_and_another_one_stays():
     forget(closed)
     assert kept(closed) == (0, 0) and kept(other) == (1, 1)
     forget(other)
+
+
+def test_a_drawn_map_is_let_go():
+    document = Document()
+    panel = MapPanel(Session(as_dataset(np.random.default_rng(0).normal(size=(50, 2)))))
+    document.add_root(pn.panel(panel._pane).get_root(document))
+    alive = weakref.ref(panel)
+    panel.close()
+    document.clear()
+    forget(document)
+    del panel, document
+    gc.collect()
+    assert alive() is None

@@ -235,7 +235,7 @@ def test_kinetics_are_computed_when_first_looked_at_and_then_kept(panel, session
     assert jobs.jobs() == []
     panel.view = "kinetics"
     assert len(jobs.jobs()) == 1 and not card.ready and "being computed" in card._hint.object
-    assert card._stop.visible and card.export.buttons["svg"].disabled
+    assert card._stop.visible and card.export.button.disabled
     work(board, jobs)
     assert card.ready and not card._stop.visible and panel._plot.visible
     for view in ("network", "timescales", "ck_test", "spectrum"):
@@ -281,7 +281,8 @@ def test_network_exports_as_a_figure_with_its_words(panel, board, jobs):
     svg = export.export("svg").read().decode()
     assert "1 / " in svg and svg.count("ps</text>") >= 4
     assert export.export("pdf").read().startswith(b"%PDF")
-    assert export.buttons["pdf"].filename == "network-IDM-1.pdf"
+    export.button.clicks += 1
+    assert export.downloads["pdf"].filename == "network-IDM-1.pdf"
     assert isinstance(export.export("png"), io.BytesIO)
 
 

@@ -5,11 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fel_explorer.app import colouring, regions
+from fel_explorer.app import colouring
 from fel_explorer.app.map_view import axis_choices, default_axes, make_view
 from fel_explorer.app.nearest import NearestFrame
 from fel_explorer.app.panels.map import MapPanel
 from fel_explorer.app.session import Result, Session
+from fel_explorer.data import regions
 from fel_explorer.data.schema import as_dataset
 from fel_explorer.errors import FelError
 

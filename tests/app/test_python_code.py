@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import fel_explorer as fel
-from fel_explorer.app import python_code, routes
+from fel_explorer.app import python_code, python_data, routes
+from fel_explorer.app.map_view import default_axes, make_view
 from fel_explorer.app.results import Result
 from fel_explorer.app.session import Session
 
@@ -45,15 +46,32 @@ def test_script_makes_what_is_shown(opened, tmp_path, monkeypatch):
     x, y = opened.result.embedding[[0, -1]]
     opened.add_anchor(*x, ("CV 1", "CV 2"))
     opened.add_anchor(*y, ("CV 1", "CV 2"))
-    opened.way = routes.find_way(opened, "straight")
+    opened.way = routes.find_way(opened)
     made = run(python_code.script(opened), tmp_path, monkeypatch)
     assert np.array_equal(made["cvs"], opened.result.embedding)
     assert np.array_equal(made["states"].values, opened.result.state)
     assert np.array_equal(made["frames"], opened.selection.frames)
     assert np.allclose(made["path"].points, opened.way.path.points, atol=1e-5)
+    np.testing.assert_allclose(made["surface"], make_view(opened, ("CV 1", "CV 2")).surface)
     assert made["trajs"].stride == 2 and made["trajs"].n_frames == 600
     for name in ("free-energy.svg", "survival.svg", "timescales.svg", "ck-test.svg", "structures.pdb"):
         assert (tmp_path / name).stat().st_size > 500
+
+
+def test_before_a_model_map_and_path_run_over_torsions(opened, tmp_path, monkeypatch):
+    bare = Session(opened.dataset, opened.trajectories)
+    axes = default_axes(bare)
+    assert axes == ("phi ALA2", "psi ALA2")
+    xy = fel.data.values_of(bare.dataset, *axes)
+    for frame in (0, 599):
+        bare.add_anchor(*xy[frame], axes)
+    bare.way = routes.find_way(bare)
+    code = python_code.script(bare)
+    assert "periods=[360.0, 360.0]" in code and "xlabel='phi ALA2'" in code
+    made = run(code.replace("fel.plots.save", "print"), tmp_path, monkeypatch)
+    np.testing.assert_allclose(made["surface"], make_view(bare, axes).surface)
+    assert np.allclose(made["path"].points, bare.way.path.points, atol=1e-4)
+    assert np.array_equal(made["path"].frames, bare.way.path.frames)
 
 
 def test_each_section_names_its_panel(opened):
@@ -71,14 +89,14 @@ def test_data_from_python_are_opened_from_where_they_were_saved(tmp_path, monkey
     data = fel.as_dataset([rng.normal(size=(300, 3)) for _ in range(2)])
     session = Session(data)
     session.add_result(Result.of("2 d", fel.PCA(n_dims=1).fit(data), data))
-    fel.save_dataset(data, tmp_path / python_code.STORE)
+    fel.save_dataset(data, tmp_path / python_data.STORE)
     made = run(python_code.script(session), tmp_path, monkeypatch)
     assert np.allclose(made["model_2_d"].transform(data).values, session.result.embedding, atol=1e-6)
 
 
 def test_sample_data_are_called_by_name(opened):
     trajs = fel.sample_data("alanine-dipeptide")
-    assert python_code._trajectories_code(trajs) == 'fel.sample_data("alanine-dipeptide")'
+    assert python_data.opening(trajs) == 'fel.sample_data("alanine-dipeptide")'
 
 
 def test_nothing_loaded_nothing_to_say():

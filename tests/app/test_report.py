@@ -1,5 +1,7 @@
 """The report holds what the page shows, and opens without a network."""
 
+import base64
+import json
 import re
 from html.parser import HTMLParser
 
@@ -7,10 +9,13 @@ import numpy as np
 import pytest
 
 import fel_explorer as fel
-from fel_explorer.app.report import report_html, save_report
+from fel_explorer.app import routes
+from fel_explorer.app.pins import rmsds
+from fel_explorer.app.report import report_html, save_report, structures
 from fel_explorer.app.results import Result
 from fel_explorer.app.session import Session
 from fel_explorer.errors import FelError
+from fel_explorer.structures.alignment import fit_atoms
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +85,83 @@ def test_structures_are_those_of_states_and_selection(session):
     titles = re.findall(r'"title": "(.*?)"', text)
     assert titles[0].startswith("Selection: ") and len(titles) == 4
     assert "</b>" not in re.search(r'id="fel-scenes">(.*?)</script>', text).group(1)
+
+
+def scenes(text):
+    """{title: scene} of the viewer."""
+    found = json.loads(re.search(r'id="fel-scenes">(.*?)</script>', text).group(1).replace("<\\/", "</"))
+    return {scene["title"]: scene for scene in found}
+
+
+def images(layer):
+    xyz = np.frombuffer(base64.b64decode(layer["coordinates"]), "<f4")
+    return xyz.reshape(-1, layer["pdb"].count("ATOM  ") + layer["pdb"].count("HETATM"), 3) / 10
+
+
+def pin(session, frames):
+    pinned = session.pinned
+    for frame in frames:
+        xyz = session.trajectories.frames([frame]).xyz[0]
+        pinned = pinned.add(f"frame {frame} <i>", frame, True, xyz, np.arange(len(xyz)))
+    session.pin(pinned)
+
+
+@pytest.fixture(scope="module")
+def whole(session):
+    """A session with a second map, a path and pins, and its report."""
+    data = session.dataset
+    whole = Session(data, session.trajectories)
+    for label in ("PCA 2", "PCA 1"):
+        whole.add_result(Result.of(label, fel.PCA(n_dims=2).fit(data), data))
+    whole.axes, whole.beside, whole.axes_beside = ("psi ALA2", "phi ALA2"), "PCA 2", ("CV 2", "CV 1")
+    for frame in (0, 399):
+        whole.add_anchor(*fel.data.values_of(data, *whole.axes)[frame], whole.axes)
+    whole.way = routes.find_way(whole, "straight")
+    pin(whole, (5, 300))
+    return whole, report_html(whole)
+
+
+def test_second_map_path_and_pins_are_in_the_report(whole):
+    session, text = whole
+    page = Page(text)
+    assert page.open == [] and all(address.startswith("data:image/svg") for address in page.addresses)
+    assert page.headings[:4] == ["Free-energy landscape", "Second map: PCA 2", "Path", "Pinned structures"]
+    first, second, profile = (base64.b64decode(a.partition(",")[2]).decode() for a in page.addresses)
+    assert "psi ALA2 (degrees)" in first and "psi ALA2 (degrees)" not in second and "CV 2" in second
+    assert session.axes == ("psi ALA2", "phi ALA2") and session.axes_beside == ("CV 2", "CV 1")
+    climb = session.unit.text(session.way.barriers[0])
+    assert climb in text and "length of the path" in profile
+
+
+def test_structures_along_the_path_and_pins_can_be_looked_at(whole):
+    session, text = whole
+    found, way = scenes(text), session.way
+    assert list(found)[1:] == [
+        "Along the path", "All pinned structures", "Pinned: frame 5 <i>", "Pinned: frame 300 <i>"
+    ]  # fmt: skip
+    along = found["Along the path"]
+    assert images(along["layers"][0]).shape == (way.n_images, session.trajectories.n_atoms, 3)
+    assert len(along["images"]) == way.n_images and f"frame {way.path.frames[-1]:,}" in along["images"][-1]
+    alone = [found[f"Pinned: frame {frame} <i>"]["layers"][0] for frame in (5, 300)]
+    together = found["All pinned structures"]["layers"]
+    np.testing.assert_allclose(images(together[1]), images(alone[1]))
+    one, other = (images(layer)[0, fit_atoms(session.trajectories.topology)] for layer in alone)
+    distance = rmsds(session.pinned, session.trajectories.topology)[2]
+    assert np.sqrt(((one - other) ** 2).sum(axis=1).mean()) == pytest.approx(distance, abs=1e-4)
+
+
+def test_pins_are_listed_with_picture_state_and_distance(session):
+    pin(session, (5, 300))
+    picture = "data:image/webp;base64,AAAA"
+    session.thumbnails = {"1": picture, "2": 'javascript:alert("no")'}
+    page = Page(structures.pins(session))
+    distance = rmsds(session.pinned, session.trajectories.topology)[2]
+    session.undo()
+    session.thumbnails = {}
+    assert page.addresses == [picture]
+    assert page.cells[2:] == ["reference", "frame 300 <i>", *page.cells[4:5], f"{10 * distance:.2f} Å"]
+    assert page.cells[4] == session.state_name(int(session.result.state[300]))
+    assert structures.pins(session) == ""
 
 
 def test_report_without_trajectories_or_states():

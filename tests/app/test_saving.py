@@ -34,6 +34,7 @@ def session():
     session.add_anchor(0.0, 1.0, ("CV 1", "CV 2"))
     session.add_anchor(1.0, 1.0, ("CV 1", "CV 2"))
     session.colour("phi")
+    session.axes = ("phi", "CV 2")
     session.looks = {"representation": "licorice", "count": 5}
     xyz = rng.normal(size=(4, 3))
     session.pinned = session.pinned.add("frame 17", 17, True, xyz, np.arange(4)).overlay(1)
@@ -46,7 +47,7 @@ def same(one, other):
     for label, result in one.results.items():
         assert other.results[label].embedding == pytest.approx(result.embedding, abs=1e-5)
         assert np.isnan(result.seconds) or result.seconds == other.results[label].seconds
-    for name in ("active", "levels", "state_names", "colour_by", "frame", "route"):
+    for name in ("active", "levels", "state_names", "colour_by", "frame", "route", "axes"):
         assert getattr(one, name) == getattr(other, name), name
     assert np.array_equal(one.selection.mask, other.selection.mask)
     assert one.selection.how == other.selection.how

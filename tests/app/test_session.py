@@ -1,5 +1,7 @@
 """The session against a plain model: sets of frames and a list of past states."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -106,6 +108,32 @@ class Undoing(RuleBasedStateMachine):
 
 TestUndoing = Undoing.TestCase
 TestUndoing.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+
+
+def test_pins_come_and_go_by_undo_but_not_the_look_at_them():
+    session = small_session()
+    session.pin(session.pinned.add("frame 1", 1, True, np.ones((3, 3)), np.arange(3)))
+    session.pin(session.pinned.add("frame 2", 2, True, np.zeros((3, 3)), np.arange(3)))
+    seen = []
+    session.param.watch(lambda event: seen.append(event.new), "pinned")
+    session.pinned = replace(session.pinned, shown=1)
+    session.select(np.arange(N) < 3, "box")
+    session.undo()
+    assert len(seen) == 1 and session.pinned.shown == 1 and session.can_redo  # the pins are left alone
+    session.pin(session.pinned.overlay(2))
+    session.pin(session.pinned.remove(1))
+    session.undo()
+    assert session.pinned.keys == [1, 2] and session.pinned.overlaid == {2} and session.pinned.shown == 0
+    session.undo()
+    session.undo()
+    assert session.pinned.keys == [1] and session.pinned.overlaid == frozenset()
+    session.undo()
+    assert not session.pinned and not session.can_undo
+    for _ in range(4):
+        session.redo()
+    assert session.pinned.keys == [2] and not session.can_redo
+    session.pin(session.pinned)
+    assert len(session.pinned) == 1 and not session.can_redo
 
 
 def test_selection_says_how_it_was_made():

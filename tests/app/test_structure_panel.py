@@ -328,6 +328,13 @@ def test_grid_of_pins_follows_the_session(panel, session):
     assert panel.view == "pinned"
     grid.act("remove", 2)
     assert panel.view == "frames"
+    session.undo()
+    assert (
+        [layer["key"] for layer in panel.viewer.pins] == [card["key"] for card in grid.grid.cards] == [1, 2]
+    )
+    assert panel.view == "frames" and session.pinned.shown == 0
+    session.redo()
+    assert [layer["key"] for layer in panel.viewer.pins] == [1]
     panel.pinning.pin()
     grid.act("remove", 1)
     grid.act("remove", 1)

@@ -33,11 +33,11 @@ def test_small_peptides_get_phi_and_psi_as_colours_and_axes(dataset, trajectorie
 
 
 def test_a_dataset_finds_its_trajectories_again_while_they_are_there(dataset, trajectories):
-    again = tasks.trajectories_of(dataset)
+    again = fel.data.trajectories_of(dataset)
     assert again.n_frames == trajectories.n_frames and again.stride == 500
     np.testing.assert_array_equal(again.frames([3]).xyz, trajectories.frames([3]).xyz)
     moved = dataset.assign_attrs(files=dataset.attrs["files"].replace("trajectory-", "gone-"))
-    assert tasks.trajectories_of(moved) is None
+    assert fel.data.trajectories_of(moved) is None
 
 
 def test_featurizing_stops_when_asked(trajectories, tmp_path, monkeypatch):

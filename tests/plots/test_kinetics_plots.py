@@ -17,7 +17,7 @@ from fel_explorer.plots import (
     plot_survival,
     survival_table,
 )
-from fel_explorer.plots.arrangement import Labels, spread
+from fel_explorer.plots.arrangement import Labels, names_apart, spread
 from fel_explorer.plots.quantities import axis_label, interval_text, time_text
 from fel_explorer.plots.sheet import linear_ticks, log_ticks
 
@@ -214,3 +214,18 @@ def test_times_are_written_in_the_unit_that_suits_them():
     assert interval_text(800.0, 1200.0) == "0.8 to 1.2 ns"
     assert interval_text(80.0, np.inf) == "over 80 ps" and interval_text(np.nan, 1.0) == ""
     assert axis_label("lag", "1") == "lag" and axis_label("lag", "ps") == "lag (ps)"
+
+
+def test_names_move_to_the_nearest_free_place():
+    names = {"state 1": (5.0, 5.0), "state 2": (5.1, 5.2), "state 3": (5.0, 4.8), "state 4": (9.0, 5.0)}
+    apart = names_apart(names, ((0.0, 10.0), (0.0, 10.0)), (400, 400))
+    assert apart["state 1"] == names["state 1"] and apart["state 4"] == names["state 4"]
+    assert apart["state 2"][1] > 5.5 and apart["state 3"][1] < 4.5  # each to its own side
+    places = 40 * np.array(list(apart.values()))
+    across, up = np.abs(places[:, None] - places[None]).transpose(2, 0, 1)
+    free = (across >= 56) | (up >= 26) | np.eye(4, dtype=bool)
+    assert free.all() and np.linalg.norm(places - 40 * np.array(list(names.values())), axis=1).max() < 40
+    rim = names_apart({"state 1": (0.5, 0.2), "state 2": (0.6, 0.1)}, ((0.0, 10.0), (0.0, 10.0)), (400, 400))
+    assert rim["state 1"] == (0.5, 0.2) and 13 <= 40 * rim["state 2"][1]  # not beyond the window
+    crowd = {f"state {i}": (5.0, 5.0) for i in range(100)}
+    assert names_apart(crowd, ((0.0, 10.0), (0.0, 10.0)), (400, 400))["state 99"] == (5.0, 5.0)

@@ -20,11 +20,13 @@ def view(page, name):
 
 
 def save(page, kind, folder):
-    """Click the download button of ``kind`` in the strip of states; returns the file."""
+    """Save what the strip of states shows as a file of ``kind``; returns the file."""
+    page.get_by_role("button", name="Save the").last.click()
     with page.expect_download() as download:
-        page.get_by_role("button").filter(has_text=re.compile(f"^{kind}$")).last.click()
+        page.get_by_role("button").filter(has_text=re.compile(f"^{kind}: ")).last.click()
     path = folder / download.value.suggested_filename
     download.value.save_as(path)
+    page.keyboard.press("Escape")
     page.mouse.move(5, 5)
     return path
 

@@ -80,7 +80,7 @@ class ComparisonPanel(Viewer):
     # ---- what is built once
 
     def _make_widgets(self):
-        small = {"size": "small", "width": 190, "margin": (10, 4, 0, 6)}
+        small = {"size": "small", "width": 160, "margin": (10, 4, 0, 6)}
         self.first = pmui.Select(label="First set", description="What is compared.", **small)
         self.second = pmui.Select(label="Second set", description="What it is compared with.", **small)
         self._keep = pmui.Button(
@@ -96,9 +96,10 @@ class ComparisonPanel(Viewer):
         )
         self.export = FigureExport(self.figure, self._frame, lambda: "comparison")
         self.layout = pmui.Column(
-            pmui.Row(self.first, self.second, self._keep, margin=0),
+            pmui.FlexBox(self.first, self.second, self._keep, margin=0),
             pmui.Row(self.hint, self.on_structure, sizing_mode="stretch_width", margin=0), self.table,
-            width=580, sizing_mode="stretch_height", margin=0,
+            sizing_mode="stretch_both", margin=0,
+            styles={"flex": "0 0 66%", "max-width": "545px", "overflow-x": "auto"},
         )  # fmt: skip
         self.first.param.watch(self._on_choice, "value")
         self.second.param.watch(self._on_choice, "value")
@@ -190,7 +191,7 @@ class ComparisonPanel(Viewer):
 
     def _fill(self):
         counts = [f"{np.count_nonzero(mask):,}" for mask in self._masks]
-        self.hint.object = f"{counts[0]} and {counts[1]} frames. Click a row to see its distributions."
+        self.hint.object = f"{counts[0]} and {counts[1]} frames. Click a row for its curves."
         names = list(map(str, self.found["quantity"].values))
         if self.quantity not in names:
             self.quantity = names[0]

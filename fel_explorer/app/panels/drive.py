@@ -185,7 +185,6 @@ class DrivePanel(Viewer):
         self.ready = self.part == "profile" or self._sampled is not None
         self._say()
         self.export.disable(not self.ready)
-        self.export.refresh()
         self.version += 1
 
     # ---- what is known

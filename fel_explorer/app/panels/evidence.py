@@ -147,7 +147,6 @@ class EvidencePanel(Viewer):
         elif self.compare:
             rival = rivals.overlapping(evidence.states, self.state)
             self._curves.append(rivals.survival(rival, "KMeans, same embedding", KMEANS_COLOUR[self.dark]))
-        self.export.refresh()
         self.version += 1
 
     def _find_rivals(self, result, dataset):

@@ -12,16 +12,16 @@ from panel.viewable import Viewer
 
 from fel_explorer.plots.export import KINDS, figure_bytes
 
-ABOUT = {
-    "svg": "The figure with real text and lines, for Inkscape and the web; light colours.",
-    "pdf": "The figure with real text and lines, for LaTeX and print; light colours.",
-    "png": "The figure as an image of 300 dpi; light colours.",
-    "csv": "The numbers behind it as a table.",
+ABOUT = {  # figures are in light colours
+    "svg": "text and lines, for Inkscape and the web",
+    "pdf": "text and lines, for LaTeX and print",
+    "png": "an image of 300 dpi",
+    "csv": "the numbers behind it as a table",
 }
 
 
 class FigureExport(Viewer):
-    """A row of small download buttons.
+    """A button that opens the kinds of file to choose from.
 
     Parameters
     ----------
@@ -38,37 +38,44 @@ class FigureExport(Viewer):
     ):
         super().__init__(**params)
         self._draw, self._table, self._file_name = draw, table, file_name
-        kinds = [*(KINDS if draw is not None else ()), "csv"]
-        self.buttons = {kind: self._button(kind) for kind in kinds}
-        self.layout = pmui.Row(*self.buttons.values(), margin=0)
+        what = "Save the figure or its numbers" if draw is not None else "Save the numbers"
+        self.button = pmui.IconButton(
+            icon="download", size="small", margin=(8, 4), description=what, on_click=self._open
+        )
+        self.popup = pmui.Popup(margin=0)
+        self.downloads: dict[str, pmui.FileDownload] = {}  # made when first asked for
+        self.layout = pmui.Row(self.button, self.popup, margin=0)
 
     def __panel__(self):
         return self.layout
 
-    def _button(self, kind):
-        button = pmui.FileDownload(
+    def _open(self, _event):
+        if not self.downloads:
+            kinds = [*(KINDS if self._draw is not None else ()), "csv"]
+            self.downloads = {kind: self._download(kind) for kind in kinds}
+            self.popup[:] = [pmui.Column(*self.downloads.values(), width=330, margin=(4, 0))]
+        for kind, download in self.downloads.items():
+            download.filename = f"{self._file_name()}.{kind}"
+        self.popup.open = True
+
+    def _download(self, kind):
+        download = pmui.FileDownload(
             callback=partial(self.export, kind),
             filename=f"figure.{kind}",
-            label=kind.upper(),
-            description=ABOUT[kind],
+            label=f"{kind.upper()}: {ABOUT[kind]}",
             size="small",
-            margin=(8, 0),
+            margin=(2, 8),
             auto=True,
             embed=False,
-            sx={"minWidth": "44px", "px": 0.5, "& .MuiButton-startIcon": {"display": "none"}},
+            sizing_mode="stretch_width",
+            sx={"justifyContent": "flex-start", "textTransform": "none", "textAlign": "left"},
         )
-        button.param.update(variant="text", color="primary")  # as arguments pmui 0.16 warns of them
-        return button
-
-    def refresh(self) -> None:
-        """Take the files' name anew."""
-        for kind, button in self.buttons.items():
-            button.filename = f"{self._file_name()}.{kind}"
+        download.param.update(variant="text", color="primary")  # as arguments pmui 0.16 warns of them
+        return download
 
     def disable(self, disabled: bool) -> None:
         """Whether there is nothing to write."""
-        for button in self.buttons.values():
-            button.disabled = disabled
+        self.button.disabled = disabled
 
     def export(self, kind: str) -> io.BytesIO:
         """What a button of ``kind`` downloads."""

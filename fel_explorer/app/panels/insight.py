@@ -101,11 +101,12 @@ class InsightPanel(Viewer):
                 size="small",
                 margin=(6, 1),
                 variant="text",
+                sx={"minWidth": 0, "px": "7px"},
                 on_click=partial(self._on_click, name),
             )
             for title, name in VIEWS.items()
         }
-        self._views = pmui.Row(*self.buttons.values(), margin=(0, 8))
+        self._views = pmui.Row(*self.buttons.values(), margin=(0, 4))
         self._hint = pmui.Typography(HINT, variant="body2", color="textSecondary", margin=(12, 12))
         small = {"size": "small", "margin": (6, 6), "on_click": self._on_fold}
         self._fold = pmui.IconButton(icon="expand_more", description="Fold", **small)

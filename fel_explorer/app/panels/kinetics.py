@@ -146,7 +146,6 @@ class KineticsPanel(Viewer):
         self.ready = part_of(self.view, self.kinetics) is not None
         self._hint.object = self._say()
         self.export.disable(not self.ready)
-        self.export.refresh()
         self.version += 1
 
     # ---- drawing and export

@@ -12,13 +12,22 @@ import panel_material_ui as pmui
 import param
 from bokeh.models import LassoSelectTool, Toolbar
 
-from fel_explorer.app import regions
 from fel_explorer.app.board import Board
-from fel_explorer.app.map_view import MapView, coloured, make_view
+from fel_explorer.app.map_view import (
+    MapView,
+    coloured,
+    data_of,
+    finite,
+    make_view,
+    same_frames,
+    with_names_apart,
+)
+from fel_explorer.app.origins import Intervals, Region
 from fel_explorer.app.panels.figure_export import FigureExport
 from fel_explorer.app.panels.map_choices import MapChoices
 from fel_explorer.app.panels.surface_settings import SurfaceSettings
 from fel_explorer.app.session import Session
+from fel_explorer.app.weakly import weakly
 from fel_explorer.plots import hooks
 from fel_explorer.plots.landscape import (
     NO_LANDSCAPE,
@@ -107,16 +116,14 @@ class MapPanel(pn.viewable.Viewer):
             size="small",
             margin=(8, 6),
         )
-        self._clear = pmui.Button(
-            label="Clear",
+        self._clear = pmui.IconButton(
             icon="close",
             size="small",
-            variant="text",
-            description="Select nothing and forget the clicked point.",
+            description="Select nothing and forget the clicked point",
             on_click=lambda event: self.session.clear_selection(),
-            margin=(8, 6),
+            margin=(8, 0),
         )
-        self._count = pmui.Typography("", variant="body2", margin=(14, 10), sx={"whiteSpace": "nowrap"})
+        self._count = pmui.Typography("", variant="body2", margin=(14, 8), sx={"whiteSpace": "nowrap"})
         self._drawn = pmui.Typography("", variant="body2", color="textSecondary", margin=(14, 4))
         self.export = FigureExport(self.figure, self.table, lambda: "landscape")
         self._message = pmui.Typography(
@@ -152,8 +159,8 @@ class MapPanel(pn.viewable.Viewer):
         self._tools = pmui.FlexBox(
             *choices,
             self.settings,
-            self._drawn,
             self.export,
+            self._drawn,
             sizing_mode="stretch_width",
         )
         self._status = pmui.FlexBox(
@@ -177,7 +184,7 @@ class MapPanel(pn.viewable.Viewer):
         if loaded and self._tools not in self._layout:
             self._layout.insert(0, self._tools)
             self._layout.append(self._status)
-        if any(event.name == "dataset" and not _same_frames(event.old, event.new) for event in events):
+        if any(event.name == "dataset" and not same_frames(event.old, event.new) for event in events):
             self.choices.reset()
         if loaded:
             with self._settle():
@@ -197,8 +204,8 @@ class MapPanel(pn.viewable.Viewer):
         return (
             event.name == "dataset"
             and self._view.axes == self.axes
-            and _same_frames(event.old, event.new)
-            and all(_data(event.old, name) is _data(event.new, name) for name in used)
+            and same_frames(event.old, event.new)
+            and all(data_of(event.old, name) is data_of(event.new, name) for name in used)
         )
 
     @contextmanager
@@ -233,6 +240,7 @@ class MapPanel(pn.viewable.Viewer):
             )  # fmt: skip
             self._places = self._view.state_places(self.session.result)
             self._view.nearest.prepare()
+            self.choices.tell(self.axes)
         self._window.update(x_range=None, y_range=None)
         self._refresh()
 
@@ -270,17 +278,18 @@ class MapPanel(pn.viewable.Viewer):
                 self.session, *self._coloured(self._view), self._places, contours=self.settings.contours
             )
             binned = self._in_window()
+            landscape = with_names_apart(landscape, (x_range, y_range), (width, height))
         if self._layers[0] is not binned:
             self._layers = binned, frame_layers(landscape, binned, dark=self.dark)
         drawn = overlay(landscape, [*self._layers[1], *mark_layers(landscape, dark=self.dark)])
         told = hooks.describe(description(landscape))
-        return drawn.opts(hooks=[hooks.selection_is_ours, told, self._listen])
+        return drawn.opts(hooks=[hooks.selection_is_ours, told, weakly(self._listen)])
 
     def _in_window(self):
         """The frames in the pixels of the shown window."""
         sizes = ((self._size.width, 800), (self._size.height, 600))
         shape = tuple(int(np.clip((size or default) / PIXEL, 50, 800)) for size, default in sizes)
-        return self._view.binned(_finite(self._window.x_range), _finite(self._window.y_range), shape)
+        return self._view.binned(finite(self._window.x_range), finite(self._window.y_range), shape)
 
     def _coloured(self, view):
         """What is coloured by, the frames' values and their scale; kept until one of them changes."""
@@ -299,7 +308,7 @@ class MapPanel(pn.viewable.Viewer):
         landscape = self._view.landscape(
             self.session, *self._colours(self._view, False), self._places, contours=self.settings.contours
         )
-        window = _finite(self._window.x_range), _finite(self._window.y_range)
+        window = finite(self._window.x_range), finite(self._window.y_range)
         return plot_landscape(landscape, *window, shape=PRINTED)
 
     def table(self):
@@ -335,17 +344,20 @@ class MapPanel(pn.viewable.Viewer):
 
     def _lasso(self, geometry):
         if geometry is not None and len(geometry) >= 3 and self._view is not None:
-            self._select(regions.in_polygon(self._view.xy, geometry), "lasso")
+            self._select("lasso", geometry)
 
     def _box(self, bounds):
         if bounds is not None and self._view is not None:
-            self._select(regions.in_box(self._view.xy, bounds), "box")
+            self._select("box", bounds)
 
-    def _select(self, mask, shape):
+    def _select(self, shape, vertices):
         mode, self._drag_mode = self._drag_mode or self.mode, None
-        where = self.session.active or "the map"
-        x, y = self._view.axes
-        self.session.select(mask, f"{shape} on {where} ({x}, {y})", mode)
+        model, view = self.session.active, self._view
+        drawn = Region.drawn(model, view.axes, shape, vertices)
+        mask = drawn.holds(view.xy)
+        origin = Intervals.around(model, view.axes[0], view.xy[:, 0], mask) if view.is_profile else drawn
+        how = f"{shape} on {model or 'the map'} ({', '.join(view.axes)})"
+        self.session.select(mask, how, mode, origin)
 
     def _tap(self, x, y):
         if x is None or y is None or self._view is None:
@@ -354,18 +366,3 @@ class MapPanel(pn.viewable.Viewer):
             self.session.add_anchor(x, y, self.axes)
         else:
             self.session.pick(self._view.point_at(self.session, x, y))
-
-
-def _same_frames(old, new) -> bool:
-    """Whether two datasets differ at most in columns."""
-    return old is not None and new is not None and _data(old, "features") is _data(new, "features")
-
-
-def _data(dataset, name):
-    """The array behind a variable, or None."""
-    return dataset[name].data if name in dataset.variables else None
-
-
-def _finite(window):
-    """A stream's window; None, which shows all, for its first message and the one after a reset."""
-    return window if window and np.isfinite(window).all() else None

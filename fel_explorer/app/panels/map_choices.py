@@ -16,14 +16,14 @@ SMALL = {"size": "small", "variant": "outlined", "margin": (10, 6, 2, 6)}
 
 
 class MapChoices(Viewer):
-    """Selects of colour and axes.
+    """Selects of colour and axes; ``session.axes`` are those that the map shows, or shall show.
 
     Parameters
     ----------
     board
         Whose jobs compute observables; without one only those that are columns are offered.
     on_axes
-        Called with a pair of names when the user chose axes that can be drawn.
+        Called with a pair of names when the user, or a view that was opened, chose axes that can be drawn.
     on_colour
         Called when an observable that was waited for is there, or won't be.
     """
@@ -33,7 +33,7 @@ class MapChoices(Viewer):
         self.session, self.board = session, board
         self.observing = Observing(session, board)
         self._on_axes, self._on_colour = on_axes, on_colour
-        self._axes = ("", "")
+        self._axes = self._told = ("", "")
         self._awaited: tuple[str, str] | None = None
         self._defaults: tuple[str, str] | None = None
         self.colour = NameSelect("Colour by", self._choose_colour, width=150, **SMALL)
@@ -49,6 +49,7 @@ class MapChoices(Viewer):
         self.parts = [self.colour, self.compare, self.x, self.y]
         self._watchers = [
             session.param.watch(self._ask_for_colour, ["colour_by"]),
+            session.param.watch(self._on_asked, ["axes"]),
             session.param.watch(self._offer_reference, ["frame", "dataset", "colour_by"]),
         ]
         self._board_watcher = board.param.watch(self._on_ended, "ended") if board is not None else None
@@ -72,8 +73,8 @@ class MapChoices(Viewer):
     def offer(self, axes: tuple[str, str]) -> tuple[str, str]:
         """Offer what the session now has.
 
-        ``axes`` are those shown; returned are those to show: the same while they are there, those that were
-        waited for once they are, else the default.
+        ``axes`` are those shown; returned are those to show: those that the session asks for, the same while
+        they are there, those that were waited for once they are, else the default.
         """
         observables = self.observing.offered
         groups = axis_choices(self.session, observables)
@@ -82,6 +83,8 @@ class MapChoices(Viewer):
         if defaults != self._defaults or not set(axes) <= known:
             axes = defaults
         self._defaults = defaults
+        if self._asked and set(self.session.axes) <= known:
+            axes = self.session.axes
         if self._awaited and not any(map(self.observing.pending, self._awaited)):
             axes, self._awaited = self._awaited, None
         self._axes = axes
@@ -91,6 +94,20 @@ class MapChoices(Viewer):
         colours = colouring.choices(self.session, observables)
         self.colour.offer(colours, observables, self._shown_colour(colours))
         return axes
+
+    def tell(self, axes: tuple[str, str]) -> None:
+        """Let the session know which axes the map shows."""
+        self._told = self.session.axes = axes
+
+    @property
+    def _asked(self) -> bool:
+        """Whether the session's axes are others than this map told it."""
+        return self.session.axes not in (self._told, ("", ""))
+
+    def _on_asked(self, _event):
+        if self._asked and self.session.dataset is not None:
+            self._on_axes(self.offer(self._axes))
+            self.tell(self._axes)
 
     def drawable_colour(self) -> str:
         """What to colour by now: the session's choice if it is there, else the free energy."""

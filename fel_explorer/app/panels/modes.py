@@ -209,7 +209,6 @@ class ModesPanel(Viewer):
         self.on_structure.offer(*((self._found(), self._variable()) if depends else (None, None)))
         self._say()
         self.export.disable(not self.ready)
-        self.export.refresh()
         self.version += 1
 
     # ---- what is known

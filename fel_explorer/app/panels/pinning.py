@@ -40,6 +40,8 @@ class Pinning:
     def pin(self) -> None:
         """Pin what is shown: the current frame, the representatives, what was decoded, an image of the path.
 
+        It can be undone.
+
         Raises
         ------
         FelError
@@ -52,7 +54,7 @@ class Pinning:
             atoms = np.arange(len(xyz)) if layer.atoms is None else layer.atoms
             name = frame_name(self.session, frame)
             pinned = pinned.add(f"{kind}, nearest {name}" if kind else name, frame, not kind, xyz, atoms)
-        self.session.pinned = pinned
+        self.session.pin(pinned)
 
     def load(self, scenes: Scenes | None) -> None:
         """Make layers of the session's pins, and have their pictures taken."""

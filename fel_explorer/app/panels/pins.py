@@ -61,12 +61,15 @@ class PinsPanel(Viewer):
         pinned = self.session.pinned
         if key not in pinned.keys:  # clicked twice
             return
-        self.session.pinned = {
-            "show": lambda: replace(pinned, shown=key),
+        if action == "show":  # a look at it, which undo does not take back
+            self.session.pinned = replace(pinned, shown=key)
+            return
+        changes = {
             "overlay": lambda: pinned.overlay(key),
             "reference": lambda: replace(pinned, reference=key),
             "remove": lambda: pinned.remove(key),
-        }[action]()
+        }
+        self.session.pin(changes[action]())
 
     def frame(self) -> pd.DataFrame:
         """The pins as a table: what they are, where, and the RMSD from the reference in Angstrom."""

@@ -71,8 +71,8 @@ class SelectionPanel(Viewer):
         self._table = StateTable(sizing_mode="stretch_width", margin=(2, 8))
         self._table.param.watch(self._on_row, "chosen")
         self._name = pmui.TextInput(
-            label="Name of the state", placeholder="for example: alpha helix", size="small", width=230,
-            description="Press Enter: the map and the table then show the name.", margin=(8, 10, 0, 10),
+            label="State name", placeholder="alpha helix", size="small", width=160,
+            description="Press Enter: the map and the table then show the name.", margin=(8, 6, 0, 10),
         )  # fmt: skip
         self._name.param.watch(self._on_name, "value")
         edits = {
@@ -99,7 +99,7 @@ class SelectionPanel(Viewer):
         self._downloads = {
             kind: pmui.FileDownload(
                 callback=partial(self.export, kind), filename=f"selection.{kind}", label=kind.upper(),
-                description=about, size="small", margin=(8, 4), width=92,
+                description=about, size="small", margin=(8, 3), width=76, sx={"minWidth": "0"},
             )
             for kind, about in ABOUT.items()
         }  # fmt: skip
@@ -108,11 +108,11 @@ class SelectionPanel(Viewer):
         self._size = pmui.Typography(
             "", variant="caption", margin=(0, 12, 8, 12), sizing_mode="stretch_width"
         )
-        export = pmui.Typography("Export", variant="body2", margin=(14, 4, 0, 12))
+        label = pmui.Typography("Export", variant="body2", margin=(14, 4, 0, 12))
+        self._exports = pmui.FlexBox(self._name, label, *self._downloads.values(), margin=0)
         self._layout = pmui.Column(
             pmui.Row(self._count, *self._actions.values(), sizing_mode="stretch_width", margin=0),
-            self._how, self._table, self._name, pmui.Row(*self._edits.values(), margin=0),
-            pmui.FlexBox(export, *self._downloads.values(), margin=0), self._size,
+            self._how, self._table, pmui.Row(*self._edits.values(), margin=0), self._exports, self._size,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
 
@@ -225,12 +225,11 @@ class SelectionPanel(Viewer):
         for kind, download in self._downloads.items():
             download.disabled = not 0 < sizes[kind] <= LIMIT
         too_large = [kind.upper() for kind, size in sizes.items() if size > LIMIT]
-        if not count:
-            self._size.object = "Select frames to export them."
-        elif too_large:
+        self._exports.visible = self._size.visible = bool(count)
+        if too_large:
             self._size.object = (
-                f"Too large for a download: {', '.join(too_large)}. Select fewer frames, "
-                "or write a file with fel.structures.export_frames."
+                f"Too large for a download: {', '.join(too_large)}. Select fewer frames, or use "
+                "fel.structures.export_frames."
             )
         else:
             about = [f"{kind.upper()} {readable_size(size)}" for kind, size in sizes.items() if size]

@@ -165,7 +165,6 @@ class SimulatePanel(Viewer):
         self._sides["report"].visible = self.view == "report" and reported
         self.ready = simulation is not None if self.view == "play" else self.view == "report" and reported
         self.export.disable(not self.ready)
-        self.export.refresh()
         self._on_board()
         self.version += 1
 

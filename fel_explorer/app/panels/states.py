@@ -86,7 +86,6 @@ class StatesPanel(Viewer):
         rows.sort(key=lambda row: -row["cells"]["population"]["value"])
         self.table.param.update(rows=rows, columns=_columns(dataset, columns))
         self.summary.object = _summary(frame, self.session.active)
-        self.export.refresh()
         self._mark()
 
     def _mark(self, *_):

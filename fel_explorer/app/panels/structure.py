@@ -91,8 +91,9 @@ class StructurePanel(Viewer):
         small = {"size": "small", "variant": "outlined", "margin": (6, 6, 0, 6)}
         self.viewer = StructureViewer(sizing_mode="stretch_both", min_height=120, margin=(0, 4))
         self._views = pmui.RadioButtonGroup(
-            label="", options={"Play": "frames"}, value="frames", size="small", margin=(8, 6, 0, 6)
-        )
+            label="", options={"Play": "frames"}, value="frames", size="small", margin=(8, 2, 0, 6),
+            sx={"& .MuiToggleButton-root": {"px": "7px", "fontSize": "0.75rem"}},
+        )  # fmt: skip
         self.looks = LooksBar(self.session, self.viewer)
         self.measure = MeasureBar(self.session, board, self.viewer, lambda: next(iter(self._layers), None))
         self.pinning = Pinning(self.session, self.viewer, self._pinnable)
@@ -109,7 +110,7 @@ class StructurePanel(Viewer):
         self._message = pmui.Typography(NO_DATA, variant="body1", margin=20, sizing_mode="stretch_width")
         self._images = pmui.Select(
             label="Images", options={text: name for name, text in routes.SHOWN.items()}, value="observed",
-            width=190, visible=False, **small,
+            width=152, visible=False, **small,
             description="Frames that were seen, or structures that the model makes.",
         )  # fmt: skip
         self._layers: list[Layer] = []

@@ -26,7 +26,7 @@ def save_report(session: Session, path) -> Path:
 
 
 def report_html(session: Session) -> str:
-    """One HTML page with maps, tree, table, lifetimes, structures that turn, and the Python behind them.
+    """One HTML page with maps, tree, table, lifetimes, path, structures that turn, and the Python behind.
 
     Everything is inside the page: figures as SVG, the molecules and their viewer too.
 
@@ -39,9 +39,12 @@ def report_html(session: Session) -> str:
         raise FelError("A report without a model.", remedy="Train a method, or show one of the trained.")
     sections = [
         _section("Free-energy landscape", *figures.maps(session), note=figures.MAP),
+        _section(f"Second map: {session.beside}", *figures.beside(session), note=figures.BESIDE),
         _section("States over time scales", *figures.tree(session), note=figures.TREE),
         _section("States", figures.table(session), note=figures.TABLE),
         _section("Is each state metastable?", *figures.survival(session), note=figures.SURVIVAL),
+        _section("Path", *figures.path(session), note=figures.PATH),
+        _section("Pinned structures", structures.pins(session), note=structures.PINS),
         _section("Structures", *structures.viewer(session), note=structures.NOTE),
         _section("The same in Python", f"<pre>{escape(python_code.script(session))}</pre>"),
     ]

@@ -10,12 +10,14 @@ import numpy as np
 
 from fel_explorer.app import colouring
 from fel_explorer.app.evidence import evidence_of, state_table
-from fel_explorer.app.map_view import FREE_ENERGY, coloured, default_axes, make_view
+from fel_explorer.app.map_view import FREE_ENERGY, coloured, make_view, shown_axes
 from fel_explorer.app.results import tree_colours
 from fel_explorer.app.session import Session
+from fel_explorer.app.side_session import SideSession
 from fel_explorer.plots.dendrogram import Dendrogram, plot_dendrogram
 from fel_explorer.plots.export import figure_bytes
 from fel_explorer.plots.landscape import plot_landscape
+from fel_explorer.plots.path_profile import plot_path_profile
 from fel_explorer.plots.quantities import interval_text, time_text
 from fel_explorer.plots.survival import plot_survival
 
@@ -23,6 +25,8 @@ MAP = "The free energy is -kT ln of the population: 1 kT higher is e = 2.7 times
 TREE = "States that interconvert faster than the lag at the left are one state."
 TABLE = "Mean lifetimes with 95 % intervals, and whether visits end by chance at any time (exponential)."
 SURVIVAL = "Share of visits that still last; a straight line is the exponential decay of a metastable state."
+BESIDE = "The same frames on the map of another model."
+PATH = "The free energy of the map along the path: a lower bound where other variables are slow too."
 PIXELS = (900, 600)
 SIZE = (15.0, 10.0)  # cm
 SMALL = (10.0, 7.5)
@@ -31,7 +35,7 @@ MAX_STATES = 12  # with a survival curve each
 
 def maps(session: Session) -> list[str]:
     """The landscape by free energy, by state where there are states, and by what the page colours by."""
-    view = make_view(session, default_axes(session), weighted=True, unit=session.unit)
+    view = make_view(session, shown_axes(session), weighted=True, unit=session.unit)
     names = [FREE_ENERGY]
     if session.shown.state is not None:
         names.append("state")
@@ -41,9 +45,33 @@ def maps(session: Session) -> list[str]:
     drawn, nothing = [], np.zeros(len(view.xy), bool)
     for name in names:
         landscape = view.landscape(session, name, *coloured(view, session, name), places, contours=True)
-        landscape = replace(landscape, selected=nothing, clicked=None, current=None)
+        landscape = replace(landscape, selected=nothing, clicked=None, current=None, image=None)
         drawn.append(_figure(plot_landscape(landscape, shape=PIXELS), f"Coloured by {name}.", SIZE))
     return drawn
+
+
+def beside(session: Session) -> list[str]:
+    """The landscapes of the second map, if that is open."""
+    if session.beside not in session.results:
+        return []
+    side = SideSession(session)
+    try:
+        return maps(side)
+    finally:
+        side.close()
+
+
+def path(session: Session) -> list[str]:
+    """The free energy along the path, if there is one, and what it climbs in words."""
+    way, unit = session.way, session.unit
+    if way is None:
+        return []
+    forth, back, top = way.barriers
+    words = (
+        f"{way.path.kind.capitalize()} path of {way.n_images} images over {' and '.join(way.labels)}. "
+        f"Barrier: {unit.text(forth)} from the start, {unit.text(back)} from the end, at image {top + 1}."
+    )
+    return [_figure(plot_path_profile(way.path.length, way.free_energy, unit=unit), words, SIZE)]
 
 
 def _can_colour(session):

@@ -6,8 +6,9 @@ const stream = new Blob([bytes(text("fel-viewer"))]).stream().pipeThrough(new De
 const source = new Blob([await new Response(stream).text()], {type: "text/javascript"})
 const viewer = (await import(URL.createObjectURL(source))).default.StructureViewer
 
-const scenes = JSON.parse(text("fel-scenes")).map(({title, layers}) => ({
+const scenes = JSON.parse(text("fel-scenes")).map(({title, layers, images}) => ({
   title,
+  images,
   scene: layers.map((layer) => ({...layer, coordinates: bytes(layer.coordinates)})),
 }))
 const listeners = {}
@@ -20,16 +21,34 @@ const el = document.createElement("div") // the viewer takes all of the place ar
 document.querySelector(".viewer").append(el)
 viewer.render({model, el})
 
+// a slider for scenes of several images
+const steps = document.querySelector(".steps")
+const slider = Object.assign(document.createElement("input"), {type: "range", min: 0, ariaLabel: "Image"})
+const caption = document.createElement("output")
+steps.append(slider, caption)
+let images = []
+function showImage(index) {
+  caption.textContent = images[index] ?? ""
+  model.frame = index
+  listeners.frame?.forEach((listener) => listener())
+}
+slider.oninput = () => showImage(Number(slider.value))
+
 const choices = document.querySelector(".choices")
-scenes.forEach(({title, scene}, index) => {
+scenes.forEach(({title, scene, images: own}, index) => {
   const button = document.createElement("button")
   button.type = "button"
   button.textContent = title
   button.setAttribute("aria-pressed", index === 0)
   button.onclick = () => {
     for (const other of choices.children) other.setAttribute("aria-pressed", other === button)
+    images = own
+    steps.hidden = !images.length
+    Object.assign(slider, {max: Math.max(images.length - 1, 0), value: 0})
+    model.frame = 0
     model.scene = scene
     listeners.scene.forEach((listener) => listener())
+    showImage(0)
   }
   choices.append(button)
 })

@@ -116,7 +116,7 @@ class Scenes:
         found = representatives(space, session.dataset, n=n, frames=selected, choose=choose)
         layers = []
         for i, (frame, share) in enumerate(zip(found.frames, found.shares, strict=True)):
-            label = frame_name(session, frame)
+            label = frame_name(session, frame).partition(", ")[2]
             label = f"{share:.0%}   {label}" if choose == "medoids" and len(found.frames) > 1 else label
             looks = {"colour": LIGHT[i % len(LIGHT)], "opacity": 1.0 if i == 0 else opacity}
             layers.append(self.layer(self.frames([frame]), label, **looks))

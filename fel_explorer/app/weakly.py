@@ -1,0 +1,18 @@
+"""For what libraries call back and keep for ever, which must not keep the page that listens."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from types import MethodType
+
+
+def weakly(method: MethodType) -> Callable:
+    """A function that calls ``method`` while its object is alive, and does not keep it alive."""
+    reference = weakref.WeakMethod(method)
+
+    def call(*arguments):
+        alive = reference()
+        return None if alive is None else alive(*arguments)
+
+    return call

@@ -1,6 +1,7 @@
 """Take the pictures of docs/gallery, in light and in dark: ``make gallery`` (needs Chromium).
 
-The tree of states is trained first, which takes some minutes.  Look at each picture before you commit it.
+The tree of states is trained first, which takes some minutes; ``docs/gallery.py lessons physics`` takes some
+of the pictures.  Look at each before you commit it.
 """
 
 import io
@@ -33,6 +34,16 @@ explorer.session.colour("state")
 explorer.show(port=0, open=False)
 """
 
+NAMED = """(name) => {
+  const renderers = [...Bokeh.index.query((v) => v.model.type == "Figure")].flatMap((v) => v.model.renderers)
+  for (const {x, y, ...columns} of renderers.map((renderer) => renderer.data_source.data)) {
+    for (const texts of Object.values(columns)) {
+      const i = Array.from(texts).indexOf(name)
+      if (i >= 0) return [x[i], y[i]]
+    }
+  }
+}"""
+
 
 def shoot(page, name):
     """The page as it is, in light and in dark, with 256 colours each."""
@@ -41,7 +52,7 @@ def shoot(page, name):
         settle(page, 4.0)
         picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
         picture.quantize(256, dither=Image.Dither.NONE).save(FOLDER / f"{name}{mode}.png", optimize=True)
-        page.keyboard.press("t")
+        page.get_by_role("button", name=re.compile("^(Theme|Light or dark)")).first.click()
     settle(page, 4.0)
 
 
@@ -74,9 +85,8 @@ def explorer_pictures(page, url):
     page.keyboard.press("p")
     expect(page.get_by_text("Click on the map where the path starts.")).to_be_visible()
     settle(page, 3.0)
-    frame = Map(page).figure
-    for across, down in ((0.15, 0.3), (0.85, 0.6)):
-        page.mouse.click(frame["left"] + across * frame["width"], frame["top"] + down * frame["height"])
+    for state in ("state 2-1", "state 2-3"):
+        page.mouse.click(*Map(page).screen(*page.evaluate(NAMED, state)))
         settle(page, 3.0)
     expect(page.get_by_text(re.compile("from the start"))).to_be_visible()
     shoot(page, "path")
@@ -87,7 +97,8 @@ def explorer_pictures(page, url):
 def lesson_pictures(page, url):
     """One of the lessons."""
     page.goto(url)
-    page.get_by_role("link", name=re.compile("landscape")).first.click()
+    page.get_by_role("link", name="1 · Free-energy landscape").click()
+    page.get_by_role("button", name="Pause").click()
     settle(page, 5.0)
     shoot(page, "lesson")
 
@@ -96,8 +107,8 @@ def physics_pictures(page, url):
     """A model learned from an energy alone."""
     page.goto(url)
     settle(page, 5.0)
-    page.get_by_role("button", name="Train", exact=True).click()
-    expect(page.get_by_role("button", name="Train", exact=True)).to_be_enabled(timeout=5 * LOAD)
+    page.get_by_role("button").filter(has_text="Learn").first.click()
+    expect(page.get_by_text("Learned in")).to_be_visible(timeout=5 * LOAD)
     shoot(page, "physics")
 
 
@@ -115,11 +126,16 @@ def take(browser, command, pictures, folder):
 
 def main():
     FOLDER.mkdir(exist_ok=True)
+    parts = {
+        "explorer": (["-c", PAGE], explorer_pictures),
+        "lessons": (["-m", "fel_explorer.cli", "lessons", "--port", "0"], lesson_pictures),
+        "physics": (["-m", "fel_explorer.cli", "physics", "--port", "0"], physics_pictures),
+    }
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
-        take(browser, ["-c", PAGE], explorer_pictures, folder)
-        for name, pictures in (("lessons", lesson_pictures), ("physics", physics_pictures)):
-            take(browser, ["-m", "fel_explorer.cli", name, "--port", "0"], pictures, folder)
+        for name in sys.argv[1:] or parts:
+            command, pictures = parts[name]
+            take(browser, command, pictures, folder)
         browser.close()
 
 

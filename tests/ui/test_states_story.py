@@ -5,7 +5,7 @@ import re
 import pandas as pd
 from conftest import settle, wait_for
 from playwright.sync_api import expect
-from test_stories import LOAD, Map, open_demo, train
+from test_stories import LOAD, Map, open_demo, save, train
 
 UPPER_FIGURES = """() => [...Bokeh.index.query((v) => v.model.type == "Figure")].map((view) => {
     const canvas = view.canvas_view.el.getBoundingClientRect(), frame = view.frame.bbox
@@ -17,18 +17,6 @@ def view(page, name):
     page.get_by_role("button", name=name, exact=True).click()
     page.mouse.move(5, 5)  # away from the button, whose tooltip would cover others
     settle(page)
-
-
-def save(page, kind, folder):
-    """Save what the strip of states shows as a file of ``kind``; returns the file."""
-    page.get_by_role("button", name="Save the").last.click()
-    with page.expect_download() as download:
-        page.get_by_role("button").filter(has_text=re.compile(f"^{kind}: ")).last.click()
-    path = folder / download.value.suggested_filename
-    download.value.save_as(path)
-    page.keyboard.press("Escape")
-    page.mouse.move(5, 5)
-    return path
 
 
 def test_states_have_lifetimes_evidence_and_kinetics(page, demo, tmp_path):

@@ -91,6 +91,18 @@ def train(page, steps):
     page.get_by_role("button", name="Train", exact=True).click()
 
 
+def save(page, kind, folder, place=-1):
+    """Save a figure of the page, by default the strip's, as a file of ``kind``; returns the file."""
+    page.get_by_role("button", name="Save the").nth(place).click()
+    with page.expect_download() as download:
+        page.get_by_role("button").filter(has_text=re.compile(f"^{kind}: ")).last.click()
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    page.keyboard.press("Escape")
+    page.mouse.move(5, 5)
+    return path
+
+
 @pytest.fixture(scope="module")
 def embedding(cache):
     """The demo's first map, computed apart from the app."""

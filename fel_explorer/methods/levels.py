@@ -28,9 +28,11 @@ def level_sets(method: base.Method, X, *, n_bins: int = 50) -> xr.Dataset:
     Returns
     -------
     Dataset over the cells that hold frames: ``cv`` (cell, dimension) their mean embedding, ``population``
-    (cell), ``mean`` and ``variance`` (cell, feature) in the features' units, and ``decoded`` (cell, feature)
-    where the method has a decoder: what it makes of ``cv``.  attrs["unexplained_variance"] is the share of
-    the features' variance within level sets, the mean over features that change.
+    (cell), ``mean`` and ``variance`` (cell, feature) in the features' units, and ``unexplained`` (cell) the
+    share of the features' total variance that is left in it, the mean over features that change.  Where the
+    method has a decoder ``decoded`` (cell, feature) is what it makes of ``cv``, and ``decoder_error`` (cell)
+    its squared distance from the mean in the same unit as ``unexplained``.  ``bin`` (cell, dimension) is the
+    place in the grid.  attrs["unexplained_variance"] is the mean of ``unexplained`` over the frames.
 
     Raises
     ------
@@ -51,8 +53,9 @@ def level_sets(method: base.Method, X, *, n_bins: int = 50) -> xr.Dataset:
         )
     weight = dataset["weight"].values.astype(float) if "weight" in dataset else np.ones(len(z))
     weight = weight / weight.sum()
-    cell = _cells(z, n_bins)[weight > 0]
-    _, cell_of = np.unique(cell, return_inverse=True)
+    bins = _bins(z, n_bins)
+    cell = (bins @ n_bins ** np.arange(z.shape[1]))[weight > 0]
+    _, first, cell_of = np.unique(cell, return_index=True, return_inverse=True)
     inside = np.full(len(z), -1)
     inside[weight > 0] = cell_of
     population = np.bincount(cell_of, weight[weight > 0])
@@ -60,26 +63,34 @@ def level_sets(method: base.Method, X, *, n_bins: int = 50) -> xr.Dataset:
     centre /= population[:, None]
     mean, variance, total = _moments(dataset, inside, weight, population)
     changes = total > 1e-12 * np.maximum(np.square(mean).max(axis=0), 1e-12)
+    unexplained = (variance[:, changes] / total[changes]).mean(axis=1)
     result = xr.Dataset(
         {
             "population": ("cell", population),
             "mean": (("cell", "feature"), mean),
             "variance": (("cell", "feature"), variance),
+            "unexplained": ("cell", unexplained),
         },
-        coords={"cv": (("cell", "dimension"), centre), "feature": dataset["feature"].values},
-        attrs={"unexplained_variance": float(((population @ variance)[changes] / total[changes]).mean())},
+        coords={
+            "cv": (("cell", "dimension"), centre),
+            "bin": (("cell", "dimension"), bins[weight > 0][first]),
+            "feature": dataset["feature"].values,
+        },
+        attrs={"unexplained_variance": float(population @ unexplained)},
     )
     if method.has_decoder:
-        result["decoded"] = (("cell", "feature"), method.inverse_transform(centre))
+        decoded = method.inverse_transform(centre)
+        result["decoded"] = (("cell", "feature"), decoded)
+        wrong = np.square(decoded - mean)[:, changes] / total[changes]
+        result["decoder_error"] = ("cell", wrong.mean(axis=1))
     return result
 
 
-def _cells(z, n_bins):
-    """Index (frame,) of each frame's cell in a grid over the range of ``z`` (frame, cv)."""
+def _bins(z, n_bins):
+    """Place (frame, cv) of each frame in a grid of cells over the range of ``z`` (frame, cv)."""
     low, high = z.min(axis=0), z.max(axis=0)
     width = np.where(high > low, high - low, 1.0)
-    index = np.minimum((n_bins * (z - low) / width).astype(int), n_bins - 1)
-    return index @ n_bins ** np.arange(z.shape[1])
+    return np.minimum((n_bins * (z - low) / width).astype(int), n_bins - 1)
 
 
 def _moments(dataset, cell, weight, population):

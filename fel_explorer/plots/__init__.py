@@ -28,6 +28,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "plot_profile",
         ],
         "free_energy_error": ["free_energy_error"],
+        "level_sets": ["plot_decoder", "plot_level_sets"],
         "modes": ["plot_modes"],
         "network": ["Network", "plot_network"],
         "pixels": ["plot_pixels"],

@@ -7,6 +7,7 @@ import holoviews as hv
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from numpy.testing import assert_allclose
 
 import fel_explorer as fel
@@ -14,11 +15,13 @@ from fel_explorer.app import colouring, mode_jobs, mode_words
 from fel_explorer.app.atom_values import AtomValues
 from fel_explorer.app.board import Board
 from fel_explorer.app.jobs import JobManager
+from fel_explorer.app.level_sets_job import level_sets_job
 from fel_explorer.app.modes import mode_names, modes_of
 from fel_explorer.app.panels import InsightPanel
 from fel_explorer.app.session import Result, Session
 from fel_explorer.data import as_dataset
 from fel_explorer.errors import FelError
+from fel_explorer.plots.level_sets import plot_decoder
 
 STAY = 0.995  # of the slow chain; the fast one stays with .9
 SLOW, FAST = -1 / np.log(2 * STAY - 1), -1 / np.log(2 * 0.9 - 1)  # exact time scales, in frames
@@ -244,6 +247,77 @@ def test_the_structure_is_coloured_by_the_atoms_of_what_a_variable_depends_on(pa
     assert not switch.value and session.atom_values.source == "comparison"
     for name in ("topology", "featurizers"):
         del session.dataset.attrs[name]
+
+
+def curves(panel):
+    """Rows of the lines and dashes that are drawn."""
+    layers = [e for e in panel.figure((700, 270)).values() if type(e) is hv.Contours]
+    rows = [row for layer in layers for row in layer.data if np.max(row["x"]) < 1e8]
+    return [row for row in rows if len(row["x"]) > 2]
+
+
+def test_level_sets_are_shown_with_the_decoder_beside_the_means(panel, session, board, jobs):
+    session.add_result(Result.of("PCA 1", fel.PCA(n_dims=1).fit(session.dataset), session.dataset))
+    panel.part = "levels"
+    assert not panel.ready
+    work(board, jobs)
+    table = fel.methods.level_sets(session.shown.method, session.dataset, n_bins=50)
+    assert panel.ready and f"**{table.attrs['unexplained_variance']:.1%}**" in panel.text.object
+    assert "The decoder is off by" in panel.text.object
+    shown = panel.levels.shown
+    assert set(shown.options) == {"All features", "slow", "fast", "noise"}
+    left, wrong = (row["y"] for row in curves(panel))
+    assert_allclose(left, 100 * table["unexplained"])
+    assert_allclose(wrong, 100 * table["decoder_error"])
+    version = panel.version
+    shown.value = "slow"
+    assert panel.version > version
+    mean, decoded = (row["y"] for row in curves(panel))
+    assert_allclose(mean, table["mean"].sel(feature="slow"))
+    assert_allclose(decoded, table["decoded"].sel(feature="slow"))
+    assert_allclose(pd.read_csv(panel.export.export("csv"))["unexplained"], table["unexplained"])
+
+
+def test_level_sets_of_two_dimensions_are_an_image_and_of_three_there_are_none(panel, session, board, jobs):
+    session.add_result(Result.of("PCA 2", fel.PCA(n_dims=2).fit(session.dataset), session.dataset))
+    panel.part = "levels"
+    work(board, jobs)
+    assert panel.ready and not panel.levels.shown.visible
+    hv.render(panel.figure((700, 270), dark=True), "bokeh")
+    session.add_result(Result.of("PCA 3", fel.PCA(n_dims=3).fit(session.dataset), session.dataset))
+    assert not panel.ready and "maps of one or two dimensions" in panel.text.object
+
+
+def found_of(method, data):
+    return level_sets_job(Result.of("PCA 1", method, data), data)(lambda progress: None, lambda: False)
+
+
+def test_the_decoder_is_drawn_on_a_toy_potential():
+    well = fel.systems.DoubleWell(kT=4.0)
+    data = well.simulate(200, 10, stride=20)
+    for n_dims, n_lines in ((1, 1), (2, 26)):
+        pca = fel.PCA(n_dims=n_dims).fit(data)
+        found = found_of(pca, data)
+        plane = found.plane
+        points = np.stack(np.meshgrid(plane["x"], plane["y"]), axis=-1)
+        expected = well.energy(torch.from_numpy(points)).numpy() / 4.0
+        assert_allclose(plane["energy"], expected - expected.min(), atol=1e-6)
+        drawn = plane["lines"].values.reshape(-1, 2).astype("f4")
+        assert plane.sizes["line"] == n_lines
+        assert_allclose(pca.inverse_transform(pca.transform(drawn)), drawn, atol=1e-4)
+        ends, reached = pca.transform(data).values, pca.transform(drawn).values
+        expected = np.quantile(ends, [0.0005, 0.9995], axis=0)
+        assert_allclose([reached.min(0), reached.max(0)], expected, atol=1e-4)
+        hv.render(plot_decoder(plane, means=found.means), "bokeh")
+
+
+def test_where_the_potential_is_not_known_its_place_is_taken_by_the_frames():
+    x = np.random.default_rng(0).normal(size=(20_000, 2))
+    plain = as_dataset(x)
+    energy = found_of(fel.PCA(n_dims=1).fit(plain), plain).plane["energy"].values
+    counts = np.histogram2d(*plain["features"].values.T.astype(float), bins=150)[0].T
+    seen = np.isfinite(energy)
+    assert_allclose(energy[seen], -np.log(counts[seen] / counts.max()), atol=1e-6)
 
 
 def test_a_method_without_derivatives_says_so(panel, session, board, jobs):

@@ -211,6 +211,11 @@ def test_level_sets_are_conditional_moments():
         total = total + w[inside].sum() / w.sum() * variance
     share = (total / np.average((x - np.average(x, axis=0, weights=w)) ** 2, axis=0, weights=w)).mean()
     assert table.attrs["unexplained_variance"] == pytest.approx(share, rel=1e-3)
+    assert float(table["population"] @ table["unexplained"]) == pytest.approx(share, rel=1e-3)
+    assert table["bin"].values[:, 0].tolist() == [0, 1, 2, 3]
+    spread = np.average((x - np.average(x, axis=0, weights=w)) ** 2, axis=0, weights=w)
+    wrong = ((table["decoded"] - table["mean"]) ** 2 / spread).mean("feature")
+    np.testing.assert_allclose(table["decoder_error"], wrong, rtol=1e-3)
     np.testing.assert_allclose(table["decoded"], pca.inverse_transform(table["cv"]), rtol=1e-6)
 
 

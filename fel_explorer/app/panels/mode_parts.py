@@ -1,4 +1,4 @@
-"""Parts of the view of modes: how lags are scored, and sensitivities on the structure."""
+"""Parts of the view of modes: how lags are scored, level sets, and sensitivities on the structure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import xarray as xr
 from panel.viewable import Viewer
 
 from fel_explorer.app.atom_values import AtomValues
+from fel_explorer.app.level_sets_job import LevelSets
 from fel_explorer.app.mode_jobs import N_FOLDS, Variable
 from fel_explorer.app.session import Session
+from fel_explorer.plots.level_sets import plot_decoder, plot_level_sets
 from fel_explorer.structures import atom_values
 
+PLANE, EVERY = "plane", "every"  # choices of what is shown of level sets
 SOURCE = "sensitivity"  # whose values of atoms these are
 
 
@@ -34,6 +37,41 @@ class ScoreForm(Viewer):
 
     def __panel__(self):
         return self.layout
+
+
+class LevelSetsPart(Viewer):
+    """What is shown of level sets: all features together, one of them, or the decoder's curve."""
+
+    def __init__(self, **params):
+        super().__init__(**params)
+        self.shown = pmui.Select(
+            label="Show", options={}, size="small", width=290, margin=(8, 10, 2, 10), visible=False
+        )
+
+    def __panel__(self):
+        return self.shown
+
+    def offer(self, found: LevelSets | None) -> None:
+        """The choices that ``found`` has; none without it."""
+        options = {}
+        if found is not None and found.plane is not None:
+            options["Decoder in the plane of the features"] = PLANE
+        if found is not None:
+            options["All features"] = EVERY
+            if found.table.sizes["dimension"] == 1:
+                options |= {name: name for name in found.worst}
+        value = (
+            self.shown.value if self.shown.value in options.values() else next(iter(options.values()), None)
+        )
+        self.shown.param.update(options=options, value=value, visible=len(options) > 1)
+
+    def figure(self, found: LevelSets, names, *, dark=False):
+        """The plot of the choice; ``names`` are those of the map's dimensions."""
+        if self.shown.value == PLANE:
+            means = found.means if found.table.sizes["dimension"] == 1 else ()
+            return plot_decoder(found.plane, means=means, dark=dark)
+        feature = self.shown.value if self.shown.value in found.worst else None
+        return plot_level_sets(found.table, feature=feature, names=names, dark=dark)
 
 
 class OnStructure(Viewer):

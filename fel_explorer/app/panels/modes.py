@@ -1,4 +1,4 @@
-"""Slow modes of the shown model: their time scales and gap, the best lag, and what they depend on."""
+"""Slow modes of the shown model: time scales and gap, best lag, what they depend on, what they leave."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from fel_explorer.app import mode_jobs
 from fel_explorer.app import mode_words as words
 from fel_explorer.app.board import Board
 from fel_explorer.app.kinetics_job import default_lag
+from fel_explorer.app.level_sets_job import level_sets_job, level_words, unlevelled
 from fel_explorer.app.modes import known_modes, modes_of
 from fel_explorer.app.panels.figure_export import FigureExport
-from fel_explorer.app.panels.mode_parts import OnStructure, ScoreForm
+from fel_explorer.app.panels.mode_parts import LevelSetsPart, OnStructure, ScoreForm
 from fel_explorer.app.session import Session
 from fel_explorer.errors import FelError
 from fel_explorer.plots.modes import plot_modes
@@ -22,12 +23,18 @@ from fel_explorer.plots.quantities import time_text
 from fel_explorer.plots.score import plot_score
 from fel_explorer.plots.sensitivity import plot_sensitivity
 
-PARTS = {"Spectrum": "spectrum", "Best lag": "score", "Depends on": "sensitivity"}
-LABELS = {"score": "Scores of {}", "sensitivity": "Sensitivity of {}"}
+PARTS = {
+    "Spectrum": "spectrum",
+    "Best lag": "score",
+    "Depends on": "sensitivity",
+    "Level sets": "levels",
+}
+LABELS = {"score": "Scores of {}", "sensitivity": "Sensitivity of {}", "levels": "Level sets of {}"}
+AUTOMATIC = {"sensitivity": mode_jobs.sensitivity_job, "levels": level_sets_job}  # when they are looked at
 
 
 class ModesPanel(Viewer):
-    """Spectrum, score against lag, and sensitivity of the shown model."""
+    """Spectrum, score against lag, sensitivity and level sets of the shown model."""
 
     active = param.Boolean(False, doc="Whether it is looked at: only then it computes.")
     dark = param.Boolean(False, doc="Colours for a dark page.")
@@ -69,11 +76,12 @@ class ModesPanel(Viewer):
     def _make_widgets(self):
         wide = {"size": "small", "width": 290, "margin": (8, 10, 2, 10)}
         self._parts = pmui.RadioButtonGroup.from_param(
-            self.param.part, label="", options=PARTS, size="small", width=300, margin=(8, 8, 2, 8)
+            self.param.part, label="", options=PARTS, size="small", width=318, margin=(8, 6, 2, 6)
         )
         self.mode = pmui.Select(label="Mode that colours the map", options={"none": ""}, value="", **wide)
         self.variable = pmui.Select(label="What depends", options=["CV 1"], value="CV 1", **wide)
         self._scoring, self.on_structure = ScoreForm(), OnStructure(self.session)
+        self.levels = LevelSetsPart()
         self.lag, self.folds = self._scoring.lag, self._scoring.folds
         self.compute = pmui.Button(
             label="Compute", icon="play_arrow", size="small", variant="contained", margin=(8, 10),
@@ -91,12 +99,13 @@ class ModesPanel(Viewer):
         self.text = pmui.Typography("", variant="body2", margin=(6, 12), width=300)
         self.export = FigureExport(self.figure, self._table, self._name)
         self.layout = pmui.Column(
-            self._parts, self.mode, self.variable, self._scoring, self.on_structure,
+            self._parts, self.mode, self.variable, self._scoring, self.on_structure, self.levels,
             pmui.Row(self.compute, self.stop, margin=0), self._bar, self.text,
             width=330, sizing_mode="stretch_height", scroll="y", margin=0,
         )  # fmt: skip
         self.mode.param.watch(self._on_mode, "value")
         self.variable.param.watch(self._look, "value")
+        self.levels.shown.param.watch(self._on_level, "value")
         self.folds.param.watch(lambda event: self._say(), "value")
 
     # ---- the user acts
@@ -109,6 +118,10 @@ class ModesPanel(Viewer):
     def _on_mode(self, event):
         if event.new and event.new != self.session.colour_by:
             self.session.colour(event.new)
+
+    def _on_level(self, event):
+        if event.new and self.part == "levels" and self.ready:
+            self.version += 1
 
     def _on_compute(self, _event):
         result, unit = self.session.shown, self.session.dataset.attrs["time_unit"]
@@ -165,8 +178,9 @@ class ModesPanel(Viewer):
             return
         result = self.session.shown
         self._offer()
-        if self.part == "sensitivity" and (self.part, result) not in self._jobs:
-            self._submit(self.part, result, mode_jobs.sensitivity_job(result, self.session.dataset))
+        possible = self.part in AUTOMATIC and not (self.part == "levels" and unlevelled(result))
+        if possible and (self.part, result) not in self._jobs:
+            self._submit(self.part, result, AUTOMATIC[self.part](result, self.session.dataset))
             return
         self._show_job()
         self._show()
@@ -207,6 +221,7 @@ class ModesPanel(Viewer):
         self.ready = self._found() is not None
         depends = self.ready and self.part == "sensitivity"
         self.on_structure.offer(*((self._found(), self._variable()) if depends else (None, None)))
+        self.levels.offer(self._found() if self.part == "levels" else None)
         self._say()
         self.export.disable(not self.ready)
         self.version += 1
@@ -268,6 +283,14 @@ class ModesPanel(Viewer):
         one = self._variable()
         return words.sensitivity_words(job.result[one.of], one.index)
 
+    def _say_levels(self):
+        if (error := unlevelled(self.session.shown)) is not None:
+            return words.told(error)
+        job = self._job
+        if job is None or job.active:
+            return "Computing the means of all features where the map has one value."
+        return words.told(job.error) if job.error is not None else level_words(job.result)
+
     # ---- drawing and export
 
     def figure(self, shape=None, *, dark=False):
@@ -281,6 +304,8 @@ class ModesPanel(Viewer):
             )
         if self.part == "score":
             return plot_score(found, label="lag of the training", dark=dark)
+        if self.part == "levels":
+            return self.levels.figure(found, self.session.shown.cv_names, dark=dark)
         one = self._variable()
         return plot_sensitivity(found[one.of], of=one.index, name=one.name, dark=dark)
 
@@ -290,6 +315,8 @@ class ModesPanel(Viewer):
             return found.spectrum.to_dataframe().reset_index()
         if self.part == "score":
             return found[["score", "train_score"]].to_dataframe().reset_index()
+        if self.part == "levels":
+            return found.table.drop_dims("feature").to_dataframe().reset_index()
         return found[self._variable().of][["strength", "share"]].to_dataframe().reset_index()
 
     def _name(self):

@@ -8,6 +8,7 @@ from html import escape
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from fel_explorer.methods.simulation_report import SimulationReport
 from fel_explorer.plots.quantities import UNITS
@@ -37,6 +38,22 @@ def rows_of(report: SimulationReport) -> list[Row]:
 def table_of(report: SimulationReport) -> pd.DataFrame:
     """`rows_of` as a table of numbers."""
     return pd.DataFrame([asdict(row) for row in rows_of(report)])
+
+
+def as_ck_test(found: xr.Dataset) -> xr.Dataset:
+    """A report's Chapman-Kolmogorov test as one of `kinetics.ck_test`: the simulation predicts.
+
+    Only the diagonal is known.
+    """
+    n = found.sizes["basin"]
+    off = np.where(np.eye(n, dtype=bool), 1.0, NAN)
+    md, model = (found.sel(ensemble=name) for name in ("md", "synthetic"))
+    values, error = md["stays"].values, md["error"].values
+    rows = {"predicted": model["stays"].values, "estimated": values}
+    rows |= {"lower": values - error, "upper": values + error}
+    coords = {"multiple": found["multiple"].values, "from": range(n), "to": range(n)}
+    table = {name: (("multiple", "from", "to"), v[:, :, None] * off) for name, v in rows.items()}
+    return xr.Dataset(table, coords=coords, attrs=found.attrs)
 
 
 def _latents(report) -> list[Row]:

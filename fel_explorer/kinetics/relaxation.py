@@ -139,6 +139,19 @@ def transition_density(parts: list[np.ndarray], edges: np.ndarray, lag: int) -> 
         return counts / np.where(counts.sum(axis=1) > 0, counts.sum(axis=1), np.nan)[:, None]
 
 
+def returns(parts: list[np.ndarray], borders: np.ndarray, lag: int) -> np.ndarray:
+    """P(in the basin a lag later | in it now), (basin,), of a series (frame,); NaN where none was seen."""
+    n = len(borders) + 1
+    here, both = np.zeros(n), np.zeros(n)
+    for part in parts:
+        basin = np.digitize(part, borders)
+        now, later = basin[:-lag], basin[lag:]
+        here += np.bincount(now, minlength=n)
+        both += np.bincount(now[now == later], minlength=n)
+    with np.errstate(invalid="ignore"):
+        return both / np.where(here > 0, here, np.nan)
+
+
 def crossings(parts: list[np.ndarray], low: float, high: float) -> int:
     """How often a series (frame,) goes from below ``low`` to above ``high`` or back."""
     count = 0

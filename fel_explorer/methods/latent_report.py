@@ -13,6 +13,7 @@ from fel_explorer.kinetics import relaxation
 BINS = 40  # along psi_1, between the quantiles QUANTILES of the data
 QUANTILES = 0.001, 0.999
 MULTIPLES = 1, 2, 4  # of the lag, for the tests of memory
+RETURNS = 1, 2, 4, 8  # of the lag, for the Chapman-Kolmogorov test
 BARRIER = 0.5  # kT that a border between two basins along psi_1 rises above the shallower
 
 
@@ -55,6 +56,7 @@ def compare(md, synthetic, lag: int, tau: float) -> dict:
         "time_scales": _time_scales(ensembles, tau),
         "memory": _memory(ensembles, tau),
         "free_energy": free_energy.assign_attrs(borders=list(map(float, borders))),
+        "chapman_kolmogorov": _chapman_kolmogorov(ensembles, first, borders, tau),
         "transition_density": _transitions(ensembles, first, edges, coords),
         "transitions": {
             name: relaxation.crossings(first(p), *_cores(outer, np.concatenate(first(md))))
@@ -116,6 +118,22 @@ def _memory(ensembles, tau) -> xr.Dataset:
     return xr.Dataset(
         {"time": (dims, np.array(times)), "error": (dims, np.array(errors))},
         coords={"ensemble": list(ensembles), "multiple": multiples},
+        attrs={"lag_time": tau},
+    )
+
+
+def _chapman_kolmogorov(ensembles, first, borders, tau) -> xr.Dataset:
+    shortest = min(max(map(len, parts)) // step for parts, step in ensembles.values())
+    multiples = [n for n in RETURNS if n < shortest]
+    values, errors = [], []
+    for parts, step in ensembles.values():
+        estimates = [lambda p, n=n, s=step: relaxation.returns(p, borders, n * s) for n in multiples]
+        values.append([estimate(first(parts)) for estimate in estimates])
+        errors.append([relaxation.block_error(first(parts), estimate) for estimate in estimates])
+    dims = ("ensemble", "multiple", "basin")
+    return xr.Dataset(
+        {"stays": (dims, np.array(values)), "error": (dims, np.array(errors))},
+        coords={"ensemble": list(ensembles), "multiple": multiples, "basin": np.arange(len(borders) + 1)},
         attrs={"lag_time": tau},
     )
 

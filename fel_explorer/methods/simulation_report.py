@@ -19,6 +19,7 @@ from fel_explorer.training.progress import Progress
 
 TOLERANCE = 0.2  # of a time scale: a change with the lag beyond this and its error is memory
 LIFETIMES = 3  # of a mode, after which its correlation is noise
+MOST_OFF = 0.1  # of a probability to stay in a basin, beyond which and its error a difference is told
 MOST_OUTSIDE = 0.02  # share of simulated frames that may be clipped or far from all data
 
 
@@ -33,6 +34,10 @@ class SimulationReport:
         the exponential fit of paper 002, Table 1.
     memory
         (ensemble, multiple, process) ``time`` at multiples of the lag: constant where there is no memory.
+    chapman_kolmogorov
+        (ensemble, multiple, basin) ``stays``, the probability to be in a basin along psi_1 again after
+        multiples of the lag, and its ``error`` from blocks: the simulation, which has no memory beyond a
+        lag, against the data.
     free_energy
         (ensemble, psi_1) ``free_energy`` and ``error`` in kT; attrs ``rms``, of their difference, and
         ``rms_of_halves``, of the difference between both halves of the data: what chance does to it.
@@ -58,6 +63,7 @@ class SimulationReport:
     time_unit: str
     time_scales: xr.Dataset
     memory: xr.Dataset
+    chapman_kolmogorov: xr.Dataset
     free_energy: xr.Dataset
     transition_density: xr.DataArray
     transitions: dict
@@ -215,10 +221,28 @@ def _warnings(found: SimulationReport) -> list[str]:
             f"Time scale {i + 1} of the simulation is {synthetic['time'].values[i]:.3g}{unit}, of the data"
             f" {md['time'].values[i]:.3g}{unit}. Train the propagator longer or on more data."
         )
+    told += _basin_warnings(found.chapman_kolmogorov)
     if found.outside["clipped"] > MOST_OUTSIDE:
         told.append(
             f"{found.outside['clipped']:.1%} of the steps went where there are no data and were clipped."
         )
     if found.outside["far"] > MOST_OUTSIDE:
         told.append(f"{found.outside['far']:.1%} of the simulated frames lie where there are no data.")
+    return told
+
+
+def _basin_warnings(test) -> list[str]:
+    """One for each basin that fails the Chapman-Kolmogorov test, where it fails most."""
+    told = []
+    off = np.abs(test["stays"].sel(ensemble="synthetic") - test["stays"].sel(ensemble="md"))
+    error = np.nan_to_num(np.hypot(*(test["error"].sel(ensemble=name) for name in ("md", "synthetic"))))
+    failed = off.where(off > np.maximum(MOST_OFF, 2 * error))
+    for basin in test["basin"].values[failed.notnull().any("multiple").values]:
+        worst = failed.sel(basin=basin).fillna(0.0).argmax("multiple").item()
+        n, stays = int(test["multiple"][worst]), test["stays"].isel(multiple=worst).sel(basin=basin)
+        told.append(
+            f"Basin {basin + 1} along psi_1 fails the Chapman-Kolmogorov test: after {n} lag{'s' * (n > 1)} "
+            f"{float(stays.sel(ensemble='md')):.0%} of the data are there again, "
+            f"{float(stays.sel(ensemble='synthetic')):.0%} of the simulation."
+        )
     return told

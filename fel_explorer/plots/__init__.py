@@ -36,6 +36,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "registry": ["list_plots"],
         "score": ["plot_score"],
         "sensitivity": ["plot_sensitivity"],
+        "simulation": ["plot_simulated_profile", "plot_simulated_timescales", "plot_simulated_walk"],
+        "simulation_maps": ["plot_simulated_tica", "plot_simulated_transitions"],
         "survival": ["Survival", "plot_survival", "survival_table"],
         "timescales": ["plot_implied_timescales", "plot_spectrum"],
         "umbrella": ["plot_windows"],

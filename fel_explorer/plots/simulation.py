@@ -85,8 +85,9 @@ def plot_simulated_timescales(memory: xr.Dataset, *, time_unit="ps", dark=False)
     """
     lags, colours = memory["multiple"].values * memory.attrs["lag_time"], ensemble_colours(dark)
     known = memory["time"].values[np.isfinite(memory["time"].values)]
+    known = known[known > 0]  # where an eigenvalue is not positive there is no time scale
     left, right = lags[0] / 1.25, lags[-1] * 1.25
-    bottom, top = min(known.min(), left) / 1.5, max(known.max(), right) * 3
+    bottom, top = min(known.min(initial=left), left) / 1.5, max(known.max(initial=right), right) * 3
     edge = np.geomspace(left, right, 40)
     grey = drawing.band(edge, np.full(40, bottom / 10), edge, drawing.faint(dark), 0.25)
     labels = (axis_label("lag time", time_unit), axis_label("time scale", time_unit))

@@ -1,7 +1,9 @@
 """The view of simulators without a browser: its pages, what the map and the viewer show, and its files."""
 
 import io
+from dataclasses import replace
 
+import holoviews as hv
 import mdtraj
 import numpy as np
 import pandas as pd
@@ -12,7 +14,7 @@ from fel_explorer.app.board import Board
 from fel_explorer.app.jobs import JobManager
 from fel_explorer.app.map_view import make_view
 from fel_explorer.app.panels import StructurePanel
-from fel_explorer.app.panels.simulate import SimulatePanel
+from fel_explorer.app.panels.simulate import SimulatePanel, drawn
 from fel_explorer.app.saving import open_session, save_session
 from fel_explorer.app.session import Session
 from fel_explorer.app.simulating import shown_simulator
@@ -103,6 +105,21 @@ def test_training_simulating_and_comparing_lead_from_page_to_page(panel, session
         float(scales["error"].sel(ensemble="synthetic", process=1)), nan_ok=True
     )
     assert b"free energy (kT)" in panel.export.export("svg").getvalue()
+    assert "tica" in panel.figures.options.values() and panel.figures.visible
+    for plot, label in [
+        ("timescales", "time scale"), ("returns", "share there again"), ("transitions", "ψ₁ one lag later"),
+        ("tica", "TICA 2"),
+    ]:  # fmt: skip
+        version = panel.version
+        panel.figures.value = plot
+        assert panel.version > version
+        assert label in hv.render(panel.figure((700, 270), dark=True)).yaxis[0].axis_label
+    dots = [e for e in drawn(report, "returns", "ps", False).values() if isinstance(e, hv.Points)]
+    shown = dots[0].dframe().dropna()["y"].to_numpy(float)
+    stays = report.chapman_kolmogorov["stays"].sel(ensemble="md").values
+    np.testing.assert_allclose(shown, stays.T.ravel())
+    session.simulators = [replace(panel.trained, report=replace(report, structures={}))]
+    assert panel.plot == "profile" and "tica" not in panel.figures.options.values()
 
 
 def test_a_stopped_report_leaves_the_simulator(panel, playing, jobs):

@@ -1,5 +1,6 @@
 """The simulator as a whole: parts, files, structures and the report, against processes with known answers."""
 
+import dataclasses
 from itertools import pairwise
 
 import mdtraj
@@ -11,7 +12,7 @@ import fel_explorer as fel
 from fel_explorer.data.schema import assemble
 from fel_explorer.errors import FelError
 from fel_explorer.kinetics import relaxation
-from fel_explorer.methods import ConditionalFlowMatching, MixtureDensityPropagator
+from fel_explorer.methods import ConditionalFlowMatching, MixtureDensityPropagator, simulation_report
 from fel_explorer.methods.latent_report import basin_borders
 from fel_explorer.methods.structure_report import clash_share, rmsd
 from fel_explorer.structures import geometry
@@ -90,6 +91,19 @@ def test_a_simulation_has_the_time_scale_of_the_data(simulator, system, report):
     assert report.time == {"md": 3000.0, "synthetic": 20 * 300 * 5.0}
 
 
+def test_the_simulation_returns_to_its_basins_as_the_data_do(simulator, system, report):
+    test, borders = report.chapman_kolmogorov, report.free_energy.attrs["borders"]
+    assert test["multiple"].values.tolist() == [1, 2, 4, 8] and test.sizes["basin"] == len(borders) + 1
+    psi = simulator.latents(system[0])["features"].values[:, 0]
+    basin = np.digitize(psi, borders).reshape(2, 1500)
+    for multiple in (1, 8):
+        now, later = basin[:, : -5 * multiple], basin[:, 5 * multiple :]
+        expected = [(later[now == b] == b).mean() for b in range(len(borders) + 1)]
+        np.testing.assert_allclose(test["stays"].sel(ensemble="md", multiple=multiple), expected)
+    difference = np.abs(test["stays"][0] - test["stays"][1])
+    assert float(difference.max()) < 0.2 and (test["error"] >= 0).all()
+
+
 def test_structures_are_those_of_the_data(report):
     bonds = report.structures["bonds"]
     np.testing.assert_allclose(bonds["mean"][1], bonds["mean"][0], rtol=0.01)
@@ -111,6 +125,11 @@ def test_memory_and_places_without_data_are_warned_of():
     simulator = small(n_dims=1).fit(data, device="cpu")
     found = simulator.report(data, n_trajectories=5, device="cpu")
     assert any("The data remember more than one lag" in warning for warning in found.warnings)
+    stays = found.chapman_kolmogorov
+    stays = stays.assign(stays=stays["stays"] * (stays["ensemble"] == "md"), error=stays["error"] * 0)
+    told = " ".join(simulation_report._warnings(dataclasses.replace(found, chapman_kolmogorov=stays)))
+    assert "Basin 1 along psi_1 fails the Chapman-Kolmogorov test: after" in told
+    assert "100% of the data are there again, 0% of the simulation" in told
     assert not any("clipped" in warning for warning in found.warnings)
     simulator.propagator.low_ = simulator.propagator.low_ * 0  # as if data ended there
     found = simulator.report(data, n_trajectories=5, device="cpu")
@@ -191,6 +210,8 @@ def test_profiles_transitions_and_crossings_by_hand():
     assert np.isnan(relaxation.profile(series, edges)[2])
     np.testing.assert_allclose(relaxation.transition_density(series, edges, 1)[:2, :2], [[0.5, 0.5]] * 2)
     assert relaxation.crossings(series, 0.9, 1.1) == 2
+    np.testing.assert_allclose(relaxation.returns(series, np.array([1.0]), 1), [1 / 2, 1 / 2])
+    np.testing.assert_allclose(relaxation.returns(series, np.array([1.0]), 2), [0.0, np.nan])
     assert relaxation.aligned_rms(np.array([0.0, 1, np.nan]), np.array([5.0, 6, 1])) == pytest.approx(0)
     centres = np.linspace(-2, 2, 41)
     np.testing.assert_allclose(basin_borders(centres, 2 * (centres**2 - 1) ** 2), [0], atol=0.11)

@@ -13,17 +13,25 @@ from fel_explorer.app.board import Board
 from fel_explorer.app.panels.figure_export import FigureExport
 from fel_explorer.app.panels.simulate_pages import PlayPage, ReportPage, TrainPage, nearest_step, text
 from fel_explorer.app.session import Session
-from fel_explorer.app.simulation_words import table_of
+from fel_explorer.app.simulation_words import as_ck_test, table_of
 from fel_explorer.data import schema
+from fel_explorer.plots.chapman_kolmogorov import plot_ck_test
 from fel_explorer.plots.quantities import seconds_text
 from fel_explorer.plots.simulation import (
     plot_simulated_profile,
     plot_simulated_timescales,
     plot_simulated_walk,
 )
+from fel_explorer.plots.simulation_maps import plot_simulated_tica, plot_simulated_transitions
 
 VIEWS = {"Train": "train", "Play": "play", "Report": "report"}
-FIGURES = {"Free energy": "profile", "Time scales": "timescales"}
+FIGURES = {
+    "Free energy along ψ₁": "profile",
+    "Time scales over lags": "timescales",
+    "Chapman-Kolmogorov test": "returns",
+    "Transitions in one lag": "transitions",
+    "Structures in TICA": "tica",
+}
 KINDS = {"train": "simulator", "play": "simulation", "report": "simulation report"}  # of jobs
 
 
@@ -79,13 +87,13 @@ class SimulatePanel(Viewer):
         small = {"size": "small", "margin": (6, 12, 2, 12)}
         self._views = pmui.RadioButtonGroup(label="", options={"Train": "train"}, value="train", **small)
         self._views.param.watch(self._on_view, "value")
-        figures = pmui.RadioButtonGroup.from_param(
-            self.param.plot, label="", options=FIGURES, sizing_mode="stretch_width", **small
+        self.figures = pmui.Select.from_param(
+            self.param.plot, label="Figure", options=FIGURES, sizing_mode="stretch_width", **small
         )
         self.pages = {
             "train": TrainPage(self.session, self._train),
             "play": PlayPage(self.session, self._simulate),
-            "report": ReportPage(figures, self._compare),
+            "report": ReportPage(self.figures, self._compare),
         }
         self.text = text(margin=(4, 12))
         self.bar = pmui.LinearProgress(value=0, sizing_mode="stretch_width", margin=(4, 12), visible=False)
@@ -161,12 +169,22 @@ class SimulatePanel(Viewer):
         for page in self.pages.values():
             page.show(trained, simulation)
         reported = trained is not None and trained.report is not None
+        if reported:
+            self._offer_figures(trained.report)
         self._sides["train"].visible = self.view == "train"
         self._sides["report"].visible = self.view == "report" and reported
         self.ready = simulation is not None if self.view == "play" else self.view == "report" and reported
         self.export.disable(not self.ready)
         self._on_board()
         self.version += 1
+
+    def _offer_figures(self, report):
+        """Those that the report has: there is no TICA without structures."""
+        known = {t: name for t, name in FIGURES.items() if name != "tica" or "tica" in report.structures}
+        if self.figures.options != known:
+            if self.plot not in known.values():
+                self.plot = "profile"
+            self.figures.param.update(options=known, value=self.plot)
 
     def _job(self):
         """The running job of the page, this one's or another's on the same data."""
@@ -206,10 +224,7 @@ class SimulatePanel(Viewer):
         """The walk of the shown trajectory, or the figure of the report; any ``shape`` suits it."""
         unit = self.session.dataset.attrs["time_unit"]
         if self.view == "report":
-            report = self.trained.report
-            if self.plot == "profile":
-                return plot_simulated_profile(report.free_energy, dark=dark)
-            return plot_simulated_timescales(report.memory, time_unit=unit, dark=dark)
+            return drawn(self.trained.report, self.plot, unit, dark)
         simulation, embedding = self.simulation, self.session.shown.embedding
         first, last = simulation.trajectory_at(self.session.step)
         time, psi = (simulation.latents[name].values[first:last] for name in ("time", "features"))
@@ -226,6 +241,21 @@ class SimulatePanel(Viewer):
 
     def _name(self):
         return f"simulation-{self.view}"
+
+
+def drawn(report, plot: str, unit: str, dark: bool):
+    """The figure ``plot`` of `FIGURES`."""
+    if plot == "profile":
+        return plot_simulated_profile(report.free_energy, dark=dark)
+    if plot == "timescales":
+        return plot_simulated_timescales(report.memory, time_unit=unit, dark=dark)
+    if plot == "transitions":
+        return plot_simulated_transitions(report.transition_density, dark=dark)
+    if plot == "tica":
+        return plot_simulated_tica(report.structures["tica"], dark=dark)
+    test = as_ck_test(report.chapman_kolmogorov)
+    names = {basin: f"basin {basin + 1}" for basin in test["from"].values.tolist()}
+    return plot_ck_test(test, names, time_unit=unit, dark=dark)
 
 
 def told(job) -> str:

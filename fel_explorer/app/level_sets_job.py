@@ -126,9 +126,7 @@ def level_words(found: LevelSets) -> str:
     """How much is left within level sets, how wrong the decoder is, and how to read both."""
     table = found.table
     left = table.attrs["unexplained_variance"]
-    said = (
-        f"**{left:.1%}** of the features' variance is left where the map has one value: what it misses."
-    )
+    said = f"**{left:.1%}** of the features' variance is left where the map has one value: what it misses."
     if "decoder_error" in table:
         wrong = float(table["population"] @ table["decoder_error"])
         said += (

@@ -20,7 +20,6 @@ from fel_explorer.methods.timescales import implied_timescales
 from fel_explorer.training.progress import Callback, Progress
 from fel_explorer.training.split import folds
 
-SCORES = ("VAMP-1", "VAMP-2", "VAMP-E")
 FUNCTIONS = {"embedding": "transform", "memberships": "predict_proba"}
 TICKS = 1000  # of progress in each fit
 
@@ -49,9 +48,10 @@ def cross_validate(
     n_folds
         Folds of whole trajectories; where there are too few, of contiguous blocks a lag apart.
     score
-        "VAMP-2" or "VAMP-1": 1 + the sum of the (squared) singular values that the space of the functions has
-        on the test data.  "VAMP-E": how well the training data's Koopman model of the functions predicts the
-        test data, which counts wrong values in the right space against the method too.
+        "VAMP-2", "VAMP-1" or any other "VAMP-r" with a number r >= 1: 1 + the sum of the singular values to
+        the power r that the space of the functions has on the test data.  "VAMP-E": how well the training
+        data's Koopman model of the functions predicts the test data, which counts wrong values in the right
+        space against the method too.
     parameter, values
         A hyperparameter and what to try for it, such as ``"lag_time", [10.0, 20.0]``.
     lag_time
@@ -150,7 +150,7 @@ class Trial:
             found = [float(vamp.vamp_e(model, covariances)) for covariances in (other, own)]
         else:
             trained = vamp.koopman(own).singular_values.numpy()
-            found = [1.0 + float((s ** int(score[-1])).sum()) for s in (sigma, trained)]
+            found = [1.0 + float((s ** exponent(score)).sum()) for s in (sigma, trained)]
         return *found, implied_timescales([1.0, *sigma], self.lag_time)
 
     def _covariances(self, values, dataset):
@@ -193,9 +193,21 @@ def stretches(dataset: xr.Dataset, segments: np.ndarray) -> xr.Dataset:
     )
 
 
+def exponent(score: str) -> float:
+    """r of "VAMP-r"."""
+    kind, _, number = score.partition("-")
+    try:
+        r = float(number) if kind == "VAMP" else 0.0
+    except ValueError:
+        r = 0.0
+    if not 1 <= r < np.inf:
+        raise FelError(f"score={score!r}.", "Scores are VAMP-1, VAMP-2, VAMP-r with r >= 1, and VAMP-E.")
+    return r
+
+
 def _check(method, score, of, parameter, values):
-    if score not in SCORES:
-        raise FelError(f"score={score!r}.", f"Scores are {', '.join(SCORES)}.")
+    if score != "VAMP-E":
+        exponent(score)
     if of not in FUNCTIONS or (of == "memberships" and not method.has_states):
         raise FelError(
             f"of={of!r} with {type(method).__name__}.",

@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 import param
 import torch
-from sklearn.decomposition import PCA as SklearnPCA
 
 from fel_explorer.methods.base import Method, register
-from fel_explorer.methods.checks import check_dims, warn_unused_weights
+from fel_explorer.methods.checks import check_dims
 
 
 @register
 class PCA(Method):
-    """Projects on the directions of largest variance.  Fast, and blind to time.
+    """Projects on the directions of largest variance, by frame weight.  Fast, and blind to time.
 
     Attributes
     ----------
@@ -31,15 +30,25 @@ class PCA(Method):
     )
 
     def _fit(self, dataset, *, device, callback, checkpoint_dir):
-        warn_unused_weights(self, dataset)
         check_dims(self, dataset)
         features = np.asarray(dataset["features"].values, np.float64)
-        pca = SklearnPCA(self.n_dims, svd_solver="covariance_eigh").fit(features)
-        self.explained_variance_ratio_ = pca.explained_variance_ratio_
-        scale = np.sqrt(np.maximum(pca.explained_variance_, 1e-30)) if self.whiten else np.ones(self.n_dims)
-        self._mean = torch.from_numpy(pca.mean_)
-        self._forward = torch.from_numpy(pca.components_.T / scale)
-        self._backward = torch.from_numpy(pca.components_ * scale[:, None])
+        n = len(features)
+        weight = dataset["weight"].values.astype(float) if "weight" in dataset else np.ones(n)
+        mean = weight @ features / weight.sum()
+        centred = features - mean
+        covariance = (weight[:, None] * centred).T @ centred / weight.sum() * n / max(n - 1, 1)
+        variance, vectors = np.linalg.eigh(covariance)
+        variance, vectors = np.maximum(variance[::-1], 0.0), vectors[:, ::-1]
+        self.explained_variance_ratio_ = variance[: self.n_dims] / max(variance.sum(), 1e-300)
+        axes = vectors[:, : self.n_dims]
+        # the largest component is positive, so that axes don't turn round by chance
+        axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(self.n_dims)])
+        scale = np.ones(self.n_dims)
+        if self.whiten:
+            scale = np.sqrt(np.maximum(variance[: self.n_dims], 1e-30))
+        self._mean = torch.from_numpy(mean)
+        self._forward = torch.from_numpy(axes / scale)
+        self._backward = torch.from_numpy(np.ascontiguousarray((axes * scale).T))
 
     def _transform(self, features):
         return ((features.double() - self._mean) @ self._forward).float()

@@ -52,6 +52,10 @@ class PCCA(EmbeddedStates):
         doc="Number of small cells (microstates) that are joined into states.",
     )
 
+    def _choose_space(self, dataset, embedding):
+        # every frame counts 1, in its own embedding too
+        super()._choose_space(dataset.drop_vars("weight", errors="ignore"), embedding)
+
     def _find(self, dataset, points, frames):
         warn_unused_weights(self, dataset)
         self._check_distinct(points, self.n_microstates, f"n_microstates={self.n_microstates}")

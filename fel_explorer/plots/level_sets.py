@@ -98,9 +98,10 @@ def _image(table, names, dark):
     ]
     page = sheet.Sheet(tuple(limits), tuple(names[:2]))
     page.image = (*centres, picture, sequential(FREE_ENERGY, dark))
-    right, up = limits[0][1], limits[1][1] - 0.06 * (limits[1][1] - limits[1][0])
-    text = f"left within level sets: up to {top:.2g} % of the variance, brightest "
-    page.words.append(sheet.word(right, up, text, drawing.ink(dark), align="right", style="bold"))
+    (left, right), (bottom, up) = limits
+    place = right - 0.01 * (right - left), up - 0.06 * (up - bottom)
+    text = f"left within level sets: up to {top:.0f} % of the variance (brightest)"
+    page.words.append(sheet.word(*place, text, drawing.ink(dark), align="right", style="bold"))
     return page.overlay()
 
 

@@ -9,7 +9,7 @@ import pytest
 from fel_explorer.app.files import inside, sort_out
 from fel_explorer.app.forms import Form
 from fel_explorer.app.panels.model import fitting_lag, fitting_lags
-from fel_explorer.app.sparklines import HEIGHT, WIDTH, losses_svg, points_svg
+from fel_explorer.app.sparklines import HEIGHT, LETTER, WIDTH, losses_svg, points_svg
 from fel_explorer.data import as_dataset
 from fel_explorer.errors import FelError
 from fel_explorer.methods import list_methods
@@ -97,6 +97,18 @@ def test_losses_are_drawn_inside_the_frame_and_repeated_terms_once():
         assert (np.diff(places[:, 0]) >= 0).all()
     falling = np.array([p.split(",") for p in lines[0].get("points").split()], float)[:, 1]
     assert (np.diff(falling) >= 0).all()  # down the screen
+
+
+def test_the_legend_of_losses_goes_on_in_a_second_line():
+    names = ["mutual_information", "beta", "n_populated", "reconstruction"]
+    rng = np.random.default_rng(0)
+    root = ET.fromstring(losses_svg({name: list(enumerate(rng.random(50))) for name in names}))
+    texts, lowest = root.findall("text"), max(float(text.get("y")) for text in root.findall("text"))
+    assert len(texts) == 4 and len({text.get("y") for text in texts}) == 2
+    for text in texts:
+        assert float(text.get("x")) + LETTER * len(text.text) <= WIDTH
+    for line in root.findall("polyline"):
+        assert min(float(point.split(",")[1]) for point in line.get("points").split()) > lowest
 
 
 def test_points_of_one_state_share_a_colour():

@@ -51,6 +51,15 @@ def test_scores_of_tica_are_deeptimes_on_the_same_folds(data, score, n_trajector
     np.testing.assert_allclose(table["error"], table["score"].std(ddof=1) / np.sqrt(3))
 
 
+def test_vamp_r_is_the_sum_of_powers_of_what_vamp_1_sums(data):
+    tica = fel.TICA(lag_time=8.0, n_dims=1)
+    first, other = (cross_validate(tica, data, n_folds=3, score=s)["score"] for s in ("VAMP-1", "VAMP-3.5"))
+    np.testing.assert_allclose(other - 1, (first - 1) ** 3.5)
+    for score in ("VAMP-0.5", "VAMP-nan", "VAMP-inf", "VAMP-", "VAC-2"):
+        with pytest.raises(FelError, match="VAMP-r with r >= 1"):
+            cross_validate(tica, data, score=score)
+
+
 def test_time_scales_on_test_data_do_not_depend_on_the_lag_as_scores_do(data):
     table = cross_validate(fel.TICA(n_dims=1), data, n_folds=3, parameter="lag_time", values=[8.0, 16.0])
     assert table["score"].dims == ("lag_time", "fold")

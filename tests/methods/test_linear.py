@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.linalg
+import sklearn.decomposition
 
 import fel_explorer as fel
 from fel_explorer.errors import FelError
@@ -31,6 +32,17 @@ def test_pca_is_the_singular_value_decomposition():
     for method in (pca, whitened):
         decoded = method.inverse_transform(method.transform(x))
         np.testing.assert_allclose(decoded, (u[:, :2] * s[:2]) @ vt[:2] + x.mean(axis=0), atol=1e-3)
+
+
+def test_pca_is_scikit_learns_and_frame_weights_count_as_copies_do():
+    x = relaxing([5, 3, 2], 500) @ [[3, 0, 1], [0, 1, 0], [0, 0, 0.2]] + 10
+    oracle = sklearn.decomposition.PCA(2)
+    np.testing.assert_allclose(fel.PCA(n_dims=2).fit(x).transform(x), oracle.fit_transform(x), atol=1e-4)
+    copies = np.random.default_rng(0).integers(0, 4, size=500)
+    weighted = fel.PCA(n_dims=2).fit(fel.as_dataset(x, weights=copies.astype(float)))
+    repeated = fel.PCA(n_dims=2).fit(np.repeat(x, copies, axis=0))
+    np.testing.assert_allclose(weighted.transform(x), repeated.transform(x), atol=1e-4)
+    np.testing.assert_allclose(weighted.explained_variance_ratio_, repeated.explained_variance_ratio_)
 
 
 @pytest.mark.parametrize("reversible", [True, False])

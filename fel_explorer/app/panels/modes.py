@@ -29,6 +29,7 @@ PARTS = {
     "Depends on": "sensitivity",
     "Level sets": "levels",
 }
+NARROW = {"& button": {"px": "6px", "textTransform": "none", "whiteSpace": "nowrap"}}
 LABELS = {"score": "Scores of {}", "sensitivity": "Sensitivity of {}", "levels": "Level sets of {}"}
 AUTOMATIC = {"sensitivity": mode_jobs.sensitivity_job, "levels": level_sets_job}  # when they are looked at
 
@@ -76,7 +77,7 @@ class ModesPanel(Viewer):
     def _make_widgets(self):
         wide = {"size": "small", "width": 290, "margin": (8, 10, 2, 10)}
         self._parts = pmui.RadioButtonGroup.from_param(
-            self.param.part, label="", options=PARTS, size="small", width=318, margin=(8, 6, 2, 6)
+            self.param.part, label="", options=PARTS, size="small", width=318, margin=(8, 6, 2, 6), sx=NARROW
         )
         self.mode = pmui.Select(label="Mode that colours the map", options={"none": ""}, value="", **wide)
         self.variable = pmui.Select(label="What depends", options=["CV 1"], value="CV 1", **wide)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
 import torch
+from scipy.linalg import block_diag
 from torch import Tensor, nn
 
 
@@ -37,6 +39,16 @@ class EigenfunctionNets(nn.Module):
             values = self._evaluate(each)  # function i sees its own copy of x: one backward pass for all
             (gradients,) = torch.autograd.grad(values.sum(), each, create_graph=True)
         return values, gradients.transpose(0, 1)
+
+    def as_one(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Weight (out, in) and bias (out,) of each layer of all networks side by side, float64."""
+        layers = []
+        for number, parameters in enumerate(zip(self.weights, self.biases, strict=True)):
+            weight, bias = (p.detach().cpu().double().numpy() for p in parameters)
+            blocks = list(weight.swapaxes(1, 2))
+            weight = np.concatenate(blocks) if number == 0 else block_diag(*blocks)
+            layers.append((weight, bias.ravel()))
+        return layers
 
     def _evaluate(self, each):
         """Values (frame, function) at points (function, frame, input)."""

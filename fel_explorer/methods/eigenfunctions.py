@@ -18,6 +18,7 @@ from fel_explorer.methods.generator import (
     scaled_diffusion,
     slowest_linear_rate,
 )
+from fel_explorer.methods.nets import on_features
 from fel_explorer.methods.network_method import NetworkMethod, frame_weight, lag_pairs
 from fel_explorer.methods.spectral import orient, ritz, ritz_error
 from fel_explorer.training.data import BLOCK, Frames, Scaling, fingerprint
@@ -280,6 +281,16 @@ class Eigenfunctions(NetworkMethod):
         self.implied_timescales_ = 1.0 / self.eigenvalues_
 
     # ---- the verbs and the file
+
+    def dense_layers(self) -> list[tuple[np.ndarray, np.ndarray, str]]:
+        """(weight (out, in), bias (out,), "Tanh" or "Linear") of each layer from features to CV, float64."""
+        self._check_fitted()
+        layers, rotation = self._network.as_one(), self._axes.cpu().numpy().T
+        weight, bias = layers[-1]
+        layers[-1] = rotation @ weight, rotation @ (bias - self._mean.cpu().numpy())
+        layers[0] = on_features(*layers[0], self._scaling)
+        names = ["Tanh"] * (len(layers) - 1) + ["Linear"]
+        return [(weight, bias, name) for (weight, bias), name in zip(layers, names, strict=True)]
 
     def _transform(self, features):
         values = self._network(self._scaled(features)).double()

@@ -15,7 +15,7 @@ from fel_explorer.methods.checks import warn_unused_weights
 from fel_explorer.methods.idm_training import random_generator
 from fel_explorer.methods.multitask_columns import column_of, labels_of
 from fel_explorer.methods.multitask_parameters import MultitaskParameters
-from fel_explorer.methods.nets import mlp
+from fel_explorer.methods.nets import mlp, on_features
 from fel_explorer.training.data import BLOCK, Frames, Scaling, fingerprint
 from fel_explorer.training.loop import Losses
 from fel_explorer.training.restarts import train_the_best
@@ -97,10 +97,7 @@ class MultitaskCV(MultitaskParameters):
         layers = [
             [m.weight.detach().cpu().double().numpy(), m.bias.detach().cpu().double().numpy()] for m in linear
         ]
-        mean, scale = (getattr(self._scaling, name).cpu().double().numpy() for name in ("mean", "scale"))
-        first = np.zeros((len(layers[0][0]), len(mean)))
-        first[:, self._scaling.keep.cpu().numpy()] = layers[0][0]
-        layers[0] = [first / scale, layers[0][1] - first @ (mean / scale)]
+        layers[0] = on_features(*layers[0], self._scaling)
         names = ["Tanh"] * (len(layers) - 1) + ["Linear"]
         return [(weight, bias, name) for (weight, bias), name in zip(layers, names, strict=True)]
 

@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import nn
+
+
+def on_features(weight: np.ndarray, bias: np.ndarray, scaling) -> tuple[np.ndarray, np.ndarray]:
+    """A linear layer (out, kept) and (out,) on standardised features, as one on the features themselves."""
+    mean, scale = (getattr(scaling, name).cpu().double().numpy() for name in ("mean", "scale"))
+    whole = np.zeros((len(weight), len(mean)))
+    whole[:, scaling.keep.cpu().numpy()] = weight
+    return whole / scale, bias - whole @ (mean / scale)
 
 
 def mlp(

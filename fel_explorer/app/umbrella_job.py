@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from dataclasses import dataclass
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
@@ -12,6 +15,8 @@ import xarray as xr
 from fel_explorer import sampling
 from fel_explorer.app.jobs import Cancelled
 from fel_explorer.app.results import Result
+from fel_explorer.app.tasks import fingerprint
+from fel_explorer.data import cache_directory
 from fel_explorer.errors import FelError
 from fel_explorer.sampling.features import map_of, records_of
 from fel_explorer.sampling.molecules import MolecularSystem, load_openmm
@@ -20,6 +25,7 @@ from fel_explorer.training.progress import Progress
 
 N_BINS = 60
 HISTOGRAM_BINS = 120
+FOLDER = "umbrella"  # of the cache
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,8 @@ def system_of(dataset: xr.Dataset, trajectories, temperature: float):
 def sampling_windows(result: Result, dataset: xr.Dataset, trajectories, dimension: int, settings: Settings):
     """The job that samples windows along one axis of a result's embedding; its result is `Sampled`.
 
-    Asked to stop, it keeps what was sampled, if that is two windows or more.
+    Asked to stop, it keeps what was sampled, if that is two windows or more.  The same job started again,
+    after that or after the process was killed, goes on from there.
     """
     if (error := unfit(result, dataset, trajectories)) is not None:
         raise error
@@ -112,11 +119,15 @@ def sampling_windows(result: Result, dataset: xr.Dataset, trajectories, dimensio
             return should_stop()
 
         report(Progress(0, settings.n_windows, message="first windows"))
+        folder = checkpoint_folder(result, dataset, dimension, settings)
+        folder.mkdir(parents=True, exist_ok=True)
         data = sampling.umbrella(
             result.method, system, dataset, dimension=dimension, n_windows=settings.n_windows,
             n_walkers=settings.n_walkers, n_steps=settings.n_steps, callback=callback,
-            n_processes=max(1, (os.cpu_count() or 2) - 1),
+            n_processes=max(1, (os.cpu_count() or 2) - 1), checkpoint_dir=folder,
         )  # fmt: skip
+        if not should_stop():
+            shutil.rmtree(folder, ignore_errors=True)
         if data.sizes["umbrella"] < 2:
             raise Cancelled
         profile = sampling.profile(data, n_bins=N_BINS)
@@ -126,6 +137,15 @@ def sampling_windows(result: Result, dataset: xr.Dataset, trajectories, dimensio
         return Sampled(result, dimension, settings, profile, _histograms(data), found, data.sizes["umbrella"])
 
     return run
+
+
+def checkpoint_folder(result: Result, dataset: xr.Dataset, dimension: int, settings: Settings) -> Path:
+    """Where the sampling of windows keeps its checkpoint: one folder for a model, data and settings."""
+    method = result.method
+    weights = [float(array.double().sum()) for array in method._get_arrays().values()]
+    about = [type(method).__name__, method.hyperparameters(), weights, dimension, asdict(settings)]
+    text = json.dumps([fingerprint(dataset), *about], sort_keys=True, default=str)
+    return cache_directory() / FOLDER / hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
 def _histograms(data: xr.Dataset) -> xr.Dataset:

@@ -13,6 +13,7 @@ from fel_explorer.plots.registry import register
 from fel_explorer.plots.style import axis_limits
 
 HIGHEST = 12.0  # kT shown of a free energy
+FEWEST = 5  # frames of a cell that has a colour: those of fewer say nothing of a variance
 DIAMETER = 6  # pixels, of a conditional mean
 MIDDLE_WIDTH, SIDE_WIDTH = 3.5, 1.5  # of a decoder's curve, and of the lines of a surface
 
@@ -87,10 +88,11 @@ def plot_level_sets(
 
 
 def _image(table, names, dark):
-    bins, share = table["bin"].values, 100 * table["unexplained"].values
-    n_bins = bins.max(axis=0) + 1
+    n_bins = table["bin"].values.max(axis=0) + 1
+    known = table["n_frames"].values >= FEWEST
+    bins, share = table["bin"].values[known], 100 * table["unexplained"].values[known]
     picture = np.full((n_bins[1], n_bins[0]), np.nan)
-    top = max(float(share.max()), 1e-9)
+    top = float(share.max(initial=1e-9))
     picture[bins[:, 1], bins[:, 0]] = share / top
     limits = [axis_limits(z, 0.0) for z in table["cv"].values.T]
     centres = [

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from fel_explorer.plots import drawing, sheet
+from fel_explorer.plots import sheet
 from fel_explorer.plots.colours import FREE_ENERGY, sequential
 from fel_explorer.plots.registry import register
 from fel_explorer.plots.simulation import ENSEMBLES, ensemble_colours
 
-GAP = 0.1  # between the pictures, of their width
+GAP = 0.15  # between the pictures, of their width
 HIGHEST = 10.0  # kT
-TICKS = 3  # on the axis of each picture
+TICKS = (0.12, 0.5, 0.88)  # where, on each axis of a picture
 
 
 def _example_transitions(draw, rng, **theme):
@@ -65,18 +65,15 @@ def _side_by_side(values, axes, labels, said, palette, dark):
     picture = np.concatenate([values[0], empty, values[1]], axis=1)
     columns, top = np.arange(picture.shape[1], dtype=float), 1.16 * (len(y) - 0.5)
     limits = (-0.5, len(columns) - 0.5), (-0.5, top)
-    page = sheet.Sheet(limits, labels)
+    page = sheet.Sheet(limits, (f"{labels[0]}   ({said})", labels[1]))
     page.image = columns, np.arange(len(y), dtype=float), np.clip(picture, 0.0, 1.0), palette
-    marks = np.round(np.linspace(0, n - 1, TICKS)).astype(int)
+    across, up = ([round(place * (len(axis) - 1)) for place in TICKS] for axis in axes)
     starts = 0, n + gap
-    page.ticks[0] = [(float(start + m), f"{x[m]:.2g}") for start in starts for m in marks]
-    page.ticks[1] = [
-        (float(m), f"{y[m]:.2g}") for m in np.round(np.linspace(0, len(y) - 1, TICKS)).astype(int)
-    ]
+    page.ticks[0] = [(float(start + m), f"{x[m]:.2g}") for start in starts for m in across]
+    page.ticks[1] = [(float(m), f"{y[m]:.2g}") for m in up]
     height = len(y) - 0.5 + 0.5 * (top - len(y) + 0.5)
     for start, (name, colour) in zip(starts, ensemble_colours(dark).items(), strict=True):
         page.words.append(
             sheet.word(start - 0.5, height, f" {ENSEMBLES[name]}", colour, align="left", style="bold")
         )
-    page.words.append(sheet.word(limits[0][1], height, f"{said} ", drawing.ink(dark), align="right"))
     return page.overlay()

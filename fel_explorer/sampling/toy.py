@@ -90,9 +90,10 @@ def run_windows(
             state = {"x": frames[order, -1], "velocity": velocities[order, -1]} | {
                 "done": [*state["done"], frames]
             }
-            if checkpoint and (checkpoint.due() or index + 1 == len(parts)):
+            stopped = callback is not None and callback(progress.after(index))
+            if checkpoint and (stopped or checkpoint.due() or index + 1 == len(parts)):
                 checkpoint.save(state | {"generator": generator.get_state()})
-            if callback is not None and callback(progress.after(index)):
+            if stopped:
                 break
     return torch.cat(state["done"], dim=1).reshape(n_windows, n_walkers, -1, dim)
 

@@ -146,6 +146,27 @@ def test_windows_are_those_of_umbrella_in_kT(well):
     assert "All neighbours overlap" in overlap_words(found) or "gap" in overlap_words(found)
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("FEL_EXPLORER_CACHE", str(tmp_path))
+
+
+def test_windows_that_were_stopped_go_on_from_there_when_started_again(well):
+    result, data = well
+    settings = Settings(n_windows=4, n_walkers=5, n_steps=600)
+    folder = umbrella_job.checkpoint_folder(result, data, 0, settings)
+    whole = sampling_windows(result, data, None, 0, settings)(lambda progress: None, lambda: False)
+    assert not folder.exists()  # nothing is left to go on from
+    first, then = [], []
+    sampling_windows(result, data, None, 0, settings)(first.append, lambda: len(first) > 8)
+    assert folder.is_dir() and first[-1].step < first[-1].n_steps
+    again = sampling_windows(result, data, None, 0, settings)(then.append, lambda: False)
+    assert then[1].step == first[-1].step + 1 and not folder.exists()
+    assert_allclose(again.profile["free_energy"], whole.profile["free_energy"])
+    other = umbrella_job.checkpoint_folder(result, data, 0, Settings(n_windows=5))
+    assert other != folder
+
+
 def test_the_panel_samples_compares_and_stops(panel, session, jobs):
     assert panel.ready and "Barrier" in panel.text.object
     panel.part = "windows"

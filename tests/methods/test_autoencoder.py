@@ -212,7 +212,7 @@ def test_level_sets_are_conditional_moments():
     share = (total / np.average((x - np.average(x, axis=0, weights=w)) ** 2, axis=0, weights=w)).mean()
     assert table.attrs["unexplained_variance"] == pytest.approx(share, rel=1e-3)
     assert float(table["population"] @ table["unexplained"]) == pytest.approx(share, rel=1e-3)
-    assert table["bin"].values[:, 0].tolist() == [0, 1, 2, 3]
+    assert table["bin"].values[:, 0].tolist() == [0, 1, 2, 3] and int(table["n_frames"].sum()) == 495
     spread = np.average((x - np.average(x, axis=0, weights=w)) ** 2, axis=0, weights=w)
     wrong = ((table["decoded"] - table["mean"]) ** 2 / spread).mean("feature")
     np.testing.assert_allclose(table["decoder_error"], wrong, rtol=1e-3)

@@ -102,7 +102,7 @@ class DrivePanel(Viewer):
         )  # fmt: skip
         self.stop = pmui.Button(
             label="Stop", icon="stop", size="small", variant="outlined", color="default", margin=(6, 10),
-            description="What has been sampled is kept.", visible=False,
+            description="What has been sampled is kept, and Sample goes on from there.", visible=False,
             on_click=lambda event: self.board.cancel(self._job),
         )  # fmt: skip
         self._bar = pmui.LinearProgress(

@@ -37,7 +37,7 @@ def variables(result: Result, state_name) -> list[Variable]:
 
     ``state_name`` gives the name of a state.
     """
-    axes = "mode" if hasattr(result.method, "eigenvalues_") else "CV"
+    axes = "mode" if getattr(result.method, "has_modes", False) else "CV"
     found = [Variable(f"{axes} {i + 1}", "embedding", i) for i in range(result.embedding.shape[1])]
     if result.tree is not None or result.edited or result.membership is None:
         return found

@@ -97,7 +97,7 @@ def mode_values(result: Result, dataset: xr.Dataset, name: str) -> np.ndarray:
 
 
 def _found(result, dataset):
-    if hasattr(result.method, "eigenvalues_"):
+    if getattr(result.method, "has_modes", False):
         return _axes(result, dataset)
     if result.membership is None or not result.lag_time:
         raise FelError(

@@ -39,7 +39,7 @@ from fel_explorer.app.weakly import weakly
 from fel_explorer.errors import FelError
 
 NOTEBOOK_HEIGHT = 860  # px
-UPPER = 500  # px, at least, for map and structures
+UPPER = 496  # px, at least, for map and structures
 TICK = 100  # ms between two looks at the queue of events
 
 
@@ -72,7 +72,7 @@ class Explorer(Viewer):
         self.structure = StructurePanel(self.session, self.board)
         self.second_map = SecondMap(self.session)
         self.selection = SelectionPanel(self.session)
-        self.insight = InsightPanel(self.session, self.board)
+        self.insight = InsightPanel(self.session, self.board, self.model.start)
         self.dendrogram = DendrogramPanel(self.session)
         self.job_list = JobList(self.board)
         self.jobs = JobBar(self.board, self.job_list.open)

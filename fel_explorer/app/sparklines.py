@@ -14,7 +14,7 @@ from fel_explorer.plots.colours import state_colours
 WIDTH, HEIGHT, MARGIN = 280, 130, 6
 LINES = ("#0e7490", "#d97706", "#16a34a", "#9333ea")
 MAX_POINTS = 1_000
-LETTER = 5.0  # px, mean width of a letter of the legend
+LETTER, LINE = 5.8, 14  # px, mean width of a letter of the legend and height of its lines
 
 
 def losses_svg(losses: dict[str, list[tuple[int, float]]]) -> str:
@@ -22,14 +22,20 @@ def losses_svg(losses: dict[str, list[tuple[int, float]]]) -> str:
 
     A term that only repeats another one (its negative, say) is left out, and at most four are drawn.
     """
-    parts, place = [], 4.0
-    for (term, curve), colour in zip(_distinct(losses).items(), LINES, strict=False):
-        x, y = _scaled(curve[:, 0]), _scaled(-_clipped(curve[:, 1]))
-        line = " ".join(f"{a:.0f},{b:.1f}" for a, b in zip(x * WIDTH, 18 + y * (HEIGHT - 24), strict=True))
-        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="1.3"/>')
+    curves = list(zip(_distinct(losses).items(), LINES, strict=False))
+    parts, place, line = [], 4.0, 0
+    for (term, curve), colour in curves:
         text = f"{term.replace('_', ' ')} {curve[-1, 1]:.2g}"
-        parts.append(f'<text x="{place:.0f}" y="11" font-size="10" fill="{colour}">{text}</text>')
+        if place > 4.0 and place + LETTER * len(text) > WIDTH:
+            place, line = 4.0, line + 1
+        at = f'x="{place:.0f}" y="{13 + LINE * line}"'
+        parts.append(f'<text {at} font-size="12" fill="{colour}">{text}</text>')
         place += 8 + LETTER * len(text)
+    top = 20 + LINE * line
+    for (_, curve), colour in curves:
+        x, y = _scaled(curve[:, 0]) * WIDTH, top + _scaled(-_clipped(curve[:, 1])) * (HEIGHT - 6 - top)
+        points = " ".join(f"{a:.0f},{b:.1f}" for a, b in zip(x, y, strict=True))
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.3"/>')
     return _svg("Loss of the training", parts)
 
 

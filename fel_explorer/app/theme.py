@@ -6,6 +6,7 @@ LARGE = 17  # px of usual words, which are 14 px else
 DENSE = {
     "MuiToolbar": {"defaultProps": {"variant": "dense"}},
     "MuiAccordionSummary": {"styleOverrides": {"root": {"minHeight": "36px"}}},
+    "MuiDrawer": {"styleOverrides": {"paper": {"scrollbarWidth": "thin"}}},
 }
 DARK_BAR = {
     "MuiAppBar": {"styleOverrides": {"colorPrimary": {"backgroundColor": "#0f3441", "color": "#ffffff"}}}

@@ -180,6 +180,7 @@ class Method(Model):
     needs_lag = False  # has lag_time; where 0 is allowed it means no lag
     needs_columns = False  # learns from columns of the dataset (labels, energies) too
     has_states = False  # predict_proba and predict
+    has_modes = False  # the axes of its embedding are modes with eigenvalues_
     has_decoder = False  # inverse_transform
     takes_embedding = False  # fit(embedding=...), another fitted method
 

@@ -42,6 +42,8 @@ class DiffusionMap(Method):
         The kernel width used, in squared standard deviations of the features.
     """
 
+    has_modes = True
+
     n_dims = param.Integer(
         2, bounds=(1, 100), precedence=1, label="Dimensions", doc="Number of diffusion coordinates to keep."
     )

@@ -60,6 +60,7 @@ class Eigenfunctions(NetworkMethod):
     """
 
     needs_lag = True
+    has_modes = True
     fitted = ("eigenvalues_", "eigenvalue_errors_", "implied_timescales_")
     _molecule = _positions = None  # the features as a function of coordinates, and these
 

@@ -55,6 +55,7 @@ class SRV(NetworkMethod):
     """
 
     needs_lag = True
+    has_modes = True
     fitted = ("eigenvalues_", "implied_timescales_")
 
     lag_time = param.Number(

@@ -34,6 +34,7 @@ class TICA(Method):
     """
 
     needs_lag = True
+    has_modes = True
 
     lag_time = param.Number(
         10.0,

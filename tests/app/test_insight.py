@@ -71,7 +71,7 @@ def board(session, jobs):
 
 @pytest.fixture
 def panel(session, board):
-    panel = InsightPanel(session, board)
+    panel = InsightPanel(session, board, print)
     yield panel
     panel.close()
 
@@ -166,12 +166,18 @@ def test_a_part_that_cannot_be_computed_says_why_and_the_others_stay(session):
 def test_strip_is_a_hint_until_there_are_states(chain, jobs):
     session = Session(as_dataset([chain[1]]))
     board = Board(session, jobs)
-    panel = InsightPanel(session, board)
-    assert not panel.open and not panel._body.visible and "such as IDM" in panel._hint.object
+    asked = []
+    panel = InsightPanel(session, board, asked.append)
+    assert not panel.open and not panel._body.visible and panel._hint.visible
+    for button in panel._hint[1:]:
+        button.clicks += 1
+    assert asked == ["IDM", "DivisiveIDM"]
     session.add_result(Result("PCA 1", None, chain[1]))
     assert not panel.open
     session.add_result(Result("IDM 1", Lagged(), chain[1], np.eye(3)[chain[0]], chain[0]))
-    assert panel.open and panel._body.visible and len(cells(panel)) == 3
+    assert panel.open and panel._body.visible and len(cells(panel)) == 3 and not panel._hint.visible
+    panel.panels["states"].divide.clicks += 1
+    assert asked[2:] == ["DivisiveIDM"]
     panel._fold.clicks += 1
     assert not panel.open and panel._unfold.visible and not panel._fold.visible
     session.add_result(Result("IDM 2", Lagged(), chain[1], np.eye(3)[chain[0]], chain[0]))

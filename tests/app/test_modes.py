@@ -68,7 +68,7 @@ def board(session, jobs):
 
 @pytest.fixture
 def panel(session, board):
-    panel = InsightPanel(session, board)
+    panel = InsightPanel(session, board, print)
     panel.param.update(view="modes", open=True)
     yield panel.panels["modes"]
     panel.close()

@@ -46,7 +46,8 @@ def explorer(jobs, data):
     """The parts of an explorer that runs concern, on the first frames."""
     session = Session(data.isel(frame=slice(0, 2000)))
     board = Board(session, jobs, "page")
-    parts = {"model": ModelPanel(session, board), "insight": InsightPanel(session, board)}
+    model = ModelPanel(session, board)
+    parts = {"model": model, "insight": InsightPanel(session, board, model.start)}
     yield SimpleNamespace(session=session, board=board, **parts)
     for part in (*parts.values(), board):
         part.close()

@@ -88,6 +88,14 @@ def test_memberships_are_probabilities_and_states_their_largest(name, data, fitt
 
 
 @ALL
+def test_modes_have_an_eigenvalue_for_each_axis(name, data, fitted):
+    method = fitted[name]
+    assert method.has_modes == hasattr(method, "eigenvalues_")
+    if method.has_modes:
+        assert len(method.eigenvalues_) == method.transform(data).sizes["cv"]
+
+
+@ALL
 def test_a_decoder_yields_features(name, data, fitted):
     method = fitted[name]
     points = method.transform(data)[:7]

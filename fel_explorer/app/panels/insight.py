@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import holoviews as hv
@@ -45,21 +46,34 @@ VIEWS = {
     "Pinned": "pins",
 }
 LASTING = ("comparison", "path", "simulate", "modes", "drive", "runs", "pins")  # that need no states
-HINT = "Train a method with states, such as IDM, to see how long they live."
+HINT = "Which states are there?"
+WAYS = {  # to find states: {label: (method, tooltip)}
+    "Find the states": ("IDM", "Trains IDM as set up in the Model panel: a map with its metastable states."),
+    "Tree of states": (
+        "DivisiveIDM",
+        "Trains DivisiveIDM as set up in the Model panel: states at long times, divided at shorter ones.",
+    ),
+}
 
 
 class InsightPanel(Viewer):
-    """A strip of views that opens when there are states or a path, and that can be folded away."""
+    """A strip of views that opens when there are states or a path, and that can be folded away.
+
+    Parameters
+    ----------
+    train
+        Called with the name of a method that is to be trained.
+    """
 
     dark = param.Boolean(False, doc="Colours for a dark page.")
     view = param.Selector(default="states", objects=list(VIEWS.values()), doc="Which view is shown.")
     open = param.Boolean(False, doc="Whether more than the header is shown.")
 
-    def __init__(self, session: Session, board: Board, **params):
+    def __init__(self, session: Session, board: Board, train: Callable[[str], None], **params):
         super().__init__(**params)
-        self.session = session
+        self.session, self._train = session, train
         self.panels = {
-            "states": StatesPanel(session),
+            "states": StatesPanel(session, lambda: train("DivisiveIDM")),
             "evidence": EvidencePanel(session, board),
             "kinetics": KineticsPanel(session, board),
             "timeline": TimelinePanel(session),
@@ -107,7 +121,7 @@ class InsightPanel(Viewer):
             for title, name in VIEWS.items()
         }
         self._views = pmui.Row(*self.buttons.values(), margin=(0, 4))
-        self._hint = pmui.Typography(HINT, variant="body2", color="textSecondary", margin=(12, 12))
+        self._hint = self._ways()
         small = {"size": "small", "margin": (6, 6), "on_click": self._on_fold}
         self._fold = pmui.IconButton(icon="expand_more", description="Fold", **small)
         self._unfold = pmui.IconButton(icon="expand_less", description="Open", **small)
@@ -141,6 +155,18 @@ class InsightPanel(Viewer):
             "runs",
         ):
             self.panels[name].param.watch(self._on_figure, "version")
+
+    def _ways(self):
+        """What to do while there are no states."""
+        buttons = [
+            pmui.Button(
+                label=label, size="small", variant="outlined", margin=(3, 4), description=tooltip,
+                on_click=lambda event, name=name: self._train(name), sx={"whiteSpace": "nowrap"},
+            )
+            for label, (name, tooltip) in WAYS.items()
+        ]  # fmt: skip
+        text = pmui.Typography(HINT, variant="body2", color="textSecondary", margin=(9, 8))
+        return pmui.Row(text, *buttons, margin=(0, 8))
 
     def _has_states(self):
         return self.session.shown is not None and self.session.shown.state is not None
@@ -196,7 +222,7 @@ class InsightPanel(Viewer):
         for name, button in self.buttons.items():
             button.variant = "contained" if self.open and name == self.view else "text"
         self._body.visible = self._fold.visible = self.open
-        self._hint.visible = not self.open and not self._has_states()
+        self._hint.visible = self.session.dataset is not None and not self.open and not self._has_states()
         self._unfold.visible = bool(self._offered()) and not self.open
         for name, panel in self.panels.items():
             shown = self.open and name == self.view

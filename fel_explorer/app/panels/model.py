@@ -22,7 +22,7 @@ from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods import Method, list_methods
 
-FIRST = "IDM"  # offered first
+FIRST = ("IDM", "DivisiveIDM")  # offered first
 FEATURES = "features"  # no embedding
 
 
@@ -34,9 +34,8 @@ class ModelPanel(Viewer):
     def __init__(self, session: Session, board: Board, **params):
         super().__init__(**params)
         self.session, self.board = session, board
-        names = sorted(list_methods(), key=lambda name: (name != FIRST, name))
         self.method = pmui.Select(
-            label="Method", options=names, value=names[0], size="small", sizing_mode="stretch_width"
+            label="Method", groups=offered(), value=FIRST[0], size="small", sizing_mode="stretch_width"
         )
         self.about = pmui.Typography("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
         self.embedding = pmui.Select(
@@ -58,17 +57,13 @@ class ModelPanel(Viewer):
             on_click=self._train,
         )
         self.monitor = Monitor(board)
-        self.models = ModelList(session, board)
         # the dialogs are laid out by the shell, as this panel may be folded away
         self.which, self.exporter = WhichMethod(session, self.choose), CVExport(session, board)
+        self.models = ModelList(session, board, self.exporter.open)
         wide = {"size": "small", "variant": "text", "sizing_mode": "stretch_width"}
         self.ask = pmui.Button(
             label="Which method should I use?", icon="quiz", on_click=lambda event: self.which.open(), **wide
         )
-        self.export_cv = pmui.Button(
-            label="Export the CV for simulations", icon="output", on_click=lambda event: self.exporter.open(),
-            description="As input for PLUMED, TorchScript and torch.export.", **wide,
-        )  # fmt: skip
         self.hint = pmui.Alert("Load data and compute features first.", severity="info", variant="outlined")
         self.sweep_form = SweepForm(self.sweep)
         self.controls = pmui.Column(
@@ -87,7 +82,6 @@ class ModelPanel(Viewer):
         self.layout = pmui.Column(
             self.hint,
             self.models,
-            self.export_cv,
             self.monitor,
             self.controls,
             sizing_mode="stretch_width",
@@ -111,6 +105,11 @@ class ModelPanel(Viewer):
         self.monitor.close()
         self.models.close()
         self.exporter.close()
+
+    def start(self, name: str) -> None:
+        """Train the method of that name with what the form has for it, as a job."""
+        self.method.value = name
+        self.train()
 
     def train(self, **hyperparameters) -> None:
         """Train the chosen method with the form's values, changed by ``hyperparameters``, as a job."""
@@ -195,7 +194,6 @@ class ModelPanel(Viewer):
         self._show_form()
 
     def _offer_embeddings(self, *_):
-        self.export_cv.visible = bool(self.session.results)
         fitted = [
             label for label, result in self.session.results.items() if isinstance(result.method, Method)
         ]
@@ -230,6 +228,16 @@ class ModelPanel(Viewer):
         self.form = Form(cls, time_unit=unit, overrides=values)
         self.form_area[:] = [self.form]
         self.sweep_form.offer(cls)
+
+
+def offered() -> dict[str, list[str]]:
+    """The names of all methods, by what they find."""
+    groups: dict[str, list[str]] = {"States": [], "Slow modes": [], "Other maps": []}
+    methods = list_methods()
+    for name in [*FIRST, *sorted(methods.keys() - set(FIRST))]:
+        found = methods[name].has_states, methods[name].has_modes
+        groups["States" if found[0] else "Slow modes" if found[1] else "Other maps"].append(name)
+    return groups
 
 
 def fitting_lag(dataset, lag_time: float) -> float:

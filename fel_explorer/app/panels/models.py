@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import panel_material_ui as pmui
@@ -17,9 +18,15 @@ from fel_explorer.plots.quantities import seconds_text
 
 
 class ModelList(Viewer):
-    """The trained models: which is shown, what is known of it, save and load."""
+    """The trained models: which is shown, what is known of it, save, load and export.
 
-    def __init__(self, session: Session, board: Board, **params):
+    Parameters
+    ----------
+    on_export
+        Called when the shown model's CV is to be exported.
+    """
+
+    def __init__(self, session: Session, board: Board, on_export: Callable[[], None], **params):
         super().__init__(**params)
         self.session, self.board = session, board
         self.choice = pmui.Select(label="Shown model", size="small", sizing_mode="stretch_width")
@@ -38,10 +45,18 @@ class ModelList(Viewer):
         self.load = pmui.FileInput(
             label="Load", accept=".fel", variant="outlined", size="small", sizing_mode="stretch_width"
         )
+        self.export = pmui.Button(
+            label="Export", variant="outlined", size="small", on_click=lambda event: on_export(),
+            sizing_mode="stretch_width",
+            description="The CV for simulations: as input for PLUMED, TorchScript and torch.export.",
+        )  # fmt: skip
+        files = (self.save, self.load, self.export)
+        for button in files:
+            button.param.update(margin=(5, 4), sx={"minWidth": 0, "px": "6px", "fontSize": "13px"})
         self.layout = pmui.Column(
             self.choice,
             self.facts,
-            pmui.Row(self.save, self.load, sizing_mode="stretch_width", margin=0),
+            pmui.Row(*files, sizing_mode="stretch_width", margin=(0, 6)),
             sizing_mode="stretch_width",
             margin=0,
         )
@@ -59,7 +74,8 @@ class ModelList(Viewer):
     def _update(self, *_):
         session = self.session
         self.choice.param.update(options=list(session.results), value=session.active or None)
-        self.choice.visible = self.save.visible = self.facts.visible = bool(session.results)
+        for part in (self.choice, self.save, self.export, self.facts):
+            part.visible = bool(session.results)
         self.layout.visible = session.dataset is not None
         if session.result is not None:
             self.facts.object = facts(session.result, session.dataset)

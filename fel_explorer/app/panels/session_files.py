@@ -35,28 +35,30 @@ class SessionFiles(Viewer):
     def __init__(self, session: Session, board: Board, root: Path, **params):
         super().__init__(**params)
         self.session, self.board, self.root = session, board, Path(root)
-        small = {"size": "small", "variant": "text", "sizing_mode": "stretch_width"}
+        small = {"size": "small", "variant": "text", "sizing_mode": "stretch_width", "margin": (5, 2)}
+        small["sx"] = {"minWidth": 0, "px": "4px"}
         self.save = pmui.Button(
-            label="Save session", icon="save", on_click=self.ask_name, **small,
+            label="Save", on_click=self.ask_name, **small,
             description="Data, models, names, selection and path as one folder, to go on later (Ctrl-S).",
         )  # fmt: skip
         self.open = pmui.Button(
-            label="Open session", icon="history", on_click=self._ask_which, **small,
+            label="Reopen", on_click=self._ask_which, **small,
             description="Go on with a saved session.",
         )  # fmt: skip
         self.report = pmui.Button(
-            label="Report", icon="description", on_click=lambda event: self.make_report(), **small,
+            label="Report", on_click=lambda event: self.make_report(), **small,
             description="What is shown as one HTML file that opens anywhere: maps, tree, table, structures.",
         )  # fmt: skip
         self.link = pmui.Button(
-            label="Link", icon="link", on_click=lambda event: self.make_link(), **small,
+            label="Link", on_click=lambda event: self.make_link(), **small,
             description="A web address that opens what is shown now, on this server.",
         )  # fmt: skip
         self._report_job = self._link_job = None
         self.dialog = pmui.Dialog(show_close_button=True, close_on_click=True, width_option="sm")
         self.layout = pmui.Column(
-            pmui.Row(self.save, self.open, sizing_mode="stretch_width", margin=0),
-            pmui.Row(self.report, self.link, sizing_mode="stretch_width", margin=0),
+            pmui.Row(
+                self.save, self.open, self.report, self.link, sizing_mode="stretch_width", margin=(0, 8)
+            ),
             self.dialog,
             sizing_mode="stretch_width",
             margin=0,

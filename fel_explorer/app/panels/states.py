@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import panel_material_ui as pmui
@@ -25,12 +27,18 @@ WATCHED = ["shown", "state_names", "dataset"]
 
 
 class StatesPanel(Viewer):
-    """Table of the shown result's states; it follows the session while ``active``."""
+    """Table of the shown result's states; it follows the session while ``active``.
+
+    Parameters
+    ----------
+    divide
+        Called when a tree of states is asked for.
+    """
 
     active = param.Boolean(False, doc="Whether it is looked at: only then it computes.")
     dark = param.Boolean(False, doc="Colours for a dark page.")
 
-    def __init__(self, session: Session, **params):
+    def __init__(self, session: Session, divide: Callable[[], None], **params):
         super().__init__(**params)
         self.session = session
         self.table = SortableTable(sizing_mode="stretch_both", margin=(0, 8))
@@ -38,8 +46,13 @@ class StatesPanel(Viewer):
         self.summary = pmui.Typography(
             "", variant="body2", margin=(2, 12, 6, 12), sizing_mode="stretch_width"
         )
+        self.divide = pmui.Button(
+            label="Tree of states", icon="account_tree", size="small", variant="text", margin=(0, 8),
+            on_click=lambda event: divide(), sx={"whiteSpace": "nowrap"},
+            description="How do they divide at shorter times? Trains DivisiveIDM as set up on the left.",
+        )  # fmt: skip
         self.layout = pmui.Column(
-            self.summary,
+            pmui.Row(self.summary, self.divide, sizing_mode="stretch_width", margin=0),
             self.table,
             sizing_mode="stretch_both",
             margin=0,
@@ -86,6 +99,7 @@ class StatesPanel(Viewer):
         rows.sort(key=lambda row: -row["cells"]["population"]["value"])
         self.table.param.update(rows=rows, columns=_columns(dataset, columns))
         self.summary.object = _summary(frame, self.session.active)
+        self.divide.visible = result.tree is None
         self._mark()
 
     def _mark(self, *_):

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from fel_explorer import __version__
+from fel_explorer.cli_flags import train_parser
 from fel_explorer.errors import FelError
 
 COMMANDS = ("open", "demo", "lessons", "physics", "featurize", "train", "methods")
@@ -19,6 +20,8 @@ EXAMPLES = """examples:
   fel-explorer run*.xtc --topology protein.pdb         the app on your trajectories
   fel-explorer methods                                 what can be trained
   fel-explorer featurize run*.xtc -t protein.pdb -o features.zarr
+  fel-explorer featurize meta.xtc -t protein.pdb -f backbone_torsions --columns COLVAR \\
+      --bias-column metad.rbias --temperature 300 -o biased.zarr
   fel-explorer train IDM features.zarr --lag_time 100 -o model.fel
 """
 
@@ -30,6 +33,9 @@ def main(argv=None) -> int:
         argv.insert(0, "open")
     try:
         arguments, rest = _parser().parse_known_args(argv)
+        if arguments.command in ("open", "featurize"):  # argparse takes paths in one place only
+            arguments.paths += [text for text in rest if not text.startswith("-")]
+            rest = [text for text in rest if text.startswith("-")]
         if rest and arguments.command != "train":
             raise FelError(f"Unknown argument {rest[0]}.", remedy="See fel-explorer --help.")
         arguments.rest = rest
@@ -72,11 +78,19 @@ def _parser() -> argparse.ArgumentParser:
     physics.set_defaults(run=_physics)
 
     featurize = commands.add_parser("featurize", help="trajectories -> dataset")
-    featurize.add_argument("paths", nargs="+", help="trajectories")
+    featurize.add_argument("paths", nargs="*", help="trajectories")
     _files(featurize)
     featurize.add_argument(
-        "-f", "--features", default="heavy_atom_distances", help="one or more, with commas"
+        "-f",
+        "--features",
+        action="append",
+        help="names with commas, or one with options: 'distances:selection=name CA'; may be repeated "
+        "(default heavy_atom_distances)",
     )
+    featurize.add_argument("--columns", metavar="TABLE", help="CSV or PLUMED COLVAR with one row per frame")
+    featurize.add_argument("--weight-column", help="column of the table that holds frame weights")
+    featurize.add_argument("--bias-column", help="column with the bias in kJ/mol, such as metad.rbias")
+    featurize.add_argument("--temperature", type=float, help="of the biased simulation, in K")
     featurize.add_argument("-o", "--output", required=True, help="dataset to write (a .zarr folder)")
     featurize.set_defaults(run=_featurize)
 
@@ -95,9 +109,20 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _files(parser):
-    parser.add_argument("-t", "--topology", help="PDB, GRO, PSF, ... with the atoms")
+    parser.add_argument(
+        "-t",
+        "--topology",
+        action="append",
+        help="PDB, GRO, PSF, ... with the atoms; once for all trajectories, or once for each",
+    )
     parser.add_argument("--stride", type=int, default=1, help="use every n-th frame")
     parser.add_argument("--atoms", help="mdtraj selection, such as protein")
+    parser.add_argument(
+        "--time-step",
+        type=float,
+        metavar="PS",
+        help="time between two frames of the files, if they hold none",
+    )
 
 
 def _server(parser, *, browses=True):
@@ -126,9 +151,10 @@ def _open(arguments):
     options = server_options(arguments)
     make_page = entry.page_on(
         arguments.paths,
-        topology=arguments.topology,
+        topology=_one_or_all(arguments.topology),
         stride=arguments.stride,
         atoms=arguments.atoms,
+        time_step=arguments.time_step,
         root=arguments.root,
     )
     entry.serve(entry.with_physics(make_page, arguments.root), **options)
@@ -191,15 +217,39 @@ def server_options(arguments) -> dict:
 
 
 def _featurize(arguments):
-    from fel_explorer.data import featurize, load_trajectories, save_dataset
+    from fel_explorer.data import attach_columns, featurize, load_trajectories, write_columns
 
+    weights = ("weight_column", "bias_column", "temperature")
+    options = {name: getattr(arguments, name) for name in weights if getattr(arguments, name) is not None}
+    if options and not arguments.columns:
+        raise FelError(
+            f"--{next(iter(options)).replace('_', '-')} without a table.", remedy="Add --columns TABLE."
+        )
     trajectories = load_trajectories(
-        arguments.paths, arguments.topology, stride=arguments.stride, atoms=arguments.atoms
+        arguments.paths,
+        _one_or_all(arguments.topology),
+        stride=arguments.stride,
+        atoms=arguments.atoms,
+        time_step=arguments.time_step,
     )
-    names = [name.strip() for name in arguments.features.split(",") if name.strip()]
-    dataset = featurize(trajectories, names, callback=bar)
-    save_dataset(dataset, arguments.output)
-    print(f"{arguments.output}: {dataset.sizes['frame']} frames, {dataset.sizes['feature']} features")
+    features = arguments.features or ["heavy_atom_distances"]
+    specs = [
+        spec for text in features for spec in ([text] if "=" in text else text.split(",")) if spec.strip()
+    ]
+    dataset = featurize(trajectories, specs, store=arguments.output, callback=bar)
+    if arguments.columns:
+        dataset = attach_columns(dataset, arguments.columns, **options)
+        write_columns(dataset, arguments.output)
+    columns = [str(name) for name in dataset.data_vars if name != "features"]
+    print(
+        f"{arguments.output}: {dataset.sizes['frame']} frames, {dataset.sizes['feature']} features"
+        + (f", columns {', '.join(columns)}" if columns else "")
+    )
+
+
+def _one_or_all(topologies: list[str] | None):
+    """One topology as it is, several as a list."""
+    return topologies[0] if topologies and len(topologies) == 1 else topologies
 
 
 def _methods(_arguments):
@@ -215,9 +265,17 @@ def _train(arguments):
 
     methods = list_methods()
     if arguments.method not in methods:
-        raise FelError(f"Method {arguments.method}.", f"There are {', '.join(sorted(methods))}.")
+        named = (
+            "No method is named." if arguments.method is None else f"There is no method {arguments.method}."
+        )
+        raise FelError(
+            named,
+            f"There are {', '.join(sorted(methods))}.",
+            "Write fel-explorer train METHOD data.zarr -o model.fel; fel-explorer train METHOD --help lists "
+            "its parameters.",
+        )
     cls = methods[arguments.method]
-    given = _train_parser(cls).parse_args(arguments.rest)
+    given = train_parser(cls).parse_args(arguments.rest)
     method = cls(
         **{n: v for n, v in vars(given).items() if n in cls.hyperparameter_names() and v is not None}
     )
@@ -227,45 +285,6 @@ def _train(arguments):
     method.fit(dataset, device=given.device, callback=bar, checkpoint_dir=given.checkpoint_dir, **options)
     method.save(given.output)
     print(f"{given.output}: {arguments.method} on {given.dataset}")
-
-
-def _train_parser(cls) -> argparse.ArgumentParser:
-    """A parser with one flag for every hyperparameter of a method."""
-    parser = argparse.ArgumentParser(
-        prog=f"fel-explorer train {cls.__name__}", description=cls.__doc__.strip().split("\n\n")[0]
-    )
-    parser.add_argument("dataset", help="a dataset that featurize wrote")
-    parser.add_argument("-o", "--output", required=True, help="model file to write (.fel)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
-    parser.add_argument("--checkpoint-dir", help="folder for checkpoints; a killed run resumes from there")
-    if cls.takes_embedding:
-        parser.add_argument(
-            "--embedding", help="model file: find the states in its embedding, not in features"
-        )
-    for name in cls.hyperparameter_names():
-        parameter = cls.param[name]
-        text = f"{parameter.doc or ''} (default {parameter.default})".replace("%", "%%")
-        parser.add_argument(
-            f"--{name}", f"--{name.replace('_', '-')}", dest=name, help=text, **flag(parameter)
-        )
-    return parser
-
-
-def flag(parameter) -> dict:
-    """argparse's keywords for a Param: its type, its choices, or a list of values."""
-    import param
-
-    if isinstance(parameter, param.Boolean):
-        return {"action": argparse.BooleanOptionalAction}
-    if isinstance(parameter, param.Selector):
-        return {"choices": list(parameter.objects)}
-    if isinstance(parameter, param.Integer):
-        return {"type": int}
-    if isinstance(parameter, param.Number):
-        return {"type": float}
-    if isinstance(parameter, param.List | param.Tuple):
-        return {"nargs": "*", "type": type(parameter.default[0]) if parameter.default else float}
-    return {"type": str}
 
 
 def bar(progress) -> None:

@@ -109,7 +109,9 @@ def demo_page(root=".") -> Explorer:
     return Explorer(session, root=root, owner=page_token())
 
 
-def page_on(paths, *, topology=None, stride=1, atoms=None, root=".") -> Callable[[], Explorer]:
+def page_on(
+    paths, *, topology=None, stride=1, atoms=None, time_step=None, root="."
+) -> Callable[[], Explorer]:
     """A function that makes an explorer on files: trajectories or a dataset, and models; or on a session.
 
     Raises
@@ -120,15 +122,15 @@ def page_on(paths, *, topology=None, stride=1, atoms=None, root=".") -> Callable
     if any(map(is_session, paths)):
         return _page_on_session(paths, root)
     models = {Path(p).stem: load_model(p) for p in paths if Path(p).suffix == ".fel"}
-    datasets = [p for p in paths if Path(p).suffix == ".zarr"]
-    files = [p for p in paths if Path(p).suffix not in (".fel", ".zarr")]
+    datasets = [p for p in paths if Path(p).suffix == ".zarr" or Path(p, "zarr.json").is_file()]
+    files = [p for p in paths if Path(p).suffix != ".fel" and p not in datasets]
     if datasets and (files or len(datasets) > 1):
         raise FelError(f"{', '.join(map(str, paths))}.", "Give trajectories, or one dataset (.zarr).")
     dataset = open_dataset(datasets[0]) if datasets else None
     trajs = trajectories_of(dataset) if datasets else None
     if files:
         chosen, found = sort_out(files) if topology is None else (files, topology)
-        trajs = load_trajectories(chosen, found, stride=stride, atoms=atoms)
+        trajs = load_trajectories(chosen, found, stride=stride, atoms=atoms, time_step=time_step)
         if models:
             dataset, _ = tasks.featurizing(trajs, tasks.DEFAULT_FEATURIZER)(lambda *_: None, lambda: False)
     results = [Result.of(label, method, dataset) for label, method in models.items()]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fel_explorer.data.readers import extension
 from fel_explorer.errors import FelError
 
+WITH_ATOMS = ".h5 .hdf5 .lh5 .gsd .arc .gro .pdb .pdb.gz .cif .cif.gz .mmcif .mmcif.gz .pdbx .pdbx.gz".split()
 TRAJECTORIES = set(
-    ".xtc .trr .dcd .nc .h5 .lh5 .binpos .mdcrd .crd .lammpstrj .dtr .xyz .pdb .gro .cif .pdbx".split()
+    ".xtc .trr .dcd .nc .ncdf .netcdf .dtr .stk .mdcrd .crd .lammpstrj .xyz .xyz.gz .rst7 .restrt".split()
+    + ".inpcrd .ncrst".split()
+    + WITH_ATOMS
 )
-TOPOLOGIES = set(".pdb .gro .psf .prmtop .parm7 .top .mol2 .hoomdxml .cif .h5 .arc".split())
+TOPOLOGIES = set(".psf .prmtop .parm7 .prm7 .mol2 .hoomdxml".split() + WITH_ATOMS)
 
 
 def inside(root: Path, paths) -> list[Path]:
@@ -33,27 +37,65 @@ def inside(root: Path, paths) -> list[Path]:
     return resolved
 
 
-def sort_out(paths) -> tuple[list[Path], Path | None]:
+def sort_out(paths) -> tuple[list[Path], Path | list[Path] | None]:
     """Trajectories and topology among chosen files: a lone PDB or GRO beside trajectories is the topology.
+
+    With several topologies each trajectory takes the one of its own name, or the only one in its folder.
 
     Raises
     ------
     FelError
-        If there is no trajectory, or more than one candidate for the topology.
+        If a file is of no known format, there is no trajectory, or topologies and trajectories don't pair.
     """
     paths = [Path(path) for path in paths]
-    only_topology = [p for p in paths if p.suffix.lower() in TOPOLOGIES - TRAJECTORIES]
-    either = [p for p in paths if p.suffix.lower() in TOPOLOGIES & TRAJECTORIES]
-    trajectories = [p for p in paths if p.suffix.lower() in TRAJECTORIES - TOPOLOGIES]
+    kinds = {path: extension(path) for path in paths}
+    if unknown := [path.name for path in paths if kinds[path] not in TRAJECTORIES | TOPOLOGIES]:
+        raise FelError(
+            f"{', '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} neither trajectory nor topology.",
+            f"Trajectories: {_listed(TRAJECTORIES - TOPOLOGIES)}; topologies: {_listed(TOPOLOGIES)}.",
+            "Convert other formats, for instance with mdconvert or gmx trjconv.",
+        )
+    only_topology = [p for p in paths if kinds[p] in TOPOLOGIES - TRAJECTORIES]
+    either = [p for p in paths if kinds[p] in TOPOLOGIES & TRAJECTORIES]
+    trajectories = [p for p in paths if kinds[p] in TRAJECTORIES - TOPOLOGIES]
     if only_topology:
         trajectories, candidates = trajectories + either, only_topology
     elif trajectories:
         candidates = either
     else:
         trajectories, candidates = either, []
-    if len(candidates) > 1 or not trajectories:
+    if not trajectories:
         raise FelError(
             f"The chosen files are {', '.join(p.name for p in paths) or 'none'}.",
-            "Choose one or more trajectories (XTC, DCD, ...) and at most one topology (PDB, GRO, PSF, ...).",
+            "Choose one or more trajectories (XTC, DCD, ...) and, where they need it, a topology "
+            "(PDB, GRO, PSF, ...).",
         )
+    if len(candidates) > 1:
+        return trajectories, _paired(trajectories, candidates)
     return trajectories, candidates[0] if candidates else None
+
+
+def _paired(trajectories: list[Path], topologies: list[Path]) -> list[Path]:
+    """The topology of each trajectory."""
+    found = []
+    for path in trajectories:
+        there = [t for t in topologies if t.parent == path.parent]
+        named = [t for t in there if stem(t) == stem(path)] or [
+            t for t in topologies if stem(t) == stem(path)
+        ]
+        found.append((named or there)[:2])
+    if any(len(one) != 1 for one in found) or {one for (one,) in found} != set(topologies):
+        raise FelError(
+            f"{len(topologies)} topologies ({', '.join(t.name for t in topologies)}) for "
+            f"{len(trajectories)} trajectories ({', '.join(t.name for t in trajectories)}).",
+            "Choose one topology for all, or for each trajectory one of its name (a.xtc, a.pdb) or folder.",
+        )
+    return [one for (one,) in found]
+
+
+def stem(path: Path) -> str:
+    return path.name[: len(path.name) - len(extension(path))]
+
+
+def _listed(extensions) -> str:
+    return " ".join(sorted(one for one in extensions if not one.endswith(".gz")))

@@ -104,6 +104,8 @@ def opening(trajectories) -> str | None:
         given.append(f"topology={topology!r}")
     if trajectories.stride > 1:
         given.append(f"stride={trajectories.stride}")
+    if trajectories.given_time_step is not None:
+        given.append(f"time_step={trajectories.given_time_step!r}")
     if trajectories.atoms is not None:
         given.append(f"atoms={[int(atom) for atom in trajectories.atoms]}")
     return f"fel.load_trajectories({', '.join(given)})"
@@ -144,7 +146,9 @@ def _column_line(name, attrs, trajectories) -> str | None:
         return f"data[{name!r}] = fel.structures.measure(trajs, {json.loads(attrs['atoms'])})"
     if "table" in attrs:
         own = trajectories is not None and str(trajectories.columns_file) == attrs["table"]
-        return "" if own else f"data = fel.attach_columns(data, {attrs['table']!r})"
+        options = json.loads(attrs.get("table_options", "{}"))
+        given = "".join(f", {option}={value!r}" for option, value in options.items())
+        return "" if own else f"data = fel.attach_columns(data, {attrs['table']!r}{given})"
     return None
 
 

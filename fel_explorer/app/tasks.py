@@ -166,11 +166,11 @@ def applying(method, dataset: xr.Dataset, label: str):
     return run
 
 
-def opening(paths, topology, stride: int, atoms):
+def opening(paths, topology, stride: int, atoms, time_step: float | None = None):
     """The job that opens trajectory files; its result is no dataset yet, and the trajectories."""
 
     def run(report, should_stop):
-        return None, load_trajectories(paths, topology, stride=stride, atoms=atoms)
+        return None, load_trajectories(paths, topology, stride=stride, atoms=atoms, time_step=time_step)
 
     return run
 

@@ -77,6 +77,9 @@ def attach_columns(
         )
     units = {**found_units, **(units or {})}
     source = {"table": str(table)} if isinstance(table, str | Path) else {}
+    options = {"weight_column": weight_column, "bias_column": bias_column, "temperature": temperature}
+    if source and any(options.values()):
+        source["table_options"] = json.dumps({name: value for name, value in options.items() if value})
     result = dataset.copy()
     if temperature is not None:
         result.attrs["temperature"] = float(temperature)
@@ -91,10 +94,16 @@ def attach_columns(
         attrs = source | ({"units": units[name]} if name in units else {})
         result[name] = ("frame", column, attrs)
     if weight is not None:
-        result["weight"] = ("frame", weight[rows])
+        result["weight"] = ("frame", weight[rows], source)
         validate(result, check_values=False)
-        result["weight"] = result["weight"] / result["weight"].mean()
+        result["weight"].values /= result["weight"].values.mean()
     return validate(result, check_values=False)
+
+
+def column_names(path) -> list[str]:
+    """Names of a table's columns that hold values of frames; `FelError` if it can't be read."""
+    table, _ = _split_units(_read_file(Path(path).expanduser(), n_rows=1))
+    return [str(name) for name in table.columns if name not in (*KEYS, "time")]
 
 
 def _read(table) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -118,7 +127,7 @@ def _read(table) -> tuple[pd.DataFrame, dict[str, str]]:
     )
 
 
-def _read_file(path: Path) -> pd.DataFrame:
+def _read_file(path: Path, n_rows: int | None = None) -> pd.DataFrame:
     if not path.is_file():
         raise FelError(f"The table '{path}' does not exist.", remedy="Check the path.")
     if path.suffix.lower() == ".edr":
@@ -131,9 +140,10 @@ def _read_file(path: Path) -> pd.DataFrame:
         with path.open() as stream:
             header = stream.readline()
         if header.startswith("#! FIELDS"):
-            table = pd.read_csv(path, sep=r"\s+", comment="#", names=header.split()[2:], index_col=False)
+            names = header.split()[2:]
+            table = pd.read_csv(path, sep=r"\s+", comment="#", names=names, index_col=False, nrows=n_rows)
         else:
-            table = pd.read_csv(path, skipinitialspace=True)
+            table = pd.read_csv(path, skipinitialspace=True, nrows=n_rows)
     except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
         raise FelError(
             f"The table '{path}' can't be read ({str(error).splitlines()[0]}).",

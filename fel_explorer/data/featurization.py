@@ -146,7 +146,7 @@ class _Job:
             raise FelError(
                 f"'{path}' holds other features or features of other files.",
                 "A store is used again only for the same features of the same files.",
-                "Give another store= path, or delete that folder.",
+                "Choose another path, or delete that folder.",
             )
         return dataset
 
@@ -241,7 +241,24 @@ def _attributes(trajs: TrajectorySet, featurizers: list[Featurizer]) -> dict:
         "time_step": trajs.time_step,
         "versions": json.dumps(versions),
     }
-    return attrs | ({"time_note": trajs.time_note} if trajs.time_note else {})
+    attrs |= {"time_note": trajs.time_note} if trajs.time_note else {}
+    return attrs | _how_opened(trajs)
+
+
+def _how_opened(trajs: TrajectorySet) -> dict:
+    """Topology files and atom selection, where they can be told: what opening the files again takes."""
+    source = trajs.topology_source
+    sources = source if isinstance(source, list | tuple) else [source]
+    if not all(isinstance(one, str | Path | None) for one in sources):
+        return {}
+    paths = [None if one is None else str(Path(one).expanduser().absolute()) for one in sources]
+    selection = trajs.selection
+    if selection is not None and not isinstance(selection, str):
+        selection = np.asarray(selection).tolist()
+    return {
+        "topology_files": json.dumps(paths if isinstance(source, list | tuple) else paths[0]),
+        "selection": json.dumps(selection),
+    }
 
 
 def _key(attrs: dict) -> str:

@@ -19,6 +19,7 @@ It is then offered by `list_featurizers`, the app and the command line.
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 
 from fel_explorer.data import standard_featurizers  # noqa: F401 - importing them registers them
@@ -36,7 +37,8 @@ def list_featurizers() -> dict[str, type[Featurizer]]:
 def make_featurizers(specs) -> list[Featurizer]:
     """Featurizers of one spec or a list of them.
 
-    A spec is a name, ``(name, options)``, ``{"name": ..., "options": {...}}`` or a `Featurizer`.
+    A spec is a name, with options as in ``"distances:selection=name CA"`` (a colon before each), or
+    ``(name, options)``, ``{"name": ..., "options": {...}}`` or a `Featurizer`.
     """
     if isinstance(specs, str | dict | Featurizer) or _is_pair(specs):
         specs = [specs]
@@ -55,11 +57,29 @@ def _is_pair(spec) -> bool:
     )
 
 
+def _read(spec: str) -> tuple[str, dict]:
+    """Name and options of "name:option=value:option=value"; a value is JSON, or else text."""
+    name, *given = spec.split(":")
+    options = {}
+    for one in given:
+        option, equals, value = one.partition("=")
+        if not equals:
+            raise FelError(
+                f"'{one}' in the featurizer '{spec}'.",
+                "Options are written as name:option=value:option=value.",
+            )
+        try:
+            options[option.strip()] = json.loads(value)
+        except json.JSONDecodeError:
+            options[option.strip()] = value.strip()
+    return name.strip(), options
+
+
 def _make(spec) -> Featurizer:
     if isinstance(spec, Featurizer):
         return spec
     if isinstance(spec, str):
-        name, options = spec, {}
+        name, options = _read(spec)
     elif _is_pair(spec):
         name, options = spec
     elif isinstance(spec, dict) and "name" in spec:

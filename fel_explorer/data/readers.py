@@ -127,7 +127,7 @@ class Reader:
                 f"'{self.path}': the first two frames are {times[1] - times[0]:g} ps apart, "
                 f"all {self.n_frames} are {step:g} ps apart on average.",
                 "The time between frames must be constant.",
-                "Split the file where the time step changes, or give time_step= to number the frames anew.",
+                "Split the file where the time step changes, or give the time step to number frames anew.",
             )
         return FileInfo(self.n_frames, n_atoms, float(times[0]), step)
 
@@ -196,10 +196,11 @@ class Reader:
             with self.path.open("rb") as stream:
                 head = stream.read(12)
         if self.extension == ".dcd":
-            announced = {int(np.frombuffer(head, dtype, 1, 8)[0]) for dtype in ("<i4", ">i4")}
-            if self.n_frames not in announced and 0 not in announced:
+            little = int(np.frombuffer(head, "<i4", 1)[0]) == 84  # the length of the first record
+            announced = int(np.frombuffer(head, "<i4" if little else ">i4", 1, 8)[0])
+            if announced not in (self.n_frames, 0):
                 raise truncated(
-                    self.path, f"its header announces {min(announced)} frames, it holds {self.n_frames}"
+                    self.path, f"its header announces {announced} frames, it holds {self.n_frames}"
                 )
         elif head[:3] == b"CDF":
             try:

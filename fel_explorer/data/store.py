@@ -139,10 +139,27 @@ def _not_a_dataset(path: Path, reason: str) -> FelError:
 
 
 def files_of(dataset: xr.Dataset) -> list[str]:
-    """Paths of the trajectory files behind ``dataset``; [] where they are gone or only in part read."""
+    """Paths of the trajectory files behind ``dataset``; [] where one is gone or their atoms are not known."""
     files = [entry["path"] for entry in json.loads(dataset.attrs.get("files", "[]"))]
-    whole = json.loads(dataset.attrs.get("atoms", "null")) is None
-    return files if whole and all(Path(file).exists() for file in files) else []
+    needed = [] if _whole(dataset) else _topology_files(dataset)
+    return files if needed is not None and all(Path(path).exists() for path in [*files, *needed]) else []
+
+
+def _whole(dataset: xr.Dataset) -> bool:
+    """Whether all atoms of the files are used; the dataset then holds the topology that opens them."""
+    attrs = dataset.attrs
+    if json.loads(attrs.get("selection", "null")) is None:
+        return json.loads(attrs.get("atoms", "null")) is None
+    # a selection of all atoms of the first file can be a part of another
+    return json.loads(attrs["atoms"]) is None and isinstance(json.loads(attrs["topology_files"]), str)
+
+
+def _topology_files(dataset: xr.Dataset) -> list[str] | None:
+    """Files with the atoms, [] where the trajectories name them; None where it is not known."""
+    if "topology_files" not in dataset.attrs:
+        return None
+    topology = json.loads(dataset.attrs["topology_files"])
+    return topology if isinstance(topology, list) else [topology] if topology else []
 
 
 def trajectories_of(dataset: xr.Dataset) -> TrajectorySet | None:
@@ -154,10 +171,26 @@ def trajectories_of(dataset: xr.Dataset) -> TrajectorySet | None:
     """
     from fel_explorer.data.trajectories import load_trajectories  # mdtraj, which opening does not need
 
-    files = files_of(dataset)
+    files, attrs = files_of(dataset), dataset.attrs
     if not files:
         return None
-    with tempfile.NamedTemporaryFile("w", suffix=".pdb") as topology:
-        topology.write(dataset.attrs["topology"])
-        topology.flush()
-        return load_trajectories(files, topology.name, stride=int(dataset.attrs["stride"]))
+    note, stride = attrs.get("time_note", ""), int(attrs["stride"])
+    options = {"stride": stride, "time_step": attrs["time_step"] / stride if note else None}
+    if not _whole(dataset):
+        topology, atoms = json.loads(attrs["topology_files"]), json.loads(attrs["selection"])
+        trajs = load_trajectories(files, topology, atoms=atoms, **options)
+    else:
+        with tempfile.NamedTemporaryFile("w", suffix=".pdb") as topology:
+            topology.write(attrs["topology"])
+            topology.flush()
+            trajs = load_trajectories(files, topology.name, **options)
+    trajs.time_note = note
+    return trajs
+
+
+def write_columns(dataset: xr.Dataset, path) -> None:
+    """Write the columns (frame,) of ``dataset`` into its store at ``path``; its features stay untouched."""
+    path = Path(path).expanduser()
+    columns = dataset[[name for name in dataset.data_vars if name != "features"]].reset_coords(drop=True)
+    columns.attrs = dict(zarr.open_group(path, mode="r").attrs) | dataset.attrs
+    columns.drop_encoding().to_zarr(path, mode="a", zarr_format=3, consolidated=False)

@@ -33,7 +33,7 @@ def _own_topology(file: Path) -> mdtraj.Topology:
         raise FelError(
             f"'{file}' names no atoms and no topology was given.",
             f"Formats that name their atoms: {formats}.",
-            "Give topology= a PDB, GRO, PSF or PRMTOP file of the same atoms.",
+            "Give the topology too: a PDB, GRO, PSF or PRMTOP file of the same atoms.",
         )
     return _load_topology(file)
 

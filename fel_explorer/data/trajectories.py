@@ -46,8 +46,10 @@ class TrajectorySet:
         Table of per-frame columns that belongs to the files; `featurize` attaches it.
     columns_units : dict
         Units of these columns.
-    topology_source
-        What was given as the topology of the files.
+    topology_source, selection
+        What was given as the topology of the files, and as ``atoms``.
+    given_time_step : float or None
+        The time step of the files that was given, in ps.
     """
 
     def __init__(self, files, topologies, infos, *, stride, atoms, time_step, time_note):
@@ -56,7 +58,8 @@ class TrajectorySet:
         self.temperature: float | None = None
         self.columns_file: Path | None = None
         self.columns_units: dict[str, str] = {}
-        self.topology_source = None
+        self.topology_source, self.selection = None, None
+        self.given_time_step: float | None = None
         self._topologies, self._infos, self._atoms = topologies, infos, atoms
         self.atoms = atoms[0]
         self.topology = topologies[0] if atoms[0] is None else topologies[0].subset(atoms[0])
@@ -187,7 +190,7 @@ class TrajectorySet:
                 f"'{self.files[index]}': frame {(start + at) * self.stride} is at {chunk.time[at]:g} ps, "
                 f"expected at {expected[at]:g} ps.",
                 "The time between frames must be constant.",
-                "Remove double or missing frames, or give time_step= to number the frames anew.",
+                "Remove double or missing frames, or give the time step to number the frames anew.",
             )
 
 
@@ -238,7 +241,7 @@ def load_trajectories(
     opened = TrajectorySet(
         files, topologies, infos, stride=int(stride), atoms=selected, time_step=step * stride, time_note=note
     )
-    opened.topology_source = topology
+    opened.topology_source, opened.selection, opened.given_time_step = topology, atoms, time_step
     return opened
 
 
@@ -285,7 +288,7 @@ def _common_time_step(files, infos, time_step: float | None) -> tuple[float, str
     steps = {file: info.time_step for file, info in zip(files, infos, strict=True) if info.n_frames > 1}
     known = {file: step for file, step in steps.items() if step is not None}
     if not known:
-        return 1.0, "The files hold no times: one frame counts as 1 ps. Give time_step= (ps) to change that."
+        return 1.0, "The files hold no times: one frame counts as 1 ps, unless you give the time step."
     first = next(iter(known))
     for file, step in steps.items():
         if step is None or abs(step - known[first]) > 1e-3 * known[first]:
@@ -293,6 +296,6 @@ def _common_time_step(files, infos, time_step: float | None) -> tuple[float, str
                 f"'{first}' has a frame every {known[first]:g} ps and '{file}' "
                 + (f"every {step:g} ps." if step else "holds no times."),
                 "All trajectories must share one time step.",
-                "Load them apart, thin the finer one first, or give time_step= if the files are wrong.",
+                "Load them apart, thin the finer one first, or give the time step if the files are wrong.",
             )
     return known[first], ""

@@ -5,11 +5,12 @@ import subprocess
 import sys
 import time
 
+import mdtraj
 import numpy as np
 import pytest
 
 from fel_explorer import __version__, cli, load_model
-from fel_explorer.data import as_dataset, save_dataset
+from fel_explorer.data import as_dataset, open_dataset, save_dataset, trajectories_of
 from fel_explorer.methods import list_methods
 
 
@@ -47,7 +48,7 @@ def test_methods_are_listed_with_a_sentence(capsys):
 
 @pytest.mark.parametrize("cls", list_methods().values(), ids=lambda cls: cls.__name__)
 def test_every_hyperparameter_is_a_flag(cls):
-    parser = cli._train_parser(cls)
+    parser = cli.train_parser(cls)
     bare = parser.parse_args(["data.zarr", "-o", "m.fel"])
     for name in cls.hyperparameter_names():
         assert getattr(bare, name) is None
@@ -73,11 +74,51 @@ def test_states_are_found_in_the_embedding_of_a_model_file(dataset, tmp_path):
     assert type(method.embedding_).__name__ == "TICA" and (method.n_dims, method.n_states) == (3, 3)
 
 
+def test_featurize_streams_options_topologies_and_weights_into_a_dataset(molecules, tmp_path):
+    out = tmp_path / "out.zarr"
+    paths = [str(molecules / name) for name in ("a.dcd", "b.dcd", "a.pdb", "b.pdb", "COLVAR")]
+    files = [paths[0], "-t", paths[2], "-t", paths[3], paths[1], "--stride", "2", "--time-step", "0.5"]
+    features = ["-f", "coordinates", "-f", "distances:selection=name C or name N"]
+    columns = ["--columns", paths[4], "--bias-column", "m.bias", "--temperature", "300"]
+    arguments = ["featurize", *files, *features, *columns, "--atoms", "not water", "-o", str(out)]
+    assert cli.main(arguments) == 0
+    data = open_dataset(out)
+    assert data.sizes["frame"] == 6 and data.attrs["time_step"] == 1.0
+    assert data.sizes["feature"] == 12 + 1
+    assert data["weight"].values.mean() == pytest.approx(1) and "m.bias" in data
+    assert trajectories_of(data).frames([5]).n_atoms == 4
+    assert cli.main(arguments) == 0  # the same again is there already
+
+
+@pytest.fixture
+def molecules(tmp_path):
+    """Two trajectories with topologies of their own, one of them in water, and a table of their frames."""
+    rng = np.random.default_rng(0)
+    for name, n_waters, n_frames in (("a", 0, 7), ("b", 2, 4)):
+        topology = mdtraj.Topology()
+        chain = topology.add_chain()
+        residues = [topology.add_residue(kind, chain) for kind in ["ALA"] + n_waters * ["HOH"]]
+        for residue in residues:
+            for atom in ("N", "CA", "CB", "C") if residue.name == "ALA" else ("O",):
+                topology.add_atom(atom, mdtraj.element.Element.getBySymbol(atom[0]), residue)
+        xyz = rng.normal(size=(n_frames, topology.n_atoms, 3))
+        part = mdtraj.Trajectory(xyz, topology)
+        part.save_dcd(str(tmp_path / f"{name}.dcd"))
+        part[0].save_pdb(str(tmp_path / f"{name}.pdb"))
+    rows = "".join(f" {i} {i}.5\n" for i in range(11))
+    (tmp_path / "COLVAR").write_text(f"#! FIELDS time m.bias\n{rows}")
+    return tmp_path
+
+
 @pytest.mark.parametrize(
     "arguments, words",
     [
         (["train", "UMAP", "x", "-o", "y"], ["UMAP", "TICA"]),
+        (["train"], ["No method", "train METHOD data.zarr"]),
         (["no-such-file.xtc"], ["no-such-file.xtc"]),
+        (["--stride", "2", "no-such-file.xtc", "-t", "a.pdb", "b.xtc"], ["no-such-file.xtc"]),
+        (["featurize", "-o", "x.zarr"], ["No trajectory file"]),
+        (["featurize", "a.xtc", "-o", "x.zarr", "--bias-column", "b"], ["--columns"]),
         (["featurize", "missing.xtc", "-o", "x.zarr"], ["missing.xtc"]),
         (["demo", "--host", "0.0.0.0"], ["password"]),
         (["demo", "--root", "no-such-folder"], ["no-such-folder"]),

@@ -5,8 +5,10 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import panel_material_ui as pmui
 import pytest
+from mdtraj.core.trajectory import _TOPOLOGY_EXTS
+from mdtraj.formats.registry import FormatRegistry
 
-from fel_explorer.app.files import inside, sort_out
+from fel_explorer.app.files import TOPOLOGIES, TRAJECTORIES, inside, sort_out
 from fel_explorer.app.forms import Form
 from fel_explorer.app.panels.model import fitting_lag, fitting_lags
 from fel_explorer.app.sparklines import HEIGHT, LETTER, WIDTH, losses_svg, points_svg
@@ -64,14 +66,36 @@ def test_files_outside_of_the_root_are_refused_also_through_links(tmp_path):
         (["a.h5", "b.h5"], ["a.h5", "b.h5"], None),
         (["model.pdb"], ["model.pdb"], None),
         (["many.pdb", "top.prmtop"], ["many.pdb"], "top.prmtop"),
+        (["a.xyz.gz", "top.pdb.gz"], ["a.xyz.gz"], "top.pdb.gz"),
+        (["a.xtc", "b.xtc", "b.pdb", "a.pdb"], ["a.xtc", "b.xtc"], ["a.pdb", "b.pdb"]),
+        (
+            ["1/md.xtc", "2/md.xtc", "2/top.gro", "1/top.gro"],
+            ["1/md.xtc", "2/md.xtc"],
+            ["1/top.gro", "2/top.gro"],
+        ),
     ],
 )
 def test_chosen_files_are_sorted_into_trajectories_and_topology(names, trajectories, topology):
     found, top = sort_out(names)
-    assert [str(p) for p in found] == trajectories and (None if top is None else str(top)) == topology
+    top = list(map(str, top)) if isinstance(top, list) else None if top is None else str(top)
+    assert [str(p) for p in found] == trajectories and top == topology
 
 
-@pytest.mark.parametrize("names", [[], ["top.psf"], ["a.xtc", "one.pdb", "two.pdb"], ["notes.txt"]])
+def test_every_format_that_mdtraj_reads_can_be_chosen():
+    assert set(FormatRegistry.loaders) - {".xml"} == (TRAJECTORIES | {".mol2", ".hoomdxml"})
+    assert set(_TOPOLOGY_EXTS) <= TOPOLOGIES
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [],
+        ["top.psf"],
+        ["a.xtc", "one.pdb", "two.pdb"],
+        ["a.xtc", "b.xtc", "a.pdb", "b.pdb", "c.pdb"],
+        ["a.xtc", "notes.txt"],
+    ],
+)
 def test_choices_without_one_meaning_are_refused(names):
     with pytest.raises(FelError, match="topology"):
         sort_out(names)

@@ -14,6 +14,7 @@ import fel_explorer as fel
 from fel_explorer.app import board, entry
 from fel_explorer.app.commands import COMMANDS
 from fel_explorer.app.jobs import JobManager
+from fel_explorer.app.panels.frame_weights import FrameWeights
 from fel_explorer.app.shell import TICK, Explorer
 from fel_explorer.errors import FelError
 from fel_explorer.methods import PCA
@@ -183,6 +184,28 @@ def test_files_are_opened_only_below_the_root(tmp_path, jobs):
         explorer.data.open(["../a.xtc"])
     with pytest.raises(FelError, match="Compute features first"):
         explorer.data.attach("table.csv")
+    explorer.close()
+
+
+def test_weights_come_from_a_column_of_a_table(tmp_path):
+    explorer = fel.explore(fel.as_dataset(arrays()), root=tmp_path)
+    bias = np.tile([0.0, 2.5], 150)
+    rows = "\n".join(f"{i} {b}" for i, b in enumerate(bias))
+    (tmp_path / "COLVAR").write_text(f"#! FIELDS time metad.rbias\n{rows}\n")
+    (tmp_path / "table.csv").write_text("weight\n" + "1\n3\n" * 150)
+    weights = FrameWeights(explorer.session)
+    weights.offer([tmp_path / "COLVAR"])
+    assert weights.layout.visible and weights.chosen == {}
+    weights.source.value = "metad.rbias is a bias in kJ/mol"
+    weights.temperature.value = 300.0
+    explorer.data.attach("COLVAR", **weights.chosen)
+    shares = explorer.session.dataset["weight"].values[:2]
+    assert shares[1] / shares[0] == pytest.approx(np.exp(2.5 / (0.00831446 * 300)))
+    weights.offer([tmp_path / "table.csv"])
+    explorer.data.attach("table.csv", **weights.chosen)  # a column of that name is the choice
+    np.testing.assert_allclose(explorer.session.dataset["weight"].values[:2], [0.5, 1.5])
+    weights.offer([])
+    assert not weights.layout.visible and weights.chosen == {}
     explorer.close()
 
 

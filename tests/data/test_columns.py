@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 import fel_explorer as fel
+from fel_explorer.data.columns import column_names
 from fel_explorer.errors import FelError
 
 N = 12
@@ -61,6 +62,17 @@ def test_colvar_columns_and_weights_from_a_bias(data, tmp_path):
     np.testing.assert_allclose(result["phi"], 0.1 * np.arange(N))
     np.testing.assert_allclose(result["metad.rbias"], bias)
     assert "weight" not in fel.attach_columns(data, path)
+
+
+def test_a_table_tells_its_columns_and_columns_tell_their_table(data, tmp_path):
+    path = tmp_path / "table.csv"
+    rows = "".join(f"{i}, {i}, {i + 1}\n" for i in range(N))
+    path.write_text("time [ps], energy [kJ/mol], w\n" + rows)
+    assert column_names(path) == ["energy", "w"]
+    result = fel.attach_columns(data, path, weight_column="w")
+    options = {"table": str(path), "table_options": '{"weight_column": "w"}'}
+    assert result["weight"].attrs == options
+    assert result["energy"].attrs == options | {"units": "kJ/mol"}
 
 
 def test_a_large_bias_does_not_overflow(data):

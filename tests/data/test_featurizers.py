@@ -156,6 +156,7 @@ def test_a_featurizer_that_finds_nothing_tells_what_is_there(residues, spec, mes
             ("distances", {"select": "name CA"}),
             "distances has no option 'select'. Its options are periodic, sel",
         ),
+        ("distances:name CA", "'name CA' in the featurizer.*name:option=value"),
         (("contacts", {"scheme": "all"}), "scheme='all'. It is 'closest-heavy' or 'ca'"),
         (("contacts", {"cutoff": -1.0}), "cutoff=-1.0"),
         (("contacts", {"min_separation": 0}), "min_separation=0"),
@@ -179,9 +180,10 @@ def test_all_ways_to_write_a_spec_are_the_same():
         ("distances", options),
         {"name": "distances", "options": options},
         fel.list_featurizers()["distances"](**options),
+        "distances:selection=name CA:periodic=true",
     ]
     assert len({repr(make_featurizers(spec)) for spec in specs}) == 1
-    assert [f.name for f in make_featurizers(["torsions", *specs])] == ["torsions"] + ["distances"] * 3
+    assert [f.name for f in make_featurizers(["torsions", *specs])] == ["torsions"] + ["distances"] * 4
 
 
 def test_a_new_featurizer_is_one_class(monkeypatch):

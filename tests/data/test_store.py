@@ -32,6 +32,28 @@ def test_featurized_data_come_back_equal(trajs, tmp_path):
     xr.testing.assert_identical(fel.open_dataset(fel.save_dataset(data, tmp_path / "a.zarr")).compute(), data)
 
 
+@pytest.mark.parametrize("atoms", [None, "element != H", [0, 4, 5, 6]])
+def test_a_dataset_finds_its_trajectories_with_their_atoms_and_time_step(written, tmp_path, atoms):
+    folder, _ = written
+    options = {"stride": 2, "atoms": atoms, "time_step": 0.25}
+    trajs = fel.load_trajectories(folder / "run*.xtc", folder / "top.pdb", **options)
+    fel.save_dataset(fel.featurize(trajs, "coordinates:selection=all"), tmp_path / "a.zarr")
+    found = fel.data.trajectories_of(fel.open_dataset(tmp_path / "a.zarr"))
+    assert found.time_step == 0.5 and found.time_note == trajs.time_note
+    np.testing.assert_array_equal(found.frames([1, 7]).xyz, trajs.frames([1, 7]).xyz)
+    assert [str(a) for a in found.topology.atoms] == [str(a) for a in trajs.topology.atoms]
+    (folder / "top.pdb").unlink()
+    lost = fel.data.trajectories_of(fel.open_dataset(tmp_path / "a.zarr"))
+    assert (lost is None) == (atoms is not None)  # of whole files the dataset holds the topology
+
+
+def test_columns_are_written_into_a_store_beside_its_features(data, tmp_path):
+    path = fel.save_dataset(data, tmp_path / "a.zarr")
+    more = fel.open_dataset(path).assign(q=data["energy"] / 2, energy=data["energy"] + 1)
+    fel.data.write_columns(more, path)
+    xr.testing.assert_identical(fel.open_dataset(path).compute(), more.compute())
+
+
 def test_datasets_are_replaced_only_when_asked_and_nothing_else_ever(data, tmp_path):
     fel.save_dataset(data, tmp_path / "a.zarr")
     with pytest.raises(FelError, match=r"exists already.*overwrite=True"):

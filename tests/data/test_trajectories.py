@@ -136,6 +136,15 @@ def test_a_truncated_file_is_told(tmp_path, extension, cut):
     assert error.value.remedy
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_truncated_dcd_says_how_many_frames_were_announced(tmp_path):
+    trajectory, path = make_trajectory(n_frames=20), tmp_path / "run.dcd"
+    trajectory.save(str(path))
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(FelError, match=r"announces 20 frames, it holds 19"):
+        fel.load_trajectories(path, trajectory.topology)
+
+
 def test_missing_files_and_empty_patterns_are_told(written):
     folder, _ = written
     with pytest.raises(FelError, match=r"'.*other.xtc' does not exist. The folder has run0.xtc, run1.xtc"):
@@ -164,7 +173,7 @@ def test_another_molecule_or_no_topology_is_told(written):
         FelError, match=r"has 13 atoms and its topology has 20. .*same atoms.*Give the topology"
     ):
         fel.load_trajectories(folder / "run0.xtc", folder / "long.pdb")
-    with pytest.raises(FelError, match=r"names no atoms.*Give topology= a PDB"):
+    with pytest.raises(FelError, match=r"names no atoms.*Give the topology too"):
         fel.load_trajectories(folder / "run0.xtc")
 
 
@@ -207,7 +216,7 @@ def test_uneven_times_are_told(tmp_path):
     for time, name in ((early, "early.xtc"), (late, "late.xtc")):
         trajectory.time = time
         trajectory.save_xtc(str(tmp_path / name))
-    with pytest.raises(FelError, match=r"first two frames are 7 ps apart.*give time_step="):
+    with pytest.raises(FelError, match=r"first two frames are 7 ps apart.*give the time step"):
         fel.load_trajectories(tmp_path / "early.xtc", trajectory.topology)
     with pytest.raises(FelError, match=r"late.xtc': frame 5 is at 11 ps, expected at 10 ps"):
         list(fel.load_trajectories(tmp_path / "late.xtc", trajectory.topology).chunks())

@@ -11,6 +11,7 @@ from fel_explorer.app import tasks
 from fel_explorer.app.board import Board
 from fel_explorer.app.files import inside, sort_out
 from fel_explorer.app.panels.formula import FormulaColumn
+from fel_explorer.app.panels.frame_weights import FrameWeights
 from fel_explorer.app.panels.session_files import SessionFiles
 from fel_explorer.app.session import Session
 from fel_explorer.errors import FelError
@@ -91,7 +92,9 @@ class DataPanel(Viewer):
 
     # ---- what the buttons do
 
-    def open(self, paths, topology=None, stride: int = 1, atoms: str | None = None) -> None:
+    def open(
+        self, paths, topology=None, stride: int = 1, atoms: str | None = None, time_step: float | None = None
+    ) -> None:
         """Open trajectories below the root, as a job.
 
         Raises
@@ -104,17 +107,17 @@ class DataPanel(Viewer):
             [found] = inside(self.root, [topology])
         label = trajectories[0].name if len(trajectories) == 1 else f"{len(trajectories)} trajectories"
         self.board.submit(
-            f"Open {label}", tasks.opening(trajectories, found, stride, atoms or None), kind="data"
+            f"Open {label}", tasks.opening(trajectories, found, stride, atoms or None, time_step), kind="data"
         )
 
-    def attach(self, path) -> None:
-        """Attach the columns of a table below the root to the dataset."""
+    def attach(self, path, **weights) -> None:
+        """Attach the columns of a table below the root; ``weights`` as `data.attach_columns` takes them."""
         if self.session.dataset is None:
             raise FelError("No dataset to attach columns to.", remedy="Compute features first.")
         from fel_explorer.data import attach_columns
 
         [table] = inside(self.root, [path])
-        self.session.attach(attach_columns(self.session.dataset, table))
+        self.session.attach(attach_columns(self.session.dataset, table, **weights))
 
     def _sample(self, _event):
         self.board.submit("Sample data", tasks.sample(), kind="data")
@@ -123,7 +126,7 @@ class DataPanel(Viewer):
         self._show(
             "Open files",
             "Choose one or more trajectories and, where they need one, their topology "
-            "(PDB, GRO, PSF, PRMTOP).",
+            "(PDB, GRO, PSF, PRMTOP): one for all, or for each trajectory one of its name or in its folder.",
             options=True,
         )
 
@@ -150,27 +153,47 @@ class DataPanel(Viewer):
             sizing_mode="stretch_width",
             description="mdtraj selection such as protein, or name CA. Leave out water to save memory.",
         )
+        self.time_step = pmui.FloatInput(
+            label="Frame step (ps)",
+            placeholder="of the files",
+            value=None,
+            size="small",
+            width=140,
+            description="Time between two frames of the files. Needed where they hold no times, as DCD.",
+        )
+        self.weights = FrameWeights(self.session)
+        self.files.param.watch(self._look, "value")
         self.confirm = pmui.Button(label="Open", color="primary", variant="contained", on_click=self._confirm)
         self.help = pmui.Typography("", variant="body2", sizing_mode="stretch_width")
-        self.options = pmui.Row(self.stride, self.atoms, sizing_mode="stretch_width", margin=0)
-        self.dialog[:] = [self.help, self.files, self.options, self.confirm]
+        self.options = pmui.Row(
+            self.stride, self.time_step, self.atoms, sizing_mode="stretch_width", margin=0
+        )
+        self.dialog[:] = [self.help, self.files, self.options, self.weights, self.confirm]
+
+    def _look(self, event):
+        """What the chosen table offers as weights."""
+        if not self.options.visible:
+            self.weights.offer(inside(self.root, event.new))
 
     def _show(self, title, text, options):
         if not self.dialog.objects:
             self._make_dialog()
         self.dialog.title, self.help.object = title, text
         self.options.visible, self.files.value = options, []
+        self.weights.offer([])
         self.confirm.label = title.split()[0]
         self.dialog.open = True
 
     def _confirm(self, _event):
         chosen = list(self.files.value)
         if self.options.visible:
-            self.open(chosen, stride=self.stride.value, atoms=self.atoms.value)
+            self.open(
+                chosen, stride=self.stride.value, atoms=self.atoms.value, time_step=self.time_step.value
+            )
         elif len(chosen) != 1:
             raise FelError(f"{len(chosen)} files are chosen.", "Columns come from one table.")
         else:
-            self.attach(chosen[0])
+            self.attach(chosen[0], **self.weights.chosen)
         self.dialog.open = False
 
     def _update(self, *_):
@@ -198,6 +221,8 @@ def describe(trajectories, dataset) -> str:
     extra = [] if dataset is None else [str(n) for n in dataset.data_vars if n != "features"]
     if extra:
         lines.append("columns: " + ", ".join(extra))
+    if dataset is None:
+        lines.append("Next: compute their **features** (2).")
     if trajectories is not None and trajectories.time_note:
         lines.append(f"*{trajectories.time_note}*")
     return "  \n".join(lines)

@@ -111,6 +111,7 @@ class Report:
         self.callback, self.steps, self.n_levels = callback, steps_per_division, n_levels
         self.level, self.n_parents, self.tried = 0, 1, 0
         self.before, self.total, self.stopped = 0, 0, False
+        self.pace = float("nan")  # seconds a step
 
     def next_level(self, level: int, n_parents: int) -> None:
         self.level, self.n_parents, self.tried = level, n_parents, 0
@@ -126,11 +127,12 @@ class Report:
         def callback(progress: Progress) -> bool:
             if self.callback is not None:
                 step = self.before + number * per_restart + progress.step
-                pace = progress.eta / max(progress.n_steps - progress.step, 1)
+                if progress.step < progress.n_steps:  # at its end a restart has nothing left, but others have
+                    self.pace = progress.eta / (progress.n_steps - progress.step)
                 where = f"Level {self.level + 1} of {self.n_levels}"
                 if self.level:
                     where += f", state {self.tried + 1} of {self.n_parents}"
-                report = Progress(step, self.total, progress.losses, pace * (self.total - step), where)
+                report = Progress(step, self.total, progress.losses, self.pace * (self.total - step), where)
                 self.stopped = bool(self.callback(report)) or self.stopped
             return self.stopped
 

@@ -77,6 +77,13 @@ def test_comparison_ranks_what_differs(session):
     assert panel._frame()["quantity"][0] == "phi"
     panel._on_keep(None)
     assert "kept 1" in panel.first.options
+    session.invert_selection()
+    assert not panel.ready and not panel.table.rows  # nothing of the comparison before
+    while manager.work():
+        pass
+    board.tick()
+    inverted = panel.table.rows[0]["cells"]
+    assert inverted["first"]["value"] == pytest.approx(first["second"]["value"])
     panel.close()
     board.close()
 

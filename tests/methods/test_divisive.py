@@ -117,6 +117,7 @@ def test_progress_runs_to_its_end(truth_and_data):
     steps = [p.step for p in seen]
     assert steps == sorted(steps) and all(p.step <= p.n_steps for p in seen)
     assert "Level 1 of 2" in {p.message for p in seen}
+    assert all(p.eta > 0 for p in seen if p.step < p.n_steps)
 
 
 @pytest.mark.parametrize("lags", [[10.0, 200.0], [10.0, 10.0], [10.0, -1.0], [10.5], [1e7]])

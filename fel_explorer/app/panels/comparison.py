@@ -160,11 +160,11 @@ class ComparisonPanel(Viewer):
         if sets == self._sets:
             return
         self._sets, self._masks = sets, masks
-        if self._job is not None and self._job.active:
-            self.board.cancel(self._job)
+        before, self._job = self._job, None  # whose result is not of these sets
         self.found, self.ready = None, False
+        if before is not None and before.active:
+            self.board.cancel(before)
         if not all(mask.any() for mask in masks):
-            self._job = None
             self._say("Select frames on the map, or choose two states, to see what differs.")
             return
         task = comparing.comparison_job(self.session.dataset, *masks)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import os
 import tempfile
+import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 import numpy as np
@@ -172,11 +174,22 @@ class MolecularSystem:
         return jobs
 
 
+def end_with_parent() -> None:
+    """End this process when the one that started it has ended: killed, it can't tell its workers."""
+
+    def watch():
+        parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _run_jobs(jobs, done, n_windows, n_processes, callback, checkpoint, message):
     """Run the jobs in processes and put what they return into ``done``, until the callback stops."""
     started, before = time.monotonic(), len(done)
     # spawned, not forked: the page's threads hold locks
-    with ProcessPoolExecutor(max(1, n_processes), mp_context=get_context("spawn")) as pool:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(max(1, n_processes), context, initializer=end_with_parent) as pool:
         pending = {pool.submit(sample_window, job): window for window, job in jobs.items()}
         while pending:
             finished, _ = wait(pending, return_when=FIRST_COMPLETED)

@@ -1,5 +1,10 @@
 """Umbrella windows and energies of molecules: features against mdtraj, forces against differences, OpenMM."""
 
+import os
+import subprocess
+import sys
+import time
+
 import numpy as np
 import openmm
 import pytest
@@ -221,6 +226,37 @@ def test_windows_run_in_a_process_and_a_finished_run_is_not_run_again(trajs, dat
     again = umbrella(method, system, data, callback=lambda p: seen.append(p.step), **settings)
     np.testing.assert_array_equal(again["features"], sampled["features"])
     assert seen == [1, 2]  # nothing ran the second time
+
+
+SCRIPT = """
+import os, time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from fel_explorer.sampling.molecules import end_with_parent
+
+if __name__ == "__main__":
+    pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=end_with_parent)
+    print(pool.submit(os.getpid).result(), flush=True)
+    time.sleep(60)
+"""
+
+
+def test_workers_end_when_the_process_that_started_them_is_killed(tmp_path):
+    (tmp_path / "run.py").write_text(SCRIPT)
+    parent = subprocess.Popen([sys.executable, str(tmp_path / "run.py")], stdout=subprocess.PIPE, text=True)
+    worker = int(parent.stdout.readline())
+    os.kill(worker, 0)  # it lives
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    for _ in range(200):
+        try:
+            os.kill(worker, 0)
+        except ProcessLookupError:
+            break
+        time.sleep(0.05)
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker, 0)
 
 
 def test_features_and_molecules_that_do_not_fit_are_refused(trajs, data, method):

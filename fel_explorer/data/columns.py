@@ -71,7 +71,7 @@ def attach_columns(
     if taken := [c for c in values if c in RESERVED]:
         raise FelError(
             f"The table has a column '{taken[0]}', a name that the dataset uses itself.",
-            remedy="Give weight_column='weight' to use it as frame weights."
+            remedy="Take it as frame weights (weight_column='weight'), or rename it."
             if taken[0] == "weight"
             else "Rename it.",
         )

@@ -86,23 +86,28 @@ def _unpack(header, arrays, where) -> Model:
         raise FelError(f"'{where}' holds the method '{header['method']}'.", f"Known: {sorted(methods)}.")
     method = methods[header["method"]](**header["hyperparameters"])
     method.feature_names_, method.time_unit_ = header["feature_names"], header["time_unit"]
+    try:
+        _fill(method, header.get("parts", {}), arrays, where)
+    except FelError:
+        raise
+    except (KeyError, RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
+        raise FelError(
+            f"'{where}' lacks or misshapes a part: {str(error).splitlines()[0]}",
+            "A model file holds the weights and the training history of one method.",
+            "The file is damaged; copy it again, or train again.",
+        ) from error
+    return method
+
+
+def _fill(method, parts, arrays, where) -> None:
     own = {name: tensor for name, tensor in arrays.items() if not name.startswith(("history/", "parts/"))}
     history = {name: tensor.numpy() for name, tensor in _below(arrays, "history/").items()}
     if history:
         step = history.pop("step")
         method.history = xr.Dataset({k: ("step", v) for k, v in history.items()}, coords={"step": step})
-    parts = header.get("parts", {})
-    method._set_parts(
-        {name: _unpack(part, _below(arrays, f"parts/{name}/"), where) for name, part in parts.items()}
-    )
-    try:
-        method._set_arrays(own)
-    except (KeyError, RuntimeError) as error:
-        raise FelError(
-            f"'{where}' lacks or misshapes a weight: {error}.",
-            remedy="The file is damaged; train again.",
-        ) from error
-    return method
+    inside = {name: _unpack(part, _below(arrays, f"parts/{name}/"), where) for name, part in parts.items()}
+    method._set_parts(inside)
+    method._set_arrays(own)
 
 
 def _below(arrays, prefix):

@@ -350,6 +350,23 @@ def test_a_file_without_one_of_its_arrays_is_refused(name, fitted, tmp_path):
             fel.load_model(tmp_path / "broken.fel")
 
 
+@pytest.mark.parametrize("fault", ["no step", "other length", "other shape", "parts"])
+def test_a_file_with_a_misshapen_part_is_refused(fault, fitted, tmp_path):
+    fitted["IDM"].save(tmp_path / "model.fel")
+    header, arrays = model_file._read(tmp_path / "model.fel")
+    if fault == "no step":
+        del arrays["history/step"]
+    elif fault == "other length":
+        arrays["history/step"] = torch.arange(3)
+    elif fault == "other shape":
+        arrays["network.encoder.0.weight"] = torch.ones(3)
+    else:
+        header["parts"] = ["decoder"]
+    save_file(arrays, str(tmp_path / "broken.fel"), metadata={"fel": json.dumps(header)})
+    with pytest.raises(FelError, match="damaged"):
+        fel.load_model(tmp_path / "broken.fel")
+
+
 # ---- the registry
 
 ONE_FILE = """

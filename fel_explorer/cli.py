@@ -11,7 +11,7 @@ from fel_explorer import __version__
 from fel_explorer.cli_flags import train_parser
 from fel_explorer.errors import FelError
 
-COMMANDS = ("open", "demo", "lessons", "physics", "featurize", "train", "methods")
+COMMANDS = ("open", "demo", "lessons", "physics", "featurize", "train", "export", "methods")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 EXAMPLES = """examples:
   fel-explorer demo                                    the app on the sample data
@@ -23,6 +23,7 @@ EXAMPLES = """examples:
   fel-explorer featurize meta.xtc -t protein.pdb -f backbone_torsions --columns COLVAR \\
       --bias-column metad.rbias --temperature 300 -o biased.zarr
   fel-explorer train IDM features.zarr --lag_time 100 -o model.fel
+  fel-explorer export model.fel features.zarr --bias opes --temperature 300 -o run
 """
 
 
@@ -102,6 +103,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("method", nargs="?", help="see fel-explorer methods")
     train.set_defaults(run=_train)
+
+    export = commands.add_parser(
+        "export",
+        help="write the CV of a model for PLUMED and torch",
+        description="Write plumed.dat with features, CV and a biased run, and the CV as files beside it.",
+    )
+    export.add_argument("model", help="model file (.fel)")
+    export.add_argument("dataset", help="the dataset that it was trained on")
+    export.add_argument("-o", "--output", required=True, help="folder to write to")
+    export.add_argument("--bias", choices=["opes", "metadynamics", "none"], default="opes")
+    export.add_argument(
+        "--engine", choices=["auto", "ann", "pytorch"], default="auto",
+        help="the CV as text of PLUMED's ANN, or as TorchScript for PYTORCH_MODEL (auto: text where it goes)",
+    )  # fmt: skip
+    export.add_argument("--temperature", type=float, metavar="K", help="of the run (default: the data's)")
+    export.add_argument("--barrier", type=float, default=40.0, metavar="KJ/MOL", help="to cross (default 40)")
+    export.set_defaults(run=_export)
 
     methods = commands.add_parser("methods", help="list the methods")
     methods.set_defaults(run=_methods)
@@ -285,6 +303,17 @@ def _train(arguments):
     method.fit(dataset, device=given.device, callback=bar, checkpoint_dir=given.checkpoint_dir, **options)
     method.save(given.output)
     print(f"{given.output}: {arguments.method} on {given.dataset}")
+
+
+def _export(arguments):
+    from fel_explorer.data import open_dataset
+    from fel_explorer.export import plumed
+    from fel_explorer.methods import load_model
+
+    options = {name: getattr(arguments, name) for name in ("bias", "engine", "temperature", "barrier")}
+    model, dataset = load_model(arguments.model), open_dataset(arguments.dataset)
+    written = plumed(model, dataset, arguments.output, **options)
+    print(f"{written}: {', '.join(sorted(path.name for path in written.parent.iterdir()))}")
 
 
 def bar(progress) -> None:

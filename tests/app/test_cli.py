@@ -74,6 +74,20 @@ def test_states_are_found_in_the_embedding_of_a_model_file(dataset, tmp_path):
     assert type(method.embedding_).__name__ == "TICA" and (method.n_dims, method.n_states) == (3, 3)
 
 
+def test_export_writes_what_plumed_reads(molecules, tmp_path, capsys):
+    data, model, out = tmp_path / "data.zarr", tmp_path / "model.fel", tmp_path / "run"
+    files = [str(molecules / "a.dcd"), "-t", str(molecules / "a.pdb")]
+    assert cli.main(["featurize", *files, "-f", "heavy_atom_distances", "-o", str(data)]) == 0
+    assert cli.main(["train", "PCA", str(data), "-o", str(model), "--n_dims", "1"]) == 0
+    given = ["--bias", "metadynamics", "--temperature", "350"]
+    assert cli.main(["export", str(model), str(data), "-o", str(out), *given]) == 0
+    text = (out / "plumed.dat").read_text()
+    assert "METAD" in text and "TEMP=350" in text and "ANN" in text and (out / "cv.pt2").is_file()
+    assert "cv.pt2, plumed.dat" in capsys.readouterr().out
+    assert cli.main(["export", str(model), str(data), "-o", str(out), "--engine", "pytorch"]) == 0
+    assert (out / "cv.pt").is_file() and "PYTORCH_MODEL" in (out / "plumed.dat").read_text()
+
+
 def test_featurize_streams_options_topologies_and_weights_into_a_dataset(molecules, tmp_path):
     out = tmp_path / "out.zarr"
     paths = [str(molecules / name) for name in ("a.dcd", "b.dcd", "a.pdb", "b.pdb", "COLVAR")]
@@ -124,6 +138,7 @@ def molecules(tmp_path):
         (["demo", "--root", "no-such-folder"], ["no-such-folder"]),
         (["demo", "--password-file", "no-such-file"], ["no-such-file"]),
         (["methods", "--wrong"], ["--wrong"]),
+        (["export", "missing.fel", "data.zarr", "-o", "x"], ["missing.fel"]),
     ],
 )
 def test_bad_input_ends_with_2_and_what_to_do(arguments, words, capsys):

@@ -24,7 +24,7 @@ class Keys(JSComponent):
       const listen = (event) => {
         const target = event.composedPath()[0]
         const field = target.closest?.("input, textarea, select, [contenteditable=true]")
-        const typed = field && !["checkbox", "radio", "button"].includes(field.type)
+        const typed = field && !["checkbox", "radio", "button", "range"].includes(field.type)
         // in a dialog keys are its own: Escape closes it
         const inDialog = event.composedPath().some((node) => node.localName === "dialog")
         const listing = document.querySelector("[role=listbox], [role=menu]")

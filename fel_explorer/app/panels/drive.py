@@ -21,6 +21,7 @@ from fel_explorer.app.umbrella_job import (
     sampling_windows,
     unfit,
 )
+from fel_explorer.app.widgets import beside
 from fel_explorer.plots.cv_profile import plot_cv_profile
 from fel_explorer.plots.umbrella import plot_windows
 
@@ -110,9 +111,9 @@ class DrivePanel(Viewer):
         )
         self.text = pmui.Typography("", variant="body2", margin=(4, 12), width=300)
         self.export = FigureExport(self.figure, self._table, self._name)
-        left = pmui.Column(
+        left = beside(
             self._parts, self.cv, self._form, pmui.Row(self.run, self.stop, margin=0), self._bar, self.text,
-            width=330, sizing_mode="stretch_height", scroll="y", margin=0,
+            width=330,
         )  # fmt: skip
         self.about = pmui.Typography(HOW, width=460, margin=(16, 24), visible=False)
         self.layout = pmui.Row(left, self.about, sizing_mode="stretch_height", margin=0)

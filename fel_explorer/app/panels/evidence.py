@@ -12,6 +12,7 @@ from fel_explorer.app.evidence import Evidence, evidence_of, kmeans_evidence, se
 from fel_explorer.app.panels.figure_export import FigureExport
 from fel_explorer.app.panels.states import VERDICT
 from fel_explorer.app.session import Session
+from fel_explorer.app.widgets import beside, offer
 from fel_explorer.plots.quantities import interval_text, time_text
 from fel_explorer.plots.survival import plot_survival, survival_table
 from fel_explorer.training.progress import Progress
@@ -74,9 +75,9 @@ class EvidencePanel(Viewer):
             self.param.compare, label="Compare with KMeans", size="small", margin=(2, 10, 2, 10)
         )
         self.export = FigureExport(self.figure, self._table, self._name)
-        self.layout = pmui.Column(
+        self.layout = beside(
             pmui.Row(self._choice, margin=0), self.facts, self.verdict, self.exits, self._switch,
-            width=300, sizing_mode="stretch_height", scroll="y", margin=0,
+            width=300,
         )  # fmt: skip
         self._choice.param.watch(self._on_choice, "value")
 
@@ -102,7 +103,7 @@ class EvidencePanel(Viewer):
             self.state = chosen
         elif self.state not in states:
             self.state = int(max(states, key=np.bincount(result.state).__getitem__))
-        self._choice.param.update(options={self.session.state_name(s): s for s in states}, value=self.state)
+        offer(self._choice, {self.session.state_name(s): s for s in states}, self.state)
         self._describe(evidence_of(result, self.session.dataset))
         self._set_curves()
 

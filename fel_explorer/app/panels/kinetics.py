@@ -14,6 +14,7 @@ from fel_explorer.app.kinetics_drawing import PARTS, VIEWS, draw_view, part_of, 
 from fel_explorer.app.kinetics_job import Kinetics, default_lag, kinetics_job
 from fel_explorer.app.panels.figure_export import FigureExport
 from fel_explorer.app.session import Session
+from fel_explorer.app.widgets import beside
 
 HINTS = {
     "network": "Significant rates only. Hover for their intervals.",
@@ -76,9 +77,9 @@ class KineticsPanel(Viewer):
         )
         self._hint = pmui.Typography("", variant="caption", width=190, margin=(4, 10))
         self.export = FigureExport(self.figure, self._table, self._name)
-        self.layout = pmui.Column(
+        self.layout = beside(
             self._views, self._lag, self._hint, self._bar, self._stop,
-            width=222, sizing_mode="stretch_height", scroll="y", margin=0,
+            width=222,
         )  # fmt: skip
         self._lag.param.watch(self._on_lag, "value")
 

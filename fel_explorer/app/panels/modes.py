@@ -17,6 +17,7 @@ from fel_explorer.app.modes import known_modes, modes_of
 from fel_explorer.app.panels.figure_export import FigureExport
 from fel_explorer.app.panels.mode_parts import LevelSetsPart, OnStructure, ScoreForm
 from fel_explorer.app.session import Session
+from fel_explorer.app.widgets import beside, offer
 from fel_explorer.errors import FelError
 from fel_explorer.plots.modes import plot_modes
 from fel_explorer.plots.quantities import time_text
@@ -99,10 +100,10 @@ class ModesPanel(Viewer):
         )
         self.text = pmui.Typography("", variant="body2", margin=(6, 12), width=300)
         self.export = FigureExport(self.figure, self._table, self._name)
-        self.layout = pmui.Column(
+        self.layout = beside(
             self._parts, self.mode, self.variable, self._scoring, self.on_structure, self.levels,
             pmui.Row(self.compute, self.stop, margin=0), self._bar, self.text,
-            width=330, sizing_mode="stretch_height", scroll="y", margin=0,
+            width=330,
         )  # fmt: skip
         self.mode.param.watch(self._on_mode, "value")
         self.variable.param.watch(self._look, "value")
@@ -198,7 +199,7 @@ class ModesPanel(Viewer):
                 f"{name}: {time_text(t, unit)}": name for name, t in zip(modes.names, times, strict=False)
             }
             value = session.colour_by if session.colour_by in modes.names else ""
-            self.mode.param.update(options={"none": "", **options}, value=value)
+            offer(self.mode, {"none": "", **options}, value)
         names = [v.name for v in mode_jobs.variables(result, session.state_name)]
         value = self.variable.value if self.variable.value in names else names[0]
         self.variable.param.update(options=names, value=value)

@@ -16,6 +16,7 @@ from panel.viewable import Viewer
 from fel_explorer.app import routes
 from fel_explorer.app.panels.figure_export import FigureExport
 from fel_explorer.app.session import Session
+from fel_explorer.app.widgets import beside
 from fel_explorer.errors import FelError
 from fel_explorer.plots.path_profile import plot_path_profile
 from fel_explorer.structures.paths import KINDS
@@ -86,9 +87,9 @@ class PathPanel(Viewer):
         self.text = pmui.Typography(HOW, variant="body2", margin=(4, 12), sizing_mode="stretch_width")
         self.downloads = {kind: self._download(kind) for kind in ("pdb", "xtc")}
         self.export = FigureExport(self.figure, self._table, lambda: "path")
-        self.layout = pmui.Column(
+        self.layout = beside(
             pmui.Row(self.draw, self.clear, *self.downloads.values(), margin=0), self._kind, self.text,
-            width=330, sizing_mode="stretch_height", scroll="y", margin=0,
+            width=330,
         )  # fmt: skip
 
     def _download(self, kind):

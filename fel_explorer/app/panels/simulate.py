@@ -14,6 +14,7 @@ from fel_explorer.app.panels.figure_export import FigureExport
 from fel_explorer.app.panels.simulate_pages import PlayPage, ReportPage, TrainPage, nearest_step, text
 from fel_explorer.app.session import Session
 from fel_explorer.app.simulation_words import as_ck_test, table_of
+from fel_explorer.app.widgets import beside
 from fel_explorer.data import schema
 from fel_explorer.plots.chapman_kolmogorov import plot_ck_test
 from fel_explorer.plots.quantities import seconds_text
@@ -101,9 +102,9 @@ class SimulatePanel(Viewer):
             label="Stop", icon="stop", size="small", variant="outlined", color="default", margin=(4, 12),
             on_click=lambda event: self._stop(), visible=False,
         )  # fmt: skip
-        left = pmui.Column(
+        left = beside(
             self._views, self.text, self.bar, self.stop, *(page.layout for page in self.pages.values()),
-            width=330, sizing_mode="stretch_height", scroll="y", margin=0,
+            width=330,
         )  # fmt: skip
         self._sides = {view: self.pages[view].side for view in ("train", "report")}
         self.export = FigureExport(self.figure, self._table, self._name)

@@ -18,6 +18,7 @@ from fel_explorer.app.panels.simulator_form import SimulatorForm
 from fel_explorer.app.session import Session
 from fel_explorer.app.simulation_words import as_html, rows_of
 from fel_explorer.app.sparklines import losses_svg
+from fel_explorer.app.widgets import beside
 from fel_explorer.plots.quantities import time_text
 
 ABOUT = """**A simulator of the map.** The shown model says where a structure lies on the map. A *propagator*
@@ -164,7 +165,7 @@ class ReportPage(Viewer):
         self.layout = pmui.Column(
             self.choice, self.warnings, self.hint, self.button, sizing_mode="stretch_width", margin=0
         )
-        self.side = pmui.Column(self.table, width=410, sizing_mode="stretch_height", scroll="y", margin=0)
+        self.side = beside(self.table, width=410)
 
     def show(self, trained, _simulation) -> None:
         """The simulator's report."""

@@ -10,6 +10,7 @@ from panel.viewable import Viewer
 
 from fel_explorer.app.panels.figure_export import FigureExport
 from fel_explorer.app.session import Session
+from fel_explorer.app.widgets import beside, offer
 from fel_explorer.data import schema
 from fel_explorer.kinetics.passages import passages
 from fel_explorer.plots.quantities import time_text
@@ -56,9 +57,9 @@ class TimelinePanel(Viewer):
             description="Then look at them on the map, play them, or export them.", on_click=self._on_select,
         )  # fmt: skip
         self.export = FigureExport(self.figure, self._table, lambda: "timeline")
-        self.layout = pmui.Column(
+        self.layout = beside(
             pmui.Row(self.source, self.target, margin=0), self.text, self.select,
-            width=340, sizing_mode="stretch_height", scroll="y", margin=0,
+            width=340,
         )  # fmt: skip
         self.source.param.watch(self._describe, "value")
         self.target.param.watch(self._describe, "value")
@@ -92,8 +93,8 @@ class TimelinePanel(Viewer):
         source = self.source.value if self.source.value in by_size else by_size[0]
         others = [state for state in by_size if state != source]
         target = self.target.value if self.target.value in others else (others or [source])[0]
-        self.source.param.update(options=options, value=source)
-        self.target.param.update(options=options, value=target)
+        offer(self.source, options, source)
+        offer(self.target, options, target)
         self._describe()
         self._show()
 

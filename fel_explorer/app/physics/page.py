@@ -21,6 +21,7 @@ from fel_explorer.app.physics.subjects import Subject
 from fel_explorer.app.shell import unlink_busy
 from fel_explorer.app.theme import THEME
 from fel_explorer.app.viewer import StructureViewer
+from fel_explorer.app.widgets import beside
 
 KIND = "physics"  # of its jobs
 TICK = 200  # ms between two looks at the queue of events
@@ -98,10 +99,7 @@ class PhysicsPage(Viewer):
             self._structure = self._card("structure", self.viewer)
             lower = [self._card("temperature", *curves), self._structure, self._card("numbers", self.results)]
             self._content = pmui.Row(
-                pmui.Column(
-                    self.controls, self.results.ways, width=WIDTH, sizing_mode="stretch_height", scroll="y",
-                    margin=0,
-                ),
+                beside(self.controls, self.results.ways, width=WIDTH),
                 pmui.Column(
                     pmui.Row(
                         self._card("samples", figures["samples"]), self._card("cv", figures["cv"]),

@@ -1,0 +1,24 @@
+"""Widgets as all panels use them, where panel's own need care."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import panel_material_ui as pmui
+
+
+def beside(*parts, width: int) -> pmui.Column:
+    """A column of ``width`` pixels beside a plot; it scrolls when it does not fit, and only up and down."""
+    styles = {"overflow": "hidden auto", "scrollbar-width": "thin"}
+    return pmui.Column(*parts, width=width, sizing_mode="stretch_height", margin=0, styles=styles)
+
+
+def offer(select: pmui.Select, options: Mapping, value) -> None:
+    """Give ``select`` other ``options``, {label: value}, and choose one.
+
+    The page knows a choice by its label, and panel (1.9) tells it the label only when the value changes.
+    """
+    same = value == select.value
+    select.param.update(options=dict(options), value=value)
+    if same:
+        select.param.trigger("value")

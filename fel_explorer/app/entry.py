@@ -24,6 +24,7 @@ from fel_explorer.app.saving import adopt, is_session, open_session
 from fel_explorer.app.session import Result, Session
 from fel_explorer.app.shell import Explorer
 from fel_explorer.data import load_trajectories, open_dataset, trajectories_of
+from fel_explorer.data.schema import check_same_frames
 from fel_explorer.errors import FelError
 from fel_explorer.methods import load_model
 
@@ -52,7 +53,7 @@ def explore(trajs_or_data=None, models=None, *, trajectories=None, root=".") -> 
     Raises
     ------
     FelError
-        If models come without a dataset, or don't fit it.
+        If models come without a dataset, or don't fit it, or trajectories are of other frames.
     """
     load_extensions()
     trajs, dataset = trajs_or_data, None
@@ -61,6 +62,7 @@ def explore(trajs_or_data=None, models=None, *, trajectories=None, root=".") -> 
     if trajs_or_data is not None and not isinstance(trajs_or_data, TrajectorySet):
         dataset = as_dataset(trajs_or_data)
         trajs = trajectories if trajectories is not None else trajectories_of(dataset)
+        check_same_frames(dataset, trajs)
     if models and dataset is None:
         raise FelError("Models without a dataset.", remedy="Give the features: fel.explore(data, models).")
     session = Session(dataset, trajs)

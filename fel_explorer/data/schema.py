@@ -223,6 +223,18 @@ def trajectory_lengths(dataset: xr.Dataset) -> np.ndarray:
     return np.bincount(dataset["trajectory"].values)
 
 
+def check_same_frames(dataset: xr.Dataset, trajs) -> None:
+    """Raise a `FelError` unless frame i of the dataset is frame i of ``trajs``, a `TrajectorySet` or None."""
+    lengths, there = trajectory_lengths(dataset), getattr(trajs, "lengths", None)
+    if there is not None and not np.array_equal(lengths, there):
+        raise FelError(
+            f"The dataset has {len(lengths)} trajectories with {lengths.sum()} frames, the files have "
+            f"{len(there)} with {np.sum(there)}.",
+            "Structures are found by the number of their frame: both must hold the same frames.",
+            "Featurize these trajectories, or load the files that the dataset is of.",
+        )
+
+
 def time_step(dataset: xr.Dataset) -> float:
     """Time between two frames, in the dataset's time unit."""
     return float(dataset.attrs["time_step"])

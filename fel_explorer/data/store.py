@@ -13,7 +13,7 @@ import xarray as xr
 import zarr
 
 from fel_explorer.data.cache import whole_or_nothing
-from fel_explorer.data.schema import rows_per_block, validate
+from fel_explorer.data.schema import rows_per_block, trajectory_lengths, validate
 from fel_explorer.errors import FelError
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _topology_files(dataset: xr.Dataset) -> list[str] | None:
 
 
 def trajectories_of(dataset: xr.Dataset) -> TrajectorySet | None:
-    """The trajectories that ``dataset`` was made from, where its files are still there; else None.
+    """The trajectories that ``dataset`` was made from; None if files are gone or frames were left out.
 
     Examples
     --------
@@ -185,7 +185,8 @@ def trajectories_of(dataset: xr.Dataset) -> TrajectorySet | None:
             topology.flush()
             trajs = load_trajectories(files, topology.name, **options)
     trajs.time_note = note
-    return trajs
+    same = np.array_equal(trajectory_lengths(dataset), trajs.lengths)  # not of a part of the frames
+    return trajs if same else None
 
 
 def write_columns(dataset: xr.Dataset, path) -> None:

@@ -8,6 +8,7 @@ import mdtraj
 import numpy as np
 import xarray as xr
 
+from fel_explorer.data.schema import check_same_frames
 from fel_explorer.errors import FelError
 from fel_explorer.structures.alignment import superpose
 
@@ -61,12 +62,13 @@ def representatives(
     Raises
     ------
     FelError
-        If no frame is given or ``choose`` is unknown.
+        If no frame is given, ``choose`` is unknown, or ``trajs`` holds other frames than ``data``.
     """
     if choose not in CHOICES:
         raise FelError(f"choose={choose!r}.", f"Choices are {', '.join(CHOICES)}.")
     if n < 1:
         raise FelError(f"n={n}.", "At least one representative is needed.")
+    check_same_frames(data, trajs)
     frames = np.arange(data.sizes["frame"]) if frames is None else np.asarray(frames, int)
     if len(frames) == 0:
         raise FelError(

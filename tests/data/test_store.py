@@ -47,6 +47,20 @@ def test_a_dataset_finds_its_trajectories_with_their_atoms_and_time_step(written
     assert (lost is None) == (atoms is not None)  # of whole files the dataset holds the topology
 
 
+def test_a_part_of_the_frames_has_no_trajectories(written):
+    folder, _ = written
+    trajs = fel.load_trajectories(folder / "run*.xtc", folder / "top.pdb")
+    data = fel.featurize(trajs, "heavy_atom_distances")
+    part = data.isel(frame=np.flatnonzero(data["frame_in_trajectory"] < 5))
+    assert fel.data.trajectories_of(part) is None and fel.data.trajectories_of(data) is not None
+    for call in (
+        lambda: fel.structures.representatives(None, part, trajs, n=1),
+        lambda: fel.explore(part, trajectories=trajs),
+    ):
+        with pytest.raises(FelError, match=r"3 trajectories with 11 frames, the files have 3 with 20"):
+            call()
+
+
 def test_columns_are_written_into_a_store_beside_its_features(data, tmp_path):
     path = fel.save_dataset(data, tmp_path / "a.zarr")
     more = fel.open_dataset(path).assign(q=data["energy"] / 2, energy=data["energy"] + 1)

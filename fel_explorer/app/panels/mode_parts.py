@@ -55,7 +55,7 @@ class LevelSetsPart(Viewer):
         """The choices that ``found`` has; none without it."""
         options = {}
         if found is not None and found.plane is not None:
-            options["Decoder in the plane of the features"] = PLANE
+            options["Decoder in the plane"] = PLANE
         if found is not None:
             options["All features"] = EVERY
             if found.table.sizes["dimension"] == 1:

@@ -129,6 +129,8 @@ def report(
         time_unit=simulator.time_unit_, **results, structures=structures, numbers=numbers, cost=cost
     )
     found.warnings.extend(_warnings(found))
+    if "weight" in dataset:
+        found.warnings.append("Frames count 1 each in this report, not by their weights.")
     return found
 
 

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 import fel_explorer as fel
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
-from fel_explorer.methods import base, model_file
+from fel_explorer.methods import MixtureDensityPropagator, base, model_file
 
 SMALL = {
     "n_steps": 20,
@@ -408,3 +408,14 @@ def test_methods_are_attributes_of_the_package():
         assert getattr(fel, name) is cls and getattr(fel.methods, name) is cls
     with pytest.raises(AttributeError, match="NoSuchMethod"):
         fel.methods.NoSuchMethod  # noqa: B018
+
+
+@ALL
+def test_a_simulator_moves_in_every_embedding(name, data, fitted):
+    propagator = MixtureDensityPropagator(lag_time=2.0, n_steps=2, hidden=[4])
+    simulator = fel.LatentSpaceSimulator(fitted[name], propagator, lag_time=2.0).fit(data, device="cpu")
+    simulated = simulator.simulate(4, 3, device="cpu")
+    assert simulator.encoder is fitted[name]
+    assert simulated["features"].shape == (12, fitted[name].n_dims)
+    z = fitted[name].transform(data).values
+    assert (simulated["features"].values <= z.max(axis=0) + 1e-5).all()

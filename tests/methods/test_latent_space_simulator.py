@@ -131,6 +131,8 @@ def test_memory_and_places_without_data_are_warned_of():
     assert "Basin 1 along psi_1 fails the Chapman-Kolmogorov test: after" in told
     assert "100% of the data are there again, 0% of the simulation" in told
     assert not any("clipped" in warning for warning in found.warnings)
+    weighted = simulator.report(data.assign(weight=("frame", np.ones(6000))), n_trajectories=2, device="cpu")
+    assert "not by their weights" in weighted.warnings[-1] and "weights" not in " ".join(found.warnings)
     simulator.propagator.low_ = simulator.propagator.low_ * 0  # as if data ended there
     found = simulator.report(data, n_trajectories=5, device="cpu")
     assert any("clipped" in warning for warning in found.warnings)

@@ -17,6 +17,7 @@ from fel_explorer.errors import FelError
 from fel_explorer.sampling.windows import Windows
 
 GROUPS, MOST_GROUPS = 5, 12  # left out one at a time, at least and at most
+NEWTON_STEPS = 30
 # pymbar's own; the others call scipy with options that it warns about
 SOLVER = ({"method": "adaptive", "tol": 1e-10, "options": {"maxiter": 1000, "verbose": False}},)
 
@@ -69,8 +70,42 @@ def weights_without(data: xr.Dataset, free) -> np.ndarray:
     without = np.zeros((group.max() + 1, len(cv)))
     for left_out in range(len(without)):
         keep = group != left_out
-        without[left_out, keep], _, _ = mbar_weights(cv[keep], window[keep], windows, start=free)
+        weight = newton_weights(cv[keep], window[keep], windows, free)
+        if weight is None:
+            weight, _, _ = mbar_weights(cv[keep], window[keep], windows, start=free)
+        without[left_out, keep] = weight
     return without
+
+
+def newton_weights(cv, window, windows: Windows, free) -> np.ndarray | None:
+    """Weights of `mbar_weights` (frame,) by Newton's method, from free energies that are nearly right.
+
+    The same equations: the gradient of a convex function of the free energies, that of window k being
+    sum_n p_kn - N_k with p_kn = N_k exp(f_k - u_kn) / sum_j N_j exp(f_j - u_jn).  None where it does not
+    converge.
+    """
+    count = np.bincount(window, minlength=len(windows))
+    some = count > 0
+    count, f = count[some], np.array(free, float)[some]
+    # less each frame's lowest energy, so that no exponential is too large
+    energies = windows.reduced(cv)[some]
+    factors = count[:, None] * np.exp(energies.min(axis=0) - energies)
+    for _ in range(NEWTON_STEPS):
+        p = np.exp(f - f.max())[:, None] * factors
+        sums = p.sum(axis=0)
+        p /= sums
+        gradient, hessian = p.sum(axis=1) - count, np.diag(p.sum(axis=1)) - p @ p.T
+        if np.abs(gradient).max() < 1e-8 * count.sum():
+            weight = np.exp(energies.min(axis=0) - energies.min()) / sums
+            return weight / weight.sum()
+        try:
+            step = np.linalg.solve(hessian[1:, 1:], gradient[1:])  # only differences are known
+        except np.linalg.LinAlgError:
+            return None
+        if not np.abs(step).max() < 10.0:
+            return None
+        f[1:] -= step
+    return None
 
 
 def jackknife(data: xr.Dataset, statistic: Callable[[np.ndarray], np.ndarray]):

@@ -19,6 +19,7 @@ from fel_explorer.sampling import (
     umbrella,
     unbiased_profile,
 )
+from fel_explorer.sampling.reweighting import newton_weights, windows_of
 from fel_explorer.sampling.rounds import Plan, Sampler
 from fel_explorer.sampling.windows import starting_frames, windows_between
 
@@ -222,6 +223,18 @@ def test_mbar_recovers_a_known_density_from_exact_draws():
     expected = 0.5 * windows.centres**2 * (3.0 / kT) / precision
     np.testing.assert_allclose(free - free[3], expected, atol=0.12)
     assert np.diagonal(overlap, 1).min() > 0.1
+
+
+def test_newtons_method_solves_the_equations_of_mbar(sampled):
+    windows = windows_of(sampled)
+    free = sampled["window_free_energy"].values / float(sampled.attrs["kT"])
+    for keep in (sampled["trajectory"].values % 3 > 0, sampled["window"].values != 5):
+        cv, window = sampled["cv"].values[keep], sampled["window"].values[keep]
+        expected, _, _ = mbar_weights(cv, window, windows)
+        for start in (free, 0.9 * free):
+            found = newton_weights(cv, window, windows, start)
+            np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert newton_weights(cv, window, windows, 100.0 * np.arange(16.0)) is None
 
 
 def test_windows_span_the_data_and_start_near_their_centres():

@@ -26,6 +26,7 @@ from fel_explorer.plots.cv_profile import plot_cv_profile
 from fel_explorer.plots.umbrella import plot_windows
 
 PARTS = {"Free energy": "profile", "Windows": "windows"}
+JOINING = "Free energies by MBAR, and their errors."
 HOW = (
     "Simulations held at places along the CV by springs, from frames of the data, and their free energy by "
     "MBAR: it reaches over barriers that the data crossed rarely, and tests the CV.\n\nWhen they are sampled "
@@ -230,7 +231,7 @@ class DrivePanel(Viewer):
         elif error is not None:
             self.text.object = told(error)
         elif job is not None and job.active:
-            self.text.object = progress_words(job)
+            self.text.object = JOINING if job.fraction >= 1 else progress_words(job)
         elif job is not None and job.error is not None:
             self.text.object = told(job.error)
         else:

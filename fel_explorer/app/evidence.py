@@ -23,7 +23,7 @@ from fel_explorer.structures import state_observables
 
 KMEANS_FRAMES = 50_000  # from which cluster centres are found
 MAX_OBSERVABLES = 4  # columns of the table of states
-LIKED = ("rmsd", "q", "rg", "energy")  # shown first
+LIKED = ("rmsd", "native_contacts", "q", "radius_of_gyration", "rg", "energy")  # shown first
 
 _kept: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 

@@ -11,6 +11,8 @@ from fel_explorer.app.board import Board
 from fel_explorer.app.jobs import JobManager
 from fel_explorer.app.panels.map import MapPanel
 from fel_explorer.app.panels.name_select import SHOWN, NameSelect
+from fel_explorer.app.panels.states import StatesPanel
+from fel_explorer.app.results import Result
 from fel_explorer.app.session import Session
 from fel_explorer.errors import FelError
 
@@ -217,3 +219,19 @@ def test_short_lists_are_listed_whole():
     select.offer({"Observables": ["rmsd"], "Frames": ["time"]}, {"rmsd": "RMSD"}, "time")
     assert select.widget.groups == {"Observables": {"RMSD": "rmsd"}, "Frames": {"time": "time"}}
     assert select.names == {"rmsd", "time"} and select.value == "time"
+
+
+def test_structures_are_measured_for_the_table_of_states(session, board):
+    embedding = session.dataset["features"].values[:, :2]
+    state = (embedding[:, 0] > np.median(embedding[:, 0])).astype(int)
+    session.add_result(Result("IDM 1", None, embedding, np.eye(2, dtype=np.float32)[state], state))
+    panel = StatesPanel(session, divide=list, board=board, active=True)
+    assert panel.measure.visible
+    panel.measure.clicks += 1
+    work(board)
+    assert not panel.measure.visible  # a dipeptide has no native contacts
+    titles = [column["title"] for column in panel.table.columns]
+    assert titles[4:6] == ["RMSD (nm)", "radius of gyration (nm)"] and len(titles) == 8
+    spread = session.dataset["rmsd"].values[state == 1].std()
+    assert panel.frame()["rmsd std"].values[1] == pytest.approx(spread)
+    panel.close()

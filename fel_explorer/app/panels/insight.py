@@ -73,7 +73,7 @@ class InsightPanel(Viewer):
         super().__init__(**params)
         self.session, self._train = session, train
         self.panels = {
-            "states": StatesPanel(session, lambda: train("DivisiveIDM")),
+            "states": StatesPanel(session, lambda: train("DivisiveIDM"), board),
             "evidence": EvidencePanel(session, board),
             "kinetics": KineticsPanel(session, board),
             "timeline": TimelinePanel(session),

@@ -10,7 +10,9 @@ import panel_material_ui as pmui
 import param
 from panel.viewable import Viewer
 
+from fel_explorer.app.board import Board
 from fel_explorer.app.evidence import evidence_of, observables, selected_state, state_table, verdict
+from fel_explorer.app.observing import Observing
 from fel_explorer.app.panels.figure_export import FigureExport
 from fel_explorer.app.panels.sortable_table import SortableTable
 from fel_explorer.app.session import Session
@@ -23,6 +25,7 @@ VERDICT = (
     "Does the time spent per visit decay exponentially, as for a metastable state? A chi-square test of a "
     "constant exit rate at 1 %; departures of less than 10 % in amplitude are let pass."
 )
+MEASURED = ("rmsd", "native_contacts", "radius_of_gyration")
 WATCHED = ["shown", "state_names", "dataset"]
 
 
@@ -33,14 +36,16 @@ class StatesPanel(Viewer):
     ----------
     divide
         Called when a tree of states is asked for.
+    board
+        Where structures are measured as a job.
     """
 
     active = param.Boolean(False, doc="Whether it is looked at: only then it computes.")
     dark = param.Boolean(False, doc="Colours for a dark page.")
 
-    def __init__(self, session: Session, divide: Callable[[], None], **params):
+    def __init__(self, session: Session, divide: Callable[[], None], board: Board | None = None, **params):
         super().__init__(**params)
-        self.session = session
+        self.session, self.observing = session, Observing(session, board)
         self.table = SortableTable(sizing_mode="stretch_both", margin=(0, 8))
         self.export = FigureExport(None, self.frame, lambda: f"states-{session.active.replace(' ', '-')}")
         self.summary = pmui.Typography(
@@ -51,8 +56,14 @@ class StatesPanel(Viewer):
             on_click=lambda event: divide(), sx={"whiteSpace": "nowrap"},
             description="How do they divide at shorter times? Trains DivisiveIDM as set up on the left.",
         )  # fmt: skip
+        self.measure = pmui.Button(
+            label="Measure structures", icon="straighten", size="small", variant="text", margin=(0, 8),
+            on_click=lambda event: self.observing.ask(MEASURED), sx={"whiteSpace": "nowrap"}, visible=False,
+            description="Mean and spread in each state of RMSD and native contacts Q, to the first frame, "
+            "and of the radius of gyration, where the molecule has them.",
+        )  # fmt: skip
         self.layout = pmui.Column(
-            pmui.Row(self.summary, self.divide, sizing_mode="stretch_width", margin=0),
+            pmui.Row(self.summary, self.measure, self.divide, sizing_mode="stretch_width", margin=0),
             self.table,
             sizing_mode="stretch_both",
             margin=0,
@@ -100,6 +111,7 @@ class StatesPanel(Viewer):
         self.table.param.update(rows=rows, columns=_columns(dataset, columns))
         self.summary.object = _summary(frame, self.session.active)
         self.divide.visible = result.tree is None
+        self.measure.visible = any(map(self.observing.pending, MEASURED))
         self._mark()
 
     def _mark(self, *_):
@@ -115,10 +127,11 @@ def _columns(dataset, names):
         {"key": "verdict", "title": "Decay", "about": VERDICT},
     ]
     units = {name: dataset[name].attrs.get("units", "") for name in names}
+    titles = {name: dataset[name].attrs.get("long_name", name) for name in names}
     return fixed + [
         {
             "key": f"column {name}",
-            "title": f"{name} ({units[name]})" if units[name] not in ("", "1") else name,
+            "title": f"{titles[name]} ({units[name]})" if units[name] not in ("", "1") else titles[name],
             "number": True,
             "about": "Mean and standard deviation over the frames of the state.",
         }

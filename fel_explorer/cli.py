@@ -278,7 +278,7 @@ def _methods(_arguments):
 
 
 def _train(arguments):
-    from fel_explorer.data import open_dataset
+    from fel_explorer.data import open_dataset, positions_of
     from fel_explorer.methods import list_methods, load_model
 
     methods = list_methods()
@@ -298,6 +298,8 @@ def _train(arguments):
         **{n: v for n, v in vars(given).items() if n in cls.hyperparameter_names() and v is not None}
     )
     dataset, options = open_dataset(given.dataset), {}
+    if method.needs_positions(dataset):
+        options["positions"] = positions_of(dataset)
     if cls.takes_embedding and given.embedding:
         options["embedding"] = load_model(given.embedding)
     method.fit(dataset, device=given.device, callback=bar, checkpoint_dir=given.checkpoint_dir, **options)

@@ -24,6 +24,7 @@ from fel_explorer.data import (
     cache_directory,
     featurize,
     load_trajectories,
+    positions_of,
     sample_data,
     schema,
 )
@@ -106,8 +107,9 @@ def training(
 ):
     """The job that fits ``method`` to ``dataset``; its result is a `Result`.
 
-    ``embedding`` is the fitted method in whose embedding a method that takes one works.  Asked to stop, the
-    job keeps what has been trained.  The checkpoint is removed when the fit has run to its end.
+    ``embedding`` is the fitted method in whose embedding a method that takes one works.  A method that needs
+    positions gets those of the dataset's trajectories.  Asked to stop, the job keeps what has been trained.
+    The checkpoint is removed when the fit has run to its end.
     """
     extra = {} if embedding is None else {"embedding": embedding}
 
@@ -122,7 +124,9 @@ def training(
             checkpoint_dir.mkdir(parents=True, exist_ok=True)
             if not extra:
                 _note(checkpoint_dir, method, dataset, label, device)
-        method.fit(dataset, device=device, callback=callback, checkpoint_dir=checkpoint_dir, **extra)
+        positions = {"positions": positions_of(dataset)} if method.needs_positions(dataset) else {}
+        options = {"device": device, "callback": callback, "checkpoint_dir": checkpoint_dir}
+        method.fit(dataset, **options, **extra, **positions)
         seconds, partial = time.monotonic() - start, should_stop()
         if checkpoint_dir is not None and not partial:
             shutil.rmtree(checkpoint_dir, ignore_errors=True)

@@ -16,7 +16,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "regions": ["in_box", "in_polygon"],
         "samples": ["sample_data"],
         "schema": ["as_dataset"],
-        "store": ["files_of", "open_dataset", "save_dataset", "trajectories_of", "write_columns"],
+        "store": [
+            "files_of",
+            "open_dataset",
+            "positions_of",
+            "save_dataset",
+            "trajectories_of",
+            "write_columns",
+        ],
         "trajectories": ["TrajectorySet", "load_trajectories"],
     },
 )

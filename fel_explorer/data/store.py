@@ -189,6 +189,15 @@ def trajectories_of(dataset: xr.Dataset) -> TrajectorySet | None:
     return trajs if same else None
 
 
+def positions_of(dataset: xr.Dataset) -> np.ndarray | None:
+    """Positions (frame, atom, 3) in nm behind ``dataset``, all atoms of its topology.
+
+    None where `trajectories_of` has none.
+    """
+    trajs = trajectories_of(dataset)
+    return None if trajs is None else trajs.frames(np.arange(trajs.n_frames)).xyz
+
+
 def write_columns(dataset: xr.Dataset, path) -> None:
     """Write the columns (frame,) of ``dataset`` into its store at ``path``; its features stay untouched."""
     path = Path(path).expanduser()

@@ -184,6 +184,10 @@ class Method(Model):
     has_decoder = False  # inverse_transform
     takes_embedding = False  # fit(embedding=...), another fitted method
 
+    def needs_positions(self, dataset: xr.Dataset) -> bool:
+        """Whether `fit` to ``dataset`` needs ``positions``, those of the atoms behind its features."""
+        return False
+
     # ---- the public verbs
 
     def transform(self, X) -> xr.DataArray:

@@ -124,6 +124,9 @@ class Eigenfunctions(NetworkMethod):
         "for all coordinates, or one each (of molecules: one for each atom).",
     )
 
+    def needs_positions(self, dataset) -> bool:
+        return self.operator == "generator" and {"topology", "featurizers"} <= dataset.attrs.keys()
+
     def fit(self, X, *, positions=None, device="auto", callback=None, checkpoint_dir=None) -> Eigenfunctions:
         """Fit; see `Method.fit`.
 

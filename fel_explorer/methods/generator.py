@@ -23,7 +23,8 @@ def check_coordinates(dataset) -> None:
             f"operator='generator' on features made from coordinates ({dataset['feature'].values[0]}, ...).",
             "The generator needs gradients by the coordinates: its features are the coordinates themselves.",
             "Take operator='transfer' with a lag_time, which works with any features; or for molecules "
-            "fit(data, positions=...), their coordinates.",
+            "fit(data, positions=...), their coordinates, which the page and the command line read from the "
+            "trajectory files.",
         )
 
 

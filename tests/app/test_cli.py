@@ -88,6 +88,15 @@ def test_export_writes_what_plumed_reads(molecules, tmp_path, capsys):
     assert (out / "cv.pt").is_file() and "PYTORCH_MODEL" in (out / "plumed.dat").read_text()
 
 
+def test_the_generator_of_a_molecule_is_trained_from_a_dataset(molecules, tmp_path):
+    data, model = tmp_path / "data.zarr", tmp_path / "model.fel"
+    files = [str(molecules / "a.dcd"), "-t", str(molecules / "a.pdb")]
+    assert cli.main(["featurize", *files, "-f", "heavy_atom_distances", "-o", str(data)]) == 0
+    flags = ["--operator", "generator", "--n_dims", "1", "--n_steps", "2", "--validation-fraction", "0"]
+    assert cli.main(["train", "Eigenfunctions", str(data), "-o", str(model), *flags, "--device", "cpu"]) == 0
+    assert load_model(model).eigenvalues_.shape == (1,)
+
+
 def test_featurize_streams_options_topologies_and_weights_into_a_dataset(molecules, tmp_path):
     out = tmp_path / "out.zarr"
     paths = [str(molecules / name) for name in ("a.dcd", "b.dcd", "a.pdb", "b.pdb", "COLVAR")]

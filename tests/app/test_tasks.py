@@ -8,6 +8,7 @@ import fel_explorer as fel
 from fel_explorer.app import colouring, tasks
 from fel_explorer.app.jobs import Cancelled
 from fel_explorer.app.session import Session
+from fel_explorer.errors import FelError
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +63,19 @@ def test_the_same_training_has_the_same_checkpoint_folder():
         for key, steps, seed in (("a", 10, 0), ("a", 10, 0), ("a", 10, 1), ("a", 11, 0), ("b", 10, 0))
     ]
     assert folders[0] == folders[1] and len(set(folders)) == 4
+
+
+def test_the_generator_of_a_molecule_reads_its_positions_from_the_trajectories(dataset, trajectories):
+    settings = {"operator": "generator", "n_dims": 1, "n_steps": 2, "hidden": [4], "batch_size": 64}
+    job = tasks.training(fel.Eigenfunctions(**settings), dataset, "Eigenfunctions 1", device="cpu")
+    found = job(lambda *_: None, lambda: False)
+    positions = trajectories.frames(np.arange(trajectories.n_frames)).xyz
+    same = fel.Eigenfunctions(**settings).fit(dataset, positions=positions, device="cpu")
+    np.testing.assert_array_equal(found.embedding, same.transform(dataset).values)
+    gone = dataset.assign_attrs(files=dataset.attrs["files"].replace("trajectory-", "gone-"))
+    with pytest.raises(FelError, match="read from the trajectory files"):
+        tasks.training(fel.Eigenfunctions(**settings), gone, "none", device="cpu")(
+            lambda *_: None, lambda: False
+        )
+    transfer = fel.Eigenfunctions(**settings | {"operator": "transfer"})
+    assert not transfer.needs_positions(dataset) and not fel.PCA().needs_positions(dataset)

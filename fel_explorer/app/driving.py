@@ -105,16 +105,20 @@ def barriers(profile: xr.Dataset) -> list[tuple[float, float, float]]:
     ]
 
 
-def profile_words(profile: xr.Dataset, weighted: bool) -> str:
-    """Barriers in words, and how sure they are."""
+def barrier_words(profile: xr.Dataset) -> str:
+    """Barriers in words."""
     found = barriers(profile)
     if not found:
-        said = "**No barrier** of more than 1 kT along this CV."
-    else:
-        said = "  \n".join(
-            f"**Barrier** at {place:.3g}: {left:.1f} kT from the left, {right:.1f} kT from the right."
-            for place, left, right in found[:3]
-        )
+        return "**No barrier** of more than 1 kT along this CV."
+    return "  \n".join(
+        f"**Barrier** at {place:.3g}: {left:.1f} kT from the left, {right:.1f} kT from the right."
+        for place, left, right in found[:3]
+    )
+
+
+def profile_words(profile: xr.Dataset, weighted: bool) -> str:
+    """Barriers in words, and how sure they are."""
+    said = barrier_words(profile)
     counted = "by frame weights" if weighted else "as often as each place was sampled"
     said += f"  \nCounted {counted}; the band is one standard error over {N_GROUPS} parts of the data."
     if "membership" in profile:

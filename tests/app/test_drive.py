@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 import fel_explorer as fel
 from fel_explorer.app import umbrella_job
 from fel_explorer.app.board import Board
-from fel_explorer.app.driving import barriers, data_profile, profile_words
+from fel_explorer.app.driving import barrier_words, barriers, data_profile, profile_words
 from fel_explorer.app.jobs import JobManager
 from fel_explorer.app.panels.drive import DrivePanel
 from fel_explorer.app.session import Result, Session
@@ -179,6 +179,9 @@ def test_the_panel_samples_compares_and_stops(panel, session, jobs):
     hv.render(panel.figure((700, 270)), "bokeh")
     panel.part = "profile"
     hv.render(panel.figure((700, 270), dark=True), "bokeh")
+    sampled, data = panel.text.object.split("From the data:")
+    assert "overlap" in sampled and barrier_words(panel._sampled.profile) in sampled
+    assert barrier_words(panel._profile()) in data
     table = pd.read_csv(panel.export.export("csv"))
     assert set(table["source"]) == {"data", "umbrella sampling"}
     panel.part = "windows"

@@ -9,7 +9,7 @@ import param
 from panel.viewable import Viewer
 
 from fel_explorer.app.board import Board
-from fel_explorer.app.driving import data_profile, profile_words
+from fel_explorer.app.driving import barrier_words, data_profile, profile_words
 from fel_explorer.app.mode_words import progress_words, told
 from fel_explorer.app.panels.figure_export import FigureExport
 from fel_explorer.app.session import Session
@@ -225,9 +225,10 @@ class DrivePanel(Viewer):
         error = self._unfit() if self.part == "windows" else None
         if self.part == "profile":
             said = profile_words(self._profile(), "weight" in self.session.dataset)
-            self.text.object = said + (
-                f"  \n{overlap_words(self._sampled)}" if self._sampled is not None else ""
-            )
+            if self._sampled is not None:
+                sampled = f"{barrier_words(self._sampled.profile)}  \n{overlap_words(self._sampled)}"
+                said = f"By umbrella sampling:  \n{sampled}\n\nFrom the data:  \n{said}"
+            self.text.object = said
         elif error is not None:
             self.text.object = told(error)
         elif job is not None and job.active:

@@ -84,6 +84,14 @@ class SRV(NetworkMethod):
         "stop early by. 0 trains on everything for all steps.",
     )
 
+    deflated = param.String(
+        default=None,
+        precedence=10.5,
+        label="Leave out",
+        doc="Columns of the dataset, with commas between, that tell of slow processes that are known and not "
+        "wanted, such as a rare isomerisation: the modes don't correlate with them. None: nothing.",
+    )
+
     def fit(self, X, *, deflate=None, device="auto", callback=None, checkpoint_dir=None) -> SRV:
         """Fit; see `Method.fit`.
 
@@ -93,9 +101,11 @@ class SRV(NetworkMethod):
             Known slow nuisance processes, such as a rare isomerisation: a column of the dataset or a list of
             them, or an array (frame,) or (frame, process), such as the mode of an earlier fit.  The modes
             that are found are the slowest ones uncorrelated with these.  They stay functions of the features
-            alone, so `transform` does not need the processes again.
+            alone, so `transform` does not need the processes again.  Default: the columns ``deflated``.
         """
         dataset = schema.as_dataset(X)
+        if deflate is None:
+            deflate = [name.strip() for name in (self.deflated or "").split(",") if name.strip()] or None
         self._nuisance = None if deflate is None else nuisance(dataset, deflate)
         self._n_outputs = self.n_dims + SPARE
         self._n_outputs += 0 if self._nuisance is None else self._nuisance.sizes["feature"]

@@ -86,6 +86,18 @@ def test_known_slow_processes_are_deflated():
         assert srv.implied_timescales_[0] == pytest.approx(40, rel=0.2)
 
 
+def test_columns_to_leave_out_are_a_parameter():
+    x = relaxing([200, 40, 3], 2000)
+    data = fel.as_dataset(x @ MIXING).assign(flip=("frame", x[:, 0]), other=("frame", x[:, 2]))
+    options = {"lag_time": 5.0, "n_dims": 1, "n_steps": 5, "hidden": []}
+    for deflated, deflate in (("flip", "flip"), (" flip, other ", ["flip", "other"])):
+        given = fel.SRV(**options).fit(data, deflate=deflate, device="cpu")
+        named = fel.SRV(**options, deflated=deflated).fit(data, device="cpu")
+        np.testing.assert_array_equal(named.transform(data), given.transform(data))
+    with pytest.raises(FelError, match="Columns of the dataset"):
+        fel.SRV(**options, deflated="phi").fit(data, device="cpu")
+
+
 def test_a_model_with_deflation_is_a_file(tmp_path):
     x = relaxing([200, 40, 3], 500)
     srv = fel.SRV(lag_time=1.0, n_dims=2, n_steps=5, hidden=[8]).fit(x, deflate=x[:, 0], device="cpu")

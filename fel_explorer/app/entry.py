@@ -35,8 +35,8 @@ def explore(trajs_or_data=None, models=None, *, trajectories=None, root=".") -> 
     Parameters
     ----------
     trajs_or_data
-        A `TrajectorySet`, whose heavy-atom distances are then computed; a dataset; arrays as `as_dataset`
-        takes them; or nothing, to choose in the page.
+        A `TrajectorySet`, whose heavy-atom distances (of a large molecule: backbone torsions) are then
+        computed; a dataset; arrays as `as_dataset` takes them; or nothing, to choose in the page.
     models
         A fitted method, a list of them, or {label: method}, to show on the dataset.
     trajectories
@@ -134,7 +134,9 @@ def page_on(
         chosen, found = sort_out(files) if topology is None else (files, topology)
         trajs = load_trajectories(chosen, found, stride=stride, atoms=atoms, time_step=time_step)
         if models:
-            dataset, _ = tasks.featurizing(trajs, tasks.DEFAULT_FEATURIZER)(lambda *_: None, lambda: False)
+            names = next(iter(models.values())).feature_names_
+            features = tasks.usual_featurizer(trajs.topology, names)
+            dataset, _ = tasks.featurizing(trajs, features)(lambda *_: None, lambda: False)
     results = [Result.of(label, method, dataset) for label, method in models.items()]
 
     def make() -> Explorer:

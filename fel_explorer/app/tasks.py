@@ -23,17 +23,22 @@ from fel_explorer.data import (
     FeaturizationCancelled,
     cache_directory,
     featurize,
+    list_featurizers,
     load_trajectories,
     positions_of,
     sample_data,
     schema,
 )
+from fel_explorer.data.standard_featurizers import HEAVY
+from fel_explorer.data.topologies import select_atoms
 from fel_explorer.errors import FelError
 from fel_explorer.methods import list_methods
 from fel_explorer.structures import ObservablesCancelled, feature_atoms, observables
 from fel_explorer.training.progress import Progress
 
 DEFAULT_FEATURIZER = "heavy_atom_distances"
+FOR_LARGE = ("backbone_torsions", "ca_distances")  # where heavy atoms make more than MANY distances
+MANY = 1_000
 SMALL_MOLECULE = 12  # residues; beyond it torsions as columns would crowd the list of colours
 FIRST_LAG = 10  # frames
 
@@ -240,6 +245,26 @@ def with_torsions(dataset: xr.Dataset, trajectories) -> xr.Dataset:
     attrs = [{"units": "deg", "atoms": json.dumps(four.tolist())} for four in feature_atoms(made.attrs)[::2]]
     columns = {name: ("frame", angles[:, i], attrs[i]) for i, name in enumerate(names)}
     return dataset.assign(columns)
+
+
+def usual_featurizer(topology, feature_names=None) -> str:
+    """Name of the features to begin with: those named ``feature_names``, if given and known, else by size."""
+    known = list_featurizers()
+    for name in known if feature_names else ():
+        if _names(known[name], topology) == list(feature_names):
+            return name
+    n_heavy = len(select_atoms(topology, HEAVY, allow_none=True))
+    if n_heavy * (n_heavy - 1) / 2 <= MANY:
+        return DEFAULT_FEATURIZER
+    return next((name for name in FOR_LARGE if _names(known[name], topology)), DEFAULT_FEATURIZER)
+
+
+def _names(featurizer, topology) -> list[str]:
+    """Names of its features with the usual options; [] where the molecule has none."""
+    try:
+        return featurizer().describe(topology)
+    except FelError:
+        return []
 
 
 def first_look(dataset: xr.Dataset):

@@ -45,9 +45,10 @@ class FeaturesPanel(Viewer):
         self._options: dict[str, dict] = {}
         self.choice.param.watch(self._on_choice, "value")
         self._watchers = [
-            session.param.watch(self._update, ["trajectories", "dataset"]),
+            session.param.watch(self._on_data, ["trajectories", "dataset"]),
             board.param.watch(self._update_button, "version"),
         ]
+        self._usual = self.choice.value
         self._on_choice()
 
     def __panel__(self):
@@ -76,6 +77,13 @@ class FeaturesPanel(Viewer):
 
     def _compute(self, _event):
         self.compute()
+
+    def _on_data(self, *events):
+        trajectories = self.session.trajectories
+        if trajectories is not None and self.choice.value == self._usual:  # not chosen by hand
+            if any(event.name == "trajectories" for event in events) and self.session.dataset is None:
+                self._usual = self.choice.value = [tasks.usual_featurizer(trajectories.topology)]
+        self._update()
 
     def _on_choice(self, *_):
         self._options = {name: self._options.get(name) or option_widgets(name) for name in self.choice.value}

@@ -67,6 +67,8 @@ def test_what_differs_from_the_rest_which_modes_are_slow_and_which_method_finds_
     expect(page.get_by_text("mode 2: 7.06 ps")).to_be_visible()  # it colours the map
     page.get_by_role("button").filter(has_text="Depends on").click()
     expect(page.get_by_text(re.compile("of 45 features make half of it"))).to_be_visible()
+    page.get_by_role("button").filter(has_text="Level sets").click()
+    expect(page.get_by_text(re.compile("of the features' variance is left"))).to_be_visible(timeout=LOAD)
     page.get_by_role("button", name="Drive", exact=True).click()
     expect(page.get_by_text(re.compile("kT from the left, .* kT from the right"))).to_be_visible()
     page.keyboard.press("w")

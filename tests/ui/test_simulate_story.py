@@ -3,9 +3,10 @@
 import re
 
 import mdtraj
+import pandas as pd
 from conftest import settle
 from playwright.sync_api import expect
-from test_stories import LOAD, open_demo
+from test_stories import LOAD, open_demo, save
 
 
 def test_a_simulator_is_trained_played_and_exported(page, demo, tmp_path):
@@ -29,3 +30,13 @@ def test_a_simulator_is_trained_played_and_exported(page, demo, tmp_path):
         page.get_by_role("button").filter(has_text=re.compile("^PDB$")).last.click()
     download.value.save_as(tmp_path / "synthetic.pdb")
     assert mdtraj.load(str(tmp_path / "synthetic.pdb")).n_frames == 200
+    page.get_by_role("button", name="Report", exact=True).first.click()
+    page.get_by_role("button").filter(has_text="Compare with MD").click()
+    expect(page.get_by_text("Time scale 1", exact=True)).to_be_visible(timeout=2 * LOAD)
+    page.get_by_role("combobox").filter(has_text="Free energy along").click()
+    page.get_by_role("menuitem", name="Chapman-Kolmogorov test").or_(
+        page.get_by_role("option", name="Chapman-Kolmogorov test")
+    ).first.click()
+    settle(page)
+    csv = save(page, "CSV", tmp_path)
+    assert {"Time scale 1", "Radius of gyration"} <= set(pd.read_csv(csv)["quantity"])

@@ -7,7 +7,7 @@ import xarray as xr
 
 from fel_explorer.app.modes import Modes
 from fel_explorer.errors import FelError
-from fel_explorer.methods.timescales import STEPS
+from fel_explorer.methods.timescales import STEPS, late_rates
 from fel_explorer.plots.modes import largest_gap
 from fel_explorer.plots.quantities import seconds_text, time_text
 
@@ -29,6 +29,20 @@ def spectrum_words(modes: Modes) -> str:
     if modes.n_maps < len(modes.spectrum["timescale"]):
         said += f"  \nMaps of the first {modes.n_maps}; train with more dimensions for the others."
     return said + "  \nClick on a mode to colour the map by it: it changes sign where its process goes."
+
+
+def late_words(method) -> str:
+    """Rates over the last steps of a training that tells them, with their spread; '' for other methods."""
+    history = getattr(method, "history", None)
+    if history is None or "rate_1" not in history:
+        return ""
+    late = late_rates(method)
+    unit = "" if method.time_unit_ == "1" else f" per {method.time_unit_}"
+    told = [
+        f"{rate:.3g} ± {spread:.2g}"
+        for rate, spread in zip(late["rate"].values, late["spread"].values, strict=True)
+    ]
+    return f"  \nRates of the batches in the last fifth of the training: {_listed(told)}{unit}."
 
 
 def gap_words(modes: Modes) -> str:

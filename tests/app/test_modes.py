@@ -249,6 +249,17 @@ def test_the_structure_is_coloured_by_the_atoms_of_what_a_variable_depends_on(pa
         del session.dataset.attrs[name]
 
 
+def test_rates_of_the_last_steps_are_told_where_the_method_knows_them(panel, session):
+    assert "last fifth" not in panel.text.object
+    modes = fel.Eigenfunctions(lag_time=4.0, n_dims=2, n_steps=20, hidden=[4]).fit(
+        session.dataset, device="cpu"
+    )
+    session.add_result(Result.of("Eigenfunctions 1", modes, session.dataset))
+    late = fel.methods.late_rates(modes)
+    first = f"{float(late['rate'][0]):.3g} ± {float(late['spread'][0]):.2g}"
+    assert f"last fifth of the training: {first} and " in panel.text.object and "per ps." in panel.text.object
+
+
 def curves(panel):
     """Rows of the lines and dashes that are drawn."""
     layers = [e for e in panel.figure((700, 270)).values() if type(e) is hv.Contours]

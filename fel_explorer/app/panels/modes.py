@@ -254,7 +254,8 @@ class ModesPanel(Viewer):
 
     def _say_spectrum(self):
         try:
-            return words.spectrum_words(modes_of(self.session.shown, self.session.dataset))
+            said = words.spectrum_words(modes_of(self.session.shown, self.session.dataset))
+            return said + words.late_words(self.session.shown.method)
         except FelError as error:
             return words.told(error)
 

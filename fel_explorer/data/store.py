@@ -185,8 +185,9 @@ def trajectories_of(dataset: xr.Dataset) -> TrajectorySet | None:
             topology.flush()
             trajs = load_trajectories(files, topology.name, **options)
     trajs.time_note = note
-    same = np.array_equal(trajectory_lengths(dataset), trajs.lengths)  # not of a part of the frames
-    return trajs if same else None
+    lengths = trajectory_lengths(dataset)  # not of a part of the frames
+    without_time = len(lengths) == trajs.n_frames  # samples, each a trajectory of its own
+    return trajs if without_time or np.array_equal(lengths, trajs.lengths) else None
 
 
 def positions_of(dataset: xr.Dataset) -> np.ndarray | None:

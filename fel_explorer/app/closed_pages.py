@@ -1,7 +1,9 @@
 """A repair of panel (1.9) and HoloViews (1.23): what they keep of a page after its end.
 
 Panel forgets the page, but not the area of its notifications; HoloViews keeps what listens to taps and
-lassos.  Either holds the document, and so all of the page.
+lassos.  Either holds the document, and so all of the page.  Where one explorer is shown by several pages,
+those that are closed would go on being drawn: Bokeh empties their models before panel is told, which then
+finds no children to clean up.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ from __future__ import annotations
 from bokeh.document import Document
 from holoviews.plotting.bokeh.callbacks import Callback
 from panel.io.state import state
+from panel.pane import HoloViews
+from panel.viewable import Viewable
 
 
 def forget(document: Document) -> None:
@@ -21,3 +25,17 @@ def forget(document: Document) -> None:
     for callback in set(Callback._callbacks.values()):
         if callback.plot is not None and callback.plot.document is document:
             callback.cleanup()
+
+
+def leave(page: Viewable, document: Document) -> None:
+    """Let go of what a page that others still look at has drawn into a document whose session has ended."""
+    ended = set()
+    for pane in page.select(HoloViews):
+        for ref, (plot, _pane) in list(pane._plots.items()):
+            if plot.document is document:
+                plot.cleanup()
+                del pane._plots[ref]
+                ended.add(ref)
+    for part in page.select():
+        for ref in ended:
+            part._models.pop(ref, None)

@@ -12,7 +12,7 @@ from panel.viewable import Viewer
 
 from fel_explorer.app.autosave import Autosave, autosaved
 from fel_explorer.app.board import Board
-from fel_explorer.app.closed_pages import forget
+from fel_explorer.app.closed_pages import forget, leave
 from fel_explorer.app.code_dialog import CodeDialog
 from fel_explorer.app.commands import Command, by_shortcut
 from fel_explorer.app.header import CommandButtons, JobBar, device_text
@@ -138,7 +138,13 @@ class Explorer(Viewer):
         """The page for one more tab: of this explorer, which stays when the tab is closed."""
         self._ticking = pn.state.add_periodic_callback(self._tick, period=TICK)
         self._hear_errors()
+        pn.state.on_session_destroyed(self._left)
         return self.page
+
+    def _left(self, context):
+        """A tab of several was closed."""
+        leave(self.page, context._document)
+        forget(context._document)
 
     def _header(self):
         device = pmui.Chip(device_text(), icon="memory", size="small", variant="outlined", color="default")
@@ -173,7 +179,7 @@ class Explorer(Viewer):
                 sizing_mode="stretch_width",
                 margin=4,
                 visible=is_shut,
-                styles={"max-height": "240px", "overflow-y": "auto"},
+                styles={"max-height": "240px", "overflow-y": "auto", "scrollbar-width": "thin"},
             ),
             sizing_mode="stretch_both",
         )
@@ -189,6 +195,7 @@ class Explorer(Viewer):
             sizing_mode="stretch_both",
             margin=4,
             scroll="y-auto",  # on small screens map and strip together don't fit
+            styles={"scrollbar-width": "thin"},
         )
 
     def _tree(self):

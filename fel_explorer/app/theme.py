@@ -6,6 +6,9 @@ LARGE = 17  # px of usual words, which are 14 px else
 DENSE = {
     "MuiToolbar": {"defaultProps": {"variant": "dense"}},
     "MuiAccordionSummary": {"styleOverrides": {"root": {"minHeight": "36px"}}},
+    "MuiTooltip": {
+        "styleOverrides": {"tooltip": {"width": "max-content", "maxWidth": 280, "fontSize": "13px"}}
+    },
     "MuiDrawer": {"styleOverrides": {"paper": {"scrollbarWidth": "thin"}}},
 }
 DARK_BAR = {

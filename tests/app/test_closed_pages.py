@@ -11,9 +11,10 @@ from bokeh.document import Document
 from holoviews.plotting.bokeh.callbacks import Callback
 from panel.io.state import state
 
-from fel_explorer.app.closed_pages import forget
+from fel_explorer.app.closed_pages import forget, leave
 from fel_explorer.app.panels.map import MapPanel
 from fel_explorer.app.session import Session
+from fel_explorer.app.shell import Explorer
 from fel_explorer.data.schema import as_dataset
 
 
@@ -50,3 +51,21 @@ def test_a_drawn_map_is_let_go():
     del panel, document
     gc.collect()
     assert alive() is None
+
+
+def test_an_explorer_goes_on_when_one_of_its_tabs_is_closed():
+    explorer = Explorer(Session(as_dataset(np.random.default_rng(0).normal(size=(50, 2)))))
+    closed, open_ = Document(), Document()
+    for document in (closed, open_):
+        explorer.page.server_doc(document)
+    for model in closed.models:  # as bokeh does, before it tells anyone
+        model.destroy()
+    leave(explorer.page, closed)
+    forget(closed)
+    explorer.session.select(np.arange(50) < 7, "the first")  # the map is drawn again
+    shown = {
+        plot.document for pane in explorer.page.select(pn.pane.HoloViews) for plot, _ in pane._plots.values()
+    }
+    assert shown == {open_}
+    explorer.close()
+    forget(open_)

@@ -111,6 +111,18 @@ def test_a_selection_shows_aligned_representatives_of_it(panel, session):
     assert "3 of 25 frames" in panel._text.object
 
 
+def test_what_is_shown_is_saved_as_models_of_one_file(panel, session, tmp_path):
+    import mdtraj
+
+    session.select(np.arange(50) < 30, "the first")
+    shown, path = panel.trajectory, tmp_path / "shown.pdb"
+    path.write_bytes(panel.save.callback().getvalue())
+    assert [line[9:17] for line in path.read_text().splitlines()[:3]] == [f"MODEL {i}:" for i in (1, 2, 3)]
+    saved = mdtraj.load(str(path))
+    assert saved.n_frames == len(shown) == 3
+    np.testing.assert_allclose(saved.xyz, np.concatenate([part.xyz for part in shown]), atol=6e-5)
+
+
 def test_a_selection_made_before_the_panel_is_shown_at_once(session):
     session.select(np.arange(50) < 5, "five")
     panel = StructurePanel(session)

@@ -115,7 +115,7 @@ class InsightPanel(Viewer):
                 size="small",
                 margin=(6, 1),
                 variant="text",
-                sx={"minWidth": 0, "px": "7px"},
+                sx={"minWidth": 0, "px": "6px"},
                 on_click=partial(self._on_click, name),
             )
             for title, name in VIEWS.items()

@@ -38,11 +38,11 @@ class LooksBar:
         small = {"size": "small", "variant": "outlined", "margin": (6, 3, 0, 3)}
         slider = {"size": "small", "width": 104, "margin": (2, 12, 0, 12)}
         self.representation = pmui.Select(
-            label="Style", options=list(REPRESENTATIONS), width=108,
+            label="Style", options=list(REPRESENTATIONS), width=100,
             description="How atoms and bonds are drawn.", **small,
         )  # fmt: skip
         self.colouring = pmui.Select(
-            label="Colour", width=116,
+            label="Colour", width=108,
             description="What colours mean: each structure its own, or parts of all alike.", **small,
         )  # fmt: skip
         self.hydrogens = pmui.Switch(label="H atoms", size="small", margin=(12, 4, 0, 12))

@@ -71,7 +71,7 @@ class SelectionPanel(Viewer):
         self._table = StateTable(sizing_mode="stretch_width", margin=(2, 8))
         self._table.param.watch(self._on_row, "chosen")
         self._name = pmui.TextInput(
-            label="State name", placeholder="alpha helix", size="small", width=160,
+            label="State name", placeholder="alpha helix", size="small", width=136,
             description="Press Enter: the map and the table then show the name.", margin=(8, 6, 0, 10),
         )  # fmt: skip
         self._name.param.watch(self._on_name, "value")
@@ -99,7 +99,7 @@ class SelectionPanel(Viewer):
         self._downloads = {
             kind: pmui.FileDownload(
                 callback=partial(self.export, kind), filename=f"selection.{kind}", label=kind.upper(),
-                description=about, size="small", margin=(8, 3), width=76, sx={"minWidth": "0"},
+                description=about, size="small", margin=(8, 3), width=70, sx={"minWidth": "0", "px": "6px"},
             )
             for kind, about in ABOUT.items()
         }  # fmt: skip
@@ -228,8 +228,8 @@ class SelectionPanel(Viewer):
         self._exports.visible = self._size.visible = bool(count)
         if too_large:
             self._size.object = (
-                f"Too large for a download: {', '.join(too_large)}. Select fewer frames, or use "
-                "fel.structures.export_frames."
+                f"Too large for a download: {', '.join(too_large)}. Select fewer frames, save what is shown "
+                "(the arrow above the structures), or use fel.structures.export_frames."
             )
         else:
             about = [f"{kind.upper()} {readable_size(size)}" for kind, size in sizes.items() if size]

@@ -20,7 +20,7 @@ button:focus-visible {outline: 2px solid var(--panel-primary-color, currentColor
 .dot {flex: none; width: 10px; height: 10px; border-radius: 50%}
 .track {display: flex; align-items: center; gap: 8px}
 .bar {height: 10px; border-radius: 2px; min-width: 2px; opacity: .8}
-.percent {font-size: 12px; font-variant-numeric: tabular-nums}
+.percent {white-space: nowrap; font-size: 12px; font-variant-numeric: tabular-nums}
 """
 
 _ESM = """

@@ -15,6 +15,7 @@ from fel_explorer.app.later import Later
 from fel_explorer.app.panels.looks import LooksBar
 from fel_explorer.app.panels.measuring import MeasureBar
 from fel_explorer.app.panels.pinning import Pinning
+from fel_explorer.app.panels.shown_file import shown_button
 from fel_explorer.app.session import Session
 from fel_explorer.app.simulating import shown_simulation
 from fel_explorer.app.viewer import Layer, StructureViewer
@@ -97,6 +98,7 @@ class StructurePanel(Viewer):
         self.looks = LooksBar(self.session, self.viewer)
         self.measure = MeasureBar(self.session, board, self.viewer, lambda: next(iter(self._layers), None))
         self.pinning = Pinning(self.session, self.viewer, self._pinnable)
+        self.save = shown_button(lambda: self._layers, lambda: self.viewer.frame)
         self._player = pmui.Player(
             start=0, end=1, value=0, interval=120, show_loop_controls=False, show_value=False, size="small",
             visible_buttons=["previous", "reverse", "pause", "play", "next"], sizing_mode="stretch_width",
@@ -117,7 +119,7 @@ class StructurePanel(Viewer):
         self._own: list[Layer] = []  # without the pins that are laid over them
         self._body = pmui.Column(
             pmui.FlexBox(
-                self._views, self.pinning.button, self._images, *self.looks.widgets,
+                self._views, self.pinning.button, self.save, self._images, *self.looks.widgets,
                 align_items="center", margin=0,
             ),
             self.looks.more, self.viewer, self.measure, self._warning, self._text, self._player,

@@ -23,6 +23,7 @@ from fel_explorer.plots.export import save
 from fel_explorer.plots.quantities import interval_text, time_text
 from fel_explorer.plots.survival import Survival, plot_survival
 
+MIN_POPULATION = 0.001
 COLOURS = {"IDM": "#0072b2", "tICA+KMeans": "#d55e00", "PCA+KMeans": "#8f5285"}
 
 
@@ -47,7 +48,8 @@ def main():
     rows, curves = [], []
     for method, states in labellings(data, options.lag, options.seed).items():
         table, visits = lifetimes(states), dwells(states)
-        for state in table["state"].values:
+        # a few frames near a border may be most like a prototype that stands for no state
+        for state in table["state"].values[table["population"].values >= MIN_POPULATION]:
             row = table.sel(state=state)
             mean, low, high = (float(row[name]) for name in ("mean_lifetime", "lower", "upper"))
             rows.append(

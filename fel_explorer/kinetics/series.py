@@ -14,8 +14,8 @@ def split(values, time_step: float | None = None) -> tuple[list[np.ndarray], flo
     Parameters
     ----------
     values
-        A result DataArray (frame, ...) with its ``trajectory`` and ``time`` coordinates, one array, or a list
-        of arrays (one per trajectory).
+        A result DataArray (frame, ...) with its ``trajectory`` and ``time`` coordinates, one array or list of
+        numbers, or a list of arrays (one per trajectory).
     time_step
         Time between frames; needed for arrays that should have physical times, default 1.
 
@@ -37,7 +37,8 @@ def split(values, time_step: float | None = None) -> tuple[list[np.ndarray], flo
         if time_step is None:
             time_step = float(np.median(within)) if len(within) else 1.0
         return parts, time_step
-    parts = [np.asarray(p) for p in (values if isinstance(values, list | tuple) else [values])]
+    several = isinstance(values, list | tuple) and not all(np.ndim(value) == 0 for value in values[:1])
+    parts = [np.asarray(p) for p in (values if several else [values])]
     if not parts or any(p.ndim == 0 or len(p) == 0 for p in parts):
         raise FelError("An empty series.", "Each trajectory needs at least one frame.")
     return parts, 1.0 if time_step is None else float(time_step)

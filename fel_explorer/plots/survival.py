@@ -45,7 +45,7 @@ def survival_table(curves: Sequence[Survival]) -> pd.DataFrame:
     for one in curves:
         part = one.curve.to_dataframe().reset_index()
         part.insert(0, "state", one.label)
-        part["exponential"] = np.exp(-part["time"] / one.mean_lifetime)
+        part["exponential"] = _exponential(part["time"], one)
         parts.append(part)
     columns = ["state", "time", "survival", "lower", "upper", "exponential"]
     return pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
@@ -77,7 +77,7 @@ def plot_survival(curves: Sequence[Survival], *, time_unit="ps", dark=False):
         steps.append(sheet.line(x, alive, one.colour, 2.5))
         end = min(limits[0][1], -one.mean_lifetime * np.log(LOWEST / 10))
         t = np.linspace(0, end, 60)
-        fits.append(sheet.line(t, np.exp(-t / one.mean_lifetime), drawing.ink(dark), 1.5))
+        fits.append(sheet.line(t, _exponential(t, one), drawing.ink(dark), 1.5))
         legend.append((_described(one, time_unit), one.colour))
     labels = (axis_label("time since entering the state", time_unit), "share still there")
     page = sheet.Sheet(limits, labels, log=(False, True))
@@ -86,9 +86,14 @@ def plot_survival(curves: Sequence[Survival], *, time_unit="ps", dark=False):
     return page.overlay()
 
 
+def _exponential(time, one):
+    """exp(-t / lifetime), also for a lifetime of 0, where no visit lasts beyond its first frame."""
+    return np.exp(-time / max(one.mean_lifetime, np.finfo(np.float32).tiny))
+
+
 def _limits(curves):
     """Time up to where the slowest curve has decayed, but at most seven of its lifetimes."""
-    ends = [min(float(c.curve["time"][-1]), LIFETIMES * c.mean_lifetime) for c in curves]
+    ends = [min(float(c.curve["time"][-1]), LIFETIMES * c.mean_lifetime or np.inf) for c in curves]
     seen = [c.curve["survival"].values for c in curves]
     lowest = min((values[values > 0].min(initial=1.0) for values in seen), default=LOWEST)
     return (0.0, max(ends, default=1.0)), (float(np.clip(lowest / 1.5, LOWEST, 0.3)), 1.25)

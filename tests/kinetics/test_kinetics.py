@@ -78,6 +78,14 @@ def test_survival_is_unbiased_by_censoring():
     assert (complete > 30).mean() < 0.9 * 0.98**30  # what dropping the censored ones would say
 
 
+def test_numbers_in_a_list_are_one_trajectory():
+    one, several = (kinetics.dwells(states) for states in ([0, 0, 1, 0], [[0, 0, 1], [0]]))
+    assert one.n_frames.tolist() == [2, 1, 1] and one.trajectory.tolist() == [0, 0, 0]
+    assert several.trajectory.tolist() == [0, 0, 1]
+    with pytest.raises(FelError, match="empty series"):
+        kinetics.dwells([])
+
+
 def test_few_exits_give_no_verdict():
     table = kinetics.lifetimes(np.repeat([0, 1, 0], 100))
     assert (table["verdict"] == "too few exits").all()

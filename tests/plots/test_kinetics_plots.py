@@ -61,6 +61,13 @@ def test_survival_starts_at_one_and_the_fit_is_a_straight_line_on_the_log_axis(c
     assert hv.render(plot).yaxis[0].major_label_overrides[-1.0] == "0.1"
 
 
+def test_a_state_that_is_left_at_once_falls_at_once():
+    visits = kinetics.dwells([0, 1, 0, 1, 0, 1, 0], time_step=2.0).of(1)
+    one = Survival("A", "#0072b2", kinetics.survival(visits), 0.0, 0.0, 1.0)
+    assert np.isfinite(drawn(plot_survival([one]), hv.Contours, 1)[0]["y"]).all()
+    assert (survival_table([one])["exponential"] == 0).all()
+
+
 def test_survival_of_nobody_draws_an_empty_frame():
     empty = kinetics.survival(kinetics.dwells(np.zeros(10, int)).of(0))
     plot = plot_survival([Survival("A", "#0072b2", empty, np.inf, 10.0, np.inf)])

@@ -223,10 +223,18 @@ def trajectory_lengths(dataset: xr.Dataset) -> np.ndarray:
     return np.bincount(dataset["trajectory"].values)
 
 
+def same_frames(lengths, there) -> bool:
+    """Whether a dataset of trajectories of ``lengths`` frames can be of files with ``there``, each (file,).
+
+    Samples without time are trajectories of one frame each, whatever their files.
+    """
+    return np.array_equal(lengths, there) or len(lengths) == np.sum(lengths) == np.sum(there)
+
+
 def check_same_frames(dataset: xr.Dataset, trajs) -> None:
     """Raise a `FelError` unless frame i of the dataset is frame i of ``trajs``, a `TrajectorySet` or None."""
     lengths, there = trajectory_lengths(dataset), getattr(trajs, "lengths", None)
-    if there is not None and not np.array_equal(lengths, there):
+    if there is not None and not same_frames(lengths, there):
         raise FelError(
             f"The dataset has {len(lengths)} trajectories with {lengths.sum()} frames, the files have "
             f"{len(there)} with {np.sum(there)}.",

@@ -13,7 +13,7 @@ import xarray as xr
 import zarr
 
 from fel_explorer.data.cache import whole_or_nothing
-from fel_explorer.data.schema import rows_per_block, trajectory_lengths, validate
+from fel_explorer.data.schema import rows_per_block, same_frames, trajectory_lengths, validate
 from fel_explorer.errors import FelError
 
 if TYPE_CHECKING:
@@ -185,9 +185,8 @@ def trajectories_of(dataset: xr.Dataset) -> TrajectorySet | None:
             topology.flush()
             trajs = load_trajectories(files, topology.name, **options)
     trajs.time_note = note
-    lengths = trajectory_lengths(dataset)  # not of a part of the frames
-    without_time = len(lengths) == trajs.n_frames  # samples, each a trajectory of its own
-    return trajs if without_time or np.array_equal(lengths, trajs.lengths) else None
+    same = same_frames(trajectory_lengths(dataset), trajs.lengths)  # not of a part of the frames
+    return trajs if same else None
 
 
 def positions_of(dataset: xr.Dataset) -> np.ndarray | None:

@@ -304,6 +304,7 @@ def test_structures_go_to_the_explorer_and_out(molecule, tmp_path):
     frames = session.trajectories.frames([0, 5])
     seen = np.flatnonzero(molecule.samples.weights() > 0)[[0, 5]]
     np.testing.assert_allclose(frames.xyz, molecule.samples.x[seen], atol=1e-3)
+    schema.check_same_frames(session.dataset, session.trajectories)  # else no representatives are shown
     np.testing.assert_allclose(
         session.dataset["phi ALA2"].values[[0, 5]], molecule.samples.places[seen, 0], atol=0.5
     )

@@ -137,6 +137,7 @@ class _Job:
             dataset = self._dataset(template)
             dataset.attrs["key"] = key
             to_store(dataset, partial, compute=False)
+            del dataset  # the bookkeeping of all frames, which is read again below
             self._fill(zarr.open_group(partial, mode="r+")["features"])
         return self._reopen(path, key, check_values=False)  # each chunk was checked on its way
 

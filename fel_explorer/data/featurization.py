@@ -278,5 +278,5 @@ def _check_coordinates(chunk: mdtraj.Trajectory, trajs: TrajectorySet, index: in
             f"'{trajs.files[index]}': atom {trajs.topology.atom(atom)} has a coordinate that is not a number "
             f"in frame {frame}.",
             "All coordinates must be finite.",
-            "The simulation probably blew up there: load the file up to that frame only.",
+            "The simulation probably blew up there: cut the file before it (mdconvert, gmx trjconv).",
         )

@@ -159,7 +159,7 @@ class _Run:
             raise FelError(
                 f"{name} is not a number at frame {at if self.frames is None else self.frames[at]}.",
                 "All coordinates must be finite.",
-                "The simulation probably blew up there: load the files up to that frame only.",
+                "The simulation probably blew up there: cut the files before it (mdconvert, gmx trjconv).",
             )
         return values
 

@@ -38,7 +38,7 @@ from fel_explorer.training.progress import Progress
 
 DEFAULT_FEATURIZER = "heavy_atom_distances"
 FOR_LARGE = ("backbone_torsions", "ca_distances")  # where heavy atoms make more than MANY distances
-MANY = 1_000
+MANY = 500
 SMALL_MOLECULE = 12  # residues; beyond it torsions as columns would crowd the list of colours
 FIRST_LAG = 10  # frames
 

@@ -109,10 +109,9 @@ class Result:
 
     @property
     def lag_time(self) -> float | None:
-        """Time resolution of the states, in the data's time unit; None where the method has none."""
-        if self.tree is not None:
-            return self.method.lag_times[self.level]
-        return getattr(self.method, "lag_time", None)
+        """Time resolution of the method, in the data's time unit; that of the level in a tree."""
+        lags = getattr(self.method, "lag_times", ())  # states and tree may be those of another model
+        return lags[min(self.level, len(lags) - 1)] if lags else getattr(self.method, "lag_time", None)
 
     @property
     def cv_names(self) -> list[str]:

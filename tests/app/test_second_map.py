@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+from fel_explorer.app.modes import mode_names
 from fel_explorer.app.panels.map import MapPanel
 from fel_explorer.app.panels.second_map import SecondMap
 from fel_explorer.app.results import Result
 from fel_explorer.app.session import Session
 from fel_explorer.data import as_dataset
-from fel_explorer.methods import PCA, TICA
+from fel_explorer.methods import PCA, TICA, DivisiveIDM
 
 N = 400
 
@@ -119,3 +120,20 @@ def test_units_of_energy_are_set_on_either_map(session, maps):
     assert session.energy_unit == "kcal/mol"
     session.temperature = 310.0
     assert side.temperature == 310.0 and side.unit == session.unit
+
+
+def test_a_model_beside_a_tree_has_its_own_lag_and_modes():
+    rng = np.random.default_rng(0)
+    states = np.repeat(rng.integers(2, size=40), 50)
+    data = as_dataset(np.c_[4.0 * states, states] + rng.normal(size=(2000, 2)))
+    session = Session(data)
+    tree = DivisiveIDM(lag_times=[20.0, 5.0], n_states=4, n_steps=60, n_restarts=1, hidden=[8])
+    for label, method in (("tree", tree), ("TICA", TICA(lag_time=7.0))):
+        session.add_result(Result.of(label, method.fit(data, device="cpu"), data))
+    session.active = "tree"
+    second = SecondMap(session)
+    session.beside = "TICA"
+    shown = second.side.shown
+    assert shown.tree is session.shown.tree and shown.lag_time == 7.0
+    assert "mode 1" in mode_names(shown, data)
+    second.close()

@@ -13,6 +13,7 @@ from mdtraj.formats import PDBTrajectoryFile
 from fel_explorer.app.viewer import Layer
 
 WIDTH = 80  # columns of a PDB file
+ICON = {"minWidth": 0, "px": 0, "& .MuiButton-startIcon": {"mx": 0}}
 
 
 def shown_button(shown: Callable[[], Iterable[Layer]], frame: Callable[[], int]) -> pmui.FileDownload:
@@ -20,7 +21,7 @@ def shown_button(shown: Callable[[], Iterable[Layer]], frame: Callable[[], int])
     button = pmui.FileDownload(
         callback=lambda: shown_pdb(shown(), frame()), filename="structures.pdb", label="", size="small",
         description="Save the structures that are shown, overlaid as they are, one model each.",
-        embed=False, auto=True, margin=(8, 4, 0, 2), icon_size="1.35em", sx={"minWidth": 0, "px": 0, "& .MuiButton-startIcon": {"mx": 0}}, width=34,
+        embed=False, auto=True, margin=(8, 4, 0, 2), icon_size="1.35em", width=34, sx=ICON,
     )  # fmt: skip
     button.variant = "text"  # given to the constructor it makes panel 1.9 warn
     return button

@@ -90,7 +90,7 @@ def test_a_column_of_weights(data):
     [
         ({"e": range(13)}, {}, r"13 rows. One row per frame is needed: 12\. Drop.*'trajectory'"),
         ({"features": range(N)}, {}, "'features', a name that the dataset uses itself. Rename"),
-        ({"weight": range(N)}, {}, "'weight', a name .* weight_column='weight'"),
+        ({"weight": range(N)}, {}, "'weight', a name .*weight_column='weight'"),
         ({"e": ["a"] * N}, {}, "Column 'e' holds .*Columns must be numbers"),
         ({"e": [1, 2], "f": [1]}, {}, "one value per frame"),
         ({}, {}, "without columns"),

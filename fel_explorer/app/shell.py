@@ -65,6 +65,7 @@ class Explorer(Viewer):
         self.board = Board(self.session, owner=owner)
         self.data = DataPanel(self.session, self.board, root=root)
         self.sessions = self.data.sessions
+        self.sessions.link.visible = bool(owner)  # in a script's explorer all tabs show the same
         self.autosave = Autosave(self.session, owner)
         self.features = FeaturesPanel(self.session, self.board)
         self.model = ModelPanel(self.session, self.board)

@@ -14,6 +14,7 @@ from fel_explorer.app.results import Result
 from fel_explorer.app.saving import ABOUT, DATA, is_session, open_session, save_session
 from fel_explorer.app.selection import Point
 from fel_explorer.app.session import Session
+from fel_explorer.app.shell import Explorer
 
 
 @pytest.fixture
@@ -168,3 +169,12 @@ def test_page_saves_and_opens_below_its_root(session, tmp_path):
         other_files.read("../mine.session")
     for part in (files, other_files, board, other_board):
         part.close()
+
+
+def test_only_pages_with_an_owner_offer_links():
+    script, page = Explorer(), Explorer(owner="0123abcd")
+    assert page.sessions.link.visible and not script.sessions.link.visible
+    with pytest.raises(FelError, match="Only pages of fel-explorer"):
+        script.sessions.make_link()
+    for explorer in (script, page):
+        explorer.close()

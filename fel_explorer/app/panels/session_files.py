@@ -179,11 +179,11 @@ class SessionFiles(Viewer):
         Raises
         ------
         FelError
-            If the explorer is no page with an address, as in a notebook.
+            If the explorer is not a page of `fel-explorer`, whose address can tell what is shown.
         """
-        if not page_address():
+        if not self.link.visible or not page_address():
             raise FelError(
-                "Only a page in a browser has an address.",
+                "Only pages of fel-explorer have an address for what they show.",
                 remedy="Save the session (Ctrl-S); fel-explorer NAME.session opens it.",
             )
         session = self.session.copy()

@@ -4,9 +4,10 @@ Run ``python benchmarks/embedded_alanine.py`` (needs the ``md`` extra); prints M
 implicit solvent (GBSA-OBC; the paper's generalized Born model is another), 330 K, all bonds flexible, two
 CVs, as in paper 004, section 2.2.  Of structures the model sees one conformation, for bonds and angles.
 
-Columns: the samples of the model as they come, the same with importance weights, and the trajectory.  Errors
-are by blocks: five of the trajectory, five sets of weighted samples.  Conformers by (phi, psi) in degrees:
-alpha: phi < 0, -120 < psi < 50; beta-1: phi < -105, else; beta-2: -105 < phi < 0, else; phi > 0.
+Columns: the samples of the model as they come, the same with importance weights, and the trajectories, two
+of 6 ns.  Errors are by blocks: ten of the trajectories, five sets of samples; those of weighted samples leave
+out what a few large weights may hide, so look at the effective sample size.  Conformers by (phi, psi) in
+degrees: alpha: phi < 0, -120 < psi < 50; beta-1: phi < -105, else; beta-2: -105 < phi < 0, else; phi > 0.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
+from pathlib import Path
 
 import mdtraj
 import numpy as np
@@ -25,7 +27,8 @@ import fel_explorer as fel
 from fel_explorer.systems import ForceField
 
 TEMPERATURE = 330.0  # K
-N_BLOCKS = 5
+N_BLOCKS = 5  # of samples; of each trajectory too
+STARTS = 2  # trajectories
 CONFORMERS = ["alpha", "beta-1", "beta-2", "phi > 0"]
 HELIX = np.radians([-57.0, -47.0])  # phi, psi of the reference of the RMSD
 
@@ -50,6 +53,19 @@ def simulate(system, start, n_steps: int, time_step: float, seed: int) -> np.nda
         positions = context.getState(positions=True).getPositions(asNumpy=True)
         frames.append(positions.value_in_unit(unit.nanometer))
     return np.array(frames[len(frames) // 10 :])
+
+
+def simulated(system, start, options) -> np.ndarray:
+    """The frames of all trajectories, one after the other, from the file where there is one."""
+    if options.reference and options.reference.exists():
+        return np.load(options.reference)
+    began = time.perf_counter()
+    runs = [simulate(system, start, options.md_steps, options.time_step, 11 + run) for run in range(STARTS)]
+    length = options.md_steps * options.time_step / 1e6
+    print(f"MD: {STARTS} x {length:.2f} ns, {time.perf_counter() - began:.0f} s\n")
+    if options.reference:
+        np.save(options.reference, np.concatenate(runs))
+    return np.concatenate(runs)
 
 
 def angles(topology, xyz) -> tuple[np.ndarray, np.ndarray]:
@@ -77,14 +93,14 @@ def observables(system, topology, xyz, helix) -> tuple[list[str], np.ndarray]:
     return [*CONFORMERS, "Rg, A", "RMSD to helix, A", "energy, kJ/mol"], np.stack(values, axis=1)
 
 
-def blocks(values, weights=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean, spread and standard error of the mean (observable,) of values (frame, observable)."""
+def blocks(values, weights=None, n=N_BLOCKS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, spread and standard error of the mean, by ``n`` blocks, of values (frame, observable)."""
     weights = np.ones(len(values)) if weights is None else weights
     mean = weights @ values / weights.sum()
     spread = np.sqrt(weights @ (values - mean) ** 2 / weights.sum())
-    parts = np.array_split(np.arange(len(values)), N_BLOCKS)
+    parts = np.array_split(np.arange(len(values)), n)
     means = [weights[part] @ values[part] / weights[part].sum() for part in parts]
-    return mean, spread, np.std(means, axis=0, ddof=1) / np.sqrt(N_BLOCKS)
+    return mean, spread, np.std(means, axis=0, ddof=1) / np.sqrt(n)
 
 
 def histogram(phi, psi, weights=None) -> np.ndarray:
@@ -95,7 +111,7 @@ def histogram(phi, psi, weights=None) -> np.ndarray:
 
 
 def fit(system, topology, start, seed: int, options):
-    """The fitted model and the seconds it took."""
+    """The fitted model, the seconds it took by the clock and of the processor, and its warnings."""
     bonds = np.array([(a.index, b.index) for a, b in topology.bonds])
     model = fel.EmbeddedPhysics(
         ForceField(system, device=options.device),
@@ -105,15 +121,25 @@ def fit(system, topology, start, seed: int, options):
         n_steps=options.steps,
         learning_rate=0.01,
         beta_start=0.1,
-        reverse_share=1.0,  # weights from the hot model to this temperature degenerate in 60 dimensions
-        reverse_share_end=1.0,
         seed=seed,
     )
-    began = time.perf_counter()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # coverage is printed
+    began, processor = time.perf_counter(), time.process_time()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         model.fit(structure=start, bonds=bonds, device=options.device)
-    return model, time.perf_counter() - began
+    seconds = time.perf_counter() - began, time.process_time() - processor
+    return model, seconds, [str(warning.message) for warning in caught]
+
+
+def summary(model, seed, seconds, topology, n: int) -> list:
+    """Row of the last table: conformers as drawn and weighted, and how far to trust them."""
+    x, _, log_weight = model.draw(n, seed=1)
+    weights = np.exp(log_weight - log_weight.max())
+    values = conformers(*angles(topology, x)).astype(float)[:, :3]
+    drawn, (mean, _, error) = values.mean(0), blocks(values, weights)
+    cells = [f"{d:.3f} / {m:.3f} +- {e:.3f}" for d, m, e in zip(drawn, mean, error, strict=True)]
+    size = weights.sum() ** 2 / (weights**2).sum() / n
+    return [seed, *cells, f"{size:.3f}", f"{model.coverage_:.3f}", f"{seconds[1]:.0f}"]
 
 
 def report(model, system, topology, reference, helix, n: int) -> None:
@@ -122,7 +148,7 @@ def report(model, system, topology, reference, helix, n: int) -> None:
     weights = np.exp(log_weight - log_weight.max())
     names, of_md = observables(system, topology, reference, helix)
     _, of_model = observables(system, topology, x, helix)
-    sources = [blocks(of_model), blocks(of_model, weights), blocks(of_md)]
+    sources = [blocks(of_model), blocks(of_model, weights), blocks(of_md, n=STARTS * N_BLOCKS)]
     rows = [
         [name, *(f"{mean[i]:.4f} +- {error[i]:.4f} ({spread[i]:.3f})" for mean, spread, error in sources)]
         for i, name in enumerate(names)
@@ -148,33 +174,42 @@ def report(model, system, topology, reference, helix, n: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--steps", type=int, default=700)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--steps", type=int, default=1100)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--samples", type=int, default=10_000)
-    parser.add_argument("--md-steps", type=int, default=1_200_000)
+    parser.add_argument("--md-steps", type=int, default=6_000_000, help="of each trajectory")
+    parser.add_argument("--reference", type=Path, help="file of the trajectories: made when missing")
     parser.add_argument("--time-step", type=float, default=1.0, help="of the dynamics, in fs")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--quick", action="store_true", help="few steps: shows that it runs")
     options = parser.parse_args()
     if options.quick:
-        options.steps, options.samples, options.md_steps, options.batch_size = 11, 400, 20_000, 16
+        options.steps, options.samples, options.md_steps, options.batch_size = 11, 400, 10_000, 16
+        options.seeds = options.seeds[:1]
     frame = fel.sample_data("alanine-dipeptide").frames([0])
     topology, start = frame.topology, frame.xyz[0].astype(float)
     system = make_system(topology)
-    began = time.perf_counter()
-    reference = simulate(system, start, options.md_steps, options.time_step, seed=1)
-    print(f"MD: {options.md_steps * options.time_step / 1e6:.2f} ns, {time.perf_counter() - began:.0f} s\n")
+    reference = simulated(system, start, options)
     phi, psi = angles(topology, reference)
     near = np.argmin(1 - np.cos(phi - HELIX[0]) + 1 - np.cos(psi - HELIX[1]))
     helix = mdtraj.Trajectory(reference[near : near + 1].astype(np.float32), topology)
+    rows = []
     for seed in options.seeds:
-        model, seconds = fit(system, topology, start, seed, options)
+        model, seconds, warned = fit(system, topology, start, seed, options)
         print(
-            f"\nSeed {seed}, {options.steps} steps of {options.batch_size}: {seconds:.0f} s, effective sample"
-            f" size {model.effective_sample_size_:.3f}, coverage {model.coverage_:.3f}\n"
+            f"\nSeed {seed}, {options.steps} steps of {options.batch_size}: {seconds[0]:.0f} s"
+            f" ({seconds[1]:.0f} s of the processor), effective sample size"
+            f" {model.effective_sample_size_:.3f}, coverage {model.coverage_:.3f}, warnings:"
+            f" {warned or 'none'}\n"
         )
         report(model, system, topology, reference, helix, options.samples)
+        rows.append(summary(model, seed, seconds, topology, options.samples))
+    values = conformers(*angles(topology, reference)).astype(float)[:, :3]
+    mean, _, error = blocks(values, n=STARTS * N_BLOCKS)
+    rows.append(["MD", *(f"{m:.3f} +- {e:.3f}" for m, e in zip(mean, error, strict=True)), "", "", ""])
+    print("\nAs drawn / weighted:\n")
+    print(markdown_table(["seed", *CONFORMERS[:3], "ESS", "coverage", "seconds"], rows))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from fel_explorer.methods import embedded_physics_tempering as tempering
 from fel_explorer.methods.base import BLOCK, register_model
 from fel_explorer.methods.embedded_physics_density import NODES, LatentDensity
 from fel_explorer.methods.embedded_physics_parameters import EmbeddedPhysicsParameters
+from fel_explorer.methods.embedded_physics_samples import weighted_samples
 from fel_explorer.methods.embedded_physics_target import (
     Target,
     coordinates_of,
@@ -27,13 +28,14 @@ from fel_explorer.methods.embedded_physics_training import (
     Draws,
     Trainer,
     checkpoint_of,
-    weighted_samples,
 )
 from fel_explorer.methods.idm_training import random_generator
 from fel_explorer.training.loop import threads
 
 COVERED = 0.996  # share of the Boltzmann weight, below which a mode counts as dropped
-JUDGES = 100  # effective number of hot samples below which they tell nothing of it
+COVERED_STIFF = 0.98  # the same of molecules, whose hot samples tell shares to a percent
+RARER, RARER_STIFF = 10.0, 100.0  # times by which q is below p where p is not covered: dimensions add up
+JUDGES = 100  # effective number of hot samples, by truncated weights, below which they tell nothing of it
 
 
 @register_model
@@ -64,8 +66,8 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
         Of `POOL` samples, as a share: 1 for a perfect model.
     coverage_
         Share of the Boltzmann weight, as the hot model's samples tell it, where q is at least a tenth
-        of p; a warning is given where a mode was dropped.  NaN where too few of these samples have weight
-        to tell, as for molecules.
+        of p, for molecules a hundredth; a warning is given where a mode was dropped.  NaN where too few of
+        these samples have weight to tell.
 
     Example
     -------
@@ -131,6 +133,7 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
             own.period,
             width,
             generator,
+            carried=own.carried,
             hidden=self.hidden,
             encoder_hidden=self.encoder_hidden if self.posterior == "encoder" else None,
         )
@@ -142,15 +145,16 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
         self.log_partition_ = tempering.log_mean_weight(drawn.log_weights)
         self.effective_sample_size_ = float(tempering.effective_sample_size(drawn.log_weights)) / POOL
         pool = trainer.pool
-        log_q = self._log_prob(pool.y)
+        weights = tempering.truncated_weights(pool.log_weights)
         log_target = pool.log_target - self.log_partition_
-        judges = float(tempering.effective_sample_size(pool.log_weights)) >= JUDGES
-        self.coverage_ = tempering.covered(log_target, log_q, pool.weights) if judges else math.nan
+        if float(1 / weights.square().sum()) >= JUDGES:
+            rarer = RARER_STIFF if self._is_molecule else RARER
+            self.coverage_ = tempering.covered(log_target, self._log_prob(pool.y), weights, rarer)
         history = self.history
-        entropy = float((pool.weights * log_target).sum())
+        cold, entropy = history["beta"] >= 1, float((weights * log_target).sum())
         self.history = history.assign(
-            kl_reverse=(history["reverse"] + self.log_partition_).where(history["beta"] >= 1),
-            kl_forward=history["forward"] + entropy,
+            kl_reverse=(history["reverse"] + self.log_partition_).where(cold),
+            kl_forward=(history["forward"] + entropy).where(cold | (trainer.memory is None)),
         )
         self._warn(trainer)
 
@@ -161,12 +165,21 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
                 f"The tempering ended at {last:.3g} of the target's inverse temperature: take more n_steps.",
                 stacklevel=4,
             )
-        elif self.coverage_ < COVERED:
+        elif self.coverage_ < self.coverage_needed:
             warnings.warn(
                 f"The model holds {self.coverage_:.1%} of the Boltzmann weight that its hot samples found: it"
                 " dropped a mode or is too narrow. Take more n_steps or restarts, or another seed.",
                 stacklevel=4,
             )
+
+    @property
+    def coverage_needed(self) -> float:
+        """`coverage_` below which a mode counts as dropped."""
+        return COVERED_STIFF if self._is_molecule else COVERED
+
+    @property
+    def _is_molecule(self) -> bool:
+        return bool(self._coordinates.stiff.any())
 
     # ---- what it is for
 

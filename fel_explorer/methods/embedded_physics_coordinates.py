@@ -3,31 +3,25 @@
 Where paper 004 fixes six Cartesian coordinates, a molecule is described here by bonds, angles and torsions:
 exact as well (the volume prod r^2 sin(angle) enters ln q), and no Gaussian noise breaks a bond.  Stiff ones
 are rotated and scaled by the Hessian at one minimum, so that they start with about unit variance; torsions
-that turn stay as they are, periodic.  Nothing comes from simulations.
+that turn stay as they are, periodic, and methyl groups and other rotors count once.  Nothing comes from
+simulations; how the coordinates are found is in `embedded_physics_finding.py`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from fel_explorer.errors import FelError
+from fel_explorer.methods.embedded_physics_finding import Energy, colour_at, found_at, stiff_first
+from fel_explorer.methods.embedded_physics_rotors import Rotor, mean_turns, renamed, rotors_of, torsions_of
 from fel_explorer.methods.internal_coordinates import ZMatrix, to_internal, to_space, wrap, z_matrix
 from fel_explorer.systems.potential import Potential
-
-UNITS = (0.003, 0.05, 0.1)  # nm, radians, radians: typical spreads of bonds, angles and stiff torsions
-DIFFERENCE = 1e-3  # of these, for the Hessian
-SOFTEST = 0.1  # curvature, in kT, below which a stiff direction is taken to be as soft as this
-TURNS = (0.5 * math.pi, -0.5 * math.pi)
-RIGID = 15.0  # kT that a quarter turn either way costs at least where a torsion does not turn
-ITERATIONS = 2000  # of L-BFGS
-
-Energy = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +51,16 @@ class PlainCoordinates:
     def period(self) -> Tensor:
         return torch.where(self.periodic, self.high - self.low, 0.0)
 
+    @property
+    def carried(self) -> Tensor:
+        """Indices of the coordinates that the CVs start with: none."""
+        return torch.empty(0, dtype=torch.long)
+
+    @property
+    def stiff(self) -> Tensor:
+        """(dim,) bool, those that are nearly harmonic: none is known to be."""
+        return torch.zeros_like(self.periodic)
+
     def to_space(self, y: Tensor) -> Tensor:
         return y
 
@@ -83,6 +87,10 @@ class MoleculeCoordinates:
         Which atoms place which.
     free
         (torsion,) bool, the torsions that turn.
+    fold
+        (torsion,) int, by how many names the wells of a turn differ: 3 for methyl groups, else 1.
+    seam
+        (torsion,) where in a turn the energy is highest; NaN where there is no such place to be told.
     start
         (3 atom - 6,) internal coordinates of the minimum, stiff ones first.
     colour
@@ -91,6 +99,8 @@ class MoleculeCoordinates:
 
     matrix: ZMatrix
     free: Tensor
+    fold: Tensor
+    seam: Tensor
     start: Tensor
     colour: Tensor
 
@@ -100,13 +110,12 @@ class MoleculeCoordinates:
 
         ``energy`` maps (sample, atom, 3) to (sample,) in kT.
         """
-        matrix = z_matrix(len(structure), bonds)
-        internal = torch.cat(to_internal(structure[None].double(), matrix), dim=1)[0]
-        internal = _minimum(energy, internal, matrix)
-        free = _free_torsions(energy, internal, matrix)
-        order = _stiff_first(free)
-        self = cls(matrix, free, internal[order], torch.eye(int((~free).sum()) + 2 * len(free) + 3))
-        return cls(matrix, free, internal[order], _colour(energy, self))
+        found = found_at(energy, structure, z_matrix(len(structure), bonds))
+        order = stiff_first(found.free)
+        n = int((~found.free).sum()) + 2 * len(found.free) + 3
+        fields = (found.matrix, found.free, found.fold, found.seam, found.internal[order])
+        units = torch.diag(found.units[order][:n])
+        return cls(*fields, colour_at(energy, cls(*fields, units)) @ units)
 
     @property
     def n_stiff(self) -> int:
@@ -114,7 +123,20 @@ class MoleculeCoordinates:
 
     @property
     def centre(self) -> Tensor:
-        return torch.cat([self.start.new_zeros(self.n_stiff), self.start[self.n_stiff :]])
+        turns = self.start[self.n_stiff :]
+        seam = self.seam[self.free]
+        opposite = torch.where(seam.isfinite(), wrap(seam + math.pi), turns)
+        return torch.cat([self.start.new_zeros(self.n_stiff), opposite])
+
+    @property
+    def stiff(self) -> Tensor:
+        """(3 atom - 6,) bool."""
+        return torch.arange(len(self.start), device=self.start.device) < self.n_stiff
+
+    @property
+    def carried(self) -> Tensor:
+        """Indices into y of the torsions that the CVs start with: those that turn, rotors apart."""
+        return self.n_stiff + torch.nonzero(self.seam[self.free].isfinite())[:, 0]
 
     @property
     def scale(self) -> Tensor:
@@ -124,6 +146,7 @@ class MoleculeCoordinates:
     def period(self) -> Tensor:
         turns = torch.full_like(self.start, 2 * math.pi)
         turns[: self.n_stiff] = 0.0
+        turns[self.n_stiff :] /= self.fold[self.free]
         return turns
 
     def to_space(self, y: Tensor) -> Tensor:
@@ -134,7 +157,12 @@ class MoleculeCoordinates:
         n_atoms = len(self.matrix.order)
         if x.ndim != 3 or x.shape[1:] != (n_atoms, 3):
             raise FelError(f"Conformations of shape {tuple(x.shape)}.", f"They are (sample, {n_atoms}, 3).")
-        internal = torch.cat(to_internal(x.double(), self.matrix), dim=1)[:, self._order]
+        lengths, angles, torsions = to_internal(x.double(), self.matrix)
+        if self._rotors:
+            for rotor in self._rotors:
+                x = renamed(x, self.matrix, rotor, rotor.outside(torsions))
+            lengths, angles, torsions = to_internal(x.double(), self.matrix)
+        internal = torch.cat([lengths, angles, mean_turns(torsions, self._rotors)], dim=1)[:, self._order]
         stiff = internal[:, : self.n_stiff] - self.start[: self.n_stiff]
         turned = torch.arange(self.n_stiff, device=x.device) >= 2 * n_atoms - 3
         stiff = torch.where(turned, wrap(stiff), stiff)
@@ -153,14 +181,20 @@ class MoleculeCoordinates:
         stiff = self.start[: self.n_stiff] + y[:, : self.n_stiff] @ self.colour
         both = torch.cat([stiff, y[:, self.n_stiff :]], dim=1)[:, torch.argsort(self._order)]
         n_atoms = len(self.matrix.order)
-        return both.split([n_atoms - 1, n_atoms - 2, n_atoms - 3], dim=1)
+        lengths, angles, turns = both.split([n_atoms - 1, n_atoms - 2, n_atoms - 3], dim=1)
+        return lengths, angles, torsions_of(turns, self._rotors)
+
+    @cached_property
+    def _rotors(self) -> list[Rotor]:
+        turns = self.start[torch.argsort(self._order)][-len(self.free) :]
+        return rotors_of(self.matrix, self.fold, turns)
 
     @property
     def _order(self) -> Tensor:
-        return _stiff_first(self.free)
+        return stiff_first(self.free)
 
     def arrays(self) -> dict[str, Tensor]:
-        own = {name: getattr(self, name) for name in ("free", "start", "colour")}
+        own = {name: getattr(self, name) for name in ("free", "fold", "seam", "start", "colour")}
         return own | {n: torch.from_numpy(getattr(self.matrix, n)) for n in ("order", "anchors", "leader")}
 
 
@@ -169,87 +203,14 @@ def from_arrays(arrays: dict[str, Tensor]) -> PlainCoordinates | MoleculeCoordin
     if "low" in arrays:
         return PlainCoordinates(**arrays)
     matrix = ZMatrix(*(np.asarray(arrays[name]) for name in ("order", "anchors", "leader")))
-    return MoleculeCoordinates(matrix, *(arrays[name] for name in ("free", "start", "colour")))
+    free = arrays["free"]
+    unknown = {"fold": torch.ones(len(free), dtype=torch.long), "seam": torch.full((len(free),), math.nan)}
+    arrays = {name: array.to(free.device) for name, array in unknown.items()} | arrays
+    return MoleculeCoordinates(
+        matrix, *(arrays[name] for name in ("free", "fold", "seam", "start", "colour"))
+    )
 
 
 def moved(coordinates, device):
     """The same on a device."""
     return from_arrays({name: array.to(device) for name, array in coordinates.arrays().items()})
-
-
-# ---- how a molecule's coordinates are found
-
-
-def _stiff_first(free: Tensor) -> Tensor:
-    """(3 atom - 6,) indices of stiff ones, then of free ones, into bonds, angles and torsions."""
-    stiff = torch.cat([torch.ones(2 * len(free) + 3, dtype=torch.bool, device=free.device), ~free])
-    return torch.argsort((~stiff).long(), stable=True)
-
-
-def _conformations(internal: Tensor, matrix: ZMatrix) -> Tensor:
-    n_atoms = len(matrix.order)
-    return to_space(*internal.split([n_atoms - 1, n_atoms - 2, n_atoms - 3], dim=1), matrix)
-
-
-def _units(matrix: ZMatrix) -> Tensor:
-    n_atoms = len(matrix.order)
-    return torch.repeat_interleave(
-        torch.tensor(UNITS, dtype=torch.float64), torch.tensor([n_atoms - 1, n_atoms - 2, n_atoms - 3])
-    )
-
-
-def _minimum(energy: Energy, internal: Tensor, matrix: ZMatrix) -> Tensor:
-    """Internal coordinates (3 atom - 6,) of the minimum nearby."""
-    units = _units(matrix)
-    step = torch.zeros_like(internal, requires_grad=True)
-    optimizer = torch.optim.LBFGS([step], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
-
-    def closure():
-        optimizer.zero_grad()
-        total = energy(_conformations((internal + units * step)[None], matrix)).sum().cpu()
-        total.backward()
-        return total
-
-    optimizer.step(closure)
-    found = (internal + units * step).detach()
-    if not found.isfinite().all():
-        raise FelError(
-            "The structure cannot be minimised.",
-            "It is a conformation (atom, 3) in nm, in the order of the System's atoms.",
-            "Check the units (nm) and the atoms.",
-        )
-    return found
-
-
-def _free_torsions(energy: Energy, internal: Tensor, matrix: ZMatrix) -> Tensor:
-    """(torsion,) bool: those that lead a bond and that a quarter turn, in one sense, costs little."""
-    leads = torch.as_tensor(matrix.leader.copy()) < 0
-    n_atoms, torsions = len(matrix.order), torch.nonzero(leads)[:, 0] + 2 * len(matrix.order) - 3
-    with torch.no_grad():
-        trials = internal.repeat(len(TURNS) * len(torsions) + 1, 1)
-        for index, torsion in enumerate(torsions.tolist()):
-            for which, turn in enumerate(TURNS):
-                trials[len(TURNS) * index + which, torsion] += turn
-        energies = energy(_conformations(trials, matrix)).cpu()
-    cost = energies[:-1].reshape(-1, len(TURNS)).amin(1) - energies[-1]
-    free = torch.zeros(n_atoms - 3, dtype=torch.bool)
-    free[leads] = cost < RIGID
-    return free
-
-
-def _colour(energy: Energy, plain: MoleculeCoordinates) -> Tensor:
-    """(stiff, stiff) square root of the inverse Hessian of U / kT - ln volume at the minimum.
-
-    By central differences of gradients, at fixed free torsions.
-    """
-    n = plain.n_stiff
-    units = _units(plain.matrix)[plain._order][:n]
-    plain = MoleculeCoordinates(plain.matrix, plain.free, plain.start, torch.diag(units))
-    steps = DIFFERENCE * torch.eye(n, len(plain.start), dtype=torch.float64)
-    y = (plain.centre + torch.cat([steps, -steps])).requires_grad_()
-    value = energy(plain.to_space(y)).cpu() - plain.log_volume(y)
-    (gradient,) = torch.autograd.grad(value.sum(), y)
-    hessian = (gradient[:n] - gradient[n:])[:, :n] / (2 * DIFFERENCE)
-    curvature, axes = torch.linalg.eigh((hessian + hessian.T) / 2)
-    spread = curvature.clamp(min=SOFTEST).rsqrt()
-    return (axes * spread).T * units

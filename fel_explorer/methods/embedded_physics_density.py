@@ -3,10 +3,14 @@
 mu is a network, sigma are free parameters (paper 004, Eqs. 20-22).  With one or two CVs the integral is done
 by quadrature, so that ln q(x) and the posterior of z are exact; with more the encoder r(z|x) (Eqs. 23-27)
 bounds it.  Coordinates may be periodic: their Gaussians are then wrapped around the circle.
+
+Turns that CVs carry start as once around per CV, evenly, and their noise stays narrow: otherwise noise covers
+the turn while hot, and as it narrows when cooled all but one of the modes are lost before mu(z) reaches them.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 
 import torch
@@ -17,6 +21,7 @@ from fel_explorer.methods.nets import mlp
 REACH = 4.0  # of the quadrature in each z
 NODES = {1: 121, 2: 41}  # per z; 481 in one dimension change KL divergences by 1e-4
 WIDEST = 0.25  # periods: a wider wrapped Gaussian is uniform, and would need further images
+NARROW = 0.08  # periods: the same of turns that are carried by the CVs
 DRAWS = 200  # from the encoder, where ln q(x) is estimated by them
 LOG_2PI = math.log(2 * math.pi)
 
@@ -30,6 +35,8 @@ class LatentDensity(nn.Module):
         (dim,) of each coordinate: where the means start, their scale, and the period, 0 for none.
     width
         (dim,) sigma at the start.
+    carried
+        Indices of the periodic coordinates that the CVs start with, at most one a CV.
     hidden
         Widths of the decoder's hidden layers, tanh (Tables 2 and 4).
     encoder_hidden
@@ -37,12 +44,29 @@ class LatentDensity(nn.Module):
     """
 
     def __init__(
-        self, n_dims: int, centre, scale, period, width, generator, *, hidden=(100, 100), encoder_hidden=None
+        self,
+        n_dims: int,
+        centre,
+        scale,
+        period,
+        width,
+        generator,
+        *,
+        carried=(),
+        hidden=(100, 100),
+        encoder_hidden=None,
     ):
         super().__init__()
         self.n_dims = n_dims
         for name, values in (("centre", centre), ("scale", scale), ("period", period)):
             self.register_buffer(name, torch.as_tensor(values, dtype=torch.float32))
+        carried = torch.as_tensor(carried, dtype=torch.long)[:n_dims]
+        around = torch.zeros(n_dims, len(self.centre))
+        around[torch.arange(len(carried)), carried] = self.period[carried]
+        self.register_buffer("around", around, persistent=False)
+        widest = torch.full_like(self.period, WIDEST)
+        widest[carried] = NARROW
+        self.register_buffer("widest", widest * self.period, persistent=False)
         self.decoder = mlp([n_dims, *hidden, len(self.centre)], generator, nn.Tanh)
         self.log_sigma = nn.Parameter(torch.as_tensor(width, dtype=torch.float32).log())
         self.encoder = None
@@ -60,14 +84,14 @@ class LatentDensity(nn.Module):
         return len(self.nodes) > 0
 
     def sigma(self) -> Tensor:
-        """(dim,); that of a periodic coordinate bends towards `WIDEST`, where a bound would end learning."""
+        """(dim,); of periodic coordinates it bends towards the widest, where a bound would end learning."""
         sigma = self.log_sigma.exp()
-        bent = sigma / torch.sqrt(1 + (sigma / (WIDEST * self.period).clamp(min=1e-6)).square())
+        bent = sigma / torch.sqrt(1 + (sigma / self.widest.clamp(min=1e-6)).square())
         return torch.where(self.period > 0, bent, sigma)
 
     def mean(self, z: Tensor) -> Tensor:
         """mu(z) (sample, dim)."""
-        return self.centre + self.scale * self.decoder(z)
+        return self.centre + self.scale * self.decoder(z) + (torch.special.ndtr(z) - 0.5) @ self.around
 
     def draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """z (n, cv) and reparametrised x (n, dim), Eq. 32; each z is stratified, which only lowers noise."""
@@ -77,6 +101,13 @@ class LatentDensity(nn.Module):
         z = torch.special.ndtri(u.double().clamp(1e-9, 1 - 1e-9)).to(self.centre.dtype)
         noise = torch.randn(n, len(self.centre), dtype=self.centre.dtype, **options)
         return z, self.mean(z) + self.sigma() * noise
+
+    def narrowed(self, which: Tensor, factor: float) -> LatentDensity:
+        """A copy whose noise in some coordinates, ``which`` (dim,) bool, is ``factor`` as wide."""
+        other = copy.deepcopy(self)
+        with torch.no_grad():
+            other.log_sigma[which.to(other.log_sigma.device)] += math.log(factor)
+        return other
 
     # ---- densities
 
@@ -131,9 +162,8 @@ class LatentDensity(nn.Module):
         ones = torch.ones(len(b), 1, dtype=b.dtype, device=b.device)
         total = torch.addmm(of_node, torch.cat([a, of_sample[:, None]], 1), torch.cat([b, ones], 1).T)
         for index in torch.nonzero(~plain)[:, 0].tolist():
-            deviation = self._nearest(x[:, index, None] - mean[:, index], index)
-            total = total - 0.5 * deviation.square() / variance[index]
-            total = total + self._images(deviation, variance[index], index)
+            part = x[:, index], mean[:, index], variance[index], self.period[index]
+            total = total + WrappedExponent.apply(*part)
         return total
 
     def _nearest(self, deviation: Tensor, index=slice(None)) -> Tensor:
@@ -154,6 +184,38 @@ class LatentDensity(nn.Module):
         noise = torch.randn(mean.shape, generator=generator, device=x.device, dtype=x.dtype)
         z = mean + noise * (0.5 * log_variance).exp()
         return self._prior(z) + self.log_conditional(x, self.mean(z)) - _log_normal(z, mean, log_variance)
+
+
+class WrappedExponent(torch.autograd.Function):
+    """ln of a Gaussian around a circle and its two next images, but for its norm: (sample, node).
+
+    Of x (sample,), means (node,), a variance and a period.  As `LatentDensity.log_conditional`, in half the
+    time: training spends most of its own in this.
+    """
+
+    @staticmethod
+    def forward(ctx, x, mean, variance, period):
+        v, p = float(variance), float(period)
+        d = x[:, None] - mean
+        d.sub_(torch.round(d / p), alpha=p)
+        below = (d + p / 2).mul_(-p / v).exp_()
+        above = (p / 2 - d).mul_(-p / v).exp_()
+        total, square = (below + above).add_(1.0), d.square()
+        exponent = total.log().sub_(square, alpha=0.5 / v)
+        if any(ctx.needs_input_grad):
+            below.div_(total)
+            above.div_(total)
+            shift = (below - above).mul_(p)
+            slope = (shift + d).div_(-v)
+            by_variance = below.add_(above).mul_(0.5 * p**2).add_(square, alpha=0.5).add_(d.mul_(shift))
+            ctx.save_for_backward(slope, by_variance.div_(v**2))
+        return exponent
+
+    @staticmethod
+    def backward(ctx, gradient):
+        slope, by_variance = ctx.saved_tensors
+        by_place = gradient * slope
+        return by_place.sum(1), -by_place.sum(0), (gradient * by_variance).sum(), None
 
 
 def _log_normal(z: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:

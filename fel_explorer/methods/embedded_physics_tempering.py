@@ -22,6 +22,17 @@ def effective_sample_size(log_weights: Tensor) -> Tensor:
     return torch.exp(2 * torch.logsumexp(log_weights, 0) - torch.logsumexp(2 * log_weights, 0))
 
 
+def truncated_weights(log_weights: Tensor) -> Tensor:
+    """Weights (sample,) of sum 1, none above the root of their number times the mean before.
+
+    A sample in the far tail of q then no longer counts for all the others.
+    Source: Ionides, J. Comput. Graph. Stat. 17, 295 (2008).
+    """
+    weights = torch.softmax(log_weights, 0)
+    weights = weights.clamp(max=len(weights) ** -0.5)
+    return weights / weights.sum()
+
+
 def log_mean_weight(log_weights: Tensor) -> float:
     """ln of the mean weight: with weights pi / q of samples of q it estimates ln Z (Eqs. 48-50)."""
     return float(torch.logsumexp(log_weights, 0)) - math.log(len(log_weights))
@@ -83,6 +94,6 @@ def clipped_gradients(gradients: Tensor, kappa: float) -> Tensor:
     return gradients * (longest / norms.clamp(min=1e-30)).clamp(max=1.0)[:, None]
 
 
-def covered(log_target: Tensor, log_q: Tensor, weights: Tensor, factor: float = 10.0) -> float:
+def covered(log_target: Tensor, log_q: Tensor, weights: Tensor, factor: float) -> float:
     """Share of the weight (sample,) at which q is no less than 1 / ``factor`` of the normalised target."""
     return float((weights * (log_target - log_q <= math.log(factor))).sum() / weights.sum())

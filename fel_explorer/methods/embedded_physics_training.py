@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -12,15 +11,17 @@ from torch import Tensor
 
 from fel_explorer.methods import embedded_physics_tempering as tempering
 from fel_explorer.methods.embedded_physics_density import LatentDensity
+from fel_explorer.methods.embedded_physics_samples import Memory, Weighted, weighted_samples
 from fel_explorer.methods.embedded_physics_target import Target, identity
 from fel_explorer.methods.idm_training import random_generator
 from fel_explorer.training.checkpoint import Checkpoint
 from fel_explorer.training.loop import Loop, Losses, Settings, from_columns, to_columns
 
 POOL = 20_000  # samples of the hot model that are weighted to the target
-BLOCK = 2_000  # of them at once
 MAX_NORM = 10.0  # of the gradient of all weights
 WARM_UP = 3 / 11  # of the steps of the staged schedule: the hot model
+REMEMBERED = 20  # batches of a molecule's own samples, for its forward KL divergence
+POOL_SHARE = 4  # one in so many of these is a hot one instead
 HOT_RATE = 0.5  # of the learning rate: a faster start loses small modes
 
 
@@ -34,38 +35,6 @@ class Draws(NamedTuple):
     x: np.ndarray
     z: np.ndarray
     log_weight: np.ndarray
-
-
-@dataclass(frozen=True)
-class Weighted:
-    """Samples of a model: y (sample, dim), z (sample, cv), ln of pi / q (sample,), pi not normalised."""
-
-    y: Tensor
-    z: Tensor
-    log_weights: Tensor
-    log_target: Tensor
-
-    def __add__(self, other: Weighted) -> Weighted:
-        """Both together: either set of weights has the same normalisation."""
-        return Weighted(*(torch.cat([getattr(self, n), getattr(other, n)]) for n in self.__annotations__))
-
-    @property
-    def weights(self) -> Tensor:
-        """(sample,) normalised."""
-        return torch.softmax(self.log_weights, 0)
-
-
-@torch.no_grad()
-def weighted_samples(
-    network: LatentDensity, target: Target, n: int, generator: torch.Generator, beta: float = 1.0
-) -> Weighted:
-    """``n`` samples of the model with their importance weights for the target at ``beta``."""
-    blocks = []
-    for start in range(0, n, BLOCK):
-        z, y = network.draw(min(BLOCK, n - start), generator)
-        log_target, _ = target.log_density(y, beta)
-        blocks.append(Weighted(y, z, log_target - network.log_prob(y).double(), log_target))
-    return Weighted(*(torch.cat([getattr(b, name) for b in blocks]) for name in Weighted.__annotations__))
 
 
 def checkpoint_of(method, structure, bonds, folder) -> Checkpoint | None:
@@ -89,6 +58,11 @@ class Trainer:
         self._beta, self._log_z = method.beta_start, None
         self._stage, self._best = 0, None
         self._checkpoint, self._saved = checkpoint, None
+        self.memory: Memory | None = None
+        if bool(target.coordinates.stiff.any()):
+            dtype = getattr(torch, method.dtype)
+            size, dim = REMEMBERED * method.batch_size, len(target.coordinates.stiff)
+            self.memory = Memory(size, dim, device, dtype)
 
     def run(self) -> tuple[LatentDensity, xr.Dataset]:
         if self._checkpoint and (saved := self._checkpoint.load(self.device)):
@@ -112,7 +86,7 @@ class Trainer:
             settings = self._settings(hot_steps, HOT_RATE)
             done = self._stage * hot_steps
             history = self._loop(network, hot, settings, generator, done, before + n_steps)
-            pool = weighted_samples(network, self.target, POOL, generator)
+            pool = self._hot_samples(network, generator)
             self.pool = pool if self.pool is None else self.pool + pool
             if self.cancelled:
                 return network, history
@@ -126,6 +100,15 @@ class Trainer:
         history = self._loop(network, cold, settings, generator, before, before + n_steps)
         return network, _joined(from_columns(self._best["history"]), history)
 
+    def _hot_samples(self, network, generator) -> Weighted:
+        """Samples of a hot model, weighted to the target.
+
+        A hot molecule is too wide in all its stiff coordinates at once to be weighted as it is: their noise
+        is made as narrow as it is for a harmonic target, while the turns stay hot.
+        """
+        narrowed = network.narrowed(self.target.coordinates.stiff, self._low**0.5)
+        return weighted_samples(narrowed, self.target, POOL, generator)
+
     def _keep_better(self, network, history, generator, pool) -> None:
         size = float(tempering.effective_sample_size(pool.log_weights))
         if self._best is None or size > self._best["size"]:
@@ -137,17 +120,20 @@ class Trainer:
                 "generator": generator.get_state(),
             }
 
-    def _hot(self, network, n_steps, generator):
-        low = max(self.method.beta_start, self.method.beta_low)
+    @property
+    def _low(self) -> float:
+        """beta at the end of the hot stage."""
+        return max(self.method.beta_start, self.method.beta_low)
 
+    def _hot(self, network, n_steps, generator):
         def losses(step):
-            beta = tempering.staged_beta(step / n_steps, self.method.beta_start, low)
+            beta = tempering.staged_beta(step / n_steps, self.method.beta_start, self._low)
             return self._losses(network, beta, 1.0, generator)
 
         return losses
 
     def _cold(self, network, n_steps, generator):
-        method, weights = self.method, self.pool.weights
+        method, weights = self.method, tempering.truncated_weights(self.pool.log_weights)
 
         def losses(step):
             beta = tempering.staged_beta(step / n_steps, method.beta_low, 1.0, hold=2 / 3)
@@ -187,7 +173,7 @@ class Trainer:
         )
         self._log_z += tempering.log_partition_ratio(energy, log_weights, beta - self._beta)
         if self._beta < self.method.beta_low <= beta:  # to know later whether a mode was dropped
-            self.pool = weighted_samples(network, self.target, POOL, generator)
+            self.pool = self._hot_samples(network, generator)
         self._beta = beta
         self._set_checkpoint_context()
 
@@ -200,6 +186,7 @@ class Trainer:
                 "stage": self._stage,
                 "best": self._best,
                 "pool": self.pool and {name: getattr(self.pool, name) for name in Weighted.__annotations__},
+                "memory": None if self.memory is None else self.memory.state(),
                 "beta": self._beta,
                 "log_z": self._log_z,
             }
@@ -208,6 +195,8 @@ class Trainer:
         self._stage, self._best = context["stage"], context["best"]
         self._beta, self._log_z = context["beta"], context["log_z"]
         self.pool = context["pool"] and Weighted(**context["pool"])
+        if self.memory is not None:
+            self.memory.load(context["memory"])
 
     def _network(self, restart: int) -> LatentDensity:
         network = self.method._build(random_generator("cpu", self.method.seed, 0, restart))
@@ -255,12 +244,23 @@ class Trainer:
         reverse = (log_q + minus_log_target).mean()
         size = tempering.effective_sample_size((-minus_log_target - log_q).detach()) / n
         loss, forward = share * reverse, torch.full_like(reverse, torch.nan)
+        if self.memory is not None:
+            rest = minus_log_target.detach() - beta * energy
+            self.memory.add(y, energy, rest, log_q)
         if weights is not None and share < 1:
-            chosen = self.pool.y[torch.multinomial(weights, n, True, generator=generator)]
+            chosen = self._chosen(n, beta, weights, generator)
             forward = -self._forward(network, chosen, generator).mean()
             loss = loss + (1 - share) * forward
         report = {"beta": beta, "reverse": reverse, "forward": forward, "energy": energy.mean()}
         return Losses(loss, report=report | {"effective_sample_size": size})
+
+    def _chosen(self, n, beta, weights, generator) -> Tensor:
+        """Samples (n, dim) for the forward divergence: hot ones, of a molecule mostly remembered ones."""
+        of_pool = n if self.memory is None else n // POOL_SHARE
+        hot = self.pool.y[torch.multinomial(weights, of_pool, True, generator=generator)]
+        if self.memory is None:
+            return hot
+        return torch.cat([hot, self.memory.choose(n - of_pool, beta, generator)])
 
     def _forward(self, network, y, generator) -> Tensor:
         return network.log_prob(y) if network.encoder is None else network.lower_bound(y, generator)

@@ -95,6 +95,46 @@ def test_periodic_coordinates_have_a_periodic_density_of_integral_one():
     assert float(one.exp().mean() * period) == pytest.approx(1.0, abs=1e-6)
 
 
+def test_all_nodes_together_are_the_mixture_that_the_density_says():
+    """`log_prob` takes plain coordinates by one product and periodic ones by their own function."""
+    model = density(2, dim=3, period=0.0)
+    model.period = torch.tensor([0.0, 2.0, 5.0], dtype=torch.float64)
+    model.widest = 0.25 * model.period
+    x = 4.0 * torch.rand(30, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    parts = model.log_conditional(x[:, None], model.mean(model.nodes)[None])
+    expected = torch.logsumexp(model.log_weights + parts, 1)
+    torch.testing.assert_close(model.log_prob(x), expected)
+    names = ["log_sigma", "decoder.0.weight"]
+    parameters = [dict(model.named_parameters())[name] for name in names]
+    found = torch.autograd.grad(model.log_prob(x).sum(), parameters)
+    for gradient, other in zip(found, torch.autograd.grad(expected.sum(), parameters), strict=True):
+        torch.testing.assert_close(gradient, other)
+
+
+def test_carried_turns_start_once_around_evenly_and_with_little_noise():
+    period = 2 * np.pi
+    model = density(2, dim=3, period=period, carried=[2, 1])
+    with torch.no_grad():
+        model.decoder[-1].weight.zero_()
+        z, _ = model.draw(4000, torch.Generator().manual_seed(0))
+        mean = model.mean(z) - 0.3 - 1.5 * model.decoder[-1].bias
+    for column, cv in ((2, 0), (1, 1)):
+        order = torch.argsort(z[:, cv])
+        expected = period * ((torch.arange(4000) + 0.5) / 4000 - 0.5)
+        torch.testing.assert_close(mean[order, column], expected.double(), atol=2e-3, rtol=0)
+    assert float(mean[:, 0].abs().max()) < 1e-6
+    with torch.no_grad():
+        model.log_sigma.fill_(5.0)
+    np.testing.assert_allclose(model.sigma().detach() / period, [0.25, 0.08, 0.08], rtol=1e-3)
+
+
+def test_a_narrowed_copy_has_less_noise_where_it_is_told():
+    model = density(dim=3)
+    narrow = model.narrowed(torch.tensor([True, False, True]), 0.5)
+    np.testing.assert_allclose((narrow.sigma() / model.sigma()).detach(), [0.5, 1.0, 0.5])
+    np.testing.assert_allclose(model.sigma().detach(), 0.7)
+
+
 def test_the_encoder_bounds_the_density_from_both_sides():
     model = density(encoder_hidden=(8,))
     with torch.no_grad():

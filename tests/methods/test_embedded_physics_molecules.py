@@ -7,12 +7,16 @@ import torch
 from fel_explorer.errors import FelError
 from fel_explorer.methods import EmbeddedPhysics
 from fel_explorer.methods.embedded_physics_coordinates import MoleculeCoordinates, from_arrays
+from fel_explorer.methods.embedded_physics_samples import weighted_samples
 from fel_explorer.methods.embedded_physics_target import identity
+from fel_explorer.methods.embedded_physics_tempering import effective_sample_size
+from fel_explorer.methods.embedded_physics_training import Trainer
 from fel_explorer.methods.internal_coordinates import dihedral, to_internal
 
 CHAIN = [[0, 1], [1, 2], [2, 3], [3, 4]]
 KT = 8.31446261815324e-3 * 300
 BOND, ANGLE = 0.15, 1.9
+SHORT = {"hidden": [16], "batch_size": 100, "n_steps": 250, "learning_rate": 0.02}
 K_BOND, K_ANGLE, K_TORSION = 2e5, 400.0, 3.0
 
 
@@ -134,6 +138,105 @@ def test_densities_and_weights_of_conformations_agree(fitted, tmp_path):
     turn *= np.sign(np.linalg.det(turn))
     np.testing.assert_allclose(fitted.log_q(x @ turn + 1.0), fitted.log_q(x), atol=1e-3)
     assert fitted.decode(fitted.encode(x)).shape == (200, 4, 3)
+
+
+class Lopsided(Chain):
+    """A chain of four whose torsion has two wells, cis and trans, of unequal depth."""
+
+    BARRIER, TILT = 8.0, 2.0  # kJ/mol
+
+    def torsion_energy(self, angle):
+        return self.BARRIER * np.sin(angle) ** 2 + self.TILT * (1 + np.cos(angle))
+
+    def energy(self, x):
+        angle = dihedral(*(x[:, i : i + 1] for i in range(4)))[:, 0]
+        own = self.BARRIER * angle.sin().square() + (self.TILT - K_TORSION) * (1 + angle.cos())
+        return super().energy(x) + own
+
+
+@pytest.fixture(scope="module")
+def lopsided():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fel_explorer.methods.embedded_physics_training.POOL", 4000)
+        model = EmbeddedPhysics(Lopsided(), n_dims=1, beta_start=0.1, **SHORT)
+        return model.fit(structure=structure(4), bonds=CHAIN[:3], device="cpu")
+
+
+def cis_weight():
+    angle = np.linspace(-np.pi, np.pi, 20_001)
+    weight = np.exp(-Lopsided().torsion_energy(angle) / KT)
+    return weight[np.cos(angle) > 0].sum() / weight.sum()
+
+
+def test_both_wells_of_a_torsion_keep_their_weights(lopsided):
+    """By quadrature cis weighs a fifth; the model has it as drawn, and better when weighted."""
+    x, _, log_weight = lopsided.draw(20_000)
+    cis = dihedral(*(torch.as_tensor(x[:, i]) for i in range(4))).cos().numpy() > 0
+    weight = np.exp(log_weight - log_weight.max())
+    assert cis.mean() == pytest.approx(cis_weight(), abs=0.06)
+    assert weight @ cis / weight.sum() == pytest.approx(cis_weight(), abs=0.02)
+    assert lopsided.coverage_ > 0.99
+
+
+def test_a_dropped_well_of_a_molecule_is_told():
+    model = EmbeddedPhysics(Lopsided(), n_dims=1, beta_start=0.1, **SHORT)
+
+    def forget(progress):
+        if progress.step < 80:
+            return False
+        with torch.no_grad():  # one well is left: the torsion stays where it is in the middle
+            model._network.around.zero_()
+            model._network.decoder[-1].weight.zero_()
+        return True
+
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        pytest.warns(UserWarning, match="dropped a mode or is too narrow"),
+    ):
+        patch.setattr("fel_explorer.methods.embedded_physics_training.POOL", 4000)
+        patch.setattr("fel_explorer.training.loop.REPORT_INTERVAL", 0.0)
+        model.fit(structure=structure(4), bonds=CHAIN[:3], device="cpu", callback=forget)
+    assert model.coverage_ < 0.9
+
+
+@pytest.mark.filterwarnings("ignore:The model holds")
+def test_hot_samples_of_a_molecule_have_weight_when_their_stiff_noise_is_narrowed(monkeypatch):
+    """A five-atom chain: nine coordinates, seven of them stiff."""
+    sizes = {}
+
+    def look(trainer, network, generator):
+        hot = weighted_samples(network, trainer.target, 2000, generator)
+        narrow = whole(trainer, network, generator)
+        sizes.update(hot=effective_sample_size(hot.log_weights))
+        sizes.update(narrow=effective_sample_size(narrow.log_weights))
+        return narrow
+
+    whole = Trainer._hot_samples
+    monkeypatch.setattr(Trainer, "_hot_samples", look)
+    monkeypatch.setattr("fel_explorer.methods.embedded_physics_training.POOL", 2000)
+    monkeypatch.setattr("fel_explorer.training.loop.REPORT_INTERVAL", 0.0)
+    model = EmbeddedPhysics(Chain(5), n_dims=1, beta_start=0.2, **SHORT)
+    model.fit(structure=structure(5), bonds=CHAIN, device="cpu", callback=lambda done: done.step == 68)
+    assert sizes["narrow"] > 2 * sizes["hot"] and sizes["narrow"] > 400
+
+
+@pytest.mark.filterwarnings("ignore:The model holds")
+def test_a_stopped_fit_of_a_molecule_resumes_to_the_same_numbers(tmp_path, monkeypatch):
+    """What it remembers of its own samples is in the checkpoint."""
+    monkeypatch.setattr("fel_explorer.training.loop.REPORT_INTERVAL", 0.0)
+    monkeypatch.setattr("fel_explorer.methods.embedded_physics_training.POOL", 500)
+    monkeypatch.setattr("fel_explorer.methods.embedded_physics.JUDGES", 0)
+    options = SHORT | {"n_steps": 33, "batch_size": 8}
+
+    def fitted(**how):
+        model = EmbeddedPhysics(Chain(4), n_dims=1, **options)
+        return model.fit(structure=structure(4), bonds=CHAIN[:3], device="cpu", **how)
+
+    whole = fitted()
+    fitted(callback=lambda progress: progress.step >= 25, checkpoint_dir=tmp_path)
+    resumed = fitted(checkpoint_dir=tmp_path)
+    assert resumed.history.identical(whole.history)
+    np.testing.assert_array_equal(resumed.sample(20), whole.sample(20))
 
 
 def test_a_file_holds_the_molecules_coordinates_but_not_its_forces(fitted, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from fel_explorer.methods import embedded_physics_tempering as tempering
+from fel_explorer.methods.embedded_physics_samples import Memory
 
 N = 200_000
 
@@ -67,6 +68,52 @@ def test_effective_sample_sizes():
     assert float(tempering.effective_sample_size(weights.log())) == pytest.approx(36 / 14)
 
 
+def test_truncated_weights_let_none_count_for_all():
+    log_weights = torch.zeros(100, dtype=torch.float64)
+    torch.testing.assert_close(tempering.truncated_weights(log_weights), torch.full_like(log_weights, 0.01))
+    log_weights[3] = 50.0
+    weights = tempering.truncated_weights(log_weights)
+    assert float(weights.sum()) == pytest.approx(1.0) and int(weights.argmax()) == 3
+    _, log_weights = samples()  # no weight here is that large: nothing changes
+    torch.testing.assert_close(tempering.truncated_weights(log_weights), torch.softmax(log_weights, 0))
+
+
+def remembered(n, dim=1, seed=0):
+    """Samples of N(0, 2^2), for which u = x^2 / 2, and what `Memory.add` takes of them."""
+    y = 2.0 * torch.randn(n, dim, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    log_q = (-(y**2) / 8 - math.log(2.0) - 0.5 * math.log(2 * math.pi)).sum(1)
+    return y, (y**2).sum(1) / 2, torch.full((n,), 0.3, dtype=torch.float64), log_q
+
+
+def test_remembered_samples_are_chosen_as_if_drawn_from_the_target():
+    memory = Memory(40_000, 1, "cpu", torch.float64)
+    for seed in range(2):
+        memory.add(*remembered(20_000, seed=seed))
+    generator = torch.Generator().manual_seed(2)
+    for beta in (0.5, 1.0):
+        assert float(memory.choose(40_000, beta, generator).var()) == pytest.approx(1 / beta, rel=0.04)
+        estimate = tempering.log_mean_weight(memory.log_weights(beta))
+        assert estimate == pytest.approx(log_z(beta) - 0.3, abs=0.02)
+
+
+def test_memory_keeps_the_last_samples_and_goes_on_from_its_state():
+    memory = Memory(30, 2, "cpu", torch.float64)
+    parts = [remembered(12, 2, seed) for seed in range(4)]
+    memory.add(*parts[0])
+    assert len(memory) == 12
+    for part in parts[1:]:
+        memory.add(*part)
+    assert len(memory) == 30
+    last = torch.cat([part[0] for part in parts])[-30:]
+    assert {tuple(row) for row in memory.y.tolist()} == {tuple(row) for row in last.tolist()}
+    other = Memory(30, 2, "cpu", torch.float64)
+    other.load({name: tensor.clone() for name, tensor in memory.state().items()})
+    for each in (memory, other):
+        each.add(*remembered(5, 2, 9))
+    torch.testing.assert_close(other.y, memory.y)
+    torch.testing.assert_close(other.log_weights(0.7), memory.log_weights(0.7))
+
+
 def test_gradients_are_shortened_to_a_multiple_of_their_mean_and_infinite_ones_left_out():
     gradients = torch.tensor([[3.0, 4.0], [0.0, 1.0], [torch.inf, 0.0], [torch.nan, 1.0]])
     clipped = tempering.clipped_gradients(gradients, 1.2)  # the mean norm is 3
@@ -83,4 +130,4 @@ def test_temperatures_fall_geometrically_and_are_held():
 def test_coverage_is_the_weight_that_is_no_rarer_than_a_tenth():
     log_target = torch.tensor([0.0, 0.0, 0.0])
     log_q = torch.log(torch.tensor([2.0, 0.11, 0.09]))
-    assert tempering.covered(log_target, log_q, torch.tensor([5.0, 3.0, 2.0])) == pytest.approx(0.8)
+    assert tempering.covered(log_target, log_q, torch.tensor([5.0, 3.0, 2.0]), 10.0) == pytest.approx(0.8)

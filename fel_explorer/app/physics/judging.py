@@ -8,7 +8,6 @@ import mdtraj
 import numpy as np
 
 from fel_explorer.app.physics.learning import Look, effective_share
-from fel_explorer.methods.embedded_physics import COVERED
 
 FEW = 100  # effective samples below which numbers are rough
 RARE = 0.0005  # of the weight: states below are not listed
@@ -95,7 +94,7 @@ def verdict(look: Look) -> tuple[str, str]:
     model = look.model
     if look.beta < 1:
         return "warning", (f"Stopped while hot, at {look.temperature_text}: its weighted numbers are rough.")
-    if model.coverage_ < COVERED:
+    if model.coverage_ < model.coverage_needed:
         return "warning", (
             f"A mode may be missing: the model covers {model.coverage_:.1%} of the weight that its hot "
             "samples found. Take *Careful* or another seed."

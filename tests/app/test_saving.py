@@ -15,6 +15,7 @@ from fel_explorer.app.saving import ABOUT, DATA, is_session, open_session, save_
 from fel_explorer.app.selection import Point
 from fel_explorer.app.session import Session
 from fel_explorer.app.shell import Explorer
+from fel_explorer.errors import FelError
 
 
 @pytest.fixture

@@ -155,7 +155,7 @@ class Explorer(Viewer):
         titles = {"1  Data": self.data, "2  Features": self.features, "3  Model": self.model}
         accordion = pmui.Accordion(
             *titles.items(),
-            active=[0, 2],
+            active=pn.bind(_unfolded, self.session.param.trajectories, self.session.param.dataset),
             dynamic=True,
             disable_gutters=True,
             title_variant="subtitle1",
@@ -316,6 +316,11 @@ class Explorer(Viewer):
             part.close()
         for part in (self.job_list, *self._views()):
             part.close()
+
+
+def _unfolded(trajectories, dataset) -> list[int]:
+    """The sections of the tools that are open: that of the features while they are the next step."""
+    return [0, 2] if trajectories is None or dataset is not None else [0, 1]
 
 
 def _in_event_loop() -> bool:

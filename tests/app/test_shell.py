@@ -274,3 +274,14 @@ def test_entry_pages_are_files_models_or_nothing(tmp_path):
     assert entry.page_on([])().session.dataset is None
     with pytest.raises(FelError, match="one dataset"):
         entry.page_on([tmp_path / "data.zarr", "a.xtc"])
+
+
+def test_features_are_unfolded_while_they_are_the_next_step():
+    explorer = Explorer()
+    [tools] = explorer._tools()
+    assert tools.active == [0, 2] and explorer.map._message.object.startswith("Load")
+    explorer.session.trajectories = fel.sample_data("alanine-dipeptide")
+    assert tools.active == [0, 1] and explorer.map._message.object.startswith("Compute features")
+    explorer.session.dataset = fel.as_dataset(np.random.default_rng(0).normal(size=(50, 2)))
+    assert tools.active == [0, 2] and not explorer.map._message.visible
+    explorer.close()

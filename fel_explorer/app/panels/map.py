@@ -47,6 +47,8 @@ NO_FRAMES = bin_frames(NO_LANDSCAPE.xy, *NO_LANDSCAPE.limits, (2, 2))
 PRINTED = (900, 600)  # pixels of a figure for print
 MARKS = ["point", "frame", "route", "way", "image", "simulation", "step"]  # of the session, above the frames
 PIXEL = 2  # screen pixels along each side of a drawn pixel
+NO_DATA = "Load trajectories to see their landscape."
+NO_FEATURES = "Compute features of these trajectories (2, on the left) to see their landscape."
 
 
 class MapPanel(pn.viewable.Viewer):
@@ -126,9 +128,8 @@ class MapPanel(pn.viewable.Viewer):
         self._count = pmui.Typography("", variant="body2", margin=(14, 8), sx={"whiteSpace": "nowrap"})
         self._drawn = pmui.Typography("", variant="body2", color="textSecondary", margin=(14, 4))
         self.export = FigureExport(self.figure, self.table, lambda: "landscape")
-        self._message = pmui.Typography(
-            "Load trajectories to see their landscape.", variant="body1", margin=20
-        )
+        next_step = pn.bind(lambda files: NO_FEATURES if files else NO_DATA, self.session.param.trajectories)
+        self._message = pmui.Typography(next_step, variant="body1", margin=20)
 
     def _make_map(self):
         self._redraw = Redraw()

@@ -154,7 +154,7 @@ CHOICES = {
             330.0,
             {
                 "Quick": Setting(1.5, {**PEPTIDE, "n_steps": 250, "batch_size": 64}),
-                "Careful": Setting(8.0, {**PEPTIDE, "n_steps": 1100, "batch_size": 128}),
+                "Careful": Setting(8.0, {**PEPTIDE, "n_steps": 2200, "batch_size": 128}),
             },
             True,
         ),

@@ -25,6 +25,7 @@ FREE_ENERGY = colouring.FREE_ENERGY  # as the y axis: the profile along x
 ERROR = colouring.ERROR
 SMOOTHING = 1.5  # width of the kernel in bins
 LEAST_FRAMES = 200  # for an error of the free energy
+PRINTED_NAMES = (450, 310)  # pixels of a map on the screen where names are as large as on a printed one
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,9 +102,10 @@ class MapView:
         return self._binned[key]
 
     def state_places(self, result) -> dict[int, tuple[float, float]]:
-        """Where to write the name of each populated state: at its frame nearest to its median."""
+        """Where to write the names of populated states, the largest first: at a frame near the median."""
         places = {}
-        for state in result.states() if result is not None else []:
+        states = result.states() if result is not None else []
+        for state in sorted(states, key=lambda state: -np.count_nonzero(result.state == state)):
             own = self.xy[result.state == state]
             middle = np.median(own, axis=0)
             x, y = own[np.sum((own - middle) ** 2, axis=1).argmin()]
@@ -287,7 +289,7 @@ def finite(window):
     return window if window and np.isfinite(window).all() else None
 
 
-def with_names_apart(landscape: Landscape, window, size) -> Landscape:
+def with_names_apart(landscape: Landscape, window=(None, None), size=PRINTED_NAMES) -> Landscape:
     """Names moved where they would lie on one another in a ``window`` of ``size`` screen pixels, or None."""
     limits = [finite(shown) or whole for shown, whole in zip(window, landscape.limits, strict=True)]
     size = (size[0] or 600, size[1] or 400)

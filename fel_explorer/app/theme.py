@@ -7,7 +7,9 @@ DENSE = {
     "MuiToolbar": {"defaultProps": {"variant": "dense"}},
     "MuiAccordionSummary": {"styleOverrides": {"root": {"minHeight": "36px"}}},
     "MuiTooltip": {
-        "styleOverrides": {"tooltip": {"width": "max-content", "maxWidth": 280, "fontSize": "13px"}}
+        # else it stays open under the pointer, over the buttons beside its own
+        "defaultProps": {"disableInteractive": True},
+        "styleOverrides": {"tooltip": {"minWidth": "130px", "maxWidth": "280px", "fontSize": "13px"}},
     },
     "MuiDrawer": {"styleOverrides": {"paper": {"scrollbarWidth": "thin"}}},
 }

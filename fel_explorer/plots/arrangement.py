@@ -11,6 +11,7 @@ GAP = 46  # between the rims of two nodes, for arrows to be seen
 ROUNDS = 200
 LETTER, LINE = 7, 18  # size of a letter of a label
 NAME_LETTER, NAME_LINE = 8, 26  # of a name on the map, which has a ground
+NAMES_COVER = 0.2  # of the map at most
 
 
 class Canvas:
@@ -105,26 +106,30 @@ class Labels:
 def names_apart(names: dict, limits, size) -> dict:
     """``names`` {name: (x, y)} moved to the nearest free places where they would lie on one another.
 
-    ``limits`` are those of the window, ``size`` its width and height in screen pixels; the first names stay.
+    ``limits`` are those of the window, ``size`` its width and height in screen pixels.  The first names stay;
+    of a crowd the last are left out: those without a free place nearby, and those that would hide the map.
     """
     limits = np.asarray(limits, float)
     scale = np.asarray(size) / np.diff(limits, axis=1).ravel()
     low, high = limits.T * scale
-    boxes, placed, tall = [], {}, NAME_LINE / 2
+    boxes, placed, tall, room = [], {}, NAME_LINE / 2, NAMES_COVER * size[0] * size[1]
     for name, place in names.items():
         half, pixels = NAME_LETTER * len(name) / 2, np.asarray(place) * scale
+        room -= 2 * half * NAME_LINE
+        if boxes and room < 0:
+            break
         for across, up in _steps(half):
             x, y = pixels[0] + across, pixels[1] + up
             inside = low[0] + half <= x <= high[0] - half and low[1] + tall <= y <= high[1] - tall
             inside |= across == up == 0
             if inside and not any(abs(x - a) < half + w and abs(y - b) < NAME_LINE for a, b, w in boxes):
+                boxes.append((x, y, half))
+                placed[name] = place if across == up == 0 else (x / scale[0], y / scale[1])
                 break
-        boxes.append((x, y, half))
-        placed[name] = place if across == up == 0 else (x / scale[0], y / scale[1])
     return placed
 
 
 def _steps(half):
-    """Pixels (across, up) by which a name may be moved, the nearest first; nothing where all are taken."""
+    """Pixels (across, up) by which a name may be moved, the nearest first."""
     steps = [(half * i / 4, NAME_LINE * j / 4) for i in range(-12, 13) for j in range(-16, 17)]
-    return [*sorted(steps, key=lambda step: step[0] ** 2 + step[1] ** 2), (0.0, 0.0)]
+    return sorted(steps, key=lambda step: step[0] ** 2 + step[1] ** 2)

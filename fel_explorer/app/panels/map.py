@@ -310,7 +310,7 @@ class MapPanel(pn.viewable.Viewer):
             self.session, *self._colours(self._view, False), self._places, contours=self.settings.contours
         )
         window = finite(self._window.x_range), finite(self._window.y_range)
-        return plot_landscape(landscape, *window, shape=PRINTED)
+        return plot_landscape(with_names_apart(landscape, window), *window, shape=PRINTED)
 
     def table(self):
         """The free energy on the map's grid, one row per known cell, with its error where that is known."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from fel_explorer.app import colouring
 from fel_explorer.app.evidence import evidence_of, state_table
-from fel_explorer.app.map_view import FREE_ENERGY, coloured, make_view, shown_axes
+from fel_explorer.app.map_view import FREE_ENERGY, coloured, make_view, shown_axes, with_names_apart
 from fel_explorer.app.results import tree_colours
 from fel_explorer.app.session import Session
 from fel_explorer.app.side_session import SideSession
@@ -46,6 +46,7 @@ def maps(session: Session) -> list[str]:
     for name in names:
         landscape = view.landscape(session, name, *coloured(view, session, name), places, contours=True)
         landscape = replace(landscape, selected=nothing, clicked=None, current=None, image=None)
+        landscape = with_names_apart(landscape)
         drawn.append(_figure(plot_landscape(landscape, shape=PIXELS), f"Coloured by {name}.", SIZE))
     return drawn
 

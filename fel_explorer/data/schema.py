@@ -233,8 +233,11 @@ def same_frames(lengths, there) -> bool:
 
 def check_same_frames(dataset: xr.Dataset, trajs) -> None:
     """Raise a `FelError` unless frame i of the dataset is frame i of ``trajs``, a `TrajectorySet` or None."""
-    lengths, there = trajectory_lengths(dataset), getattr(trajs, "lengths", None)
-    if there is not None and not same_frames(lengths, there):
+    there = getattr(trajs, "lengths", None)
+    if there is None:
+        return
+    lengths = trajectory_lengths(dataset)
+    if not same_frames(lengths, there):
         raise FelError(
             f"The dataset has {len(lengths)} trajectories with {lengths.sum()} frames, the files have "
             f"{len(there)} with {np.sum(there)}.",

@@ -43,7 +43,7 @@ def test_a_model_is_learned_without_data(page, served):
     button(page, "Settings").click()
     button(page, "Learn").click()
     expect(page.get_by_text("Learned in")).to_be_visible(timeout=LOAD)
-    assert page.evaluate(FIGURE, "x1")["dots"] > 4000
+    wait_for(lambda: page.evaluate(FIGURE, "x1")["dots"] > 4000, page=page)
     strip = page.evaluate(FIGURE, "z")
     settle(page)
     page.mouse.click(strip["x"] + 0.7 * strip["width"], strip["y"] + 0.5 * strip["height"])

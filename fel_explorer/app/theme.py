@@ -9,7 +9,7 @@ DENSE = {
     "MuiTooltip": {
         # else it stays open under the pointer, over the buttons beside its own
         "defaultProps": {"disableInteractive": True},
-        "styleOverrides": {"tooltip": {"minWidth": "130px", "maxWidth": "280px", "fontSize": "13px"}},
+        "styleOverrides": {"tooltip": {"width": "max-content", "maxWidth": "200px", "fontSize": "13px"}},
     },
     "MuiDrawer": {"styleOverrides": {"paper": {"scrollbarWidth": "thin"}}},
 }

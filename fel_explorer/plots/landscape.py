@@ -6,7 +6,6 @@ layers by their place.
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, field
 
 import holoviews as hv
@@ -19,14 +18,12 @@ from fel_explorer.plots.colours import Scale, sequential_scale, underlay
 from fel_explorer.plots.contours import contour_levels, draw_lines, plot_contours
 from fel_explorer.plots.energy_units import KT, EnergyUnit
 from fel_explorer.plots.free_energy import free_energy_surface
+from fel_explorer.plots.landscape_marks import mark_layers
 from fel_explorer.plots.pixels import Binned, Pixels, bin_frames, plot_pixels, rasterize
 from fel_explorer.plots.points import MAX_POINTS, plot_points
 from fel_explorer.plots.registry import register
 from fel_explorer.plots.style import FRAME, axis_limits
 
-PATH = "#d6006c"  # on no map's scale
-WALK = "#ff7a1a"  # likewise
-FADED = (0.25, 0.55, 1.0)  # opacity of the trail, oldest part first
 WHEEL_RESTS = {"timeout": 80}  # ms without a turn, after which the frames are drawn anew; Bokeh's are 500
 TOOLS = ["pan", "wheel_zoom", "box_zoom", "lasso_select", "box_select", "reset", "hover"]
 
@@ -189,11 +186,6 @@ def frame_layers(landscape, binned: Binned, *, dark=False) -> list:
     ]
 
 
-def mark_layers(landscape, *, dark=False) -> list:
-    """What lies above the frames: path, trail, clicked point, current frame and image, names of states."""
-    return [*_ways(landscape, dark), _marks(landscape, dark), _names(landscape, dark)]
-
-
 def drawn_as_points(surface, inside) -> bool:
     """Whether the frames ``inside`` a window are few enough for points; on a profile they always are."""
     return surface.ndim == 1 or len(inside) <= MAX_POINTS
@@ -308,65 +300,3 @@ def _profiles(landscape):
     gap = np.full((1, 2), np.nan)
     rows = [part for height in heights for part in (np.column_stack([surface["x"].values, height]), gap)]
     return np.concatenate(rows[:-1])
-
-
-def _ways(landscape, dark):
-    """The path, with a rim that parts it from any colour below, and the trail, which fades with age."""
-    thirds = np.array_split(np.asarray(landscape.trail), len(FADED)) if len(landscape.trail) else [()] * 3
-    return [
-        _curve(_joined(landscape.path), "#000000" if dark else "#ffffff", 6.0, 1.0),
-        _curve(_joined(landscape.path), PATH, 3.5, 1.0),
-        *(_curve(_joined(part), WALK, 3.0, alpha) for part, alpha in zip(thirds, FADED, strict=True)),
-    ]
-
-
-def _joined(pieces) -> bytes:
-    """The pieces (vertex, 2) one after another, with NaN between them."""
-    gap = np.full((1, 2), np.nan)
-    return np.concatenate([gap, *(part for piece in pieces for part in (piece, gap))]).tobytes()
-
-
-@functools.lru_cache(maxsize=32)  # the same element for the same line is not drawn again
-def _curve(vertices: bytes, colour, width, alpha):
-    x, y = np.frombuffer(vertices).reshape(-1, 2).T
-    return hv.Curve((x, y), "x", "y").opts(
-        color=colour, line_width=width, alpha=alpha, apply_ranges=False, show_legend=False
-    )
-
-
-def _marks(landscape, dark):
-    """A ring where was clicked, dots at the current frame, the path's anchors and where a simulation is."""
-    ink, paper = ("#ffffff", "#000000") if dark else ("#000000", "#ffffff")
-    marks = []
-    if landscape.current is not None:
-        marks.append((*landscape.current, 9, ink, paper, 1.5))
-    marks += [(*anchor, 11, PATH, paper, 2.0) for anchor in landscape.anchors]
-    if landscape.image is not None:
-        marks.append((*landscape.image, 16, paper, PATH, 4.0))
-    if landscape.walker is not None:
-        marks.append((*landscape.walker, 15, WALK, paper, 2.5))
-    if landscape.clicked is not None:
-        marks.append((*landscape.clicked, 19, "#00000000", ink, 3.0))
-    return hv.Points(marks, ["x", "y"], ["size", "fill", "line", "width"]).opts(
-        size="size",
-        fill_color="fill",
-        line_color="line",
-        line_width="width",
-        apply_ranges=False,
-        show_legend=False,
-    )
-
-
-def _names(landscape, dark):
-    rows = [(x, y, name) for name, (x, y) in landscape.names.items()]
-    return hv.Labels(rows, ["x", "y"], "name").opts(
-        text_color="#ffffff" if dark else "#101010",
-        background_fill_color="#202124" if dark else "#ffffff",
-        background_fill_alpha=0.75,
-        border_radius=5,
-        text_font_size="12pt",
-        text_font_style="bold",
-        hooks=[hooks.text_padding],
-        apply_ranges=False,
-        show_legend=False,
-    )

@@ -6,7 +6,7 @@ import numpy as np
 
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.energy_units import KT
-from fel_explorer.plots.landscape import PATH
+from fel_explorer.plots.landscape_marks import PATH
 from fel_explorer.plots.registry import register
 
 

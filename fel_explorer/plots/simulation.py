@@ -7,7 +7,7 @@ import xarray as xr
 
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.colours import state_colours
-from fel_explorer.plots.landscape import WALK
+from fel_explorer.plots.landscape_marks import WALK
 from fel_explorer.plots.quantities import axis_label
 from fel_explorer.plots.registry import register
 

@@ -1,5 +1,8 @@
-"""A session with a tree of states, made by hand."""
+"""A session with a tree of states, and files of a small molecule, made by hand."""
 
+from itertools import pairwise
+
+import mdtraj
 import networkx
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ import xarray as xr
 from fel_explorer.app.results import Result
 from fel_explorer.app.session import Session
 from fel_explorer.data import as_dataset
+from fel_explorer.structures import geometry
 
 COARSE = np.array([0, 0, 0, 0, 1, 1])
 FINE = np.array([0, 0, 1, 1, 2, 2])
@@ -55,3 +59,30 @@ def tree_session(tree_method):
     session = Session(as_dataset(np.random.default_rng(0).normal(size=(6, 2)), time_unit="ps"))
     session.add_result(Result.of("tree", tree_method, session.dataset))
     return session
+
+
+@pytest.fixture(scope="session")
+def hopping_chain():
+    """A function that writes a.xtc, b.xtc and top.pdb: five carbons whose torsion hops between two values."""
+
+    def write(folder, n_frames):
+        top = mdtraj.Topology()
+        residue = top.add_residue("BUT", top.add_chain())
+        atoms = [top.add_atom(f"C{i}", mdtraj.element.carbon, residue) for i in range(5)]
+        for first, second in pairwise(atoms):
+            top.add_bond(first, second)
+        base = np.array([[0, 0, 0], [0.15, 0, 0], [0.2, 0.14, 0], [0.35, 0.14, 0.03], [0.4, 0.27, 0.1]])
+        rng = np.random.default_rng(0)
+        for name in "ab":
+            well, frames = 0, []
+            for _ in range(n_frames):
+                well = 1 - well if rng.random() < 0.05 else well
+                xyz = base.copy()
+                xyz[3:] = geometry.rotate_about(xyz[3:], xyz[1], xyz[2], rng.normal(2.0 * well, 0.2))
+                frames.append(xyz + rng.normal(0, 0.003, xyz.shape))
+            made = mdtraj.Trajectory(np.array(frames), top, time=np.arange(n_frames) * 500.0)
+            made.save_xtc(str(folder / f"{name}.xtc"))
+        made[0].save_pdb(str(folder / "top.pdb"))
+        return [folder / "a.xtc", folder / "b.xtc"], folder / "top.pdb"
+
+    return write

@@ -1,7 +1,5 @@
 """Columns, pins and simulators as Python that makes the same again, from trajectory files on."""
 
-from itertools import pairwise
-
 import mdtraj
 import numpy as np
 import pandas as pd
@@ -14,7 +12,6 @@ from fel_explorer.app.results import Result
 from fel_explorer.app.saving import open_session, save_session
 from fel_explorer.app.session import Session
 from fel_explorer.app.simulating import simulating, simulator_for, training_simulator
-from fel_explorer.structures import geometry
 
 N = 120  # frames of each of two trajectories
 TINY = {
@@ -27,27 +24,14 @@ TINY = {
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory):
+def loaded(tmp_path_factory, hopping_chain):
     """A chain of five carbons whose torsion hops, as files, with a table of energies beside them."""
-    folder, top = tmp_path_factory.mktemp("chain"), mdtraj.Topology()
-    residue = top.add_residue("BUT", top.add_chain())
-    atoms = [top.add_atom(f"C{i}", mdtraj.element.carbon, residue) for i in range(5)]
-    for first, second in pairwise(atoms):
-        top.add_bond(first, second)
-    base = np.array([[0, 0, 0], [0.15, 0, 0], [0.2, 0.14, 0], [0.35, 0.14, 0.03], [0.4, 0.27, 0.1]])
-    rng = np.random.default_rng(0)
-    for name in "ab":
-        well, frames = 0, []
-        for _ in range(N):
-            well = 1 - well if rng.random() < 0.05 else well
-            xyz = base.copy()
-            xyz[3:] = geometry.rotate_about(xyz[3:], xyz[1], xyz[2], rng.normal(2.0 * well, 0.2))
-            frames.append(xyz + rng.normal(0, 0.003, xyz.shape))
-        made = mdtraj.Trajectory(np.array(frames), top, time=np.arange(N) * 500.0)
-        made.save_xtc(str(folder / f"{name}.xtc"))
-    made[0].save_pdb(str(folder / "top.pdb"))
-    pd.DataFrame({"energy [kJ/mol]": rng.normal(size=2 * N)}).to_csv(folder / "energies.csv", index=False)
-    trajs = fel.load_trajectories([folder / "a.xtc", folder / "b.xtc"], topology=folder / "top.pdb")
+    folder = tmp_path_factory.mktemp("chain")
+    files, topology = hopping_chain(folder, N)
+    pd.DataFrame({"energy [kJ/mol]": np.random.default_rng(0).normal(size=2 * N)}).to_csv(
+        folder / "energies.csv", index=False
+    )
+    trajs = fel.load_trajectories(files, topology=topology)
     data = fel.attach_columns(fel.featurize(trajs, cache=False), folder / "energies.csv")
     return trajs, data, Result.of("PCA 1", fel.PCA(n_dims=2).fit(data), data)
 

@@ -1,7 +1,5 @@
 """Latent space simulators of the page without a browser: what is trained, simulated and shown."""
 
-from itertools import pairwise
-
 import mdtraj
 import numpy as np
 import pytest
@@ -25,7 +23,6 @@ from fel_explorer.data import featurize, load_trajectories
 from fel_explorer.data.coordinates import read_topology
 from fel_explorer.data.topologies import pdb_text
 from fel_explorer.methods import PCA
-from fel_explorer.structures import geometry
 
 TINY = {
     "lag_time": 500.0,
@@ -38,26 +35,11 @@ N = 250  # frames of each trajectory
 
 
 @pytest.fixture(scope="module")
-def trajectories(tmp_path_factory):
+def trajectories(tmp_path_factory, hopping_chain):
     """Two files of five carbons in a chain whose torsion hops between two values."""
-    folder, top = tmp_path_factory.mktemp("chain"), mdtraj.Topology()
-    residue = top.add_residue("BUT", top.add_chain())
-    atoms = [top.add_atom(f"C{i}", mdtraj.element.carbon, residue) for i in range(5)]
-    for first, second in pairwise(atoms):
-        top.add_bond(first, second)
-    base = np.array([[0, 0, 0], [0.15, 0, 0], [0.2, 0.14, 0], [0.35, 0.14, 0.03], [0.4, 0.27, 0.1]])
-    rng = np.random.default_rng(0)
-    for name in "ab":
-        well, frames = 0, []
-        for _ in range(N):
-            well = 1 - well if rng.random() < 0.05 else well
-            xyz = base.copy()
-            xyz[3:] = geometry.rotate_about(xyz[3:], xyz[1], xyz[2], rng.normal(2.0 * well, 0.2))
-            frames.append(xyz + rng.normal(0, 0.003, xyz.shape))
-        made = mdtraj.Trajectory(np.array(frames), top, time=np.arange(N) * 500.0)
-        made.save_xtc(str(folder / f"{name}.xtc"))
-    made[0].save_pdb(str(folder / "top.pdb"))
-    return load_trajectories([folder / "a.xtc", folder / "b.xtc"], topology=folder / "top.pdb")
+    folder = tmp_path_factory.mktemp("chain")
+    files, topology = hopping_chain(folder, N)
+    return load_trajectories(files, topology=topology)
 
 
 @pytest.fixture(scope="module")

@@ -34,10 +34,10 @@ from fel_explorer.plots.landscape import (
     description,
     drawn_as_points,
     frame_layers,
-    mark_layers,
     overlay,
     plot_landscape,
 )
+from fel_explorer.plots.landscape_marks import mark_layers
 from fel_explorer.plots.pixels import bin_frames
 
 hv.Store.set_current_backend("bokeh")  # hv.extension would load a front end from a CDN in notebooks

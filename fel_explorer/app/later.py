@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import panel as pn
 
+PAUSE = 60  # ms, in which the answer leaves and the page begins to draw it
+
 
 class Later:
     """Runs ``callback`` once after the answer to the present event has gone to the page.
@@ -23,7 +25,7 @@ class Later:
             self.callback()
         elif not self.waiting:
             self.waiting = True
-            pn.state.execute(self._run, schedule=True)
+            document.add_timeout_callback(self._run, PAUSE)
 
     def _run(self):
         self.waiting = False

@@ -17,7 +17,9 @@ def test_without_a_page_it_runs_at_once():
 
 def test_on_a_page_it_runs_once_after_the_event():
     ticks, calls = [], []
-    page = SimpleNamespace(session_context=object(), add_timeout_callback=lambda callback, pause: ticks.append(callback))
+    page = SimpleNamespace(
+        session_context=object(), add_timeout_callback=lambda callback, pause: ticks.append(callback)
+    )
     later = Later(lambda: calls.append(1))
     with set_curdoc(page):
         later()

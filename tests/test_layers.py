@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "fel_explorer"
 LAYERS = [
     "errors",
     "data",
+    "features",
     "systems",
     "kinetics",
     "training",
@@ -27,6 +28,7 @@ SHARED = {"errors", "training.progress"}
 FORBIDDEN = {
     "data": {"panel", "panel_material_ui", "holoviews", "bokeh", "torch"},
     "structures": {"panel", "panel_material_ui", "holoviews", "bokeh", "torch"},
+    "features": {"panel", "panel_material_ui", "holoviews", "bokeh"},
     "kinetics": {"panel", "panel_material_ui", "holoviews", "bokeh"},
     "systems": {"panel", "panel_material_ui", "holoviews", "bokeh", "mdtraj"},
     "training": {"panel", "panel_material_ui", "holoviews", "bokeh", "mdtraj"},

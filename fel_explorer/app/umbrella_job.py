@@ -18,7 +18,8 @@ from fel_explorer.app.results import Result
 from fel_explorer.app.tasks import fingerprint
 from fel_explorer.data import cache_directory
 from fel_explorer.errors import FelError
-from fel_explorer.sampling.features import map_of, records_of
+from fel_explorer.features.molecular import differentiable_blocks
+from fel_explorer.sampling.cv_function import map_of
 from fel_explorer.sampling.molecules import MolecularSystem, load_openmm
 from fel_explorer.systems import list_systems
 from fel_explorer.training.progress import Progress
@@ -76,7 +77,7 @@ def unfit(result: Result, dataset: xr.Dataset, trajectories) -> FelError | None:
         map_of(result.method)
         if is_model_system(dataset):
             return None
-        records_of(dataset)
+        differentiable_blocks(dataset.attrs)
         load_openmm()
     except FelError as error:
         return error

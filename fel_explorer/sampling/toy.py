@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from fel_explorer.methods.base import Method
-from fel_explorer.sampling.features import map_of
+from fel_explorer.sampling.cv_function import map_of
 from fel_explorer.sampling.rounds import Plan
 from fel_explorer.sampling.windows import Windows
 from fel_explorer.systems import dynamics

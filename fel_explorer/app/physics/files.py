@@ -17,8 +17,9 @@ from fel_explorer.app.physics.subjects import Subject
 from fel_explorer.app.saving import ENDING, save_session
 from fel_explorer.app.session import Session
 from fel_explorer.app.tasks import DEFAULT_FEATURIZER, with_torsions
-from fel_explorer.data import featurize, load_trajectories, schema
+from fel_explorer.data import load_trajectories, schema
 from fel_explorer.errors import FelError
+from fel_explorer.features import featurize
 from fel_explorer.methods import EmbeddedPhysics
 from fel_explorer.structures import pdb_text
 

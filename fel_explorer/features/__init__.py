@@ -1,0 +1,17 @@
+"""Features of molecules: kinds, featurizers that choose atoms, and the computation of a dataset."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["kinds", "names"],
+    submod_attrs={
+        "blocks": ["FeatureBlock", "read_blocks"],
+        "featurizer_base": ["Featurizer", "register_featurizer"],
+        "featurizers": ["list_featurizers", "make_featurizers"],
+        "featurization": ["FeaturizationCancelled", "featurize"],
+        "kind_base": ["Constraints", "FeatureKind", "register_kind"],
+        "molecular": ["MolecularFeatures"],
+        "registry": ["list_kinds"],
+    },
+)

@@ -87,7 +87,7 @@ def read_blocks(attrs: Mapping) -> list[FeatureBlock]:
     for record in records:
         kind, atoms = get_kind(record["kind"]), np.asarray(record["atoms"], int)
         reference = pdb_positions(attrs["topology"])[atoms] if kind.needs_reference else None
-        blocks.append(FeatureBlock(kind, atoms, record.get("options", {}), reference, record["name"]))
+        blocks.append(FeatureBlock(kind, atoms, record.get("options", {}), reference, record.get("name", "")))
     return blocks
 
 

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 import fel_explorer as fel
-from fel_explorer.app.results import Result
-from fel_explorer.app.saving import save_session
-from fel_explorer.app.selection import Point
-from fel_explorer.app.session import Session
+from fel_explorer.app.session.result import Result
+from fel_explorer.app.session.selection import Point
+from fel_explorer.app.session.session import Session
+from fel_explorer.app.storage.session_folder import save_session
 from fel_explorer.data import save_dataset
 from fel_explorer.methods import (
     ConditionalFlowMatching,

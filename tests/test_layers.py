@@ -10,6 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "fel_explorer"
 LAYERS = [
     "errors",
+    "resampling",
     "data",
     "systems",
     "kinetics",
@@ -25,6 +26,7 @@ LAYERS = [
 # training.progress is the plain record that every long-running layer reports with.
 SHARED = {"errors", "training.progress"}
 FORBIDDEN = {
+    "resampling": {"panel", "panel_material_ui", "holoviews", "bokeh", "torch", "mdtraj"},
     "data": {"panel", "panel_material_ui", "holoviews", "bokeh", "torch"},
     "structures": {"panel", "panel_material_ui", "holoviews", "bokeh", "torch"},
     "kinetics": {"panel", "panel_material_ui", "holoviews", "bokeh"},

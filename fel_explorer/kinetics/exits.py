@@ -11,9 +11,9 @@ from fel_explorer.kinetics.lifetimes import dwells, lifetimes
 def exits(states, *, time_step: float | None = None) -> xr.Dataset:
     """Exits from each state to each other one.
 
-    The rate to a state is the fraction of the exits that go there over the mean lifetime of `lifetimes`, so that
-    the rates out of a state sum to one over its lifetime.  These are counts of what was seen, recrossings
-    included; `CoarseMasterEquation` tells which of them are real.
+    The rate to a state is the fraction of the exits that go there over the mean lifetime of `lifetimes`, so
+    that the rates out of a state sum to one over its lifetime.  These are counts of what was seen,
+    recrossings included; `CoarseMasterEquation` says which of them are significant.
 
     Parameters
     ----------

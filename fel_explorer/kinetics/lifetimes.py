@@ -136,8 +136,8 @@ def lifetimes(states, *, time_step: float | None = None, confidence: float = 0.9
 
     The test compares the exits in bins of age with what a constant exit probability predicts (chi-square).
     ``amplitude`` is the size of the departure: late survival is A exp(-t/tau_late), so 1 - A is the fraction
-    of entries that quickly recross.  A state is called exponential if the test does not reject it at 1 %, or if A is between 0.9
-    and 1.1, because with enough data the test rejects departures of no importance.
+    of entries that quickly recross.  A state is called exponential if the test does not reject it at 1 %, or
+    if A is between 0.9 and 1.1, because with enough data the test rejects departures of no importance.
 
     Returns
     -------

@@ -14,6 +14,7 @@ PACKAGE = ROOT / "fel_explorer"
 LAYERS = [
     "errors",
     "progress",
+    "resampling",
     "data",
     "systems",
     "kinetics",
@@ -28,6 +29,7 @@ LAYERS = [
 ]
 GUI = {"panel", "panel_material_ui", "holoviews", "bokeh"}
 FORBIDDEN = {
+    "resampling": {*GUI, "torch", "mdtraj"},
     "data": {*GUI, "torch"},
     "structures": {*GUI, "torch"},
     "kinetics": GUI,

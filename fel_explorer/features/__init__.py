@@ -6,12 +6,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["kinds", "names"],
     submod_attrs={
-        "blocks": ["FeatureBlock", "read_blocks"],
-        "featurizer_base": ["Featurizer", "register_featurizer"],
-        "featurizers": ["list_featurizers", "make_featurizers"],
+        "blocks": ["read_blocks"],
+        "featurizer_base": ["Featurizer", "list_featurizers", "register_featurizer"],
+        "featurizers": ["make_featurizers"],
         "featurization": ["FeaturizationCancelled", "featurize"],
-        "kind_base": ["Constraints", "FeatureKind", "register_kind"],
+        "kind_base": ["Constraints", "FeatureBlock", "FeatureKind", "list_kinds", "register_kind"],
         "molecular": ["MolecularFeatures"],
-        "registry": ["list_kinds"],
     },
 )

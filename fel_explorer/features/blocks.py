@@ -1,67 +1,14 @@
-"""Features as they were made: blocks of one kind, as a dataset's attributes record them."""
+"""Blocks of features of one kind, as the attributes of a dataset record them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fel_explorer.errors import FelError
-from fel_explorer.features.kind_base import FeatureKind, get_kind
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-
-@dataclass(eq=False)
-class FeatureBlock:
-    """The features that one featurizer made.
-
-    Attributes
-    ----------
-    kind : FeatureKind
-    atoms : ndarray (entry, k)
-        Indices into the positions that the features are computed from.
-    options : dict
-        Of the featurizer.
-    reference : ndarray (entry, k, 3) or None
-        Positions of these atoms in the reference frame, nm, where the kind needs them.
-    name : str
-        Of the featurizer.
-    """
-
-    kind: FeatureKind
-    atoms: np.ndarray
-    options: dict = field(default_factory=dict)
-    reference: np.ndarray | None = None
-    name: str = ""
-    _indices: dict = field(default_factory=dict, repr=False)
-
-    @property
-    def n_features(self) -> int:
-        return len(self.atoms) * len(self.kind.parts)
-
-    def points(self, positions: Tensor) -> Tensor:
-        """Positions (..., entry, k, 3) of the atoms of each entry, from those (..., atom, 3) of all atoms."""
-        device = positions.device
-        if device not in self._indices:
-            import torch
-
-            self._indices[device] = torch.as_tensor(self.atoms, device=device)
-        return positions[..., self._indices[device], :]
-
-    def renumbered(self, atoms: np.ndarray) -> FeatureBlock:
-        """The same block for positions of ``atoms`` (sorted indices) only."""
-        return FeatureBlock(
-            self.kind, np.searchsorted(atoms, self.atoms), self.options, self.reference, self.name
-        )
-
-    def used_atoms(self) -> np.ndarray:
-        """Sorted indices of the atoms of all entries."""
-        return np.unique(self.atoms)
+from fel_explorer.features.kind_base import FeatureBlock, get_kind
 
 
 def read_blocks(attrs: Mapping) -> list[FeatureBlock]:

@@ -1,9 +1,8 @@
-"""The base class of featurizers, their registry, and readable names of atoms and residues."""
+"""The base class of featurizers, and their registry."""
 
 from __future__ import annotations
 
 import copy
-from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,8 +10,7 @@ import numpy as np
 
 from fel_explorer.data.topologies import describe_topology
 from fel_explorer.errors import FelError
-from fel_explorer.features.blocks import FeatureBlock
-from fel_explorer.features.kind_base import get_kind
+from fel_explorer.features.kind_base import FeatureBlock, get_kind, load_kinds
 
 if TYPE_CHECKING:
     import mdtraj
@@ -101,18 +99,7 @@ class Featurizer:
         )
 
 
-def residue_labels(topology: mdtraj.Topology) -> list[str]:
-    """ "ALA2" for each residue; with its chain, or else its index, where that is not unique."""
-    for label in (str, lambda r: f"{r.chain.chain_id or r.chain.index}:{r}", lambda r: f"{r}#{r.index}"):
-        labels = [label(residue) for residue in topology.residues]
-        if len(set(labels)) == len(labels):
-            break
-    return labels
-
-
-def atom_labels(topology: mdtraj.Topology) -> list[str]:
-    """ "ALA2-CB" for each atom; with its index where that is not unique."""
-    residues = residue_labels(topology)
-    labels = [f"{residues[atom.residue.index]}-{atom.name}" for atom in topology.atoms]
-    count = Counter(labels)
-    return [f"{label}#{i}" if count[label] > 1 else label for i, label in enumerate(labels)]
+def list_featurizers() -> dict[str, type[Featurizer]]:
+    """All registered featurizers, {name: class}."""
+    load_kinds()
+    return dict(registry)

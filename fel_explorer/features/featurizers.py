@@ -6,8 +6,12 @@ import json
 from dataclasses import fields
 
 from fel_explorer.errors import FelError
-from fel_explorer.features.featurizer_base import MAX_FEATURES, Featurizer, register_featurizer
-from fel_explorer.features.registry import list_featurizers
+from fel_explorer.features.featurizer_base import (
+    MAX_FEATURES,
+    Featurizer,
+    list_featurizers,
+    register_featurizer,
+)
 
 __all__ = ["MAX_FEATURES", "Featurizer", "list_featurizers", "make_featurizers", "register_featurizer"]
 

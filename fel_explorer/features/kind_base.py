@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import importlib
+import pkgutil
+from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from fel_explorer.errors import FelError
+from fel_explorer.features import kinds as package
+from fel_explorer.features.atom_names import atom_labels
 
 if TYPE_CHECKING:
     import mdtraj
     from torch import Tensor
-
-    from fel_explorer.features.blocks import FeatureBlock
 
 kinds: dict[str, FeatureKind] = {}
 
@@ -78,8 +81,6 @@ class FeatureKind:
 
     def quantities(self, topology: mdtraj.Topology, atoms: np.ndarray) -> list[str]:
         """Default name of the quantity of each entry: the kind and its atoms."""
-        from fel_explorer.features.featurizer_base import atom_labels
-
         labels = atom_labels(topology)
         return [" ".join([self.name, *(labels[i] for i in entry)]) for entry in atoms]
 
@@ -141,6 +142,67 @@ class FeatureKind:
         return "" if _overrides(self, "constraints") else "Values of this kind do not place atoms."
 
 
+@dataclass(eq=False)
+class FeatureBlock:
+    """The features that one featurizer made.
+
+    Attributes
+    ----------
+    kind : FeatureKind
+    atoms : ndarray (entry, k)
+        Indices into the positions that the features are computed from.
+    options : dict
+        Of the featurizer.
+    reference : ndarray (entry, k, 3) or None
+        Positions of these atoms in the reference frame, nm, where the kind needs them.
+    name : str
+        Of the featurizer.
+    """
+
+    kind: FeatureKind
+    atoms: np.ndarray
+    options: dict = field(default_factory=dict)
+    reference: np.ndarray | None = None
+    name: str = ""
+    _indices: dict = field(default_factory=dict, repr=False)
+
+    @property
+    def n_features(self) -> int:
+        return len(self.atoms) * len(self.kind.parts)
+
+    def points(self, positions: Tensor) -> Tensor:
+        """Positions (..., entry, k, 3) of the atoms of each entry, from those (..., atom, 3) of all atoms."""
+        device = positions.device
+        if device not in self._indices:
+            import torch
+
+            self._indices[device] = torch.as_tensor(self.atoms, device=device)
+        return positions[..., self._indices[device], :]
+
+    def renumbered(self, atoms: np.ndarray) -> FeatureBlock:
+        """The same block for positions of ``atoms`` (sorted indices) only."""
+        return FeatureBlock(
+            self.kind, np.searchsorted(atoms, self.atoms), self.options, self.reference, self.name
+        )
+
+    def used_atoms(self) -> np.ndarray:
+        """Sorted indices of the atoms of all entries."""
+        return np.unique(self.atoms)
+
+
+@cache
+def load_kinds() -> None:
+    """Import every module of `fel_explorer.features.kinds`, which registers its kinds and featurizers."""
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        importlib.import_module(module.name)
+
+
+def list_kinds() -> dict[str, FeatureKind]:
+    """All registered kinds of features, {name: object}."""
+    load_kinds()
+    return dict(kinds)
+
+
 def get_kind(name: str) -> FeatureKind:
     """The registered kind of this name.
 
@@ -149,8 +211,6 @@ def get_kind(name: str) -> FeatureKind:
     FelError
         If there is none.
     """
-    from fel_explorer.features.registry import list_kinds
-
     found = list_kinds()
     if name not in found:
         raise FelError(

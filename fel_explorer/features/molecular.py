@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from fel_explorer.errors import FelError
-from fel_explorer.features.blocks import FeatureBlock, read_blocks
+from fel_explorer.features.blocks import read_blocks
+from fel_explorer.features.kind_base import FeatureBlock
 
 
 def differentiable_blocks(attrs: Mapping) -> list[FeatureBlock]:

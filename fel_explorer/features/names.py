@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fel_explorer.features.kind_base import FeatureKind
-from fel_explorer.features.registry import list_kinds
+from fel_explorer.features.kind_base import FeatureKind, list_kinds
 
 WAVES = ("cos", "sin")
 

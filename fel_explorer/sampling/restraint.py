@@ -16,7 +16,7 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from fel_explorer.features.molecular import MolecularFeatures
-from fel_explorer.features.registry import load_sources
+from fel_explorer.features.outside_kinds import load_sources
 from fel_explorer.methods.base import Method
 from fel_explorer.sampling.cv_function import map_of
 from fel_explorer.sampling.force_fields import load_openmm, reduced_box
@@ -26,7 +26,7 @@ LARGEST_ANGLE = 1.0  # between two kicks of an oscillation; that of a heavy bond
 
 def sample_window(job: dict) -> dict[str, torch.Tensor]:
     """Walkers of one window, one after the other, in this process."""
-    from fel_explorer.methods.model_file import load_model
+    from fel_explorer.methods.base import load_model
 
     torch.set_num_threads(1)
     load_sources(job.get("kind_sources", {}))

@@ -134,7 +134,7 @@ def test_it_gives_gradients_to_the_generator_and_drives_a_simulation(new_kind, t
 
 
 def test_the_form_of_the_page_offers_it_with_its_options(new_kind):
-    from fel_explorer.app.panels import features as page
+    from fel_explorer.app.views.data import features_panel as page
 
     assert "inverse_distances" in fel.list_featurizers()
     widgets = page.option_widgets("inverse_distances")
@@ -142,10 +142,10 @@ def test_the_form_of_the_page_offers_it_with_its_options(new_kind):
 
 
 def test_the_page_computes_it(new_kind, trajs):
-    from fel_explorer.app.board import Board
-    from fel_explorer.app.jobs import JobManager
-    from fel_explorer.app.panels import FeaturesPanel
-    from fel_explorer.app.session import Session
+    from fel_explorer.app.jobs.manager import JobManager
+    from fel_explorer.app.page_jobs import Board
+    from fel_explorer.app.session.session import Session
+    from fel_explorer.app.views.data.features_panel import FeaturesPanel
 
     session = Session()
     board = Board(session, JobManager(workers=0))

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from fel_explorer.errors import FelError
+from fel_explorer.features.atom_names import residue_labels
 from fel_explorer.features.featurizer_base import (
     MAX_FEATURES,
     Featurizer,
     register_featurizer,
-    residue_labels,
 )
 from fel_explorer.features.kind_base import FeatureKind, register_kind
 from fel_explorer.features.kinds.distance import plumed_pbc

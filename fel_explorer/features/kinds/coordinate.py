@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from fel_explorer.data.topologies import select_atoms
 from fel_explorer.errors import FelError
-from fel_explorer.features.featurizer_base import MAX_FEATURES, Featurizer, atom_labels, register_featurizer
+from fel_explorer.features.atom_names import atom_labels
+from fel_explorer.features.featurizer_base import MAX_FEATURES, Featurizer, register_featurizer
 from fel_explorer.features.kind_base import Constraints, FeatureKind, register_kind
 from fel_explorer.features.kinds.distance import HEAVY
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from fel_explorer.data.topologies import select_atoms
 from fel_explorer.errors import FelError
-from fel_explorer.features.featurizer_base import MAX_FEATURES, Featurizer, atom_labels, register_featurizer
+from fel_explorer.features.atom_names import atom_labels
+from fel_explorer.features.featurizer_base import MAX_FEATURES, Featurizer, register_featurizer
 from fel_explorer.features.kind_base import Constraints, FeatureKind, register_kind
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from fel_explorer.features.featurizer_base import Featurizer, register_featurizer, residue_labels
+from fel_explorer.features.atom_names import residue_labels
+from fel_explorer.features.featurizer_base import Featurizer, register_featurizer
 from fel_explorer.features.kind_base import Constraints, FeatureKind, get_kind, register_kind
 from fel_explorer.features.kinds.distance import plumed_pbc
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fel_explorer.data.readers import extension
+from fel_explorer.data.file_names import extension
 from fel_explorer.errors import FelError
 
 WITH_ATOMS = ".h5 .hdf5 .lh5 .gsd .arc .gro .pdb .pdb.gz .cif .cif.gz .mmcif .mmcif.gz .pdbx .pdbx.gz".split()

@@ -1,0 +1,105 @@
+"""The base class of featurizers, and their registry."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import asdict
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from fel_explorer.data.topologies import describe_topology
+from fel_explorer.errors import FelError
+from fel_explorer.features.kind_base import FeatureBlock, get_kind, load_kinds
+
+if TYPE_CHECKING:
+    import mdtraj
+
+MAX_FEATURES = 20_000
+
+registry: dict[str, type[Featurizer]] = {}
+
+
+def register_featurizer(cls: type[Featurizer]) -> type[Featurizer]:
+    """Class decorator: put a featurizer into the registry under its ``name``."""
+    registry[cls.name] = cls
+    return cls
+
+
+class Featurizer:
+    """Choice of atoms whose features of one kind describe structures; its options are its dataclass's fields.
+
+    Attributes
+    ----------
+    name : str
+        What users call it.
+    kind : str
+        Name of the kind of its features (`fel_explorer.features.list_kinds`).
+    atoms : ndarray (entry, k)
+        Atom indices of each entry, once prepared.
+    block : FeatureBlock
+        The features with their kind, once prepared.
+    """
+
+    name: ClassVar[str]
+    kind: ClassVar[str]
+
+    def prepare(self, reference: mdtraj.Trajectory) -> Featurizer:
+        """A copy bound to the topology, and where its kind aligns the positions, of a ``reference`` frame."""
+        bound = copy.copy(self)
+        bound.atoms = self.find(reference.topology)
+        kind = get_kind(self.kind)
+        positions = reference.xyz[0][bound.atoms] if kind.needs_reference else None
+        bound.block = FeatureBlock(kind, bound.atoms, self.options, positions, self.name)
+        bound.names = self.label(reference.topology, bound.atoms)
+        return bound
+
+    def describe(self, topology: mdtraj.Topology) -> list[str]:
+        """Readable names of the features, in order, such as "phi ALA2 cos".
+
+        Raises
+        ------
+        FelError
+            If the topology has nothing that this featurizer measures.
+        """
+        return self.label(topology, self.find(topology))
+
+    @property
+    def options(self) -> dict:
+        return asdict(self)
+
+    def record(self) -> dict:
+        """The entry of a prepared featurizer in the dataset's ``attrs["featurizers"]``."""
+        return {
+            "name": self.name,
+            "options": self.options,
+            "kind": self.kind,
+            "atoms": self.atoms.tolist(),
+            "n_features": len(self.names),
+        }
+
+    def find(self, topology: mdtraj.Topology) -> np.ndarray:
+        """Atoms (entry, k) of each entry; raises `nothing` where the topology has none."""
+        raise NotImplementedError
+
+    def label(self, topology: mdtraj.Topology, atoms: np.ndarray) -> list[str]:
+        """Names of the features; default those of the kind."""
+        kind = get_kind(self.kind)
+        return kind.feature_names(kind.quantities(topology, atoms))
+
+    def compute(self, trajectory: mdtraj.Trajectory) -> np.ndarray:
+        """Features of a prepared featurizer, (frame, feature) float32; default those of the kind."""
+        return self.block.kind.compute(trajectory, self.block)
+
+    def nothing(self, topology: mdtraj.Topology, what: str) -> FelError:
+        return FelError(
+            f"{self.name} finds no {what}.",
+            f"The topology has {describe_topology(topology)}.",
+            "Choose other features, such as heavy_atom_distances, or another atom selection.",
+        )
+
+
+def list_featurizers() -> dict[str, type[Featurizer]]:
+    """All registered featurizers, {name: class}."""
+    load_kinds()
+    return dict(registry)

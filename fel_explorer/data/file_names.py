@@ -25,6 +25,12 @@ def natural_key(path) -> list[tuple[bool, int, str]]:
     return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts if part]
 
 
+def in_natural_order(paths) -> list:
+    """Paths in natural order if they come in alphabetical order, as shells give them; else as they come."""
+    paths = list(paths)
+    return sorted(paths, key=natural_key) if paths == sorted(paths, key=str) else paths
+
+
 def readable_name(path: Path) -> str:
     """A name of the file that mdtraj can open.
 

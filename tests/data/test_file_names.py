@@ -76,12 +76,6 @@ def test_natural_order_counts_numbers():
 
 
 JUNK = {"top.abc": "x", "top.pdb": "no atoms", "top.gro": "a\nb\n", "top.prmtop": "x", "top.psf": "x"}
-    "top.abc": "x",
-    "top.pdb": "no atoms",
-    "top.gro": "junk\njunk\n",
-    "top.prmtop": "junk",
-    "top.psf": "x",
-}
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # mdtraj leaves bad files open

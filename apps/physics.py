@@ -3,7 +3,7 @@
 import os
 
 from fel_explorer.app import entry
-from fel_explorer.app.physics import PhysicsPage
+from fel_explorer.app.pages.embedded_physics import PhysicsPage
 
 entry.load_extensions()
 PhysicsPage(root=os.environ.get("FEL_EXPLORER_ROOT", "."), owner=entry.page_token()).servable()

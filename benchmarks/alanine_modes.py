@@ -33,9 +33,10 @@ from scores import markdown_table, spread
 
 import fel_explorer as fel
 from fel_explorer.data import schema
-from fel_explorer.methods import cross_validate, vamp
-from fel_explorer.methods.cross_validation import stretches
-from fel_explorer.methods.timescales import implied_timescales
+from fel_explorer.methods import cross_validate
+from fel_explorer.methods.assessment.cross_validation import stretches
+from fel_explorer.methods.koopman import vamp
+from fel_explorer.methods.koopman.timescales import implied_timescales
 from fel_explorer.training.split import folds
 
 ALANINE_LAG = 10.0  # ps

@@ -26,7 +26,7 @@ import scipy.linalg
 from scores import markdown_table, spread
 
 import fel_explorer as fel
-from fel_explorer.methods.mixture_density import MixtureDensityPropagator
+from fel_explorer.methods.latent_simulator.propagator import MixtureDensityPropagator
 
 PAPER_STEP = fel.systems.FourWell.PAPER_STEP
 INTEGRATED = 10  # steps of the paper at a time

@@ -28,7 +28,8 @@ from scores import markdown_table
 import fel_explorer as fel
 from fel_explorer.data.coordinates import read_coordinates
 from fel_explorer.kinetics import relaxation
-from fel_explorer.methods import ConditionalWGAN, LatentSpaceSimulator, structure_report
+from fel_explorer.methods import ConditionalWGAN, LatentSpaceSimulator
+from fel_explorer.methods.latent_simulator import structure_report
 
 LOW = 5.0  # kT: places that the data visit often enough for a free energy
 N_STRUCTURES = 4000

@@ -13,7 +13,7 @@ from deeptime.util.data import TrajectoriesDataset
 from torch.utils.data import DataLoader
 
 from fel_explorer.data import schema
-from fel_explorer.methods.cross_validation import stretches
+from fel_explorer.methods.assessment.cross_validation import stretches
 from fel_explorer.methods.nets import mlp
 from fel_explorer.training.data import Scaling
 from fel_explorer.training.split import split

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from fel_explorer.methods import eigenfunction_objective as objective
-from fel_explorer.methods.eigenfunction_nets import EigenfunctionNets
+from fel_explorer.methods.slow_modes import eigenfunction_objective as objective
+from fel_explorer.methods.slow_modes.eigenfunction_nets import EigenfunctionNets
 
 SEED = 2046  # as on the slide
 BATCH = 70_000

@@ -20,8 +20,8 @@ from deeptime.util.data import TrajectoryDataset
 from torch.utils.data import DataLoader
 
 import fel_explorer as fel
-from fel_explorer.methods.idm_network import MatchingNetwork
-from fel_explorer.methods.idm_objective import information, joint_matrix
+from fel_explorer.methods.idm.network import MatchingNetwork
+from fel_explorer.methods.idm.objective import information, joint_matrix
 from fel_explorer.methods.nets import mlp
 
 N_FRAMES, N_FEATURES, N_STATES, LAG = 200_000, 45, 16, 20

@@ -190,7 +190,8 @@ def _demo(arguments):
 
 def _lessons(arguments):
     options = server_options(arguments)
-    from fel_explorer.app import entry, lessons
+    from fel_explorer.app import entry
+    from fel_explorer.app.pages import lessons
 
     entry.serve(lessons.pages(), **options)
 
@@ -198,9 +199,9 @@ def _lessons(arguments):
 def _physics(arguments):
     options = server_options(arguments)
     from fel_explorer.app import entry
-    from fel_explorer.app.physics import routes
+    from fel_explorer.app.pages.embedded_physics import pages as physics_pages
 
-    entry.serve(routes.pages(arguments.root), **options)
+    entry.serve(physics_pages.pages(arguments.root), **options)
 
 
 def server_options(arguments) -> dict:

@@ -1,15 +1,19 @@
-"""Imports point down only (docs/architecture.md)."""
+"""Imports point down only, without circles, and only files of the user interface import panel."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import networkx
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / "fel_explorer"
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "fel_explorer"
 LAYERS = [
     "errors",
+    "progress",
     "resampling",
     "data",
     "systems",
@@ -24,22 +28,28 @@ LAYERS = [
     "app",
     "cli",
 ]
-# training.progress is the plain record that every long-running layer reports with.
-SHARED = {"errors", "training.progress"}
+GUI = {"panel", "panel_material_ui", "holoviews", "bokeh"}
 FORBIDDEN = {
-    "resampling": {"panel", "panel_material_ui", "holoviews", "bokeh", "torch", "mdtraj"},
-    "data": {"panel", "panel_material_ui", "holoviews", "bokeh", "torch"},
-    "structures": {"panel", "panel_material_ui", "holoviews", "bokeh", "torch"},
-    "kinetics": {"panel", "panel_material_ui", "holoviews", "bokeh"},
-    "free_energy": {"panel", "panel_material_ui", "holoviews", "bokeh", "torch", "mdtraj"},
-    "systems": {"panel", "panel_material_ui", "holoviews", "bokeh", "mdtraj"},
-    "training": {"panel", "panel_material_ui", "holoviews", "bokeh", "mdtraj"},
-    "methods": {"panel", "panel_material_ui", "holoviews", "bokeh", "mdtraj"},
-    "sampling": {"panel", "panel_material_ui", "holoviews", "bokeh"},
-    "export": {"panel", "panel_material_ui", "holoviews", "bokeh"},
+    "resampling": {*GUI, "torch", "mdtraj"},
+    "data": {*GUI, "torch"},
+    "structures": {*GUI, "torch"},
+    "kinetics": GUI,
+    "free_energy": {*GUI, "torch", "mdtraj"},
+    "systems": {*GUI, "mdtraj"},
+    "training": {*GUI, "mdtraj"},
+    "methods": {*GUI, "mdtraj"},
+    "sampling": GUI,
+    "export": GUI,
     "plots": {"panel", "panel_material_ui", "torch", "mdtraj"},
 }
+# Within `app`, these import panel; all other files work the same in a script, in a test and behind a page.
+PANEL_FILE = re.compile(
+    r"(^|_)(panel|dialog|bar|button|select|form|grid|table|parts|pages|page|cells|controls)\.py$"
+)
+PANEL_FOLDERS = {"widgets", "shell", "viewer", "workarounds", "lessons"}
+PANEL_ENTRY = {"entry.py", "page_token.py"}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem in LAYERS)
+EACH = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 
 
 def imported(path):
@@ -53,15 +63,55 @@ def imported(path):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@EACH
 def test_imports_point_down(path):
     layer = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     for name in imported(path):
         assert name.split(".")[0] not in FORBIDDEN.get(layer, ()), f"{layer} imports {name}"
-        if name.startswith("fel_explorer.") and name.removeprefix("fel_explorer.") not in SHARED:
+        if name.startswith("fel_explorer."):
             target = name.split(".")[1]
-            if target in LAYERS and name.removeprefix("fel_explorer.").rsplit(".", 1)[0] not in SHARED:
+            if target in LAYERS:
                 assert LAYERS.index(target) <= LAYERS.index(layer), f"{layer} imports {name}"
+
+
+@pytest.mark.parametrize(
+    "path", sorted((PACKAGE / "app").rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
+)
+def test_only_files_of_the_user_interface_import_panel(path):
+    inside = path.relative_to(PACKAGE / "app").parts
+    if PANEL_FILE.search(path.name) or PANEL_FOLDERS & set(inside) or inside[0] in PANEL_ENTRY:
+        return
+    found = {name.split(".")[0] for name in imported(path)} & {"panel", "panel_material_ui"}
+    assert not found, f"{path.name} imports {found}: rename it or move what needs panel"
+
+
+def test_no_module_imports_itself_through_others():
+    files = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in PACKAGE.rglob("*.py")
+    }
+    graph = networkx.DiGraph()
+    for name, path in files.items():
+        graph.add_edges_from((name, target) for target in _needed(path) if target in files and target != name)
+    assert not list(networkx.simple_cycles(graph))
+
+
+def _needed(path):
+    """Modules that a file needs when its code runs: not those imported for type checkers alone."""
+    tree = ast.parse(path.read_text())
+    for_types = {
+        id(node)
+        for branch in ast.walk(tree)
+        if isinstance(branch, ast.If) and ast.unparse(branch.test) == "TYPE_CHECKING"
+        for node in ast.walk(branch)
+    }
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
 
 
 def test_importing_the_package_is_light():

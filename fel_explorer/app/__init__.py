@@ -5,5 +5,11 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["jobs", "session"],
-    submod_attrs={"entry": ["explore"], "session": ["Result", "Selection", "Session"], "shell": ["Explorer"]},
+    submod_attrs={
+        "entry": ["explore"],
+        "session.result": ["Result"],
+        "session.selection": ["Selection"],
+        "session.session": ["Session"],
+        "shell.explorer": ["Explorer"],
+    },
 )

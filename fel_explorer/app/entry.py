@@ -10,19 +10,18 @@ from pathlib import Path
 import panel as pn
 import xarray as xr
 
-from fel_explorer.app import (
-    autosave,
-    notebook_components,
-    patient_plots,
-    tasks,
-    unchanged_layers,
-    unchanged_models,
+from fel_explorer.app.jobs import featurize_and_train
+from fel_explorer.app.page_token import page_token
+from fel_explorer.app.session.session import Result, Session
+from fel_explorer.app.shell.explorer import Explorer
+from fel_explorer.app.storage.input_files import sort_out
+from fel_explorer.app.storage.session_folder import adopt, is_session, open_session
+from fel_explorer.app.workarounds import (
+    bokeh_unchanged_models,
+    holoviews_refresh_retry,
+    holoviews_unchanged_layers,
+    panel_notebook_bundle,
 )
-from fel_explorer.app.files import sort_out
-from fel_explorer.app.notices import show_error
-from fel_explorer.app.saving import adopt, is_session, open_session
-from fel_explorer.app.session import Result, Session
-from fel_explorer.app.shell import Explorer
 from fel_explorer.data import load_trajectories, open_dataset, trajectories_of
 from fel_explorer.data.schema import check_same_frames
 from fel_explorer.errors import FelError
@@ -89,17 +88,17 @@ def load_extensions() -> None:
     """Tell panel what the explorer's pages need; safe to call again."""
     pn.extension(notifications=True, inline=True)  # inline: a notebook must not ask a CDN for the front end
     pn.config.reconnect = True
-    patient_plots.install()
-    unchanged_layers.install()
-    unchanged_models.install()
-    notebook_components.install()
+    holoviews_refresh_retry.install()
+    holoviews_unchanged_layers.install()
+    bokeh_unchanged_models.install()
+    panel_notebook_bundle.install()
 
 
 @functools.cache
 def demo_data() -> tuple[xr.Dataset, object, Result]:
     """Sample data, their trajectories, and a first map; computed once a process."""
-    dataset, trajs = tasks.sample()(lambda *_: None, lambda: False)
-    method = tasks.first_look(dataset).fit(dataset, device="cpu")
+    dataset, trajs = featurize_and_train.sample()(lambda *_: None, lambda: False)
+    method = featurize_and_train.first_look(dataset).fit(dataset, device="cpu")
     return dataset, trajs, Result.of("TICA 1", method, dataset)
 
 
@@ -135,8 +134,8 @@ def page_on(
         trajs = load_trajectories(chosen, found, stride=stride, atoms=atoms, time_step=time_step)
         if models:
             names = next(iter(models.values())).feature_names_
-            features = tasks.usual_featurizer(trajs.topology, names)
-            dataset, _ = tasks.featurizing(trajs, features)(lambda *_: None, lambda: False)
+            features = featurize_and_train.usual_featurizer(trajs.topology, names)
+            dataset, _ = featurize_and_train.featurizing(trajs, features)(lambda *_: None, lambda: False)
     results = [Result.of(label, method, dataset) for label, method in models.items()]
 
     def make() -> Explorer:
@@ -174,38 +173,17 @@ def with_physics(make_page: Callable[[], Explorer], root=".") -> dict[str, Calla
         return made
 
     def physics(name):
-        from fel_explorer.app.physics import routes  # not before somebody goes there
+        from fel_explorer.app.pages.embedded_physics import (
+            pages as physics_pages,  # not before somebody goes there
+        )
 
-        return getattr(routes, name)(root)
+        return getattr(physics_pages, name)(root)
 
     return {
         "/": explorer,
         "/physics": functools.partial(physics, "physics_page"),
         "/explorer": functools.partial(physics, "opened_page"),
     }
-
-
-def page_token() -> str:
-    """What identifies a page across reloads: the token in its address, or a new one that is put there."""
-    location = pn.state.location
-    if location is None:
-        return ""
-    token = str(location.query_params.get("page", ""))
-    if not token:
-        token = autosave.new_token()
-        if "view" in location.query_params:
-            _take_view(str(location.query_params["view"]), token)
-        # not before the page is there, which would overwrite it with the address that it was asked for
-        pn.state.onload(functools.partial(location.update_query, page=token))
-    return token
-
-
-def _take_view(view: str, token: str) -> None:
-    """A link's view is what the page shows; a view that is gone is told, and the page opens without it."""
-    try:
-        autosave.open_view(view, token)
-    except FelError as error:
-        pn.state.onload(functools.partial(show_error, error))
 
 
 def serve(make_page, *, port: int, address: str, show: bool, password_file: str | None = None) -> None:

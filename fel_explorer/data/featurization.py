@@ -24,7 +24,7 @@ from fel_explorer.data.store import open_dataset, to_store
 from fel_explorer.data.topologies import pdb_text
 from fel_explorer.data.trajectories import TrajectorySet
 from fel_explorer.errors import FelError
-from fel_explorer.training.progress import Callback, Progress
+from fel_explorer.progress import Callback, Progress
 
 CACHE_FORMAT = 1  # raise when features or the way they are stored change
 CHUNK_BYTES = 32 * 2**20

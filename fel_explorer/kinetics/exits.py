@@ -11,9 +11,9 @@ from fel_explorer.kinetics.lifetimes import dwells, lifetimes
 def exits(states, *, time_step: float | None = None) -> xr.Dataset:
     """Exits from each state to each other one.
 
-    The rate to a state is the share of the exits that go there over the mean lifetime of `lifetimes`, so that
-    the rates out of a state sum to one over its lifetime.  These are counts of what was seen, recrossings
-    included; `CoarseMasterEquation` tells which of them are real.
+    The rate to a state is the fraction of the exits that go there over the mean lifetime of `lifetimes`, so
+    that the rates out of a state sum to one over its lifetime.  These are counts of what was seen,
+    recrossings included; `CoarseMasterEquation` says which of them are significant.
 
     Parameters
     ----------
@@ -24,7 +24,8 @@ def exits(states, *, time_step: float | None = None) -> xr.Dataset:
 
     Returns
     -------
-    Dataset (from, to) with ``n_exits``, ``share`` (nan without any exit) and ``rate`` (1 / unit of time).
+    Dataset (from, to) with ``n_exits``, ``share`` (nan without any exit) and ``rate`` (1 / unit of time;
+    infinite where a state is left at every frame).
     """
     visits = dwells(states, time_step=time_step)
     table = lifetimes(states, time_step=time_step)
@@ -38,7 +39,10 @@ def exits(states, *, time_step: float | None = None) -> xr.Dataset:
     np.add.at(counts, place, 1)
     with np.errstate(invalid="ignore"):
         share = counts / counts.sum(1, keepdims=True)
-    rate = np.nan_to_num(share) / table["mean_lifetime"].values[:, None]
+    lifetime = np.broadcast_to(table["mean_lifetime"].values[:, None], share.shape)
+    rate = np.full(share.shape, np.inf)  # of states that are left at every frame
+    rate = np.divide(np.nan_to_num(share), lifetime, out=rate, where=lifetime > 0)
+    rate[counts == 0] = 0.0
     dims = ("from", "to")
     return xr.Dataset(
         {"n_exits": (dims, counts), "share": (dims, share), "rate": (dims, rate)},

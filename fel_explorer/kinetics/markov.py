@@ -7,6 +7,9 @@ import xarray as xr
 
 from fel_explorer.errors import FelError
 from fel_explorer.kinetics.series import lag_frames, split
+from fel_explorer.resampling import N_DRAWS, Blocks
+
+MAX_COUNTS = 2**22  # count matrices kept at once, in elements
 
 
 def markov_model(states, lag_time: float, *, time_step: float | None = None):
@@ -23,10 +26,16 @@ def markov_model(states, lag_time: float, *, time_step: float | None = None):
 
 def _estimate(parts, lag):
     from deeptime.markov import TransitionCountEstimator
-    from deeptime.markov.msm import MaximumLikelihoodMSM
 
     parts = [np.ascontiguousarray(part, dtype=np.int32) for part in parts if len(part) > lag]
-    counts = TransitionCountEstimator(lag, "sliding").fit_fetch(parts).submodel_largest()
+    return _model(TransitionCountEstimator(lag, "sliding").fit_fetch(parts))
+
+
+def _model(counts):
+    """Reversible maximum-likelihood model of a deeptime count model, over its largest connected set."""
+    from deeptime.markov.msm import MaximumLikelihoodMSM
+
+    counts = counts.submodel_largest()
     if counts.n_states < 2:
         raise FelError(
             "The states are not connected: no two are visited back and forth at this lag.",
@@ -36,8 +45,50 @@ def _estimate(parts, lag):
     return MaximumLikelihoodMSM(reversible=True).fit_fetch(counts)
 
 
-def _resample(parts, rng):
-    return [parts[i] for i in rng.integers(len(parts), size=len(parts))]
+def resampled_models(parts, lag: int, n_bootstraps: int, seed: int = 0):
+    """Markov models of bootstrap samples of the data.
+
+    Pairs of frames at the lag are resampled by the blocks of `fel_explorer.resampling` that hold their first
+    frames: whole trajectories, or segments of them where there are few trajectories.
+
+    Parameters
+    ----------
+    parts
+        States (frame,) of each trajectory.
+    lag
+        In frames.
+
+    Returns
+    -------
+    draws, models
+        The `Bootstrap`, and an iterator over its deeptime models, None where a draw is not connected;
+        ``count_model.state_symbols`` are numbers of states.
+    """
+    blocks = Blocks.of_lengths([len(part) for part in parts], min_length=lag)
+    draws = blocks.draw(n_bootstraps, seed=seed)
+    return draws, (_model_or_none(counts, lag) for counts in _drawn_counts(draws, np.concatenate(parts), lag))
+
+
+def _drawn_counts(draws, states, lag):
+    """Count matrix (state, state) of each draw."""
+    n = max(int(states.max()) + 1, 1)
+    if max(len(draws), len(draws.blocks)) * n**2 <= MAX_COUNTS:
+        yield from draws.sums(draws.blocks.pair_sums(states, n, lag))
+        return
+    first, block = draws.blocks.pairs(lag)
+    used = (states[first] >= 0) & (states[first + lag] >= 0)
+    pair, block = (states[first] * n + states[first + lag])[used], block[used]
+    for counts in draws.counts:
+        yield np.bincount(pair, counts[block], minlength=n**2).reshape(n, n)
+
+
+def _model_or_none(counts, lag):
+    from deeptime.markov import TransitionCountModel
+
+    try:
+        return _model(TransitionCountModel(counts, counting_mode="sliding", lagtime=lag))
+    except FelError:
+        return None  # a draw without transitions
 
 
 def implied_timescales(
@@ -45,12 +96,14 @@ def implied_timescales(
     lag_times,
     *,
     n_timescales: int = 3,
-    n_bootstraps: int = 20,
+    n_bootstraps: int = N_DRAWS,
     time_step: float | None = None,
     confidence: float = 0.95,
     seed: int = 0,
 ) -> xr.Dataset:
-    """Implied time scales t_i = -tau / ln lambda_i at several lags, with intervals over trajectories.
+    """Implied time scales t_i = -tau / ln lambda_i at several lags, with bootstrap intervals.
+
+    Frame weights are not used.
 
     Parameters
     ----------
@@ -58,24 +111,25 @@ def implied_timescales(
         ``predict(data)``'s result or a list of int arrays (frame,).
     lag_times
         In the data's time unit.  Where t_i no longer changes with the lag, the states are Markovian.
+    n_bootstraps
+        Draws for the intervals, see `resampled_models`; 0 for none.
 
     Returns
     -------
     Dataset (lag_time, process) with ``timescale``, ``lower``, ``upper``; nan where a process doesn't exist.
+    Intervals assume that blocks are longer than the slowest process; from one trajectory that visits each
+    state a few times only they are too narrow.
     """
     parts, step = split(states, time_step)
-    rng = np.random.default_rng(seed)
     lags = [lag_frames(lag, step, max(map(len, parts))) for lag in lag_times]
     shape = (len(lags), n_timescales)
     values, low, high = np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, np.nan)
-    tail = 100 * (1 - confidence) / 2
     for row, lag in enumerate(lags):
-        values[row] = _timescales(parts, lag, n_timescales) * step
-        draws = [_timescales(_resample(parts, rng), lag, n_timescales) * step for _ in range(n_bootstraps)]
-        for process in range(n_timescales):
-            column = [draw[process] for draw in draws if np.isfinite(draw[process])]
-            if column:
-                low[row, process], high[row, process] = np.percentile(column, [tail, 100 - tail])
+        values[row] = _timescales(_estimate_or_none(parts, lag), n_timescales) * step
+        if n_bootstraps:
+            draws, models = resampled_models(parts, lag, n_bootstraps, seed)
+            samples = [_timescales(model, n_timescales) * step for model in models]
+            low[row], high[row] = draws.interval(samples, confidence)
     dims = ("lag_time", "process")
     return xr.Dataset(
         {"timescale": (dims, values), "lower": (dims, low), "upper": (dims, high)},
@@ -83,15 +137,19 @@ def implied_timescales(
     )
 
 
-def _timescales(parts, lag, n):
-    """In frames; nan for processes that the model lacks or that decay within a frame."""
-    padded = np.full(n, np.nan)
+def _estimate_or_none(parts, lag):
     try:
-        model = _estimate(parts, lag)
-        found = model.timescales(min(n, model.n_states - 1))
+        return _estimate(parts, lag)
     except FelError:
-        return padded  # a bootstrap draw without transitions
-    padded[: len(found)] = found[:n]
+        return None
+
+
+def _timescales(model, n):
+    """(n,) in frames; nan for processes that the model lacks or that decay within a frame."""
+    padded = np.full(n, np.nan)
+    if model is not None:
+        found = model.timescales(min(n, model.n_states - 1))
+        padded[: len(found)] = found[:n]
     return padded
 
 
@@ -100,12 +158,14 @@ def ck_test(
     lag_time: float,
     *,
     multiples=(1, 2, 4, 8),
-    n_bootstraps: int = 20,
+    n_bootstraps: int = N_DRAWS,
     time_step: float | None = None,
     confidence: float = 0.95,
     seed: int = 0,
 ) -> xr.Dataset:
     """Chapman-Kolmogorov test: P(tau)^n against P(n tau) estimated from the data.
+
+    Frame weights are not used.
 
     Returns
     -------
@@ -118,16 +178,16 @@ def ck_test(
     multiples = [n for n in multiples if n * lag < longest]
     model = _estimate(parts, lag)
     names = model.count_model.state_symbols
-    rng = np.random.default_rng(seed)
     predicted, estimated, low, high = [], [], [], []
-    tail = 100 * (1 - confidence) / 2
     for n in multiples:
         predicted.append(np.linalg.matrix_power(model.transition_matrix, n))
-        estimated.append(_on(names, parts, n * lag))
-        draws = [_on(names, _resample(parts, rng), n * lag) for _ in range(n_bootstraps)]
-        bounds = np.nanpercentile(draws, [tail, 100 - tail], axis=0) if draws else np.full((2, 1, 1), np.nan)
-        low.append(np.broadcast_to(bounds[0], estimated[-1].shape))
-        high.append(np.broadcast_to(bounds[1], estimated[-1].shape))
+        estimated.append(_on(names, _estimate_or_none(parts, n * lag)))
+        bounds = np.full((2, *estimated[-1].shape), np.nan)
+        if n_bootstraps:
+            draws, models = resampled_models(parts, n * lag, n_bootstraps, seed)
+            bounds = draws.interval([_on(names, drawn) for drawn in models], confidence)
+        low.append(bounds[0])
+        high.append(bounds[1])
     dims = ("multiple", "from", "to")
     result = xr.Dataset(
         {
@@ -142,12 +202,10 @@ def ck_test(
     return result.assign_attrs(lag_time=lag_time, worst=worst)
 
 
-def _on(names, parts, lag):
+def _on(names, model):
     """Transition matrix over the states ``names``; rows of states that a draw never visits are nan."""
     matrix = np.full((len(names), len(names)), np.nan)
-    try:
-        model = _estimate(parts, lag)
-    except FelError:
+    if model is None:
         return matrix
     symbols = model.count_model.state_symbols
     kept = np.isin(symbols, names)

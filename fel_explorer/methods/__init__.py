@@ -1,4 +1,7 @@
-"""One file a method.  Classes and modules are imported when first used; ``base.py`` says how to add one."""
+"""Methods that learn collective variables and states: a file or a folder each.
+
+Modules are imported when a name is first used; ``base.py`` says how to add a method.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,21 @@ import pkgutil
 
 _FUNCTIONS = {
     "Method": "base",
-    "cross_validate": "cross_validation",
-    "late_rates": "timescales",
-    "level_sets": "levels",
-    "list_methods": "base",
-    "load_model": "model_file",
-    "mode_spectrum": "timescales",
-    "register": "base",
-    "sensitivity": "feature_sensitivity",
+    "cross_validate": "assessment.cross_validation",
+    "late_rates": "koopman.timescales",
+    "level_sets": "assessment.level_sets",
+    "list_methods": "registry",
+    "load_model": "base",
+    "mode_spectrum": "koopman.timescales",
+    "register": "registry",
+    "sensitivity": "assessment.feature_sensitivity",
 }
 
 
 def load_all() -> None:
     """Import every module of this package, so that every method is registered."""
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{module.name}")
+    for module in pkgutil.walk_packages(__path__, prefix=f"{__name__}."):
+        importlib.import_module(module.name)
 
 
 def __getattr__(name: str):
@@ -29,7 +32,7 @@ def __getattr__(name: str):
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
     if name in _FUNCTIONS:
         return getattr(importlib.import_module(f"{__name__}.{_FUNCTIONS[name]}"), name)
-    models = importlib.import_module(f"{__name__}.base").list_models()
+    models = importlib.import_module(f"{__name__}.registry").list_models()
     if name in models:
         return models[name]
     raise AttributeError(
@@ -38,4 +41,4 @@ def __getattr__(name: str):
 
 
 def __dir__() -> list[str]:
-    return sorted({*_FUNCTIONS, "load_all", *importlib.import_module(f"{__name__}.base").list_models()})
+    return sorted({*_FUNCTIONS, "load_all", *importlib.import_module(f"{__name__}.registry").list_models()})

@@ -33,37 +33,10 @@ import xarray as xr
 from fel_explorer.data import schema
 from fel_explorer.devices import resolve_device
 from fel_explorer.errors import FelError
+from fel_explorer.methods import model_file
+from fel_explorer.methods.registry import list_methods
 
 BLOCK = 65_536  # frames at once through a network
-
-_models: dict[str, type[Model]] = {}
-_registry: dict[str, type[Method]] = {}
-
-
-def register_model(cls: type[Model]) -> type[Model]:
-    """Class decorator: model files may hold this class, by its name."""
-    _models[cls.__name__] = cls
-    return cls
-
-
-def register(cls: type[Method]) -> type[Method]:
-    """Class decorator: put a method into the registry under its class name."""
-    _registry[cls.__name__] = cls
-    return register_model(cls)
-
-
-def list_methods() -> dict[str, type[Method]]:
-    """All registered methods, {name: class}."""
-    import fel_explorer.methods
-
-    fel_explorer.methods.load_all()
-    return dict(_registry)
-
-
-def list_models() -> dict[str, type[Model]]:
-    """All classes that model files may hold, {name: class}: the methods, and parts that are no methods."""
-    list_methods()
-    return dict(_models)
 
 
 class Model(param.Parameterized):
@@ -134,15 +107,11 @@ class Model(param.Parameterized):
     def save(self, path) -> None:
         """Write the fitted method to one file: safetensors with a JSON header, no pickle."""
         self._check_fitted()
-        from fel_explorer.methods import model_file
-
         model_file.write(self, path)
 
     @classmethod
     def load(cls, path) -> Model:
         """Read what `save` wrote; a `FelError` where the file holds something else than this class."""
-        from fel_explorer.methods import model_file
-
         return model_file.load(path, cls)
 
     # ---- what a model implements
@@ -251,3 +220,14 @@ class Method(Model):
                 blocks.append(function(torch.from_numpy(block)).cpu().numpy())
         coords = {name: dataset[name] for name in schema.BOOKKEEPING}
         return xr.DataArray(np.concatenate(blocks), dims=("frame", dim), coords=coords)
+
+
+def load_model(path) -> Method:
+    """Read a fitted method that `Method.save` wrote.  Files from anywhere are safe to load: nothing runs.
+
+    Raises
+    ------
+    FelError
+        If the file is missing, corrupt, not a method of fel_explorer, or of a newer format.
+    """
+    return model_file.load(path, Method)

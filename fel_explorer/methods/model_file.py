@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,7 +13,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from fel_explorer.errors import FelError
-from fel_explorer.methods.base import Method, Model, list_models
+from fel_explorer.methods.registry import list_models
+
+if TYPE_CHECKING:
+    from fel_explorer.methods.base import Model
 
 FORMAT_VERSION = 1
 HEADER = {
@@ -48,19 +52,8 @@ def _pack(method) -> tuple[dict, dict[str, torch.Tensor]]:
     return header, arrays
 
 
-def load_model(path) -> Method:
-    """Read a fitted method that `Method.save` wrote.  Files from anywhere are safe to load: nothing runs.
-
-    Raises
-    ------
-    FelError
-        If the file is missing, corrupt, not a method of fel_explorer, or of a newer format.
-    """
-    return load(path, Method)
-
-
 def load(path, kind: type[Model]) -> Model:
-    """Read a fitted model of the class ``kind``; see `load_model`."""
+    """Read a fitted model of the class ``kind``; a `FelError` where the file holds something else."""
     path = Path(path)
     if not path.is_file():
         raise FelError(f"No file '{path}'.", remedy="Give the path of a model saved with model.save(path).")

@@ -10,12 +10,12 @@ from torch import nn
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods.base import Method, Model
-from fel_explorer.methods.idm_training import random_generator
 from fel_explorer.training import schedules
 from fel_explorer.training.checkpoint import Checkpoint
 from fel_explorer.training.data import Frames, Scaling, fingerprint
 from fel_explorer.training.loop import Loop, Losses, Settings, threads
 from fel_explorer.training.pairs import Batch, LagPairs, pair_starts, segments_of
+from fel_explorer.training.random import random_generator
 from fel_explorer.training.split import split
 from fel_explorer.training.windows import pair_source
 

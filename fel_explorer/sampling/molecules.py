@@ -17,13 +17,13 @@ import torch
 
 from fel_explorer.errors import FelError
 from fel_explorer.methods.base import Method
+from fel_explorer.progress import Progress
 from fel_explorer.sampling.features import MolecularFeatures
 from fel_explorer.sampling.force_fields import FORCE_FIELD, build_system, given_system, load_openmm
+from fel_explorer.sampling.plan import Plan
 from fel_explorer.sampling.restraint import Restraint, sample_window, steps_of
-from fel_explorer.sampling.rounds import Plan
 from fel_explorer.sampling.windows import Windows
 from fel_explorer.structures.alignment import whole
-from fel_explorer.training.progress import Progress
 
 BOLTZMANN = 0.00831446261815324  # kJ/mol/K
 SAME = 1e-3  # features of the same structure, computed twice

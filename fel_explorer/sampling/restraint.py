@@ -24,7 +24,7 @@ LARGEST_ANGLE = 1.0  # between two kicks of an oscillation; that of a heavy bond
 
 def sample_window(job: dict) -> dict[str, torch.Tensor]:
     """Walkers of one window, one after the other, in this process."""
-    from fel_explorer.methods.model_file import load_model
+    from fel_explorer.methods.base import load_model
 
     torch.set_num_threads(1)
     restraint = Restraint(load_model(job["model"]), job["records"], job["dimension"])

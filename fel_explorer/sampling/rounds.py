@@ -9,34 +9,12 @@ import numpy as np
 import xarray as xr
 
 from fel_explorer.methods.base import Method
+from fel_explorer.sampling.plan import Plan
 from fel_explorer.sampling.windows import Windows, starting_frames
 from fel_explorer.systems import dynamics
 from fel_explorer.systems.potential import Potential
 from fel_explorer.training.checkpoint import Checkpoint
 from fel_explorer.training.data import fingerprint
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How windows are sampled; see `umbrella`."""
-
-    dimension: int
-    n_walkers: int
-    n_steps: int
-    stride: int
-    discard: float
-    time_step: float | None
-    seed: int
-    n_processes: int
-
-    @property
-    def n_frames(self) -> int:
-        return self.n_steps // self.stride
-
-    @property
-    def n_steered(self) -> int:
-        """Frames, the first of those that are left out, in which the restraint goes from start to centre."""
-        return int(self.discard * self.n_frames) // 2
 
 
 @dataclass(frozen=True)

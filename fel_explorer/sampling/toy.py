@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 
 from fel_explorer.methods.base import Method
+from fel_explorer.progress import Progress
 from fel_explorer.sampling.features import map_of
-from fel_explorer.sampling.rounds import Plan
+from fel_explorer.sampling.plan import Plan
 from fel_explorer.sampling.windows import Windows
 from fel_explorer.systems import dynamics
 from fel_explorer.systems.potential import Potential
 from fel_explorer.training.checkpoint import Checkpoint
 from fel_explorer.training.loop import threads
-from fel_explorer.training.progress import Progress
 
 PARTS = 100  # of a run: after each, walkers are exchanged, progress is told, a checkpoint may be written
 

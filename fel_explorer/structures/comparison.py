@@ -14,7 +14,7 @@ import xarray as xr
 
 from fel_explorer.data.frame_values import frame_values, quantities, torsions
 from fel_explorer.errors import FelError
-from fel_explorer.training.progress import Progress
+from fel_explorer.progress import Progress
 
 BINS = 72  # of 5 degrees for angles
 BLOCKS = 20  # stretches of frames that the intervals resample, as frames in a row are not independent

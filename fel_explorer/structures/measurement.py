@@ -12,9 +12,9 @@ import xarray as xr
 
 from fel_explorer.data.featurizer_base import atom_labels
 from fel_explorer.errors import FelError
+from fel_explorer.progress import Progress
 from fel_explorer.structures.alignment import whole
 from fel_explorer.structures.molecule import bond_graph
-from fel_explorer.training.progress import Progress
 
 KINDS = {2: "distance", 3: "angle", 4: "torsion"}
 UNITS = {2: "nm", 3: "°", 4: "deg"}  # "deg" is for what goes round, see data.frame_values

@@ -10,13 +10,13 @@ import xarray as xr
 
 from fel_explorer.data.trajectories import TrajectorySet
 from fel_explorer.errors import FelError
+from fel_explorer.progress import Callback, Progress
 from fel_explorer.structures import (
     observable_cache,
     standard_observables,  # noqa: F401 - importing them registers them
 )
 from fel_explorer.structures.observable_base import Observable, registry
 from fel_explorer.structures.references import make_molecule, take
-from fel_explorer.training.progress import Callback, Progress
 
 CHUNK_BYTES, CHUNK_FRAMES = 16 * 2**20, 2_000
 

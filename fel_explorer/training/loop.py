@@ -13,9 +13,9 @@ import xarray as xr
 from torch import Tensor, nn
 
 from fel_explorer.errors import FelError
+from fel_explorer.progress import Callback, Progress
 from fel_explorer.training import clipping
 from fel_explorer.training.checkpoint import Checkpoint
-from fel_explorer.training.progress import Callback, Progress
 
 REPORT_INTERVAL = 0.1  # seconds between two callbacks
 

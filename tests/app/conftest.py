@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from fel_explorer.app.results import Result
-from fel_explorer.app.session import Session
+from fel_explorer.app.session.result import Result
+from fel_explorer.app.session.session import Session
 from fel_explorer.data import as_dataset
 from fel_explorer.structures import geometry
 

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 import fel_explorer as fel
-from fel_explorer.app import board
-from fel_explorer.app.jobs import JobManager
+from fel_explorer.app import page_jobs
+from fel_explorer.app.jobs.manager import JobManager
 from fel_explorer.errors import FelError
 
 
 @pytest.fixture
 def jobs(monkeypatch):
     jobs = JobManager(workers=0)
-    monkeypatch.setattr(board, "manager", lambda: jobs)
+    monkeypatch.setattr(page_jobs, "manager", lambda: jobs)
     return jobs
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import fel_explorer as fel
-from fel_explorer.app import routes
-from fel_explorer.app.pins import rmsds
 from fel_explorer.app.report import report_html, save_report, structures
-from fel_explorer.app.results import Result
-from fel_explorer.app.session import Session
+from fel_explorer.app.session.pinned import rmsds
+from fel_explorer.app.session.result import Result
+from fel_explorer.app.session.session import Session
+from fel_explorer.app.views.paths import route
 from fel_explorer.errors import FelError
 from fel_explorer.structures.alignment import fit_atoms
 
@@ -116,7 +116,7 @@ def whole(session):
     whole.axes, whole.beside, whole.axes_beside = ("psi ALA2", "phi ALA2"), "PCA 2", ("CV 2", "CV 1")
     for frame in (0, 399):
         whole.add_anchor(*fel.data.values_of(data, *whole.axes)[frame], whole.axes)
-    whole.way = routes.find_way(whole, "straight")
+    whole.way = route.find_way(whole, "straight")
     pin(whole, (5, 300))
     return whole, report_html(whole)
 

@@ -382,7 +382,8 @@ assert fel.methods.Mean(n_dims=1).fit(x).transform(x[:1]).values.item() == 1.5
 
 MEAN = '''
 import param
-from fel_explorer.methods.base import Method, register
+from fel_explorer.methods.base import Method
+from fel_explorer.methods.registry import register
 
 @register
 class Mean(Method):

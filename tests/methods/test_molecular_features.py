@@ -10,7 +10,7 @@ from spectra import correlation, generator_on_a_line
 import fel_explorer as fel
 from fel_explorer.errors import FelError
 from fel_explorer.methods import molecular_features as molecular
-from fel_explorer.methods.eigenfunction_nets import EigenfunctionNets
+from fel_explorer.methods.slow_modes.eigenfunction_nets import EigenfunctionNets
 from fel_explorer.training.data import Scaling
 
 FEATURIZERS = ["heavy_atom_distances", "backbone_torsions", "coordinates"]

@@ -1,5 +1,7 @@
 """A session as one HTML file that opens anywhere, without a network and without Python."""
 
-from fel_explorer.app.report.document import report_html, save_report
+import lazy_loader
 
-__all__ = ["report_html", "save_report"]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submod_attrs={"document": ["report_html", "save_report"]}
+)

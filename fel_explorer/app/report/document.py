@@ -8,9 +8,9 @@ from html import escape
 from pathlib import Path
 
 import fel_explorer
-from fel_explorer.app import python_code
+from fel_explorer.app.codegen import script
 from fel_explorer.app.report import figures, structures
-from fel_explorer.app.session import Session
+from fel_explorer.app.session.session import Session
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.plots.quantities import time_text
@@ -46,7 +46,7 @@ def report_html(session: Session) -> str:
         _section("Path", *figures.path(session), note=figures.PATH),
         _section("Pinned structures", structures.pins(session), note=structures.PINS),
         _section("Structures", *structures.viewer(session), note=structures.NOTE),
-        _section("The same in Python", f"<pre>{escape(python_code.script(session))}</pre>"),
+        _section("The same in Python", f"<pre>{escape(script.script(session))}</pre>"),
     ]
     title = f"{session.shown.label}: free-energy landscape"
     return (

@@ -8,12 +8,12 @@ from html import escape
 
 import numpy as np
 
-from fel_explorer.app import colouring
-from fel_explorer.app.evidence import evidence_of, state_table
-from fel_explorer.app.map_view import FREE_ENERGY, coloured, make_view, shown_axes, with_names_apart
-from fel_explorer.app.results import tree_colours
-from fel_explorer.app.session import Session
-from fel_explorer.app.side_session import SideSession
+from fel_explorer.app.session.mirrored import SideSession
+from fel_explorer.app.session.result import tree_colours
+from fel_explorer.app.session.session import Session
+from fel_explorer.app.views.map import colouring
+from fel_explorer.app.views.map.view import FREE_ENERGY, coloured, make_view, shown_axes, with_names_apart
+from fel_explorer.app.views.states.evidence import evidence_of, state_table
 from fel_explorer.plots.dendrogram import Dendrogram, plot_dendrogram
 from fel_explorer.plots.export import figure_bytes
 from fel_explorer.plots.landscape import plot_landscape

@@ -9,8 +9,8 @@ from dataclasses import replace
 from html import escape
 from pathlib import Path
 
-from fel_explorer.app.pins import fitted, rmsds
-from fel_explorer.app.session import Session
+from fel_explorer.app.session.pinned import fitted, rmsds
+from fel_explorer.app.session.session import Session
 from fel_explorer.app.viewer import component
 from fel_explorer.app.viewer.scenes import BEHIND, Scenes, frame_name, pin_colour
 from fel_explorer.structures import representatives, state_representatives

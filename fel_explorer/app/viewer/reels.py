@@ -6,11 +6,11 @@ from functools import cached_property
 
 import numpy as np
 
-from fel_explorer.app import routes
-from fel_explorer.app.session import Session
-from fel_explorer.app.simulating import shown_simulation
+from fel_explorer.app.session.session import Session
 from fel_explorer.app.viewer.component import Layer
 from fel_explorer.app.viewer.scenes import DECODED, Scene, Scenes, frame_name, readable_time
+from fel_explorer.app.views.paths import route
+from fel_explorer.app.views.simulate.simulation import shown_simulation
 from fel_explorer.data.coordinates import ATOM_SETS
 from fel_explorer.data.topologies import select_atoms
 from fel_explorer.structures import superpose
@@ -121,7 +121,7 @@ class PathReel(Reel):
         name = frame_name(self.session, int(way.path.frames[at]))
         text = (
             f"Image {at + 1} of {self.count}, {self.session.unit.text(way.free_energy[at])}: "
-            f"{routes.verdict(self._images.checks, at)}; {'nearest' if self.decoded else 'showing'} {name}."
+            f"{route.verdict(self._images.checks, at)}; {'nearest' if self.decoded else 'showing'} {name}."
         )
         return Scene(text=text, warning=self._unable)
 

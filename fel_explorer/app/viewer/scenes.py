@@ -8,10 +8,10 @@ import mdtraj
 import numpy as np
 import xarray as xr
 
-from fel_explorer.app import routes
-from fel_explorer.app.pins import Pinned, aligned
-from fel_explorer.app.session import Point, Session
+from fel_explorer.app.session.pinned import Pinned, aligned
+from fel_explorer.app.session.session import Point, Session
 from fel_explorer.app.viewer.component import Layer
+from fel_explorer.app.views.paths import route
 from fel_explorer.errors import FelError
 from fel_explorer.plots.colours import LIGHT
 from fel_explorer.structures import principal_view, reconstruct, representatives, superpose
@@ -132,10 +132,10 @@ class Scenes:
         """The images of the session's path, and why they are not decoded where that was asked for."""
         unable = ""
         try:
-            found = routes.images(session, session.way, shown, self.reference)
+            found = route.images(session, session.way, shown, self.reference)
         except FelError as error:
             unable = f"{error.given} The observed frames are shown."
-            found = routes.images(session, session.way, "observed", self.reference)
+            found = route.images(session, session.way, "observed", self.reference)
         reference = self.reference.xyz[0]
         if found.n_atoms != len(reference):  # decoded without some atoms, such as hydrogens
             return Images(

@@ -1,0 +1,1 @@
+"""Jobs of the process: what they compute, their queue and their log."""

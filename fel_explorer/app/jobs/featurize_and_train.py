@@ -1,0 +1,286 @@
+"""What the jobs of the app do: featurizing and training as functions ``(report, should_stop) -> result``.
+
+No panel import; the command line runs the same functions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from fel_explorer.app.jobs.manager import Cancelled
+from fel_explorer.app.session.session import Result
+from fel_explorer.data import (
+    FeaturizationCancelled,
+    cache_directory,
+    featurize,
+    list_featurizers,
+    load_trajectories,
+    positions_of,
+    sample_data,
+    schema,
+)
+from fel_explorer.data.standard_featurizers import HEAVY
+from fel_explorer.data.topologies import select_atoms
+from fel_explorer.errors import FelError
+from fel_explorer.methods import list_methods
+from fel_explorer.progress import Progress
+from fel_explorer.structures import ObservablesCancelled, feature_atoms, observables
+
+DEFAULT_FEATURIZER = "heavy_atom_distances"
+FOR_LARGE = ("backbone_torsions", "ca_distances")  # where heavy atoms make more than MANY distances
+MANY = 500
+SMALL_MOLECULE = 12  # residues; beyond it torsions as columns would crowd the list of colours
+FIRST_LAG = 10  # frames
+
+CHECKPOINTS = "checkpoints"  # folder of the cache
+PREVIEW_FRAMES = 2_000
+PREVIEW_SECONDS = 1.0  # the page must answer a hand between two
+
+
+class Interrupted(NamedTuple):
+    """A training that can go on: what it trains, its label, its job, and the folder of its checkpoint."""
+
+    method: object
+    label: str
+    function: Callable
+    folder: Path
+
+
+@dataclass(frozen=True, eq=False)
+class Preview:
+    """The embedding of a few frames in training: ``points`` (frame, cv), ``state`` (frame,) or None."""
+
+    step: int
+    points: np.ndarray
+    state: np.ndarray | None
+
+
+def fingerprint(dataset: xr.Dataset | None) -> str:
+    """A short hash of what models see: features, weights, trajectories and time step."""
+    if dataset is None:
+        return ""
+    digest = hashlib.blake2b(digest_size=12)
+    shape = (dict(dataset.sizes), dataset.attrs["time_step"], dataset.attrs.get("featurizers", ""))
+    digest.update(json.dumps(shape, default=str).encode())
+    digest.update("\0".join(map(str, dataset["feature"].values)).encode())
+    digest.update(np.bincount(dataset["trajectory"].values).tobytes())
+    every = max(1, dataset.sizes["frame"] // 100_000)
+    digest.update(np.ascontiguousarray(dataset["features"][::every].values).tobytes())
+    if "weight" in dataset:
+        digest.update(np.ascontiguousarray(dataset["weight"].values[::every]).tobytes())
+    return digest.hexdigest()
+
+
+class Previewer:
+    """Embeds every n-th frame with a method that is being fitted, at most once a second."""
+
+    def __init__(self, method, dataset: xr.Dataset, clock: Callable[[], float] = time.monotonic):
+        every = max(1, dataset.sizes["frame"] // PREVIEW_FRAMES)
+        self._frames = np.array(dataset["features"][::every].values, np.float32)
+        self._method, self._clock, self._next = method, clock, -np.inf
+
+    def __call__(self, step: int) -> Preview | None:
+        """The embedding now, or None when the last one is younger than a second."""
+        now = self._clock()
+        if now < self._next:
+            return None
+        points = self._method.transform(self._frames).values
+        state = self._method.predict(self._frames).values if self._method.has_states else None
+        # counted from the end, so that slow previews leave the training at least half of the time
+        self._next = self._clock() + max(PREVIEW_SECONDS, self._clock() - now)
+        return Preview(step, points, state)
+
+
+def training(
+    method,
+    dataset: xr.Dataset,
+    label: str,
+    *,
+    embedding=None,
+    device="auto",
+    checkpoint_dir: Path | None = None,
+):
+    """The job that fits ``method`` to ``dataset``; its result is a `Result`.
+
+    ``embedding`` is the fitted method in whose embedding a method that takes one works.  A method that needs
+    positions gets those of the dataset's trajectories.  Asked to stop, the job keeps what has been trained.
+    The checkpoint is removed when the fit has run to its end.
+    """
+    extra = {} if embedding is None else {"embedding": embedding}
+
+    def run(report, should_stop):
+        start, preview = time.monotonic(), Previewer(method, dataset)
+
+        def callback(progress):
+            report(progress, preview(progress.step))
+            return should_stop()
+
+        if checkpoint_dir is not None:
+            checkpoint_dir.mkdir(parents=True, exist_ok=True)
+            if not extra:
+                _note(checkpoint_dir, method, dataset, label, device)
+        positions = {"positions": positions_of(dataset)} if method.needs_positions(dataset) else {}
+        options = {"device": device, "callback": callback, "checkpoint_dir": checkpoint_dir}
+        method.fit(dataset, **options, **extra, **positions)
+        seconds, partial = time.monotonic() - start, should_stop()
+        if checkpoint_dir is not None and not partial:
+            shutil.rmtree(checkpoint_dir, ignore_errors=True)
+            _note_of(checkpoint_dir).unlink(missing_ok=True)
+        return Result.of(label, method, dataset, seconds, partial)
+
+    return run
+
+
+def _note_of(folder: Path) -> Path:
+    """Where it is written what a checkpoint is of."""
+    return folder.with_name(f"{folder.name}.json")
+
+
+def _note(folder, method, dataset, label, device):
+    about = {"key": fingerprint(dataset), "label": label, "method": type(method).__name__, "device": device}
+    about["hyperparameters"] = method.hyperparameters()
+    _note_of(folder).write_text(json.dumps(about))
+
+
+def interrupted(dataset: xr.Dataset) -> list[Interrupted]:
+    """Trainings on ``dataset`` that were stopped, or whose process ended, and that can go on."""
+    key, found = fingerprint(dataset), []
+    for path in sorted((cache_directory() / CHECKPOINTS).glob("*.json")):
+        about, folder = json.loads(path.read_text()), path.with_suffix("")
+        if about["key"] == key and folder.is_dir() and any(folder.iterdir()):
+            method = list_methods()[about["method"]](**about["hyperparameters"])
+            function = training(
+                method, dataset, about["label"], device=about["device"], checkpoint_dir=folder
+            )
+            found.append(Interrupted(method, about["label"], function, folder))
+    return found
+
+
+def applying(method, dataset: xr.Dataset, label: str):
+    """The job that embeds ``dataset`` with a fitted method; its result is a `Result`."""
+
+    def run(report, should_stop):
+        return Result.of(label, method, dataset)
+
+    return run
+
+
+def opening(paths, topology, stride: int, atoms, time_step: float | None = None):
+    """The job that opens trajectory files; its result is no dataset yet, and the trajectories."""
+
+    def run(report, should_stop):
+        return None, load_trajectories(paths, topology, stride=stride, atoms=atoms, time_step=time_step)
+
+    return run
+
+
+def featurizing(trajectories, featurizers):
+    """The job that featurizes ``trajectories``; its result is the dataset and the trajectories."""
+
+    def run(report, should_stop):
+        def callback(progress):
+            report(progress)
+            return should_stop()
+
+        try:
+            dataset = featurize(trajectories, featurizers, callback=callback)
+        except FeaturizationCancelled as stopped:
+            raise Cancelled from stopped
+        return with_torsions(dataset, trajectories), trajectories
+
+    return run
+
+
+def observing(trajectories, names, reference: int = 0):
+    """The job that measures observables; its result is a dataset of columns (frame,) without coordinates."""
+
+    def run(report, should_stop):
+        def callback(progress):
+            report(progress)
+            return should_stop()
+
+        try:
+            columns = observables(trajectories, names, reference=reference, callback=callback)
+        except ObservablesCancelled as stopped:
+            raise Cancelled from stopped
+        return columns.reset_coords(drop=True)
+
+    return run
+
+
+def sample(name: str = "alanine-dipeptide"):
+    """The job that unpacks and featurizes sample data; its result is the dataset and the trajectories."""
+
+    def run(report, should_stop):
+        report(Progress(0, 0, message="unpacking"))
+        return featurizing(sample_data(name), DEFAULT_FEATURIZER)(report, should_stop)
+
+    return run
+
+
+def with_torsions(dataset: xr.Dataset, trajectories) -> xr.Dataset:
+    """``dataset`` with phi and psi in degrees as columns, for molecules of a few residues.
+
+    They are what people know of a peptide: colours and axes to compare a learned map with.
+    """
+    if trajectories.topology.n_residues > SMALL_MOLECULE:
+        return dataset
+    try:
+        made = featurize(trajectories, "backbone_torsions")
+    except FelError:  # not a peptide: there is nothing to add
+        return dataset
+    torsions = made["features"]
+    names = [str(name).removesuffix(" cos") for name in torsions["feature"].values[::2]]
+    angles = np.degrees(np.arctan2(torsions.values[:, 1::2], torsions.values[:, ::2]))
+    attrs = [{"units": "deg", "atoms": json.dumps(four.tolist())} for four in feature_atoms(made.attrs)[::2]]
+    columns = {name: ("frame", angles[:, i], attrs[i]) for i, name in enumerate(names)}
+    return dataset.assign(columns)
+
+
+def usual_featurizer(topology, feature_names=None) -> str:
+    """Name of the features to begin with: those named ``feature_names``, if given and known, else by size."""
+    known = list_featurizers()
+    for name in known if feature_names else ():
+        if _names(known[name], topology) == list(feature_names):
+            return name
+    n_heavy = len(select_atoms(topology, HEAVY, allow_none=True))
+    if n_heavy * (n_heavy - 1) / 2 <= MANY:
+        return DEFAULT_FEATURIZER
+    return next((name for name in FOR_LARGE if _names(known[name], topology)), DEFAULT_FEATURIZER)
+
+
+def _names(featurizer, topology) -> list[str]:
+    """Names of its features with the usual options; [] where the molecule has none."""
+    try:
+        return featurizer().describe(topology)
+    except FelError:
+        return []
+
+
+def first_look(dataset: xr.Dataset):
+    """An unfitted method that gives a map at once: TICA at a short lag, or PCA where no lag fits."""
+    methods = list_methods()
+    lag = min(FIRST_LAG, (int(schema.trajectory_lengths(dataset).max()) - 1) // 2)
+    if lag < 1 or dataset.sizes["feature"] < 2:
+        return methods["PCA"](n_dims=min(2, dataset.sizes["feature"]))
+    return methods["TICA"](lag_time=lag * schema.time_step(dataset), n_dims=2)
+
+
+def checkpoint_folder(key: str, method) -> Path:
+    """Where a training keeps its checkpoint: one folder for the same data, method and hyperparameters.
+
+    The same training started again, even after the process was killed, thus goes on to the same numbers.
+    """
+    config = json.dumps([key, type(method).__name__, method.hyperparameters()], sort_keys=True, default=str)
+    name = hashlib.blake2b(config.encode(), digest_size=12).hexdigest()
+    return cache_directory() / CHECKPOINTS / name

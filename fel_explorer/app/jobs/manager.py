@@ -1,0 +1,216 @@
+"""Jobs: long work that runs beside the page, belongs to the process, and survives a reload.
+
+A job is a function ``function(report, should_stop) -> result``.  It runs in a worker thread; what it
+reports is kept on the `Job` and announced as plain `Event` values in the queue of every subscriber.  No
+panel import here: pages drain their queue on their own thread.
+"""
+
+from __future__ import annotations
+
+import collections
+import functools
+import itertools
+import logging
+import threading
+import time
+import traceback
+import weakref
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from fel_explorer.app.jobs.job import Event, Function, Job, Subscription
+from fel_explorer.errors import FelError
+from fel_explorer.progress import Progress
+
+__all__ = ["KEPT_JOBS", "Cancelled", "Event", "Job", "JobManager", "manager"]
+
+log = logging.getLogger("fel_explorer.jobs")
+
+ABOUT = ("kind", "key", "owner", "checkpoint_dir", "quick", "show", "recipe")  # what a repeated job keeps
+KEPT_JOBS = 50  # finished jobs that the process remembers
+
+
+class Cancelled(Exception):
+    """Raised by a job's function that was asked to stop and has nothing to keep."""
+
+
+class JobManager:
+    """Runs jobs in worker threads and remembers them.
+
+    Parameters
+    ----------
+    workers
+        How many jobs run at the same time, beside one more that is quick; with 0 nothing runs until `work`
+        is called, as tests do.
+    clock
+        Seconds, for started and finished.
+    """
+
+    def __init__(self, workers: int = 2, clock: Callable[[], float] = time.monotonic):
+        self.clock = clock
+        self._jobs: collections.OrderedDict[int, Job] = collections.OrderedDict()
+        self._waiting: list[Job] = []
+        self._subscribers: weakref.WeakSet[Subscription] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._wake = threading.Condition(self._lock)
+        self._ids = itertools.count(1)
+        for number in range(workers + 1 if workers else 0):
+            # daemons: Ctrl-C ends the server at once; what a training had reached is in its checkpoint
+            name, quick_only = f"fel-job-{number}", number == workers
+            threading.Thread(target=self._serve, args=(quick_only,), name=name, daemon=True).start()
+
+    # ---- what a page calls
+
+    def submit(self, label: str, function: Function, **about) -> Job:
+        """Queue ``function(report, should_stop)`` and return its `Job`.
+
+        ``report(progress, preview=None)`` takes a `training.Progress`; ``should_stop()`` turns True when
+        the job is cancelled: the function then returns what it has.  ``about``: ``kind``, ``key``,
+        ``owner``, ``checkpoint_dir``, ``quick``, ``show``, ``recipe`` of `Job`.
+        """
+        with self._lock:
+            job = Job(label, function, id=next(self._ids), **about)
+            self._jobs[job.id] = job
+            self._forget()
+        job.note("queued")
+        self._announce(job, "queued")
+        with self._wake:
+            self._waiting.append(job)
+            self._wake.notify_all()
+        return job
+
+    def cancel(self, job: Job) -> None:
+        """Ask a job to stop; one that still waits never starts."""
+        job._stop.set()
+        with self._lock:
+            waiting = job.state == "queued"
+            if waiting:
+                job.state, job.finished = "cancelled", self.clock()
+                self._waiting = [other for other in self._waiting if other is not job]
+        job.note("taken out of the queue" if waiting else "asked to stop")
+        self._announce(job, "cancelled" if waiting else "progress")
+
+    def resume(self, job: Job) -> Job:
+        """Continue a cancelled or failed job from its checkpoint, as a new job in its place."""
+        if not job.resumable:
+            raise FelError(
+                f"'{job.label}' is {job.state} and has no checkpoint.",
+                "Jobs that were cancelled or failed after their first checkpoint can be resumed.",
+                "Start it again.",
+            )
+        again = self.repeat(job)
+        again.losses = {name: list(values) for name, values in job.losses.items()}
+        return again
+
+    def repeat(self, job: Job) -> Job:
+        """Run an ended job once more, as a new one in its place."""
+        again = self.submit(job.label, job.function, **{name: getattr(job, name) for name in ABOUT})
+        self.drop(job)
+        return again
+
+    def recall(self, label: str, function: Function, **about) -> Job | None:
+        """Remember a job of a process that ended, as stopped; None where a known job has its checkpoint."""
+        with self._lock:
+            if any(job.checkpoint_dir == about["checkpoint_dir"] for job in self._jobs.values()):
+                return None
+            job = Job(label, function, id=next(self._ids), state="cancelled", **about)
+            self._jobs[job.id] = job
+        job.note("was stopped before its end, or its process ended")
+        return job
+
+    def drop(self, job: Job) -> None:
+        """Forget a job and its result."""
+        with self._lock:
+            self._jobs.pop(job.id, None)
+
+    def jobs(self, key: str = "", owner: str = "") -> list[Job]:
+        """The jobs of a dataset or of a page, oldest first; without either, all."""
+        with self._lock:
+            jobs = list(self._jobs.values())
+        if not key and not owner:
+            return jobs
+        return [job for job in jobs if (key and job.key == key) or (owner and job.owner == owner)]
+
+    def forget(self, older_than: Job) -> None:
+        """Drop the ended jobs of the same owner and kind before ``older_than``, with their results."""
+        with self._lock:
+            for number, job in list(self._jobs.items()):
+                same = job.owner == older_than.owner and job.kind == older_than.kind
+                if same and number < older_than.id and not job.active:
+                    del self._jobs[number]
+
+    def subscribe(self) -> Subscription:
+        """A queue of all events from now on; it ends when the caller drops it."""
+        subscription = Subscription()
+        with self._lock:
+            self._subscribers.add(subscription)
+        return subscription
+
+    # ---- the workers' side
+
+    def work(self) -> bool:
+        """Run one waiting job in this thread; False when none waits."""
+        with self._lock:
+            job = self._next()
+        if job is not None:
+            self._run(job)
+        return job is not None
+
+    def _serve(self, quick_only: bool):
+        while True:
+            with self._wake:
+                while (job := self._next(quick_only)) is None:
+                    self._wake.wait()
+            self._run(job)
+
+    def _next(self, quick_only: bool = False) -> Job | None:
+        """Take the oldest waiting job; the caller holds the lock."""
+        job = next((job for job in self._waiting if job.quick or not quick_only), None)
+        if job is not None:
+            self._waiting.remove(job)
+        return job
+
+    def _run(self, job: Job) -> None:
+        with self._lock:
+            if job.state != "queued":
+                return
+            job.state, job.started = "running", self.clock()
+        job.note("begins")
+        self._announce(job, "running")
+
+        def report(progress: Progress, preview: Any = None) -> None:
+            job.record(progress, preview)
+            self._announce(job, "progress")
+
+        try:
+            job.result = job.function(report, job._stop.is_set)
+            state = "cancelled" if job._stop.is_set() else "done"
+        except Cancelled:
+            state = "cancelled"
+        except Exception as error:  # whatever a method raises must reach the page, not kill the worker
+            job.error, job.trace = error, traceback.format_exc()
+            state = "failed"
+            if not isinstance(error, FelError):
+                log.exception("%s failed", job.label)
+        job.progress = replace(job.progress, eta=0.0)
+        job.note(state if job.error is None else f"failed: {job.error}")
+        job.state, job.finished = state, self.clock()
+        self._announce(job, state)
+
+    def _announce(self, job: Job, kind: str) -> None:
+        with self._lock:
+            subscribers = list(self._subscribers)
+        for subscriber in subscribers:
+            subscriber.put(Event(job, kind))
+
+    def _forget(self) -> None:
+        ended = [number for number, job in self._jobs.items() if not job.active]
+        for number in ended[: max(0, len(self._jobs) - KEPT_JOBS)]:
+            del self._jobs[number]
+
+
+@functools.cache
+def manager() -> JobManager:
+    """The process's job manager, shared by all its pages."""
+    return JobManager()

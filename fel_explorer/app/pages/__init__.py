@@ -1,0 +1,1 @@
+"""Pages next to the explorer: embedded physics and the lessons."""

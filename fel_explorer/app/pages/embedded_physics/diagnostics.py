@@ -1,0 +1,109 @@
+"""Numbers of a learned model, at any temperature nearby, and how far to trust them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import mdtraj
+import numpy as np
+
+from fel_explorer.app.pages.embedded_physics.training import Look, effective_share
+
+FEW = 100  # effective samples below which numbers are rough
+RARE = 0.0005  # of the weight: states below are not listed
+
+
+@dataclass(frozen=True)
+class Row:
+    """One quantity: as the model draws it, weighted by energies, and exactly where that is known.
+
+    ``error`` is the standard error of ``weighted`` that the finite number of samples leaves.
+    """
+
+    name: str
+    about: str
+    drawn: float
+    weighted: float
+    error: float
+    exact: float | None
+    unit: str = ""
+
+    def text(self, value: float | None) -> str:
+        """ "12.3 %", "-2.53", "" for None."""
+        if value is None:
+            return ""
+        if self.unit == "%":
+            return f"{100 * value:.2g} %" if value < 0.1 else f"{100 * value:.1f} %"
+        return f"{value:.2f}{' ' + self.unit if self.unit else ''}"
+
+
+def table(look: Look, temperature: float) -> list[Row]:
+    """Populations of the states, then averages, at a temperature (K, or kT of a model system)."""
+    subject, drawn = look.subject, look.samples
+    ratio = subject.temperature / temperature
+    by_model, by_energy = drawn.weights(ratio, "model"), drawn.weights(ratio)
+    exact = subject.exact.weights(ratio) if subject.exact else None
+    rows = []
+    for number, name in enumerate(subject.states):
+        of_grid = exact @ (subject.exact.state == number) if exact is not None else None
+        row = _row(name, "Share of this state.", drawn.state == number, by_model, by_energy, of_grid, "%")
+        if max(row.drawn, row.weighted, row.exact or 0.0) > RARE:
+            rows.append(row)
+    for name, about, values, of_grid, unit in _averages(look):
+        known = None if of_grid is None else exact @ of_grid
+        rows.append(_row(name, about, values, by_model, by_energy, known, unit))
+    return rows
+
+
+def _row(name, about, values, by_model, by_energy, exact, unit) -> Row:
+    values = np.asarray(values, float)
+    weighted = by_energy @ values
+    error = float(np.sqrt(by_energy**2 @ (values - weighted) ** 2))
+    known = None if exact is None else float(exact)
+    return Row(name, about, float(by_model @ values), float(weighted), error, known, unit)
+
+
+def _averages(look: Look) -> list[tuple]:
+    """(name, about, values (sample,), values (cell,) of the quadrature or None, unit)."""
+    subject, drawn = look.subject, look.samples
+    if subject.is_molecule:
+        frames = subject.trajectory(drawn.x)
+        masses = np.array([atom.element.mass for atom in subject.topology.atoms])
+        heavy = [atom.index for atom in subject.topology.atoms if atom.element.symbol != "H"]
+        length = mdtraj.compute_distances(frames, [[heavy[0], heavy[-1]]])[:, 0] * 10
+        compact = "Radius of gyration: how compact the molecule is, mass-weighted."
+        return [
+            ("Rg", compact, mdtraj.compute_rg(frames, masses) * 10, None, "Å"),
+            ("end to end", "Distance of the first heavy atom from the last.", length, None, "Å"),
+        ]
+    grid = subject.exact
+    found = [("energy", "Average energy.", drawn.energy * subject.kT, grid.energy * subject.kT, "")]
+    for axis, name in enumerate(subject.axes):
+        found.append((f"⟨{name}⟩", f"Average of {name}.", drawn.x[:, axis], grid.points[:, axis], ""))
+    return found
+
+
+def effective_samples(look: Look, temperature: float) -> float:
+    """How many independent samples the weighted ones are worth at a temperature."""
+    weights = look.samples.weights(look.subject.temperature / temperature)
+    return effective_share(weights) * len(weights)
+
+
+def verdict(look: Look) -> tuple[str, str]:
+    """ "success", "info" or "warning", and in plain words how far to trust the model."""
+    model = look.model
+    if look.beta < 1:
+        return "warning", (f"Stopped while hot, at {look.temperature_text}: its weighted numbers are rough.")
+    if model.coverage_ < model.coverage_needed:
+        return "warning", (
+            f"A mode may be missing: the model covers {model.coverage_:.1%} of the weight that its hot "
+            "samples found. Take *Careful* or another seed."
+        )
+    worth = effective_samples(look, look.subject.temperature)
+    share = worth / len(look.samples.state)
+    told = f"{worth:,.0f} of {len(look.samples.state):,} samples count ({share:.0%})."
+    if worth < FEW:
+        return "warning", f"{told} Too few for the weighted numbers: take *Careful*."
+    if np.isnan(model.coverage_):
+        return "info", (f"{told} Nothing here can tell whether a state is missing: compare another seed.")
+    return "success", f"{told} It covers {model.coverage_:.1%} of the weight that its hot samples found."

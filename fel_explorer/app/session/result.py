@@ -1,0 +1,184 @@
+"""What a fitted method says of a dataset, and what people make of its states.  No panel import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+
+from fel_explorer.app.session.selection import Selection
+from fel_explorer.kinetics import merge_states, split_state
+from fel_explorer.plots.colours import state_colours, tints
+
+
+@dataclass(frozen=True)
+class Merge:
+    """States that the user made one."""
+
+    states: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """A state of which the user made a selected part a new one."""
+
+    state: int
+    selection: Selection
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A fitted method and what it says of the session's dataset; made by a job, read by every panel.
+
+    Attributes
+    ----------
+    label
+        Names the model in the page ("IDM 1").
+    embedding
+        (frame, cv) float32.
+    membership, state
+        (frame, state) float32 and (frame,) int; None for methods without states.
+    partial
+        True for a training that was stopped before its end.
+    tree
+        networkx.DiGraph of a method that finds a tree of states, see `DivisiveIDM.graph`, else None.
+    levels
+        Of a tree: this result at each of its levels, from the longest lag to the shortest.
+    level
+        Which of them this is.
+    edited
+        Whether the user merged or split states.
+    changes
+        How they did, in order.
+    """
+
+    label: str
+    method: object
+    embedding: np.ndarray
+    membership: np.ndarray | None = None
+    state: np.ndarray | None = None
+    seconds: float = float("nan")
+    partial: bool = False
+    tree: object = None
+    levels: tuple[Result, ...] = ()
+    level: int = 0
+    edited: bool = False
+    changes: tuple[Merge | Split, ...] = ()
+
+    def __post_init__(self):
+        if self.state is not None and self.membership is None:
+            hard = np.eye(self.state.max() + 1, dtype=np.float32)[self.state]
+            object.__setattr__(self, "membership", hard)
+
+    @classmethod
+    def of(cls, label: str, method, dataset: xr.Dataset, seconds=float("nan"), partial=False) -> Result:
+        """Embed (and assign) every frame of ``dataset`` with the fitted ``method``."""
+        base = cls(label, method, method.transform(dataset).values, seconds=seconds, partial=partial)
+        if not method.has_states:
+            return base
+        if not hasattr(method, "graph"):
+            return base.with_states(method.predict_proba(dataset).values)
+        base = replace(base, tree=method.graph)
+        levels = []
+        for level in range(method.n_levels):
+            membership = method.predict_proba(dataset, level).values
+            levels.append(replace(base.with_states(membership), level=level))
+        return replace(levels[-1], levels=tuple(levels))
+
+    def with_states(self, membership: np.ndarray) -> Result:
+        """The same with other memberships (frame, state)."""
+        return replace(self, membership=membership, state=membership.argmax(axis=1))
+
+    def relabelled(self, label: str) -> Result:
+        """The same under another label."""
+        levels = tuple(replace(level, label=label) for level in self.levels)
+        changes = tuple(
+            Split(one.state, one.selection.relabelled(self.label, label)) if isinstance(one, Split) else one
+            for one in self.changes
+        )
+        return replace(self, label=label, levels=levels, changes=changes)
+
+    def at(self, level: int) -> Result:
+        """This result at a level of its tree; itself where there is no tree."""
+        return self.levels[level] if self.levels else self
+
+    @property
+    def n_levels(self) -> int:
+        return 1 if self.tree is None else 1 + max(level for _, level in self.tree.nodes(data="level"))
+
+    @property
+    def lag_time(self) -> float | None:
+        """Time resolution of the method, in the data's time unit; that of the level in a tree."""
+        lags = getattr(self.method, "lag_times", ())  # states and tree may be those of another model
+        return lags[min(self.level, len(lags) - 1)] if lags else getattr(self.method, "lag_time", None)
+
+    @property
+    def cv_names(self) -> list[str]:
+        return [f"CV {i + 1}" for i in range(self.embedding.shape[1])]
+
+    # ---- states
+
+    def states(self, min_population: float = 0.001) -> list[int]:
+        """States that hold at least ``min_population`` of the frames, in order."""
+        if self.state is None:
+            return []
+        populations = np.bincount(self.state) / len(self.state)
+        return [int(s) for s in np.flatnonzero(populations >= min_population)]
+
+    def default_name(self, state: int) -> str:
+        """ "state 3", in a tree "state 2-3": level and index."""
+        return f"state {state + 1}" if self.tree is None else f"state {self.level + 1}-{state + 1}"
+
+    def colours(self, states, *, dark: bool = False) -> dict[int, str]:
+        """``{state: colour}``; in a tree the children of a state have tints of its colour."""
+        if self.tree is None:
+            return state_colours(states, dark=dark)
+        known = tree_colours(self.tree, dark=dark)
+        n_known = sum(level == self.level for _, level in self.tree.nodes(data="level"))
+        colours = state_colours(states, dark=dark)  # those that the user split off are not in the tree
+        return colours | {s: known[f"{self.level + 1}-{s + 1}"] for s in colours if s < n_known}
+
+    def states_in(self, mask: np.ndarray) -> list[int]:
+        """States of which at least half of the frames are in ``mask`` (frame,), largest first."""
+        n = self.membership.shape[1]
+        frames, inside = np.bincount(self.state, minlength=n), np.bincount(self.state[mask], minlength=n)
+        states = np.flatnonzero((frames > 0) & (2 * inside >= frames))
+        return [int(state) for state in states[np.argsort(-frames[states], kind="stable")]]
+
+    def state_cut_by(self, mask: np.ndarray) -> int | None:
+        """The state that holds most of the frames in ``mask`` (frame,), unless it is wholly inside."""
+        if not mask.any():
+            return None
+        state = int(np.bincount(self.state[mask]).argmax())
+        return None if mask[self.state == state].all() else state
+
+    def merged(self, states) -> Result:
+        """With ``states`` as one; see `kinetics.merge_states`."""
+        state, membership = merge_states(self.state, self.membership, states)
+        change = Merge(tuple(int(one) for one in states))
+        return self._edited(state, membership, change)
+
+    def split(self, state: int, selection: Selection) -> Result:
+        """With the selected frames of ``state`` as a new, last state; see `kinetics.split_state`."""
+        hard, membership = split_state(self.state, self.membership, state, selection.mask)
+        return self._edited(hard, membership, Split(int(state), selection))
+
+    def _edited(self, state, membership, change):
+        changes = (*self.changes, change)
+        return replace(self, membership=membership, state=state, levels=(), edited=True, changes=changes)
+
+
+def tree_colours(tree, *, dark: bool = False) -> dict[str, str]:
+    """``{node: colour}`` of a tree of states: hues at the top, tints of the parent's below."""
+    colours = {}
+    top = [node for node, degree in tree.in_degree if not degree]
+    for index, node in enumerate(top):
+        colours[node] = state_colours([index], dark=dark)[index]
+    waiting = list(top)
+    while waiting:
+        node = waiting.pop()
+        children = list(tree.successors(node))
+        colours |= zip(children, tints(colours[node], len(children)), strict=True)
+        waiting += children
+    return colours

@@ -1,0 +1,297 @@
+"""The one shared state of an explorer.  Panels read and write it and never call each other.
+
+No panel import here: a session works the same in a script, in a test and behind a page.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import param
+import xarray as xr
+
+from fel_explorer.app.session.atom_values import AtomValues
+from fel_explorer.app.session.history import History
+from fel_explorer.app.session.pinned import Pinned
+from fel_explorer.app.session.recipe import Recipe, Sweep
+from fel_explorer.app.session.result import Result
+from fel_explorer.app.session.selection import Point, Route, Selection
+from fel_explorer.app.session.selection_origin import Origin, StateFrames
+from fel_explorer.app.session.snapshot import Snapshot
+from fel_explorer.errors import FelError
+from fel_explorer.plots.energy_units import UNITS, EnergyUnit, energy_unit
+
+ROOM = 300.0  # K, where the data don't say at which temperature they were made
+STAYING = "name shown looks energy_unit".split()  # with other data; `shown` follows by itself
+
+
+class Session(param.Parameterized):
+    """Dataset, models, selection, clicked point, colours and history of one explorer.
+
+    Watch the Params; change the selection, the point, the colour, the names and the pins only through the
+    methods, so that each change can be undone.
+    """
+
+    trajectories = param.Parameter(None, doc="TrajectorySet behind the dataset, or None for arrays.")
+    dataset = param.ClassSelector(class_=xr.Dataset, default=None, allow_None=True)
+    results = param.Dict({}, doc="{label: Result}, in order of training.")
+    active = param.String("", doc="Label of the result that is shown; '' when there is none.")
+    levels = param.Dict({}, doc="{label: level shown} of trees of states; others show their last level.")
+    edits = param.Dict({}, doc="{(label, level): Result} whose states the user merged or split.")
+    shown = param.ClassSelector(
+        class_=Result,
+        default=None,
+        allow_None=True,
+        doc="What every panel shows: the active result at its level, with the user's edits. Follows from the "
+        "four above; watch it, don't set it.",
+    )
+    selection = param.ClassSelector(class_=Selection, default=Selection(np.zeros(0, bool)))
+    point = param.ClassSelector(class_=Point, default=None, allow_None=True)
+    frame = param.Integer(0, bounds=(0, None), doc="Current frame: what is played and shown alone.")
+    route = param.ClassSelector(class_=Route, default=None, allow_None=True, doc="Anchors of a path.")
+    drawing = param.Boolean(False, doc="Whether a click on the map sets an anchor of the path.")
+    way = param.Parameter(None, doc="The path through the anchors, a `routes.Way`; None without one.")
+    image = param.Integer(0, bounds=(0, None), doc="Current image of the path.")
+    simulators = param.List([], doc="`simulating.Trained`, one an encoder.")
+    simulation = param.Parameter(None, doc="What was simulated last, a `simulating.Simulation`, or None.")
+    step = param.Integer(0, bounds=(0, None), doc="Current frame of the simulation.")
+    beside = param.String("", doc="Label of the result on the second map; '' when that is closed.")
+    recipe = param.ClassSelector(
+        class_=Recipe, default=None, allow_None=True, doc="What the form of the Model panel shall take."
+    )
+    sweep = param.ClassSelector(class_=Sweep, default=None, allow_None=True, doc="The sweep queued last.")
+    axes = param.Tuple(("", ""), length=2, doc="Names of the axes of the map; empty for the usual ones.")
+    axes_beside = param.Tuple(("", ""), length=2, doc="The same of the second map.")
+    colour_by = param.String("free energy")
+    energy_unit = param.Selector(default="kT", objects=list(UNITS), doc="Unit in which energies are shown.")
+    temperature = param.Number(
+        ROOM, bounds=(0.0, None), inclusive_bounds=(False, True), doc="Of the simulation, K."
+    )
+    looks = param.Dict({}, doc="How structures are to be drawn, see `panels.looks`; stays with new data.")
+    atom_values = param.ClassSelector(
+        class_=AtomValues, default=None, allow_None=True, doc="What colours the atoms of the structures."
+    )
+    pinned = param.ClassSelector(class_=Pinned, default=Pinned(), doc="Structures that were put aside.")
+    thumbnails = param.Dict({}, doc="{key of a pin: its picture as a data URL}, taken by the 3-D viewer.")
+    state_names = param.Dict({}, doc="{(label, level, state): name} given by the user.")
+    can_undo = param.Boolean(False)
+    can_redo = param.Boolean(False)
+
+    def __init__(self, dataset=None, trajectories=None, **params):
+        super().__init__(**params)
+        self._history = History()
+        if dataset is not None:
+            self.load(dataset, trajectories)
+
+    def copy(self) -> Session:
+        """The same state apart from this session, without its history: what a job reads while users go on."""
+        made, left_out = Session(), ("name", "shown", "can_undo", "can_redo")  # `shown` follows
+        made.param.update({name: getattr(self, name) for name in self.param if name not in left_out})
+        return made
+
+    # ---- data and results
+
+    def open(self, trajectories) -> None:
+        """Take other trajectories, of which no features are known yet."""
+        self._reset(trajectories, None, 0)
+
+    def load(self, dataset: xr.Dataset, trajectories=None) -> None:
+        """Take another dataset: results, selection and history of the old one go."""
+        self._reset(trajectories, dataset, dataset.sizes["frame"])
+
+    def _reset(self, trajectories, dataset, n_frames):
+        self._history = History()
+        usual = {name: Session.param[name].default for name in Session.param if name not in STAYING}
+        usual |= {name: {} for name, value in usual.items() if isinstance(value, dict)}
+        usual |= {name: [] for name, value in usual.items() if isinstance(value, list)}
+        usual |= {"trajectories": trajectories, "dataset": dataset}
+        usual["selection"] = Selection(np.zeros(n_frames, bool))
+        usual["temperature"] = ROOM if dataset is None else dataset.attrs.get("temperature", ROOM)
+        self.param.update(**usual)
+
+    def attach(self, dataset: xr.Dataset) -> None:
+        """Take the same frames with other columns: results, selection and history stay."""
+        if self.dataset is None or dataset.sizes["frame"] != self.dataset.sizes["frame"]:
+            raise FelError(
+                "Columns for other frames than the loaded ones.",
+                remedy="Use session.load(dataset) for another dataset.",
+            )
+        self.dataset = dataset
+
+    @property
+    def unit(self) -> EnergyUnit:
+        """The unit in which energies are shown."""
+        return energy_unit(self.energy_unit, self.temperature)
+
+    @property
+    def result(self) -> Result | None:
+        """The shown result, see `shown`."""
+        return self.shown
+
+    @param.depends("results", "active", "levels", "edits", watch=True)
+    def _follow(self):
+        result = self._found()
+        if result is not self.shown:
+            self.shown = result
+
+    def _found(self):
+        """The active result at its level, with the user's edits."""
+        result = self.results.get(self.active)
+        if result is None:
+            return None
+        result = result.at(self.levels.get(self.active, -1))
+        return self.edits.get((result.label, result.level), result)
+
+    def show_level(self, level: int) -> None:
+        """Show another level of the active tree of states."""
+        if self.result is None or not 0 <= level < self.result.n_levels:
+            raise FelError(
+                f"level={level}.",
+                f"The shown model has {0 if self.result is None else self.result.n_levels} levels, from 0.",
+            )
+        self.levels = {**self.levels, self.active: level}
+
+    def add_result(self, result: Result, *, show: bool = True) -> None:
+        """Add (or replace, by label) a result and show it."""
+        if self.dataset is None or len(result.embedding) != self.dataset.sizes["frame"]:
+            raise FelError(f"Result '{result.label}' does not belong to the loaded dataset.")
+        changes = {"results": {**self.results, result.label: result}}
+        if result.label in self.results:  # trained again: its states are others
+            changes["edits"] = {key: edit for key, edit in self.edits.items() if key[0] != result.label}
+            changes["levels"] = {k: level for k, level in self.levels.items() if k != result.label}
+        if show:
+            changes.update(active=result.label, point=None)
+        self.param.update(**changes)
+
+    def rename_result(self, label: str, new: str) -> None:
+        """Give a result another label, also where names, edits, clicked point and history speak of it."""
+        results = {new if key == label else key: result for key, result in self.results.items()}
+        self._rewrite(
+            lambda snapshot: snapshot.relabelled(label, new),
+            results={**results, new: results[new].relabelled(new)},
+            active=new if self.active == label else self.active,
+            beside=new if self.beside == label else self.beside,
+            levels={new if key == label else key: level for key, level in self.levels.items()},
+        )
+
+    def remove_result(self, label: str) -> None:
+        """Forget a result; where it was shown the one before it, or the next, takes its place."""
+        labels = list(self.results)
+        place = labels.index(label)
+        others = labels[:place][::-1] + labels[place + 1 :]
+        self._rewrite(
+            lambda snapshot: snapshot.without(label),
+            results={key: result for key, result in self.results.items() if key != label},
+            active=self.active if self.active != label else (others or [""])[0],
+            beside=self.beside if self.beside != label else "",
+            levels={key: level for key, level in self.levels.items() if key != label},
+        )
+
+    def _rewrite(self, change, **changes):
+        """Change what is shown and what undo restores alike."""
+        self._history.rewrite(change)
+        self.param.update(**change(Snapshot.of(self)).changes(self), **changes)
+
+    def new_label(self, method_name: str) -> str:
+        """'IDM 1', 'IDM 2', ...: the first that is free."""
+        number = 1
+        while f"{method_name} {number}" in self.results:
+            number += 1
+        return f"{method_name} {number}"
+
+    # ---- changes that can be undone
+
+    def select(self, mask: np.ndarray, how: str, mode: str = "replace", origin: Origin | None = None) -> None:
+        """Change the selection.
+
+        ``how`` says in words what was done, ``origin`` so that it can be done again; ``mode`` is one of
+        `selection.MODES`.
+        """
+        self._change(selection=self.selection.combine(np.asarray(mask, bool), how, mode, origin))
+
+    def select_state(self, state: int, mode: str = "replace") -> None:
+        """Select the frames of a state of the shown result."""
+        result, how = self._states(), f"{self.state_name(state)} of {self.active}"
+        origin = StateFrames(result.label, result.level, int(state))
+        self.select(result.state == state, how, mode, origin)
+
+    def invert_selection(self) -> None:
+        self._change(selection=self.selection.inverted())
+
+    def clear_selection(self) -> None:
+        self._change(selection=Selection(np.zeros_like(self.selection.mask)), point=None)
+
+    def pick(self, point: Point) -> None:
+        """Set the clicked point; its nearest frame becomes the current one."""
+        self._change(point=point, also={"frame": point.frame})
+
+    def add_anchor(self, x: float, y: float, axes: tuple[str, str]) -> None:
+        """Lengthen the path on the map of ``axes`` to (x, y); on other axes a new one starts."""
+        here = self.route is not None and self.route.axes == tuple(axes)
+        self._change(route=(self.route if here else Route(tuple(axes))).then(x, y))
+
+    def clear_route(self) -> None:
+        if self.route is not None:
+            self._change(route=None)
+
+    def pin(self, pinned: Pinned) -> None:
+        """Take ``pinned`` in the place of the pins that there are."""
+        if pinned is not self.pinned:
+            self._change(pinned=pinned)
+
+    def colour(self, colour_by: str) -> None:
+        self._change(colour_by=colour_by)
+
+    def name_state(self, state: int, name: str) -> None:
+        """Give a state of the shown result a name; an empty one takes it back."""
+        names = {**self.state_names, (self.active, self.result.level, state): name}
+        self._change(state_names={key: name for key, name in names.items() if name})
+
+    def state_name(self, state: int) -> str:
+        """The user's name of a state of the shown result, or its number: "state 3", in a tree "state 2-3"."""
+        default = self.result.default_name(state)
+        return self.state_names.get((self.active, self.result.level, state), default)
+
+    def selected_states(self) -> list[int]:
+        """States of the shown result of which at least half of the frames are selected, largest first."""
+        return self._states().states_in(self.selection.mask)
+
+    def divided_state(self) -> int | None:
+        """The state that holds most of the selected frames, if some of its frames are not selected."""
+        return self._states().state_cut_by(self.selection.mask)
+
+    def merge_states(self, states=None) -> None:
+        """Make ``states`` (default `selected_states`) of the shown result one; see `Result.merged`."""
+        self._edit(self._states().merged(self.selected_states() if states is None else states))
+
+    def split_state(self, state: int | None = None) -> None:
+        """Make the selected frames of ``state`` (default `divided_state`) a state of their own."""
+        state = self.divided_state() if state is None else state
+        if state is None:
+            raise FelError(
+                "No state is partly selected.",
+                "A split needs some of a state's frames, but not all.",
+                "Lasso the part that is to be a state of its own.",
+            )
+        self._edit(self._states().split(state, self.selection))
+
+    def _edit(self, result):
+        self._change(edits={**self.edits, (result.label, result.level): result})
+
+    def _states(self) -> Result:
+        if self.result is None or self.result.state is None:
+            raise FelError("No states are shown.", remedy="Train a method with states, such as IDM.")
+        return self.result
+
+    def undo(self) -> None:
+        self._restore(self._history.back(Snapshot.of(self)))
+
+    def redo(self) -> None:
+        self._restore(self._history.forth(Snapshot.of(self)))
+
+    def _change(self, also=None, **changes) -> None:
+        self._history.remember(Snapshot.of(self))
+        self.param.update(**changes, **(also or {}), **self._history.flags)
+
+    def _restore(self, snapshot) -> None:
+        if snapshot is not None:
+            self.param.update(**snapshot.changes(self), **self._history.flags)

@@ -1,0 +1,59 @@
+"""What undo restores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+
+from fel_explorer.app.session.pinned import Pinned
+from fel_explorer.app.session.selection import Point, Route, Selection
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What undo restores; the fields have the names of a session's params."""
+
+    selection: Selection
+    point: Point | None
+    colour_by: str
+    state_names: dict = field(default_factory=dict)
+    edits: dict = field(default_factory=dict)
+    route: Route | None = None
+    pinned: Pinned = field(default_factory=Pinned)
+
+    @classmethod
+    def of(cls, session) -> Snapshot:
+        """What ``session`` shows now."""
+        return cls(**{field.name: getattr(session, field.name) for field in fields(cls)})
+
+    def changes(self, session) -> dict:
+        """{param: value} of what is to change in ``session``; the structure shown big is none of it."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values["pinned"] = self.pinned.shown_as(session.pinned)
+        return {name: value for name, value in values.items() if getattr(session, name) is not value}
+
+    def relabelled(self, old: str, new: str) -> Snapshot:
+        """The same after a result was given another label."""
+
+        def keyed(values):
+            return {(new, *key[1:]) if key[0] == old else key: value for key, value in values.items()}
+
+        edits = {key: e.relabelled(new) if e.label == old else e for key, e in self.edits.items()}
+        point = self.point
+        if point is not None and point.model == old:
+            point = replace(point, model=new)
+        return replace(
+            self,
+            edits=keyed(edits),
+            state_names=keyed(self.state_names),
+            point=point,
+            selection=self.selection.relabelled(old, new),
+        )
+
+    def without(self, label: str) -> Snapshot:
+        """The same after a result was removed: another one may get its label."""
+
+        def others(values):
+            return {key: value for key, value in values.items() if key[0] != label}
+
+        point = None if self.point is not None and self.point.model == label else self.point
+        return replace(self, edits=others(self.edits), state_names=others(self.state_names), point=point)

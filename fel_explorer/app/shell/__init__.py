@@ -1,0 +1,1 @@
+"""The explorer: its layout, header, commands, keys, help and tour."""

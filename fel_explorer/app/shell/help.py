@@ -1,0 +1,46 @@
+"""The help overlay: a first session in six steps, and the shortcuts from the command table."""
+
+from __future__ import annotations
+
+import panel_material_ui as pmui
+from panel.viewable import Viewer
+
+from fel_explorer.app.shell.commands import COMMANDS
+from fel_explorer.app.shell.header import shortcut_text
+
+STEPS = """
+**A first session**
+
+1. **Data**: open trajectories, or load the sample data: alanine dipeptide, a molecule with two slow torsions.
+2. **Features**: choose what describes a structure to the model, such as distances or torsions.
+3. **Model**: press *Train*. IDM learns a map with metastable states apart, and the states themselves.
+4. **Map**: valleys of the free energy are states. Draw a lasso, or click a point.
+5. **Structure**: see the molecule behind the selection or the point, observed or decoded.
+6. **Selection**: export the frames as PDB, XTC or CSV.
+
+The free energy is -kT ln of the population: a state 1 kT higher is e = 2.7 times rarer.
+"""
+
+
+class Help(Viewer):
+    """The dialog; its content is made when it is first opened."""
+
+    def __init__(self, **params):
+        super().__init__(**params)
+        self.dialog = pmui.Dialog(
+            title="Help", open=False, close_on_click=True, show_close_button=True, width_option="lg"
+        )
+
+    def __panel__(self):
+        return self.dialog
+
+    def toggle(self) -> None:
+        if not self.dialog.objects:
+            rows = "\n".join(f"| **{shortcut_text(c.shortcut)}** | {c.title} |" for c in COMMANDS)
+            self.dialog[:] = [
+                pmui.Row(
+                    pmui.Typography(STEPS, width=420, margin=(0, 16, 0, 0)),
+                    pmui.Typography(f"**Keyboard**\n\n| Key | Does |\n|---|---|\n{rows}", width=320),
+                )
+            ]
+        self.dialog.open = not self.dialog.open

@@ -1,0 +1,1 @@
+"""Sessions, views and inputs on disk."""

@@ -1,0 +1,289 @@
+"""A session as a folder: dataset, models, states, selection and view, to be opened again.  No panel import.
+
+The folder holds ``data.zarr`` (which names its trajectory files), ``models/*.fel``, ``simulators/*.fel``,
+``session.json`` and ``arrays.npz`` (selection, and the states that were merged or split).  Nothing in it is
+executed when it is opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from fel_explorer.app.jobs import featurize_and_train
+from fel_explorer.app.session import pinned, selection_origin
+from fel_explorer.app.session.pinned import Pinned
+from fel_explorer.app.session.result import Merge, Result, Split
+from fel_explorer.app.session.selection import Point, Route, Selection
+from fel_explorer.app.session.session import Session
+from fel_explorer.app.views.simulate.simulation import Trained, simulator_of
+from fel_explorer.data import open_dataset, save_dataset, trajectories_of
+from fel_explorer.errors import FelError
+from fel_explorer.methods import LatentSpaceSimulator, load_model
+from fel_explorer.progress import Progress
+
+KEPT = "results active levels edits state_names selection point route colour_by frame looks pinned".split()
+KEPT += ["simulators", "energy_unit", "temperature", "axes", "axes_beside", "beside"]
+ENDING = ".session"
+VERSION = 1
+ABOUT, ARRAYS, DATA, MODELS = "session.json", "arrays.npz", "data.zarr", "models"
+SIMULATORS = "simulators"
+
+
+def is_session(path) -> bool:
+    """Whether a folder holds a saved session."""
+    return (Path(path) / ABOUT).is_file()
+
+
+def save_session(session: Session, path, *, callback=None) -> Path:
+    """Write ``session`` to the folder ``path``, whole or not at all; a session that is there is replaced.
+
+    A dataset that did not change since the folder was written is not written again.
+
+    Raises
+    ------
+    FelError
+        If there is no dataset, or ``path`` holds something else than a session.
+    """
+    path = Path(path).expanduser()
+    if session.dataset is None:
+        raise FelError("Nothing is loaded.", remedy="Load trajectories or a dataset before saving a session.")
+    if path.exists() and not is_session(path):
+        raise FelError(
+            f"'{path.name}' exists and is no saved session.",
+            "Only sessions are replaced.",
+            "Use another name.",
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as temporary:
+        made = Path(temporary) / "session"
+        (made / MODELS).mkdir(parents=True)
+        about, arrays = _described(session), _arrays(session)
+        for i, (label, result) in enumerate(session.results.items()):
+            if callback is not None:
+                callback(Progress(i, len(session.results) + 1, message=f"saving {label}"))
+            result.method.save(made / MODELS / f"{i}.fel")
+        _save_simulators(session, made / SIMULATORS)
+        np.savez_compressed(made / ARRAYS, **arrays)
+        (made / ABOUT).write_text(json.dumps(about, indent=1))
+        same = _has_dataset(path, about)
+        if not same:
+            save_dataset(session.dataset, made / DATA)
+        _replace(path, made, Path(temporary) / "old", keep_data=same)
+    return path
+
+
+def _simulators(session) -> list[tuple[str, Trained]]:
+    """Simulators with the label of the result that is their encoder; reports are not saved."""
+    found = ((label, simulator_of(session, result.method)) for label, result in session.results.items())
+    return [(label, trained) for label, trained in found if trained is not None]
+
+
+def _save_simulators(session, folder) -> None:
+    folder.mkdir()
+    for i, (_, trained) in enumerate(_simulators(session)):
+        trained.simulator.save(folder / f"{i}.fel")
+
+
+def _load_simulators(session, entries, folder) -> list[Trained]:
+    """With the session's own models as encoders."""
+    loaded = []
+    for i, entry in enumerate(entries):
+        simulator = LatentSpaceSimulator.load(folder / f"{i}.fel")
+        simulator.encoder = session.results[entry["label"]].method
+        loaded.append(Trained(simulator, entry["partial"]))
+    return loaded
+
+
+def _has_dataset(path, about) -> bool:
+    """Whether an older save holds the dataset that ``about`` describes."""
+    if not is_session(path):
+        return False
+    old = json.loads((path / ABOUT).read_text())
+    return all(old.get(key) == about[key] for key in ("version", "fingerprint", "columns"))
+
+
+def _replace(path, made, old, *, keep_data) -> None:
+    """Put ``made`` in the place of ``path`` by renames; what fails between leaves ``path`` as it was."""
+    if not path.exists():
+        made.rename(path)
+        return
+    path.rename(old)
+    try:
+        if keep_data:
+            (old / DATA).rename(made / DATA)
+        made.rename(path)
+    except OSError:
+        if keep_data and (made / DATA).exists():
+            (made / DATA).rename(old / DATA)
+        old.rename(path)
+        raise
+
+
+def _columns(dataset) -> dict:
+    """{name: digest} of the per-frame columns, which the fingerprint does not see."""
+    return {
+        str(name): hashlib.blake2b(np.ascontiguousarray(column.values), digest_size=12).hexdigest()
+        for name, column in dataset.data_vars.items()
+        if column.dims == ("frame",)
+    }
+
+
+def _described(session) -> dict:
+    point, route = session.point, session.route
+    return {
+        "version": VERSION,
+        "fingerprint": featurize_and_train.fingerprint(session.dataset),
+        "columns": _columns(session.dataset),
+        "results": [
+            {
+                "label": label,
+                "seconds": None if np.isnan(result.seconds) else result.seconds,
+                "partial": result.partial,
+            }
+            for label, result in session.results.items()
+        ],
+        "simulators": [
+            {"label": label, "partial": trained.partial} for label, trained in _simulators(session)
+        ],
+        "active": session.active,
+        "levels": session.levels,
+        "colour_by": session.colour_by,
+        "energy_unit": session.energy_unit,
+        "temperature": session.temperature,
+        "frame": session.frame,
+        "names": [[*key, name] for key, name in session.state_names.items()],
+        "edits": [list(key) for key in session.edits],
+        "edited_by": [[_change(one) for one in edit.changes] for edit in session.edits.values()],
+        "selected_by": session.selection.how,
+        "selected_in": selection_origin.described(session.selection.steps),
+        "axes": session.axes,
+        "axes_beside": session.axes_beside,
+        "beside": session.beside,
+        "point": None
+        if point is None
+        else [point.model, list(map(float, point.position)), point.frame, point.distance, point.off_manifold],
+        "looks": session.looks,
+        "pinned": pinned.described(session.pinned),
+        "route": None if route is None else [list(route.axes), [list(a) for a in route.anchors]],
+    }
+
+
+def _arrays(session) -> dict:
+    arrays = {"selection": np.packbits(session.selection.mask)} | pinned.arrays(session.pinned)
+    for i, edit in enumerate(session.edits.values()):
+        arrays[f"membership {i}"], arrays[f"state {i}"] = edit.membership, edit.state
+        for j, change in enumerate(edit.changes):
+            if isinstance(change, Split):
+                arrays[f"split {i} {j}"] = np.packbits(change.selection.mask)
+    return arrays
+
+
+def _change(change) -> dict:
+    """A merge or a split without its frames, as JSON types."""
+    if isinstance(change, Merge):
+        return {"merged": change.states}
+    selection = change.selection
+    return {"split": change.state, "how": selection.how, "steps": selection_origin.described(selection.steps)}
+
+
+def _changes(about, i, arrays, n_frames) -> tuple:
+    """What `_change` was made of, for the edit ``i``."""
+    found = []
+    for j, one in enumerate(about):
+        if "merged" in one:
+            found.append(Merge(tuple(one["merged"])))
+        else:
+            mask = _mask(arrays[f"split {i} {j}"], n_frames)
+            selection = Selection(mask, one["how"], selection_origin.restored(one["steps"]))
+            found.append(Split(one["split"], selection))
+    return tuple(found)
+
+
+def _mask(bits, n_frames) -> np.ndarray:
+    return np.unpackbits(bits)[:n_frames].astype(bool)
+
+
+def open_session(path, *, callback=None) -> Session:
+    """The session that `save_session` wrote to ``path``.
+
+    Raises
+    ------
+    FelError
+        If there is no session, it is of a newer version, or a part of it is missing.
+    """
+    path = Path(path).expanduser()
+    if not is_session(path):
+        raise FelError(
+            f"'{path.name}' is no saved session.",
+            f"A session is a folder with a {ABOUT}.",
+            "Choose a folder that was saved by the explorer.",
+        )
+    about = json.loads((path / ABOUT).read_text())
+    if about.get("version", 0) > VERSION:
+        raise FelError(
+            f"'{path.name}' was saved by a newer fel_explorer (version {about['version']} of the format).",
+            f"This one reads up to version {VERSION}.",
+            "Update fel_explorer.",
+        )
+    dataset = open_dataset(path / DATA)
+    session = Session(dataset, trajectories_of(dataset))
+    for i, entry in enumerate(about["results"]):
+        if callback is not None:
+            callback(Progress(i, len(about["results"]), message=f"opening {entry['label']}"))
+        method = load_model(path / MODELS / f"{i}.fel")
+        seconds = float("nan") if entry["seconds"] is None else entry["seconds"]
+        session.add_result(Result.of(entry["label"], method, dataset, seconds, entry["partial"]), show=False)
+    session.simulators = _load_simulators(session, about.get("simulators", []), path / SIMULATORS)
+    with np.load(path / ARRAYS) as arrays:
+        _restore(session, about, arrays)
+    return session
+
+
+def opening_session(path):
+    """The job that opens a session; its result is the `Session`."""
+
+    def run(report, should_stop):
+        return open_session(path, callback=report)
+
+    return run
+
+
+def adopt(session: Session, saved: Session) -> None:
+    """Make ``session`` what ``saved`` is; arrays are shared."""
+    session.load(saved.dataset, saved.trajectories)
+    session.param.update(**{name: getattr(saved, name) for name in KEPT})
+
+
+def _restore(session, about, arrays) -> None:
+    n_frames = session.dataset.sizes["frame"]
+    mask, edits, edited_by = _mask(arrays["selection"], n_frames), {}, about.get("edited_by", {})
+    for i, (label, level) in enumerate(about["edits"]):
+        shown = session.results[label].at(level)
+        made = {"membership": arrays[f"membership {i}"], "state": arrays[f"state {i}"]}
+        changes = _changes(edited_by[i], i, arrays, n_frames) if edited_by else ()
+        edits[label, level] = replace(shown, **made, levels=(), edited=True, changes=changes)
+    point, route = about["point"], about["route"]
+    session.param.update(
+        active=about["active"],
+        levels=about["levels"],
+        edits=edits,
+        state_names={(label, level, state): name for label, level, state, name in about["names"]},
+        selection=Selection(mask, about["selected_by"], selection_origin.restored(about.get("selected_in"))),
+        point=None if point is None else Point(point[0], np.array(point[1]), *point[2:]),
+        route=None if route is None else Route(tuple(route[0]), tuple(map(tuple, route[1]))),
+        colour_by=about["colour_by"],
+        energy_unit=about.get("energy_unit", "kT"),
+        temperature=about.get("temperature", 300.0),
+        looks=about.get("looks", {}),  # of sessions that were saved before there were any
+        pinned=pinned.restored(about["pinned"], arrays) if "pinned" in about else Pinned(),
+        axes=tuple(about.get("axes", ("", ""))),
+        axes_beside=tuple(about.get("axes_beside", ("", ""))),
+        beside=about.get("beside", ""),
+        frame=about["frame"],
+    )

@@ -1,0 +1,1 @@
+"""The data: files, features, columns and frame weights."""

@@ -1,0 +1,64 @@
+"""A column from a formula of others: the button and its dialog."""
+
+from __future__ import annotations
+
+import panel_material_ui as pmui
+from panel.viewable import Viewer
+
+from fel_explorer.app.session.session import Session
+from fel_explorer.data import add_column
+from fel_explorer.data.formulas import EXAMPLE, FUNCTIONS
+from fel_explorer.data.frame_values import quantities
+
+SHOWN = 12  # names listed
+
+
+class FormulaColumn(Viewer):
+    """Adds a column to colour the map by, place it along, or compare."""
+
+    def __init__(self, session: Session, **params):
+        super().__init__(**params)
+        self.session = session
+        self.button = pmui.Button(
+            label="Formula", icon="functions", variant="text", size="small", sizing_mode="stretch_width",
+            on_click=self._ask, description="A new column calculated from others, such as energy / 4.184",
+        )  # fmt: skip
+        self.dialog = pmui.Dialog(show_close_button=True, close_on_click=True, width_option="sm")
+        self.layout = pmui.Column(self.button, self.dialog, sizing_mode="stretch_width", margin=0)
+
+    def __panel__(self):
+        return self.layout
+
+    def add(self, name: str, formula: str) -> None:
+        """Add the column and colour the map by it.
+
+        Raises
+        ------
+        FelError
+            If the name is taken or the formula can't be evaluated.
+        """
+        self.session.attach(add_column(self.session.dataset, name, formula))
+        self.session.colour(name.strip())
+
+    def _ask(self, _event):
+        wide = {"size": "small", "sizing_mode": "stretch_width"}
+        self.name_input = pmui.TextInput(label="Name of the column", **wide)
+        self.formula_input = pmui.TextInput(label="Formula", placeholder="energy / 4.184", **wide)
+        names = quantities(self.session.dataset)
+        written = [name if name.isidentifier() else f"`{name}`" for name in names[:SHOWN]]
+        shown = ", ".join(written) + (", ..." if len(names) > SHOWN else "")
+        about = (
+            f"{EXAMPLE}  \nNames of more than one word stand in backticks; torsions are in degrees.  \n"
+            f"**There are** {shown}  \n**Functions** {', '.join(FUNCTIONS)}"
+        )
+        add = pmui.Button(label="Add", color="primary", variant="contained", on_click=self._on_add)
+        self.dialog.title = "Column from a formula"
+        about = about.replace("`", "\\`")  # shown as they are to be typed
+        text = pmui.Typography(about, variant="body2", sizing_mode="stretch_width")
+        self.dialog[:] = [self.name_input, self.formula_input, text, add]
+        self.dialog.open = True
+
+    def _on_add(self, _event):
+        name, formula = (field.value_input or field.value for field in (self.name_input, self.formula_input))
+        self.add(name, formula)
+        self.dialog.open = False

@@ -1,0 +1,230 @@
+"""Data panel: open trajectories or the sample data, say what was loaded, attach per-frame columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import panel_material_ui as pmui
+from panel.viewable import Viewer
+
+from fel_explorer.app.jobs import featurize_and_train
+from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.session.session import Session
+from fel_explorer.app.storage.input_files import inside, sort_out
+from fel_explorer.app.views.data.formula_panel import FormulaColumn
+from fel_explorer.app.views.data.frame_weights_panel import FrameWeights
+from fel_explorer.app.views.data.session_files_panel import SessionFiles
+from fel_explorer.errors import FelError
+
+TABLES = {".csv", ".tsv", ".txt", ".dat", ".xvg", ".edr"}
+
+
+class DataPanel(Viewer):
+    """What the explorer looks at; ``root`` is the only folder that the page may read."""
+
+    def __init__(self, session: Session, board: Board, root=".", **params):
+        super().__init__(**params)
+        self.session, self.board, self.root = session, board, Path(root).resolve()
+        wide = {"sizing_mode": "stretch_width", "size": "small"}
+        self.sample = pmui.Button(
+            label="Sample data",
+            icon="science",
+            variant="outlined",
+            on_click=self._sample,
+            description="Alanine dipeptide: a small molecule with a slow phi and a faster psi torsion",
+            **wide,
+        )
+        self.browse = pmui.Button(
+            label="Open files",
+            icon="folder_open",
+            variant="outlined",
+            on_click=self._browse,
+            description="Choose trajectories and a topology on this machine",
+            **wide,
+        )
+        self.columns = pmui.Button(
+            label="Columns",
+            icon="table_chart",
+            variant="text",
+            on_click=self._browse_columns,
+            description="Attach per-frame values from a CSV or PLUMED COLVAR file: energies, weights, ...",
+            **wide,
+        )
+        self.physics = pmui.Button(
+            label="No data? Learn from a force field",
+            icon="local_fire_department",
+            variant="text",
+            target="_blank",
+            visible=False,
+            description="A page that learns CVs and structures from energies alone",
+            **wide,
+        )
+        self.formula = FormulaColumn(session)
+        self.sessions = SessionFiles(session, board, self.root)
+        self.summary = pmui.Typography("", variant="body2", margin=(5, 10), sizing_mode="stretch_width")
+        self.dialog = pmui.Dialog(
+            show_close_button=True, close_on_click=True, width_option="md", sizing_mode="stretch_width"
+        )
+        self._tables = pmui.Row(self.columns, self.formula, sizing_mode="stretch_width", margin=0)
+        self.layout = pmui.Column(
+            pmui.Row(self.sample, self.browse, sizing_mode="stretch_width", margin=0),
+            self.physics,
+            self.summary,
+            self._tables,
+            self.sessions,
+            self.dialog,
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        self._watcher = session.param.watch(self._update, ["trajectories", "dataset"])
+        self._update()
+
+    def __panel__(self):
+        return self.layout
+
+    def close(self) -> None:
+        self.session.param.unwatch(self._watcher)
+        self.sessions.close()
+
+    def offer_physics(self, address: str) -> None:
+        """Show the way to the page at ``address`` that needs no data."""
+        self.physics.param.update(href=address, visible=True)
+
+    # ---- what the buttons do
+
+    def open(
+        self, paths, topology=None, stride: int = 1, atoms: str | None = None, time_step: float | None = None
+    ) -> None:
+        """Open trajectories below the root, as a job.
+
+        Raises
+        ------
+        FelError
+            If a path is outside of the root, or the choice has no trajectory.
+        """
+        trajectories, found = sort_out(inside(self.root, paths))
+        if topology is not None:
+            [found] = inside(self.root, [topology])
+        label = trajectories[0].name if len(trajectories) == 1 else f"{len(trajectories)} trajectories"
+        self.board.submit(
+            f"Open {label}",
+            featurize_and_train.opening(trajectories, found, stride, atoms or None, time_step),
+            kind="data",
+        )
+
+    def attach(self, path, **weights) -> None:
+        """Attach the columns of a table below the root; ``weights`` as `data.attach_columns` takes them."""
+        if self.session.dataset is None:
+            raise FelError("No dataset to attach columns to.", remedy="Compute features first.")
+        from fel_explorer.data import attach_columns
+
+        [table] = inside(self.root, [path])
+        self.session.attach(attach_columns(self.session.dataset, table, **weights))
+
+    def _sample(self, _event):
+        self.board.submit("Sample data", featurize_and_train.sample(), kind="data")
+
+    def _browse(self, _event):
+        self._show(
+            "Open files",
+            "Choose one or more trajectories and, where they need one, their topology "
+            "(PDB, GRO, PSF, PRMTOP): one for all, or for each trajectory one of its name or in its folder.",
+            options=True,
+        )
+
+    def _browse_columns(self, _event):
+        self._show(
+            "Attach columns",
+            "Choose one table with one row per frame: CSV with a header line, or COLVAR.",
+            options=False,
+        )
+
+    def _make_dialog(self):
+        """What is in the dialog, made when it is first opened."""
+        root = str(self.root)
+        self.files = pmui.FileSelector(
+            directory=root, root_directory=root, only_files=True, size=7, sizing_mode="stretch_width"
+        )
+        self.stride = pmui.IntInput(
+            label="Stride", value=1, start=1, size="small", width=110, description="Use every n-th frame."
+        )
+        self.atoms = pmui.TextInput(
+            label="Atoms",
+            placeholder="all",
+            size="small",
+            sizing_mode="stretch_width",
+            description="mdtraj selection such as protein, or name CA. Leave out water to save memory.",
+        )
+        self.time_step = pmui.FloatInput(
+            label="Frame step (ps)",
+            placeholder="of the files",
+            value=None,
+            size="small",
+            width=140,
+            description="Time between two frames of the files. Needed where they hold no times, as DCD.",
+        )
+        self.weights = FrameWeights(self.session)
+        self.files.param.watch(self._look, "value")
+        self.confirm = pmui.Button(label="Open", color="primary", variant="contained", on_click=self._confirm)
+        self.help = pmui.Typography("", variant="body2", sizing_mode="stretch_width")
+        self.options = pmui.Row(
+            self.stride, self.time_step, self.atoms, sizing_mode="stretch_width", margin=0
+        )
+        self.dialog[:] = [self.help, self.files, self.options, self.weights, self.confirm]
+
+    def _look(self, event):
+        """What the chosen table offers as weights."""
+        if not self.options.visible:
+            self.weights.offer(inside(self.root, event.new))
+
+    def _show(self, title, text, options):
+        if not self.dialog.objects:
+            self._make_dialog()
+        self.dialog.title, self.help.object = title, text
+        self.options.visible, self.files.value = options, []
+        self.weights.offer([])
+        self.confirm.label = title.split()[0]
+        self.dialog.open = True
+
+    def _confirm(self, _event):
+        chosen = list(self.files.value)
+        if self.options.visible:
+            self.open(
+                chosen, stride=self.stride.value, atoms=self.atoms.value, time_step=self.time_step.value
+            )
+        elif len(chosen) != 1:
+            raise FelError(f"{len(chosen)} files are chosen.", "Columns come from one table.")
+        else:
+            self.attach(chosen[0], **self.weights.chosen)
+        self.dialog.open = False
+
+    def _update(self, *_):
+        self.summary.object = describe(self.session.trajectories, self.session.dataset)
+        self._tables.visible = self.session.dataset is not None
+
+
+def describe(trajectories, dataset) -> str:
+    """Files, atoms, frames, simulated time and frame step, in words."""
+    if trajectories is None and dataset is None:
+        return "Nothing is loaded. The sample data are a good start."
+    lines = []
+    if trajectories is not None:
+        n = len(trajectories.files)
+        lines.append(f"**{n} file{'s' if n > 1 else ''}**, {trajectories.n_atoms} atoms")
+        frames, step, unit = trajectories.n_frames, trajectories.time_step, "ps"
+    else:
+        n = int(dataset["trajectory"].values[-1]) + 1
+        lines.append(f"**{n} trajector{'ies' if n > 1 else 'y'}** of arrays")
+        frames, step, unit = dataset.sizes["frame"], dataset.attrs["time_step"], dataset.attrs["time_unit"]
+    lines.append(f"{frames:,} frames, one every {step:g}{'' if unit == '1' else ' ' + unit}")
+    total = frames * step
+    if unit == "ps":
+        lines.append(f"{total / 1000:,.4g} ns in all" if total >= 1000 else f"{total:,.4g} ps in all")
+    extra = [] if dataset is None else [str(n) for n in dataset.data_vars if n != "features"]
+    if extra:
+        lines.append("columns: " + ", ".join(extra))
+    if dataset is None:
+        lines.append("Next: compute their **features** (2).")
+    if trajectories is not None and trajectories.time_note:
+        lines.append(f"*{trajectories.time_note}*")
+    return "  \n".join(lines)

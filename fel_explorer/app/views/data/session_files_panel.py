@@ -1,0 +1,206 @@
+"""Save what is loaded, trained, named and selected as a folder or a report; open such a folder again."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import panel as pn
+import panel_material_ui as pmui
+from panel.viewable import Viewer
+
+from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.report import report_html
+from fel_explorer.app.session.session import Session
+from fel_explorer.app.storage.autosave import keep_view
+from fel_explorer.app.storage.input_files import inside
+from fel_explorer.app.storage.session_folder import ENDING, is_session, opening_session, save_session
+from fel_explorer.errors import FelError
+from fel_explorer.progress import Progress
+
+
+def page_address() -> str:
+    """The address of the page without what is asked of it, '' where there is none."""
+    location = pn.state.location
+    if location is None or not location.hostname:
+        return ""
+    port = f":{location.port}" if location.port else ""
+    return f"{location.protocol}//{location.hostname}{port}{location.pathname}"
+
+
+class SessionFiles(Viewer):
+    """Four buttons and their dialog; sessions lie in ``root``, the only folder that the page may read."""
+
+    def __init__(self, session: Session, board: Board, root: Path, **params):
+        super().__init__(**params)
+        self.session, self.board, self.root = session, board, Path(root)
+        small = {"size": "small", "variant": "text", "sizing_mode": "stretch_width", "margin": (5, 2)}
+        small["sx"] = {"minWidth": 0, "px": "4px"}
+        self.save = pmui.Button(
+            label="Save", on_click=self.ask_name, **small,
+            description="Data, models, names, selection and path as one folder, to go on later (Ctrl-S).",
+        )  # fmt: skip
+        self.open = pmui.Button(
+            label="Reopen", on_click=self._ask_which, **small,
+            description="Go on with a saved session.",
+        )  # fmt: skip
+        self.report = pmui.Button(
+            label="Report", on_click=lambda event: self.make_report(), **small,
+            description="What is shown as one HTML file that opens anywhere: maps, tree, table, structures.",
+        )  # fmt: skip
+        self.link = pmui.Button(
+            label="Link", on_click=lambda event: self.make_link(), **small,
+            description="A web address that opens what is shown now, on this server.",
+        )  # fmt: skip
+        self._report_job = self._link_job = None
+        self.dialog = pmui.Dialog(show_close_button=True, close_on_click=True, width_option="sm")
+        self.layout = pmui.Column(
+            pmui.Row(
+                self.save, self.open, self.report, self.link, sizing_mode="stretch_width", margin=(0, 8)
+            ),
+            self.dialog,
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        self._watcher = session.param.watch(self._update, ["dataset", "shown"])
+        self._board_watcher = board.param.watch(self._on_ended, "ended")
+        self._update()
+
+    def __panel__(self):
+        return self.layout
+
+    def close(self) -> None:
+        self.session.param.unwatch(self._watcher)
+        self.board.param.unwatch(self._board_watcher)
+
+    def _update(self, *_):
+        self.save.disabled = self.link.disabled = self.session.dataset is None
+        self.report.disabled = self.session.shown is None
+
+    # ---- saving
+
+    def ask_name(self, *_) -> None:
+        """Open the dialog that asks for a name."""
+        self.name_input = pmui.TextInput(
+            label="Name", value="session", size="small", sizing_mode="stretch_width",
+            description=f"A folder NAME{ENDING} is made where fel-explorer was started.",
+        )  # fmt: skip
+        button = pmui.Button(label="Save", color="primary", variant="contained", on_click=self._on_save)
+        self._show("Save session", self.name_input, button)
+
+    def _on_save(self, _event):
+        self.write(self.name_input.value_input or self.name_input.value)
+        self.dialog.open = False
+
+    def write(self, name: str) -> Path:
+        """Save the session as the folder ``name`` below the root.
+
+        Raises
+        ------
+        FelError
+            If the name is empty or leads out of the root, or something else has it.
+        """
+        name = name.strip()
+        if not name or name != Path(name).name:
+            raise FelError(
+                f"The name '{name}'.", "A name without slashes is needed.", "Type one, such as trp-cage."
+            )
+        [path] = inside(self.root, [name if name.endswith(ENDING) else name + ENDING])
+        return save_session(self.session, path)
+
+    # ---- opening
+
+    def saved(self) -> list[str]:
+        """Names of the sessions in the root, the latest first."""
+        found = [path for path in self.root.iterdir() if path.is_dir() and is_session(path)]
+        return [path.name for path in sorted(found, key=lambda path: -path.stat().st_mtime)]
+
+    def _ask_which(self, *_):
+        names = self.saved()
+        if not names:
+            raise FelError(
+                f"There are no saved sessions in '{self.root.name}'.",
+                remedy="Save one, or start fel-explorer where they are.",
+            )
+        self.choice = pmui.Select(label="Session", options=names, size="small", sizing_mode="stretch_width")
+        button = pmui.Button(label="Open", color="primary", variant="contained", on_click=self._on_open)
+        self._show("Open session", self.choice, button)
+
+    def _on_open(self, _event):
+        self.read(self.choice.value)
+        self.dialog.open = False
+
+    def read(self, name: str) -> None:
+        """Open the session ``name`` below the root, as a job."""
+        [path] = inside(self.root, [name])
+        self.board.submit(f"Open {path.name}", opening_session(path), kind="session")
+
+    def reopen(self, path) -> None:
+        """Open what was kept of this page by itself, as a job."""
+        self.board.submit("What was here before", opening_session(path), kind="session")
+
+    # ---- the report
+
+    def make_report(self) -> None:
+        """Write the report as a job; when it is ready a dialog offers it."""
+
+        session = self.session.copy()
+
+        def run(report, should_stop):
+            report(Progress(0, 0, message="drawing"))
+            return report_html(session).encode()
+
+        if self._report_job is None or not self._report_job.active:
+            self._report_job = self.board.submit("Report", run, kind="report")
+
+    def _on_ended(self, event):
+        made = event.new
+        if made.result is None:
+            return
+        if made is self._report_job:
+            self._offer_report(made)
+        elif made is self._link_job:
+            self._offer_link(made.result)
+
+    def _offer_report(self, made):
+        button = pmui.FileDownload(
+            callback=lambda: io.BytesIO(made.result), filename="report.html", label="Download report.html",
+            auto=True, embed=False, color="primary", variant="contained",
+        )  # fmt: skip
+        size = f"{len(made.result) / 1e6:.1f} MB, opens in any browser without a network."
+        self._show("The report is ready", pmui.Typography(size), button)
+
+    # ---- a link to the view
+
+    def make_link(self) -> None:
+        """Keep what is shown as a job; when that is done a dialog has the address that opens it.
+
+        Raises
+        ------
+        FelError
+            If the explorer is not a page of `fel-explorer`, whose address can tell what is shown.
+        """
+        if not self.link.visible or not page_address():
+            raise FelError(
+                "Only pages of fel-explorer have an address for what they show.",
+                remedy="Save the session (Ctrl-S); fel-explorer NAME.session opens it.",
+            )
+        session = self.session.copy()
+        if self._link_job is None or not self._link_job.active:
+            self._link_job = self.board.submit(
+                "Link", lambda report, should_stop: keep_view(session, report), kind="link"
+            )
+
+    def _offer_link(self, token):
+        address = f"{page_address()}?view={token}"
+        field = pmui.TextInput(label="Address", value=address, size="small", sizing_mode="stretch_width")
+        copy = pmui.Button(label="Copy", icon="content_copy", color="primary", variant="contained")
+        copy.js_on_click(code=f"navigator.clipboard.writeText({json.dumps(address)})")
+        what = "Opens what is shown at this moment, for anyone who reaches this server."
+        self._show("Link to this view", pmui.Typography(what), field, copy)
+
+    def _show(self, title, *parts):
+        self.dialog.title = title
+        self.dialog[:] = list(parts)
+        self.dialog.open = True

@@ -1,0 +1,1 @@
+"""Kinetics between the states."""

@@ -1,0 +1,153 @@
+"""The job behind the kinetics panel: rates, implied time scales and the Chapman-Kolmogorov test of a result.
+
+No panel import.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import xarray as xr
+
+from fel_explorer import kinetics
+from fel_explorer.app.session.result import Result
+from fel_explorer.app.views.states.evidence import evidence_of, frames_of
+from fel_explorer.data import schema
+from fel_explorer.errors import FelError
+from fel_explorer.progress import Progress
+
+BOOTSTRAPS = 20
+MULTIPLES = (1, 2, 4, 8)
+N_LAGS = 8
+LONGEST_PART = 4  # lags up to a quarter of the longest trajectory
+
+
+@dataclass(frozen=True, eq=False)
+class Kinetics:
+    """What is known of the kinetics of a result's states at a lag; parts come one after another.
+
+    Attributes
+    ----------
+    result, lag_time
+        What was asked for.
+    rates
+        From `CoarseMasterEquation.to_dataset`, or None.
+    spectrum
+        ``timescale``, ``lower``, ``upper`` over ``process``, of the same rates, or None.
+    timescales, ck_test
+        From `kinetics.implied_timescales` and `kinetics.ck_test`, or None.
+    errors
+        {part: why it could not be computed}.
+    """
+
+    result: Result
+    lag_time: float
+    rates: xr.Dataset | None = None
+    spectrum: xr.Dataset | None = None
+    timescales: xr.Dataset | None = None
+    ck_test: xr.Dataset | None = None
+    errors: dict[str, FelError] = field(default_factory=dict)
+
+
+def default_lag(result: Result, dataset: xr.Dataset) -> float:
+    """The method's lag where it has one that fits, else a hundredth of the longest trajectory."""
+    step, longest = schema.time_step(dataset), int(schema.trajectory_lengths(dataset).max())
+    lag = result.lag_time or step * max(1, longest // 100)
+    return step * int(np.clip(round(lag / step), 1, max(1, longest // LONGEST_PART)))
+
+
+def lag_times(lag_time: float, dataset: xr.Dataset) -> list[float]:
+    """Up to eight lags from one frame to ten times ``lag_time``, where the data allow it."""
+    step, longest = schema.time_step(dataset), int(schema.trajectory_lengths(dataset).max())
+    last = max(1, min(round(10 * lag_time / step), longest // LONGEST_PART))
+    frames = np.unique(np.round(np.geomspace(1, last, N_LAGS)).astype(int))
+    return [float(step * n) for n in frames]
+
+
+def kinetics_job(result: Result, dataset: xr.Dataset, lag_time: float, clock: Callable = time.monotonic):
+    """The job for one result and lag; asked to stop, it keeps the parts that are ready."""
+
+    def run(report, should_stop):
+        states = evidence_of(result, dataset).states
+        memberships = frames_of(result.membership, dataset)
+        lags = lag_times(lag_time, dataset)
+        longest = int(schema.trajectory_lengths(dataset).max()) * schema.time_step(dataset)
+        multiples = [n for n in MULTIPLES if n * lag_time <= longest / LONGEST_PART] or [1]
+        meter = _Meter(report, should_stop, BOOTSTRAPS + len(lags) + len(multiples), clock)
+        known = Kinetics(result, lag_time)
+        for part, compute in (
+            ("rates", lambda: _rates(memberships, lag_time, multiples, meter)),
+            ("timescales", lambda: _timescales(states, lags, meter)),
+            ("ck_test", lambda: _ck_test(states, lag_time, multiples, meter)),
+        ):
+            if should_stop():
+                break
+            try:
+                found = compute()
+            except FelError as error:
+                found = {"errors": {**known.errors, part: error}}
+            known = Kinetics(**{**vars(known), **found})
+            meter.tell(known)
+        return known
+
+    return run
+
+
+class _Meter:
+    """Counts the steps of all parts and tells of them."""
+
+    def __init__(self, report, should_stop, n_steps, clock):
+        self.report, self.should_stop, self.n_steps, self.clock = report, should_stop, n_steps, clock
+        self.step, self.begin, self.message = 0, clock(), ""
+
+    def count(self) -> bool:
+        """One step more; whether to stop."""
+        self.step += 1
+        self.tell()
+        return self.should_stop()
+
+    def tell(self, preview=None):
+        left = (self.clock() - self.begin) / max(self.step, 1) * (self.n_steps - self.step)
+        self.report(Progress(self.step, self.n_steps, eta=left, message=self.message), preview)
+
+
+def _rates(memberships, lag_time, multiples, meter):
+    meter.message = "rates"
+    model = kinetics.CoarseMasterEquation(lag_time, multiples=multiples, n_bootstraps=BOOTSTRAPS)
+    model.fit(memberships, callback=lambda *_: meter.count())
+    columns = {
+        "timescale": model.timescales_,
+        "lower": model.timescales_lower_,
+        "upper": model.timescales_upper_,
+    }
+    spectrum = xr.Dataset(
+        {name: ("process", values) for name, values in columns.items()},
+        coords={"process": np.arange(1, len(model.timescales_) + 1)},
+    )
+    return {"rates": model.to_dataset(), "spectrum": spectrum}
+
+
+def _timescales(states, lags, meter):
+    meter.message = "time scales"
+    n_timescales = int(np.clip(len(np.unique(states)) - 1, 1, 5))
+    parts = []
+    for lag in lags:
+        parts.append(kinetics.implied_timescales(states, [lag], n_timescales=n_timescales))
+        if meter.count():
+            break
+    return {"timescales": xr.concat(parts, "lag_time")}
+
+
+def _ck_test(states, lag_time, multiples, meter):
+    meter.message = "Chapman-Kolmogorov test"
+    parts = []
+    for n in multiples:
+        parts.append(kinetics.ck_test(states, lag_time, multiples=[n], n_bootstraps=BOOTSTRAPS))
+        if meter.count():
+            break
+    worst = max(part.attrs["worst"] for part in parts)
+    test = xr.concat(parts, "multiple", combine_attrs="drop")
+    return {"ck_test": test.assign_attrs(lag_time=lag_time, worst=worst)}

@@ -1,0 +1,174 @@
+"""Kinetics of the states: network of rates, implied time scales, Chapman-Kolmogorov test, spectrum."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import panel_material_ui as pmui
+import param
+from panel.viewable import Viewer
+
+from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.session.session import Session
+from fel_explorer.app.views.kinetics.analysis import Kinetics, default_lag, kinetics_job
+from fel_explorer.app.views.kinetics.drawing import PARTS, VIEWS, draw_view, part_of, view_table
+from fel_explorer.app.views.states.evidence import selected_state
+from fel_explorer.app.widgets.figure_export import FigureExport
+from fel_explorer.app.widgets.layout import beside
+
+HINTS = {
+    "network": "Significant rates only. Hover for their intervals.",
+    "timescales": "From where they are flat on, the states are Markovian.",
+    "ck_test": "Lines: predicted. Dots: found in the data.",
+    "spectrum": "Time scales of the rates, with 95 % intervals.",
+}
+
+
+class KineticsPanel(Viewer):
+    """Four views of one computation, which runs as a job when the panel is first looked at."""
+
+    active = param.Boolean(False, doc="Whether it is looked at: only then it computes.")
+    dark = param.Boolean(False, doc="Colours for a dark page.")
+    view = param.Selector(default="network", objects=list(VIEWS), doc="Which of the views is shown.")
+    version = param.Integer(0, doc="Counts up when the figure is another one.")
+    ready = param.Boolean(False, doc="Whether there is a figure.")
+    lag_time = param.Number(None, allow_None=True, doc="Lag of the model, in the data's time unit.")
+
+    def __init__(self, session: Session, board: Board, **params):
+        super().__init__(**params)
+        self.session, self.board = session, board
+        self.kinetics: Kinetics | None = None
+        self._kept: list[Kinetics] = []
+        self._job = None
+        self._make_widgets()
+        self._watchers = [
+            (session, session.param.watch(self._on_result, ["shown"])),
+            (session, session.param.watch(self._show, ["selection", "state_names"])),
+            (board, board.param.watch(self._on_job, "version")),
+        ]
+        self._on_result()
+
+    def __panel__(self):
+        return self.layout
+
+    def close(self) -> None:
+        """Let go of the session and the board."""
+        for source, watcher in self._watchers:
+            source.param.unwatch(watcher)
+        self._watchers = []
+
+    # ---- what is built once
+
+    def _make_widgets(self):
+        self._views = pmui.RadioButtonGroup.from_param(
+            self.param.view, label="", options={title: key for key, title in VIEWS.items()},
+            orientation="vertical", size="small", width=180, margin=(8, 10, 4, 10),
+        )  # fmt: skip
+        self._lag = pmui.FloatInput(
+            label="Lag time", size="small", width=180, margin=(6, 10, 2, 10), step=1.0,
+            description="Long enough that the time scales are flat. Press Enter to compute anew.",
+        )  # fmt: skip
+        self._stop = pmui.Button(
+            label="Stop", icon="stop", size="small", variant="outlined", color="default",
+            on_click=lambda event: self.board.cancel(self._job), margin=(4, 10), visible=False,
+        )  # fmt: skip
+        self._bar = pmui.LinearProgress(
+            value=0, variant="determinate", width=180, margin=(4, 10), visible=False
+        )
+        self._hint = pmui.Typography("", variant="caption", width=190, margin=(4, 10))
+        self.export = FigureExport(self.figure, self._table, self._name)
+        self.layout = beside(
+            self._views, self._lag, self._hint, self._bar, self._stop,
+            width=222,
+        )  # fmt: skip
+        self._lag.param.watch(self._on_lag, "value")
+
+    # ---- what happens
+
+    def _on_lag(self, event):
+        if event.new is not None and event.new != self.lag_time:
+            self.lag_time = event.new
+
+    def _on_result(self, *_):
+        """Another result: its own lag, and what was computed of it before."""
+        result, dataset = self.session.shown, self.session.dataset
+        if result is None or result.state is None:
+            self.kinetics = None
+            return
+        unit, lag = dataset.attrs["time_unit"], default_lag(result, dataset)
+        self._lag.label = "Lag time" if unit == "1" else f"Lag time ({unit})"
+        self._lag.param.update(step=float(dataset.attrs["time_step"]), value=lag)
+        self.lag_time = lag
+        self._look()
+
+    @param.depends("active", "lag_time", watch=True)
+    def _look(self):
+        """Show what is known of the result at this lag, and have it computed if nothing is."""
+        result = self.session.shown
+        if not self.active or result is None or result.state is None:
+            return
+        known = [k for k in self._kept if k.result is result and k.lag_time == self.lag_time]
+        self.kinetics = known[-1] if known else None
+        if not known:
+            self._compute(result)
+        self._show()
+
+    def _compute(self, result):
+        if self._job is not None and self._job.active:
+            self.board.cancel(self._job)
+        task = kinetics_job(result, self.session.dataset, self.lag_time)
+        self._job = self.board.submit(f"Kinetics of {result.label}", task, kind="kinetics")
+        self._on_job()
+
+    def _on_job(self, *_):
+        """The job went on: show its progress, and each part when it is ready."""
+        job = self._job
+        running = job is not None and job.active
+        self._bar.visible = self._stop.visible = running and self.active
+        if job is None:
+            return
+        if running:
+            fraction = job.fraction
+            self._bar.value = round(100 * fraction) if np.isfinite(fraction) else 0
+            self._stop.disabled = job.stopping
+        found = job.result if job.result is not None else job.preview
+        if found is None or found is self.kinetics:
+            return
+        self._kept = [k for k in self._kept if (k.result, k.lag_time) != (found.result, found.lag_time)]
+        self._kept.append(found)
+        if found.result is self.session.shown and found.lag_time == self.lag_time:
+            self.kinetics = found
+            self._show()
+
+    @param.depends("view", "dark", watch=True)
+    def _show(self, *_):
+        if not self.active:
+            return
+        self.ready = part_of(self.view, self.kinetics) is not None
+        self._hint.object = self._say()
+        self.export.disable(not self.ready)
+        self.version += 1
+
+    # ---- drawing and export
+
+    def _say(self):
+        error = self.kinetics.errors.get(PARTS[self.view]) if self.kinetics is not None else None
+        if error is not None:
+            return " ".join(filter(None, (error.given, error.remedy)))
+        if part_of(self.view, self.kinetics) is None:
+            working = self._job is not None and self._job.active
+            return f"{VIEWS[self.view]}: being computed." if working else "Stopped before it was ready."
+        if self.view == "ck_test":
+            return f"{HINTS['ck_test']} Largest difference {self.kinetics.ck_test.attrs['worst']:.2g}."
+        return HINTS[self.view]
+
+    def figure(self, shape=(720, 420), *, dark=False):
+        """The plot of the view, for so many screen pixels."""
+        about = {"shape": shape, "selected": selected_state(self.session), "dark": dark}
+        return draw_view(self.view, self.session, self.kinetics, **about)
+
+    def _table(self) -> pd.DataFrame:
+        return view_table(self.view, self.session, self.kinetics)
+
+    def _name(self):
+        return f"{self.view.replace('_', '-')}-{self.session.active.replace(' ', '-')}"

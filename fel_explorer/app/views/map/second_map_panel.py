@@ -1,0 +1,67 @@
+"""A second map beside the first one: another model of the same frames, with the same selection."""
+
+from __future__ import annotations
+
+import panel_material_ui as pmui
+import param
+from panel.viewable import Viewer
+
+from fel_explorer.app.session.mirrored import SideSession
+from fel_explorer.app.session.session import Session
+from fel_explorer.app.views.map.panel import MapPanel
+
+
+class SecondMap(Viewer):
+    """A map of the result that ``session.beside`` names; invisible, and drawing nothing, while it is ''.
+
+    Its plot is on the page from the start, because bokeh (3.9) can't lay one out that comes later.
+    """
+
+    dark = param.Boolean(False, doc="Colours for a dark page.")
+
+    def __init__(self, session: Session, **params):
+        super().__init__(**params)
+        self.session, self.side = session, SideSession(session)
+        self.choice = pmui.Select(
+            label="Second map", size="small", variant="outlined", width=170, margin=(10, 6, 2, 6),
+            description="The model that is shown here; the first map shows that of the Model panel.",
+        )  # fmt: skip
+        self.borrows = pmui.Switch.from_param(
+            self.side.param.borrows, label="States of the first map", size="small", margin=(14, 6, 0, 10),
+            description="Give frames the names and colours of the states that they have on the first map.",
+        )  # fmt: skip
+        self.shut = pmui.IconButton(
+            icon="close", size="small", margin=(12, 0), on_click=self._shut,
+            description="Close the second map",
+        )  # fmt: skip
+        self.map = MapPanel(self.side, instead_of_colour=(self.shut, self.choice, self.borrows))
+        self.choice.param.watch(self._on_choice, "value")
+        self._watcher = session.param.watch(self._update, ["results", "beside", "shown"])
+        self._update()
+
+    def __panel__(self):
+        return self.map
+
+    def close(self) -> None:
+        """Let go of the session."""
+        self.session.param.unwatch(self._watcher)
+        self.map.close()
+        self.side.close()
+
+    def _update(self, *_):
+        session = self.session
+        if not session.beside:
+            return
+        self.choice.param.update(options=list(session.results), value=session.beside)
+        self.borrows.visible = session.shown is not None and session.shown.state is not None
+
+    def _on_choice(self, event):
+        if event.new and self.session.beside:
+            self.session.beside = event.new
+
+    def _shut(self, _event):
+        self.session.beside = ""
+
+    @param.depends("dark", watch=True)
+    def _show_theme(self):
+        self.map.dark = self.dark

@@ -1,0 +1,1 @@
+"""Training, choice and export of models."""

@@ -1,0 +1,124 @@
+"""The trained models: which is shown, what is known of it, save and load."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import panel_material_ui as pmui
+from panel.viewable import Viewer
+
+from fel_explorer.app.jobs import featurize_and_train
+from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.session.session import Result, Session
+from fel_explorer.methods import load_model
+from fel_explorer.plots.quantities import seconds_text
+
+
+class ModelList(Viewer):
+    """The trained models: which is shown, what is known of it, save, load and export.
+
+    Parameters
+    ----------
+    on_export
+        Called when the shown model's CV is to be exported.
+    """
+
+    def __init__(self, session: Session, board: Board, on_export: Callable[[], None], **params):
+        super().__init__(**params)
+        self.session, self.board = session, board
+        self.choice = pmui.Select(label="Shown model", size="small", sizing_mode="stretch_width")
+        self.facts = pmui.Typography("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
+        self.save = pmui.FileDownload(
+            callback=self._file,
+            filename="model.fel",
+            label="Save",
+            icon="download",
+            size="small",
+            sizing_mode="stretch_width",
+            embed=False,
+            auto=True,
+        )
+        self.save.variant = "outlined"  # given to the constructor it makes panel 1.9 warn
+        self.load = pmui.FileInput(
+            label="Load", accept=".fel", variant="outlined", size="small", sizing_mode="stretch_width"
+        )
+        self.export = pmui.Button(
+            label="Export", variant="outlined", size="small", on_click=lambda event: on_export(),
+            sizing_mode="stretch_width",
+            description="The CV for simulations: as input for PLUMED, TorchScript and torch.export.",
+        )  # fmt: skip
+        files = (self.save, self.load, self.export)
+        for button in files:
+            button.param.update(margin=(5, 4), sx={"minWidth": 0, "px": "6px", "fontSize": "13px"})
+        self.layout = pmui.Column(
+            self.choice,
+            self.facts,
+            pmui.Row(*files, sizing_mode="stretch_width", margin=(0, 6)),
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        self.choice.param.watch(self._on_choice, "value")
+        self.load.param.watch(self._on_load, "value")
+        self._watcher = session.param.watch(self._update, ["results", "active", "shown"])
+        self._update()
+
+    def __panel__(self):
+        return self.layout
+
+    def close(self) -> None:
+        self.session.param.unwatch(self._watcher)
+
+    def _update(self, *_):
+        session = self.session
+        self.choice.param.update(options=list(session.results), value=session.active or None)
+        for part in (self.choice, self.save, self.export, self.facts):
+            part.visible = bool(session.results)
+        self.layout.visible = session.dataset is not None
+        if session.result is not None:
+            self.facts.object = facts(session.result, session.dataset)
+            self.save.filename = f"{session.active.replace(' ', '-')}.fel"
+
+    def _on_choice(self, event):
+        if event.new and event.new != self.session.active:
+            self.session.param.update(active=event.new, point=None)
+
+    def _file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.fel"
+            self.session.result.method.save(path)
+            return io.BytesIO(path.read_bytes())
+
+    def _on_load(self, event):
+        if not event.new:
+            return
+        name = Path(self.load.filename or "model.fel").stem
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"{name}.fel"
+            path.write_bytes(event.new)
+            method = load_model(path)
+        self.add(method, name)
+
+    def add(self, method, label: str) -> None:
+        """Apply a fitted method to the loaded data, as a job, and show it."""
+        if label in self.board.labels:
+            label = self.board.new_label(label)
+        task = featurize_and_train.applying(method, self.session.dataset, label)
+        self.board.submit(label, task, kind="model")
+
+
+def facts(result: Result, dataset) -> str:
+    """What a trained model is, in one line: populated states, training time, whether it was stopped early."""
+    parts = []
+    if result.state is not None:
+        parts.append(f"{len(result.states())} populated states of {result.membership.shape[1]}")
+    if result.method.needs_lag and result.method.lag_time:
+        unit = dataset.attrs["time_unit"]
+        parts.append(f"lag {result.method.lag_time:g}{'' if unit == '1' else ' ' + unit}")
+    if time := seconds_text(result.seconds):
+        parts.append(f"trained in {time}")
+    if result.partial:
+        parts.append("stopped before its end")
+    return ", ".join(parts)

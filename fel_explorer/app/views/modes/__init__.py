@@ -1,0 +1,1 @@
+"""Slow modes: time scales, eigenfunctions, scores, sensitivities."""

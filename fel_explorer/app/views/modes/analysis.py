@@ -1,0 +1,155 @@
+"""The slow modes of a result: their time scales, and what they are as functions of the frames.
+
+No panel import.  The modes of TICA, SRV, Eigenfunctions and DiffusionMap are the axes of their embedding;
+those of a method with states are the eigenfunctions of the Koopman model of its memberships.
+"""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import xarray as xr
+
+from fel_explorer.app.session.result import Result
+from fel_explorer.data import schema
+from fel_explorer.errors import FelError
+from fel_explorer.methods import mode_spectrum
+from fel_explorer.methods.koopman import vamp
+from fel_explorer.methods.koopman.timescales import STEPS, implied_timescales
+from fel_explorer.training.pairs import pair_starts, segments_of
+
+MAX_PAIRS = 1_000_000  # of frames, from which the modes of memberships are found
+
+_kept: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+@dataclass(frozen=True, eq=False)
+class Modes:
+    """The slow modes of a result.
+
+    Attributes
+    ----------
+    spectrum
+        ``timescale``, ``lower``, ``upper`` over ``process``, slowest first; attrs ``time_unit``.
+    lag_time
+        What is faster is not resolved; None where the method has no lag.
+    functions
+        (frame, mode) float32 of mean 0 and variance 1; fewer than time scales where the method kept fewer.
+    """
+
+    spectrum: xr.Dataset
+    lag_time: float | None
+    functions: np.ndarray
+
+    @property
+    def n_maps(self) -> int:
+        return self.functions.shape[1]
+
+    @property
+    def names(self) -> list[str]:
+        """ "mode 1", ...: those that are known for each frame."""
+        return [f"mode {i + 1}" for i in range(self.n_maps)]
+
+    @property
+    def time_unit(self) -> str:
+        return self.spectrum.attrs["time_unit"]
+
+
+def modes_of(result: Result | None, dataset: xr.Dataset) -> Modes:
+    """The modes of a result, kept for as long as it lives.
+
+    Raises
+    ------
+    FelError
+        If it has none.
+    """
+    if result is None:
+        raise FelError("Nothing is trained yet.", remedy="Train a method, such as SRV or TICA.")
+    if result not in _kept:
+        try:
+            _kept[result] = _found(result, dataset)
+        except FelError as error:
+            _kept[result] = error
+    if isinstance(_kept[result], FelError):
+        raise _kept[result].with_traceback(None)
+    return _kept[result]
+
+
+def known_modes(result: Result | None, dataset: xr.Dataset) -> Modes | None:
+    """`modes_of`, or None where the result has none."""
+    try:
+        return modes_of(result, dataset)
+    except FelError:
+        return None
+
+
+def mode_names(result: Result | None, dataset: xr.Dataset) -> list[str]:
+    """Names of the modes that can colour the map; [] where the result has none."""
+    modes = known_modes(result, dataset)
+    return [] if modes is None else modes.names
+
+
+def mode_values(result: Result, dataset: xr.Dataset, name: str) -> np.ndarray:
+    """Mode "mode 2" of each frame, (frame,) float32."""
+    return modes_of(result, dataset).functions[:, int(name.removeprefix("mode ")) - 1]
+
+
+def _found(result, dataset):
+    if getattr(result.method, "has_modes", False):
+        return _axes(result, dataset)
+    if result.membership is None or not result.lag_time:
+        raise FelError(
+            f"{type(result.method).__name__} has no time scales.",
+            "TICA, SRV, Eigenfunctions and DiffusionMap find modes; IDM and VAMPNet have those of states.",
+            "Train one of these on the same features.",
+        )
+    return _of_memberships(result, dataset)
+
+
+def _axes(result, dataset):
+    spectrum = mode_spectrum(result.method)
+    lag = result.lag_time if spectrum.attrs["time_unit"] != STEPS else None
+    if getattr(result.method, "operator", "transfer") == "generator":
+        lag = None
+    return Modes(spectrum, lag, _standardised(result.embedding, dataset))
+
+
+def _of_memberships(result, dataset):
+    lag = schema.lag_in_frames(dataset, result.lag_time)
+    starts = pair_starts(segments_of(schema.trajectory_lengths(dataset)), lag)
+    starts = starts[:: 1 + len(starts) // MAX_PAIRS]
+    states = result.states()
+    if len(states) < 2:
+        raise FelError(
+            f"{result.label} has {len(states)} populated state.",
+            "Modes are exchanges between two states or more.",
+            "Train with a shorter lag.",
+        )
+    chi = torch.from_numpy(np.asarray(result.membership[:, states], np.float32))
+    weight = torch.from_numpy(_weights(dataset)[starts])
+    pairs = vamp.covariances(chi[starts], chi[starts + lag], weight, reversible=True)
+    model = vamp.koopman(pairs)
+    times = implied_timescales([1.0, *model.singular_values.numpy()], result.lag_time)
+    unknown = np.full(len(times), np.nan)
+    columns = {"timescale": times, "lower": unknown, "upper": unknown}
+    spectrum = xr.Dataset(
+        {name: ("process", values) for name, values in columns.items()},
+        attrs={"time_unit": dataset.attrs["time_unit"]},
+    )
+    functions = (chi - model.mean.float()) @ model.left.float()
+    return Modes(spectrum, result.lag_time, _standardised(functions.numpy(), dataset))
+
+
+def _weights(dataset) -> np.ndarray:
+    return dataset["weight"].values.astype(float) if "weight" in dataset else np.ones(dataset.sizes["frame"])
+
+
+def _standardised(values, dataset):
+    """Mean 0, variance 1, the rare side positive."""
+    weight = _weights(dataset)[:, None]
+    values = values - np.average(values, axis=0, weights=weight[:, 0])
+    moments = [(weight * values**power).mean(axis=0) / weight.mean() for power in (2, 3)]
+    return (values * np.where(moments[1] < 0, -1, 1) / np.sqrt(np.maximum(moments[0], 1e-30))).astype("f4")

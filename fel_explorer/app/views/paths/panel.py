@@ -1,0 +1,181 @@
+"""A path over the map: its anchors are set by clicks, its free energy is drawn, its images are played."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from functools import partial
+from pathlib import Path as File
+
+import numpy as np
+import pandas as pd
+import panel_material_ui as pmui
+import param
+from panel.viewable import Viewer
+
+from fel_explorer.app.session.session import Session
+from fel_explorer.app.views.paths import route
+from fel_explorer.app.widgets.figure_export import FigureExport
+from fel_explorer.app.widgets.layout import beside
+from fel_explorer.errors import FelError
+from fel_explorer.plots.path_profile import plot_path_profile
+from fel_explorer.structures.paths import KINDS
+
+HOW = (
+    "Press **Draw**, then click on the map where the path shall start, pass and end. "
+    "Undo takes an anchor back."
+)
+ABOUT = {
+    "minimum free energy": "The path of largest flux: through the valleys and over the lowest saddles.",
+    "straight": "Straight lines between the anchors.",
+    "nearest frames": "The observed frames nearest to the straight lines.",
+    "graph": "Observed frames by short hops from one to a similar one.",
+}
+
+
+class PathPanel(Viewer):
+    """Draws a path and says what it climbs."""
+
+    active = param.Boolean(False, doc="Whether it is looked at.")
+    dark = param.Boolean(False, doc="Colours for a dark page.")
+    kind = param.Selector(default=KINDS[0], objects=list(KINDS), doc="How the anchors are connected.")
+    version = param.Integer(0, doc="Counts up when the figure is another one.")
+    ready = param.Boolean(False, doc="Whether there is a figure.")
+
+    def __init__(self, session: Session, **params):
+        super().__init__(**params)
+        self.session = session
+        self._make_widgets()
+        self._watchers = [
+            session.param.watch(self._find, ["route", "shown", "dataset"]),
+            session.param.watch(self._show, ["image"]),
+            session.param.watch(self._on_drawing, ["drawing"]),
+            session.param.watch(self._on_unit, ["energy_unit", "temperature"]),
+        ]
+        self._find()
+
+    def __panel__(self):
+        return self.layout
+
+    @property
+    def available(self) -> bool:
+        """Whether there is a map to draw on."""
+        return self.session.dataset is not None
+
+    def close(self) -> None:
+        """Let go of the session."""
+        for watcher in self._watchers:
+            self.session.param.unwatch(watcher)
+        self._watchers = []
+
+    # ---- what is built once
+
+    def _make_widgets(self):
+        small = {"size": "small", "margin": (8, 4, 4, 8)}
+        self.draw = pmui.Button(
+            label="Draw", icon="timeline", variant="contained", on_click=self._toggle,
+            description="Clicks on the map set the path's anchors (key p).", **small,
+        )  # fmt: skip
+        self.clear = pmui.Button(
+            label="Clear", icon="close", variant="text", on_click=lambda event: self.session.clear_route(),
+            description="Remove the path. Undo brings it back.", **small,
+        )  # fmt: skip
+        self._kind = pmui.Select.from_param(
+            self.param.kind, label="Kind of path", size="small", width=270, margin=(4, 8),
+            description=" ".join(f"{name.capitalize()}: {text}" for name, text in ABOUT.items()),
+        )  # fmt: skip
+        self.text = pmui.Typography(HOW, variant="body2", margin=(4, 12), sizing_mode="stretch_width")
+        self.downloads = {kind: self._download(kind) for kind in ("pdb", "xtc")}
+        self.export = FigureExport(self.figure, self._table, lambda: "path")
+        self.layout = beside(
+            pmui.Row(self.draw, self.clear, *self.downloads.values(), margin=0), self._kind, self.text,
+            width=330,
+        )  # fmt: skip
+
+    def _download(self, kind):
+        button = pmui.FileDownload(
+            callback=partial(self.file, kind), filename=f"path.{kind}", label=kind.upper(),
+            description="The observed frames along the path, in order.",
+            size="small", margin=(8, 0), auto=True, embed=False,
+        )  # fmt: skip
+        button.variant = "text"  # as an argument pmui 0.16 warns of it
+        return button
+
+    # ---- the user acts
+
+    def _toggle(self, _event):
+        self.session.drawing = not self.session.drawing
+
+    def _on_drawing(self, *_):
+        drawing = self.session.drawing
+        self.draw.param.update(label="Stop drawing" if drawing else "Draw")
+        self._say()
+
+    def tapped(self, x: float, _y: float) -> None:
+        """A click on the profile shows the image there."""
+        if self.session.way is not None:
+            self.session.image = int(np.abs(self.session.way.path.length - x).argmin())
+
+    # ---- the session changed
+
+    @param.depends("kind", watch=True)
+    def _find(self, *_):
+        """Find the path anew."""
+        self._error = ""
+        try:
+            way = route.find_way(self.session, self.kind) if self.available else None
+        except FelError as error:
+            way, self._error = None, " ".join(filter(None, (error.given, error.remedy)))
+        self.session.param.update(way=way, image=0)
+        self.ready = way is not None
+        self.clear.disabled = self.session.route is None
+        self.export.disable(way is None)
+        for download in self.downloads.values():
+            download.disabled = way is None or self.session.trajectories is None
+        self._say()
+        self._show()
+
+    @param.depends("active", "dark", watch=True)
+    def _show(self, *_):
+        if self.active:
+            self.version += 1
+
+    def _on_unit(self, *_):
+        self._say()
+        self._show()
+
+    def _say(self):
+        way = self.session.way
+        if way is None:
+            n = len(self.session.route.anchors) if self.session.route is not None else 0
+            drawn = {0: "Click on the map where the path starts.", 1: "Now click where it ends."}.get(n, "")
+            self.text.object = self._error or (drawn if self.session.drawing else HOW)
+            return
+        (forth, back, top), unit = way.barriers, self.session.unit
+        self.text.object = (
+            f"**Barrier** {unit.text(forth)} from the start, {unit.text(back)} from the end; the highest "
+            f"image is {top + 1} of {way.n_images}. It is a lower bound where other "
+            "variables are slow too.  \n"
+            f"{ABOUT[way.path.kind]}  \nClick on the curve to see the structure there."
+        )
+
+    # ---- drawing and export
+
+    def figure(self, shape=None, *, dark=False):
+        """The free energy along the path; any ``shape`` suits it."""
+        way = self.session.way
+        return plot_path_profile(
+            way.path.length, way.free_energy, image=self.session.image, unit=self.session.unit, dark=dark
+        )
+
+    def _table(self) -> pd.DataFrame:
+        return self.session.way.table().to_dataframe().reset_index()
+
+    def file(self, kind: str) -> io.BytesIO:
+        """The observed frames along the path as one file, aligned."""
+        trajectories, way = self.session.trajectories, self.session.way
+        images = route.images(self.session, way, "observed", trajectories.frames(way.path.frames[:1]))
+        with tempfile.TemporaryDirectory() as folder:  # mdtraj writes by path only
+            file = File(folder) / f"path.{kind}"
+            images.save(str(file))
+            return io.BytesIO(file.read_bytes())

@@ -1,0 +1,148 @@
+"""Paths of a session: from anchors on its map to free energies and structures.  No panel import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import mdtraj
+import numpy as np
+import xarray as xr
+
+from fel_explorer.app.session.selection import Route
+from fel_explorer.app.session.session import Session
+from fel_explorer.app.views.map import colouring
+from fel_explorer.app.views.map.view import make_view
+from fel_explorer.errors import FelError
+from fel_explorer.plots import free_energy
+from fel_explorer.structures import reconstruct, superpose
+from fel_explorer.structures.paths import KINDS, Path, Space, barriers, find_path, profile_table
+from fel_explorer.structures.soundness import LONG_BOND
+
+SHOWN = {"observed": "observed frames", "decoded": "decoded by the model"}
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """A path and what is known along it.
+
+    Attributes
+    ----------
+    route, path
+        The anchors, and the images between them.
+    labels
+        The axes' labels.
+    free_energy
+        (image,) kT on the map.
+    periods
+        Of the two axes, None without one.
+    """
+
+    route: Route
+    path: Path
+    labels: tuple[str, str]
+    free_energy: np.ndarray
+    periods: tuple[float | None, float | None]
+
+    @property
+    def n_images(self) -> int:
+        return len(self.path.points)
+
+    @cached_property
+    def pieces(self) -> tuple[np.ndarray, ...]:
+        """Places to draw, split where the path crosses the end of a period."""
+        return unbroken(self.path.points, self.periods)
+
+    @cached_property
+    def barriers(self) -> tuple[float, float, int]:
+        """Height of the highest image above the start and above the end (kT), and which it is."""
+        return barriers(self.free_energy)
+
+    def table(self) -> xr.Dataset:
+        """Length, free energy, frame and place of each image."""
+        names = dict(zip(("cv_1", "cv_2"), self.route.axes, strict=True))
+        return profile_table(self.path, self.free_energy).rename(names)
+
+
+def unbroken(points, periods) -> tuple[np.ndarray, ...]:
+    """``points`` (point, 2) in pieces without a step of more than half a period."""
+    steps = np.abs(np.diff(points, axis=0))
+    jumps = np.zeros(len(steps), bool)
+    for column, period in zip(steps.T, periods, strict=True):
+        if period:
+            jumps |= column > period / 2
+    return tuple(np.split(points, np.flatnonzero(jumps) + 1))
+
+
+def periods_of(session: Session, axes) -> tuple[float | None, float | None]:
+    """360 for axes that are torsions."""
+    angles = colouring.torsions(session.dataset)
+    return tuple(360.0 if name in angles else None for name in axes)
+
+
+def find_way(session: Session, kind: str = KINDS[0], *, weighted: bool = True) -> Way | None:
+    """The path through the session's anchors; None while there are less than two.
+
+    Raises
+    ------
+    FelError
+        If the axes are gone, or nothing connects the anchors.
+    """
+    route = session.route
+    if route is None or len(route.anchors) < 2:
+        return None
+    view = make_view(session, route.axes, weighted=weighted)
+    if view.is_profile:
+        raise FelError(
+            "A path on a profile.", "Paths run over two axes.", "Choose another y axis than the free energy."
+        )
+    periods = periods_of(session, route.axes)
+    path = find_path(Space(view.xy, periods), route.anchors, kind, free_energy=view.surface)
+    values = free_energy.at_frames(view.surface, path.points)
+    return Way(route, path, view.labels, values, periods)
+
+
+def can_decode(session: Session, way: Way) -> str:
+    """Why the path's images can't be decoded; '' if they can."""
+    result = session.result
+    if result is None or not set(way.route.axes) <= set(result.cv_names):
+        return "The path does not run over the model's CVs."
+    if not result.method.has_decoder:
+        return f"{result.label} has no decoder."
+    return ""
+
+
+def images(session: Session, way: Way, shown: str, reference) -> mdtraj.Trajectory:
+    """The structures along the path, each aligned to the one before it.
+
+    ``shown`` is one of `SHOWN`; ``reference`` is what the first is aligned to.
+
+    Raises
+    ------
+    FelError
+        If the images are to be decoded and can't be.
+    """
+    whole = superpose(session.trajectories.frames(way.path.frames), reference)
+    if shown == "observed":
+        return whole
+    if why := can_decode(session, way):
+        raise FelError(why, remedy="Show the observed frames.")
+    result = session.result
+    places = np.array(result.embedding[way.path.frames], float)
+    for i, name in enumerate(way.route.axes):
+        places[:, result.cv_names.index(name)] = way.path.points[:, i]
+    features = result.method.inverse_transform(places)
+    made = [
+        reconstruct(row, session.dataset.attrs, nearest=frame)
+        for row, frame in zip(np.asarray(features), whole.xyz, strict=True)
+    ]
+    topology = made[0].trajectory(whole.topology).topology
+    return mdtraj.Trajectory(np.stack([one.xyz for one in made]).astype(np.float32), topology)
+
+
+def verdict(check: xr.Dataset, image: int) -> str:
+    """In words whether an image is sound, from `structures.soundness`."""
+    error, clashes = float(check["bond_error"][image]), int(check["clashes"][image])
+    faults = [f"a bond off by {error:.3f} nm"] if error > LONG_BOND else []
+    faults += [f"{clashes} clash{'es' if clashes > 1 else ''}"] if clashes else []
+    return "bonds and contacts sound" if not faults else " and ".join(faults)

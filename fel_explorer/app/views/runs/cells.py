@@ -1,0 +1,93 @@
+"""What the table of runs shows in its cells, and what its columns mean."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from fel_explorer.app.session.session import Session
+from fel_explorer.app.views.runs.scores import MEASURES
+from fel_explorer.plots.quantities import axis_label, seconds_text, time_text
+
+ABOUT = {
+    "label": "Name of the model; a click on a row shows it on the map.",
+    "method": "The method, and the model in whose embedding it works.",
+    "states_vamp2": "How much the states tell of where the molecule is one lag later: 1 for nothing, 1 more "
+    "for each slow process that they hold. Higher is better between runs with equally many states.",
+    "map_vamp2": "The same of the axes of the map: 1 for nothing, at most 1 more for each axis. Higher is "
+    "better between maps of equally many axes.",
+    "timescale": "Slowest time scale that the states resolve (the map, where there are no states). It is a "
+    "lower bound: the longer at the same lag the better.",
+    "n_states": "States that hold at least 0.1 % of the frames.",
+    "held_out_loss": "Loss on data that were held out of the training, of the network that was kept. Lower "
+    "is better, between runs of one method with the same lag.",
+    "loss": "Mean loss over the last twentieth of the training. Lower is better, but a low one with a high "
+    "held-out loss has learned noise.",
+    "seconds": "Time that the training took.",
+    "seed": "Seed of the random numbers: runs that differ in nothing else show how far chance goes.",
+}
+TITLES = {"label": "Model", "method": "Method", "seed": "Seed", **MEASURES}
+NUMBERS = {*MEASURES, "seed"}
+
+
+def parameter_title(name: str, session: Session) -> str:
+    """Label of a hyperparameter in the form, with its unit: 'Lag time (ps)'."""
+    methods = (result.method for result in session.results.values())
+    label = next((m.param[name].label for m in methods if name in getattr(m, "param", ())), name)
+    is_time = name.startswith("lag_time")
+    return axis_label(label, session.dataset.attrs["time_unit"]) if is_time else label
+
+
+def parameter_about(name: str, session: Session) -> str:
+    """What the form says of a hyperparameter."""
+    methods = (result.method for result in session.results.values())
+    return next((m.param[name].doc for m in methods if name in getattr(m, "param", ())), "") or ""
+
+
+def columns_of(table: pd.DataFrame, session: Session) -> list[dict]:
+    """The table's columns for `SortableTable`: those of `runs.run_table` that hold anything."""
+    told = all(row.method in row.label for row in table.itertuples())  # by the name of the model
+    hidden = ["embedding", "stopped_early", *(["method"] if told else [])]
+    shown = []
+    for name in table.columns:
+        if name in hidden or table[name].isna().all():
+            continue
+        if name in TITLES:
+            column = {"title": TITLES[name], "number": name in NUMBERS, "about": ABOUT[name]}
+        else:
+            number = pd.api.types.is_numeric_dtype(table[name])
+            about = parameter_about(name, session)
+            column = {"title": parameter_title(name, session), "number": number, "about": about}
+        shown.append({"key": name, **column})
+    return shown
+
+
+def row_cells(row: dict, time_unit: str, *, waits: bool) -> dict:
+    """The cells of a row of `runs.run_table`; ``waits``: its scores are being computed."""
+    cells = {name: _cell(name, value, time_unit) for name, value in row.items()}
+    if row["embedding"]:
+        cells["method"]["less"] = f"on {row['embedding']}"
+    if row["stopped_early"]:
+        cells["label"]["less"] = "stopped"
+        cells["label"]["about"] = "Its training was stopped before the end."
+    for name in ("states_vamp2", "map_vamp2", "timescale") if waits else ():
+        cells[name] = {"text": "…", "value": None, "about": "Being computed"}
+    return cells
+
+
+def _cell(name, value, time_unit) -> dict:
+    if isinstance(value, list | tuple):
+        text = ", ".join(map(str, value)) or "none"
+        return {"text": text, "value": text}
+    if isinstance(value, bool):
+        return {"text": "yes" if value else "no", "value": int(value)}
+    if value is None or (isinstance(value, float) and pd.isna(value)):
+        return {"text": "", "value": None}
+    if name == "timescale":
+        return {"text": time_text(value, time_unit), "value": float(value)}
+    if name == "seconds":
+        return {"text": seconds_text(value), "value": float(value)}
+    if name.endswith("vamp2"):
+        return {"text": f"{value:.3f}", "value": float(value)}
+    if isinstance(value, int | float):
+        return {"text": f"{value:.4g}" if isinstance(value, float) else str(value), "value": value}
+    return {"text": str(value), "value": str(value)}

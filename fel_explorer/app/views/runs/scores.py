@@ -1,0 +1,214 @@
+"""The trained models as a table: how each was made, what it cost, and how good its landscape is.
+
+No panel import.  Scores are computed by a job and kept for as long as their `Result` lives.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+
+from fel_explorer.app.session.recipe import Recipe, recipe_of
+from fel_explorer.app.session.result import Result
+from fel_explorer.data import schema
+from fel_explorer.methods.koopman import vamp
+from fel_explorer.methods.koopman.timescales import implied_timescales
+from fel_explorer.methods.network_method import frame_weight
+from fel_explorer.progress import Progress
+from fel_explorer.training.pairs import pair_starts, segments_of
+
+MAX_PAIRS = 500_000  # that a score is made of; more change it by less than the data's own noise
+LAST_PART = 0.05  # of the steps, over which the final loss is averaged
+MEASURES = {
+    "states_vamp2": "VAMP-2, states",
+    "map_vamp2": "VAMP-2, map",
+    "timescale": "Slowest time",
+    "n_states": "States",
+    "held_out_loss": "Held-out loss",
+    "loss": "Final loss",
+    "seconds": "Training time",
+}
+
+_kept: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a landscape tells of later frames, at one lag; NaN where that is not defined.
+
+    Attributes
+    ----------
+    map_vamp2, states_vamp2
+        VAMP-2 scores of the axes of the embedding and of the memberships.
+    timescale
+        Slowest implied time scale of the memberships, or of the embedding where there are no states.
+    """
+
+    map_vamp2: float
+    states_vamp2: float
+    timescale: float
+
+
+def score(result: Result, dataset: xr.Dataset, lag_time: float) -> Scores:
+    """The scores of a result at a lag, by all frames and with detailed balance assumed.
+
+    Source: Wu and Noe, J. Nonlinear Sci. 30, 23 (2020), Eq. 30; time scales are -tau / ln sigma.
+    """
+    lag = schema.lag_in_frames(dataset, lag_time)
+    starts = pair_starts(segments_of(schema.trajectory_lengths(dataset)), lag)
+    starts = starts[:: -(-len(starts) // MAX_PAIRS)]
+    weight = frame_weight(dataset, "cpu")[starts]
+
+    def sigma(values):
+        values = values[:, np.ptp(values[starts], axis=0) > 0]
+        if not values.shape[1]:  # one state alone
+            return np.zeros(0)
+        pairs = (torch.from_numpy(np.ascontiguousarray(values[at])) for at in (starts, starts + lag))
+        return vamp.koopman(vamp.covariances(*pairs, weight, reversible=True)).singular_values.numpy()
+
+    of_map = sigma(result.embedding)
+    of_states = sigma(result.membership[:, result.states()]) if result.state is not None else None
+    slow = of_map if of_states is None else of_states
+    times = implied_timescales([1.0, *slow], lag_time)
+    return Scores(
+        map_vamp2=1.0 + float((of_map**2).sum()),
+        states_vamp2=np.nan if of_states is None else 1.0 + float((of_states**2).sum()),
+        timescale=float(times[0]) if len(times) else np.nan,
+    )
+
+
+def known_scores(result: Result, lag_time: float) -> Scores | None:
+    """The scores of a result where they have been computed."""
+    return _kept.get(result, {}).get(lag_time)
+
+
+def scoring(results: list[Result], dataset: xr.Dataset, lag_time: float):
+    """The job that computes the scores of ``results`` at a lag, those first that come first."""
+
+    def run(report, should_stop):
+        for i, result in enumerate(results):
+            if should_stop():
+                return
+            report(Progress(i, len(results), message="scores"))
+            _kept.setdefault(result, {})[lag_time] = score(result, dataset, lag_time)
+
+    return run
+
+
+def run_table(results: Mapping[str, Result], lag_time: float) -> pd.DataFrame:
+    """One row a result: label, method, embedding, the parameters that differ, `MEASURES`, seed, partial.
+
+    Losses are NaN for methods that are not trained step by step, scores while they are not computed.
+    """
+    rows = []
+    for label, result in results.items():
+        recipe = recipe_of(result, results) or Recipe(type(result.method).__name__)
+        scores = known_scores(result, lag_time) or Scores(np.nan, np.nan, np.nan)
+        rows.append(
+            {
+                "label": label,
+                "method": recipe.method,
+                "embedding": recipe.embedding,
+                **{name: value for name, value in recipe.values.items() if name != "seed"},
+                **vars(scores),
+                "n_states": len(result.states()) if result.state is not None else np.nan,
+                **losses(result.method),
+                "seconds": result.seconds,
+                "seed": recipe.values.get("seed", 0),
+                "stopped_early": result.partial,
+            }
+        )
+    names = ["label", "method", "embedding", *differing(results), *MEASURES, "seed", "stopped_early"]
+    table = pd.DataFrame(rows, columns=list(dict.fromkeys(key for row in rows for key in row)))
+    return table.reindex(columns=names)
+
+
+def differing(results: Mapping[str, Result]) -> list[str]:
+    """Hyperparameters, but for the seed, that several results have with different values."""
+    seen: dict[str, list] = {}
+    for result in results.values():
+        recipe = recipe_of(result, results)
+        for name, value in recipe.values.items() if recipe is not None else ():
+            if name != "seed":
+                seen.setdefault(name, []).append(str(value))
+    return [name for name, values in seen.items() if len(set(values)) > 1]
+
+
+def losses(method) -> dict[str, float]:
+    """Mean loss over the last steps, and held-out loss of the network that was kept: the lowest."""
+    history = getattr(method, "history", None)
+    if history is None or "loss" not in history or not history.sizes.get("step"):
+        return {"loss": np.nan, "held_out_loss": np.nan}
+    n_last = max(1, round(LAST_PART * history.sizes["step"]))
+    held_out = history["validation"].values if "validation" in history else np.full(1, np.nan)
+    known = held_out[np.isfinite(held_out)]
+    return {
+        "loss": float(history["loss"][-n_last:].mean()),
+        "held_out_loss": float(known.min()) if len(known) else np.nan,
+    }
+
+
+def sweepable_axes(results: Mapping[str, Result]) -> list[str]:
+    """Numbers in which at least two runs of one method differ: what a score can be drawn against."""
+    values: dict[tuple[str, str], set] = {}
+    for result in results.values():
+        recipe = recipe_of(result, results)
+        for name, value in recipe.values.items() if recipe is not None else ():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                values.setdefault((recipe.method, name), set()).add(value)
+    return list(dict.fromkeys(name for (_, name), found in values.items() if len(found) > 1))
+
+
+def against(results: Mapping[str, Result], table: pd.DataFrame, parameter: str, measure: str) -> pd.DataFrame:
+    """Runs that can be drawn over a parameter: columns ``curve``, ``value``, ``score`` and ``label``.
+
+    Runs that differ only in it and in the seed share a curve, named by method and by what tells the curves
+    apart; a run that no other differs from in it alone is left out, as one without score.
+    """
+    recipes = {label: recipe_of(result, results) for label, result in results.items()}
+    groups: list[tuple[Recipe, list[str]]] = []
+    for label, recipe in recipes.items():
+        if recipe is None or parameter not in recipe.values:
+            continue
+        rest = recipe.without(parameter, "seed")
+        for known, labels in groups:
+            if known == rest:
+                labels.append(label)
+                break
+        else:
+            groups.append((rest, [label]))
+    groups = [
+        (rest, labels)
+        for rest, labels in groups
+        if len({recipes[label].values[parameter] for label in labels}) > 1
+    ]
+    scores, names = table.set_index("label")[measure], _curve_names([rest for rest, _ in groups])
+    rows = [
+        (name, recipes[label].values[parameter], float(scores[label]), label)
+        for name, (_, labels) in zip(names, groups, strict=True)
+        for label in labels
+    ]
+    drawn = pd.DataFrame(rows, columns=["curve", "value", "score", "label"])
+    return drawn[np.isfinite(drawn["score"])].sort_values(["curve", "value"], kind="stable")
+
+
+def _curve_names(recipes: list[Recipe]) -> list[str]:
+    """Methods, with the hyperparameters in which those of one method differ."""
+    names = []
+    for recipe in recipes:
+        others = [other for other in recipes if other.method == recipe.method and other is not recipe]
+        told = [
+            f"{name.replace('_', ' ')} {value}"
+            for name, value in recipe.values.items()
+            if any(other.values[name] != value for other in others)
+        ]
+        if any(other.embedding != recipe.embedding for other in others):
+            told.insert(0, f"on {recipe.embedding or 'features'}")
+        names.append(", ".join([recipe.method, *told]))
+    return names

@@ -1,0 +1,245 @@
+"""The current selection: how many frames, how it was made, which states it holds, and its export."""
+
+from __future__ import annotations
+
+import io
+from functools import partial
+
+import numpy as np
+import panel_material_ui as pmui
+import param
+from panel.viewable import Viewer
+
+from fel_explorer.app.session.session import Session
+from fel_explorer.app.views.selection.state_table import StateTable
+from fel_explorer.structures import export_frames
+
+LIMIT = 64_000_000  # bytes of a download, which the page holds in memory
+BYTES = {"pdb": 81.0, "xtc": 5.0, "csv": 60.0}  # of an atom in a frame; of a frame for CSV
+ABOUT = {
+    "pdb": "Structures as text, one model per frame: opens in PyMOL, VMD, ChimeraX.",
+    "xtc": "Structures as a compressed trajectory; needs a topology to open.",
+    "csv": "Frame, trajectory, time and all columns as a table, with how the frames were selected.",
+}
+
+
+class SelectionPanel(Viewer):
+    """Count, states and origin of the selection, with what can be done to it."""
+
+    session = param.ClassSelector(class_=Session)
+    dark = param.Boolean(False, doc="Colours for a dark page.")
+
+    def __init__(self, session: Session, **params):
+        super().__init__(session=session, **params)
+        self._make_widgets()
+        self._watchers = [
+            session.param.watch(
+                self._refresh,
+                ["selection", "point", "dataset", "shown", "state_names", "trajectories"],
+            ),
+            session.param.watch(self._on_history, ["can_undo", "can_redo"]),
+        ]
+        self._refresh()
+
+    def close(self) -> None:
+        """Let go of the session."""
+        for watcher in self._watchers:
+            self.session.param.unwatch(watcher)
+        self._watchers = []
+
+    def __panel__(self):
+        return self._layout
+
+    # ---- what is built once
+
+    def _make_widgets(self):
+        session = self.session
+        self._count = pmui.Typography(
+            "", variant="subtitle1", margin=(8, 12, 0, 12), sizing_mode="stretch_width"
+        )
+        self._how = pmui.Typography("", variant="body2", margin=(0, 12, 4, 12), sizing_mode="stretch_width")
+        actions = {
+            "clear": ("close", "Select nothing", lambda event: session.clear_selection()),
+            "invert": ("flip", "Select all other frames", lambda event: session.invert_selection()),
+            "undo": ("undo", "Undo the last change", lambda event: session.undo()),
+            "redo": ("redo", "Redo what was undone", lambda event: session.redo()),
+        }
+        self._actions = {
+            name: pmui.IconButton(icon=icon, description=about, size="small", on_click=action, margin=(6, 2))
+            for name, (icon, about, action) in actions.items()
+        }
+        self._table = StateTable(sizing_mode="stretch_width", margin=(2, 8))
+        self._table.param.watch(self._on_row, "chosen")
+        self._name = pmui.TextInput(
+            label="State name", placeholder="alpha helix", size="small", width=136,
+            description="Press Enter: the map and the table then show the name.", margin=(8, 6, 0, 10),
+        )  # fmt: skip
+        self._name.param.watch(self._on_name, "value")
+        edits = {
+            "merge": (
+                "call_merge",
+                "Merge",
+                "Make the selected states one (key m). Undo takes it back.",
+                lambda event: session.merge_states(),
+            ),
+            "split": (
+                "call_split",
+                "Split",
+                "Make the selected part of a state a state of its own (key s). Undo takes it back.",
+                lambda event: session.split_state(),
+            ),
+        }
+        self._edits = {
+            name: pmui.Button(
+                label=label, icon=icon, description=about, size="small", variant="text", margin=(2, 4),
+                on_click=action,
+            )
+            for name, (icon, label, about, action) in edits.items()
+        }  # fmt: skip
+        self._downloads = {
+            kind: pmui.FileDownload(
+                callback=partial(self.export, kind), filename=f"selection.{kind}", label=kind.upper(),
+                description=about, size="small", margin=(8, 3), width=70, sx={"minWidth": "0", "px": "6px"},
+            )
+            for kind, about in ABOUT.items()
+        }  # fmt: skip
+        for download in self._downloads.values():
+            download.variant = "outlined"  # as an argument pmui 0.16 warns of it
+        self._size = pmui.Typography(
+            "", variant="caption", margin=(0, 12, 8, 12), sizing_mode="stretch_width"
+        )
+        label = pmui.Typography("Export", variant="body2", margin=(14, 4, 0, 12))
+        self._exports = pmui.FlexBox(self._name, label, *self._downloads.values(), margin=0)
+        self._layout = pmui.Column(
+            pmui.Row(self._count, *self._actions.values(), sizing_mode="stretch_width", margin=0),
+            self._how, self._table, pmui.Row(*self._edits.values(), margin=0), self._exports, self._size,
+            sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+
+    # ---- what users do in this panel
+
+    def export(self, kind: str) -> io.BytesIO:
+        """The selected frames as a file of ``kind`` "pdb", "xtc" or "csv"."""
+        session, buffer = self.session, io.BytesIO()
+        export_frames(
+            session.trajectories,
+            session.selection.frames,
+            buffer,
+            kind,
+            dataset=session.dataset,
+            columns=self._columns() if kind == "csv" else (),
+            how=session.selection.how,
+        )
+        buffer.seek(0)
+        return buffer
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        """Everything known of each frame that is one number: dataset columns, embedding, state."""
+        session, fixed = self.session, {"time", "trajectory", "frame_in_trajectory"}
+        dataset, result = session.dataset, session.result
+        columns = {
+            str(name): dataset[name].values
+            for name, variable in dataset.variables.items()
+            if variable.dims == ("frame",) and name not in fixed
+        }
+        if result is not None:
+            for i, name in enumerate(result.cv_names):
+                columns[f"{result.label} {name}"] = result.embedding[:, i]
+            if result.state is not None:
+                columns[f"{result.label} state"] = result.state + 1
+        return columns
+
+    def _on_row(self, _event):
+        self.session.select_state(self._table.state)
+
+    def _on_name(self, event):
+        state = self._single_state()
+        if state is not None and event.new.strip() and event.new.strip() != self.session.state_name(state):
+            self.session.name_state(state, event.new.strip())
+
+    # ---- what happens in the session
+
+    @param.depends("dark", watch=True)
+    def _refresh(self, *_):
+        session = self.session
+        count, total = session.selection.count, len(session.selection.mask)
+        share = f"  ({100 * count / total:.3g} %)" if count else ""
+        self._count.object = f"**{count:,} frames**{share}" if count else "**Nothing selected**"
+        self._how.object = _sentence(session.selection.how) if count else self._hint(total)
+        self._actions["clear"].disabled = not count and session.point is None
+        self._actions["invert"].disabled = not total
+        self._show_states(count)
+        self._show_export(count)
+        self._on_history()
+
+    def _hint(self, total: int) -> str:
+        if not total:
+            return "Load data to select frames."
+        states = self.session.result is not None and self.session.result.state is not None
+        return "Lasso or box frames on the map" + (", or click a state here." if states else ".")
+
+    def _on_history(self, *_):
+        self._actions["undo"].disabled = not self.session.can_undo
+        self._actions["redo"].disabled = not self.session.can_redo
+
+    def _show_states(self, count):
+        session, result = self.session, self.session.result
+        shown = result is not None and result.state is not None
+        self._table.visible = shown
+        self._name.visible = shown and self._single_state() is not None
+        self._edits["merge"].visible = shown and len(session.selected_states()) > 1
+        self._edits["split"].visible = shown and session.divided_state() is not None
+        if not shown:
+            return
+        within = result.state[session.selection.mask] if count else result.state
+        frames = np.bincount(within, minlength=1)
+        states = [int(s) for s in np.argsort(-frames, kind="stable") if frames[s]]
+        colours = result.colours(states, dark=self.dark)
+        rows = [
+            {
+                "state": state,
+                "name": session.state_name(state),
+                "colour": colours[state],
+                "frames": int(frames[state]),
+                "share": 100 * float(frames[state]) / len(within),
+            }
+            for state in states
+        ]
+        self._table.param.update(rows=rows, share_title="% of the selection" if count else "% of all frames")
+        if self._name.visible:
+            name = session.state_names.get((session.active, result.level, self._single_state()), "")
+            self._name.param.update(value=name, value_input=name)
+
+    def _single_state(self) -> int | None:
+        """The state that the selection is, if it is all of one state."""
+        result, mask = self.session.result, self.session.selection.mask
+        if result is None or result.state is None or not mask.any():
+            return None
+        state = int(result.state[mask.argmax()])
+        return state if np.array_equal(result.state == state, mask) else None
+
+    def _show_export(self, count):
+        trajectories = self.session.trajectories
+        n_atoms = trajectories.topology.n_atoms if trajectories is not None else 0
+        sizes = {kind: count * each * (1 if kind == "csv" else n_atoms) for kind, each in BYTES.items()}
+        for kind, download in self._downloads.items():
+            download.disabled = not 0 < sizes[kind] <= LIMIT
+        too_large = [kind.upper() for kind, size in sizes.items() if size > LIMIT]
+        self._exports.visible = self._size.visible = bool(count)
+        if too_large:
+            self._size.object = (
+                f"Too large for a download: {', '.join(too_large)}. Select fewer frames, save what is shown "
+                "(the arrow above the structures), or use fel.structures.export_frames."
+            )
+        else:
+            about = [f"{kind.upper()} {readable_size(size)}" for kind, size in sizes.items() if size]
+            self._size.object = f"About {', '.join(about)}."
+
+
+def _sentence(how: str) -> str:
+    return how[:1].upper() + how[1:] + "."
+
+
+def readable_size(size: float) -> str:
+    """ "3 kB", "1.2 MB"."""
+    return f"{size / 1e6:.2g} MB" if size >= 1e6 else f"{max(size / 1e3, 1):.0f} kB"

@@ -1,0 +1,1 @@
+"""Latent space simulators and their simulations."""

@@ -1,0 +1,298 @@
+"""Latent space simulators of the page: what is trained, what is simulated, and the jobs.  No panel import."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+import weakref
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import mdtraj
+import numpy as np
+import param
+import xarray as xr
+from scipy.spatial import cKDTree
+
+from fel_explorer.app.jobs.manager import Cancelled
+from fel_explorer.data.coordinates import ATOM_SETS, read_topology
+from fel_explorer.data.topologies import select_atoms
+from fel_explorer.errors import FelError
+from fel_explorer.methods import ConditionalFlowMatching, ConditionalWGAN, LatentSpaceSimulator
+from fel_explorer.methods.base import Method
+from fel_explorer.methods.latent_simulator.propagator import MixtureDensityPropagator
+from fel_explorer.methods.latent_simulator.simulation_report import SimulationReport
+from fel_explorer.progress import Progress
+
+DECODERS = {"flow matching": ConditionalFlowMatching, "cWGAN": ConditionalWGAN}
+ATOMS = {"heavy atoms": "heavy", "backbone": "backbone", "C-alpha": "alpha", "all atoms": "all"}
+FEWEST, MANY = 4, 300  # atoms that have a shape; atoms up to which a set is the first choice
+PARTS = ("propagator", "decoder")
+
+
+class Settings(param.Parameterized):
+    """What the user chooses of a simulator; everything else has the defaults of its parts."""
+
+    lag_time = param.Number(
+        10.0, bounds=(0, None), inclusive_bounds=(False, True), precedence=1, label="Lag time",
+        doc=LatentSpaceSimulator.param.lag_time.doc,
+    )  # fmt: skip
+    atoms = param.Selector(
+        default="heavy atoms", objects=list(ATOMS), precedence=2, label="Atoms",
+        doc="Atoms of the structures that the simulator draws. Fewer are learned and drawn faster.",
+    )  # fmt: skip
+    decoder = param.Selector(
+        default="flow matching", objects=list(DECODERS), precedence=3, label="Decoder",
+        doc="What draws structures. Flow matching works in internal coordinates and keeps bonds and angles; "
+        "cWGAN is the published adversarial network in Cartesian coordinates.",
+    )  # fmt: skip
+    propagator_steps = param.Integer(
+        MixtureDensityPropagator.param.n_steps.default, bounds=(1, 10_000_000), precedence=4,
+        label="Propagator steps", doc=MixtureDensityPropagator.param.n_steps.doc,
+    )  # fmt: skip
+    decoder_steps = param.Integer(
+        ConditionalFlowMatching.param.n_steps.default, bounds=(1, 10_000_000), precedence=5,
+        label="Decoder steps", doc="Steps of training. More make structures sharper.",
+    )  # fmt: skip
+
+    @classmethod
+    def hyperparameter_names(cls) -> list[str]:
+        """The names of the settings, in order; what a `Form` asks for."""
+        return sorted((name for name in cls.param if name != "name"), key=lambda n: cls.param[n].precedence)
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A simulator whose encoder is the method of a result.
+
+    Attributes
+    ----------
+    partial
+        Whether its training was stopped before the end.
+    report
+        How it compares with the data, once that has been computed.
+    """
+
+    simulator: LatentSpaceSimulator
+    partial: bool = False
+    report: SimulationReport | None = None
+
+    @property
+    def has_decoder(self) -> bool:
+        return self.simulator.decoder.feature_names_ is not None
+
+
+@dataclass(frozen=True, eq=False)
+class Simulation:
+    """Simulated trajectories, all of the same length, one after another.
+
+    Attributes
+    ----------
+    latents
+        Dataset of the schema, (frame, psi).
+    nearest
+        (frame,) the frame of the data nearest to each, in the latents as spread as the data.
+    file
+        XTC file of the decoded structures, one trajectory after another; None without a decoder.  It goes
+        with this object.
+    """
+
+    trained: Trained
+    latents: xr.Dataset
+    nearest: np.ndarray
+    n_trajectories: int
+    seed: int
+    file: Path | None = None
+
+    @property
+    def n_frames(self) -> int:
+        return self.latents.sizes["frame"]
+
+    @property
+    def n_steps(self) -> int:
+        """Frames of each trajectory."""
+        return self.n_frames // self.n_trajectories
+
+    @property
+    def length(self) -> float:
+        """Time that each trajectory lasts."""
+        return self.n_steps * float(self.latents.attrs["time_step"])
+
+    def number_at(self, step: int) -> int:
+        """Which trajectory, from 1, the frame ``step`` belongs to."""
+        return min(step, self.n_frames - 1) // self.n_steps + 1
+
+    def trajectory_at(self, step: int) -> tuple[int, int]:
+        """First and last frame, exclusive, of the trajectory that the frame ``step`` belongs to."""
+        first = (self.number_at(step) - 1) * self.n_steps
+        return first, first + self.n_steps
+
+    def structures(self, first: int, last: int) -> mdtraj.Trajectory:
+        """The decoded structures of frames ``first`` to ``last``, exclusive."""
+        with mdtraj.formats.XTCTrajectoryFile(str(self.file)) as opened:
+            opened.seek(first)
+            xyz, times, _, _ = opened.read(last - first)
+        return mdtraj.Trajectory(xyz, chained(read_topology(self.trained.simulator.topology_)), time=times)
+
+
+def shown_simulator(session) -> Trained | None:
+    """The simulator that moves in the embedding of the shown result, if it was trained."""
+    return None if session.shown is None else simulator_of(session, session.shown.method)
+
+
+def simulator_of(session, method) -> Trained | None:
+    """The simulator whose encoder is ``method``, if it was trained."""
+    return next((one for one in session.simulators if one.simulator.encoder is method), None)
+
+
+def shown_simulation(session) -> Simulation | None:
+    """The session's simulation, if it runs in the embedding of the shown result."""
+    trained, simulation = shown_simulator(session), session.simulation
+    if simulation is None or trained is None or simulation.trained.simulator is not trained.simulator:
+        return None
+    return simulation
+
+
+def can_encode(result) -> bool:
+    """Whether a simulator can move in the embedding of ``result``: one map, not one pieced together."""
+    is_method = result is not None and isinstance(result.method, Method)
+    return is_method and result.tree is None and hasattr(result.method, "n_dims")
+
+
+def chained(topology: mdtraj.Topology) -> mdtraj.Topology:
+    """With bonds between the C-alphas of a chain where there are no bonds at all."""
+    if topology.n_bonds == 0:
+        for chain in topology.chains:
+            for first, second in pairwise(list(chain.atoms)):
+                topology.add_bond(first, second)
+    return topology
+
+
+def selection_of(choice: str, topology: mdtraj.Topology) -> str:
+    """``choice`` of `ATOMS` as the simulator's ``atoms``, without water."""
+    name = ATOMS[choice]
+    has_water = any(residue.is_water for residue in topology.residues)
+    return f"({ATOM_SETS[name]}) and not water" if has_water and name in ("heavy", "all") else name
+
+
+def atom_choices(topology: mdtraj.Topology) -> list[str]:
+    """The sets of `ATOMS` that have a shape, the one to begin with first: large molecules by fewer atoms."""
+    counts = {}
+    for choice in ATOMS:
+        try:
+            index = select_atoms(topology, ATOM_SETS.get(s := selection_of(choice, topology), s))
+        except FelError:  # there are none
+            continue
+        if len(index) >= FEWEST:
+            counts[choice] = len(index)
+    few = [choice for choice, n in counts.items() if n <= MANY] or sorted(counts, key=counts.get)
+    return few[:1] + [choice for choice in counts if choice not in few[:1]]
+
+
+def simulator_for(method, topology, settings: dict) -> LatentSpaceSimulator:
+    """An untrained simulator on the fitted ``method``; ``settings`` are those of `Settings`."""
+    lag_time, seed = settings["lag_time"], getattr(method, "seed", 0)
+    propagator = MixtureDensityPropagator(
+        lag_time=lag_time, n_steps=settings["propagator_steps"], reversible=True, seed=seed
+    )
+    decoder = DECODERS[settings["decoder"]](n_steps=settings["decoder_steps"], seed=seed)
+    return LatentSpaceSimulator(
+        method, propagator, decoder, seed=seed, lag_time=lag_time, n_dims=method.n_dims,
+        atoms=selection_of(settings["atoms"], topology),
+    )  # fmt: skip
+
+
+def training_simulator(simulator, dataset, trajectories, *, device="auto"):
+    """The job that trains propagator and decoder one after the other; its result is a `Trained`.
+
+    Asked to stop, it keeps what has been trained: without a decoder the simulator moves on the map only.
+    """
+
+    def run(report, should_stop):
+        simulator.fit_encoder(dataset)
+        for number, part in enumerate(PARTS, 1):
+            name = f"{part}, part {number} of {len(PARTS)}"
+            report(Progress(0, 0, message=name))
+
+            def callback(progress, part=part, name=name):
+                losses = {part: progress.losses["loss"]} if "loss" in progress.losses else {}
+                report(replace(progress, losses=losses, message=name))
+                return should_stop()
+
+            more = (trajectories,) if part == "decoder" else ()
+            getattr(simulator, f"fit_{part}")(dataset, *more, device=device, callback=callback)
+            if should_stop():
+                break
+        return Trained(simulator, partial=should_stop())
+
+    return run
+
+
+def simulating(trained: Trained, embedding, n_steps: int, n_trajectories: int, seed: int, *, device="auto"):
+    """The job that simulates and decodes all frames into a file; its result is a `Simulation`.
+
+    ``embedding`` (frame, cv) is that of the data, among which the nearest frames are looked for.
+    """
+
+    def run(report, should_stop):
+        def callback(message):
+            def tell(progress):
+                report(replace(progress, losses={}, message=message))
+                return should_stop()
+
+            return tell
+
+        simulator, options = trained.simulator, {"seed": seed, "device": device}
+        latents = simulator.simulate(n_steps, n_trajectories, callback=callback("simulating"), **options)
+        if should_stop():
+            raise Cancelled
+        folder = Path(tempfile.mkdtemp(prefix="fel-simulation-")) if trained.has_decoder else None
+        file = None if folder is None else folder / "synthetic.xtc"
+        nearest = nearest_frames(latents["features"].values, embedding)
+        simulation = Simulation(trained, latents, nearest, n_trajectories, seed, file)
+        if file is not None:
+            weakref.finalize(simulation, shutil.rmtree, folder, ignore_errors=True)
+            simulator.decode_to(file, latents, callback=callback("drawing structures"), **options)
+        if should_stop():
+            raise Cancelled
+        return simulation
+
+    return run
+
+
+def nearest_frames(points, embedding) -> np.ndarray:
+    """(point,) the row of ``embedding`` (frame, cv) nearest to each of ``points`` (point, cv).
+
+    Distances are in units of the embedding's spread along each of its axes.
+    """
+    spread = np.asarray(embedding, float).std(axis=0)
+    spread = np.where(spread > 0, spread, 1.0)
+    return cKDTree(embedding / spread).query(points / spread)[1]
+
+
+def reporting(trained: Trained, dataset, trajectories, *, device="auto"):
+    """The job that compares simulations with the data; its result is ``trained`` with the report."""
+
+    def run(report, should_stop):
+        began = time.monotonic()
+
+        def callback(progress):
+            done = progress.step / progress.n_steps
+            eta = (time.monotonic() - began) / done * (1 - done) if done > 0 else float("nan")
+            message = progress.message.removeprefix("Report: ")
+            report(replace(progress, eta=eta, message=message))
+            return should_stop()
+
+        report(Progress(0, 0, message="simulating"))
+        try:
+            with_structures = trajectories if trained.has_decoder else None
+            found = trained.simulator.report(dataset, with_structures, device=device, callback=callback)
+        except FelError as stopped:
+            if should_stop():
+                raise Cancelled from stopped
+            raise
+        return replace(trained, report=found)
+
+    return run

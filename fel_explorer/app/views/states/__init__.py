@@ -1,0 +1,1 @@
+"""The metastable states: tree, table, lifetimes."""

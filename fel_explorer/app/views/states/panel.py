@@ -1,0 +1,176 @@
+"""The states in a table: population, lifetime, verdict and observables; sorts, exports, selects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import panel_material_ui as pmui
+import param
+from panel.viewable import Viewer
+
+from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.session.session import Session
+from fel_explorer.app.views.map.observables import Observing
+from fel_explorer.app.views.states.evidence import (
+    evidence_of,
+    observables,
+    selected_state,
+    state_table,
+    verdict,
+)
+from fel_explorer.app.widgets.figure_export import FigureExport
+from fel_explorer.app.widgets.sortable_table import SortableTable
+from fel_explorer.plots.quantities import interval_text, time_text
+
+LIFETIME = (
+    "Mean lifetime with its 95 % interval; visits cut off by the end of a trajectory are accounted for."
+)
+VERDICT = (
+    "Does the time spent per visit decay exponentially, as for a metastable state? A chi-square test of a "
+    "constant exit rate at 1 %; departures of less than 10 % in amplitude are let pass."
+)
+MEASURED = ("rmsd", "native_contacts", "radius_of_gyration")
+WATCHED = ["shown", "state_names", "dataset"]
+
+
+class StatesPanel(Viewer):
+    """Table of the shown result's states; it follows the session while ``active``.
+
+    Parameters
+    ----------
+    divide
+        Called when a tree of states is asked for.
+    board
+        Where structures are measured as a job.
+    """
+
+    active = param.Boolean(False, doc="Whether it is looked at: only then it computes.")
+    dark = param.Boolean(False, doc="Colours for a dark page.")
+
+    def __init__(self, session: Session, divide: Callable[[], None], board: Board | None = None, **params):
+        super().__init__(**params)
+        self.session, self.observing = session, Observing(session, board)
+        self.table = SortableTable(sizing_mode="stretch_both", margin=(0, 8))
+        self.export = FigureExport(None, self.frame, lambda: f"states-{session.active.replace(' ', '-')}")
+        self.summary = pmui.Typography(
+            "", variant="body2", margin=(2, 12, 6, 12), sizing_mode="stretch_width"
+        )
+        self.divide = pmui.Button(
+            label="Tree of states", icon="account_tree", size="small", variant="text", margin=(0, 8),
+            on_click=lambda event: divide(), sx={"whiteSpace": "nowrap"},
+            description="How do they divide at shorter times? Trains DivisiveIDM as set up on the left.",
+        )  # fmt: skip
+        self.measure = pmui.Button(
+            label="Measure structures", icon="straighten", size="small", variant="text", margin=(0, 8),
+            on_click=lambda event: self.observing.ask(MEASURED), sx={"whiteSpace": "nowrap"}, visible=False,
+            description="Mean and spread in each state of RMSD and native contacts Q, to the first frame, "
+            "and of the radius of gyration, where the molecule has them.",
+        )  # fmt: skip
+        self.layout = pmui.Column(
+            pmui.Row(self.summary, self.measure, self.divide, sizing_mode="stretch_width", margin=0),
+            self.table,
+            sizing_mode="stretch_both",
+            margin=0,
+        )
+        self.table.param.watch(self._on_click, "clicked")
+        self._watchers = [
+            session.param.watch(self._refresh, WATCHED),
+            session.param.watch(self._mark, ["selection"]),
+        ]
+        self._refresh()
+
+    def __panel__(self):
+        return self.layout
+
+    def close(self) -> None:
+        """Let go of the session."""
+        for watcher in self._watchers:
+            self.session.param.unwatch(watcher)
+        self._watchers = []
+
+    def frame(self) -> pd.DataFrame:
+        """The table's numbers, one row per state."""
+        session = self.session
+        names = {state: session.state_name(state) for state in session.shown.states()}
+        return state_table(session.shown, session.dataset, names)
+
+    def _on_click(self, _event):
+        self.session.select_state(self.table.state)
+
+    @param.depends("active", "dark", watch=True)
+    def _refresh(self, *_):
+        result = self.session.shown
+        if not self.active or result is None or result.state is None:
+            return
+        dataset, frame = self.session.dataset, self.frame()
+        unit, columns = dataset.attrs["time_unit"], observables(dataset)
+        lives = evidence_of(result, dataset).lifetimes
+        colours = result.colours(frame["state"], dark=self.dark)
+        rows = []
+        for row in frame.to_dict("records"):
+            sentence = verdict(lives.sel(state=row["state"]), dataset.attrs["time_step"], unit)[1]
+            cells = _cells(row, sentence, unit, columns)
+            rows.append({"state": row["state"], "colour": colours[row["state"]], "cells": cells})
+        rows.sort(key=lambda row: -row["cells"]["population"]["value"])
+        self.table.param.update(rows=rows, columns=_columns(dataset, columns))
+        self.summary.object = _summary(frame, self.session.active)
+        self.divide.visible = result.tree is None
+        self.measure.visible = any(map(self.observing.pending, MEASURED))
+        self._mark()
+
+    def _mark(self, *_):
+        chosen = selected_state(self.session) if self.active else None
+        self.table.chosen = -1 if chosen is None else chosen
+
+
+def _columns(dataset, names):
+    fixed = [
+        {"key": "name", "title": "State"},
+        {"key": "population", "title": "Population", "number": True, "about": "Share of the frames."},
+        {"key": "lifetime", "title": "Mean lifetime", "number": True, "about": LIFETIME},
+        {"key": "verdict", "title": "Decay", "about": VERDICT},
+    ]
+    units = {name: dataset[name].attrs.get("units", "") for name in names}
+    titles = {name: dataset[name].attrs.get("long_name", name) for name in names}
+    return fixed + [
+        {
+            "key": f"column {name}",
+            "title": f"{titles[name]} ({units[name]})" if units[name] not in ("", "1") else titles[name],
+            "number": True,
+            "about": "Mean and standard deviation over the frames of the state.",
+        }
+        for name in names
+    ]
+
+
+def _cells(row, sentence, unit, columns):
+    """What each cell of a row shows and is sorted by."""
+    interval = interval_text(row["lower"], row["upper"], unit)
+    lifetime = row["mean_lifetime"]
+    cells = {
+        "name": {"text": row["name"], "value": row["name"]},
+        "population": {"text": f"{100 * row['population']:.3g} %", "value": row["population"]},
+        "lifetime": {
+            "text": time_text(lifetime, unit) if np.isfinite(lifetime) else "never left",
+            "less": interval,
+            "value": lifetime if np.isfinite(lifetime) else 1e300,
+        },
+        "verdict": {"text": row["verdict"], "value": row["verdict"], "about": sentence},
+    }
+    for name in columns:
+        mean, spread = row[name], row[f"{name} std"]
+        known = bool(np.isfinite(mean))
+        cells[f"column {name}"] = {
+            "text": f"{mean:.3g}" if known else "",
+            "less": f"± {spread:.2g}" if known else "",
+            "value": float(mean) if known else None,
+        }
+    return cells
+
+
+def _summary(frame, label):
+    exponential = int((frame["verdict"] == "exponential").sum())
+    states = "state" if len(frame) == 1 else "states"
+    return f"**{label}**: {len(frame)} {states}, {exponential} with exponential decay"

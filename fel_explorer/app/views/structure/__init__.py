@@ -1,0 +1,1 @@
+"""The structures behind frames, states and paths."""

@@ -1,0 +1,1 @@
+"""Free energy along one CV, and umbrella sampling along it."""

@@ -1,0 +1,267 @@
+"""Free energy along one CV, and umbrella sampling along it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import panel_material_ui as pmui
+import param
+from panel.viewable import Viewer
+
+from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.session.session import Session
+from fel_explorer.app.views.modes.text import progress_words, told
+from fel_explorer.app.views.umbrella.job import (
+    Sampled,
+    Settings,
+    is_model_system,
+    overlap_words,
+    sampling_windows,
+    unfit,
+)
+from fel_explorer.app.views.umbrella.profile import barrier_words, data_profile, profile_words
+from fel_explorer.app.widgets.figure_export import FigureExport
+from fel_explorer.app.widgets.layout import beside
+from fel_explorer.plots.cv_profile import plot_cv_profile
+from fel_explorer.plots.umbrella import plot_windows
+
+PARTS = {"Free energy": "profile", "Windows": "windows"}
+JOINING = "Free energies by MBAR, and their errors."
+HOW = (
+    "Simulations held at places along the CV by springs, from frames of the data, and their free energy by "
+    "MBAR: it reaches over barriers that the data crossed rarely, and tests the CV.\n\nWhen they are sampled "
+    "the windows are shown here, with the gaps between them, and the free energy beside that of the data."
+)
+
+
+class DrivePanel(Viewer):
+    """Profile from the data and from umbrella sampling; the windows and their overlap."""
+
+    active = param.Boolean(False, doc="Whether it is looked at: only then it computes.")
+    dark = param.Boolean(False, doc="Colours for a dark page.")
+    part = param.Selector(default="profile", objects=list(PARTS.values()), doc="Which part is shown.")
+    version = param.Integer(0, doc="Counts up when the figure is another one.")
+    ready = param.Boolean(False, doc="Whether there is a figure.")
+
+    def __init__(self, session: Session, board: Board, **params):
+        super().__init__(**params)
+        self.session, self.board = session, board
+        self._jobs: dict[tuple, object] = {}  # (result, dimension): its last sampling
+        self._profiles: dict[tuple, object] = {}
+        self._waiting = False
+        self._make_widgets()
+        self._watchers = [
+            (session, session.param.watch(self._on_result, ["shown"])),
+            (session, session.param.watch(self._on_dataset, ["dataset"])),
+            (session, session.param.watch(self._show, ["state_names"])),
+            (board, board.param.watch(self._on_job, "version")),
+        ]
+        self._on_result()
+
+    def __panel__(self):
+        return self.layout
+
+    @property
+    def available(self) -> bool:
+        """Whether there is a model."""
+        return self.session.shown is not None
+
+    def close(self) -> None:
+        """Let go of the session and the board."""
+        for source, watcher in self._watchers:
+            source.param.unwatch(watcher)
+        self._watchers = []
+
+    # ---- what is built once
+
+    def _make_widgets(self):
+        self._parts = pmui.RadioButtonGroup.from_param(
+            self.param.part, label="", options=PARTS, size="small", width=300, margin=(8, 8, 2, 8)
+        )
+        self.cv = pmui.Select(
+            label="Along", options=["CV 1"], value="CV 1", size="small", width=290, margin=(8, 10, 2, 10)
+        )
+        default = Settings()
+        self.windows = self._number(
+            "Windows", default.n_windows, 2, "Places along the CV. More of them overlap better."
+        )
+        self.walkers = self._number(
+            "Walkers", default.n_walkers, 1, "Simulations in each window; with five or more errors are sound."
+        )
+        self.steps = self._number("Steps", default.n_steps, 10, "Of each simulation; of molecules 4 fs each.")
+        self.temperature = pmui.FloatInput.from_param(
+            self.session.param.temperature, label="Temp. (K)", size="small", width=140, margin=(6, 4, 0, 10),
+            description="Of the molecule; to compare, that of the data.",
+        )  # fmt: skip
+        self._form = pmui.Column(
+            pmui.Row(self.windows, self.walkers, margin=0),
+            pmui.Row(self.steps, self.temperature, margin=0),
+            margin=0,
+        )
+        self.run = pmui.Button(
+            label="Sample", icon="play_arrow", size="small", variant="contained", margin=(6, 10),
+            description="Simulate the windows, as a job that can be stopped.", on_click=self._on_run,
+        )  # fmt: skip
+        self.stop = pmui.Button(
+            label="Stop", icon="stop", size="small", variant="outlined", color="default", margin=(6, 10),
+            description="What has been sampled is kept, and Sample goes on from there.", visible=False,
+            on_click=lambda event: self.board.cancel(self._job),
+        )  # fmt: skip
+        self._bar = pmui.LinearProgress(
+            value=0, variant="determinate", width=290, margin=(6, 10), visible=False
+        )
+        self.text = pmui.Typography("", variant="body2", margin=(4, 12), width=300)
+        self.export = FigureExport(self.figure, self._table, self._name)
+        left = beside(
+            self._parts, self.cv, self._form, pmui.Row(self.run, self.stop, margin=0), self._bar, self.text,
+            width=330,
+        )  # fmt: skip
+        self.about = pmui.Typography(HOW, width=460, margin=(16, 24), visible=False)
+        self.layout = pmui.Row(left, self.about, sizing_mode="stretch_height", margin=0)
+        self.cv.param.watch(self._look, "value")
+
+    def _number(self, label, value, least, about):
+        return pmui.IntInput(
+            label=label, value=value, start=least, size="small", width=140, margin=(6, 4, 0, 10),
+            description=about,
+        )  # fmt: skip
+
+    # ---- the user acts
+
+    def _on_run(self, _event):
+        session, asked = self.session, (self.windows, self.walkers, self.steps, self.temperature)
+        settings = Settings(*(widget.value or widget.start for widget in asked))
+        task = sampling_windows(
+            session.shown, session.dataset, session.trajectories, self.dimension, settings
+        )
+        label = f"Umbrella sampling along {self.cv.value} of {session.active}"
+        self._jobs[self._key] = self.board.submit(label, task, kind="umbrella")
+        self._look()
+
+    # ---- the session or a job changed
+
+    def _on_dataset(self, *_):
+        known = set(self.session.results)
+        self._jobs = {key: job for key, job in self._jobs.items() if key[0].label in known}
+        self._profiles = {}
+
+    def _on_result(self, *_):
+        if self.available:
+            names = self.session.shown.cv_names
+            value = self.cv.value if self.cv.value in names else names[0]
+            self.cv.param.update(options=names, value=value)
+            self._look()
+
+    def _on_job(self, *_):
+        job = self._job
+        if not self.active or job is None:
+            return
+        self._show_job()
+        if not job.active and self._waiting:
+            self._show()
+
+    @param.depends("active", "part", watch=True)
+    def _look(self, *_):
+        if self.active and self.available:
+            self._show_job()
+            self._show()
+
+    def _show_job(self):
+        job = self._job
+        running = job is not None and job.active
+        possible = self.part == "windows" and self._unfit() is None
+        self._bar.visible = self.stop.visible = running
+        self._form.visible = self.run.visible = possible and not running
+        self.about.visible = possible and self._sampled is None
+        self.temperature.visible = not is_model_system(self.session.dataset)
+        if running:
+            self._bar.value = round(100 * job.fraction) if np.isfinite(job.fraction) else 0
+            self.stop.disabled = job.stopping
+            self._say()
+
+    @param.depends("dark", watch=True)
+    def _show(self, *_):
+        if not (self.active and self.available):
+            return
+        self._waiting = self._job is not None and self._job.active
+        self.ready = self.part == "profile" or self._sampled is not None
+        self._say()
+        self.export.disable(not self.ready)
+        self.version += 1
+
+    # ---- what is known
+
+    @property
+    def dimension(self) -> int:
+        """Which axis of the embedding, from 0."""
+        return self.session.shown.cv_names.index(self.cv.value)
+
+    @property
+    def _key(self):
+        return self.session.shown, self.dimension
+
+    @property
+    def _job(self):
+        return self._jobs.get(self._key) if self.available else None
+
+    @property
+    def _sampled(self) -> Sampled | None:
+        return None if self._job is None else self._job.result
+
+    def _profile(self):
+        if self._key not in self._profiles:
+            self._profiles[self._key] = data_profile(self.session.shown, self.session.dataset, self.dimension)
+        return self._profiles[self._key]
+
+    def _unfit(self):
+        return unfit(self.session.shown, self.session.dataset, self.session.trajectories)
+
+    # ---- in words
+
+    def _say(self):
+        if not self.available:
+            return
+        job = self._job
+        error = self._unfit() if self.part == "windows" else None
+        if self.part == "profile":
+            said = profile_words(self._profile(), "weight" in self.session.dataset)
+            if self._sampled is not None:
+                sampled = f"{barrier_words(self._sampled.profile)}  \n{overlap_words(self._sampled)}"
+                said = f"By umbrella sampling:  \n{sampled}\n\nFrom the data:  \n{said}"
+            self.text.object = said
+        elif error is not None:
+            self.text.object = told(error)
+        elif job is not None and job.active:
+            self.text.object = JOINING if job.fraction >= 1 else progress_words(job)
+        elif job is not None and job.error is not None:
+            self.text.object = told(job.error)
+        else:
+            self.text.object = "" if self._sampled is None else overlap_words(self._sampled)
+
+    # ---- drawing and export
+
+    def figure(self, shape=None, *, dark=False):
+        """The plot of the part; any ``shape`` suits it."""
+        label = f"{self.cv.value} of {self.session.active}"
+        if self.part == "windows":
+            return plot_windows(self._sampled.histograms, gaps=self._sampled.gaps, label=label, dark=dark)
+        result, states = self.session.shown, self.session.shown.states()
+        return plot_cv_profile(
+            self._profile(),
+            sampled=None if self._sampled is None else self._sampled.profile,
+            label=label,
+            names={state: self.session.state_name(state) for state in states},
+            colours=result.colours(states, dark=dark),
+            dark=dark,
+        )
+
+    def _table(self) -> pd.DataFrame:
+        if self.part == "windows":
+            return self._sampled.histograms.to_dataframe().reset_index()
+        parts = {"data": self._profile()[["free_energy", "error"]]}
+        if self._sampled is not None:
+            parts["umbrella sampling"] = self._sampled.profile
+        return pd.concat([part.to_dataframe().assign(source=name) for name, part in parts.items()])
+
+    def _name(self):
+        return f"{self.part}-{self.session.active.replace(' ', '-')}"

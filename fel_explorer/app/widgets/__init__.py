@@ -1,0 +1,1 @@
+"""Widgets and drawing aids that several views share."""

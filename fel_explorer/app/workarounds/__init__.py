@@ -1,0 +1,1 @@
+"""Repairs of other libraries, a file each, named by library."""

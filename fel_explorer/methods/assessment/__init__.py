@@ -1,0 +1,1 @@
+"""Assessment of fitted methods: cross-validated scores, sensitivities, level sets."""

@@ -1,0 +1,1 @@
+"""Autoencoders, plain and regularised by eigenfunctions or committors."""

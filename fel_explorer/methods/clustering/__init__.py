@@ -1,0 +1,1 @@
+"""Clusterings of an embedding into states: KMeans, PCCA+."""

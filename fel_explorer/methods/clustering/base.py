@@ -1,0 +1,186 @@
+"""What methods share that look for states in the embedding of another method."""
+
+from __future__ import annotations
+
+import numpy as np
+import param
+import torch
+import xarray as xr
+
+from fel_explorer.data import schema
+from fel_explorer.errors import FelError
+from fel_explorer.methods import base
+from fel_explorer.methods.base import Method
+from fel_explorer.methods.spectral.pca import PCA
+from fel_explorer.methods.subsample import random_frames, take
+from fel_explorer.training.data import Scaling
+
+SAMPLE = 100_000  # frames, at most, from which cluster centres are found
+SAMPLE_VALUES = 2**27  # numbers in that sample
+
+
+class EmbeddedStates(Method):
+    """Base of the methods that find states in an embedding.
+
+    A method writes `_find`, `_memberships` and `_reorder`.  Its ``transform`` is that of the embedding, which
+    is saved with it.
+
+    Attributes
+    ----------
+    populations_
+        (state,) share of frames (of weight, in a weighted dataset) whose largest membership is that state;
+        states are numbered by it, largest first.
+    """
+
+    has_states = True
+    takes_embedding = True
+
+    n_states = param.Integer(
+        4, bounds=(2, 1000), precedence=1, label="States", doc="Number of states; all of them are used."
+    )
+
+    def fit(self, X, *, embedding=None, device="auto", callback=None, checkpoint_dir=None) -> EmbeddedStates:
+        """Fit to ``X``; see `Method.fit`.
+
+        Parameters
+        ----------
+        embedding
+            A fitted method; the states are found in ``embedding.transform(X)``.  None: in the standardised
+            features themselves, and `transform` then is their projection on the first two principal
+            components, because a map is needed to show the states on.
+
+        Raises
+        ------
+        FelError
+            If the embedding is not fitted or was fitted on other features.
+        """
+        if embedding is not None and not isinstance(embedding, Method):
+            raise FelError(
+                f"embedding is a {type(embedding).__name__}.",
+                "It is a fitted method, such as fel.TICA(lag_time=10).fit(data).",
+            )
+        self._given = embedding
+        return super().fit(X, device=device, callback=callback, checkpoint_dir=checkpoint_dir)
+
+    @property
+    def embedding_(self) -> Method:
+        """The method on whose embedding the states are shown."""
+        self._check_fitted()
+        return self._embedding
+
+    @property
+    def n_dims(self) -> int:
+        """Dimensions of the embedding."""
+        return self.embedding_.n_dims
+
+    # ---- what a method implements
+
+    def _find(self, dataset: xr.Dataset, points: torch.Tensor, frames: np.ndarray) -> None:
+        """Find the states; ``points`` (frame, dimension) are those of a sample of ``frames``."""
+        raise NotImplementedError
+
+    def _memberships(self, points: torch.Tensor) -> torch.Tensor:
+        """(frame, state) of points (frame, dimension)."""
+        raise NotImplementedError
+
+    def _reorder(self, order: torch.Tensor) -> None:
+        """Number the states anew: state i becomes what state ``order[i]`` was."""
+        raise NotImplementedError
+
+    # ---- fit
+
+    @torch.no_grad()
+    def _fit(self, dataset, *, device, callback, checkpoint_dir):
+        if self.needs_lag:
+            schema.lag_in_frames(dataset, self.lag_time)  # before anything slow
+        self._choose_space(dataset, self._given)
+        size = min(SAMPLE, max(SAMPLE // 10, SAMPLE_VALUES // dataset.sizes["feature"]))
+        frames = random_frames(dataset, size, self.seed)
+        points = torch.cat([self._points(block) for block in take(dataset, frames).split(base.BLOCK)])
+        self._find(dataset, points, frames)
+        self._number(dataset)
+
+    def _choose_space(self, dataset, embedding):
+        self._scaling = None
+        if embedding is None:
+            self._scaling = Scaling.of(dataset)
+            embedding = PCA(n_dims=min(2, dataset.sizes["feature"], dataset.sizes["frame"])).fit(dataset)
+        embedding._check_fitted()
+        if embedding.feature_names_ != self.feature_names_:
+            raise FelError(
+                f"The {type(embedding).__name__} was fitted on {len(embedding.feature_names_)} features"
+                f" ({embedding.feature_names_[0]}, ...), the data have {len(self.feature_names_)}"
+                f" ({self.feature_names_[0]}, ...).",
+                "An embedding belongs to the features that it was fitted on.",
+                "Featurize with the same featurizers, or fit the embedding to these data.",
+            )
+        self._embedding = embedding
+
+    def _number(self, dataset):
+        """Number the states by population and set `populations_`."""
+        weight = torch.ones(dataset.sizes["frame"], dtype=torch.float64)
+        if "weight" in dataset:
+            weight = torch.as_tensor(dataset["weight"].values).double()
+        population = torch.zeros(self.n_states, dtype=torch.float64)
+        for start, points in self._blocks(dataset):
+            state = self._memberships(points).argmax(1)
+            population.index_add_(0, state, weight[start : start + len(state)])
+        order = population.argsort(descending=True, stable=True)
+        self._reorder(order)
+        self.populations_ = (population[order] / population.sum()).numpy()
+
+    def _blocks(self, dataset):
+        """Yield (first frame, points) over all frames."""
+        for start in range(0, dataset.sizes["frame"], base.BLOCK):
+            block = np.array(dataset["features"][start : start + base.BLOCK].values, np.float32)
+            yield start, self._points(torch.from_numpy(block))
+
+    def _points(self, features) -> torch.Tensor:
+        """Where states are looked for: (frame, dimension) on the CPU."""
+        if self._scaling is None:
+            return self._embedding._transform(features).cpu().float()
+        return self._scaling(features)
+
+    def _check_distinct(self, points, n, what):
+        """Raise a `FelError` when there are fewer than ``n`` different points for ``what``."""
+        distinct = len(np.unique(points.numpy(), axis=0))
+        if distinct < n:
+            raise FelError(
+                f"{what} for {distinct} different points.",
+                "Each needs at least one point of its own.",
+                "Take fewer, or more frames.",
+            )
+
+    # ---- the verbs and the file
+
+    def _transform(self, features):
+        return self._embedding._transform(features)
+
+    def _predict_proba(self, features):
+        return self._memberships(self._points(features))
+
+    def _get_parts(self):
+        return {"embedding": self._embedding}
+
+    def _set_parts(self, parts):
+        if "embedding" not in parts:
+            raise FelError("The model file lacks its embedding.", remedy="The file is damaged; train again.")
+        self._embedding = parts["embedding"]
+
+    def _get_arrays(self):
+        arrays = {"populations": torch.from_numpy(self.populations_)}
+        if self._scaling is not None:
+            arrays |= {"mean": self._scaling.mean, "scale": self._scaling.scale, "keep": self._scaling.keep}
+        return arrays
+
+    def _set_arrays(self, arrays):
+        self.populations_ = arrays["populations"].numpy()
+        self._scaling = None
+        if {"mean", "scale", "keep"} & arrays.keys():
+            self._scaling = Scaling(arrays["mean"], arrays["scale"], arrays["keep"])
+
+
+def nearest(points: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
+    """Index (point,) of the nearest centre."""
+    # without the matrix product, whose rounding can turn a near tie with the size of a block
+    return torch.cdist(points, centres, compute_mode="donot_use_mm_for_euclid_dist").argmin(1)

@@ -1,0 +1,1 @@
+"""Collective variables from a force field, without data."""

@@ -1,0 +1,307 @@
+"""Embedded physics: collective variables and a generative model from the energy alone, without data."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+import torch
+
+from fel_explorer.devices import resolve_device
+from fel_explorer.errors import FelError
+from fel_explorer.methods.base import BLOCK
+from fel_explorer.methods.embedded_physics import coordinates, tempering
+from fel_explorer.methods.embedded_physics.density import NODES, LatentDensity
+from fel_explorer.methods.embedded_physics.parameters import EmbeddedPhysicsParameters
+from fel_explorer.methods.embedded_physics.samples import weighted_samples
+from fel_explorer.methods.embedded_physics.target import (
+    Target,
+    coordinates_of,
+    described,
+    restored,
+    thermal_energy,
+)
+from fel_explorer.methods.embedded_physics.training import POOL, Draws, Trainer, checkpoint_of
+from fel_explorer.methods.registry import register_model
+from fel_explorer.training.loop import threads
+from fel_explorer.training.random import random_generator
+
+COVERED = 0.996  # share of the Boltzmann weight, below which a mode counts as dropped
+COVERED_STIFF = 0.98  # the same of molecules, whose hot samples tell shares to a percent
+RARER, RARER_STIFF = 10.0, 100.0  # times by which q is below p where p is not covered: dimensions add up
+JUDGES = 100  # effective number of hot samples, by truncated weights, below which they tell nothing of it
+
+
+@register_model
+class EmbeddedPhysics(EmbeddedPhysicsParameters):
+    """Learns where a system's Boltzmann weight lies, and its CVs, from energies and forces alone.
+
+    A few hidden CVs z ~ N(0, I) generate the coordinates x = mu(z) + sigma noise; the model asks for energies
+    and forces at what it generates itself.  No simulation, no data.
+
+    Parameters
+    ----------
+    system
+        A `systems.Potential`, at its own kT, or a `systems.ForceField`, at ``temperature``; it can also be
+        given to `fit`.
+
+    Source: Schoeberl, Zabaras and Koutsourelakis, "Embedded-physics machine learning" (paper 004).  Its
+    schedule is ``schedule="adaptive"`` with ``posterior="encoder"``; the default keeps rare modes better.
+
+    Attributes
+    ----------
+    history
+        Over ``step``: ``loss``, ``beta`` (of 1 at the end), ``reverse`` and ``forward`` (KL divergences but
+        for constants), ``energy`` in kT, ``effective_sample_size`` (a share of the batch), and where they can
+        be told ``kl_reverse`` and ``kl_forward`` in nats.
+    log_partition_
+        ln Z of the target by importance weights, in the coordinates' units.
+    effective_sample_size_
+        Of `POOL` samples, as a share: 1 for a perfect model.
+    coverage_
+        Share of the Boltzmann weight, as the hot model's samples tell it, where q is at least a tenth
+        of p, for molecules a hundredth; a warning is given where a mode was dropped.  NaN where too few of
+        these samples have weight to tell.
+
+    Example
+    -------
+    >>> model = EmbeddedPhysics(fel.systems.DoubleWell(), n_dims=1, n_steps=50).fit()
+    >>> model.sample(100).shape
+    (100, 2)
+    """
+
+    def __init__(self, system=None, **params):
+        super().__init__(**params)
+        self.system = system
+        self.log_partition_ = self.effective_sample_size_ = self.coverage_ = math.nan
+
+    # ---- the fit
+
+    def fit(
+        self, system=None, *, structure=None, bonds=(), device="auto", callback=None, checkpoint_dir=None
+    ) -> EmbeddedPhysics:
+        """Learn from the energy of ``system``, by default the one given at first.
+
+        Parameters
+        ----------
+        structure, bonds
+            Of a molecule: any conformation (atom, 3) in nm, from which bonds and angles are taken after a
+            minimisation, and (bond, 2) indices of bonded atoms.
+        device
+            "auto" (CUDA when there is one), "cpu", "cuda", ...; a ForceField computes on its own.
+        callback
+            Called with `training.Progress`; returning True ends the fit early with the model so far.
+        checkpoint_dir
+            Folder for checkpoints; a fit that was killed resumes from there to the same numbers.
+        """
+        self.system = self.system if system is None else system
+        self._check_settings()
+        kT = thermal_energy(self.system, self.temperature)
+        self._coordinates = coordinates_of(self.system, kT, structure, bonds)
+        device = resolve_device(device)
+        self.feature_names_ = [f"y{i + 1}" for i in range(len(self._coordinates.centre))]
+        self.time_unit_ = "1"
+        target = Target(self.system, kT, self._coordinates, device)
+        checkpoint = checkpoint_of(self, structure, bonds, checkpoint_dir)
+        trainer = Trainer(self, target, device, callback, checkpoint)
+        with threads(self.n_threads):
+            self._network, self.history = trainer.run()
+            self._describe(trainer)
+        return self
+
+    def _check_settings(self):
+        if self.posterior == "exact" and self.n_dims not in NODES:
+            raise FelError(
+                f"n_dims={self.n_dims} with posterior='exact'.",
+                f"The exact posterior is for {sorted(NODES)} dimensions.",
+                "Take posterior='encoder'.",
+            )
+
+    def _build(self, generator) -> LatentDensity:
+        own = self._coordinates
+        width = torch.where(own.period > 0, self.width * own.period / 4, self.width * own.scale)
+        return LatentDensity(
+            self.n_dims,
+            own.centre,
+            own.scale,
+            own.period,
+            width,
+            generator,
+            carried=own.carried,
+            hidden=self.hidden,
+            encoder_hidden=self.encoder_hidden if self.posterior == "encoder" else None,
+        )
+
+    def _describe(self, trainer: Trainer) -> None:
+        """Set the fitted attributes and the traces of both divergences."""
+        generator = random_generator(trainer.device, self.seed, 2)
+        drawn = weighted_samples(self._network, trainer.target, POOL, generator)
+        self.log_partition_ = tempering.log_mean_weight(drawn.log_weights)
+        self.effective_sample_size_ = float(tempering.effective_sample_size(drawn.log_weights)) / POOL
+        pool = trainer.pool
+        weights = tempering.truncated_weights(pool.log_weights)
+        log_target = pool.log_target - self.log_partition_
+        if float(1 / weights.square().sum()) >= JUDGES:
+            rarer = RARER_STIFF if self._is_molecule else RARER
+            self.coverage_ = tempering.covered(log_target, self._log_prob(pool.y), weights, rarer)
+        history = self.history
+        cold, entropy = history["beta"] >= 1, float((weights * log_target).sum())
+        self.history = history.assign(
+            kl_reverse=(history["reverse"] + self.log_partition_).where(cold),
+            kl_forward=(history["forward"] + entropy).where(cold | (trainer.memory is None)),
+        )
+        self._warn(trainer)
+
+    def _warn(self, trainer):
+        last = float(self.history["beta"][-1])
+        if last < 1 and not trainer.cancelled:
+            warnings.warn(
+                f"The tempering ended at {last:.3g} of the target's inverse temperature: take more n_steps.",
+                stacklevel=4,
+            )
+        elif self.coverage_ < self.coverage_needed:
+            warnings.warn(
+                f"The model holds {self.coverage_:.1%} of the Boltzmann weight that its hot samples found: it"
+                " dropped a mode or is too narrow. Take more n_steps or restarts, or another seed.",
+                stacklevel=4,
+            )
+
+    @property
+    def coverage_needed(self) -> float:
+        """`coverage_` below which a mode counts as dropped."""
+        return COVERED_STIFF if self._is_molecule else COVERED
+
+    @property
+    def _is_molecule(self) -> bool:
+        return bool(self._coordinates.stiff.any())
+
+    # ---- what it is for
+
+    def sample(self, n: int, *, seed: int | None = None) -> np.ndarray:
+        """Coordinates drawn from the model: (n, dim), or (n, atom, 3) in nm; float64."""
+        _, y = self._drawn(n, seed)
+        return self._in_space(y)
+
+    def draw(
+        self, n: int, *, temperature: float | None = None, weights: str = "energy", seed: int | None = None
+    ) -> Draws:
+        """Samples with CVs and importance weights, for this or another temperature.
+
+        Parameters
+        ----------
+        temperature
+            In K for molecules, kT in the system's unit for model systems; default that of the fit.
+        weights
+            "energy": pi / q from energies, which corrects the model; "model": q^(T / T_new - 1), by the
+            energies that the model implies (Eqs. 40-41), which needs none.
+        seed
+            Default the model's own.
+        """
+        if weights not in ("energy", "model"):
+            raise FelError(f"weights={weights!r}.", "Weights are by 'energy' or 'model'.")
+        ratio = self._ratio(temperature)
+        z, y = self._drawn(n, seed)
+        log_q = self._log_prob(y)
+        if weights == "model":
+            log_weight = (ratio - 1) * (log_q.cpu() - self._log_volume(y))
+        else:
+            log_weight = self._target(y.device).log_density(y, ratio)[0] - log_q
+        return Draws(self._in_space(y), _numbers(z), _numbers(log_weight))
+
+    def encode(self, x) -> np.ndarray:
+        """CVs (sample, cv) of coordinates: the mean of the posterior of z."""
+        y = self._features(x)
+        with torch.no_grad():
+            return np.concatenate([_numbers(self._network.encode(part)) for part in y.split(BLOCK // 32)])
+
+    def decode(self, z, *, noise: bool = False, seed: int | None = None) -> np.ndarray:
+        """Coordinates at CVs (sample, cv): mu(z), or with ``noise`` a draw of q(x|z)."""
+        self._check_fitted()
+        z = torch.as_tensor(np.atleast_2d(np.asarray(z, float))).to(self._network.centre)
+        if z.shape[1] != self.n_dims:
+            raise FelError(f"CVs of shape {tuple(z.shape)}.", f"They are (sample, {self.n_dims}).")
+        with torch.no_grad():
+            y = self._network.mean(z)
+            if noise:
+                generator = self._generator(seed)
+                normal = torch.randn(y.shape, generator=generator, device=y.device, dtype=y.dtype)
+                y = y + self._network.sigma() * normal
+        return self._in_space(y)
+
+    def log_q(self, x) -> np.ndarray:
+        """ln q(x) (sample,): per Cartesian volume, for molecules rigid motion left out.
+
+        Exact with one or two CVs, else estimated by draws of the encoder.
+        """
+        y = self._features(x)
+        return _numbers(self._log_prob(y).cpu() - self._log_volume(y))
+
+    # ---- helpers
+
+    def _drawn(self, n, seed):
+        self._check_fitted()
+        if n < 1:
+            raise FelError(f"n={n}.", "At least one sample is drawn.")
+        with torch.no_grad():
+            return self._network.draw(n, self._generator(seed))
+
+    def _generator(self, seed):
+        return random_generator(self._network.centre.device, self.seed if seed is None else seed, 3)
+
+    def _log_prob(self, y):
+        with torch.no_grad():
+            return torch.cat([self._network.log_prob(part) for part in y.split(BLOCK // 32)]).double()
+
+    def _in_space(self, y) -> np.ndarray:
+        return _numbers(self._coordinates.to_space(y.double().cpu()))
+
+    def _log_volume(self, y):
+        return self._coordinates.log_volume(y.double().cpu())
+
+    def _features(self, x):
+        self._check_fitted()
+        y = self._coordinates.to_coordinates(torch.as_tensor(np.asarray(x, float)))
+        return y.to(self._network.centre)
+
+    def _ratio(self, temperature) -> float:
+        """T / T_new, beta of the target relative to the fit's."""
+        own = self.temperature if not hasattr(self.system, "kT") else self.system.kT
+        temperature = own if temperature is None else temperature
+        if not (math.isfinite(temperature) and temperature > 0):
+            raise FelError(f"temperature={temperature!r}.", "Temperatures are positive.")
+        return own / temperature
+
+    def _target(self, device) -> Target:
+        if self.system is None:
+            raise FelError(
+                "A molecule's force field is not in the model's file.",
+                "Weights by energy need it.",
+                "Set model.system to the ForceField, or take weights='model'.",
+            )
+        kT = thermal_energy(self.system, self.temperature)
+        return Target(self.system, kT, self._coordinates, device)
+
+    # ---- the file
+
+    def _get_arrays(self):
+        arrays = {f"network.{name}": tensor for name, tensor in self._network.state_dict().items()}
+        arrays |= {f"coordinates.{name}": tensor for name, tensor in self._coordinates.arrays().items()}
+        text = torch.from_numpy(np.frombuffer(described(self.system).encode(), np.uint8).copy())
+        found = [self.log_partition_, self.effective_sample_size_, self.coverage_]
+        return arrays | {"system": text, "found": torch.tensor(found, dtype=torch.float64)}
+
+    def _set_arrays(self, arrays):
+        inside = {
+            part: {n.removeprefix(part): a for n, a in arrays.items() if n.startswith(part)}
+            for part in ("network.", "coordinates.")
+        }
+        self._coordinates = coordinates.from_arrays(inside["coordinates."])
+        self.system = restored(bytes(arrays["system"].numpy()).decode())
+        self._network = self._build(torch.Generator()).to(dtype=getattr(torch, self.dtype))
+        self._network.load_state_dict(inside["network."])
+        self.log_partition_, self.effective_sample_size_, self.coverage_ = arrays["found"].tolist()
+
+
+def _numbers(values: torch.Tensor) -> np.ndarray:
+    return values.double().cpu().numpy()

@@ -1,0 +1,1 @@
+"""Information Distilling of Metastability, plain and divisive."""

@@ -1,0 +1,294 @@
+"""Divisive IDM: the hierarchy of metastable states over time scales."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import networkx
+import numpy as np
+import param
+import torch
+import xarray as xr
+
+from fel_explorer.data import schema
+from fel_explorer.errors import FelError
+from fel_explorer.kinetics.lifetimes import lifetimes
+from fel_explorer.methods.idm.divisive_tree import Division, Report, stability, stretches
+from fel_explorer.methods.idm.method import IDM
+from fel_explorer.methods.idm.parameters import IDMParameters
+from fel_explorer.methods.registry import register
+
+SPREAD = 0.25  # size of an unfolded state on the map, in units of its distance to the next one
+COLUMNS = ("parent", "population", "mean_lifetime", "stability", "representative")
+
+
+@register
+class DivisiveIDM(IDMParameters):
+    """Divides the data into states at a long lag, then each state at ever shorter lags: the tree of states.
+
+    Each state is divided by an IDM that is trained only on the stretches of trajectory spent in it.  Parts of
+    a rare state are thus found as easily as those of a common one, a state that does not divide stays
+    whole, and the memberships of children sum to their parent's: chi_child = chi_parent chi(child | parent).
+
+    The embedding of a level is that of the level above with every divided state unfolded in its place, so
+    that the map of the last level shows all levels.
+
+    Source: paper 000 (IDM), section 3.4.
+
+    Attributes
+    ----------
+    graph
+        The tree as a networkx.DiGraph.
+    """
+
+    has_states = True
+
+    lag_times = param.List(
+        [200.0, 20.0, 2.0],
+        item_type=(int, float),
+        bounds=(1, 12),
+        precedence=1,
+        label="Lag times",
+        doc="Time resolutions from long to short, in the data's time unit (ps for molecules). Each adds a "
+        "level to the tree: at a shorter lag, faster motions count as changes of state, and states divide.",
+    )
+    n_steps = param.Integer(
+        2000,
+        bounds=(1, 10_000_000),
+        precedence=1.3,
+        label="Training steps",
+        doc="Steps of training of each division. More steps give sharper states and take longer.",
+    )
+    n_restarts = param.Integer(
+        2,
+        bounds=(1, 100),
+        precedence=1.5,
+        label="Restarts",
+        doc="Trainings of each division from different random weights. The one with the best objective is "
+        "kept, and how well the others agree with it is the stability of its states; with one it is unknown.",
+    )
+    min_population = param.Number(
+        0.005,
+        bounds=(0, 0.5),
+        precedence=1.6,
+        label="Smallest state",
+        doc="Share of all frames that a state must hold; what is smaller is not split off.",
+    )
+
+    def __init__(self, **params):
+        super().__init__(**params)
+        self._levels: list[list[Division]] = []
+        self._rows: list[np.ndarray] = []  # per level (state, COLUMNS)
+
+    def _fit(self, dataset, *, device, callback, checkpoint_dir) -> None:
+        lags = self.lag_times
+        if any(lag <= 0 for lag in lags) or any(a <= b for a, b in pairwise(lags)):
+            raise FelError(
+                f"lag_times={lags}.",
+                "They are positive and fall from long to short, such as [200.0, 20.0, 2.0].",
+            )
+        for lag in lags:
+            schema.lag_in_frames(dataset, lag)
+        self._levels, self._rows = [], []
+        report = Report(callback, self.n_steps * self.n_restarts, len(lags))
+        for level, lag in enumerate(lags):
+            states = self.predict(dataset).values if level else np.zeros(dataset.sizes["frame"], int)
+            n_parents = len(self._parents(level - 1)) if level else 1
+            report.next_level(level, n_parents)
+            divisions = []
+            for parent in range(n_parents):
+                folder = None if checkpoint_dir is None else Path(checkpoint_dir) / f"{level}-{parent}"
+                division = self._divide(dataset, states == parent, parent, lag, device, report, folder)
+                divisions += [division] if division is not None else []
+                report.division_ended()
+            self._levels[level:] = [divisions]
+            self._rows.append(self._measure(dataset, level))
+            if report.stopped:
+                break
+        self.history = self._levels[0][0].model.history
+
+    # ---- one division
+
+    def _divide(self, dataset, inside, parent, lag, device, report, folder) -> Division | None:
+        """The division of state ``parent``, or None if it stays whole."""
+        n_frames, first = len(inside), not self._levels
+        if not first and (report.stopped or inside.sum() < 2 * self.min_population * n_frames):
+            return None
+        part = stretches(dataset, inside, schema.lag_in_frames(dataset, lag))
+        if part is None:
+            return None
+        models, labels = self._train(part, lag, device, report, folder)
+        best = int(np.argmax([model.objective_ for model in models]))
+        model = models[best]
+        share = np.bincount(labels[best], minlength=self.n_states) / n_frames
+        kept = np.flatnonzero(share >= self.min_population)
+        if first:
+            kept = kept if len(kept) else np.array([share.argmax()])
+            division = Division.undivided(model, self.n_states, self.n_dims)
+        elif len(kept) < 2:
+            return None
+        else:
+            division = Division(parent, model, None, *self._place(dataset, inside, parent, model))
+        division.kept, division.stability = torch.from_numpy(kept), stability(best, labels)
+        return division
+
+    def _train(self, part, lag, device, report, folder):
+        """IDMs fitted to ``part`` from different seeds, and their states (frame,)."""
+        models, labels = [], []
+        for restart in range(self.n_restarts):
+            model = IDM(lag_time=lag, **self._shared(), n_restarts=1, seed=self.seed + restart)
+            if not self._levels:  # so that the embedding can be watched as it forms
+                self._levels = [[Division.undivided(model, self.n_states, self.n_dims)]]
+            model.fit(
+                part,
+                device=device,
+                callback=report.restart(restart, self.n_steps),
+                checkpoint_dir=folder and folder / str(restart),
+            )
+            models.append(model)
+            labels.append(model.predict(part).values)
+            if report.stopped:
+                break
+        return models, labels
+
+    def _shared(self):
+        own = {"lag_times", "min_population", "n_restarts", "seed"}
+        return {name: value for name, value in self.hyperparameters().items() if name not in own}
+
+    def _place(self, dataset, inside, parent, model):
+        """Centre and scale that unfold a state among its neighbours on the map of the level above."""
+        states, positions = self.predict(dataset).values, self.transform(dataset).values
+        inner = model.transform(dataset["features"].values[inside]).values
+        centroids = np.stack([positions[states == s].mean(0) for s in np.unique(states)])
+        gaps = np.linalg.norm(centroids - positions[inside].mean(0), axis=1)
+        gap = np.partition(gaps, 1)[1] if len(gaps) > 1 else np.sqrt(positions.var(0).sum())
+        spread = np.sqrt(inner.var(0).sum())
+        return torch.from_numpy(inner.mean(0)), torch.tensor(SPREAD * gap / max(spread, 1e-12)).float()
+
+    # ---- what is known of the states
+
+    def _measure(self, dataset, level) -> np.ndarray:
+        """COLUMNS of each state of a level, (state, column)."""
+        parents = self._parents(level)
+        states = self.predict(dataset, level)
+        table = lifetimes(states, time_step=schema.time_step(dataset))
+        table = table.reindex(state=np.arange(len(parents)))
+        weight = dataset["weight"].values if "weight" in dataset else np.ones(len(states))
+        population = np.bincount(states.values, weight, len(parents)) / weight.sum()
+        z = self.transform(dataset, level).values
+        rows = []
+        for state, (parent, stable) in enumerate(parents):
+            members = np.flatnonzero(states.values == state)
+            centre = z[members].mean(0) if len(members) else 0.0
+            nearest = members[np.linalg.norm(z[members] - centre, axis=1).argmin()] if len(members) else -1
+            rows.append([parent, population[state], table["mean_lifetime"][state], stable, nearest])
+        return np.array(rows, float)
+
+    def _parents(self, level) -> list[tuple[int, float]]:
+        """Parent in the level above and stability of each state of a level."""
+        n_above = len(self._parents(level - 1)) if level else 1
+        divisions = {division.parent: division for division in self._levels[level]}
+        children = []
+        for parent in range(n_above):
+            if parent in divisions:
+                division = divisions[parent]
+                children += [(parent, division.stability)] * len(division.kept)
+            else:
+                children.append((parent, float("nan")))
+        return children
+
+    @property
+    def n_levels(self) -> int:
+        """Levels that the tree has; fewer than lags if its training was stopped."""
+        return len(self._levels)
+
+    @property
+    def graph(self) -> networkx.DiGraph:
+        """The tree.
+
+        Nodes are named "level-index" from 1, as in Fig. 5 C of paper 000.  Each has ``level`` and ``state``
+        (from 0, as `predict` takes and gives them), ``population`` (share of frames), ``lag_time`` and
+        ``mean_lifetime`` (the data's time unit, ``graph.graph["time_unit"]``), ``stability`` (adjusted Rand
+        index of the restarts of the division that made it; nan where it stayed whole or with one restart)
+        and ``representative`` (dataset index of the frame nearest to its centroid).
+        """
+        self._check_fitted()
+        graph = networkx.DiGraph(time_unit=self.time_unit_)
+        for level, (lag, rows) in enumerate(zip(self.lag_times, self._rows, strict=False)):
+            for state, row in enumerate(rows):
+                values = dict(zip(COLUMNS, row.tolist(), strict=True))
+                parent, frame = int(values.pop("parent")), int(values.pop("representative"))
+                node = f"{level + 1}-{state + 1}"
+                graph.add_node(
+                    node, level=level, state=state, lag_time=float(lag), representative=frame, **values
+                )
+                if level:
+                    graph.add_edge(f"{level}-{parent + 1}", node)
+        return graph
+
+    # ---- the verbs
+
+    def transform(self, X, level: int = -1) -> xr.DataArray:
+        """Embedding (frame, cv) of a level: 0 is that of the longest lag, -1 that of the shortest."""
+        return self._map(X, lambda features: self._walk(features, self._level(level))[1], "cv")
+
+    def predict_proba(self, X, level: int = -1) -> xr.DataArray:
+        """Soft memberships (frame, state) of a level; those of children sum to their parent's."""
+        return self._map(X, lambda features: self._walk(features, self._level(level))[0], "state")
+
+    def predict(self, X, level: int = -1) -> xr.DataArray:
+        """State of each frame, (frame,) int, at a level."""
+        return self.predict_proba(X, level).argmax("state").rename("state")
+
+    def _level(self, level):
+        if not -self.n_levels <= level < self.n_levels:
+            raise FelError(
+                f"level={level}.", f"Levels of this tree are 0 to {self.n_levels - 1}; -1 is the last."
+            )
+        return level % self.n_levels
+
+    def _walk(self, features, last):
+        """Memberships and embedding of level ``last``."""
+        chi, z = torch.ones(len(features), 1), torch.zeros(len(features), self.n_dims)
+        for divisions in self._levels[: last + 1]:
+            columns = list(chi.split(1, dim=1))
+            for division in divisions:
+                inside = columns[division.parent]
+                columns[division.parent] = inside * division.memberships(features)
+                z = z + inside * division.unfolded(features)
+            chi = torch.cat(columns, dim=1)
+        return chi, z
+
+    # ---- the file
+
+    def _get_parts(self):
+        return {f"{i}.{d.parent}": d.model for i, divisions in enumerate(self._levels) for d in divisions}
+
+    def _set_parts(self, parts):
+        self._parts = parts
+
+    def _get_arrays(self):
+        arrays = {"n_levels": torch.tensor(self.n_levels)}
+        for level, (divisions, rows) in enumerate(zip(self._levels, self._rows, strict=True)):
+            arrays[f"{level}"] = torch.from_numpy(rows)
+            for division in divisions:
+                values = (division.kept, division.centre, division.scale, torch.tensor(division.stability))
+                names = ("kept", "centre", "scale", "stability")
+                arrays |= {f"{level}.{division.parent}.{n}": v for n, v in zip(names, values, strict=True)}
+        return arrays
+
+    def _set_arrays(self, arrays):
+        self._levels, self._rows = [], []
+        for level in map(str, range(int(arrays["n_levels"]))):
+            self._rows.append(arrays[level].numpy())
+            divisions = []
+            for name, model in self._parts.items():
+                if name.split(".")[0] == level:
+                    kept, centre, scale, stable = (
+                        arrays[f"{name}.{value}"] for value in ("kept", "centre", "scale", "stability")
+                    )
+                    parent = int(name.split(".")[1])
+                    divisions.append(Division(parent, model, kept, centre, scale, float(stable)))
+            self._levels.append(divisions)
+        del self._parts

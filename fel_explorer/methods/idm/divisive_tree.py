@@ -1,0 +1,139 @@
+"""What `DivisiveIDM` is made of: one state's division, the data inside a state, the progress of all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import xarray as xr
+
+from fel_explorer.data import schema
+from fel_explorer.methods.base import Method
+from fel_explorer.progress import Progress
+
+
+@dataclass
+class Division:
+    """How one state divides.
+
+    Attributes
+    ----------
+    parent
+        Index of the state, in the level above, that divides; 0 at the first level.
+    model
+        The method with states that was trained inside it.
+    kept
+        (child,) its populated states; their memberships are renormalised.
+    centre, scale
+        (cv,) and a number: the unfolded map is ``scale * (model's embedding - centre)``.
+    stability
+        Mean adjusted Rand index of the other restarts' states with those kept; nan with one restart.
+    """
+
+    parent: int
+    model: Method
+    kept: torch.Tensor
+    centre: torch.Tensor
+    scale: torch.Tensor
+    stability: float = float("nan")
+
+    @classmethod
+    def undivided(cls, model, n_states: int, n_dims: int) -> Division:
+        """That of the whole data by ``model``, as it is while it trains."""
+        return cls(0, model, torch.arange(n_states), torch.zeros(n_dims), torch.ones(()))
+
+    def memberships(self, features: torch.Tensor) -> torch.Tensor:
+        """chi(child | parent), (frame, child); rows sum to 1."""
+        chi = self.model._predict_proba(features)[:, self.kept.to(features.device)].cpu()
+        # where all kept states are improbable the division says nothing: shared evenly
+        total = chi.sum(1, keepdim=True)
+        return torch.where(total > 1e-12, chi / total.clamp_min(1e-12), 1 / chi.shape[1])
+
+    def unfolded(self, features: torch.Tensor) -> torch.Tensor:
+        """Place within the state, (frame, cv)."""
+        return self.scale * (self.model._transform(features).cpu() - self.centre)
+
+
+def stretches(dataset: xr.Dataset, inside: np.ndarray, lag: int) -> xr.Dataset | None:
+    """The part of ``dataset`` spent in a state, each stretch of at least ``lag`` frames a trajectory.
+
+    Parameters
+    ----------
+    inside
+        (frame,) bool.
+    lag
+        In frames.  Excursions shorter than that are bridged: at this resolution the state was not left.
+
+    Returns
+    -------
+    None if no stretch is long enough for a pair of frames a lag apart.
+    """
+    if inside.all():
+        return dataset
+    frames, lengths = [], []
+    ends = np.cumsum(schema.trajectory_lengths(dataset))
+    for first, end in zip(np.concatenate([[0], ends[:-1]]), ends, strict=True):
+        visited = np.flatnonzero(inside[first:end])
+        if not len(visited):
+            continue
+        for run in np.split(visited, np.flatnonzero(np.diff(visited) > lag) + 1):
+            if run[-1] - run[0] >= lag:
+                frames.append(np.arange(first + run[0], first + run[-1] + 1))
+                lengths.append(len(frames[-1]))
+    if not frames:
+        return None
+    frames = np.concatenate(frames)
+    part = schema.assemble(
+        dataset["features"].values[frames],
+        dataset["feature"].values,
+        lengths,
+        time_step=schema.time_step(dataset),
+        time_unit=dataset.attrs["time_unit"],
+    )
+    if "weight" in dataset:
+        part["weight"] = ("frame", dataset["weight"].values[frames])
+    return part
+
+
+def stability(best: int, labels: list[np.ndarray]) -> float:
+    """Mean adjusted Rand index of ``labels[best]`` (frame,) with those of the other restarts."""
+    from sklearn.metrics import adjusted_rand_score
+
+    others = [adjusted_rand_score(labels[best], other) for i, other in enumerate(labels) if i != best]
+    return float(np.mean(others)) if others else float("nan")
+
+
+class Report:
+    """One progress over all divisions; how many there will be is known only level by level."""
+
+    def __init__(self, callback, steps_per_division: int, n_levels: int):
+        self.callback, self.steps, self.n_levels = callback, steps_per_division, n_levels
+        self.level, self.n_parents, self.tried = 0, 1, 0
+        self.before, self.total, self.stopped = 0, 0, False
+        self.pace = float("nan")  # seconds a step
+
+    def next_level(self, level: int, n_parents: int) -> None:
+        self.level, self.n_parents, self.tried = level, n_parents, 0
+        self.total = self.before + self.steps * n_parents * (self.n_levels - level)
+
+    def division_ended(self) -> None:
+        self.tried += 1
+        self.before += self.steps
+
+    def restart(self, number: int, per_restart: int):
+        """A callback for one restart of the division under way."""
+
+        def callback(progress: Progress) -> bool:
+            if self.callback is not None:
+                step = self.before + number * per_restart + progress.step
+                if progress.step < progress.n_steps:  # at its end a restart has nothing left, but others have
+                    self.pace = progress.eta / (progress.n_steps - progress.step)
+                where = f"Level {self.level + 1} of {self.n_levels}"
+                if self.level:
+                    where += f", state {self.tried + 1} of {self.n_parents}"
+                report = Progress(step, self.total, progress.losses, self.pace * (self.total - step), where)
+                self.stopped = bool(self.callback(report)) or self.stopped
+            return self.stopped
+
+        return callback

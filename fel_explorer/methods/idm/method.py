@@ -1,0 +1,204 @@
+"""Information distilling of metastability."""
+
+from __future__ import annotations
+
+import numpy as np
+import param
+import torch
+
+from fel_explorer.data import schema
+from fel_explorer.errors import FelError
+from fel_explorer.methods.idm import objective
+from fel_explorer.methods.idm.network import MatchingNetwork
+from fel_explorer.methods.idm.parameters import IDMParameters
+from fel_explorer.methods.idm.training import MIN_POPULATION, Trainer
+from fel_explorer.methods.koopman.timescales import implied_timescales
+from fel_explorer.methods.registry import register
+from fel_explorer.training.data import BLOCK, Frames, Scaling
+from fel_explorer.training.loop import threads
+from fel_explorer.training.pairs import pair_starts, segments_of
+
+FITTED = (
+    "populations_",
+    "n_populated_",
+    "mutual_information_",
+    "objective_",
+    "transition_matrix_",
+    "vamp2_",
+    "implied_timescales_",
+)
+
+
+@register
+class IDM(IDMParameters):
+    """Learns an embedding and its metastable states at once: a state is what a frame and its future share.
+
+    A network G maps frames to the matching space, the embedding.  Memberships chi are a softmax over the
+    similarity to one prototype per state.  Training maximises the mutual information I_beta between
+    the memberships of two frames at most ``lag_time`` apart.  ``n_states`` is an upper bound: states without
+    memory stay empty.
+
+    Source: paper 000 (IDM), Eqs. 1-5.
+
+    Attributes
+    ----------
+    populations_
+        (state,) share of frames (of weight, in a weighted dataset) whose largest membership is that state;
+        states are numbered by it, largest first.
+    n_populated_
+        Number of states that hold at least 0.1 % of the frames.
+    mutual_information_
+        I at beta = 1 between frames up to ``lag_time`` apart, in nats.
+    objective_
+        I_beta at the final beta, by which restarts are compared, in nats.
+    transition_matrix_
+        (populated state, populated state): K(tau) = C00^-1 C0t of the memberships, with detailed balance.
+    vamp2_
+        VAMP-2 score of the memberships at ``lag_time``, at most `n_populated_`.
+    implied_timescales_
+        (populated state - 1,) of `transition_matrix_`, longest first, in the dataset's time unit.
+    """
+
+    needs_lag = True
+    has_states = True
+    has_decoder = True
+
+    lag_time = param.Number(
+        10.0,
+        bounds=(0, None),
+        inclusive_bounds=(False, True),
+        precedence=1,
+        label="Lag time",
+        doc="Time resolution, in the data's time unit (ps for molecules). States that interconvert within "
+        "the lag become one, so a shorter lag shows more states.",
+    )
+
+    def fit(self, X, *, prototypes=None, device="auto", callback=None, checkpoint_dir=None) -> IDM:
+        """Fit to ``X``; see `Method.fit`.
+
+        Parameters
+        ----------
+        prototypes
+            Optional array (state, feature): known structures, one per state, as features like those of
+            ``X``.  They replace the learned prototypes.
+
+        Raises
+        ------
+        FelError
+            If the lag does not fit the data, all features are constant, or ``prototypes`` is misshapen.
+        """
+        self._given_prototypes = prototypes
+        return super().fit(X, device=device, callback=callback, checkpoint_dir=checkpoint_dir)
+
+    def _fit(self, dataset, *, device, callback, checkpoint_dir) -> None:
+        schema.lag_in_frames(dataset, self.lag_time)  # before anything slow
+        if any(width < 1 for width in self.hidden):
+            raise FelError(f"hidden={self.hidden}.", "Widths are at least 1.")
+        scaling = Scaling.of(dataset)
+        codes, structures = self._codes(scaling)
+        self._scaling = scaling.to(device)
+        frames = Frames(dataset, scaling, device)
+        try:
+            with threads(self.n_threads):
+                trainer = Trainer(
+                    self,
+                    dataset,
+                    frames,
+                    build=lambda generator: self._build(codes, structures, generator),
+                    show=lambda network: setattr(self, "_network", network),
+                    callback=callback,
+                    checkpoint_dir=checkpoint_dir,
+                )
+                self._network, self.history = trainer.run()
+                self._describe(dataset, frames, trainer)
+        finally:
+            frames.close()
+
+    def _codes(self, scaling):
+        """Codes of the states (state, code), and whether they are structures."""
+        if self._given_prototypes is None:
+            return torch.eye(self.n_states), False
+        prototypes = np.asarray(self._given_prototypes, np.float32)
+        if prototypes.shape != (self.n_states, len(scaling.mean)) or not np.isfinite(prototypes).all():
+            raise FelError(
+                f"prototypes has shape {prototypes.shape}.",
+                f"It is finite and of shape (n_states, feature) = ({self.n_states}, {len(scaling.mean)}).",
+                "Set n_states to the number of prototypes and featurize them like the data.",
+            )
+        return scaling(torch.from_numpy(prototypes)), True
+
+    def _build(self, codes, structures, generator) -> MatchingNetwork:
+        return MatchingNetwork(
+            int(self._scaling.keep.sum()),
+            self.n_dims,
+            self.hidden,
+            codes.clone(),
+            structures=structures,
+            similarity=self.similarity,
+            gamma=self.gamma,
+            generator=generator,
+        )
+
+    @torch.no_grad()
+    def _describe(self, dataset, frames, trainer) -> None:
+        """Renumber the states by population and set the fitted attributes."""
+        network, device = self._network, self._scaling.mean.device
+        chi = torch.cat(
+            [network.memberships(network.encoder(x.to(device))) for x in frames.values.split(BLOCK)]
+        )
+        weight = torch.ones(len(chi), dtype=torch.float64, device=device)
+        if "weight" in dataset:
+            weight = torch.as_tensor(dataset["weight"].values, device=device).double()
+        population = torch.zeros(self.n_states, dtype=torch.float64, device=device)
+        population.index_add_(0, chi.argmax(1), weight / weight.sum())
+        order = population.argsort(descending=True, stable=True)
+        network.reorder(order)
+        self.populations_ = population[order].cpu().numpy()
+        self.n_populated_ = int((self.populations_ >= MIN_POPULATION).sum())
+        self.mutual_information_ = trainer.score(network, beta=1.0)
+        self.objective_ = trainer.score(network)
+        chi = chi[:, order[: self.n_populated_]]
+        starts = pair_starts(segments_of(schema.trajectory_lengths(dataset)), trainer.lag)
+        matrix, vamp2 = objective.koopman_matrix(
+            chi / chi.sum(1, keepdim=True), torch.as_tensor(starts, device=device), trainer.lag, weight
+        )
+        self.transition_matrix_, self.vamp2_ = matrix.cpu().numpy(), float(vamp2)
+        self.implied_timescales_ = implied_timescales(
+            np.linalg.eigvals(self.transition_matrix_), self.lag_time
+        )
+
+    # ---- the verbs
+
+    def _embed(self, features) -> torch.Tensor:
+        return self._network.encoder(self._scaling(features.to(self._scaling.mean.device)))
+
+    def _transform(self, features):
+        return self._embed(features)
+
+    def _predict_proba(self, features):
+        return self._network.memberships(self._embed(features))
+
+    def _inverse_transform(self, points):
+        return self._scaling.inverse(self._network.decoder(points.to(self._scaling.mean.device)))
+
+    # ---- the file
+
+    def _get_arrays(self):
+        arrays = {f"network.{name}": tensor for name, tensor in self._network.state_dict().items()}
+        scaling = self._scaling
+        arrays |= {"mean": scaling.mean, "scale": scaling.scale, "keep": scaling.keep}
+        fitted = {name: torch.as_tensor(np.asarray(getattr(self, name))) for name in FITTED}
+        return arrays | fitted
+
+    def _set_arrays(self, arrays):
+        self._scaling = Scaling(arrays["mean"], arrays["scale"], arrays["keep"])
+        codes = arrays["network.codes"]
+        structures = not any(name.startswith("network.prototype_net.") for name in arrays)
+        self._network = self._build(codes, structures, torch.Generator())
+        prefix = "network."
+        self._network.load_state_dict(
+            {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+        )
+        for name in FITTED:
+            value = arrays[name].numpy()
+            setattr(self, name, value if value.ndim else value.item())

@@ -1,0 +1,66 @@
+"""The matching network of IDM: encoder G, prototypes through g, and the decoder of the auxiliary task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from fel_explorer.methods.idm.objective import log_memberships
+from fel_explorer.methods.nets import mlp
+
+PROTOTYPE_WIDTH = 64
+
+
+class MatchingNetwork(nn.Module):
+    """Maps frames and prototypes to one space, where their similarity gives the memberships.
+
+    Parameters
+    ----------
+    n_features, n_dims
+        Width of the input and of the matching space.
+    codes
+        What stands for the states: one-hot vectors (state, state), or standardised structures
+        (state, feature).
+    structures
+        Whether ``codes`` are structures, so that g = G; else g is a small network of its own.
+    """
+
+    def __init__(
+        self,
+        n_features: int,
+        n_dims: int,
+        hidden: Sequence[int],
+        codes: Tensor,
+        *,
+        structures: bool,
+        similarity: str,
+        gamma: float,
+        generator: torch.Generator,
+    ):
+        super().__init__()
+        self.similarity, self.gamma = similarity, gamma
+        self.encoder = mlp([n_features, *hidden, n_dims], generator)
+        self.decoder = mlp([n_dims, *reversed(hidden), n_features], generator)
+        self.prototype_net = None
+        if not structures:
+            self.prototype_net = mlp([len(codes), PROTOTYPE_WIDTH, n_dims], generator)
+        self.register_buffer("codes", codes)
+        self.register_buffer("target", torch.eye(len(codes)))  # (prototype, state): what each counts to
+
+    def prototypes(self) -> Tensor:
+        """Position of each state's prototype, (state, cv)."""
+        return (self.prototype_net or self.encoder)(self.codes)
+
+    def memberships(self, z: Tensor) -> Tensor:
+        """chi (frame, state) of points z (frame, cv) of the matching space."""
+        return log_memberships(z, self.prototypes(), self.gamma, self.similarity).exp() @ self.target
+
+    def merge(self, target: Tensor) -> None:
+        """Let each state i count to state ``target[i]`` (state,) from now on."""
+        self.target.copy_(self.target @ torch.eye(len(target), device=target.device)[target])
+
+    def reorder(self, order: Tensor) -> None:
+        """Renumber the states: new state i is the old ``order[i]``."""
+        self.target.copy_(self.target[:, order])

@@ -1,0 +1,151 @@
+"""Hyperparameters of IDM: what the form shows."""
+
+from __future__ import annotations
+
+import param
+
+from fel_explorer.methods.base import Method
+from fel_explorer.methods.idm.objective import SIMILARITIES
+
+
+class IDMParameters(Method):
+    """Hyperparameters of `IDM` but its lag; `DivisiveIDM` has them too.  ``benchmarks/`` measures them."""
+
+    n_states = param.Integer(
+        16,
+        bounds=(2, 512),
+        precedence=1.1,
+        label="States at most",
+        doc="Upper bound on the number of states. States that are not needed stay empty, so take about twice "
+        "as many as expected.",
+    )
+    n_dims = param.Integer(
+        2,
+        bounds=(1, 64),
+        precedence=1.2,
+        label="Dimensions",
+        doc="Dimensions of the embedding. Two make a map.",
+    )
+    n_steps = param.Integer(
+        3000,
+        bounds=(1, 10_000_000),
+        precedence=1.3,
+        label="Training steps",
+        doc="Steps of training. More steps give sharper states and take proportionally longer.",
+    )
+    beta_end = param.Number(
+        0.9,
+        bounds=(0.5, 1.5),
+        inclusive_bounds=(False, True),
+        precedence=1.4,
+        label="Memory threshold (final beta)",
+        doc="How much memory a split must have to count as metastable: within the lag, the state must still "
+        "tell more than the share 2 (1 - beta) of what it tells now, 20 % at 0.9 and 40 % at 0.8. At 1 "
+        "any split is free and wells are divided at random; near 0.5 everything merges.",
+    )
+    n_restarts = param.Integer(
+        1,
+        bounds=(1, 100),
+        precedence=1.5,
+        label="Restarts",
+        doc="Trainings from different random weights; the one with the best objective is kept. Helps to find "
+        "rare states.",
+    )
+    batch_size = param.Integer(
+        1024,
+        bounds=(2, None),
+        precedence=10,
+        label="Batch size",
+        doc="Pairs of frames in each training step.",
+    )
+    learning_rate = param.Number(
+        1e-3,
+        bounds=(0, 1),
+        inclusive_bounds=(False, True),
+        precedence=10.1,
+        label="Learning rate",
+        doc="Step size of the Adam optimizer. Take a smaller one if the loss jumps.",
+    )
+    hidden = param.List(
+        [128, 128],
+        item_type=int,
+        bounds=(0, 10),
+        precedence=10.2,
+        label="Hidden layers",
+        doc="Widths of the network's hidden layers (SiLU). The decoder has the same in reverse.",
+    )
+    similarity = param.Selector(
+        default=SIMILARITIES[0],
+        objects=list(SIMILARITIES),
+        precedence=10.3,
+        label="Similarity",
+        doc="How a frame is matched with a state's prototype in the embedding. The negative squared distance "
+        "is the robust one; the other two need the auxiliary task.",
+    )
+    gamma = param.Number(
+        5.0,
+        bounds=(0, None),
+        inclusive_bounds=(False, True),
+        precedence=10.4,
+        label="Sharpness (gamma)",
+        doc="Factor on the similarity: larger makes memberships harder.",
+    )
+    beta_start = param.Number(
+        1.5,
+        bounds=(0.5, 5),
+        precedence=10.5,
+        label="Initial beta",
+        doc="Above 1, beta spreads the frames over all states early in the training, so that none is missed. "
+        "Far above 1 (3) nothing but the spreading counts and the training can collapse.",
+    )
+    beta_decay = param.Magnitude(
+        0.6,
+        precedence=10.6,
+        label="Beta decay",
+        doc="Share of the training during which beta falls linearly from its initial to its final value.",
+    )
+    reconstruction = param.Number(
+        0.3,
+        bounds=(0, None),
+        precedence=10.7,
+        label="Reconstruction weight",
+        doc="Weight of the auxiliary task, which decodes the features from the embedding. It steadies the "
+        "training and keeps structure in the embedding beyond the states. At 0 decoded structures mean "
+        "nothing.",
+    )
+    gradient_clip = param.Selector(
+        default="norm",
+        objects=["norm", "adaptive"],
+        precedence=10.8,
+        label="Gradient clipping",
+        doc="'norm' limits the whole gradient to 1. 'adaptive' first limits the gradient of the mutual "
+        "information to that of the auxiliary task.",
+    )
+    seeding = param.Selector(
+        default="uniform",
+        objects=["uniform", "farthest_point", "alternate"],
+        precedence=10.9,
+        label="Seeding",
+        doc="How batches are drawn. 'uniform': in proportion to population. 'farthest_point': half of each "
+        "batch evenly over cells around landmarks spread as far apart as possible, with weights that undo "
+        "the bias by the end; finds rare states more often, others less reliably. 'alternate': one restart "
+        "like the first, the next like the second; with 4 restarts the choice when states may be rare.",
+    )
+    n_landmarks = param.Integer(
+        100, bounds=(2, 10_000), precedence=11, label="Landmarks", doc="Cells of farthest point seeding."
+    )
+    validation_fraction = param.Number(
+        0.0,
+        bounds=(0, 0.9),
+        precedence=11.1,
+        label="Validation share",
+        doc="Share of the data held out (whole trajectories, or blocks a lag apart). Above 0, training stops "
+        "once the objective on it no longer improves, and the best weights are kept. 0 trains on everything.",
+    )
+    n_threads = param.Integer(
+        1,
+        bounds=(0, 1024),
+        precedence=11.2,
+        label="CPU threads",
+        doc="Threads for training on the CPU. One is best for small networks; 0 leaves it to torch.",
+    )

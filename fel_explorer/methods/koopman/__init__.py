@@ -1,0 +1,1 @@
+"""Estimates of Koopman operators: Ritz method, VAMP scores, time scales."""

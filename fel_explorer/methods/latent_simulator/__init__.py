@@ -1,0 +1,1 @@
+"""Latent space simulators: encoder, propagator, decoder, and their reports."""

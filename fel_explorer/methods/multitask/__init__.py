@@ -1,0 +1,1 @@
+"""Collective variables from several tasks: labels and energies."""

@@ -1,0 +1,37 @@
+"""The registry of methods, and of the other models that files may hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fel_explorer.methods.base import Method, Model
+
+_models: dict[str, type[Model]] = {}
+_registry: dict[str, type[Method]] = {}
+
+
+def register_model(cls: type[Model]) -> type[Model]:
+    """Class decorator: model files may hold this class, by its name."""
+    _models[cls.__name__] = cls
+    return cls
+
+
+def register(cls: type[Method]) -> type[Method]:
+    """Class decorator: put a method into the registry under its class name."""
+    _registry[cls.__name__] = cls
+    return register_model(cls)
+
+
+def list_methods() -> dict[str, type[Method]]:
+    """All registered methods, {name: class}."""
+    import fel_explorer.methods
+
+    fel_explorer.methods.load_all()
+    return dict(_registry)
+
+
+def list_models() -> dict[str, type[Model]]:
+    """All classes that model files may hold, {name: class}: the methods, and parts that are no methods."""
+    list_methods()
+    return dict(_models)

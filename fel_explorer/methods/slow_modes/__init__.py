@@ -1,0 +1,1 @@
+"""Slow modes by networks: SRV, VAMPNet, eigenfunctions of generator and transfer operator."""

@@ -1,0 +1,1 @@
+"""Spectral embeddings without networks: PCA, TICA, diffusion maps."""

@@ -1,0 +1,70 @@
+"""Principal component analysis."""
+
+from __future__ import annotations
+
+import numpy as np
+import param
+import torch
+
+from fel_explorer.methods.base import Method
+from fel_explorer.methods.checks import check_dims
+from fel_explorer.methods.registry import register
+
+
+@register
+class PCA(Method):
+    """Projects on the directions of largest variance, by frame weight.  Fast, and blind to time.
+
+    Attributes
+    ----------
+    explained_variance_ratio_
+        (cv,) share of the total variance along each axis.
+    """
+
+    has_decoder = True
+
+    n_dims = param.Integer(
+        2, bounds=(1, None), precedence=1, label="Dimensions", doc="Number of principal components to keep."
+    )
+    whiten = param.Boolean(
+        False, precedence=10, label="Whiten", doc="Scale each component to unit variance over the data."
+    )
+
+    def _fit(self, dataset, *, device, callback, checkpoint_dir):
+        check_dims(self, dataset)
+        features = np.asarray(dataset["features"].values, np.float64)
+        n = len(features)
+        weight = dataset["weight"].values.astype(float) if "weight" in dataset else np.ones(n)
+        mean = weight @ features / weight.sum()
+        centred = features - mean
+        covariance = (weight[:, None] * centred).T @ centred / weight.sum() * n / max(n - 1, 1)
+        variance, vectors = np.linalg.eigh(covariance)
+        variance, vectors = np.maximum(variance[::-1], 0.0), vectors[:, ::-1]
+        self.explained_variance_ratio_ = variance[: self.n_dims] / max(variance.sum(), 1e-300)
+        axes = vectors[:, : self.n_dims]
+        # the largest component is positive, so that axes don't turn round by chance
+        axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(self.n_dims)])
+        scale = np.ones(self.n_dims)
+        if self.whiten:
+            scale = np.sqrt(np.maximum(variance[: self.n_dims], 1e-30))
+        self._mean = torch.from_numpy(mean)
+        self._forward = torch.from_numpy(axes / scale)
+        self._backward = torch.from_numpy(np.ascontiguousarray((axes * scale).T))
+
+    def _transform(self, features):
+        return ((features.double() - self._mean) @ self._forward).float()
+
+    def _inverse_transform(self, points):
+        return (points.double() @ self._backward + self._mean).float()
+
+    def _get_arrays(self):
+        return {
+            "mean": self._mean,
+            "forward": self._forward,
+            "backward": self._backward,
+            "explained_variance_ratio": torch.from_numpy(self.explained_variance_ratio_),
+        }
+
+    def _set_arrays(self, arrays):
+        self._mean, self._forward, self._backward = (arrays[k] for k in ("mean", "forward", "backward"))
+        self.explained_variance_ratio_ = arrays["explained_variance_ratio"].numpy()

@@ -1,0 +1,1 @@
+"""State predictive information bottleneck."""

@@ -1,0 +1,94 @@
+"""Paths over the map of a session."""
+
+import holoviews.plotting.bokeh  # noqa: F401 - without it nothing is drawn
+import numpy as np
+import pytest
+
+import fel_explorer as fel
+from fel_explorer.app.jobs.manager import JobManager
+from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.session.session import Session
+from fel_explorer.app.views.paths import route
+from fel_explorer.app.views.paths.panel import PathPanel
+
+
+@pytest.fixture
+def session():
+    """Two wells along phi that are joined over 180 degrees."""
+    rng = np.random.default_rng(0)
+    phi = np.where(rng.random(20_000) < 0.5, 150, -150) + rng.normal(scale=18, size=20_000)
+    data = fel.as_dataset([rng.normal(size=(20_000, 2)).astype("f4")])
+    data["phi"] = ("frame", ((phi + 180) % 360 - 180).astype("f4"), {"units": "deg"})
+    data["psi"] = ("frame", rng.normal(scale=20, size=20_000).astype("f4"), {"units": "deg"})
+    return Session(data)
+
+
+def test_anchors_make_a_way_and_undo_takes_them_back(session):
+    panel = PathPanel(session, active=True)
+    session.add_anchor(150, 0, ("phi", "psi"))
+    assert session.way is None and not panel.ready
+    session.add_anchor(-150, 0, ("phi", "psi"))
+    way = session.way
+    assert panel.ready and way.n_images == 40
+    assert (np.abs(way.path.points[:, 0]) > 120).all()  # over 180 degrees, not over 0
+    assert len(way.pieces) == 2
+    forth, back, top = way.barriers
+    assert 0 < forth < 4 and 0 < back < 4 and 5 < top < 35
+    panel.tapped(way.path.length[7], 0)
+    assert session.image == 7
+    assert {"phi", "psi", "free_energy_kT", "frame"} <= set(panel._table().columns)
+    session.undo()
+    assert session.way is None and len(session.route.anchors) == 1
+    session.redo()
+    assert session.way is not None
+    session.clear_route()
+    assert session.route is None and session.way is None
+    panel.close()
+
+
+def test_other_axes_start_another_path(session):
+    session.add_anchor(0, 0, ("phi", "psi"))
+    session.add_anchor(1, 1, ("feature 1", "feature 2"))
+    assert session.route.axes == ("feature 1", "feature 2") and len(session.route.anchors) == 1
+
+
+def test_way_on_a_profile_says_what_to_do(session):
+    panel = PathPanel(session, active=True)
+    session.add_anchor(0, 0, ("phi", "free energy"))
+    session.add_anchor(9, 1, ("phi", "free energy"))
+    assert session.way is None and "y axis" in panel.text.object
+    panel.close()
+
+
+def test_comparison_ranks_what_differs(session):
+    from fel_explorer.app.views.comparison.panel import ComparisonPanel
+
+    manager = JobManager(workers=0)
+    board = Board(session, manager)
+    panel = ComparisonPanel(session, board, active=True)
+    session.select(session.dataset["phi"].values > 0, "test")
+    while manager.work():
+        pass
+    board.tick()
+    assert panel.ready and panel.quantity == "phi"
+    first = panel.table.rows[0]["cells"]
+    assert first["quantity"]["text"] == "phi" and first["effect"]["value"] > 0.95
+    panel.figure()
+    assert panel._frame()["quantity"][0] == "phi"
+    panel._on_keep(None)
+    assert "kept 1" in panel.first.options
+    session.invert_selection()
+    assert not panel.ready and not panel.table.rows  # nothing of the comparison before
+    while manager.work():
+        pass
+    board.tick()
+    inverted = panel.table.rows[0]["cells"]
+    assert inverted["first"]["value"] == pytest.approx(first["second"]["value"])
+    panel.close()
+    board.close()
+
+
+def test_unbroken_splits_at_the_period():
+    points = np.array([[170.0, 0], [178, 0], [-175, 0], [-170, 0]])
+    assert [len(piece) for piece in route.unbroken(points, (360.0, None))] == [2, 2]
+    assert [len(piece) for piece in route.unbroken(points, (None, None))] == [4]

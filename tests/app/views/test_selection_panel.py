@@ -1,0 +1,108 @@
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fel_explorer.app.session.session import Result, Session
+from fel_explorer.app.views.selection.panel import LIMIT, SelectionPanel
+from fel_explorer.data import as_dataset
+
+
+@pytest.fixture
+def session():
+    dataset = as_dataset([np.random.default_rng(0).normal(size=(60, 3)), np.zeros((40, 3))], time_step=2.0)
+    dataset["energy"] = ("frame", np.arange(100.0))
+    state = np.repeat([0, 2, 1], [50, 30, 20])
+    membership = np.eye(3, dtype=np.float32)[state]
+    session = Session(dataset)
+    embedding = np.arange(200, dtype=np.float32).reshape(100, 2)
+    session.add_result(Result("IDM 1", None, embedding, membership, state))
+    return session
+
+
+@pytest.fixture
+def panel(session):
+    panel = SelectionPanel(session)
+    yield panel
+    panel.close()
+
+
+def names(panel):
+    return [row["name"] for row in panel._table.rows]
+
+
+def test_nothing_selected_lists_all_states(panel):
+    assert "Nothing selected" in panel._count.object
+    assert names(panel) == ["state 1", "state 3", "state 2"]
+    assert [row["frames"] for row in panel._table.rows] == [50, 30, 20]
+    assert panel._actions["clear"].disabled and panel._downloads["csv"].disabled
+
+
+def test_count_origin_and_states_of_a_selection(panel, session):
+    session.select(np.arange(100) < 60, "lasso on IDM 1")
+    assert panel._count.object.startswith("**60 frames**") and "60 %" in panel._count.object
+    assert panel._how.object == "Lasso on IDM 1."
+    assert names(panel) == ["state 1", "state 3"]
+    np.testing.assert_allclose([row["share"] for row in panel._table.rows], [100 * 5 / 6, 100 / 6])
+
+
+def test_buttons_act_on_the_session(panel, session):
+    session.select(np.arange(100) < 10, "box")
+    panel._actions["invert"].clicks += 1
+    assert session.selection.count == 90
+    panel._actions["undo"].clicks += 1
+    assert session.selection.count == 10 and not panel._actions["redo"].disabled
+    panel._actions["redo"].clicks += 1
+    assert session.selection.count == 90
+    panel._actions["clear"].clicks += 1
+    assert session.selection.count == 0
+
+
+def test_clicking_a_row_selects_its_state(panel, session):
+    panel._table._handle_msg({"state": 2})
+    assert session.selection.count == 30
+    assert (session.result.state[session.selection.mask] == 2).all()
+
+
+def test_a_single_state_can_be_named(panel, session):
+    session.select(np.arange(100) < 60, "lasso")
+    assert not panel._name.visible
+    session.select_state(2)
+    assert panel._name.visible
+    panel._name.value = "left <handed>"
+    assert session.state_name(2) == "left <handed>"
+    assert names(panel) == ["left <handed>"]
+    session.undo()
+    assert session.state_name(2) == "state 3" and panel._name.value == ""
+
+
+def test_csv_holds_what_is_known_of_each_frame(panel, session):
+    session.select(np.isin(np.arange(100), [3, 70]), "two frames")
+    text = panel.export("csv").read().decode()
+    assert "# Selected by: two frames" in text
+    table = pd.read_csv(io.StringIO(text), comment="#")
+    assert table["frame"].tolist() == [3, 70] and table["frame_in_trajectory"].tolist() == [3, 10]
+    assert table["energy"].tolist() == [3.0, 70.0]
+    assert table["IDM 1 state"].tolist() == [1, 3]
+    assert table["IDM 1 CV 2"].tolist() == [7.0, 141.0]
+
+
+def test_structures_are_not_offered_without_trajectories(panel, session):
+    session.select(np.arange(100) < 5, "five")
+    assert panel._downloads["pdb"].disabled and not panel._downloads["csv"].disabled
+
+
+def test_downloads_that_a_page_cannot_hold_are_refused_in_words(panel, session, monkeypatch):
+    monkeypatch.setattr("fel_explorer.app.views.selection.panel.LIMIT", 100)
+    session.select(np.arange(100) < 5, "five")
+    assert panel._downloads["csv"].disabled and "Too large" in panel._size.object
+    assert LIMIT > 10_000_000
+
+
+def test_closed_panels_leave_the_session_alone(session):
+    panel = SelectionPanel(session)
+    panel.close()
+    before = panel._count.object
+    session.select(np.ones(100, bool), "all")
+    assert panel._count.object == before

@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "app",
         "data",
         "export",
+        "features",
         "free_energy",
         "kinetics",
         "methods",
@@ -25,14 +26,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "data": [
             "as_dataset",
             "attach_columns",
-            "featurize",
-            "list_featurizers",
             "load_trajectories",
             "open_dataset",
             "sample_data",
             "save_dataset",
         ],
         "errors": ["FelError"],
+        "features": ["featurize", "list_featurizers"],
         "methods": [
             "Autoencoder",
             "DiffusionMap",

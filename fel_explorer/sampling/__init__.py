@@ -6,7 +6,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "energies": ["potential_energies"],
-        "features": ["MolecularFeatures"],
         "molecules": ["MolecularSystem"],
         "reweighting": [
             "basin_difference",

@@ -11,7 +11,7 @@ import xarray as xr
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods.base import Method
-from fel_explorer.sampling.features import map_of
+from fel_explorer.sampling.cv_function import map_of
 from fel_explorer.sampling.reweighting import mbar_weights, resampled_free_energies
 from fel_explorer.sampling.rounds import Plan, Sampled, Sampler
 from fel_explorer.sampling.windows import gaps, place_windows, windows_between

@@ -43,7 +43,8 @@ def state_observables(states, observables: xr.Dataset, *, weights=None) -> xr.Da
     Examples
     --------
     >>> table = fel.structures.state_observables(idm.predict(data), fel.structures.observables(trajs))
-    >>> table["rmsd"].sel(statistic="mean")
+    >>> table["rmsd"].sel(statistic="mean").sizes["state"]
+    3
     """
     columns = _columns(observables)
     membership, labels = _membership(states)

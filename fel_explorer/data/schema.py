@@ -246,6 +246,13 @@ def check_same_frames(dataset: xr.Dataset, trajs) -> None:
         )
 
 
+def frame_weights(dataset: xr.Dataset) -> np.ndarray:
+    """Frame weights (frame,) of ``dataset``, ones where it has none."""
+    if "weight" in dataset:
+        return dataset["weight"].values.astype(float)
+    return np.ones(dataset.sizes["frame"])
+
+
 def time_step(dataset: xr.Dataset) -> float:
     """Time between two frames, in the dataset's time unit."""
     return float(dataset.attrs["time_step"])

@@ -27,7 +27,7 @@ from scores import markdown_table
 
 import fel_explorer as fel
 from fel_explorer.data.coordinates import read_coordinates
-from fel_explorer.kinetics import relaxation
+from fel_explorer.free_energy import aligned_rms
 from fel_explorer.methods import ConditionalWGAN, LatentSpaceSimulator
 from fel_explorer.methods.latent_simulator import structure_report
 
@@ -98,7 +98,7 @@ def latent_line(system, seed, report) -> list:
 def free_energy_errors(profiles) -> tuple[float, float, float]:
     """RMS difference over all bins, over those below `LOW`, and of the halves of the data, kT."""
     md, synthetic = profiles["free_energy"].values
-    low = relaxation.aligned_rms(np.where(md < LOW, md, np.nan), synthetic)
+    low = aligned_rms(np.where(md < LOW, md, np.nan), synthetic)
     return profiles.attrs["rms"], low, profiles.attrs["rms_of_halves"]
 
 

@@ -17,6 +17,7 @@ from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
 from fel_explorer.errors import FelError
+from fel_explorer.free_energy import FreeEnergy, path_barrier
 
 KINDS = ("minimum free energy", "straight", "nearest frames", "graph")
 STEPS = [(1, 0), (0, 1), (1, 1), (1, -1), (2, 1), (1, 2), (2, -1), (1, -2)]  # and their opposites
@@ -287,17 +288,18 @@ def _hops(space, anchors, seed) -> np.ndarray:
 
 
 def barriers(free_energy) -> tuple[float, float, int]:
-    """Highest point of a profile (image,) seen from its start and from its end, and its place."""
-    values = np.asarray(free_energy, float)
-    top = int(np.nanargmax(values))
-    return float(values[top] - values[0]), float(values[top] - values[-1]), top
+    """Height of the highest of ``free_energy`` (image,) above the start and above the end, and its index."""
+    highest = path_barrier(FreeEnergy.without_error(free_energy))
+    return highest.left, highest.right, highest.index
 
 
-def profile_table(path: Path, free_energy) -> xr.Dataset:
-    """The path as a table over ``image``: length, free energy (kT), frame, distance to it."""
+def profile_table(path: Path, free_energy, error=None) -> xr.Dataset:
+    """The path as a table over ``image``: length, free energy and its error (kT), frame, distance to it."""
+    known = {} if error is None else {"error_kT": np.asarray(error, float)}
     columns = {
         "length": path.length,
         "free_energy_kT": np.asarray(free_energy, float),
+        **known,
         "frame": path.frames,
         "distance": path.distances,
     }

@@ -7,6 +7,8 @@ import scipy.sparse
 import scipy.sparse.linalg
 from scipy.special import logsumexp
 
+from fel_explorer.free_energy import marginal
+
 
 class Grid:
     """Energies, Boltzmann weights and the generator of overdamped dynamics (friction 1) on square-ish cells.
@@ -60,9 +62,7 @@ class Grid:
 
     def profile(self, kT: float) -> np.ndarray:
         """Free energy along x (column,): -kT ln p(x), p the density per unit of length."""
-        over_y = -self.energy.reshape(self.shape) / kT
-        density = logsumexp(over_y, axis=0) - logsumexp(over_y) - np.log(self.spacing[0])
-        return -kT * density
+        return marginal(self.energy.reshape(self.shape), 0, self.spacing[0], kT)
 
     def symmetric_generator(self, kT: float) -> scipy.sparse.csc_matrix:
         """The generator times -1, scaled by the roots of the weights: sqrt(w_i) (-K_ij) / sqrt(w_j)."""

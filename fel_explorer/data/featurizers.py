@@ -25,12 +25,14 @@ from dataclasses import fields
 from fel_explorer.data import standard_featurizers  # noqa: F401 - importing them registers them
 from fel_explorer.data.featurizer_base import MAX_FEATURES, Featurizer, register_featurizer, registry
 from fel_explorer.errors import FelError
+from fel_explorer.plugins import FEATURIZERS, load_plugins
 
 __all__ = ["MAX_FEATURES", "Featurizer", "list_featurizers", "make_featurizers", "register_featurizer"]
 
 
 def list_featurizers() -> dict[str, type[Featurizer]]:
-    """All registered featurizers, {name: class}."""
+    """All registered featurizers, those of plugins too, {name: class}."""
+    load_plugins(FEATURIZERS, register_featurizer)
     return dict(registry)
 
 
@@ -44,7 +46,7 @@ def make_featurizers(specs) -> list[Featurizer]:
         specs = [specs]
     made = [_make(spec) for spec in specs]
     if not made:
-        raise FelError("No featurizer was given.", f"There are {', '.join(sorted(registry))}.")
+        raise FelError("No featurizer was given.", f"There are {', '.join(sorted(list_featurizers()))}.")
     return made
 
 
@@ -89,12 +91,13 @@ def _make(spec) -> Featurizer:
             f"The featurizer {spec!r} is not understood.",
             "Give a name, (name, options), {'name': ..., 'options': {...}} or a Featurizer.",
         )
-    if name not in registry:
-        raise FelError(f"There is no featurizer '{name}'.", f"There are {', '.join(sorted(registry))}.")
-    known = {field.name for field in fields(registry[name])}
-    if unknown := set(options) - known:
+    known = list_featurizers()
+    if name not in known:
+        raise FelError(f"There is no featurizer '{name}'.", f"There are {', '.join(sorted(known))}.")
+    accepted = {field.name for field in fields(known[name])}
+    if unknown := set(options) - accepted:
         raise FelError(
             f"{name} has no option '{sorted(unknown)[0]}'.",
-            f"Its options are {', '.join(sorted(known)) or 'none'}.",
+            f"Its options are {', '.join(sorted(accepted)) or 'none'}.",
         )
-    return registry[name](**options)
+    return known[name](**options)

@@ -240,7 +240,8 @@ def server_options(arguments) -> dict:
 
 
 def _featurize(arguments):
-    from fel_explorer.data import attach_columns, featurize, load_trajectories, write_columns
+    from fel_explorer.data import attach_columns, load_trajectories, write_columns
+    from fel_explorer.features import featurize
 
     weights = ("weight_column", "bias_column", "temperature")
     options = {name: getattr(arguments, name) for name in weights if getattr(arguments, name) is not None}

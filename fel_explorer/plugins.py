@@ -5,8 +5,8 @@ A package names them in its ``pyproject.toml``::
     [project.entry-points."fel_explorer.methods"]
     my_cv = "my_package.cv"
 
-The entry point is a module that registers what it defines (``@register``, ``@register_featurizer``,
-``@register_observable``), or one such class.
+The entry point is a module that registers what it defines by the decorators ``@register``,
+``@register_featurizer``, ``@register_kind`` or ``@register_observable``.
 """
 
 from __future__ import annotations
@@ -30,15 +30,13 @@ class PluginWarning(UserWarning):
     """A plugin that could not be loaded; everything else works."""
 
 
-def load_plugins(group: str, register: Callable[[type], object] | None = None) -> None:
+def load_plugins(group: str) -> None:
     """Load the entry points of ``group``, once in a process.
 
     Parameters
     ----------
     group
         `METHODS`, `FEATURIZERS` or `OBSERVABLES`.
-    register
-        Called with each entry point that is a class; registering a class again does nothing.
 
     Warns
     -----
@@ -51,9 +49,7 @@ def load_plugins(group: str, register: Callable[[type], object] | None = None) -
         _loaded.add(group)  # first, because a plugin may ask for the registry while it is imported
         for entry in sorted(entry_points(group=group), key=lambda entry: (entry.name, entry.value)):
             try:
-                found = entry.load()
-                if register is not None and isinstance(found, type):
-                    register(found)
+                entry.load()
             except Exception as error:  # whatever it is, it must not stop the other plugins
                 warnings.warn(_describe(entry, error), PluginWarning, stacklevel=2)
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import param
 
-from fel_explorer.data import Featurizer, register_featurizer
+from fel_explorer.features import Featurizer, register_featurizer
 from fel_explorer.methods import Method, register
 from fel_explorer.structures import register_observable
 
@@ -136,7 +136,7 @@ for name in ("N", "CA", "C"):
 xyz = np.random.default_rng(0).normal(size=(5, 3, 3)).astype("f4")
 trajectory = mdtraj.Trajectory(xyz, topology)
 assert "end_to_end_distance" in fel.list_featurizers()
-(featurizer,) = fel.data.featurizers.make_featurizers("end_to_end_distance")
+(featurizer,) = fel.features.make_featurizers("end_to_end_distance")
 assert featurizer.describe(topology) == ["end to end"]
 from fel_explorer.structures import list_observables, observables
 assert list_observables()["height"].units == "nm"

@@ -1,15 +1,13 @@
-"""From trajectory files to the dataset: loading, featurizing, per-frame columns, storing."""
+"""Trajectory files, per-frame columns, and the dataset: its schema and its storage."""
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["columns", "featurization", "featurizers", "schema", "store", "trajectories"],
+    submodules=["columns", "schema", "store", "trajectories"],
     submod_attrs={
         "cache": ["cache_directory"],
         "columns": ["attach_columns"],
-        "featurizers": ["Featurizer", "list_featurizers", "register_featurizer"],
-        "featurization": ["FeaturizationCancelled", "featurize"],
         "formulas": ["add_column"],
         "frame_values": ["values_of"],
         "labels": ["label_by_boxes", "label_by_states"],

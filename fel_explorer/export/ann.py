@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from fel_explorer.methods.base import Method
-from fel_explorer.sampling.features import map_of
+from fel_explorer.sampling.cv_function import map_of
 
 LINEAR, TANH = "Linear", "Tanh"
 

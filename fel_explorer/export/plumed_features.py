@@ -7,7 +7,7 @@ import json
 import numpy as np
 
 from fel_explorer.errors import FelError
-from fel_explorer.sampling.features import CA_CUTOFF, records_of
+from fel_explorer.features.blocks import read_blocks
 
 
 def feature_lines(dataset) -> tuple[list[str], list[str]]:
@@ -18,37 +18,26 @@ def feature_lines(dataset) -> tuple[list[str], list[str]]:
     Raises
     ------
     FelError
-        If a featurizer has no counterpart in PLUMED here.
+        If a kind of features has no counterpart in PLUMED here, or features of the dataset are missing.
     """
-    records = records_of(dataset)
+    blocks = read_blocks(dataset.attrs)
+    for block in blocks:
+        if reason := block.kind.reason_not_in_plumed(block.options):
+            raise FelError(
+                f"The features {block.name} ({block.options}) of kind '{block.kind.name}'. {reason}",
+                "PLUMED input is written for features with derivatives, such as distances and torsions.",
+                "Featurize with those and train again.",
+            )
     kept = json.loads(dataset.attrs.get("atoms", "null"))
-    lines, labels = [], []
-    for record in records:
-        atoms = np.array(record["atoms"])
-        atoms = (atoms if kept is None else np.asarray(kept)[atoms]) + 1
-        pbc = "" if record["options"].get("periodic", True) else " NOPBC"
-        for entry in atoms:
-            label, numbers = f"f{len(labels)}", ",".join(map(str, entry))
-            if record["kind"] == "torsion":
-                angle = f"t{len(labels)}"
-                lines.append(f"{angle}: TORSION ATOMS={numbers}{pbc}")
-                for function in ("cos", "sin"):
-                    label = f"f{len(labels)}"
-                    lines.append(f"{label}: CUSTOM ARG={angle} FUNC={function}(x) PERIODIC=NO")
-                    labels.append(label)
-                continue
-            if record["kind"] == "distance":
-                lines.append(f"{label}: DISTANCE ATOMS={numbers}{pbc}")
-            else:
-                cutoff = record["options"]["cutoff"] or CA_CUTOFF
-                lines.append(f"d{len(labels)}: DISTANCE ATOMS={numbers}{pbc}")
-                function = f"1/(1+(x/{cutoff:g})^6)"
-                lines.append(f"{label}: CUSTOM ARG=d{len(labels)} FUNC={function} PERIODIC=NO")
-            labels.append(label)
-    names = dataset["feature"].values
-    if len(labels) != len(names):
+    lines, n_features = [], 0
+    for block in blocks:
+        for entry in block.atoms:
+            numbers = np.asarray(entry if kept is None else np.asarray(kept)[entry]) + 1
+            lines += block.kind.plumed(numbers.tolist(), block.options, n_features)
+            n_features += len(block.kind.parts)
+    if n_features != dataset.sizes["feature"]:
         raise FelError(
-            f"{len(labels)} features by the dataset's record for {len(names)} features.",
+            f"{n_features} features by the dataset's record for {dataset.sizes['feature']} features.",
             "The features are those that fel.featurize made, none dropped.",
         )
-    return lines, labels
+    return lines, [f"f{i}" for i in range(n_features)]

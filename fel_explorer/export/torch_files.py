@@ -12,7 +12,7 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from fel_explorer.methods.base import Method
-from fel_explorer.sampling.features import map_of
+from fel_explorer.sampling.cv_function import map_of
 
 
 def graph_of(method: Method) -> torch.fx.GraphModule:

@@ -27,7 +27,7 @@ def load_all() -> None:
     """Import every module of this package and all plugins, so that every method is registered."""
     for module in pkgutil.walk_packages(__path__, prefix=f"{__name__}."):
         importlib.import_module(module.name)
-    load_plugins(METHODS, importlib.import_module(f"{__name__}.registry").register)
+    load_plugins(METHODS)
 
 
 def __getattr__(name: str):

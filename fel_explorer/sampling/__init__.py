@@ -6,14 +6,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "energies": ["potential_energies"],
-        "features": ["MolecularFeatures"],
         "molecules": ["MolecularSystem"],
         "reweighting": [
             "basin_difference",
-            "jackknife",
             "mbar_weights",
             "profile",
             "profile_barrier",
+            "reweighted_statistic",
             "unbiased_profile",
         ],
         "umbrella": ["umbrella"],

@@ -16,9 +16,10 @@ import numpy as np
 import torch
 
 from fel_explorer.errors import FelError
+from fel_explorer.features.molecular import MolecularFeatures
+from fel_explorer.features.outside_kinds import outside_sources
 from fel_explorer.methods.base import Method
 from fel_explorer.progress import Progress
-from fel_explorer.sampling.features import MolecularFeatures
 from fel_explorer.sampling.force_fields import FORCE_FIELD, build_system, given_system, load_openmm
 from fel_explorer.sampling.plan import Plan
 from fel_explorer.sampling.restraint import Restraint, sample_window, steps_of
@@ -110,7 +111,8 @@ class MolecularSystem:
             system = self.openmm_system()
             common = {
                 "model": str(Path(folder) / "model.fel"),
-                "records": {"featurizers": dataset.attrs["featurizers"]},
+                "kind_sources": outside_sources(),
+                "records": {name: dataset.attrs[name] for name in ("featurizers", "topology")},
                 "system": openmm.XmlSerializer.serialize(system),
                 "bath": (self.temperature, self.friction),
                 "platform": self.platform,
@@ -152,7 +154,7 @@ class MolecularSystem:
     def _jobs(self, windows: Windows, dataset, starts, seed: int, chosen: list[int]) -> dict[int, dict]:
         """What is special about each of the ``chosen`` windows."""
         seeds = np.random.SeedSequence(seed).generate_state(len(windows)) >> 2  # OpenMM's are int32
-        features, jobs = MolecularFeatures(dataset), {}
+        features, jobs = MolecularFeatures(dataset.attrs), {}
         for window in chosen:
             frames = whole(self.trajs.frames(starts[window]))
             found = features(torch.from_numpy(frames.xyz))

@@ -15,8 +15,10 @@ import numpy as np
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from fel_explorer.features.molecular import MolecularFeatures
+from fel_explorer.features.outside_kinds import load_sources
 from fel_explorer.methods.base import Method
-from fel_explorer.sampling.features import MolecularFeatures, map_of
+from fel_explorer.sampling.cv_function import map_of
 from fel_explorer.sampling.force_fields import load_openmm, reduced_box
 
 LARGEST_ANGLE = 1.0  # between two kicks of an oscillation; that of a heavy bond in a step of 4 fs
@@ -27,6 +29,7 @@ def sample_window(job: dict) -> dict[str, torch.Tensor]:
     from fel_explorer.methods.base import load_model
 
     torch.set_num_threads(1)
+    load_sources(job.get("kind_sources", {}))
     restraint = Restraint(load_model(job["model"]), job["records"], job["dimension"])
     restraint.compile(job["starts"].shape[1])
     context, integrator = _context(job, restraint)
@@ -93,10 +96,8 @@ class Restraint:
     """k / 2 (xi - centre)^2 for a `PythonForce`, whose parameters are ``centre`` and ``stiffness``."""
 
     def __init__(self, method: Method, records: dict, dimension: int):
-        import xarray as xr
-
         self.transform, self.dimension = map_of(method), dimension
-        self.features = MolecularFeatures(xr.Dataset(attrs=records))
+        self.features = MolecularFeatures(records)
         self._compiled = None
 
     def cv(self, positions: torch.Tensor) -> torch.Tensor:

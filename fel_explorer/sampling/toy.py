@@ -15,7 +15,7 @@ from torch import Tensor
 
 from fel_explorer.methods.base import Method
 from fel_explorer.progress import Progress
-from fel_explorer.sampling.features import map_of
+from fel_explorer.sampling.cv_function import map_of
 from fel_explorer.sampling.plan import Plan
 from fel_explorer.sampling.windows import Windows
 from fel_explorer.systems import dynamics

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from fel_explorer.data.feature_names import feature_groups
 from fel_explorer.errors import FelError
+from fel_explorer.features.blocks import read_blocks
+from fel_explorer.features.names import feature_groups
 from fel_explorer.structures.pdb import read_pdb
-
-FEATURES_PER_ENTRY = {"torsion": 2, "coordinate": 3}  # one of any other kind
 
 
 def feature_atoms(attrs: dict) -> list[np.ndarray]:
@@ -35,15 +34,10 @@ def feature_atoms(attrs: dict) -> list[np.ndarray]:
             "The dataset does not say which atoms its features belong to.",
             "Datasets made by fel.featurize(trajectories, ...) do.",
         )
-    atoms = []
-    for spec in json.loads(attrs["featurizers"]):
-        for entry in spec["atoms"]:
-            entry = np.asarray(entry, int)
-            if spec["kind"] == "contact":
-                topology = read_pdb(attrs["topology"]).topology
-                residues = [topology.atom(i).residue for i in entry]
-                entry = np.array([atom.index for residue in residues for atom in residue.atoms])
-            atoms += [entry] * FEATURES_PER_ENTRY.get(spec["kind"], 1)
+    topology, atoms = read_pdb(attrs["topology"]).topology, []
+    for block in read_blocks(attrs):
+        for entry in block.atoms:
+            atoms += [block.kind.feature_atoms(entry, topology)] * len(block.kind.parts)
     return atoms
 
 

@@ -10,8 +10,8 @@ import networkx as nx
 import numpy as np
 import xarray as xr
 
-from fel_explorer.data.featurizer_base import atom_labels
 from fel_explorer.errors import FelError
+from fel_explorer.features.atom_names import atom_labels
 from fel_explorer.progress import Progress
 from fel_explorer.structures.alignment import whole
 from fel_explorer.structures.molecule import bond_graph

@@ -6,7 +6,6 @@ taken as they are; features that fix no structure raise an error that says so.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,6 +13,8 @@ import mdtraj
 import numpy as np
 
 from fel_explorer.errors import FelError
+from fel_explorer.features.blocks import read_blocks
+from fel_explorer.features.kind_base import Constraints
 from fel_explorer.structures import geometry
 from fel_explorer.structures.molecule import (
     Branches,
@@ -25,7 +26,7 @@ from fel_explorer.structures.molecule import (
 from fel_explorer.structures.pdb import read_pdb
 
 UNITS = {"distance": " nm", "torsion": "°"}
-MIN_TORSIONS = 0.5  # share of the rotatable bonds that the features must set
+MIN_TORSIONS = 0.5  # fraction of the rotatable bonds that the features must set
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,7 @@ class Reconstruction:
     atoms
         (atom,) indices into the topology; atoms that the features say nothing of are left out.
     errors
-        {kind of feature: RMS difference between the features given and those of the structure}, in nm
+        {"distance" or "torsion": RMS difference between the features given and those of the structure}, in nm
         for distances and in degrees for torsions; coordinates are taken as they are.
     bond_error
         RMS difference of the bond lengths from those of the nearest frame, nm; NaN without bonds.
@@ -72,13 +73,6 @@ class Reconstruction:
         return mdtraj.Trajectory(self.xyz[None].astype(np.float32), part)
 
 
-@dataclass(frozen=True, eq=False)
-class _Block:
-    kind: str
-    atoms: np.ndarray
-    values: np.ndarray
-
-
 def reconstruct(features, attrs: dict, *, nearest=None) -> Reconstruction:
     """Make a structure that has the given features.
 
@@ -97,7 +91,7 @@ def reconstruct(features, attrs: dict, *, nearest=None) -> Reconstruction:
     FelError
         If the features fix no structure, or the dataset does not say what they are.
     """
-    molecule, blocks = _read(np.asarray(features, float).ravel(), attrs)
+    molecule, given, kinds = _read(np.asarray(features, float).ravel(), attrs)
     nearest = molecule.xyz[0] if nearest is None else nearest
     nearest = np.asarray(nearest, float)
     topology = molecule.topology
@@ -105,11 +99,11 @@ def reconstruct(features, attrs: dict, *, nearest=None) -> Reconstruction:
         raise FelError(
             f"The nearest frame has shape {nearest.shape}.", f"The topology has {topology.n_atoms} atoms."
         )
-    positions, note = _solve(blocks, topology, nearest)
+    positions, note = _solve(given, kinds, topology, nearest)
     covered = np.flatnonzero(np.isfinite(positions[:, 0]))
     rotation, shift = geometry.fit(positions[covered], nearest[covered])
     positions = positions @ rotation + shift
-    errors = _errors(blocks, positions)
+    errors = _errors(given, positions)
     positions, added = add_hydrogens(topology, positions, nearest)
     if added:
         note = f"{note} Hydrogens are placed as in the nearest frame.".strip()
@@ -117,43 +111,52 @@ def reconstruct(features, attrs: dict, *, nearest=None) -> Reconstruction:
     return Reconstruction(positions[atoms], atoms, errors, bond_error(topology, positions, nearest), note)
 
 
-def _read(features, attrs) -> tuple[mdtraj.Trajectory, list[_Block]]:
-    """The reference structure, and the features cut into the blocks that the featurizers made."""
+def _read(features, attrs) -> tuple[mdtraj.Trajectory, list[Constraints], list[str]]:
+    """The reference structure, what the features prescribe for a structure, and the kinds of features."""
     if not {"topology", "featurizers"} <= attrs.keys():
         raise FelError(
             "The dataset does not say which atoms its features belong to.",
             "Datasets made by fel.featurize(trajectories, ...) do.",
         )
-    blocks, start = [], 0
-    for spec in json.loads(attrs["featurizers"]):
-        stop = start + int(spec["n_features"])
-        blocks.append(_Block(spec["kind"], np.asarray(spec["atoms"], int), features[start:stop]))
-        start = stop
-    if start != len(features):
-        raise FelError(f"{len(features)} features were given.", f"The dataset has {start}.")
-    return read_pdb(attrs["topology"]), blocks
+    blocks = read_blocks(attrs)
+    ends = np.cumsum([block.n_features for block in blocks])
+    if ends[-1] != len(features):
+        raise FelError(f"{len(features)} features were given.", f"The dataset has {ends[-1]}.")
+    given = [
+        block.kind.constraints(values, block)
+        for block, values in zip(blocks, np.split(features, ends[:-1]), strict=True)
+        if not block.kind.reason_no_structure(block.options)
+    ]
+    return read_pdb(attrs["topology"]), given, sorted({block.kind.name for block in blocks})
 
 
-def _solve(blocks, topology, nearest) -> tuple[np.ndarray, str]:
-    """Positions (atom, 3), NaN where unknown, from the kind of feature that fixes the most."""
-    kinds = {kind: [b for b in blocks if b.kind == kind] for kind in ("coordinate", "distance", "torsion")}
-    if kinds["coordinate"]:
-        return _from_coordinates(kinds["coordinate"], nearest), ""
-    if kinds["distance"]:
-        pairs = np.concatenate([b.atoms for b in kinds["distance"]])
-        targets = np.concatenate([b.values for b in kinds["distance"]])
-        atoms, local = np.unique(pairs, return_inverse=True)
-        if len(atoms) > 3 and geometry.is_rigid(len(atoms), local.reshape(-1, 2)):
-            return _from_distances(atoms, local.reshape(-1, 2), targets, topology, nearest), ""
-    if kinds["torsion"]:
-        quads = np.concatenate([b.atoms for b in kinds["torsion"]])
-        waves = np.concatenate([b.values for b in kinds["torsion"]]).reshape(-1, 2)
-        return _from_torsions(quads, np.arctan2(waves[:, 1], waves[:, 0]), topology, nearest)
-    raise _undetermined(blocks)
+def _solve(given, kinds, topology, nearest) -> tuple[np.ndarray, str]:
+    """Positions (atom, 3), NaN where unknown, from the constraints that fix the most."""
+    positions = [c for c in given if c.of == "position"]
+    if positions:
+        return _from_coordinates(positions, nearest), ""
+    atoms, values = _joined(given, "distance")
+    if len(atoms):
+        used, local = np.unique(atoms, return_inverse=True)
+        local = local.reshape(-1, 2)
+        if len(used) > 3 and geometry.is_rigid(len(used), local):
+            return _from_distances(used, local, values, topology, nearest), ""
+    atoms, values = _joined(given, "torsion")
+    if len(atoms):
+        return _from_torsions(atoms, np.arctan2(values[:, 1], values[:, 0]), topology, nearest)
+    raise _undetermined(kinds)
 
 
-def _undetermined(blocks) -> FelError:
-    given = ", ".join(sorted({f"{b.kind}s" for b in blocks})) or "no features"
+def _joined(given: list[Constraints], of: str) -> tuple[np.ndarray, np.ndarray]:
+    """Atoms and values of all constraints on one quantity; empty arrays where there are none."""
+    chosen = [c for c in given if c.of == of]
+    if not chosen:
+        return np.zeros((0, 0), int), np.zeros(0)
+    return np.concatenate([c.atoms for c in chosen]), np.concatenate([c.values for c in chosen])
+
+
+def _undetermined(kinds) -> FelError:
+    given = ", ".join(f"{kind}s" for kind in kinds)
     return FelError(
         f"These features ({given}) fix no structure.",
         "A structure follows from enough distances, from most torsions, or from coordinates.",
@@ -161,10 +164,10 @@ def _undetermined(blocks) -> FelError:
     )
 
 
-def _from_coordinates(blocks, nearest) -> np.ndarray:
+def _from_coordinates(given, nearest) -> np.ndarray:
     positions = np.full_like(nearest, np.nan)
-    for block in blocks:
-        positions[block.atoms.ravel()] = block.values.reshape(-1, 3)
+    for constraint in given:
+        positions[constraint.atoms.ravel()] = constraint.values
     return positions
 
 
@@ -206,19 +209,23 @@ def _from_torsions(quads, angles, topology, nearest) -> tuple[np.ndarray, str]:
     return positions, note
 
 
-def _errors(blocks, positions) -> dict[str, float]:
-    """RMS feature error of each kind that the structure's atoms cover."""
-    squares: dict[str, list[np.ndarray]] = {}
-    for block in blocks:
-        if block.kind == "distance":
-            error = geometry.distances(positions, block.atoms) - block.values
-        elif block.kind == "torsion":
-            angle = geometry.torsions(positions, block.atoms)
-            wave = np.stack([np.cos(angle), np.sin(angle)], axis=1) - block.values.reshape(-1, 2)
-            chord = np.minimum(np.linalg.norm(wave, axis=1), 2.0)
-            error = np.degrees(2 * np.arcsin(chord / 2))
-        else:
-            continue
-        squares.setdefault(block.kind, []).append(error[np.isfinite(error)] ** 2)
-    joined = {kind: np.concatenate(parts) for kind, parts in squares.items()}
-    return {kind: float(np.sqrt(values.mean())) for kind, values in joined.items() if len(values)}
+def _errors(given, positions) -> dict[str, float]:
+    """RMS error of each quantity that the structure's atoms cover."""
+    errors = {}
+    for quantity, error in (("distance", _distance_errors), ("torsion", _torsion_errors)):
+        atoms, values = _joined(given, quantity)
+        found = error(positions, atoms, values) if len(atoms) else np.zeros(0)
+        found = found[np.isfinite(found)]
+        if len(found):
+            errors[quantity] = float(np.sqrt(np.mean(found**2)))
+    return errors
+
+
+def _distance_errors(positions, pairs, targets) -> np.ndarray:
+    return geometry.distances(positions, pairs) - targets
+
+
+def _torsion_errors(positions, quads, waves) -> np.ndarray:
+    angle = geometry.torsions(positions, quads)
+    chord = np.linalg.norm(np.stack([np.cos(angle), np.sin(angle)], axis=1) - waves, axis=1)
+    return np.degrees(2 * np.arcsin(np.minimum(chord, 2.0) / 2))

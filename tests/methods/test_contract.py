@@ -409,7 +409,7 @@ def test_methods_are_attributes_of_the_package():
         assert getattr(fel, name) is cls and getattr(fel.methods, name) is cls
     assert {*METHODS, "LatentSpaceSimulator", "featurize"} <= set(dir(fel))
     for package in (fel, fel.methods):
-        with pytest.raises(AttributeError, match="NoSuchMethod.*TICA"):
+        with pytest.raises(AttributeError, match=r"NoSuchMethod.*TICA"):
             package.NoSuchMethod  # noqa: B018
 
 

@@ -1,6 +1,7 @@
 """Differentiable features against mdtraj and finite differences; the generator of a known molecule."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def test_features_are_mdtrajs(alanine):
     data, positions = alanine
     function, x = molecular.coordinates(data, positions)
     assert len(function.atoms) == 10 and x.shape == (30, 30)
-    found = function(torch.from_numpy(x.values).double()).numpy()
+    found = molecular.at_coordinates(function, torch.from_numpy(x.values).double()).numpy()
     np.testing.assert_allclose(found, data["features"], atol=5e-4)  # the reference is rounded in its PDB text
     assert np.abs(found[:, :49] - data["features"][:, :49].values).max() < 1e-5
 
@@ -39,9 +40,11 @@ def test_derivatives_of_all_features_are_finite_differences(alanine):
     data, positions = alanine
     function, x = molecular.coordinates(data, positions)
     x = torch.from_numpy(x.values[:4]).double()
-    exact = torch.autograd.functional.jacobian(lambda y: function(y).sum(0), x).transpose(0, 1)
-    step = 1e-6 * torch.eye(x.shape[1], dtype=torch.float64)
-    moved = torch.stack([(function(x + h) - function(x - h)) / 2e-6 for h in step], dim=2)
+    exact = torch.autograd.functional.jacobian(
+        lambda y: molecular.at_coordinates(function, y).sum(0), x
+    ).transpose(0, 1)
+    step, at = 1e-6 * torch.eye(x.shape[1], dtype=torch.float64), partial(molecular.at_coordinates, function)
+    moved = torch.stack([(at(x + h) - at(x - h)) / 2e-6 for h in step], dim=2)
     assert exact.shape == moved.shape
     np.testing.assert_allclose(exact, moved, atol=1e-6 * float(moved.abs().max()))
 
@@ -52,8 +55,8 @@ def test_gradients_of_networks_are_by_the_coordinates_and_train_the_weights(alan
     nets = EigenfunctionNets(data.sizes["feature"], [5], 2, torch.Generator().manual_seed(0)).double()
     scaling, x = Scaling.of(data), torch.from_numpy(x.values).double()
     _, gradients = molecular.pulled_back(nets, function, scaling, x)
-    step = 1e-6 * torch.eye(x.shape[1], dtype=torch.float64)
-    values = [(nets(scaling(function(x + h))) - nets(scaling(function(x - h)))) / 2e-6 for h in step]
+    step, at = 1e-6 * torch.eye(x.shape[1], dtype=torch.float64), partial(molecular.at_coordinates, function)
+    values = [(nets(scaling(at(x + h))) - nets(scaling(at(x - h)))) / 2e-6 for h in step]
     np.testing.assert_allclose(gradients.detach(), torch.stack(values, dim=2).detach(), atol=1e-5)
     energy = gradients.square().sum()
     (slope,) = torch.autograd.grad(energy, nets.weights[0])

@@ -71,7 +71,7 @@ def test_measuring_can_be_stopped(trajectories):
 
 
 def test_atoms_take_the_largest_value_of_what_they_are_part_of(trajectories):
-    from fel_explorer.data import featurize
+    from fel_explorer.features import featurize
 
     data = featurize(trajectories, [("distances", {"selection": "index 0 1 3"})])
     data["twist"] = measure(trajectories, [0, 1, 2, 3])

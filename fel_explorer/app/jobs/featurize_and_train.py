@@ -20,18 +20,16 @@ import xarray as xr
 from fel_explorer.app.jobs.manager import Cancelled
 from fel_explorer.app.session.session import Result
 from fel_explorer.data import (
-    FeaturizationCancelled,
     cache_directory,
-    featurize,
-    list_featurizers,
     load_trajectories,
     positions_of,
     sample_data,
     schema,
 )
-from fel_explorer.data.standard_featurizers import HEAVY
 from fel_explorer.data.topologies import select_atoms
 from fel_explorer.errors import FelError
+from fel_explorer.features import FeaturizationCancelled, featurize, list_featurizers
+from fel_explorer.features.kinds.distance import HEAVY
 from fel_explorer.methods import list_methods
 from fel_explorer.progress import Progress
 from fel_explorer.structures import ObservablesCancelled, feature_atoms, observables

@@ -7,8 +7,8 @@ import torch
 import xarray as xr
 
 from fel_explorer.data import schema
-from fel_explorer.data.feature_names import feature_groups, torsion_pairs
 from fel_explorer.errors import FelError
+from fel_explorer.features.names import feature_groups, torsion_pairs
 from fel_explorer.methods import subsample
 from fel_explorer.methods.base import Method
 

@@ -203,7 +203,7 @@ class Eigenfunctions(NetworkMethod):
             values, gradients = self._network.values_and_gradients(frames)
             return values, objective.carre_du_champ(gradients, scaled_diffusion(self, self._scaling))
         values, gradients = molecular.pulled_back(self._network, self._molecule, self._scaling, frames)
-        diffusion = self._molecule.diffusion(self.diffusion).to(gradients)
+        diffusion = molecular.diffusion_coefficients(self._molecule, self.diffusion).to(gradients)
         return values, objective.carre_du_champ(gradients, diffusion)
 
     def _losses(self, batch, generator):
@@ -237,7 +237,8 @@ class Eigenfunctions(NetworkMethod):
             return slowest_linear_rate(self, self._scaling, batch)
         frames, _ = batch.halves(batch.frames)
         values, gradients = molecular.linear_functions(self._molecule, self._scaling, frames)
-        gamma = objective.carre_du_champ(gradients, self._molecule.diffusion(self.diffusion).to(gradients))
+        diffusion = molecular.diffusion_coefficients(self._molecule, self.diffusion).to(gradients)
+        gamma = objective.carre_du_champ(gradients, diffusion)
         return ritz(*objective.generator_forms(values, gamma, batch.weight))[0][0]
 
     # ---- after the training

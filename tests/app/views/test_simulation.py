@@ -19,9 +19,10 @@ from fel_explorer.app.views.simulate.simulation import (
     simulator_for,
     training_simulator,
 )
-from fel_explorer.data import featurize, load_trajectories
+from fel_explorer.data import load_trajectories
 from fel_explorer.data.coordinates import read_topology
 from fel_explorer.data.topologies import pdb_text
+from fel_explorer.features import featurize
 from fel_explorer.methods import PCA
 
 TINY = {

@@ -16,8 +16,9 @@ from fel_explorer.app.viewer.scenes import Scenes, readable_time
 from fel_explorer.app.views.comparison.panel import ComparisonPanel
 from fel_explorer.app.views.structure.panel import StructurePanel
 from fel_explorer.app.views.structure.pinned_panel import PinsPanel
-from fel_explorer.data import featurize, load_trajectories
+from fel_explorer.data import load_trajectories
 from fel_explorer.errors import FelError
+from fel_explorer.features import featurize
 from fel_explorer.methods import PCA
 from fel_explorer.structures import geometry
 

@@ -1,5 +1,7 @@
 """Free energies along a CV, and umbrella sampling, without a browser."""
 
+import json
+
 import holoviews as hv
 import numpy as np
 import pandas as pd
@@ -124,7 +126,8 @@ def test_a_cv_of_arrays_can_not_be_sampled_and_says_why(session, jobs):
 def test_molecules_need_openmm_and_their_trajectories(well, monkeypatch):
     result, data = well
     molecule = data.drop_vars("position")
-    molecule.attrs["featurizers"] = '[{"name": "distances", "kind": "distance", "options": {}}]'
+    record = {"name": "distances", "kind": "distance", "options": {}, "atoms": [[0, 1]], "n_features": 1}
+    molecule.attrs["featurizers"] = json.dumps([record])
     monkeypatch.setattr(umbrella_job, "load_openmm", lambda: None)
     assert "trajectories of these frames are not loaded" in unfit(result, molecule, None).given
     monkeypatch.undo()

@@ -6,8 +6,8 @@ import torch
 from spectra import relaxing
 
 import fel_explorer as fel
-from fel_explorer.data.feature_names import feature_groups
 from fel_explorer.errors import FelError
+from fel_explorer.features.names import feature_groups
 from fel_explorer.methods import sensitivity
 
 MIXING = np.array([[1.0, 0.4, 0.2], [0.3, 2.0, 0.1], [0.2, -0.3, 1.5]])

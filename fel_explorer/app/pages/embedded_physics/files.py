@@ -17,8 +17,9 @@ from fel_explorer.app.pages.embedded_physics.training import Look
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.storage.input_files import inside
 from fel_explorer.app.storage.session_folder import ENDING, save_session
-from fel_explorer.data import featurize, load_trajectories, schema
+from fel_explorer.data import load_trajectories, schema
 from fel_explorer.errors import FelError
+from fel_explorer.features import featurize
 from fel_explorer.methods import EmbeddedPhysics
 from fel_explorer.structures import pdb_text
 

@@ -10,8 +10,8 @@ from panel.viewable import Viewer
 from fel_explorer.app.jobs import featurize_and_train
 from fel_explorer.app.page_jobs import Board
 from fel_explorer.app.session.session import Session
-from fel_explorer.data import list_featurizers
 from fel_explorer.errors import FelError
+from fel_explorer.features import list_featurizers
 
 SHOWN_NAMES = 4
 
@@ -60,7 +60,7 @@ class FeaturesPanel(Viewer):
 
     @property
     def featurizers(self) -> list:
-        """What is chosen, with its options, as `data.featurize` takes it."""
+        """What is chosen, with its options, as `features.featurize` takes it."""
         return [(name, {o: w.value for o, w in self._options[name].items()}) for name in self.choice.value]
 
     def compute(self) -> None:
@@ -127,7 +127,7 @@ def readable(name: str) -> str:
 
 
 def option_widgets(name: str) -> dict:
-    """{option: widget} for the text and choice options of a featurizer; the rest keep their defaults."""
+    """{option: widget} for a featurizer's options that are texts or numbers; the rest keep their defaults."""
     cls, widgets = list_featurizers()[name], {}
     for option in fields(cls):
         about = {"label": f"{readable(name)}: {option.name.replace('_', ' ')}", "size": "small",
@@ -136,4 +136,6 @@ def option_widgets(name: str) -> dict:
             widgets[option.name] = pmui.TextInput(value=option.default, **about)
         elif isinstance(option.default, int) and not isinstance(option.default, bool):
             widgets[option.name] = pmui.IntInput(value=option.default, start=1, **about)
+        elif isinstance(option.default, float):
+            widgets[option.name] = pmui.FloatInput(value=option.default, **about)
     return widgets

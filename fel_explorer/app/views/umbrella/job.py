@@ -18,8 +18,9 @@ from fel_explorer.app.jobs.manager import Cancelled
 from fel_explorer.app.session.result import Result
 from fel_explorer.data import cache_directory
 from fel_explorer.errors import FelError
+from fel_explorer.features.molecular import differentiable_blocks
 from fel_explorer.progress import Progress
-from fel_explorer.sampling.features import map_of, records_of
+from fel_explorer.sampling.cv_function import map_of
 from fel_explorer.sampling.molecules import MolecularSystem, load_openmm
 from fel_explorer.systems import list_systems
 
@@ -76,7 +77,7 @@ def unfit(result: Result, dataset: xr.Dataset, trajectories) -> FelError | None:
         map_of(result.method)
         if is_model_system(dataset):
             return None
-        records_of(dataset)
+        differentiable_blocks(dataset.attrs)
         load_openmm()
     except FelError as error:
         return error

@@ -1,39 +1,19 @@
-"""The featurizers and their registry.
-
-To add one, write a dataclass whose fields are its options and register it::
-
-    @register_featurizer
-    @dataclass
-    class EndToEnd(Featurizer):
-        '''One sentence: shown as the featurizer's help.'''
-
-        name = "end_to_end"
-        kind = "distance"
-
-        def find(self, topology): ...                  # -> atoms (entry, atoms of one entry)
-        def label(self, topology, atoms): ...          # -> one name per feature
-        def compute(self, trajectory): ...             # -> (frame, feature) float32
-
-It is then offered by `list_featurizers`, the app and the command line.
-"""
+"""Featurizers from what users write: names with options."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import fields
 
-from fel_explorer.data import standard_featurizers  # noqa: F401 - importing them registers them
-from fel_explorer.data.featurizer_base import MAX_FEATURES, Featurizer, register_featurizer, registry
 from fel_explorer.errors import FelError
-from fel_explorer.plugins import FEATURIZERS, load_plugins
+from fel_explorer.features.featurizer_base import (
+    MAX_FEATURES,
+    Featurizer,
+    list_featurizers,
+    register_featurizer,
+)
 
 __all__ = ["MAX_FEATURES", "Featurizer", "list_featurizers", "make_featurizers", "register_featurizer"]
-
-
-def list_featurizers() -> dict[str, type[Featurizer]]:
-    """All registered featurizers, those of plugins too, {name: class}."""
-    load_plugins(FEATURIZERS, register_featurizer)
-    return dict(registry)
 
 
 def make_featurizers(specs) -> list[Featurizer]:
@@ -91,13 +71,13 @@ def _make(spec) -> Featurizer:
             f"The featurizer {spec!r} is not understood.",
             "Give a name, (name, options), {'name': ..., 'options': {...}} or a Featurizer.",
         )
-    known = list_featurizers()
-    if name not in known:
-        raise FelError(f"There is no featurizer '{name}'.", f"There are {', '.join(sorted(known))}.")
-    accepted = {field.name for field in fields(known[name])}
-    if unknown := set(options) - accepted:
+    registry = list_featurizers()
+    if name not in registry:
+        raise FelError(f"There is no featurizer '{name}'.", f"There are {', '.join(sorted(registry))}.")
+    known = {field.name for field in fields(registry[name])}
+    if unknown := set(options) - known:
         raise FelError(
             f"{name} has no option '{sorted(unknown)[0]}'.",
-            f"Its options are {', '.join(sorted(accepted)) or 'none'}.",
+            f"Its options are {', '.join(sorted(known)) or 'none'}.",
         )
-    return known[name](**options)
+    return registry[name](**options)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fel_explorer.errors import FelError
-from fel_explorer.plots.free_energy import at_frames, free_energy_profile, free_energy_surface
+from fel_explorer.free_energy import at_points, free_energy_profile, free_energy_surface
 
 
 def well_sampled(free_energy, kT=4.0):
@@ -72,12 +72,12 @@ def test_angles_join_at_the_ends():
 
 def test_every_frame_has_a_free_energy():
     xy = np.random.default_rng(6).standard_cauchy((3000, 2)).clip(-20, 20)
-    values = at_frames(free_energy_surface(xy), xy)
+    values = at_points(free_energy_surface(xy), xy)
     assert np.isfinite(values).all() and values.min() >= 0
     x = xy[:, :1]
     profile = free_energy_profile(x[:, 0])
     middle = float(profile["x"][75])
-    assert at_frames(profile, [[middle]])[0] == pytest.approx(float(profile[75]), abs=1e-5)
+    assert at_points(profile, [[middle]])[0] == pytest.approx(float(profile[75]), abs=1e-5)
 
 
 @pytest.mark.parametrize(

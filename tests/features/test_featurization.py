@@ -9,8 +9,8 @@ from peptides import make_trajectory
 
 import fel_explorer as fel
 from fel_explorer.data import schema
-from fel_explorer.data.featurization import FeaturizationCancelled
 from fel_explorer.errors import FelError
+from fel_explorer.features.featurization import FeaturizationCancelled
 
 SPEC = ["heavy_atom_distances", "backbone_torsions"]
 

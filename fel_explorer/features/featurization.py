@@ -18,12 +18,13 @@ import zarr
 import fel_explorer
 from fel_explorer.data.cache import cache_directory, file_hash, prune, used, whole_or_nothing
 from fel_explorer.data.columns import attach_columns
-from fel_explorer.data.featurizers import MAX_FEATURES, Featurizer, make_featurizers
 from fel_explorer.data.schema import assemble, rows_per_block
 from fel_explorer.data.store import open_dataset, to_store
 from fel_explorer.data.topologies import pdb_text
 from fel_explorer.data.trajectories import TrajectorySet
 from fel_explorer.errors import FelError
+from fel_explorer.features.featurizer_base import MAX_FEATURES, Featurizer
+from fel_explorer.features.featurizers import make_featurizers
 from fel_explorer.progress import Callback, Progress
 
 CACHE_FORMAT = 1  # raise when features or the way they are stored change

@@ -1,18 +1,20 @@
-"""What a featurizer is, their registry, and readable names of atoms and residues."""
+"""The base class of featurizers, and their registry."""
 
 from __future__ import annotations
 
 import copy
-from collections import Counter
 from dataclasses import asdict
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import mdtraj
 import numpy as np
 
 from fel_explorer.data.topologies import describe_topology
 from fel_explorer.errors import FelError
+from fel_explorer.features.kind_base import FeatureBlock, get_kind, load_kinds
 from fel_explorer.plugins import check_unique
+
+if TYPE_CHECKING:
+    import mdtraj
 
 MAX_FEATURES = 20_000
 
@@ -33,27 +35,30 @@ def register_featurizer(cls: type[Featurizer]) -> type[Featurizer]:
 
 
 class Featurizer:
-    """Maps structures to features; its options are the fields of its dataclass.
+    """Choice of atoms whose features of one kind describe structures; its options are its dataclass's fields.
 
     Attributes
     ----------
     name : str
         What users call it.
     kind : str
-        "distance", "torsion", "contact" or "coordinate".
+        Name of the kind of its features (`fel_explorer.features.list_kinds`).
     atoms : ndarray (entry, k)
-        Atom indices of each entry, once prepared. A torsion (k=4) makes two features, a coordinate (k=1)
-        three.
+        Atom indices of each entry, once prepared.
+    block : FeatureBlock
+        The features with their kind, once prepared.
     """
 
     name: ClassVar[str]
     kind: ClassVar[str]
 
     def prepare(self, reference: mdtraj.Trajectory) -> Featurizer:
-        """A copy bound to the topology (and coordinates, where it aligns) of a one-frame ``reference``."""
+        """A copy bound to the topology, and where its kind aligns the positions, of a ``reference`` frame."""
         bound = copy.copy(self)
         bound.atoms = self.find(reference.topology)
-        bound.reference = reference
+        kind = get_kind(self.kind)
+        positions = reference.xyz[0][bound.atoms] if kind.needs_reference else None
+        bound.block = FeatureBlock(kind, bound.atoms, self.options, positions, self.name)
         bound.names = self.label(reference.topology, bound.atoms)
         return bound
 
@@ -82,14 +87,17 @@ class Featurizer:
         }
 
     def find(self, topology: mdtraj.Topology) -> np.ndarray:
+        """Atoms (entry, k) of each entry; raises `nothing` where the topology has none."""
         raise NotImplementedError
 
     def label(self, topology: mdtraj.Topology, atoms: np.ndarray) -> list[str]:
-        raise NotImplementedError
+        """Names of the features; default those of the kind."""
+        kind = get_kind(self.kind)
+        return kind.feature_names(kind.quantities(topology, atoms))
 
     def compute(self, trajectory: mdtraj.Trajectory) -> np.ndarray:
-        """Features of a prepared featurizer, (frame, feature) float32."""
-        raise NotImplementedError
+        """Features of a prepared featurizer, (frame, feature) float32; default those of the kind."""
+        return self.block.kind.compute(trajectory, self.block)
 
     def nothing(self, topology: mdtraj.Topology, what: str) -> FelError:
         return FelError(
@@ -99,18 +107,7 @@ class Featurizer:
         )
 
 
-def residue_labels(topology: mdtraj.Topology) -> list[str]:
-    """ "ALA2" for each residue; with its chain, or else its index, where that is not unique."""
-    for label in (str, lambda r: f"{r.chain.chain_id or r.chain.index}:{r}", lambda r: f"{r}#{r.index}"):
-        labels = [label(residue) for residue in topology.residues]
-        if len(set(labels)) == len(labels):
-            break
-    return labels
-
-
-def atom_labels(topology: mdtraj.Topology) -> list[str]:
-    """ "ALA2-CB" for each atom; with its index where that is not unique."""
-    residues = residue_labels(topology)
-    labels = [f"{residues[atom.residue.index]}-{atom.name}" for atom in topology.atoms]
-    count = Counter(labels)
-    return [f"{label}#{i}" if count[label] > 1 else label for i, label in enumerate(labels)]
+def list_featurizers() -> dict[str, type[Featurizer]]:
+    """All registered featurizers, {name: class}."""
+    load_kinds()
+    return dict(registry)

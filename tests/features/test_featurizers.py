@@ -8,9 +8,9 @@ import pytest
 from peptides import make_topology, make_trajectory
 
 import fel_explorer as fel
-from fel_explorer.data.featurizer_base import registry
-from fel_explorer.data.featurizers import Featurizer, make_featurizers, register_featurizer
 from fel_explorer.errors import FelError
+from fel_explorer.features.featurizer_base import registry
+from fel_explorer.features.featurizers import Featurizer, make_featurizers, register_featurizer
 
 
 def compute(trajectory, spec):

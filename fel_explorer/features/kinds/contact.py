@@ -1,0 +1,139 @@
+"""Contacts between residues, as a smooth function of a distance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from fel_explorer.errors import FelError
+from fel_explorer.features.atom_names import residue_labels
+from fel_explorer.features.featurizer_base import (
+    MAX_FEATURES,
+    Featurizer,
+    register_featurizer,
+)
+from fel_explorer.features.kind_base import FeatureKind, register_kind
+from fel_explorer.features.kinds.distance import plumed_pbc
+
+if TYPE_CHECKING:
+    pass
+
+CUTOFFS = {"closest-heavy": 0.45, "ca": 0.8}  # nm
+
+
+@register_kind
+class Contact(FeatureKind):
+    """Contact between two residues: 1 / (1 + (d / cutoff)^6), where d is the distance between their C-alphas
+    or the shortest between their heavy atoms."""
+
+    name = "contact"
+    n_atoms = 2
+
+    def quantities(self, topology, atoms):
+        labels = residue_labels(topology)
+        return [f"contact {' '.join(labels[topology.atom(i).residue.index] for i in pair)}" for pair in atoms]
+
+    def compute(self, trajectory, block):
+        import mdtraj
+
+        periodic = block.options.get("periodic", True)
+        if scheme_of(block.options) == "ca":
+            distances = mdtraj.compute_distances(trajectory, block.atoms, periodic=periodic)
+        else:
+            residue = [atom.residue.index for atom in trajectory.topology.atoms]
+            pairs = [[residue[i] for i in pair] for pair in block.atoms]
+            distances, _ = mdtraj.compute_contacts(
+                trajectory, pairs, scheme="closest-heavy", periodic=periodic
+            )
+        return (1 / (1 + (distances / cutoff_of(block.options)) ** 6)).astype(np.float32)
+
+    def evaluate(self, positions, block):
+        points = block.points(positions)
+        distances = (points[..., 1, :] - points[..., 0, :]).norm(dim=-1)
+        return 1 / (1 + (distances / cutoff_of(block.options)) ** 6)
+
+    def reason_no_derivative(self, options):
+        if scheme_of(options) == "ca":
+            return ""
+        return (
+            "Contacts by the closest heavy atoms have no continuous derivative; those with scheme='ca' have."
+        )
+
+    def plumed(self, atoms, options, number):
+        return [
+            f"d{number}: DISTANCE ATOMS={atoms[0]},{atoms[1]}{plumed_pbc(options)}",
+            f"f{number}: CUSTOM ARG=d{number} FUNC=1/(1+(x/{cutoff_of(options):g})^6) PERIODIC=NO",
+        ]
+
+    def reason_not_in_plumed(self, options):
+        return self.reason_no_derivative(options)
+
+    def feature_atoms(self, entry, topology):
+        return np.array([atom.index for i in entry for atom in topology.atom(i).residue.atoms])
+
+    def reason_no_structure(self, options):
+        return "A contact says whether residues are near, not where their atoms are."
+
+
+def scheme_of(options: dict) -> str:
+    """Which atoms a contact is between."""
+    return options.get("scheme", "closest-heavy")
+
+
+def cutoff_of(options: dict) -> float:
+    """Distance (nm) at which a contact is 1/2."""
+    return options.get("cutoff") or CUTOFFS[scheme_of(options)]
+
+
+@register_featurizer
+@dataclass
+class Contacts(Featurizer):
+    """Contacts between residues: 1 / (1 + (d / cutoff)^6), smoothly from 1 to 0, 1/2 at the cutoff.
+
+    This is PLUMED's rational switching function with n=6, m=12. ``scheme`` is "closest-heavy" (d is the
+    shortest distance between heavy atoms of the two residues) or "ca" (between their C-alphas); ``cutoff`` in
+    nm, default 0.45 and 0.8. Residues closer than ``min_separation`` in sequence are left out.
+    """
+
+    scheme: str = "closest-heavy"
+    cutoff: float | None = None
+    min_separation: int = 3
+    periodic: bool = True
+    name: ClassVar[str] = "contacts"
+    kind: ClassVar[str] = "contact"
+
+    def __post_init__(self):
+        if self.scheme not in CUTOFFS:
+            raise FelError(f"contacts with scheme='{self.scheme}'.", "It is 'closest-heavy' or 'ca'.")
+        if self.cutoff is not None and not self.cutoff > 0:
+            raise FelError(f"contacts with cutoff={self.cutoff}.", "It is a positive distance in nm.")
+        if self.min_separation < 1:
+            raise FelError(f"contacts with min_separation={self.min_separation}.", "It is 1 or more.")
+
+    def find(self, topology):
+        """One atom for each of the two residues: the C-alpha, or without one the first heavy atom."""
+        anchors = {}
+        for residue in topology.residues:
+            heavy = [
+                a for a in residue.atoms if a.element is not None and a.element.symbol not in ("H", "VS")
+            ]
+            alphas = [a for a in heavy if a.name == "CA" and a.element.symbol == "C"]
+            if alphas or (heavy and self.scheme == "closest-heavy" and not residue.is_water):
+                anchors[residue.index] = (alphas or heavy)[0]
+        pairs = [
+            (a.index, b.index)
+            for (i, a), (j, b) in combinations(anchors.items(), 2)
+            if j - i >= self.min_separation or a.residue.chain.index != b.residue.chain.index
+        ]
+        if not pairs:
+            raise self.nothing(topology, f"two residues at least {self.min_separation} apart in sequence")
+        if len(pairs) > MAX_FEATURES:
+            raise FelError(
+                f"contacts: {len(anchors)} residues make {len(pairs)} pairs.",
+                f"At most {MAX_FEATURES} features are sensible.",
+                "Load fewer residues with load_trajectories(..., atoms=...).",
+            )
+        return np.array(pairs)

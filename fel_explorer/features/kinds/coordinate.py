@@ -1,0 +1,75 @@
+"""Cartesian coordinates of atoms, superposed on a reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from fel_explorer.data.topologies import select_atoms
+from fel_explorer.errors import FelError
+from fel_explorer.features.atom_names import atom_labels
+from fel_explorer.features.featurizer_base import MAX_FEATURES, Featurizer, register_featurizer
+from fel_explorer.features.kind_base import Constraints, FeatureKind, register_kind
+from fel_explorer.features.kinds.distance import HEAVY
+
+if TYPE_CHECKING:
+    pass
+
+
+@register_kind
+class Coordinate(FeatureKind):
+    """Cartesian coordinates (nm) of an atom after the best rigid fit of all atoms of the block."""
+
+    name = "coordinate"
+    n_atoms = 1
+    parts = ("x", "y", "z")
+    parts_first = True
+    needs_reference = True
+
+    def quantities(self, topology, atoms):
+        labels = atom_labels(topology)
+        return [labels[i] for (i,) in atoms]
+
+    def compute(self, trajectory, block):
+        import mdtraj
+
+        chosen = trajectory.atom_slice(block.atoms[:, 0])
+        chosen.superpose(mdtraj.Trajectory(block.reference[:, 0], chosen.topology))
+        return chosen.xyz.reshape(len(chosen), -1)
+
+    def evaluate(self, positions, block):
+        from fel_explorer.features.torch_geometry import superposed
+
+        points = block.points(positions)[..., 0, :]
+        return superposed(points, points.new_tensor(block.reference[:, 0])).flatten(-2)
+
+    def reason_not_in_plumed(self, options):
+        return "Coordinates after a fit have no counterpart with derivatives in PLUMED's input."
+
+    def constraints(self, values, block):
+        return Constraints("position", block.atoms, values.reshape(-1, 3))
+
+
+@register_featurizer
+@dataclass
+class Coordinates(Featurizer):
+    """Cartesian coordinates (nm) of the selected atoms, superposed on those of the first frame.
+
+    The box is not used: molecules must be whole.
+    """
+
+    selection: str | list[int] = HEAVY
+    name: ClassVar[str] = "coordinates"
+    kind: ClassVar[str] = "coordinate"
+
+    def find(self, topology):
+        atoms = select_atoms(topology, self.selection, allow_none=True)
+        if len(atoms) < 3:
+            raise self.nothing(topology, f"three atoms of '{self.selection}', which alignment needs")
+        if 3 * len(atoms) > MAX_FEATURES:
+            raise FelError(
+                f"coordinates of {len(atoms)} atoms.",
+                f"At most {MAX_FEATURES} features are sensible.",
+                "Select fewer atoms, such as selection='name CA'.",
+            )
+        return atoms[:, None]

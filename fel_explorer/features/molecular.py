@@ -1,0 +1,66 @@
+"""Features of molecules as differentiable functions of the atoms' positions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fel_explorer.errors import FelError
+from fel_explorer.features.blocks import read_blocks
+from fel_explorer.features.kind_base import FeatureBlock
+
+
+def differentiable_blocks(attrs: Mapping) -> list[FeatureBlock]:
+    """The blocks of a dataset's features, all of which have derivatives.
+
+    Raises
+    ------
+    FelError
+        If the dataset does not say what its features are, or some have no derivatives.
+    """
+    blocks = read_blocks(attrs)
+    for block in blocks:
+        if reason := block.kind.reason_no_derivative(block.options):
+            raise FelError(
+                f"The features {block.name} ({block.options}) of kind '{block.kind.name}'. {reason}",
+                "Gradients by the positions need features with derivatives, such as distances and torsions.",
+                "Featurize with those and train again.",
+            )
+    return blocks
+
+
+class MolecularFeatures(nn.Module):
+    """Positions (..., atom, 3) in nm -> features (..., feature), as `fel.featurize` computes them.
+
+    Features are those of whole molecules: no nearest images are sought.
+
+    Parameters
+    ----------
+    attrs
+        ``dataset.attrs``: "featurizers" (JSON), and "topology" (PDB text) for kinds that need a reference.
+    own_atoms_only
+        Whether positions are those of `atoms` only, instead of all atoms of the topology.
+
+    Attributes
+    ----------
+    atoms : ndarray (atom,)
+        Sorted indices, in the topology, of the atoms that the features depend on.
+
+    Raises
+    ------
+    FelError
+        If the dataset does not say what its features are, or some have no derivatives.
+    """
+
+    def __init__(self, attrs: Mapping, *, own_atoms_only: bool = False):
+        super().__init__()
+        self.blocks = differentiable_blocks(attrs)
+        self.atoms = np.unique(np.concatenate([block.used_atoms() for block in self.blocks]))
+        if own_atoms_only:
+            self.blocks = [block.renumbered(self.atoms) for block in self.blocks]
+
+    def forward(self, positions: Tensor) -> Tensor:
+        return torch.cat([block.kind.evaluate(positions, block) for block in self.blocks], dim=-1)

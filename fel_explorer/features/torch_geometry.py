@@ -1,0 +1,31 @@
+"""Geometry of points in torch, differentiable, for the kinds of features."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def torsion_waves(points: Tensor) -> Tensor:
+    """Cosine and sine (..., 2) of the torsion of four points (..., 4, 3), IUPAC sign.
+
+    They are computed without the angle itself, whose derivative jumps.
+    """
+    first, axis, last = (points[..., i + 1, :] - points[..., i, :] for i in range(3))
+    normal, other = torch.linalg.cross(first, axis), torch.linalg.cross(axis, last)
+    cos = (normal * other).sum(-1)
+    sin = axis.norm(dim=-1) * (first * other).sum(-1)
+    return torch.stack([cos, sin], dim=-1) / torch.hypot(cos, sin)[..., None]
+
+
+def superposed(points: Tensor, reference: Tensor) -> Tensor:
+    """Points (..., atom, 3) after the best rigid fit to ``reference`` (atom, 3).
+
+    Source: Kabsch, Acta Cryst. A32, 922 (1976).
+    """
+    centre = reference.mean(0)
+    moved, target = points - points.mean(-2, keepdim=True), reference - centre
+    u, _, vt = torch.linalg.svd(moved.transpose(-2, -1) @ target)
+    hand = torch.ones_like(u[..., 0])
+    hand[..., 2] = torch.sign(torch.linalg.det(u) * torch.linalg.det(vt)).detach()
+    return moved @ (u * hand[..., None, :]) @ vt + centre

@@ -1,0 +1,24 @@
+"""The CV of a fitted method as a differentiable function of features."""
+
+from __future__ import annotations
+
+from fel_explorer.errors import FelError
+from fel_explorer.methods.base import Method
+
+
+def map_of(method: Method):
+    """The function of a fitted method from features (frame, feature) to CV (frame, cv), differentiable.
+
+    Raises
+    ------
+    FelError
+        If the method is not fitted, or its embedding is not one function.
+    """
+    method._check_fitted()
+    if type(method)._transform is Method._transform:
+        raise FelError(
+            f"The map of a {type(method).__name__} is not one smooth function: its states have their own.",
+            "Simulations are driven along one CV.",
+            "Take a method that has one, such as IDM with the lag time of the level.",
+        )
+    return method._transform

@@ -4,8 +4,8 @@ The pentapeptide (WLALL, ten trajectories of 500 ns) comes by ``--pentapeptide F
 ``pentapeptide-*.xtc`` and ``pentapeptide-impl-solv.pdb``.  Three tables, a line a seed of all trainings:
 
 - time scales of the data and of 400 simulations as long as a trajectory, by the eigenproblem at the lag,
-  with errors from five blocks; RMS difference of the free energies along psi_1 (paper 002: .91 kT), over
-  all bins and over those below 5 kT, beside that of the halves of the data; total variation of the
+  with errors from five blocks; RMS difference of the free energies along psi_1 (Sidky et al. 2020: .91 kT),
+  over all bins and over those below 5 kT, beside that of the halves of the data; total variation of the
   transition density; share of steps clipped and of frames far from the data; crossings;
 - structures by both decoders: largest deviations of bond means, median and largest deviation of their
   spreads beside those of the halves of the data, mean total variation of torsion distributions, share of

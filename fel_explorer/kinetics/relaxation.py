@@ -14,7 +14,7 @@ from scipy.optimize import minimize_scalar
 
 from fel_explorer.errors import FelError
 
-N_BLOCKS = 5  # as papers on slow modes do
+N_BLOCKS = 5  # as Sidky et al. (2020)
 
 
 def blocks(parts: list[np.ndarray], n_blocks: int = N_BLOCKS) -> list[list[np.ndarray]]:
@@ -64,7 +64,8 @@ def _covariances(parts, lag):
 def autocorrelation_times(parts: list[np.ndarray], lags, lag_time: float) -> np.ndarray:
     """Time t_i (cv,) of the exponential exp(-t / t_i) that fits each latent's autocorrelation best.
 
-    Source: paper 002, section 3.2.  ``lags`` in frames; ``lag_time`` is the time of one frame.
+    ``lags`` in frames; ``lag_time`` is the time of one frame. Source: H. Sidky, W. Chen and A. L. Ferguson,
+    Chem. Sci. 11, 9459 (2020), doi:10.1039/d0sc03635h, section 3.2.
     """
     lags = np.asarray(lags)
     x = np.concatenate(parts).astype(float)
@@ -87,7 +88,7 @@ def autocorrelation_times(parts: list[np.ndarray], lags, lag_time: float) -> np.
 
 
 def block_error(parts: list[np.ndarray], estimate, n_blocks: int = N_BLOCKS) -> np.ndarray:
-    """Standard error of ``estimate(parts)`` by block averaging (Flyvbjerg and Petersen 1989).
+    """Standard error of ``estimate(parts)`` by block averaging (doi:10.1063/1.457480).
 
     NaN where fewer than two blocks are long enough.
     """

@@ -136,7 +136,8 @@ def find_path(space: Space, anchors, kind=KINDS[0], *, n_images=40, free_energy=
         (anchor, cv), two or more.
     kind
         "minimum free energy": where exp(F) integrated along the path is least, which is the path of largest
-        flux (Huo and Straub, J. Chem. Phys. 107, 5000 (1997)), on the grid of ``free_energy``;
+        flux (S. Huo and J. E. Straub, J. Chem. Phys. 107, 5000 (1997), doi:10.1063/1.474863), on the grid of
+        ``free_energy``;
         "straight": straight lines; "nearest frames": the observed frames nearest to the straight lines;
         "graph": observed frames by short hops, the shortest path in squared distances over nearest
         neighbours among a sample of frames.

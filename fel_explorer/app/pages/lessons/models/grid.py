@@ -14,7 +14,8 @@ class Grid:
     """Energies, Boltzmann weights and the generator of overdamped dynamics (friction 1) on square-ish cells.
 
     Neighbouring cells i, j exchange at the rate kT / h^2 exp(-(U_j - U_i) / 2 kT), the square-root
-    approximation (Lie, Fackeldey and Weber, SIAM J. Matrix Anal. Appl. 34, 738 (2013)); edges reflect.
+    approximation (H. C. Lie, K. Fackeldey and M. Weber, SIAM J. Matrix Anal. Appl. 34, 738 (2013)
+    [lie2013sqra]); edges reflect.
 
     Parameters
     ----------

@@ -218,6 +218,13 @@ def rows_per_block(n_features: int) -> int:
     return min(16_384, max(1, BLOCK_BYTES // (4 * n_features)))
 
 
+def frame_weights(dataset: xr.Dataset) -> np.ndarray:
+    """Weights (frame,) float64, 1 each where the dataset has none."""
+    if "weight" not in dataset:
+        return np.ones(dataset.sizes["frame"])
+    return dataset["weight"].values.astype(float)
+
+
 def trajectory_lengths(dataset: xr.Dataset) -> np.ndarray:
     """Number of frames of each trajectory, (trajectory,)."""
     return np.bincount(dataset["trajectory"].values)
@@ -244,13 +251,6 @@ def check_same_frames(dataset: xr.Dataset, trajs) -> None:
             "Structures are found by the number of their frame: both must hold the same frames.",
             "Featurize these trajectories, or load the files that the dataset is of.",
         )
-
-
-def frame_weights(dataset: xr.Dataset) -> np.ndarray:
-    """Frame weights (frame,) of ``dataset``, ones where it has none."""
-    if "weight" in dataset:
-        return dataset["weight"].values.astype(float)
-    return np.ones(dataset.sizes["frame"])
 
 
 def time_step(dataset: xr.Dataset) -> float:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import param
 import torch
 
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
+from fel_explorer.methods import parameters
 from fel_explorer.methods.base import Method
 from fel_explorer.methods.koopman import vamp
 from fel_explorer.methods.koopman.timescales import implied_timescales
@@ -55,80 +55,24 @@ class VAMPNet(Method):
     needs_lag = True
     has_states = True
 
-    lag_time = param.Number(
-        10.0,
-        bounds=(0, None),
-        inclusive_bounds=(False, True),
-        precedence=1,
-        label="Lag time",
-        doc="Processes slower than this are sought, in the data's time unit (ps for molecules).",
+    lag_time = parameters.lag_time()
+    n_states = parameters.n_states(
+        doc="Number of states. All of them are used, so that too many divide wells."
     )
-    n_states = param.Integer(
-        4,
-        bounds=(2, 512),
-        precedence=1.1,
-        label="States",
-        doc="Number of states. All of them are used, so that too many divide wells.",
+    n_dims = parameters.n_dims(
+        doc="Slow modes that make the map; at most one less than states.", precedence=1.2
     )
-    n_dims = param.Integer(
-        2,
-        bounds=(1, 64),
-        precedence=1.2,
-        label="Dimensions",
-        doc="Slow modes that make the map; at most one less than states.",
+    n_steps = parameters.n_steps(
+        doc="Steps of training at most; it stops earlier when the score on held-out data falls."
     )
-    n_steps = param.Integer(
-        2000,
-        bounds=(1, 10_000_000),
-        precedence=1.3,
-        label="Training steps",
-        doc="Steps of training at most; it stops earlier when the score on held-out data falls.",
+    batch_size = parameters.batch_size(
+        doc="Pairs of frames in each step. Small batches overestimate the score."
     )
-    batch_size = param.Integer(
-        2048,
-        bounds=(2, None),
-        precedence=10,
-        label="Batch size",
-        doc="Pairs of frames in each step. Small batches overestimate the score.",
-    )
-    learning_rate = param.Number(
-        1e-3,
-        bounds=(0, 1),
-        inclusive_bounds=(False, True),
-        precedence=10.1,
-        label="Learning rate",
-        doc="Step size of the Adam optimizer. Take a smaller one if the loss jumps.",
-    )
-    hidden = param.List(
-        [128, 128],
-        item_type=int,
-        bounds=(0, 10),
-        precedence=10.2,
-        label="Hidden layers",
-        doc="Widths of the network's hidden layers (SiLU).",
-    )
-    reversible = param.Boolean(
-        True,
-        precedence=10.3,
-        label="Detailed balance",
-        doc="Count each pair of frames in both directions of time, as equilibrium demands. Switch off for "
-        "driven systems.",
-    )
-    validation_fraction = param.Number(
-        0.2,
-        bounds=(0, 0.9),
-        precedence=10.4,
-        label="Validation share",
-        doc="Share of the data held out (whole trajectories, or blocks a lag apart) to stop early by. 0 "
-        "trains on everything for all steps.",
-    )
-    n_threads = param.Integer(
-        1,
-        bounds=(0, 1024),
-        precedence=11,
-        label="CPU threads",
-        doc="Threads for training on the CPU. One is best for small networks; 0 leaves it to torch.",
-    )
+    learning_rate = parameters.learning_rate()
+    hidden = parameters.layers([128, 128], doc="Widths of the network's hidden layers (SiLU).")
+    reversible = parameters.reversible()
+    validation_fraction = parameters.validation_fraction()
+    n_threads = parameters.n_threads()
 
     def _fit(self, dataset, *, device, callback, checkpoint_dir):
         lag = schema.lag_in_frames(dataset, self.lag_time)

@@ -1,4 +1,6 @@
-"""Lifetimes of states, and the evidence that they decay exponentially (IDM paper, Fig. S1).
+"""Lifetimes of states, and the evidence that they decay exponentially.
+
+Source: J. Zhang et al., J. Phys. Chem. Lett. 10, 5571 (2019), doi:10.1021/acs.jpclett.9b02012, Fig. S1.
 
 A state is metastable when leaving it is a Poisson process: the time spent in it per visit (dwell) is
 exponential, here geometric because it is counted in frames.  Every pair of neighbouring frames whose first
@@ -96,6 +98,8 @@ def dwells(states, *, time_step: float | None = None) -> Dwells:
 
 def survival(visits: Dwells, confidence: float = 0.95) -> xr.Dataset:
     """Kaplan-Meier survival of the visits to a state, with a log-log confidence band.
+
+    Source: E. L. Kaplan and P. Meier, J. Am. Stat. Assoc. 53, 457 (1958), doi:10.1080/01621459.1958.10501452.
 
     The survival at time t is the probability that a visit takes longer than t.  A visit of n frames that the
     trajectory's end cuts off is censored at n - 1: it has survived n - 1 trials.

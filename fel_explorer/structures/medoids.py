@@ -151,8 +151,9 @@ def _choose(choose, points, n, generator) -> np.ndarray:
 def k_medoids(distance: np.ndarray, n: int) -> np.ndarray:
     """``n`` rows of ``distance`` (frame, frame) to which the frames are closest in sum.
 
-    Greedy building and best swaps until none helps: PAM (Kaufman and Rousseeuw 1990), with the swap
-    gains computed together as in FastPAM (Schubert and Rousseeuw, Inf. Syst. 101, 101804 (2021)).
+    Greedy building and best swaps until none helps: PAM (L. Kaufman and P. J. Rousseeuw, Finding Groups in
+    Data (1990), doi:10.1002/9780470316801), with the swap gains computed together as in FastPAM (E. Schubert
+    and P. J. Rousseeuw, Inf. Syst. 101, 101804 (2021), doi:10.1016/j.is.2021.101804).
     """
     medoids = [int(distance.sum(axis=1).argmin())]
     while len(medoids) < n:

@@ -67,12 +67,14 @@ def path(session: Session) -> list[str]:
     way, unit = session.way, session.unit
     if way is None:
         return []
-    forth, back, top = way.barriers
+    highest = way.barrier
     words = (
         f"{way.path.kind.capitalize()} path of {way.n_images} images over {' and '.join(way.labels)}. "
-        f"Barrier: {unit.text(forth)} from the start, {unit.text(back)} from the end, at image {top + 1}."
+        f"Barrier: {unit.text(highest.left, highest.left_error)} from the start, "
+        f"{unit.text(highest.right, highest.right_error)} from the end, at image {highest.index + 1}."
     )
-    return [_figure(plot_path_profile(way.path.length, way.free_energy, unit=unit), words, SIZE)]
+    drawn = plot_path_profile(way.path.length, way.free_energy, error=way.error, barrier=highest, unit=unit)
+    return [_figure(drawn, words, SIZE)]
 
 
 def _can_colour(session):

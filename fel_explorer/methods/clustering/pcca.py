@@ -26,7 +26,8 @@ class PCCA(EmbeddedStates):
     transitions between them, and PCCA+ finds the memberships of the cells in the ``n_states`` slowest
     states.  A cell outside the largest connected set has the memberships of the nearest connected one.
 
-    Source: Roeblitz and Weber, Adv. Data Anal. Classif. 7, 147 (2013); deeptime inside.
+    Source: S. Roeblitz and M. Weber, Adv. Data Anal. Classif. 7, 147 (2013), doi:10.1007/s11634-013-0134-6;
+    deeptime computes chi = X A, with X the slowest eigenvectors of the Markov model.
 
     Attributes
     ----------

@@ -38,9 +38,10 @@ class ConditionalWGAN(Decoder):
     gradients other than 1; the generator learns to be taken for data.  Structures are coordinates laid on the
     first one.  The published decoder; `ConditionalFlowMatching` keeps bonds and angles much better.
 
-    Source: paper 002, section 2.3, Eq. 6; Gulrajani et al., NeurIPS 2017.  Of the paper: three hidden layers
-    of 200 with Swish, 50 numbers of noise, penalty 10, 5 steps of the critic for one of the generator,
-    RMSprop at 5e-5.
+    Source: H. Sidky, W. Chen and A. L. Ferguson, Chem. Sci. 11, 9459 (2020), doi:10.1039/d0sc03635h, section
+    2.3 and Eq. 6; I. Gulrajani et al., NeurIPS (2017), doi:10.48550/arXiv.1704.00028. As published: three
+    hidden layers of 200 with Swish, 50 numbers of noise, penalty 10, 5 steps of the critic for one of the
+    generator, RMSprop at 5e-5.
     """
 
     representation = CartesianFeatures

@@ -55,14 +55,15 @@ class ConditionalFlowMatching(Decoder):
 
     Structures are whitened internal coordinates x1, rebuilt atom by atom.  A network learns, given the
     latents, the velocity along paths from noise x0 to x1; Heun's method follows it.  Components of bonds,
-    angles and stiff torsions go on quarter circles, cos(pi t / 2) x0 + sin(pi t / 2) x1: there a normal
-    distribution stays as it is and its velocity is 0, so that the network has only to learn what is not
-    normal, and bonds keep the spread that they have in the data.  Torsions that turn start at random angles
-    and take the shorter way round.
+    angles and stiff torsions go on quarter circles, x(t) = cos(pi t / 2) x0 + sin(pi t / 2) x1: there a
+    normal distribution stays as it is and its velocity is 0, so that the network has only to learn what is
+    not normal, and bonds keep the spread that they have in the data.  Torsions that turn start at random
+    angles and take the shorter way round.
 
-    Source: Lipman et al., ICLR 2023 (arXiv:2210.02747); the circles are the trigonometric interpolant of
-    Albergo and Vanden-Eijnden, ICLR 2023 (arXiv:2209.15571), the angles the flat torus of Chen and Lipman,
-    ICLR 2024 (arXiv:2302.03660).  The modern form of the decoder of paper 002.
+    Source: Y. Lipman et al., ICLR (2023), doi:10.48550/arXiv.2210.02747; the circles are the trigonometric
+    interpolant of M. S. Albergo and E. Vanden-Eijnden, ICLR (2023), doi:10.48550/arXiv.2209.15571, the angles
+    the flat torus of R. T. Q. Chen and Y. Lipman, ICLR (2024), doi:10.48550/arXiv.2302.03660. It takes the
+    place of the published decoder, `ConditionalWGAN`.
     """
 
     representation = InternalFeatures

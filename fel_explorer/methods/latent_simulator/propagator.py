@@ -35,8 +35,9 @@ class MixtureDensityPropagator(NetworkModel):
     drawn evenly over the places of the data.  Simulated points where there are no data are moved to the
     nearest frame; see `latent_support` for both.
 
-    Source: Sidky, Chen and Ferguson, Chem. Sci. 11, 9459 (2020), section 2.2.  Its sigmoid means of latents
-    scaled to [0, 1] are ``form="bounded"``; the default predicts the deviation from a linear process.
+    Source: H. Sidky, W. Chen and A. L. Ferguson, Chem. Sci. 11, 9459 (2020), doi:10.1039/d0sc03635h, section
+    2.2 and Eq. 5. Its sigmoid means of latents scaled to [0, 1] are ``form="bounded"``; the default predicts
+    the deviation from a linear process.
 
     Attributes
     ----------

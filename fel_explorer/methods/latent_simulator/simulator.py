@@ -40,7 +40,7 @@ class LatentSpaceSimulator(Model):
         Likewise: `MixtureDensityPropagator`, made reversible as SRV takes the data to be at equilibrium;
         `ConditionalFlowMatching` or `ConditionalWGAN`.
 
-    Source: Sidky, Chen and Ferguson, Chem. Sci. 11, 9459 (2020).
+    Source: H. Sidky, W. Chen and A. L. Ferguson, Chem. Sci. 11, 9459 (2020), doi:10.1039/d0sc03635h, Eq. 1.
 
     Attributes
     ----------

@@ -38,8 +38,10 @@ class Eigenfunctions(NetworkMethod):
     training a Ritz rotation in float64 over all data gives the eigenfunctions: slowest first, mean 0,
     variance 1, the rare side positive.
 
-    Source: paper 001, "Training task" and "Application to transfer operator"; Zhang, Li and Schuette,
-    J. Comput. Phys. 465, 111377 (2022).
+    Source: W. Zhang, T. Li and C. Schuette, J. Comput. Phys. 465, 111377 (2022),
+    doi:10.1016/j.jcp.2022.111377; W. Zhang, slides (2024) [zhang2024slides], Eqs. 4-6 (generator) and 7
+    (transfer operator); the published loss is ``loss="penalty"``. The resolvent loss, the default, is this
+    package's own.
 
     Attributes
     ----------

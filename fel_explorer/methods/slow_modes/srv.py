@@ -39,8 +39,9 @@ class SRV(NetworkMethod):
     layers the method is TICA.  A fit that is stopped keeps the networks that were trained, at least the
     first.
 
-    Source: Chen, Sidky and Ferguson, J. Chem. Phys. 150, 214114 (2019); paper 002, section 2.1.  The
-    committee is this package's own.
+    Source: W. Chen, H. Sidky and A. L. Ferguson, J. Chem. Phys. 150, 214114 (2019), doi:10.1063/1.5092521; H.
+    Sidky, W. Chen and A. L. Ferguson, Chem. Sci. 11, 9459 (2020), doi:10.1039/d0sc03635h, section 2.1 and Eq.
+    3. The committee is this package's own.
 
     Attributes
     ----------

@@ -29,7 +29,9 @@ class VAMPNet(NetworkMethod):
     outputs before the softmax, scaled by their correlation over the lag, so that distances are kinetic.
     (Those of the memberships would draw each state as a point.)
 
-    Source: Mardt, Pasquali, Wu and Noe, Nat. Commun. 9, 5 (2018).
+    Source: A. Mardt, L. Pasquali, H. Wu and F. Noe, Nat. Commun. 9, 5 (2018), doi:10.1038/s41467-017-02388-1;
+    scores VAMP-2 and VAMP-E of H. Wu and F. Noe, J. Nonlinear Sci. 30, 23 (2020),
+    doi:10.1007/s00332-019-09567-y, Eqs. 30 and 33.
 
     Attributes
     ----------

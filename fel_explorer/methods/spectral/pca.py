@@ -16,6 +16,9 @@ from fel_explorer.methods.registry import register
 class PCA(Method):
     """Projects on the directions of largest variance, by frame weight.  Fast, and blind to time.
 
+    Source: K. Pearson, Philos. Mag. 2, 559 (1901), doi:10.1080/14786440109462720; the axes u solve C u =
+    lambda u with the covariance C of the features.
+
     Attributes
     ----------
     explained_variance_ratio_

@@ -23,7 +23,8 @@ from fel_explorer.training.pairs import segments_of
 class TICA(Method):
     """Projects on the slowest linear combinations of the features, their mean removed.
 
-    Source: Perez-Hernandez et al., J. Chem. Phys. 139, 015102 (2013); deeptime inside.
+    Source: G. Perez-Hernandez et al., J. Chem. Phys. 139, 015102 (2013), doi:10.1063/1.4811489; deeptime
+    solves C(tau) u = lambda C(0) u.
 
     Attributes
     ----------

@@ -36,7 +36,8 @@ class SPIB(NetworkMethod):
     and pseudo-inputs are set anew, and training goes on.  States that are left within the lag thus join
     others, and ``n_states`` is an upper bound.
 
-    Source: Wang and Tiwary, J. Chem. Phys. 154, 134111 (2021); Tomczak and Welling, AISTATS (2018) for r(z).
+    Source: D. Wang and P. Tiwary, J. Chem. Phys. 154, 134111 (2021), doi:10.1063/5.0038198; for r(z) J. M.
+    Tomczak and M. Welling, AISTATS (2018), doi:10.48550/arXiv.1705.07120.
 
     Attributes
     ----------

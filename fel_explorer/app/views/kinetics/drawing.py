@@ -10,10 +10,10 @@ import xarray as xr
 
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.views.kinetics.analysis import Kinetics
+from fel_explorer.free_energy import free_energy_surface
+from fel_explorer.free_energy.grid import axis_limits
 from fel_explorer.plots.chapman_kolmogorov import MAX_STATES, plot_ck_test
-from fel_explorer.plots.free_energy import free_energy_surface
 from fel_explorer.plots.network import Network, plot_network
-from fel_explorer.plots.style import axis_limits
 from fel_explorer.plots.timescales import plot_implied_timescales, plot_spectrum
 
 VIEWS = {

@@ -1,12 +1,12 @@
 """Free energies by umbrella sampling along learned CVs, against exact ones and against unbiased simulation.
 
 Five-dimensional Mueller-Brown: a `MultitaskCV` is trained on shots and runs inside the basins, 32 windows are
-sampled along it (more where neighbours overlap too little), and compared with quadrature along the same CV
-(a grid over the plane times random angles and x5).  Barrier: the top of the profile above its floor in A.
+sampled along it (more where neighbours overlap too little), and compared with quadrature along the same CV (a
+grid over the plane times random angles and x5).  Barrier: the top of the profile above its floor in A.
 Difference: of the floors in B and A.  Both depend on the CV, so those of the plane (x~, y~), exact too, stand
 beside them: F(x~, y~) at saddle and minima.  The difference -kT ln(P_B / P_A) of the basins, divided by
-steepest descent, does not.  Paper 003, Table I: barrier .89 +- .02 along (x~, y~), .94 along xi; difference
-.51 +- .02 and .43 (which the potential can't give: its minima differ by .33 eV).
+steepest descent, does not.  Sun et al. (2022), Table I: barrier .89 +- .02 along (x~, y~), .94 along xi;
+difference .51 +- .02 and .43 (which the potential can't give: its minima differ by .33 eV).
 
 Alanine dipeptide (``--parts alanine``; needs the ``md`` extra): a CV learned from the backbone torsions of
 two of the eight trajectories of the sample data, windows with OpenMM as the data were made (450 K, 5 / ps,
@@ -195,8 +195,8 @@ def toy_table(rows) -> str:
         lines.append(["mean (range)", *means, "", "", spread(columns[12], 0)])
     barrier, floor, basins = (f"{value:.3f}" for value in exact_plane(fel.systems.MullerBrown5D()))
     lines.append(["exact, (x~, y~)", barrier, "", "", floor, "", "", basins, *[""] * 5])
-    lines.append(["paper 003, xi", ".94", "", "", ".43", *[""] * 8])
-    lines.append(["paper 003, (x~, y~)", ".89", ".02", "", ".51", ".02", *[""] * 7])
+    lines.append(["Sun et al., xi", ".94", "", "", ".43", *[""] * 8])
+    lines.append(["Sun et al., (x~, y~)", ".89", ".02", "", ".51", ".02", *[""] * 7])
     return markdown_table(header, lines)
 
 

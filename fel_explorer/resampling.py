@@ -244,8 +244,8 @@ def standard_error(samples: np.ndarray, n_blocks: int, *, n_strata: int = 1) -> 
     """Standard error of a statistic from its bootstrap samples.
 
     The standard deviation of the finite samples times sqrt(n / (n - 1)) for n blocks, without which the
-    bootstrap underestimates the error of a mean (Efron and Tibshirani, An Introduction to the Bootstrap,
-    1993, Eq. 5.12).
+    bootstrap underestimates the error of a mean (B. Efron and R. J. Tibshirani, An Introduction to the
+    Bootstrap (1993), doi:10.1007/978-1-4899-4541-9, Eq. 5.12).
 
     Parameters
     ----------

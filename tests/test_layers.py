@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "fel_explorer"
 LAYERS = [
     "errors",
+    "plugins",
     "progress",
     "resampling",
     "data",
@@ -31,6 +32,7 @@ LAYERS = [
 ]
 GUI = {"panel", "panel_material_ui", "holoviews", "bokeh"}
 FORBIDDEN = {
+    "plugins": {*GUI, "torch", "mdtraj"},
     "resampling": {*GUI, "torch", "mdtraj"},
     "data": {*GUI, "torch"},
     "structures": {*GUI, "torch"},

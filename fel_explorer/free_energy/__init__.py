@@ -8,7 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "barrier_heights": ["Barrier", "barrier", "barriers", "path_barrier"],
         "basins": ["basin_difference"],
         "comparison": ["aligned_rms"],
-        "density": ["from_density"],
+        "density": ["from_density", "marginal"],
         "estimator": ["FreeEnergy", "estimate"],
         "grid": ["Grid", "default_bins"],
         "interpolation": ["at_points"],

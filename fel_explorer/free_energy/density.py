@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
+from scipy.special import logsumexp
 
 from fel_explorer.errors import FelError
 from fel_explorer.free_energy.grid import Grid
@@ -30,6 +31,26 @@ def from_density(density: np.ndarray, kT: float = 1.0) -> np.ndarray:
     values = np.full(density.shape, np.nan)
     np.log(density, out=values, where=density > 0)
     return -kT * values
+
+
+def marginal(energy: np.ndarray, axis: int, spacing: float = 1.0, kT: float = 1.0) -> np.ndarray:
+    """Free energy along the other axes of an energy on a grid, normalized: -kT ln of the marginal density.
+
+    Parameters
+    ----------
+    energy
+        (...) on a grid, in the unit of kT.
+    axis
+        Over which the Boltzmann factors are summed.
+    spacing
+        Volume of a cell of the remaining axes.
+
+    Returns
+    -------
+    (...) free energy without ``axis``.
+    """
+    reduced = -np.asarray(energy, float) / kT
+    return -kT * (logsumexp(reduced, axis=axis) - logsumexp(reduced) - np.log(spacing))
 
 
 def smooth(counts: np.ndarray, smoothing: float, grid: Grid) -> np.ndarray:

@@ -18,6 +18,8 @@ from fel_explorer.free_energy.grid import Grid
 from fel_explorer.free_energy.interpolation import at_points
 from fel_explorer.resampling import N_BLOCKS, N_DRAWS, Blocks, standard_error
 
+MIN_FRAMES = 200  # of which the errors that are drawn are estimated
+
 
 @dataclass(frozen=True, eq=False)
 class FreeEnergy:
@@ -78,14 +80,22 @@ class FreeEnergy:
     @classmethod
     def from_dataset(cls, profile: xr.Dataset) -> FreeEnergy:
         """Profile of a dataset as from `to_dataset`; without ``sample`` its differences have no errors."""
-        coords = {"x": profile["centre"].values}
-        values = xr.DataArray(
-            profile["free_energy"].values, dims="x", coords=coords, attrs=profile["free_energy"].attrs
+        f = profile["free_energy"]
+        plain = cls.without_error(f.values, profile["centre"].values, f.attrs.get("units", "kT"))
+        error = profile["error"].values if "error" in profile else plain.error.values
+        samples = profile["sample"].values if "sample" in profile else plain.samples
+        return cls(
+            plain.values, plain.values.copy(data=error), samples, int(profile.attrs.get("n_blocks", 1))
         )
-        missing = np.full(values.shape, np.nan)
-        error = profile["error"].values if "error" in profile else missing
-        samples = profile["sample"].values if "sample" in profile else missing[None]
-        return cls(values, values.copy(data=error), samples, int(profile.attrs.get("n_blocks", 1)))
+
+    @classmethod
+    def without_error(cls, values: np.ndarray, x: np.ndarray | None = None, units: str = "kT") -> FreeEnergy:
+        """Free energy ``values`` (point,) at ``x`` (point,), whose errors are not known (NaN)."""
+        values = np.asarray(values, float)
+        x = np.arange(len(values)) if x is None else x
+        array = xr.DataArray(values, dims="x", coords={"x": x}, attrs={"units": units})
+        missing = np.full(len(values), np.nan)
+        return cls(array, array.copy(data=missing), missing[None], 1)
 
 
 def estimate(

@@ -1,8 +1,11 @@
-"""The coarse master equation from soft memberships (IDM paper, Eqs. 6 and 7).
+"""The coarse master equation from soft memberships.
+
+Source: J. Zhang et al., J. Phys. Chem. Lett. 10, 5571 (2019), doi:10.1021/acs.jpclett.9b02012, Eqs. 6 and 7
+(numbers of the preprint, doi:10.48550/arXiv.1906.02852).
 
 The rate matrix is K = diag(pi)^(1/2) S diag(pi)^(-1/2) acting on probability columns, with S symmetric, so
 that mass is conserved (columns sum to 0) and detailed balance K_ij pi_j = K_ji pi_i holds by construction.
-The paper fits K by an evolution strategy; in this form the objective is smooth and L-BFGS finds it.
+There K is fitted by an evolution strategy; in this form the objective is smooth and L-BFGS finds it.
 
 Eq. 6 as printed takes chi(t + n tau) for the state at that time.  A soft chi is only what one frame shows of
 it: a frame of state b shows on average the memberships E_ab = <chi_a | b>.  Three forms differ in E:
@@ -74,7 +77,7 @@ class CoarseMasterEquation:
     lag_time
         Time resolution tau, in the data's time unit.
     multiples
-        Which n of exp(n K tau) are fitted at once; the relation holds for n >> 1 (IDM paper, below Eq. 6).
+        Which n of exp(n K tau) are fitted at once; the relation holds for n >> 1 (below Eq. 6 of the source).
     form
         ``"calibrated"``, ``"correlations"`` or ``"printed"``, see the module; ``"auto"`` takes "calibrated"
         where the check of calibration does not fail, because it is the more precise, else "correlations".

@@ -54,7 +54,7 @@ class LikelihoodFit:
     lag, multiples
         tau in frames, and the n.
     calibrated
-        E of calibrated memberships, else E = 1: Eq. 7 of the IDM paper as printed.
+        E of calibrated memberships, else E = 1: Eq. 7 of doi:10.1021/acs.jpclett.9b02012 as printed.
     """
 
     def __init__(self, chi: np.ndarray, blocks: Blocks, sums, lag: int, multiples, *, calibrated: bool):
@@ -87,7 +87,10 @@ class LikelihoodFit:
 
 
 def log_likelihood(pooled, log_flux, log_population, multiples, emission) -> torch.Tensor:
-    """Eq. 7 of the IDM paper, summed over the multiples: mean of chi(t + n tau)^T ln[E exp(nK) chi(t)]."""
+    """Mean of chi(t + n tau)^T ln[E exp(nK) chi(t)], summed over the multiples.
+
+    Source: J. Zhang et al., J. Phys. Chem. Lett. 10, 5571 (2019), doi:10.1021/acs.jpclett.9b02012, Eq. 7.
+    """
     S, pi = rate_matrix(log_flux, log_population)
     total = 0.0
     for n, (source, target, weight) in zip(multiples, pooled, strict=True):

@@ -6,9 +6,12 @@ import holoviews as hv
 import numpy as np
 import xarray as xr
 
-from fel_explorer.free_energy import free_energy_profile, free_energy_surface
-from fel_explorer.free_energy.grid import PERIOD  # noqa: F401
-from fel_explorer.free_energy.interpolation import at_points as at_frames  # noqa: F401
+# documented as `fel.plots.free_energy_surface`, `free_energy_profile` and `free_energy_error`
+from fel_explorer.free_energy import (  # noqa: F401
+    free_energy_error,
+    free_energy_profile,
+    free_energy_surface,
+)
 from fel_explorer.plots.colours import FREE_ENERGY, sequential
 from fel_explorer.plots.contours import contour_levels, plot_contours
 from fel_explorer.plots.registry import register

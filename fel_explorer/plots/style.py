@@ -1,10 +1,8 @@
-"""What all plots share: sizes that read on a projector, and sensible axis limits."""
+"""What all plots share: sizes that read on a projector."""
 
 from __future__ import annotations
 
 import holoviews as hv
-
-from fel_explorer.free_energy.grid import axis_limits  # noqa: F401
 
 if not hv.Store.renderers:  # in a script nothing has chosen a backend yet, and options need one
     import holoviews.plotting.bokeh

@@ -412,8 +412,16 @@ def test_a_method_is_one_file(tmp_path):
 def test_methods_are_attributes_of_the_package():
     for name, cls in METHODS.items():
         assert getattr(fel, name) is cls and getattr(fel.methods, name) is cls
-    with pytest.raises(AttributeError, match="NoSuchMethod"):
-        fel.methods.NoSuchMethod  # noqa: B018
+    assert {*METHODS, "LatentSpaceSimulator", "featurize"} <= set(dir(fel))
+    for package in (fel, fel.methods):
+        with pytest.raises(AttributeError, match=r"NoSuchMethod.*TICA"):
+            package.NoSuchMethod  # noqa: B018
+
+
+def test_a_star_import_brings_every_method():
+    names = {}
+    exec("from fel_explorer import *", names)
+    assert METHODS.items() <= names.items()
 
 
 @ALL

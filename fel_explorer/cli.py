@@ -13,6 +13,10 @@ from fel_explorer.errors import FelError
 
 COMMANDS = ("open", "demo", "lessons", "physics", "featurize", "train", "export", "methods")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+TRAIN = (
+    "Write fel-explorer train METHOD data.zarr -o model.fel; fel-explorer train METHOD --help lists its "
+    "parameters."
+)
 EXAMPLES = """examples:
   fel-explorer demo                                    the app on the sample data
   fel-explorer lessons                                 four lessons, each with a picture to play with
@@ -296,6 +300,9 @@ def _train(arguments):
     from fel_explorer.data import open_dataset, positions_of
     from fel_explorer.methods import list_methods, load_model
 
+    if arguments.method is None and {"-h", "--help"} & set(arguments.rest):
+        print(f"Fit a method to a dataset.\n{TRAIN}\n\nmethods:")
+        return _methods(arguments)
     methods = list_methods()
     if arguments.method not in methods:
         named = (
@@ -304,8 +311,7 @@ def _train(arguments):
         raise FelError(
             named,
             f"There are {', '.join(sorted(methods))}.",
-            "Write fel-explorer train METHOD data.zarr -o model.fel; fel-explorer train METHOD --help lists "
-            "its parameters.",
+            TRAIN,
         )
     cls = methods[arguments.method]
     given = train_parser(cls).parse_args(arguments.rest)

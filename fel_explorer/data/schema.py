@@ -224,6 +224,13 @@ def rows_per_block(n_features: int) -> int:
     return min(16_384, max(1, BLOCK_BYTES // (4 * n_features)))
 
 
+def frame_weights(dataset: xr.Dataset) -> np.ndarray:
+    """Weights (frame,) float64, 1 each where the dataset has none."""
+    if "weight" not in dataset:
+        return np.ones(dataset.sizes["frame"])
+    return dataset["weight"].values.astype(float)
+
+
 def trajectory_lengths(dataset: xr.Dataset) -> np.ndarray:
     """Number of frames of each trajectory, (trajectory,)."""
     return np.bincount(dataset["trajectory"].values)

@@ -25,6 +25,10 @@ class Evidence:
         (state,) number of entries at the resolution of the lag: pairs of frames a lag apart of which the
         second alone is in the state, in both directions of time, divided by twice the lag.  A visit
         shorter than the lag counts as the corresponding fraction.
+    memory
+        (state,) how much more often than by chance the other frame of a pair is in the same state,
+        (P_ii / p_i - p_i) / (1 - p_i): 1 for a state that is never left, 0 without memory; nan where
+        there is one state.
     neighbour
         (state,) the state with which it merges at the least loss; -1 where there is one state.
     """
@@ -32,6 +36,7 @@ class Evidence:
     gain: np.ndarray
     error: np.ndarray
     visits: np.ndarray
+    memory: np.ndarray
     neighbour: np.ndarray
 
     def score(self) -> np.ndarray:
@@ -58,13 +63,16 @@ def measure_evidence(
     total = counts.sum(0)
     visits = (exact.sum(0) + exact.sum(1) - 2 * exact.diagonal()) / (2 * lag)
     if n == 1:
-        return Evidence(np.array([np.inf]), np.array([np.nan]), visits, np.array([-1]))
+        return Evidence(np.array([np.inf]), np.array([np.nan]), visits, np.array([np.nan]), np.array([-1]))
     losses = -merge_gains(total / total.sum(), beta)
     neighbour = losses.argmin(1)
     samples = draws.sums(counts.reshape(len(counts), -1)).reshape(len(draws), n, n)
     samples = samples / samples.sum((1, 2), keepdims=True)
     gains = np.stack([-_merge_gain(samples, i, j, beta) for i, j in enumerate(neighbour)], axis=1)
-    return Evidence(losses[np.arange(n), neighbour], draws.standard_error(gains), visits, neighbour)
+    p = total.sum(1) / total.sum()
+    memory = (total.diagonal() / np.maximum(total.sum(1), 1e-300) - p) / (1 - p)
+    gain = losses[np.arange(n), neighbour]
+    return Evidence(gain, draws.standard_error(gains), visits, memory, neighbour)
 
 
 def _merge_gain(joint: np.ndarray, i: int, j: int, beta: float) -> np.ndarray:
@@ -93,6 +101,10 @@ def prune(
     The state with the least gain in standard errors goes first; then all are measured again.  Arguments as of
     `measure_evidence`.
 
+    A state must also have a memory of its own, of at least 2 (1 - beta).  That is what the objective asks of
+    a rare state for itself; without the rule frames on a barrier can become a state that is left at once and
+    pays by the purity of its neighbours.
+
     Parameters
     ----------
     min_evidence
@@ -105,6 +117,7 @@ def prune(
         evidence = measure_evidence(counts, exact, lag, draws, beta)
         population = counts.sum((0, 1)) / counts.sum()
         score, enough = evidence.score(), (evidence.visits >= min_visits) & (population >= min_population)
+        enough &= evidence.memory >= 2 * (1 - beta)
         weak = (score < min_evidence) | ~enough
         if not weak.any():
             break

@@ -178,6 +178,15 @@ def test_visits_are_entries_at_the_resolution_of_the_lag():
     np.testing.assert_allclose(visits, 2.2)
 
 
+def test_memory_is_the_excess_of_staying_over_chance():
+    matrix = np.array([[0.9, 0.1], [0.3, 0.7]])  # second eigenvalue 0.6
+    states = markov_chain(matrix, 50_000)
+    blocks = Blocks.of_lengths([50_000])
+    counts = PairCounts([50_000]).joint_of_blocks(states, 2, 1, blocks.of_frame())
+    memory = measure_evidence(counts, np.zeros((2, 2)), 1, blocks.draw(5), 0.9).memory
+    np.testing.assert_allclose(memory, 0.6, atol=0.02)
+
+
 def test_a_state_without_evidence_joins_its_neighbour(three_states):
     """A coin that is tossed in each frame gives no state, nor does a place that was visited once."""
     split = three_states.copy()
@@ -191,6 +200,19 @@ def test_a_state_without_evidence_joins_its_neighbour(three_states):
     assert len(np.unique(prune(*measured(three_states), min_evidence=1.5, min_visits=1e6))) == 1
     rare = prune(*measured(three_states), **limits, min_population=0.2)
     assert len(np.unique(rare)) == 2 and rare[0] == rare[2]
+
+
+def test_frames_on_a_barrier_are_not_a_state():
+    """Frames that may be of either state raise the objective as a class of their own, but have no memory."""
+    states = markov_chain(np.array([[0.98, 0.02], [0.02, 0.98]]), 20_000, seed=4)
+    unclear = np.random.default_rng(0).random(20_000) < 0.05
+    wrong = np.random.default_rng(1).integers(0, 2, 20_000)
+    labels = np.where(unclear, 2 + wrong, states)  # two microstates that tell nothing of the state
+    joint = PairCounts([20_000]).joint(labels, 4, 2)
+    apart = information(aggregate(joint, np.array([0, 1, 2, 2])), 0.9)
+    assert apart > max(information(aggregate(joint, np.array([0, 1, i, i])), 0.9) for i in (0, 1))
+    found = find_states(PairCounts([20_000]), labels, [np.arange(4)], 2, Criteria())
+    assert len(found) == 2 and found.labels[0] != found.labels[1]
 
 
 def test_states_of_microstates_are_those_of_the_chain(three_states):

@@ -1,7 +1,9 @@
 """Pages of the docs: the paths that they name exist, and their examples run."""
 
+import os
 import re
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -32,7 +34,9 @@ def exists(name, page):
         folders = {parent.name for path in tracked() for parent in path.parents}
         return name in names or name.rstrip("/") in folders
     places = (ROOT, PACKAGE, PACKAGE / "app", page.parent)
-    return any((place / name).is_dir() if name.endswith("/") else (place / name).is_file() for place in places)
+    return any(
+        (place / name).is_dir() if name.endswith("/") else (place / name).is_file() for place in places
+    )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -61,3 +65,18 @@ def test_links_of_a_page_lead_somewhere(page):
 
 def test_the_overview_is_read_in_ten_minutes():
     assert len((ROOT / "docs" / "architecture.md").read_text().splitlines()) <= 150
+
+
+@pytest.mark.parametrize(
+    "page", sorted((ROOT / "docs" / "how_to_add").glob("*.md")), ids=lambda page: page.stem
+)
+def test_examples_of_a_how_to_page_run(page, tmp_path):
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    assert blocks, f"{page.name} has no example"
+    (tmp_path / "example.py").write_text("\n\n".join(blocks))
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", "example.py"],
+        cwd=tmp_path, capture_output=True, text=True, env=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr

@@ -54,7 +54,8 @@ class LatentSpaceSimulator(Model):
     Example
     -------
     >>> data = fel.as_dataset(np.cumsum(np.random.default_rng(0).normal(size=(800, 2)), axis=0) % 7)
-    >>> simulator = fel.LatentSpaceSimulator(fel.TICA, lag_time=2.0, n_dims=1).fit(data)
+    >>> propagator = MixtureDensityPropagator(lag_time=2.0, n_steps=10)
+    >>> simulator = fel.LatentSpaceSimulator(fel.TICA, propagator, lag_time=2.0, n_dims=1).fit(data)
     >>> simulator.simulate(50, n_trajectories=10).sizes["frame"]
     500
     """

@@ -1,8 +1,9 @@
 """Alanine dipeptide from its force field alone, beside molecular dynamics with the same force field.
 
 Run ``python benchmarks/embedded_alanine.py`` (needs the ``md`` extra); prints Markdown tables.  AMBER ff96,
-implicit solvent (GBSA-OBC; the paper's generalized Born model is another), 330 K, all bonds flexible, two
-CVs, as in paper 004, section 2.2.  Of structures the model sees one conformation, for bonds and angles.
+implicit solvent (GBSA-OBC; the published generalized Born model is another), 330 K, all bonds flexible, two
+CVs, as in Schoeberl et al. (2020), section 2.2.  Of structures the model sees one conformation, for bonds and
+angles.
 
 Columns: the samples of the model as they come, the same with importance weights, and the trajectories, two
 of 6 ns.  Errors are by blocks: ten of the trajectories, five sets of samples; those of weighted samples leave

@@ -1,12 +1,12 @@
 """The double well of embedded physics: what a model learned from energies alone holds, seed by seed.
 
-Run ``python benchmarks/embedded_double_well.py``; prints Markdown tables.  The potential is that of paper
-004, Eq. 37, at kT = 1; its second well weighs .0083, so that a model without it is only .008 nats of
-KL(q||p) worse.  Judge by KL(p||q) and by the weight of the small mode.  References are by quadrature on a
+Run ``python benchmarks/embedded_double_well.py``; prints Markdown tables.  The potential is that of Schoeberl
+et al. (2020), Eq. 37, at kT = 1; its second well weighs .0083, so that a model without it is only .008 nats
+of KL(q||p) worse.  Judge by KL(p||q) and by the weight of the small mode.  References are by quadrature on a
 grid, divergences too.
 
-The row "published" is the paper's own schedule and network: reverse KL alone, bounded by an encoder (Eq. 16),
-beta from 1e-10 by Algorithm 1, J = 1000, Adam 1e-3.  The paper does not say how long it trains at each
+The row "published" is the published schedule and network: reverse KL alone, bounded by an encoder (Eq. 16),
+beta from 1e-10 by Algorithm 1, J = 1000, Adam 1e-3.  They do not say how long it trains at each
 temperature; ``--per-temperature`` does.
 """
 

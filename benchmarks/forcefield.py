@@ -2,10 +2,10 @@
 
 Run ``python benchmarks/forcefield.py`` (needs the ``md`` extra); prints a Markdown table.  The molecule is
 alanine dipeptide of the sample data, AMBER ff96 with implicit solvent (GBSA-OBC), without constraints, as in
-paper 004.  OpenMM computes one conformation after the other, as its `Context` does; the force field computes
-all at once.  All take turns, so that a busy machine slows them alike, and the best turn of each counts.  The
-last columns are the largest differences from OpenMM's Reference platform over the same conformations.  CUDA,
-of torch and of OpenMM, is measured where there is one.
+Schoeberl et al. (2020).  OpenMM computes one conformation after the other, as its `Context` does; the force
+field computes all at once.  All take turns, so that a busy machine slows them alike, and the best turn of
+each counts.  The last columns are the largest differences from OpenMM's Reference platform over the same
+conformations.  CUDA, of torch and of OpenMM, is measured where there is one.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The mixture density propagator on the four-well potential, against the exact dynamics on a grid.
 
-Data: a trajectory of 5e6 steps of diffusion 2e-6 a seed (paper 002, section 3.1), integrated 10 steps at a
-time; lag 100 steps.  The exact dynamics is exp(100 K) of the generator by square-root approximation on cells
-of .001.  A line a seed and form of the means:
+Data: a trajectory of 5e6 steps of diffusion 2e-6 a seed (Sidky et al. 2020, section 3.1), integrated 10 steps
+at a time; lag 100 steps.  The exact dynamics is exp(100 K) of the generator by square-root approximation on
+cells of .001.  A line a seed and form of the means:
 
 - total variation of the transition density between 100 bins of [-1, 1], mean over the stationary density;
 - Kullback-Leibler divergence of the stationary density from the exact one, over the same bins, of the
@@ -29,7 +29,7 @@ import fel_explorer as fel
 from fel_explorer.methods.latent_simulator.propagator import MixtureDensityPropagator
 
 PAPER_STEP = fel.systems.FourWell.PAPER_STEP
-INTEGRATED = 10  # steps of the paper at a time
+INTEGRATED = 10  # published steps at a time
 LAG = 100
 REACH, CELL = 1.3, 0.001
 EDGES = np.linspace(-1, 1, 101)
@@ -86,8 +86,8 @@ def line(name, form, trajectories, reference, options) -> list:
         n_kernels=8,
         form=form,
         n_steps=options.steps,
-        reversible=form == "residual",  # as in a simulator; the paper's learns one direction of time
-        validation_fraction=0.2 if form == "bounded" else 0.0,  # the paper's stops early
+        reversible=form == "residual",  # as in a simulator; the published one learns one direction of time
+        validation_fraction=0.2 if form == "bounded" else 0.0,  # the published one stops early
         seed=0,
     ).fit(data, device=options.device)
     seconds = time.perf_counter() - started

@@ -1,8 +1,8 @@
 """IDM on the three-dimensional periodic potential with eight wells: are all eight found, and how well?
 
-Prints one line a seed, and the means beside the paper's Table 1 (ACC .999, NMI .995).
+Prints one line a seed, and the means, next to Table 1 of J. Zhang et al. (2019) (ACC .999, NMI .995).
 
-The paper gives its lag as tau = 10 without saying of what.  Here time is measured in units in which the
+The authors give their lag as tau = 10, without a unit.  Here time is measured in units in which the
 diffusion coefficient is 1 (overdamped dynamics with friction = kT) and a frame is kept each unit.  A
 coordinate then forgets its sign with a time scale of about 100, while a well relaxes within 1: at tau = 10
 the wells are metastable, and the eight of them are what there is to find.  All frames are scored, those on
@@ -45,7 +45,7 @@ def run(seed: int, options) -> list:
 
 
 def report(rows) -> str:
-    """The table: a line a seed, the means, the paper."""
+    """The table: a line a seed, the means, the published values."""
     lines = [[seed, n, f"{acc:.4f}", f"{info:.4f}", f"{s:.1f}"] for seed, n, acc, info, s in rows]
     eight = sum(row[1] == 8 for row in rows)
     columns = list(zip(*rows, strict=True))

@@ -4,8 +4,8 @@ The pentapeptide (WLALL, ten trajectories of 500 ns) comes by ``--pentapeptide F
 ``pentapeptide-*.xtc`` and ``pentapeptide-impl-solv.pdb``.  Three tables, a line a seed of all trainings:
 
 - time scales of the data and of 400 simulations as long as a trajectory, by the eigenproblem at the lag,
-  with errors from five blocks; RMS difference of the free energies along psi_1 (paper 002: .91 kT), over
-  all bins and over those below 5 kT, beside that of the halves of the data; total variation of the
+  with errors from five blocks; RMS difference of the free energies along psi_1 (Sidky et al. 2020: .91 kT),
+  over all bins and over those below 5 kT, beside that of the halves of the data; total variation of the
   transition density; share of steps clipped and of frames far from the data; crossings;
 - structures by both decoders: largest deviations of bond means, median and largest deviation of their
   spreads beside those of the halves of the data, mean total variation of torsion distributions, share of
@@ -27,7 +27,7 @@ from scores import markdown_table
 
 import fel_explorer as fel
 from fel_explorer.data.coordinates import read_coordinates
-from fel_explorer.kinetics import relaxation
+from fel_explorer.free_energy import aligned_rms
 from fel_explorer.methods import ConditionalWGAN, LatentSpaceSimulator
 from fel_explorer.methods.latent_simulator import structure_report
 
@@ -98,7 +98,7 @@ def latent_line(system, seed, report) -> list:
 def free_energy_errors(profiles) -> tuple[float, float, float]:
     """RMS difference over all bins, over those below `LOW`, and of the halves of the data, kT."""
     md, synthetic = profiles["free_energy"].values
-    low = relaxation.aligned_rms(np.where(md < LOW, md, np.nan), synthetic)
+    low = aligned_rms(np.where(md < LOW, md, np.nan), synthetic)
     return profiles.attrs["rms"], low, profiles.attrs["rms_of_halves"]
 
 

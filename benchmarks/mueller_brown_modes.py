@@ -12,9 +12,10 @@ training):
   path from the decoder's curve; and how far the curve climbs above the higher saddle between the two deep
   minima.
 
-``--slides`` instead trains the autoencoder of paper 001's slides with its own settings (`slides.py`), which
-take minutes a line, on equilibrium data at beta 1 of the unscaled potential, whose barrier is 106 kT
-(every point lies in the deepest well), and at barriers of 10 kT and 5 kT, which cover the valley.
+``--slides`` instead trains the autoencoder of W. Zhang's slides [zhang2024slides] with its own settings
+(`slides.py`), which take minutes a line, on equilibrium data at beta 1 of the unscaled potential, whose
+barrier is 106 kT (every point lies in the deepest well), and at barriers of 10 kT and 5 kT, which cover the
+valley.
 """
 
 from __future__ import annotations

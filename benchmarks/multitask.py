@@ -1,12 +1,12 @@
 """Multitask CVs of the five-dimensional models: basins and energies told on a part of space not trained on.
 
-Data as in paper 003: trajectories inside the basins, and shots from the transition states labelled by the
-basin in which they end.  Training and test sets come from different trajectories and share no values of
-x1 / x~: its range is cut into 40 stripes, of which each takes every other.  (A test set outside the range
-of the training set can't be told: the network would have to know the symmetry.)
+Data as in Sun et al. (2022): trajectories inside the basins, and shots from the transition states labelled by
+the basin in which they end.  Training and test sets come from different trajectories and share no values of
+x1 / x~: its range is cut into 40 stripes, of which each takes every other.  (A test set outside the range of
+the training set can't be told: the network would have to know the symmetry.)
 
 A line a variant and seed (of data and training), and the mean with its range: accuracy of the basins and
-mean absolute error of the energies on the test set.  Beside them what the paper reports (98 %, .04 eV;
+mean absolute error of the energies on the test set.  Next to them the published values (98 %, .04 eV;
 90 %, .07 eV), and the ceiling: 50 nearest neighbours in the true (x~, y~), from the same data.  How high it
 is depends on the share of shots in the data, because frames near a transition state bear both labels.
 
@@ -28,7 +28,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 import fel_explorer as fel
 
-SYSTEMS = {"MullerBrown5D": 1, "ThreeWell5D": 2}  # dimensions of the CV, as in the paper
+SYSTEMS = {"MullerBrown5D": 1, "ThreeWell5D": 2}  # dimensions of the CV, as published
 PAPER = {"MullerBrown5D": ("98 %", ".04 eV"), "ThreeWell5D": ("90 %", ".07 eV")}
 STRIPES = 40
 VARIANTS = {
@@ -131,7 +131,7 @@ def table(rows) -> str:
         lines.append([*kind, "mean (range)", *means])
     for name, (accuracy, error) in PAPER.items():
         if any(row[0] == name for row in rows):
-            lines.append([name, "paper 003", "", accuracy, error, "", "", ""])
+            lines.append([name, "Sun et al. (2022)", "", accuracy, error, "", "", ""])
     header = ["model", "variant", "seed", "accuracy", "energy MAE, eV"]
     header += ["accuracy from the CV", "MAE from the CV, eV", "fit seconds"]
     return markdown_table(header, lines)

@@ -1,4 +1,4 @@
-"""The autoencoder of paper 001's slides with its own settings, in a loop as plain as theirs.
+"""The autoencoder of W. Zhang's slides [zhang2024slides] with its own settings, in a loop as plain as theirs.
 
 Encoder 2-30-30-30-30-1 and decoder 1-30-30-30-2 with tanh on raw coordinates, Adam at .005, 70,000 of the
 100,000 points drawn anew in each of 2000 epochs, no schedule, no clipping, nothing held out.  The

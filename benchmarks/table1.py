@@ -1,13 +1,14 @@
-"""Table 1 of the IDM paper, all rows and three more: who finds the states of two systems that are known?
+"""Table 1 of J. Zhang et al. (IDM, doi:10.1021/acs.jpclett.9b02012), all rows and three more: who finds the
+states of two systems that are known?
 
 The periodic potential with eight wells (see ``idm_potential.py``) and alanine dipeptide (see
 ``idm_alanine.py``, whose torsion-defined basins are the reference, as many as the time scales predict for the
 lag).  IDM and SPIB, its closest rival, get at most 16 states and find their number, which is in the table:
 states with at least .1 % of the frames, a number a seed.  All others are told it.  Embeddings are
-two-dimensional.  SPIB, VAMPNet and PCCA+ are not in the paper's table.  A cell is the mean and range over the
-seeds; the data of the potential are new for each seed, those of alanine are not.
+two-dimensional.  SPIB, VAMPNet and PCCA+ are not in the published table.  A cell is the mean and range over
+the seeds; the data of the potential are new for each seed, those of alanine are not.
 
-The paper's alanine is another simulation with another reference (four states, a lag of 20 ps): compare its
+The published alanine is another simulation with another reference (four states, a lag of 20 ps): compare its
 order of rows, not its numbers.  Seconds are of the processor (one thread), and leave out the embedding that a
 row above has fitted.
 
@@ -128,7 +129,7 @@ class Alanine:
 
 
 def report(results: Results) -> str:
-    """A table a system, with the paper's beside it."""
+    """A table a system, with the published values next to it."""
     tables = []
     for system, rows in results.scores.items():
         lines = []

@@ -1,12 +1,12 @@
 """Free energies by umbrella sampling along learned CVs, against exact ones and against unbiased simulation.
 
 Five-dimensional Mueller-Brown: a `MultitaskCV` is trained on shots and runs inside the basins, 32 windows are
-sampled along it (more where neighbours overlap too little), and compared with quadrature along the same CV
-(a grid over the plane times random angles and x5).  Barrier: the top of the profile above its floor in A.
+sampled along it (more where neighbours overlap too little), and compared with quadrature along the same CV (a
+grid over the plane times random angles and x5).  Barrier: the top of the profile above its floor in A.
 Difference: of the floors in B and A.  Both depend on the CV, so those of the plane (x~, y~), exact too, stand
 beside them: F(x~, y~) at saddle and minima.  The difference -kT ln(P_B / P_A) of the basins, divided by
-steepest descent, does not.  Paper 003, Table I: barrier .89 +- .02 along (x~, y~), .94 along xi; difference
-.51 +- .02 and .43 (which the potential can't give: its minima differ by .33 eV).
+steepest descent, does not.  Sun et al. (2022), Table I: barrier .89 +- .02 along (x~, y~), .94 along xi;
+difference .51 +- .02 and .43 (which the potential can't give: its minima differ by .33 eV).
 
 Alanine dipeptide (``--parts alanine``; needs the ``md`` extra): a CV learned from the backbone torsions of
 two of the eight trajectories of the sample data, windows with OpenMM as the data were made (450 K, 5 / ps,
@@ -32,12 +32,13 @@ from multitask import trajectories
 from scores import markdown_table, spread
 
 import fel_explorer as fel
+from fel_explorer.free_energy import FreeEnergy
 from fel_explorer.sampling import (
     MolecularSystem,
     basin_difference,
-    jackknife,
     profile,
     profile_barrier,
+    reweighted_statistic,
     umbrella,
 )
 
@@ -84,8 +85,12 @@ def exact_plane(system) -> tuple[float, float, float]:
 
 def floors(f, ends) -> tuple[float, float]:
     """Difference of the lowest points of a profile on the sides of B and A of its top, and its error."""
-    (forth, error), (back, other) = profile_barrier(f, ends), profile_barrier(f, ends[::-1])
-    return forth - back, float(np.hypot(error, other))
+    found, x, values = FreeEnergy.from_dataset(f), f["centre"].values, f["free_energy"].values
+    between = np.where((x >= min(ends)) & (x <= max(ends)), values, np.nan)
+    left = np.arange(len(x)) < np.nanargmax(between)
+    lowest = [int(np.nanargmin(np.where(side, values, np.nan))) for side in (left, ~left)]
+    a, b = lowest if ends[0] < ends[1] else lowest[::-1]
+    return found.difference(a, b)
 
 
 def toy(seed: int, options) -> list:
@@ -141,7 +146,7 @@ def alanine(seed: int, options) -> list:
     )
     seconds = time.perf_counter() - started
     energy = sampled["energy"].values
-    mean = jackknife(sampled, lambda weight: weight @ energy / weight.sum())
+    mean = reweighted_statistic(sampled, lambda weight: weight @ energy / weight.sum())
     difference = basin_difference(sampled, ~right(sampled), right(sampled))
     unbiased = fel.featurize(trajs, ["backbone_torsions"])
     nanoseconds = sampled.sizes["umbrella"] * options.walkers * options.picoseconds / 1000
@@ -166,9 +171,10 @@ def over_trajectories(data, values) -> tuple[float, float]:
 
 def unbiased_difference(data, temperature: float) -> tuple[float, float]:
     """F(phi > 0) - F(phi < 0) by counting, and its standard error."""
-    share, error = over_trajectories(data, right(data))
     kT = 0.00831446261815324 * temperature
-    return -kT * np.log(share / (1 - share)), kT * error / (share * (1 - share))
+    return fel.free_energy.basin_difference(
+        ~right(data), right(data), trajectory=data["trajectory"].values, kT=kT
+    )
 
 
 def right(data) -> np.ndarray:
@@ -189,8 +195,8 @@ def toy_table(rows) -> str:
         lines.append(["mean (range)", *means, "", "", spread(columns[12], 0)])
     barrier, floor, basins = (f"{value:.3f}" for value in exact_plane(fel.systems.MullerBrown5D()))
     lines.append(["exact, (x~, y~)", barrier, "", "", floor, "", "", basins, *[""] * 5])
-    lines.append(["paper 003, xi", ".94", "", "", ".43", *[""] * 8])
-    lines.append(["paper 003, (x~, y~)", ".89", ".02", "", ".51", ".02", *[""] * 7])
+    lines.append(["Sun et al., xi", ".94", "", "", ".43", *[""] * 8])
+    lines.append(["Sun et al., (x~, y~)", ".89", ".02", "", ".51", ".02", *[""] * 7])
     return markdown_table(header, lines)
 
 

@@ -5,13 +5,14 @@ import lazy_loader
 __version__ = "0.1.0"
 
 # Lazy, because torch, mdtraj and panel each take a second to import and few uses need all three.
-__getattr__, __dir__, __all__ = lazy_loader.attach(
+_getattr, _dir, _names = lazy_loader.attach(
     __name__,
     submodules=[
         "app",
         "data",
         "export",
         "features",
+        "free_energy",
         "kinetics",
         "methods",
         "plots",
@@ -32,24 +33,28 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "errors": ["FelError"],
         "features": ["featurize", "list_featurizers"],
-        "methods": [
-            "Autoencoder",
-            "DiffusionMap",
-            "DivisiveIDM",
-            "Eigenfunctions",
-            "EmbeddedPhysics",
-            "IDM",
-            "KMeans",
-            "LatentSpaceSimulator",
-            "MultitaskCV",
-            "PCA",
-            "PCCA",
-            "SPIB",
-            "SRV",
-            "TICA",
-            "VAMPNet",
-            "list_methods",
-            "load_model",
-        ],
+        "methods": ["list_methods", "load_model"],
     },
 )
+
+
+def __getattr__(name: str):
+    """Look up a submodule or function, or else a registered model: ``fel.TICA``, those of plugins too."""
+    if name == "__all__":
+        return __dir__()
+    if name in _names or not name[0].isupper():
+        return _getattr(name)
+    from fel_explorer.methods.registry import list_models
+
+    models = list_models()
+    if name not in models:
+        raise AttributeError(
+            f"module 'fel_explorer' has no attribute '{name}'; models: {', '.join(sorted(models))}"
+        )
+    return models[name]
+
+
+def __dir__() -> list[str]:
+    from fel_explorer.methods.registry import list_models
+
+    return sorted({*_dir(), *list_models()})

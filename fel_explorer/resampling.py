@@ -223,48 +223,83 @@ class Bootstrap:
         )
 
     def standard_error(self, samples: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-        """Standard error (...) of a statistic from its values on the draws, ``samples`` (draw, ...).
-
-        The standard deviation of the finite samples times sqrt(n / (n - 1)) for n blocks, without which the
-        bootstrap underestimates the error of a mean (Efron and Tibshirani, An Introduction to the Bootstrap,
-        1993, Eq. 5.12).  NaN where fewer than `MIN_FINITE` of the samples are finite, or there is one block.
-        """
-        samples, enough = self._finite(samples)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            finite = np.isfinite(samples)
-            n = finite.sum(axis=0)
-            mean = np.where(finite, samples, 0.0).sum(axis=0) / n
-            squares = np.where(finite, samples - mean, 0.0) ** 2
-            error = np.sqrt(squares.sum(axis=0) / (n - 1)) * self._inflation()
-        return np.where(enough, error, np.nan)
+        """`standard_error` of a statistic (...) from its values on the draws (draw, ...)."""
+        return standard_error(self._check(samples), len(self.blocks), n_strata=self.n_strata)
 
     def interval(
         self, samples: Sequence[np.ndarray] | np.ndarray, confidence: float = 0.95
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper limit (...) of the percentile interval of a statistic, ``samples`` (draw, ...).
+        """`percentile_interval` of a statistic (...) from its values on the draws (draw, ...)."""
+        n_blocks = len(self.blocks)
+        return percentile_interval(self._check(samples), n_blocks, confidence, n_strata=self.n_strata)
 
-        Expanded for few blocks (Hesterberg, Am. Stat. 69, 371 (2015), doi:10.1080/00031305.2015.1089789): the
-        tail is Phi(-sqrt(n / (n - 1)) t), with t the quantile of Student's distribution with n - 1 degrees of
-        freedom.  NaN as `standard_error`.
-        """
-        samples, enough = self._finite(samples)
-        limits = np.full((2, *samples.shape[1:]), np.nan)
-        if enough.any():
-            quantile = stats.t.ppf((1 + confidence) / 2, len(self.blocks) - self.n_strata)
-            tail = 100 * stats.norm.cdf(-self._inflation() * quantile)
-            columns = np.where(np.isfinite(samples), samples, np.nan)[:, enough]
-            # "weibull": the default's limits of few draws lie too far inside
-            limits[:, enough] = np.nanpercentile(columns, [tail, 100 - tail], axis=0, method="weibull")
-        return limits[0], limits[1]
-
-    def _finite(self, samples) -> tuple[np.ndarray, np.ndarray]:
-        """Samples as an array (draw, ...), and where enough of them are finite (...)."""
+    def _check(self, samples) -> np.ndarray:
         samples = np.asarray(samples, float)
         if len(samples) != len(self):
             raise FelError(f"{len(samples)} values of a statistic for {len(self)} draws.", "One per draw.")
-        several = len(self.blocks) > self.n_strata and len(samples) > 1
-        return samples, np.asarray(np.isfinite(samples).mean(axis=0) >= MIN_FINITE) & several
+        return samples
 
-    def _inflation(self) -> float:
-        per_stratum = len(self.blocks) / self.n_strata
-        return np.sqrt(per_stratum / (per_stratum - 1)) if per_stratum > 1 else np.nan
+
+def standard_error(samples: np.ndarray, n_blocks: int, *, n_strata: int = 1) -> np.ndarray:
+    """Standard error of a statistic from its bootstrap samples.
+
+    The standard deviation of the finite samples times sqrt(n / (n - 1)) for n blocks, without which the
+    bootstrap underestimates the error of a mean (B. Efron and R. J. Tibshirani, An Introduction to the
+    Bootstrap (1993), doi:10.1007/978-1-4899-4541-9, Eq. 5.12).
+
+    Parameters
+    ----------
+    samples
+        (draw, ...) values of the statistic.
+    n_blocks, n_strata
+        Number of blocks that were drawn from, in so many strata.
+
+    Returns
+    -------
+    (...) errors; NaN where fewer than `MIN_FINITE` of the samples are finite, or there is a single block.
+    """
+    samples = np.asarray(samples, float)
+    finite = np.isfinite(samples)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        n = finite.sum(axis=0)
+        mean = np.where(finite, samples, 0.0).sum(axis=0) / n
+        squares = np.where(finite, samples - mean, 0.0) ** 2
+        error = np.sqrt(squares.sum(axis=0) / (n - 1)) * _inflation(n_blocks / n_strata)
+    return np.where(_enough(finite, n_blocks, n_strata), error, np.nan)
+
+
+def percentile_interval(
+    samples: np.ndarray, n_blocks: int, confidence: float = 0.95, *, n_strata: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """Percentile interval of a statistic from its bootstrap samples, expanded for few blocks.
+
+    The tail is Phi(-sqrt(n / (n - 1)) t), with t the quantile of Student's distribution with n - 1 degrees of
+    freedom for n blocks (Hesterberg, Am. Stat. 69, 371 (2015), doi:10.1080/00031305.2015.1089789).
+
+    Arguments as for `standard_error`.
+
+    Returns
+    -------
+    Lower and upper limits, each (...); NaN as for `standard_error`.
+    """
+    samples = np.asarray(samples, float)
+    finite = np.isfinite(samples)
+    enough = _enough(finite, n_blocks, n_strata)
+    limits = np.full((2, *samples.shape[1:]), np.nan)
+    if enough.any():
+        quantile = stats.t.ppf((1 + confidence) / 2, n_blocks - n_strata)
+        tail = 100 * stats.norm.cdf(-_inflation(n_blocks / n_strata) * quantile)
+        columns = np.where(finite, samples, np.nan)[:, enough]
+        # "weibull": the default's limits of few draws lie too far inside
+        limits[:, enough] = np.nanpercentile(columns, [tail, 100 - tail], axis=0, method="weibull")
+    return limits[0], limits[1]
+
+
+def _enough(finite, n_blocks, n_strata) -> np.ndarray:
+    """Where (...) errors are defined, from which samples (draw, ...) are finite."""
+    several = n_blocks > n_strata and len(finite) > 1
+    return np.asarray(finite.mean(axis=0) >= MIN_FINITE) & several
+
+
+def _inflation(n: float) -> float:
+    return np.sqrt(n / (n - 1)) if n > 1 else np.nan

@@ -13,12 +13,14 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "fel_explorer"
 LAYERS = [
     "errors",
+    "plugins",
     "progress",
     "resampling",
     "data",
     "features",
     "systems",
     "kinetics",
+    "free_energy",
     "training",
     "methods",
     "structures",
@@ -30,11 +32,13 @@ LAYERS = [
 ]
 GUI = {"panel", "panel_material_ui", "holoviews", "bokeh"}
 FORBIDDEN = {
+    "plugins": {*GUI, "torch", "mdtraj"},
     "resampling": {*GUI, "torch", "mdtraj"},
     "data": {*GUI, "torch"},
     "structures": {*GUI, "torch"},
     "features": GUI,
     "kinetics": GUI,
+    "free_energy": {*GUI, "torch", "mdtraj"},
     "systems": {*GUI, "mdtraj"},
     "training": {*GUI, "mdtraj"},
     "methods": {*GUI, "mdtraj"},

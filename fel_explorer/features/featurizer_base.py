@@ -12,6 +12,7 @@ from fel_explorer.data.molecules import Molecules
 from fel_explorer.data.topologies import describe_topology
 from fel_explorer.errors import FelError
 from fel_explorer.features.kind_base import FeatureBlock, get_kind, load_kinds
+from fel_explorer.plugins import check_unique
 
 if TYPE_CHECKING:
     import mdtraj
@@ -22,7 +23,14 @@ registry: dict[str, type[Featurizer]] = {}
 
 
 def register_featurizer(cls: type[Featurizer]) -> type[Featurizer]:
-    """Class decorator: put a featurizer into the registry under its ``name``."""
+    """Class decorator: put a featurizer into the registry under its ``name``.
+
+    Raises
+    ------
+    FelError
+        If a featurizer of another module has the name.
+    """
+    check_unique(cls, registry.get(cls.name), cls.name)
     registry[cls.name] = cls
     return cls
 

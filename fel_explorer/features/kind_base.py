@@ -13,6 +13,7 @@ import numpy as np
 from fel_explorer.errors import FelError
 from fel_explorer.features import kinds as package
 from fel_explorer.features.atom_names import atom_labels
+from fel_explorer.plugins import FEATURIZERS, check_unique, load_plugins
 
 if TYPE_CHECKING:
     import mdtraj
@@ -24,7 +25,14 @@ kinds: dict[str, FeatureKind] = {}
 
 
 def register_kind(cls: type[FeatureKind]) -> type[FeatureKind]:
-    """Class decorator: put one object of a `FeatureKind` into the registry under its ``name``."""
+    """Class decorator: put one object of a `FeatureKind` into the registry under its ``name``.
+
+    Raises
+    ------
+    FelError
+        If a kind of another module has the name.
+    """
+    check_unique(cls, type(kinds[cls.name]) if cls.name in kinds else None, cls.name)
     kinds[cls.name] = cls()
     return cls
 
@@ -197,9 +205,10 @@ class FeatureBlock:
 
 @cache
 def load_kinds() -> None:
-    """Import every module of `fel_explorer.features.kinds`, which registers its kinds and featurizers."""
+    """Import all modules of `fel_explorer.features.kinds` and plugins: they register what they define."""
     for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         importlib.import_module(module.name)
+    load_plugins(FEATURIZERS)
 
 
 def list_kinds() -> dict[str, FeatureKind]:

@@ -21,7 +21,7 @@ def torsion_waves(points: Tensor) -> Tensor:
 def superposed(points: Tensor, reference: Tensor) -> Tensor:
     """Points (..., atom, 3) after the best rigid fit to ``reference`` (atom, 3).
 
-    Source: Kabsch, Acta Cryst. A32, 922 (1976).
+    Source: W. Kabsch, Acta Cryst. A 32, 922 (1976), doi:10.1107/S0567739476001873.
     """
     centre = reference.mean(0)
     moved, target = points - points.mean(-2, keepdim=True), reference - centre

@@ -1,67 +1,91 @@
-"""The coarse master equation from soft memberships (paper 000, Eqs. 6 and 7).
+"""The coarse master equation from soft memberships.
+
+Source: J. Zhang et al., J. Phys. Chem. Lett. 10, 5571 (2019), doi:10.1021/acs.jpclett.9b02012, Eqs. 6 and 7
+(numbers of the preprint, doi:10.48550/arXiv.1906.02852).
 
 The rate matrix is K = diag(pi)^(1/2) S diag(pi)^(-1/2) acting on probability columns, with S symmetric, so
 that mass is conserved (columns sum to 0) and detailed balance K_ij pi_j = K_ji pi_i holds by construction.
-The paper fits K by an evolution strategy; in this form the likelihood is smooth and L-BFGS finds it.
+There K is fitted by an evolution strategy; in this form the objective is smooth and L-BFGS finds it.
 
-Eq. 6 as printed takes chi(t + n tau) for the state at that time.  A soft chi is only what one frame tells of
-it: a frame of state b shows on average the memberships E_ab = <chi_a | b>.  Without that matrix the
-uncertainty of a single frame is fitted as fast transitions (in the tests, time scales four times too short).
-Calibrated memberships determine it, E = <chi chi^T> diag(<chi>)^-1, so the likelihood here is
-chi(t + n tau)^T ln[E exp(nK) chi(t)]; for hard states E = 1 and nothing changes.
+Eq. 6 as printed takes chi(t + n tau) for the state at that time.  A soft chi is only what one frame shows of
+it: a frame of state b shows on average the memberships E_ab = <chi_a | b>.  Three forms differ in E:
+
+``"printed"``
+    Eq. 7 as printed, E = 1: the uncertainty of a single frame is fitted as fast transitions.
+``"calibrated"``
+    The likelihood chi(t + n tau)^T ln[E exp(nK) chi(t)] with E = <chi chi^T> diag(<chi>)^-1, which holds if
+    the memberships are true probabilities.  For hard states E = 1.
+``"correlations"``
+    E from correlations over three times (`fel_explorer.kinetics.emission`), whatever the memberships are,
+    and K by least squares from E diag(pi) exp(nK)^T E^T = <chi(t) chi(t + n tau)^T>.
+
+The check of calibration: C(tau)^-1 C(2 tau) of the memberships has the eigenvalues of exp(K) whatever E is;
+E^-1 C(tau) E^-T has them only if E is right.  The two slow time scales are compared.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
-import torch
 import xarray as xr
 
 from fel_explorer.errors import FelError
+from fel_explorer.kinetics.emission import block_correlations, calibrated_emission, correlations, slow_time
+from fel_explorer.kinetics.rate_estimation import CorrelationFit, LikelihoodFit, rate_matrix
 from fel_explorer.kinetics.series import lag_frames, split
+from fel_explorer.resampling import Blocks
 
-EPSILON = 1e-12
+FORMS = ("auto", "calibrated", "correlations", "printed")
+TOLERANCES = (np.log(1.1), np.log(1.5))  # least and largest of the ratio of two slow time scales
+CHECK_DRAWS = 50
 
 
-def rate_matrix(log_flux: torch.Tensor, log_population: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Symmetrised rate matrix S (state, state) and pi (state,) from free parameters.
+@dataclass(frozen=True)
+class CalibrationCheck:
+    """Slow time scale with memberships taken as calibrated, and free of that assumption.
 
-    ``log_flux`` (state * (state - 1) / 2,) are logs of the equilibrium fluxes F_ij = K_ij pi_j per lag, which
-    are symmetric under detailed balance; S_ij = F_ij / sqrt(pi_i pi_j).
+    Attributes
+    ----------
+    calibrated, invariant
+        The two, in the unit of time; infinite or nan where the data don't show a decay.
+    tolerance
+        Of the logarithm of their ratio: two standard errors, at least 10 % and at most 50 %.
     """
-    n = len(log_population)
-    pi = torch.softmax(log_population, 0)
-    i, j = torch.triu_indices(n, n, 1)
-    flux = torch.zeros(n, n, dtype=pi.dtype)
-    flux = flux.index_put((i, j), log_flux.exp())
-    flux = flux + flux.T
-    root = pi.sqrt()
-    return flux / torch.outer(root, root) - torch.diag(flux.sum(0) / pi), pi
 
+    calibrated: float
+    invariant: float
+    tolerance: float
 
-def propagator(S: torch.Tensor, pi: torch.Tensor, n: float) -> torch.Tensor:
-    """exp(nK) (state, state): probability columns n lags later."""
-    # an eigendecomposition would be shared by all n, but its gradient breaks where eigenvalues coincide
-    root = pi.sqrt()
-    return root[:, None] * torch.matrix_exp(n * S) / root[None, :]
+    @property
+    def verdict(self) -> str:
+        """ "calibrated", "not calibrated", or "not resolved" where there is nothing to compare with."""
+        if not np.isfinite(self.invariant):
+            return "not resolved"
+        with np.errstate(invalid="ignore"):
+            agree = np.abs(np.log(self.calibrated / self.invariant)) <= self.tolerance
+        return "calibrated" if agree else "not calibrated"
 
 
 class CoarseMasterEquation:
-    """Rates between soft states by maximum likelihood, with detailed balance and conservation of mass.
+    """Rates between soft states, with detailed balance and conservation of mass.
+
+    Frame weights are not used: rates are those of the trajectories as they are.
 
     Parameters
     ----------
     lag_time
         Time resolution tau, in the data's time unit.
     multiples
-        Which n of exp(n K tau) are fitted at once; the relation holds for n >> 1 (paper 000, below Eq. 6).
+        Which n of exp(n K tau) are fitted at once; the relation holds for n >> 1 (below Eq. 6 of the source).
+    form
+        ``"calibrated"``, ``"correlations"`` or ``"printed"``, see the module; ``"auto"`` takes "calibrated"
+        where the check of calibration does not fail, because it is the more precise, else "correlations".
     n_bootstraps
-        Refits on trajectories drawn with replacement, for the intervals; 0 for none.  With few
-        trajectories blocks of them are drawn.
+        Refits to resampled trajectories or blocks of them (`fel_explorer.resampling`), for the intervals; 0
+        for none.
     min_population
-        States below it are left out: nothing can be said of their rates.
-    correct_noise
-        Use E as described above; False is Eq. 7 as printed.
+        States below it are left out: the data hold too few of their transitions.
     confidence
         Of the intervals.
     seed
@@ -69,6 +93,8 @@ class CoarseMasterEquation:
 
     After `fit`
     -----------
+    ``form_`` the form that was used; ``calibration_`` a `CalibrationCheck`; ``emission_`` (state, state) E,
+    shown state by true state.
     ``states_`` (state,) the states kept; ``rate_matrix_`` (state, state) in 1/time, column j to row i;
     ``lower_``, ``upper_`` its interval; ``significant_`` (state, state) bool, see `fit`;
     ``stationary_distribution_`` (state,); ``timescales_`` (state - 1,) with ``timescales_lower_`` and
@@ -80,14 +106,16 @@ class CoarseMasterEquation:
         lag_time: float,
         *,
         multiples=(1, 2, 4, 8),
+        form="auto",
         n_bootstraps=50,
         min_population=0.001,
-        correct_noise=True,
         confidence=0.95,
         seed=0,
     ):
-        self.lag_time, self.multiples, self.n_bootstraps = lag_time, tuple(multiples), n_bootstraps
-        self.min_population, self.correct_noise = min_population, correct_noise
+        if form not in FORMS:
+            raise FelError(f"form={form!r}.", f"The forms are {', '.join(FORMS)}.", "Take form='auto'.")
+        self.lag_time, self.multiples, self.form = lag_time, tuple(multiples), form
+        self.n_bootstraps, self.min_population = n_bootstraps, min_population
         self.confidence, self.seed = confidence, seed
 
     def fit(self, memberships, *, time_step: float | None = None, callback=None) -> CoarseMasterEquation:
@@ -99,61 +127,95 @@ class CoarseMasterEquation:
         Raises
         ------
         FelError
-            If fewer than two states are populated or the lag does not fit.
+            If fewer than two states are populated, the lag or its multiples do not fit, or
+            ``form="correlations"`` and the memberships don't tell the states apart over two lags.
         """
         parts, step = split(memberships, time_step)
-        lag = lag_frames(self.lag_time, step, max(map(len, parts)))
-        chi = [np.asarray(part, float) for part in parts]
-        population = np.concatenate(chi).mean(0)
-        self.states_ = np.flatnonzero(population >= self.min_population)
+        longest = max(map(len, parts))
+        lag = lag_frames(self.lag_time, step, longest)
+        for n in (*self.multiples, 2):
+            lag_frames(n * self.lag_time, step, longest)
+        chi = self._populated(np.concatenate(parts).astype(float))
+        blocks = Blocks.of_lengths([len(p) for p in parts], min_length=lag * max(self.multiples))
+        sums = block_correlations(chi, blocks, lag, self.multiples)
+        self.calibration_ = self._check_calibration(blocks, sums)
+        self.form_ = self._choose_form(sums)
+        if self.form_ == "correlations":
+            estimate = CorrelationFit(sums, self.multiples)
+        else:
+            calibrated = self.form_ == "calibrated"
+            estimate = LikelihoodFit(chi, blocks, sums, lag, self.multiples, calibrated=calibrated)
+        self.emission_ = estimate.emission(np.ones(len(blocks)))
+        parameters = estimate(np.ones(len(blocks)))
+        self.rate_matrix_, self.stationary_distribution_ = self._physical(parameters)
+        self.timescales_ = _timescales(self.rate_matrix_, self.stationary_distribution_)
+        self._bootstrap(blocks, estimate, parameters, len(chi) * step, callback)
+        return self
+
+    def _populated(self, chi):
+        self.states_ = np.flatnonzero(chi.mean(0) >= self.min_population)
         if len(self.states_) < 2:
             raise FelError(
                 f"{len(self.states_)} state(s) hold at least {self.min_population:.1%} of the frames.",
                 "Rates need two populated states.",
                 "Train at a shorter lag, where more states are metastable.",
             )
-        blocks = _blocks(chi, lag * max(self.multiples))
-        pairs = [_pairs(block[:, self.states_], lag, self.multiples) for block in blocks]
-        parameters = _start(pairs, len(self.states_))
-        noise = _noise(np.concatenate(chi)[:, self.states_], self.correct_noise)
-        parameters = _maximise(_pool(pairs, np.ones(len(pairs))), parameters, self.multiples, noise)
-        K, pi = self._physical(parameters)
-        self.rate_matrix_, self.stationary_distribution_ = K, pi
-        self.timescales_ = _timescales(K, pi)
-        self._bootstrap(pairs, parameters, noise, sum(len(c) for c in chi) * step, callback)
-        return self
+        return chi[:, self.states_]
+
+    def _check_calibration(self, blocks, sums) -> CalibrationCheck:
+        def slow_times(weights):
+            moments = correlations(sums, weights)
+            return slow_time(moments, calibrated_emission(moments)), slow_time(moments)
+
+        calibrated, invariant = slow_times(np.ones(len(blocks)))
+        draws = blocks.draw(CHECK_DRAWS, seed=self.seed)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratios = [np.log(np.divide(*slow_times(counts))) for counts in draws.counts]
+            ratios = np.where(np.isfinite(ratios), ratios, np.nan)
+        error = np.nan_to_num(float(draws.standard_error(ratios)), nan=0.0)
+        tolerance = float(np.clip(2 * error, *TOLERANCES))
+        return CalibrationCheck(calibrated * self.lag_time, invariant * self.lag_time, tolerance)
+
+    def _choose_form(self, sums) -> str:
+        if self.form != "auto":
+            return self.form
+        if self.calibration_.verdict != "not calibrated":
+            return "calibrated"
+        try:
+            CorrelationFit(sums, self.multiples).emission(np.ones(len(sums[0])))
+        except FelError:
+            return "calibrated"  # the verdict says that the memberships are not
+        return "correlations"
 
     def _physical(self, parameters):
-        with torch.no_grad():
-            S, pi = rate_matrix(*parameters)
-            root = pi.sqrt()
-            K = root[:, None] * S / root[None, :] / self.lag_time
+        S, pi = rate_matrix(*parameters)
+        root = pi.sqrt()
+        K = root[:, None] * S / root[None, :] / self.lag_time
         return K.numpy(), pi.numpy()
 
-    def _bootstrap(self, pairs, parameters, noise, observed_time, callback):
-        rng = np.random.default_rng(self.seed)
+    def _bootstrap(self, blocks, estimate, parameters, observed_time, callback):
+        n = len(self.states_)
+        self.lower_, self.upper_ = np.full((2, n, n), np.nan)
+        self.timescales_lower_, self.timescales_upper_ = np.full((2, n - 1), np.nan)
+        self.significant_ = ~np.eye(n, dtype=bool)
+        draws = blocks.draw(self.n_bootstraps, seed=self.seed)
         rates, fluxes, timescales = [], [], []
-        for index in range(self.n_bootstraps):
-            weights = np.bincount(rng.integers(len(pairs), size=len(pairs)), minlength=len(pairs))
-            K, pi = self._physical(
-                _maximise(_pool(pairs, weights), parameters, self.multiples, noise, max_iter=50)
-            )
+        for index, counts in enumerate(draws.counts):
+            try:
+                K, pi = self._physical(estimate(counts, parameters, max_iter=50))
+            except FelError:
+                K, pi = np.full((n, n), np.nan), np.full(n, np.nan)  # a draw that doesn't tell states apart
             rates.append(K)
             fluxes.append(K * pi * observed_time)
             timescales.append(_timescales(K, pi))
             if callback is not None and callback(index + 1, self.n_bootstraps):
                 break
-        tail = (1 - self.confidence) / 2
-        n = len(self.states_)
-        nothing = np.full((2, n, n), np.nan), np.full((2, n - 1), np.nan), np.ones((n, n), bool)
-        if rates:
-            nothing = (
-                np.quantile(rates, [tail, 1 - tail], axis=0),
-                np.quantile(timescales, [tail, 1 - tail], axis=0),
-                np.mean(np.array(fluxes) > 1, axis=0) >= self.confidence,
-            )
-        (self.lower_, self.upper_), (self.timescales_lower_, self.timescales_upper_), seen = nothing
-        self.significant_ = seen & ~np.eye(n, dtype=bool)
+        if not rates:
+            return
+        draws = replace(draws, counts=draws.counts[: len(rates)])
+        self.lower_, self.upper_ = draws.interval(rates, self.confidence)
+        self.timescales_lower_, self.timescales_upper_ = draws.interval(timescales, self.confidence)
+        self.significant_ &= np.mean(np.array(fluxes) > 1, axis=0) >= self.confidence
 
     def propagator(self, time: float) -> np.ndarray:
         """exp(K t) (state, state): probability columns after ``time``."""
@@ -162,7 +224,11 @@ class CoarseMasterEquation:
         return root[:, None] * (vectors * np.exp(values * time)) @ vectors.T / root[None, :]
 
     def to_dataset(self) -> xr.Dataset:
-        """All results with named dims ``to`` and ``from``, for tables and export."""
+        """All results with named dims ``to`` and ``from``, for tables and export.
+
+        Attrs: ``lag_time``, ``form``, and of the check of calibration ``calibration`` (its verdict),
+        ``slow_time_calibrated`` and ``slow_time_invariant``.
+        """
         dims = ("to", "from")
         return xr.Dataset(
             {
@@ -173,86 +239,20 @@ class CoarseMasterEquation:
                 "stationary_distribution": ("from", self.stationary_distribution_),
             },
             coords={"to": self.states_, "from": self.states_},
-            attrs={"lag_time": self.lag_time},
+            attrs={
+                "lag_time": self.lag_time,
+                "form": self.form_,
+                "calibration": self.calibration_.verdict,
+                "slow_time_calibrated": self.calibration_.calibrated,
+                "slow_time_invariant": self.calibration_.invariant,
+            },
         )
 
 
-def _blocks(chi, shortest):
-    """What the bootstrap draws: trajectories, or blocks of them where there are fewer than ten."""
-    per_trajectory = max(1, -(-10 // len(chi)))
-    return [
-        block
-        for part in chi
-        for block in np.array_split(part, max(1, min(per_trajectory, len(part) // (2 * shortest))))
-        if len(block) > shortest
-    ]
-
-
-def _pairs(chi, lag, multiples):
-    """chi(t) and chi(t + n tau) at frames tau apart, one (source, target) for each n."""
-    return [
-        (torch.from_numpy(chi[: -n * lag : lag]), torch.from_numpy(chi[n * lag :: lag])) for n in multiples
-    ]
-
-
-def _pool(pairs, weights):
-    """Concatenated pairs with frame weights, {n index: (source, target, weight)}."""
-    pooled = []
-    for index in range(len(pairs[0])):
-        used = [(pair[index], w) for pair, w in zip(pairs, weights, strict=True) if w]
-        sources = torch.cat([source for (source, _), _ in used])
-        targets = torch.cat([target for (_, target), _ in used])
-        weight = torch.cat([torch.full((len(source),), float(w)) for (source, _), w in used])
-        pooled.append((sources, targets, weight.double() / weight.sum()))
-    return pooled
-
-
-def _start(pairs, n):
-    """Start from the symmetrised soft counts at the first multiple."""
-    joint = sum(source.T @ target for source, target in (pair[0] for pair in pairs))
-    joint = (joint + joint.T) / joint.sum() / 2
-    i, j = torch.triu_indices(n, n, 1)
-    return joint[i, j].clamp_min(1e-8).log(), joint.sum(0).clamp_min(1e-8).log()
-
-
-def _maximise(pooled, start, multiples, noise, max_iter=200):
-    parameters = [p.clone().double().requires_grad_(True) for p in start]
-    optimizer = torch.optim.LBFGS(
-        parameters,
-        max_iter=max_iter,
-        tolerance_grad=1e-9,
-        tolerance_change=1e-12,
-        line_search_fn="strong_wolfe",
-    )
-
-    def closure():
-        optimizer.zero_grad()
-        loss = -log_likelihood(pooled, *parameters, multiples, noise)
-        loss.backward()
-        return loss
-
-    optimizer.step(closure)
-    return [p.detach() for p in parameters]
-
-
-def log_likelihood(pooled, log_flux, log_population, multiples, noise) -> torch.Tensor:
-    """Paper 000, Eq. 7, summed over the multiples: mean of chi(t + n tau)^T ln[E exp(nK) chi(t)]."""
-    S, pi = rate_matrix(log_flux, log_population)
-    total = 0.0
-    for n, (source, target, weight) in zip(multiples, pooled, strict=True):
-        predicted = source @ (noise @ propagator(S, pi, n)).T
-        total = total + (weight * (target * (predicted + EPSILON).log()).sum(1)).sum()
-    return total
-
-
-def _noise(chi, correct):
-    """E (shown state, true state) of the module's docstring; columns sum to 1."""
-    chi = chi / chi.sum(1, keepdims=True)
-    joint = chi.T @ chi if correct else np.diag(chi.sum(0))
-    return torch.from_numpy(joint / joint.sum(0))
-
-
 def _timescales(K, pi):
+    """Time scales (state - 1,) of a rate matrix, slowest first; nan of a failed estimate."""
+    if not np.isfinite(K).all():
+        return np.full(len(pi) - 1, np.nan)
     root = np.sqrt(pi)
     values = np.sort(np.linalg.eigvalsh(K * root[None, :] / root[:, None]))[::-1]
     return -1 / np.minimum(values[1:], -1e-300)

@@ -1,4 +1,4 @@
-"""Relaxation of slow modes along trajectories: time scales, free-energy profiles, and their block errors.
+"""Relaxation of slow modes along trajectories: time scales and their block errors.
 
 A series is a list of arrays (frame, cv), one per trajectory; blocks are equal stretches of all its frames in
 order, cut where trajectories end.
@@ -14,7 +14,7 @@ from scipy.optimize import minimize_scalar
 
 from fel_explorer.errors import FelError
 
-N_BLOCKS = 5  # as papers on slow modes do
+N_BLOCKS = 5  # as Sidky et al. (2020)
 
 
 def blocks(parts: list[np.ndarray], n_blocks: int = N_BLOCKS) -> list[list[np.ndarray]]:
@@ -64,7 +64,8 @@ def _covariances(parts, lag):
 def autocorrelation_times(parts: list[np.ndarray], lags, lag_time: float) -> np.ndarray:
     """Time t_i (cv,) of the exponential exp(-t / t_i) that fits each latent's autocorrelation best.
 
-    Source: paper 002, section 3.2.  ``lags`` in frames; ``lag_time`` is the time of one frame.
+    ``lags`` in frames; ``lag_time`` is the time of one frame. Source: H. Sidky, W. Chen and A. L. Ferguson,
+    Chem. Sci. 11, 9459 (2020), doi:10.1039/d0sc03635h, section 3.2.
     """
     lags = np.asarray(lags)
     x = np.concatenate(parts).astype(float)
@@ -87,7 +88,7 @@ def autocorrelation_times(parts: list[np.ndarray], lags, lag_time: float) -> np.
 
 
 def block_error(parts: list[np.ndarray], estimate, n_blocks: int = N_BLOCKS) -> np.ndarray:
-    """Standard error of ``estimate(parts)`` by block averaging (Flyvbjerg and Petersen 1989).
+    """Standard error of ``estimate(parts)`` by block averaging (doi:10.1063/1.457480).
 
     NaN where fewer than two blocks are long enough.
     """
@@ -100,31 +101,6 @@ def block_error(parts: list[np.ndarray], estimate, n_blocks: int = N_BLOCKS) -> 
     if len(found) < 2:
         return np.full(np.shape(estimate(parts)), np.nan)
     return np.std(found, axis=0, ddof=1) / np.sqrt(len(found))
-
-
-def profile(parts: list[np.ndarray], edges: np.ndarray) -> np.ndarray:
-    """Free energy -ln p in kT (bin,) of a series (frame,) over bins, NaN in empty ones."""
-    counts = np.histogram(np.concatenate(parts), edges)[0]
-    with np.errstate(divide="ignore"):
-        return np.where(counts > 0, -np.log(counts / max(counts.sum(), 1) / np.diff(edges)), np.nan)
-
-
-def profile_error(parts: list[np.ndarray], edges: np.ndarray, n_blocks: int = N_BLOCKS) -> np.ndarray:
-    """Standard error (bin,) of `profile` by block averaging, from the blocks that saw the bin."""
-    found = np.array([profile(block, edges) for block in blocks(parts, n_blocks)])
-    seen = np.isfinite(found).sum(axis=0)
-    deviation = np.where(np.isfinite(found), found - np.nanmean(np.where(seen, found, 0.0), axis=0), 0.0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(seen > 1, np.sqrt((deviation**2).sum(axis=0) / (seen - 1) / seen), np.nan)
-
-
-def aligned_rms(first: np.ndarray, second: np.ndarray) -> float:
-    """RMS difference in kT of two profiles (bin,) over bins known in both, shifted to agree on average."""
-    both = np.isfinite(first) & np.isfinite(second)
-    if not both.any():
-        return float("nan")
-    difference = (first - second)[both]
-    return float(np.sqrt(np.mean((difference - difference.mean()) ** 2)))
 
 
 def transition_density(parts: list[np.ndarray], edges: np.ndarray, lag: int) -> np.ndarray:

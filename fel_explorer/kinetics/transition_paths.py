@@ -1,7 +1,9 @@
 """Transition path theory between sets of states, by deeptime.
 
 Of all that happens in equilibrium only the reactive pieces count: those that leave the source and reach the
-target before coming back (E & Vanden-Eijnden 2006; Metzner, Schuette & Vanden-Eijnden 2009).
+target before coming back (W. E and E. Vanden-Eijnden, J. Stat. Phys. 123, 503 (2006),
+doi:10.1007/s10955-005-9003-9; P. Metzner, C. Schuette and E. Vanden-Eijnden, Multiscale Model. Simul. 7, 1192
+(2009), doi:10.1137/070699500).
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
+from fel_explorer.plugins import METHODS, load_plugins
+
 _FUNCTIONS = {
     "Method": "base",
     "cross_validate": "assessment.cross_validation",
@@ -22,9 +24,10 @@ _FUNCTIONS = {
 
 
 def load_all() -> None:
-    """Import every module of this package, so that every method is registered."""
+    """Import every module of this package and all plugins, so that every method is registered."""
     for module in pkgutil.walk_packages(__path__, prefix=f"{__name__}."):
         importlib.import_module(module.name)
+    load_plugins(METHODS)
 
 
 def __getattr__(name: str):

@@ -13,8 +13,9 @@ To add a method write one file in this package with one registered class::
         def _get_arrays(self): ...                 # everything fitted, {name: tensor}
         def _set_arrays(self, arrays): ...
 
-That is all: the package imports every module in it.  The method is then ``fel.methods.MyCV`` and has a form
-in the app, flags in the command line, a file format, and the contract tests.
+That is all: the package imports every module in it.  The method is then ``fel.MyCV`` and has a form in the
+app, flags in the command line, a file format, and the contract tests.  Another package adds a method by an
+entry point, see `fel_explorer.plugins`.
 
 The form shows the parameters by ``precedence``: the few that matter from 1, those for experts from 10.
 ``label`` is the form's label and ``doc`` its tooltip, in plain language, with the unit.  Values are JSON

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fel_explorer.plugins import check_unique
+
 if TYPE_CHECKING:
     from fel_explorer.methods.base import Method, Model
 
@@ -12,19 +14,27 @@ _registry: dict[str, type[Method]] = {}
 
 
 def register_model(cls: type[Model]) -> type[Model]:
-    """Class decorator: model files may hold this class, by its name."""
+    """Class decorator: model files may hold this class, by its name.
+
+    Raises
+    ------
+    FelError
+        If another class has the name.
+    """
+    check_unique(cls, _models.get(cls.__name__), cls.__name__)
     _models[cls.__name__] = cls
     return cls
 
 
 def register(cls: type[Method]) -> type[Method]:
     """Class decorator: put a method into the registry under its class name."""
+    register_model(cls)
     _registry[cls.__name__] = cls
-    return register_model(cls)
+    return cls
 
 
 def list_methods() -> dict[str, type[Method]]:
-    """All registered methods, {name: class}."""
+    """All registered methods, those of plugins too, {name: class}."""
     import fel_explorer.methods
 
     fel_explorer.methods.load_all()
@@ -32,6 +42,6 @@ def list_methods() -> dict[str, type[Method]]:
 
 
 def list_models() -> dict[str, type[Model]]:
-    """All classes that model files may hold, {name: class}: the methods, and parts that are no methods."""
+    """All classes that model files may hold, {name: class}: the methods, and parts that are not methods."""
     list_methods()
     return dict(_models)

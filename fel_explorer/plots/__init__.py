@@ -22,12 +22,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "export": ["save"],
         "energy_units": ["EnergyUnit", "energy_unit"],
         "free_energy": [
+            "free_energy_error",
             "free_energy_profile",
             "free_energy_surface",
             "plot_free_energy",
             "plot_profile",
         ],
-        "free_energy_error": ["free_energy_error"],
         "level_sets": ["plot_decoder", "plot_level_sets"],
         "modes": ["plot_modes"],
         "network": ["Network", "plot_network"],

@@ -1,8 +1,9 @@
 """Colours: states, sequential and cyclic scales, chosen to survive colour blindness.
 
 The state colours start from Okabe and Ito's set and go on by farthest points in CIELAB, under normal,
-deuteranope and protanope vision (Machado et al. 2009); the first 16 stay at least 16 (light) and 15 (dark)
-CIELAB units apart in all three.
+deuteranope and protanope vision (G. M. Machado, M. M. Oliveira and L. A. F. Fernandes, IEEE Trans. Vis.
+Comput. Graph. 15, 1291 (2009), doi:10.1109/TVCG.2009.113); the first 16 stay at least 16 (light) and 15
+(dark) CIELAB units apart in all three.
 """
 
 from __future__ import annotations

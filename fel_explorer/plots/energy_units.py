@@ -38,9 +38,10 @@ class EnergyUnit:
         """How many digits after the point a number in it deserves."""
         return 2 if self.name == "kcal/mol" else 1
 
-    def text(self, energy: float) -> str:
-        """``energy`` in kT as words: "3.2 kT", "8.0 kJ/mol"."""
-        return f"{energy * self.kT:.{self.decimals}f} {self.name}"
+    def text(self, energy: float, error: float = float("nan")) -> str:
+        """``energy`` in kT as text, with its error where that is known: "3.2 kT", "8.0 ± 0.4 kJ/mol"."""
+        known = f" ± {error * self.kT:.{self.decimals}f}" if np.isfinite(error) else ""
+        return f"{energy * self.kT:.{self.decimals}f}{known} {self.name}"
 
     def step(self, top: float) -> float:
         """A round distance of contour lines up to ``top`` (in this unit): some ten, at least 1 kT apart."""

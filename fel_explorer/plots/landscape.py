@@ -13,16 +13,17 @@ import numpy as np
 import xarray as xr
 from scipy.ndimage import distance_transform_edt
 
+from fel_explorer.free_energy import free_energy_surface
+from fel_explorer.free_energy.grid import axis_limits
 from fel_explorer.plots import hooks
 from fel_explorer.plots.colours import Scale, sequential_scale, underlay
 from fel_explorer.plots.contours import contour_levels, draw_lines, plot_contours
 from fel_explorer.plots.energy_units import KT, EnergyUnit
-from fel_explorer.plots.free_energy import free_energy_surface
 from fel_explorer.plots.landscape_marks import mark_layers
 from fel_explorer.plots.pixels import Binned, Pixels, bin_frames, plot_pixels, rasterize
 from fel_explorer.plots.points import MAX_POINTS, plot_points
 from fel_explorer.plots.registry import register
-from fel_explorer.plots.style import FRAME, axis_limits
+from fel_explorer.plots.style import FRAME
 
 WHEEL_RESTS = {"timeout": 80}  # ms without a turn, after which the frames are drawn anew; Bokeh's are 500
 TOOLS = ["pan", "wheel_zoom", "box_zoom", "lasso_select", "box_select", "reset", "hover"]

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from fel_explorer.free_energy.grid import axis_limits
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.colours import FREE_ENERGY, sequential, state_colours
 from fel_explorer.plots.registry import register
-from fel_explorer.plots.style import axis_limits
 
 HIGHEST = 12.0  # kT shown of a free energy
 FEWEST = 5  # frames of a cell that has a colour: those of fewer say nothing of a variance

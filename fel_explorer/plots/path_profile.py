@@ -16,10 +16,17 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
-def plot_path_profile(length, free_energy, *, image=None, unit=KT, dark=False):
+def plot_path_profile(length, free_energy, *, error=None, barrier=None, image=None, unit=KT, dark=False):
     """Curve of ``free_energy`` (image,) over ``length`` (image,), and its heights above both ends.
 
-    Energies come in kT and are shown in ``unit``.
+    Parameters
+    ----------
+    free_energy, error
+        (image,) kT, shown in ``unit``; the error as a band of one standard error.
+    barrier
+        `free_energy.Barrier` of the path, for the errors of its heights.
+    image
+        Index of the image that is marked.
     """
     length, values = np.asarray(length, float), np.asarray(free_energy, float) * unit.kT
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
@@ -29,6 +36,9 @@ def plot_path_profile(length, free_energy, *, image=None, unit=KT, dark=False):
     top = int(np.nanargmax(values))
     ink, faint = drawing.ink(dark), drawing.faint(dark)
     page.areas.append(drawing.band(length, np.full(len(values), limits[1][0]), values, PATH, 0.12))
+    if error is not None:
+        width = np.nan_to_num(np.asarray(error, float)) * unit.kT
+        page.areas.append(drawing.band(length, values - width, values + width, PATH, 0.25))
     page.lines.append(sheet.line(length, values, PATH, 3.0))
     page.dashes.append(sheet.line([length[0], length[-1]], [values[top]] * 2, faint, 1.5))
     for end, align in ((0, "left"), (-1, "right")):
@@ -36,7 +46,9 @@ def plot_path_profile(length, free_energy, *, image=None, unit=KT, dark=False):
             continue
         x = length[end]
         page.dashes.append(sheet.line([x, x], [values[end], values[top]], faint, 1.5))
-        text = f"{unit.text((values[top] - values[end]) / unit.kT)} from {'start' if end == 0 else 'end'}"
+        side = "start" if end == 0 else "end"
+        wrong = np.nan if barrier is None else barrier.left_error if end == 0 else barrier.right_error
+        text = f"{unit.text((values[top] - values[end]) / unit.kT, wrong)} from {side}"
         page.words.append(sheet.word(x, high + 0.12 * room, text, ink, align=align))
     if image is not None:
         page.dots.append(sheet.dot(length[image], values[image], ink, 11, PATH))

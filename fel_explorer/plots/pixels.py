@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 import holoviews as hv
 import numpy as np
 
+from fel_explorer.free_energy.grid import axis_limits
 from fel_explorer.plots.colours import Scale, sequential_scale
 from fel_explorer.plots.registry import register
-from fel_explorer.plots.style import FRAME, axis_limits
+from fel_explorer.plots.style import FRAME
 
 
 @dataclass(frozen=True, eq=False)

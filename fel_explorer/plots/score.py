@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from fel_explorer.free_energy.grid import axis_limits
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.quantities import axis_label
 from fel_explorer.plots.registry import register
-from fel_explorer.plots.style import axis_limits
 
 CAP = 0.012  # half the width of an error bar's cap, as a share of the axis
 DECADES = 1.0  # numbers that span more are drawn on a logarithmic axis

@@ -1,9 +1,8 @@
-"""What all plots share: sizes that read on a projector, and sensible axis limits."""
+"""What all plots share: sizes that read on a projector."""
 
 from __future__ import annotations
 
 import holoviews as hv
-import numpy as np
 
 if not hv.Store.renderers:  # in a script nothing has chosen a backend yet, and options need one
     import holoviews.plotting.bokeh
@@ -19,10 +18,3 @@ FRAME = {
     # images and few marks gain nothing from WebGL, whose first picture takes seconds without a graphics card
     "backend_opts": {"plot.output_backend": "canvas"},
 }
-
-
-def axis_limits(values, margin=0.04) -> tuple[float, float]:
-    """Lowest and highest value with a margin (a fraction of the span) on both sides; never of zero width."""
-    low, high = float(np.min(values)), float(np.max(values))
-    span = (high - low) or max(abs(low), 1.0)
-    return low - margin * span, high + margin * span

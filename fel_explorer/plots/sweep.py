@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fel_explorer.free_energy.grid import axis_limits
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.registry import register
 from fel_explorer.plots.score import DECADES, error_bar
-from fel_explorer.plots.style import axis_limits
 
 
 def _example(draw, rng, **theme):

@@ -9,10 +9,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "molecules": ["MolecularSystem"],
         "reweighting": [
             "basin_difference",
-            "jackknife",
             "mbar_weights",
             "profile",
             "profile_barrier",
+            "reweighted_statistic",
             "unbiased_profile",
         ],
         "umbrella": ["umbrella"],

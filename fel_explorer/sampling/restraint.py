@@ -1,9 +1,10 @@
 """One umbrella window on a molecule: OpenMM drives, the CV's gradient comes from torch.
 
 The restraint is a `PythonForce`.  Calling Python costs more than all other forces of a small molecule, so
-that it acts at every few steps only (impulses, r-RESPA: Tuckerman, Berne and Martyna, J. Chem. Phys. 97, 1990
-(1992)), as few as its own frequency allows: sqrt(k sum_i |d xi / d r_i|^2 / m_i), where it is largest.
-CV and gradient are compiled together (TorchScript), several times as fast as autograd at each call.
+that it acts at every few steps only (impulses, r-RESPA: M. Tuckerman, B. J. Berne and G. J. Martyna, J. Chem.
+Phys. 97, 1990 (1992), doi:10.1063/1.463137), as few as its own frequency allows: sqrt(k sum_i |d xi / d
+r_i|^2 / m_i), where it is largest. CV and gradient are compiled together (TorchScript), several times as fast
+as autograd at each call.
 """
 
 from __future__ import annotations

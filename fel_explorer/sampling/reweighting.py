@@ -1,22 +1,27 @@
-"""Free energies from umbrella windows by MBAR, with errors by the jackknife.
+"""Free energies from umbrella windows by MBAR, with errors by the bootstrap.
 
-Shirts and Chodera, J. Chem. Phys. 129, 124105 (2008).  The errors: each window's trajectories are dealt into
-groups, MBAR is solved with one group left out at a time, and the spread of the results is scaled as the
-jackknife does.  Unlike the asymptotic formula this needs no independent frames, only independent groups.
+Shirts and Chodera, J. Chem. Phys. 129, 124105 (2008), doi:10.1063/1.2978177.  Walkers are drawn with
+replacement, the same ones in all windows, because on model systems they exchange windows; MBAR is solved for
+each draw.  Unlike the asymptotic formula this needs no independent frames, only independent walkers.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import xarray as xr
 
+from fel_explorer import free_energy
 from fel_explorer.errors import FelError
+from fel_explorer.free_energy.basins import check_basins, log_ratio
+from fel_explorer.free_energy.estimator import FreeEnergy, from_samples
+from fel_explorer.free_energy.grid import Grid
+from fel_explorer.resampling import N_BLOCKS, Blocks, Bootstrap, standard_error
 from fel_explorer.sampling.windows import Windows
 
-GROUPS, MOST_GROUPS = 5, 12  # left out one at a time, at least and at most
+WINDOW_BLOCKS = 10  # of each window: five walkers or more stay whole
 NEWTON_STEPS = 30
 # pymbar's own; the others call scipy with options that it warns about
 SOLVER = ({"method": "adaptive", "tol": 1e-10, "options": {"maxiter": 1000, "verbose": False}},)
@@ -60,80 +65,136 @@ def windows_of(data: xr.Dataset) -> Windows:
     return Windows(data["centre"].values, data["stiffness"].values, float(data.attrs["kT"]))
 
 
-def weights_without(data: xr.Dataset, free) -> np.ndarray:
-    """Weights (group, frame), each row summing to 1, with one group of trajectories left out at a time.
+def resample(data: xr.Dataset) -> tuple[Bootstrap, np.ndarray]:
+    """Bootstrap of the walkers of a dataset that `umbrella` made, and the block (frame,) of each frame.
 
-    ``free`` (window,) in kT are the free energies of all windows, to start from.
+    A block is a walker in all windows or, where a window has fewer than five, a part of its time.
+    """
+    trajectory, window = data["trajectory"].values, data["window"].values
+    first = np.flatnonzero(data["frame_in_trajectory"].values == 0)
+    length = np.bincount(trajectory)
+    n_walkers = np.bincount(window[first])
+    n_walkers = n_walkers[n_walkers > 0]
+    walker = np.concatenate([np.arange(n) for n in n_walkers]) % n_walkers.min()  # they are ordered by window
+    blocks = Blocks.of_lengths([int(length.min())] * n_walkers.min(), n_blocks=WINDOW_BLOCKS)
+    parts = len(blocks) // n_walkers.min()
+    part = data["frame_in_trajectory"].values * parts // length[trajectory]
+    return blocks.draw(), walker[trajectory] * parts + part
+
+
+def resampled_free_energies(data: xr.Dataset, free: np.ndarray) -> np.ndarray:
+    """Free energies (draw, window) in kT of the windows in each bootstrap draw of `resample`.
+
+    ``free`` (window,) in kT are those of all frames, to start from.
     """
     windows, cv, window = windows_of(data), data["cv"].values, data["window"].values
-    group = _groups(data)
-    without = np.zeros((group.max() + 1, len(cv)))
-    for left_out in range(len(without)):
-        keep = group != left_out
-        weight = newton_weights(cv[keep], window[keep], windows, free)
-        if weight is None:
-            weight, _, _ = mbar_weights(cv[keep], window[keep], windows, start=free)
-        without[left_out, keep] = weight
-    return without
+    draws, block = resample(data)
+    factors = _factors(windows, cv)
+    found = np.empty((len(draws), len(windows)))
+    for i, counts in enumerate(draws.counts):
+        times = counts[block]
+        solved = _newton(factors, np.bincount(window, times, len(windows)), times, free)
+        if solved is None:
+            kept = np.repeat(np.arange(len(cv)), times)
+            _, solved, _ = mbar_weights(cv[kept], window[kept], windows, start=free)
+        found[i] = solved
+    return found
+
+
+def resampled_weights(data: xr.Dataset) -> Iterator[np.ndarray]:
+    """Weights (frame,) of each bootstrap draw, which sum to 1; a frame that a draw lacks has weight 0."""
+    windows, window = windows_of(data), data["window"].values
+    draws, block = resample(data)
+    if "window_free_energy_sample" in data:
+        free = data["window_free_energy_sample"].values / windows.kT
+    else:
+        free = resampled_free_energies(data, data["window_free_energy"].values / windows.kT)
+    factors = _factors(windows, data["cv"].values)
+    lowest = windows.reduced(data["cv"].values).min(axis=0)
+    scale = np.exp(lowest - lowest.max())
+    for counts, f in zip(draws.counts, free, strict=True):
+        times = counts[block]
+        n = np.bincount(window, times, len(windows))
+        weight = times * scale / ((n * np.exp(f - f.max())) @ factors)
+        yield weight / weight.sum()
 
 
 def newton_weights(cv, window, windows: Windows, free) -> np.ndarray | None:
     """Weights of `mbar_weights` (frame,) by Newton's method, from free energies that are nearly right.
 
-    The same equations: the gradient of a convex function of the free energies, that of window k being
-    sum_n p_kn - N_k with p_kn = N_k exp(f_k - u_kn) / sum_j N_j exp(f_j - u_jn).  None where it does not
-    converge.
+    None where it does not converge.
     """
-    count = np.bincount(window, minlength=len(windows))
+    cv, window = np.asarray(cv, float), np.asarray(window, int)
+    count, factors = np.bincount(window, minlength=len(windows)), _factors(windows, cv)
+    f = _newton(factors, count, np.ones(len(cv)), free)
+    if f is None:
+        return None
+    lowest = windows.reduced(cv).min(axis=0)
+    weight = np.exp(lowest - lowest.max()) / ((count * np.exp(f - f.max())) @ factors)
+    return weight / weight.sum()
+
+
+def _factors(windows: Windows, cv) -> np.ndarray:
+    """exp(-u) (window, frame), less each frame's lowest energy, so that no exponential is too large."""
+    energies = windows.reduced(cv)
+    return np.exp(energies.min(axis=0) - energies)
+
+
+def _newton(factors, count, times, free) -> np.ndarray | None:
+    """Free energies (window,) in kT of frames that count ``times`` (frame,) each; None if not converged.
+
+    The gradient of a convex function of the free energies, that of window k being sum_n p_kn - N_k with
+    p_kn = N_k exp(f_k - u_kn) / sum_j N_j exp(f_j - u_jn), vanishes.
+    """
     some = count > 0
-    count, f = count[some], np.array(free, float)[some]
-    # less each frame's lowest energy, so that no exponential is too large
-    energies = windows.reduced(cv)[some]
-    factors = count[:, None] * np.exp(energies.min(axis=0) - energies)
+    f, n, factors = np.array(free, float), count[some], factors[some]
+    g = f[some]
     for _ in range(NEWTON_STEPS):
-        p = np.exp(f - f.max())[:, None] * factors
-        sums = p.sum(axis=0)
-        p /= sums
-        gradient, hessian = p.sum(axis=1) - count, np.diag(p.sum(axis=1)) - p @ p.T
-        if np.abs(gradient).max() < 1e-8 * count.sum():
-            weight = np.exp(energies.min(axis=0) - energies.min()) / sums
-            return weight / weight.sum()
+        p = (n * np.exp(g - g.max()))[:, None] * factors
+        total = p.sum(axis=0)
+        if not total.min() > 0:
+            return None
+        p /= total
+        expected = p @ times
+        gradient = expected - n
+        if np.abs(gradient).max() < 1e-8 * n.sum():
+            f[some] = g
+            return f
+        hessian = np.diag(expected) - (p * times) @ p.T
         try:
             step = np.linalg.solve(hessian[1:, 1:], gradient[1:])  # only differences are known
         except np.linalg.LinAlgError:
             return None
         if not np.abs(step).max() < 10.0:
             return None
-        f[1:] -= step
+        g[1:] -= step
     return None
 
 
-def jackknife(data: xr.Dataset, statistic: Callable[[np.ndarray], np.ndarray]):
-    """Value and standard error of ``statistic(weights (frame,))``, any shape, of the result of `umbrella`.
+def reweighted_statistic(
+    data: xr.Dataset, statistic: Callable[[np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Value and standard error of a statistic in the unbiased ensemble.
 
-    The statistic must not depend on the sum of the weights.  Where it is not finite in a group's absence (an
-    empty bin) its error is NaN.
+    Parameters
+    ----------
+    data
+        Result of `umbrella`.
+    statistic
+        Function of weights (frame,) that does not depend on their sum, of any shape.
+
+    Returns
+    -------
+    Value and error of the shape of the statistic; NaN errors where it is not finite in one of ten draws (an
+    empty bin).
     """
     windows_of(data)
-    without = np.array([statistic(weight) for weight in data["weight_without"].values])
-    with np.errstate(invalid="ignore"):
-        variance = (len(without) - 1) * np.var(without, axis=0)
-    return np.asarray(statistic(data["weight"].values)), np.sqrt(variance)
+    samples = np.array([statistic(weight) for weight in resampled_weights(data)])
+    error = standard_error(samples, len(resample(data)[0].blocks))
+    return np.asarray(statistic(data["weight"].values)), error
 
 
-def _groups(data):
-    """Group (frame,): by trajectory where a window has enough of them, else by stretches of time."""
-    trajectory, window = data["trajectory"].values, data["window"].values
-    first = np.flatnonzero(data["frame_in_trajectory"].values == 0)
-    counts = np.bincount(window[first])
-    if counts.min() >= GROUPS:
-        rank = np.concatenate([np.arange(n) for n in counts])  # trajectories are ordered by window
-        return rank[trajectory] % min(counts.min(), MOST_GROUPS)
-    length = np.bincount(trajectory)[trajectory]
-    return data["frame_in_trajectory"].values * GROUPS // length
-
-
-def profile(data: xr.Dataset, *, n_bins: int = 60, along=None) -> xr.Dataset:
+def profile(data: xr.Dataset, *, n_bins: int = 60, along: np.ndarray | None = None) -> xr.Dataset:
     """Free energy along the CV.
 
     Parameters
@@ -146,31 +207,24 @@ def profile(data: xr.Dataset, *, n_bins: int = 60, along=None) -> xr.Dataset:
     Returns
     -------
     Dataset over ``bin``: ``free_energy`` and ``error`` in the energy unit of kT, its lowest value 0 and the
-    error relative to that bin, NaN where no frame is; coordinate ``centre``.
+    error relative to that bin, NaN where no frame is; coordinate ``centre``; ``sample`` (draw, bin).
     """
     windows_of(data)
     x = data["cv"].values if along is None else np.asarray(along, float)
-    edges = np.linspace(x.min(), x.max(), n_bins + 1)
-    bin_of = np.clip(np.digitize(x, edges) - 1, 0, n_bins - 1)
-    kT = float(data.attrs["kT"])
-    lowest = np.bincount(bin_of, data["weight"].values, n_bins).argmax()
-
-    def free_energy(weight):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            f = -kT * np.log(np.bincount(bin_of, weight, n_bins))
-            return f - f[lowest]
-
-    value, error = jackknife(data, free_energy)
-    unit = {"units": data.attrs.get("energy_unit", "")}
-    value[~np.isfinite(value)] = np.nan
-    return xr.Dataset(
-        {"free_energy": ("bin", value, unit), "error": ("bin", error, unit)},
-        coords={"centre": ("bin", (edges[1:] + edges[:-1]) / 2)},
-        attrs={"kT": kT},
-    )
+    grid, kT = Grid.of_edges(np.linspace(x.min(), x.max(), n_bins + 1)), float(data.attrs["kT"])
+    cell = grid.cells(x[:, None])
+    whole = np.bincount(cell, data["weight"].values, n_bins)
+    samples = np.array([np.bincount(cell, weight, n_bins) for weight in resampled_weights(data)])
+    found = from_samples(
+        whole, samples, grid, n_blocks=len(resample(data)[0].blocks), kT=kT,
+        units=data.attrs.get("energy_unit", ""),
+    )  # fmt: skip
+    return found.to_dataset().assign_attrs(kT=kT)
 
 
-def unbiased_profile(cv: xr.DataArray, like: xr.Dataset, *, weight=None, n_groups: int = GROUPS):
+def unbiased_profile(
+    cv: xr.DataArray, like: xr.Dataset, *, weight: np.ndarray | None = None, n_blocks: int = N_BLOCKS
+) -> xr.Dataset:
     """Free energy along the same CV from a simulation without windows, to compare with.
 
     Parameters
@@ -181,66 +235,34 @@ def unbiased_profile(cv: xr.DataArray, like: xr.Dataset, *, weight=None, n_group
         A `profile`, whose bins, kT and zero are taken.
     weight
         (frame,) weights of the frames; default 1 each.
+    n_blocks
+        Of the bootstrap; see `resampling.Blocks.of_lengths`.
 
     Returns
     -------
-    Dataset as of `profile`; errors by the jackknife over groups of trajectories, or stretches of few ones.
-    Bins where no frame is are NaN.
+    Dataset as of `profile`.  Bins where no frame is are NaN.
     """
     centre, kT = like["centre"].values, float(like.attrs["kT"])
-    bins = np.floor((cv.values - centre[0]) / (centre[1] - centre[0]) + 0.5).astype(int)
-    inside = (bins >= 0) & (bins < len(centre))
-    weight = np.ones(len(cv)) if weight is None else np.asarray(weight, float)
-    trajectory = cv["trajectory"].values
-    group = trajectory % n_groups
-    if trajectory[-1] + 1 < n_groups:
-        group = np.arange(len(trajectory)) * n_groups // len(trajectory)
-    parts = [
-        np.bincount(bins[mine], weight[mine], len(centre))
-        for mine in (inside & (group == g) for g in range(n_groups))
-    ]
-    lowest = int(np.nanargmin(like["free_energy"].values))
-
-    def free_energy(counts):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            f = -kT * np.log(counts)
-            return f - f[lowest]
-
-    value = free_energy(np.sum(parts, axis=0))
-    without = np.array([free_energy(np.sum(parts, axis=0) - part) for part in parts])
-    with np.errstate(invalid="ignore"):
-        error = np.sqrt((n_groups - 1) * np.var(without, axis=0))
-    value[~np.isfinite(value)] = np.nan
-    unit = like["free_energy"].attrs
-    return xr.Dataset(
-        {
-            "free_energy": ("bin", value, unit),
-            "error": ("bin", np.where(np.isfinite(error), error, np.nan), unit),
-        },
-        coords={"centre": ("bin", centre)},
-        attrs={"kT": kT},
-    )
+    half = (centre[1] - centre[0]) / 2
+    grid = Grid.of_edges(np.linspace(centre[0] - half, centre[-1] + half, len(centre) + 1))
+    found = free_energy.estimate(
+        cv.values[:, None], weight, cv["trajectory"].values, grid=grid, smoothing=0, kT=kT, n_blocks=n_blocks,
+        lowest=int(np.nanargmin(like["free_energy"].values)),
+    )  # fmt: skip
+    result = found.to_dataset().assign_attrs(kT=kT)
+    for name in ("free_energy", "error", "sample"):
+        result[name].attrs = dict(like["free_energy"].attrs)
+    return result
 
 
 def profile_barrier(f: xr.Dataset, between: tuple[float, float]) -> tuple[float, float]:
-    """Height and standard error of the barrier in a profile: its top between two CV values above its floor.
-
-    The floor is the lowest point on the side of ``between[0]`` of the top.
-    """
-    x, value = f["centre"].values, f["free_energy"].values
-    inside = (x >= min(between)) & (x <= max(between)) & np.isfinite(value)
-    if inside.sum() < 3:
-        raise FelError(f"between={between} holds {int(inside.sum())} bins.", "Three are needed at least.")
-    top = np.flatnonzero(inside)[value[inside].argmax()]
-    side = (x < x[top]) if between[0] < between[1] else (x > x[top])
-    floor = np.flatnonzero(side)[np.nanargmin(value[side])]
-    return float(value[top] - value[floor]), float(np.hypot(f["error"][top], f["error"][floor]))
+    """Height and standard error of the barrier of a `profile`; see `free_energy.barrier`."""
+    return free_energy.barrier(FreeEnergy.from_dataset(f), between)
 
 
-def basin_difference(data: xr.Dataset, a, b) -> tuple[float, float]:
+def basin_difference(data: xr.Dataset, a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
     """F_B - F_A = -kT ln(P_B / P_A) and its standard error; ``a`` and ``b`` are masks (frame,)."""
-    a, b, kT = np.asarray(a, bool), np.asarray(b, bool), float(data.attrs["kT"])
-    if not a.any() or not b.any():
-        raise FelError(f"{int(a.sum())} frames in A and {int(b.sum())} in B.", "Each needs at least one.")
-    value, error = jackknife(data, lambda w: -kT * np.log(w[b].sum() / w[a].sum()))
-    return float(value), float(error)
+    basins = np.stack(check_basins(a, b), axis=1)
+    samples = np.array([weight @ basins for weight in resampled_weights(data)])
+    n_blocks = len(resample(data)[0].blocks)
+    return log_ratio(data["weight"].values @ basins, samples, n_blocks, float(data.attrs["kT"]))

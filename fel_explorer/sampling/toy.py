@@ -1,7 +1,8 @@
 """Umbrella windows on analytic systems: all walkers of all windows in one batch of Langevin dynamics.
 
-Neighbouring windows exchange walkers by Metropolis' rule (Sugita, Kitao and Okamoto, J. Chem. Phys. 113, 6042
-(2000)): where a CV takes one value in two places with a barrier between, walkers get around it.
+Neighbouring windows exchange walkers by Metropolis' rule (Y. Sugita, A. Kitao and Y. Okamoto, J. Chem. Phys.
+113, 6042 (2000), doi:10.1063/1.1308516): where a CV takes one value in two places with a barrier between,
+walkers get around it.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods.base import Method
 from fel_explorer.sampling.cv_function import map_of
-from fel_explorer.sampling.reweighting import mbar_weights, weights_without
+from fel_explorer.sampling.reweighting import mbar_weights, resampled_free_energies
 from fel_explorer.sampling.rounds import Plan, Sampled, Sampler
 from fel_explorer.sampling.windows import gaps, place_windows, windows_between
 from fel_explorer.systems.potential import Potential
@@ -74,10 +74,10 @@ def umbrella(
     Returns
     -------
     Dataset in the schema of the package: the features, ``cv``, ``window`` and the MBAR ``weight`` (mean 1) of
-    each frame, a trajectory each walker, ordered by window; ``weight_without`` (group, frame) for the
-    jackknife; ``position`` for model systems; ``centre`` and ``stiffness`` (umbrella) and the ``overlap``
-    matrix; attrs["gaps"] lists neighbours that still overlap too little, of which a warning tells: free
-    energies on either side of a gap can't be compared.
+    each frame, a trajectory each walker, ordered by window; ``window_free_energy`` (umbrella) and bootstrap
+    samples of it, ``window_free_energy_sample`` (draw, umbrella); ``position`` for model systems; ``centre``
+    and ``stiffness`` (umbrella) and the ``overlap`` matrix; attrs["gaps"] lists neighbours that still overlap
+    too little, of which a warning tells: free energies on either side of a gap can't be compared.
 
     Raises
     ------
@@ -97,7 +97,8 @@ def umbrella(
         sampled = sampled.joined(sampler.sample(windows_between(weak, sampled.windows), number))
         result = _result(method, system, dataset, plan, sampled)
     free = result["window_free_energy"].values / system.kT
-    result["weight_without"] = (("group", "frame"), weights_without(result, free))
+    samples = resampled_free_energies(result, free) * system.kT
+    result["window_free_energy_sample"] = (("draw", "umbrella"), samples)
     _warn_of_gaps(json.loads(result.attrs["gaps"]))
     return result
 

@@ -9,7 +9,7 @@ import numpy as np
 from fel_explorer.errors import FelError
 
 STIFFNESS = 4.0  # kT / spacing^2: a window alone spreads over half the distance to its neighbour
-ENOUGH_OVERLAP = 0.03  # between neighbours (Klimovich, Shirts and Mobley, J. Comput. Aided Mol. Des. 2015)
+ENOUGH_OVERLAP = 0.03  # between neighbours (Klimovich et al. 2015, doi:10.1007/s10822-015-9840-9)
 TAIL = 0.001  # share of the frames beyond the outermost windows, on either side
 
 

@@ -9,7 +9,9 @@ from scipy.optimize import minimize
 def fit(mobile: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rotation (3, 3) and shift (3,) so that ``mobile @ rotation + shift`` is closest to ``target``.
 
-    Least squares over proper rotations, after Kabsch, Acta Cryst. A32, 922 (1976).  Both are (atom, 3).
+    Least squares over proper rotations, both (atom, 3).
+
+    Source: W. Kabsch, Acta Cryst. A 32, 922 (1976), doi:10.1107/S0567739476001873.
     """
     mobile_centre, target_centre = mobile.mean(0), target.mean(0)
     u, _, vt = np.linalg.svd((mobile - mobile_centre).T @ (target - target_centre))
@@ -48,7 +50,8 @@ def rotate_about(xyz: np.ndarray, start: np.ndarray, end: np.ndarray, angle: flo
 def is_rigid(n_atoms: int, pairs: np.ndarray) -> bool:
     """Whether distances of ``pairs`` fix a molecule in space up to its mirror image, for generic positions.
 
-    The rigidity matrix then has rank 3 n - 6 (Asimow and Roth, Trans. AMS 245, 279 (1978)).
+    The rigidity matrix then has rank 3 n - 6 (L. Asimow and B. Roth, Trans. Am. Math. Soc. 245, 279 (1978),
+    doi:10.1090/S0002-9947-1978-0511410-9).
     """
     pairs = np.unique(np.sort(pairs, axis=1), axis=0)
     if n_atoms < 3 or len(pairs) < 3 * n_atoms - 6:
@@ -68,7 +71,8 @@ def is_rigid(n_atoms: int, pairs: np.ndarray) -> bool:
 def embed_distances(matrix: np.ndarray) -> np.ndarray:
     """Coordinates (atom, 3) whose distances are closest to ``matrix`` (atom, atom): classical scaling.
 
-    Torgerson, Psychometrika 17, 401 (1952).  Exact where the matrix is that of points in space.
+    Source: W. S. Torgerson, Psychometrika 17, 401 (1952), doi:10.1007/BF02288916.  Exact where the matrix is
+    that of points in space.
     """
     n = len(matrix)
     centring = np.eye(n) - 1.0 / n

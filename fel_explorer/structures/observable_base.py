@@ -14,6 +14,7 @@ from fel_explorer.data.molecules import Molecules
 from fel_explorer.data.topologies import describe_topology
 from fel_explorer.errors import FelError
 from fel_explorer.features import geometry
+from fel_explorer.plugins import check_unique
 
 BACKBONE = {"N", "CA", "C", "O"}
 Compute = Callable[[mdtraj.Trajectory], np.ndarray]
@@ -80,10 +81,17 @@ def register_observable(*, label: str, units: str = "1", to_reference: bool = Fa
     ... def reach(molecule):
     ...     '''Distance between the first atom and the one farthest from it.'''
     ...     return lambda frames: np.linalg.norm(frames.xyz - frames.xyz[:, :1], axis=2).max(axis=1)
+
+    Raises
+    ------
+    FelError
+        If a function of another module has the name.
     """
 
     def put(function):
         name = function.__name__
+        known = registry.get(name)
+        check_unique(function, known and known.function, name)
         registry[name] = Observable(name, label, units, to_reference, function)
         return function
 

@@ -10,6 +10,7 @@ import xarray as xr
 
 from fel_explorer.data.trajectories import TrajectorySet
 from fel_explorer.errors import FelError
+from fel_explorer.plugins import OBSERVABLES, load_plugins
 from fel_explorer.progress import Callback, Progress
 from fel_explorer.structures import (
     observable_cache,
@@ -26,7 +27,8 @@ class ObservablesCancelled(FelError):
 
 
 def list_observables() -> dict[str, Observable]:
-    """All registered observables, {name: Observable}."""
+    """All registered observables, those of plugins too, {name: Observable}."""
+    load_plugins(OBSERVABLES)
     return dict(registry)
 
 
@@ -34,7 +36,7 @@ def applicable(trajs, reference=0) -> list[str]:
     """Names of the observables that the molecule has, for `observables`; reads one frame."""
     molecule, _ = make_molecule(trajs.topology, _frame_of(trajs), reference)
     names = []
-    for name, observable in registry.items():
+    for name, observable in list_observables().items():
         try:
             observable.prepare(molecule)
         except FelError:  # this molecule has no such thing
@@ -94,7 +96,9 @@ def observables(
 
     Examples
     --------
-    >>> fel.structures.observables(trajs, ["rmsd", "native_contacts"], reference="native.pdb")
+    >>> found = fel.structures.observables(trajs, ["rmsd", "radius_of_gyration"], reference="native.pdb")
+    >>> sorted(found.data_vars)
+    ['radius_of_gyration', 'rmsd']
     """
     molecule, atoms = make_molecule(trajs.topology, _frame_of(trajs), reference)
     frames = None if frames is None else _checked_frames(frames, trajs.n_frames)
@@ -232,12 +236,12 @@ def _specs(names) -> dict[str, dict]:
         isinstance(names, tuple) and len(names) == 2 and isinstance(names[1], dict)
     ):
         names = [names]
-    specs = {}
+    specs, known = {}, list_observables()
     for spec in names:
         name, options = (spec, {}) if isinstance(spec, str) else spec
-        if name not in registry:
-            raise FelError(f"There is no observable '{name}'.", f"There are {', '.join(registry)}.")
+        if name not in known:
+            raise FelError(f"There is no observable '{name}'.", f"There are {', '.join(known)}.")
         specs[name] = options
     if not specs:
-        raise FelError("No observable was given.", f"There are {', '.join(registry)}.")
+        raise FelError("No observable was given.", f"There are {', '.join(known)}.")
     return specs

@@ -17,6 +17,7 @@ from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
 from fel_explorer.errors import FelError
+from fel_explorer.free_energy import FreeEnergy, path_barrier
 
 KINDS = ("minimum free energy", "straight", "nearest frames", "graph")
 STEPS = [(1, 0), (0, 1), (1, 1), (1, -1), (2, 1), (1, 2), (2, -1), (1, -2)]  # and their opposites
@@ -135,7 +136,8 @@ def find_path(space: Space, anchors, kind=KINDS[0], *, n_images=40, free_energy=
         (anchor, cv), two or more.
     kind
         "minimum free energy": where exp(F) integrated along the path is least, which is the path of largest
-        flux (Huo and Straub, J. Chem. Phys. 107, 5000 (1997)), on the grid of ``free_energy``;
+        flux (S. Huo and J. E. Straub, J. Chem. Phys. 107, 5000 (1997), doi:10.1063/1.474863), on the grid of
+        ``free_energy``;
         "straight": straight lines; "nearest frames": the observed frames nearest to the straight lines;
         "graph": observed frames by short hops, the shortest path in squared distances over nearest
         neighbours among a sample of frames.
@@ -287,17 +289,18 @@ def _hops(space, anchors, seed) -> np.ndarray:
 
 
 def barriers(free_energy) -> tuple[float, float, int]:
-    """Highest point of a profile (image,) seen from its start and from its end, and its place."""
-    values = np.asarray(free_energy, float)
-    top = int(np.nanargmax(values))
-    return float(values[top] - values[0]), float(values[top] - values[-1]), top
+    """Height of the highest of ``free_energy`` (image,) above the start and above the end, and its index."""
+    highest = path_barrier(FreeEnergy.without_error(free_energy))
+    return highest.left, highest.right, highest.index
 
 
-def profile_table(path: Path, free_energy) -> xr.Dataset:
-    """The path as a table over ``image``: length, free energy (kT), frame, distance to it."""
+def profile_table(path: Path, free_energy, error=None) -> xr.Dataset:
+    """The path as a table over ``image``: length, free energy and its error (kT), frame, distance to it."""
+    known = {} if error is None else {"error_kT": np.asarray(error, float)}
     columns = {
         "length": path.length,
         "free_energy_kT": np.asarray(free_energy, float),
+        **known,
         "frame": path.frames,
         "distance": path.distances,
     }

@@ -11,8 +11,8 @@ from fel_explorer.structures.geometry import distances
 from fel_explorer.structures.molecule import bond_graph, is_hydrogen
 
 RADII = {"C": 0.170, "N": 0.155, "O": 0.152, "S": 0.180, "P": 0.180, "F": 0.147, "Cl": 0.175, "Br": 0.185}
-OTHER = 0.17  # nm, van der Waals radius (Bondi, J. Phys. Chem. 68, 441 (1964)) of elements not listed
-OVERLAP = 0.04  # nm; MolProbity's clash (Chen et al., Acta Cryst. D66, 12 (2010))
+OTHER = 0.17  # nm, van der Waals radius (Bondi 1964, doi:10.1021/j100785a001), for other elements
+OVERLAP = 0.04  # nm; MolProbity's clash (Chen et al. 2010, doi:10.1107/S0907444909042073)
 APART = 4  # bonds; closer neighbours are held where they are
 HYDROGEN_BOND = 0.05  # nm that donors and acceptors may come closer
 LONG_BOND = 0.02  # nm off: no bond stretches that far by itself

@@ -35,7 +35,7 @@ def rmsd(molecule: Molecule):
     """Root-mean-square deviation from the reference after the best rigid fit: of the C-alphas where there are
     four or more, else of the heavy atoms.
 
-    Theobald, Acta Cryst. A61, 478 (2005), through mdtraj.
+    Source: D. L. Theobald, Acta Cryst. A 61, 478 (2005), doi:10.1107/S0108767305015266, by mdtraj.
     """
     atoms = molecule.alphas if len(molecule.alphas) >= PROTEIN else molecule.heavy
     if len(atoms) < 3:
@@ -61,8 +61,10 @@ def native_contacts(
     """Fraction of the reference's contacts between heavy atoms that a frame keeps, from 0 to 1.
 
     Q = mean over native pairs of 1 / (1 + exp(beta (r - scale r0))), native being r0 < ``cutoff`` (nm) in the
-    reference for atoms that it has, of residues at least ``min_separation`` apart; ``beta`` in 1/nm. Best,
-    Hummer and Eaton, PNAS 110, 17874 (2013), Eq. 1 and their values for all-atom models.
+    reference for atoms that it has, of residues at least ``min_separation`` apart; ``beta`` in 1/nm.
+
+    Source: R. B. Best, G. Hummer and W. A. Eaton, Proc. Natl. Acad. Sci. U.S.A. 110, 17874 (2013),
+    doi:10.1073/pnas.1311599110, Eq. 1 and the values for all-atom models.
     """
     heavy = molecule.heavy
     if not molecule.far_in_sequence(heavy[:1], heavy, min_separation).any():
@@ -151,7 +153,8 @@ def hydrogen_bonds(molecule: Molecule, cutoff: float = 0.25, angle: float = 120.
     """Number of hydrogen bonds within the molecule: N or O as donor and acceptor, H to acceptor below 0.25
     nm, donor-H-acceptor above 120 degrees.
 
-    Baker and Hubbard, Prog. Biophys. Mol. Biol. 44, 97 (1984).
+    Source: E. N. Baker and R. E. Hubbard, Prog. Biophys. Mol. Biol. 44, 97 (1984),
+    doi:10.1016/0079-6107(84)90007-5.
     """
     donors, acceptors = _donors_and_acceptors(molecule.topology)
     if not len(donors) or len(acceptors) < 2:
@@ -183,7 +186,7 @@ def hydrogen_bonds(molecule: Molecule, cutoff: float = 0.25, angle: float = 120.
 def helix_fraction(molecule: Molecule):
     """Fraction of the amino acids in a helix (alpha, 3-10 or pi).
 
-    Kabsch and Sander, Biopolymers 22, 2577 (1983), through mdtraj.
+    Source: W. Kabsch and C. Sander, Biopolymers 22, 2577 (1983), doi:10.1002/bip.360221211, by mdtraj.
     """
     return _secondary_structure(molecule, "helix_fraction", "H", HELIX)
 
@@ -192,7 +195,7 @@ def helix_fraction(molecule: Molecule):
 def sheet_fraction(molecule: Molecule):
     """Fraction of the amino acids in a beta sheet or bridge.
 
-    Kabsch and Sander, Biopolymers 22, 2577 (1983), through mdtraj.
+    Source: W. Kabsch and C. Sander, Biopolymers 22, 2577 (1983), doi:10.1002/bip.360221211, by mdtraj.
     """
     return _secondary_structure(molecule, "sheet_fraction", "E", SHEET)
 

@@ -17,7 +17,7 @@ class DoubleWell(Potential):
     The barrier is 11.6 from the deep well and 6.7 from the other; at the default ``kT`` = 1 the second well
     weighs 0.8 %.  To see crossings in a short run take kT = 3.
 
-    Source: the embedded-physics paper's double well (predictive collective variables from the energy alone).
+    Source: M. Schoeberl, N. Zabaras and P.-S. Koutsourelakis (2020), doi:10.48550/arXiv.2002.10148, Eq. 37.
     """
 
     coordinate_names = ("x1", "x2")

@@ -1,7 +1,8 @@
 """Overdamped and second-order Langevin dynamics of many walkers at once, all of mass m.
 
 Overdamped, Euler-Maruyama with friction g:   x <- x - grad U(x) h / (g m) + sqrt(2 kT h / (g m)) xi
-Second order, BAOAB (Leimkuhler and Matthews, Appl. Math. Res. Express 2013, 34), with c = exp(-g h):
+Second order, BAOAB (B. Leimkuhler and C. Matthews, Appl. Math. Res. Express 2013, 34 (2013),
+doi:10.1093/amrx/abs010), with c = exp(-g h):
     B v <- v - grad U(x) h / 2m    A x <- x + v h / 2    O v <- c v + sqrt((1 - c^2) kT / m) xi    A    B
 """
 

@@ -27,7 +27,7 @@ class EmbeddedPotential(Potential):
     between reflecting walls at +-100 Angstrom, are free.  Units: eV, Angstrom, fs; the mass is 1 amu, the
     friction .01 / fs.  A subclass gives the plane's landscape.
 
-    Source: paper 003, Eqs. 7-10.
+    Source: L. Sun et al., J. Chem. Theory Comput. 18, 2341 (2022), doi:10.1021/acs.jctc.1c00143, Eqs. 7-10.
 
     Attributes
     ----------
@@ -148,7 +148,9 @@ class MullerBrown5D(EmbeddedPotential):
 
     The barrier is .92 eV from A and .59 eV from B.  A well .07 eV deep on the way belongs to B.
 
-    Source: paper 003, section III A; Mueller and Brown's potential scaled by .2, lengths by 16.
+    Source: L. Sun et al., J. Chem. Theory Comput. 18, 2341 (2022), doi:10.1021/acs.jctc.1c00143, section III
+    A and Eq. 10; the potential of K. Mueller and L. D. Brown, Theor. Chim. Acta 53, 75 (1979),
+    doi:10.1007/BF00547608, scaled by .2, lengths by 16.
     """
 
     plane_domain = ((5.0, 60.0), (0.0, 50.0))
@@ -196,8 +198,10 @@ class ThreeWell5D(EmbeddedPotential):
 
     Barriers: 1.17 eV from A or B to C, .26 eV back, 1.31 eV from A straight to B.
 
-    Source: paper 003, section III A; Metzner, Schuette and Vanden-Eijnden, J. Chem. Phys. 125, 084110 (2006),
-    scaled.  The confining terms are quartic with a plus, where Eq. 10 prints a minus and a cube.
+    Source: L. Sun et al., J. Chem. Theory Comput. 18, 2341 (2022), doi:10.1021/acs.jctc.1c00143, section III
+    A; the potential of P. Metzner, C. Schuette and E. Vanden-Eijnden, J. Chem. Phys. 125, 084110 (2006),
+    doi:10.1063/1.2335447, scaled. The confining terms are quartic with a plus, where Eq. 10 prints a minus
+    and a cube.
     """
 
     plane_domain = ((0.0, 20.0), (0.0, 20.0))

@@ -90,6 +90,9 @@ class Torsions:
 class TorsionMaps:
     """Energies on a grid of two torsions, between its points a bicubic spline (CMAP), for maps of one size.
 
+    Source: A. D. Mackerell, M. Feig and C. L. Brooks, J. Comput. Chem. 25, 1400 (2004),
+    doi:10.1002/jcc.20065.
+
     ``atoms`` (8, term): four of the first torsion and four of the second; ``which`` (term): the map of each;
     ``maps`` (map, size, size): energies in kJ/mol at (2 pi i / size, 2 pi j / size), the first torsion first.
     """

@@ -42,7 +42,8 @@ class ImplicitSolvent:
     ``pairs`` (2, pair) are the atoms of each distance; charges (atom) in e, radii (atom) in nm, scale factors
     (atom); relative permittivities; ``surface_tension`` in kJ/mol/nm^2.
 
-    Source: Onufriev, Bashford and Case, Proteins 55, 383 (2004); the formulas of OpenMM's GBSAOBCForce.
+    Source: A. Onufriev, D. Bashford and D. A. Case, Proteins 55, 383 (2004), doi:10.1002/prot.20033; the
+    formulas of OpenMM's GBSAOBCForce.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The four-well potential that papers on slow modes and propagators test on."""
+"""The one-dimensional four-well potential, a test of slow modes and propagators."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class FourWell(Potential):
     the generator's time scales are .4723, .0934 and .0560 (square-root approximation on a fine grid), which
     are the 472k, 93k and 56k steps of `PAPER_STEP`.
 
-    Source: Prinz et al., J. Chem. Phys. 134, 174105 (2011), with the prefactor of Sidky, Chen and Ferguson,
-    Chem. Sci. 11, 9459 (2020), section 3.1.
+    Source: J.-H. Prinz et al., J. Chem. Phys. 134, 174105 (2011), doi:10.1063/1.3565032, with the prefactor
+    of H. Sidky, W. Chen and A. L. Ferguson, Chem. Sci. 11, 9459 (2020), doi:10.1039/d0sc03635h, section 3.1.
 
     Attributes
     ----------
     PAPER_STEP
-        Time, at friction 1, of one step of the latter paper: a diffusion of 2e-6 a step.
+        Time, at friction 1, of one step of Sidky et al.: a diffusion of 2e-6 a step.
     """
 
     PAPER_STEP = 1e-6

@@ -1,4 +1,4 @@
-"""The three-dimensional periodic potential with eight wells that papers on manifold learning test on."""
+"""The three-dimensional periodic potential with eight wells, a test of manifold learning."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class PeriodicPotential(Potential):
     are flat across (the curvature along the way vanishes).  Features are the cosines and sines, so that
     models see the period.
 
-    Source: potential and ``kT`` = 0.25 (e^3 - 1), barriers of 4 kT, from the caption of Fig. 2 of the IDM
-    paper (Information Distilling of Metastability).
+    Source: potential, ``kT`` = 0.25 (e^3 - 1) and barriers of 4 kT as in J. Zhang et al., J. Phys. Chem.
+    Lett. 10, 5571 (2019), doi:10.1021/acs.jpclett.9b02012, caption of Fig. 2.
     """
 
     coordinate_names = ("x", "y", "z")

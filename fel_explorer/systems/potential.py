@@ -180,7 +180,7 @@ class Potential:
             Integration step; default by system and dynamics.
         dynamics
             "overdamped": dx = -grad U / (m friction) dt + sqrt(2 kT / (m friction)) dW (Euler-Maruyama);
-            "langevin": second order, by BAOAB (Leimkuhler and Matthews 2013).
+            "langevin": second order, by BAOAB (doi:10.1093/amrx/abs010).
         friction
             In 1 / time, default by system; 0 is allowed in "langevin" and conserves the energy.
         seed

@@ -74,7 +74,8 @@ def shoot(
     Dataset as of `Potential.simulate`, a trajectory a shot, where ``basin`` (frame) is the one in which the
     trajectory ends: close to a transition state the same place can bear several labels.
 
-    Source: paper 003, section II C.
+    Source: L. Sun et al., J. Chem. Theory Comput. 18, 2341 (2022), doi:10.1021/acs.jctc.1c00143, section II
+    C.
     """
     starts = np.asarray(starts, float)
     data = system.simulate(

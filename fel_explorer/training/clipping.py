@@ -19,8 +19,9 @@ def adaptive_backward(main: Tensor, auxiliary: Tensor, parameters: Sequence[Tens
     The norms are over the parameters that both losses reach.  So the main term, whose gradient can explode,
     never outweighs the auxiliary task.
 
-    Source: Belghazi et al., "MINE", ICML 2018, appendix 8.1.1; paper 000 names adaptive gradient
-    clipping without giving its form.
+    Source: M. I. Belghazi et al., ICML (2018), doi:10.48550/arXiv.1801.04062, appendix 8.1.1. J. Zhang et
+    al., J. Phys. Chem. Lett. 10, 5571 (2019), doi:10.1021/acs.jpclett.9b02012, section 2.3, names adaptive
+    gradient clipping without giving its form.
     """
     main_gradients = torch.autograd.grad(main, parameters, retain_graph=True, allow_unused=True)
     auxiliary_gradients = torch.autograd.grad(auxiliary, parameters, allow_unused=True)

@@ -68,7 +68,8 @@ class LagPairs:
     lag
         In frames.
     exact
-        True: k = lag.  False: k uniform over 1 ... lag, the temporal neighbourhood of paper 000.
+        True: k = lag.  False: k uniform over 1 ... lag, the temporal neighbourhood of IDM
+        (doi:10.1021/acs.jpclett.9b02012, section 2.1).
     both_ways
         Exact pairs in both directions of time: (x at t + lag, x at t) too, with the weight of x at t.
     weights

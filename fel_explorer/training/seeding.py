@@ -10,8 +10,9 @@ from torch import Tensor
 def farthest_points(points: Tensor, n: int, first: int = 0) -> Tensor:
     """Indices (n,) of points (frame, feature), each farthest from all chosen before it.
 
-    Source: Gonzalez, Theoretical Computer Science 38, 293 (1985); used for seeding in paper 000, section 2.3.
-    Stops early when every point coincides with a chosen one.
+    Source: T. F. Gonzalez, Theor. Comput. Sci. 38, 293 (1985), doi:10.1016/0304-3975(85)90224-5; used for
+    batches by J. Zhang et al., J. Phys. Chem. Lett. 10, 5571 (2019), doi:10.1021/acs.jpclett.9b02012, section
+    2.3. Stops early when every point coincides with a chosen one.
     """
     chosen = [first]
     nearest = (points - points[first]).square().sum(1)

@@ -129,7 +129,7 @@ def test_second_map_path_and_pins_are_in_the_report(whole):
     first, second, profile = (base64.b64decode(a.partition(",")[2]).decode() for a in page.addresses)
     assert "psi ALA2 (degrees)" in first and "psi ALA2 (degrees)" not in second and "CV 2" in second
     assert session.axes == ("psi ALA2", "phi ALA2") and session.axes_beside == ("CV 2", "CV 1")
-    climb = session.unit.text(session.way.barriers[0])
+    climb = session.unit.text(session.way.barrier.left, session.way.barrier.left_error)
     assert climb in text and "length of the path" in profile
 
 

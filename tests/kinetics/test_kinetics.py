@@ -104,9 +104,7 @@ def test_master_equation_recovers_the_rates(chains, soft, kind):
 
 
 def test_uncorrected_likelihood_mistakes_uncertainty_for_transitions(soft):
-    model = kinetics.CoarseMasterEquation(5.0, n_bootstraps=0, multiples=(1, 4), correct_noise=False).fit(
-        soft
-    )
+    model = kinetics.CoarseMasterEquation(5.0, n_bootstraps=0, multiples=(1, 4), form="printed").fit(soft)
     assert model.timescales_[0] < 0.5 * TIMESCALES[0]
 
 

@@ -100,7 +100,13 @@ def test_points_without_a_value_are_left_out():
 
 
 def test_nothing_loaded_draws_an_empty_map():
-    hv.render(plot_landscape(NO_LANDSCAPE))
+    figure = hv.render(plot_landscape(NO_LANDSCAPE))
+    drawn = [
+        renderer for renderer in figure.renderers if len(next(iter(renderer.data_source.data.values()), ()))
+    ]
+    images = [renderer for renderer in drawn if "image" in renderer.data_source.data]
+    assert not any(np.nan_to_num(image.data_source.data["image"][0]).any() for image in images)
+    assert drawn == images
 
 
 def example_landscape(n, **changes):

@@ -15,7 +15,7 @@ both = pytest.mark.parametrize("system", [MULLER_BROWN, THREE_WELL], ids=["Mulle
 
 
 def test_minima_and_barriers_are_those_of_the_paper():
-    # METHODS section 4, and the barriers that paper 003 names: .9 and .6 eV; 1.2 eV and more.
+    # Minimised numerically, and the barriers that Sun et al. (2022) name: .9 and .6 eV; 1.2 eV and more.
     assert MULLER_BROWN.energy(MULLER_BROWN.minima).tolist() == pytest.approx([-1.272, -0.938], abs=1e-3)
     assert MULLER_BROWN.barriers()[[0, 1], [1, 0]] == pytest.approx([0.92, 0.586], abs=1e-3)
     barriers = THREE_WELL.barriers()

@@ -11,8 +11,9 @@ from fel_explorer.app.codegen.data import model_code, variable
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.map import colouring
-from fel_explorer.app.views.map.view import FREE_ENERGY, bins_of
+from fel_explorer.app.views.map.view import FREE_ENERGY
 from fel_explorer.data.frame_values import frame_values, known
+from fel_explorer.free_energy import default_bins
 
 USUAL = {"bins": 150, "periodic": (False, False)}  # of `fel.plots.free_energy_surface`
 
@@ -73,7 +74,7 @@ def landscape_lines(scope: Scope, axes) -> list[str]:
         return []
     weights = ', data["weight"].values' if "weight" in session.dataset else ""
     periodic = tuple(period is not None for period in periods(session, axes))
-    options = {"bins": bins_of(len(found.positions)), "periodic": periodic}
+    options = {"bins": default_bins(len(found.positions)), "periodic": periodic}
     given = "".join(
         f", {name}={value[0] if on_profile and name == 'periodic' else value}"
         for name, value in options.items()

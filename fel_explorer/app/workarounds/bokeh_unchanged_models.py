@@ -1,16 +1,19 @@
-"""A repair of Bokeh (3.9): the models of a page are not collected anew after a change that added none.
+"""Repair of Bokeh 3.9: the models of a page are collected again only after one was added or removed.
 
 Bokeh visits every model of the document, hundreds with all their properties, at the end of each
 ``models.freeze()``, in which HoloViews wraps each redraw.  On a page with an explorer that is more than half
-of a redraw's time.
+of a redraw's time.  Upstream: bokeh/bokeh#11707 (cost of collecting the models).
 """
 
 from __future__ import annotations
 
 from bokeh.document.models import DocumentModelManager
 
+from fel_explorer.app.workarounds.versions import only_for
+
 _invalidate = DocumentModelManager.invalidate
-_push_freeze = DocumentModelManager._push_freeze
+_push_freeze = getattr(DocumentModelManager, "_push_freeze", None)  # absent in other versions
+_pop_freeze = getattr(DocumentModelManager, "_pop_freeze", None)
 _recompute = DocumentModelManager.recompute
 
 
@@ -36,6 +39,7 @@ def _pop(self):
         _recompute(self)
 
 
+@only_for("bokeh>=3.9,<3.10")
 def install() -> None:
     """Use the repair; safe to call again."""
     DocumentModelManager._is_stale, DocumentModelManager._roots_before = True, None  # if frozen already

@@ -1,14 +1,16 @@
-"""A repair of HoloViews (1.23): plots that are asked to redraw before the page's connection is open.
+"""Repair of HoloViews 1.23: plots that are asked to redraw before the page's connection is open.
 
 HoloViews then tries again in every turn of the event loop.  While a page loads that takes a whole processor,
 seconds on a slow machine, from the browser that should open the connection.  Here it tries ten times a
-second.
+second.  No upstream issue is known.
 """
 
 from __future__ import annotations
 
 from holoviews.plotting.plot import Plot
 from panel.io.state import state
+
+from fel_explorer.app.workarounds.versions import only_for
 
 RETRY = 100  # ms
 _refresh = Plot.refresh
@@ -31,6 +33,7 @@ def _patient_refresh(self, **kwargs):
         self.document.add_timeout_callback(again, RETRY)
 
 
+@only_for("holoviews>=1.23.2,<1.24", "panel>=1.9,<1.10")
 def install() -> None:
     """Use the repair; safe to call again."""
     Plot.refresh = _patient_refresh

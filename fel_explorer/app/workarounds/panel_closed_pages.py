@@ -1,9 +1,9 @@
-"""A repair of panel (1.9) and HoloViews (1.23): what they keep of a page after its end.
+"""Repair of panel 1.9 and HoloViews 1.23: what they keep of a page after its end.
 
 Panel forgets the page, but not the area of its notifications; HoloViews keeps what listens to taps and
 lassos.  Either holds the document, and so all of the page.  Where one explorer is shown by several pages,
 those that are closed would go on being drawn: Bokeh empties their models before panel is told, which then
-finds no children to clean up.
+finds no children to clean up.  Upstream: holoviz/panel#8605, holoviz/holoviews#6934 (partly mended).
 """
 
 from __future__ import annotations
@@ -14,9 +14,14 @@ from panel.io.state import state
 from panel.pane import HoloViews
 from panel.viewable import Viewable
 
+from fel_explorer.app.workarounds.versions import only_for
 
+PANEL, HOLOVIEWS = "panel>=1.9,<1.10", "holoviews>=1.23.2,<1.24"
+
+
+@only_for(PANEL, HOLOVIEWS)
 def forget(document: Document) -> None:
-    """Let go of a document whose session has ended."""
+    """Release a document whose session has ended."""
     state._onload.pop(document, None)  # of a page that no browser came back to
     for ref, (view, root, shown_in, _comm) in list(state._views.items()):
         if shown_in is document:
@@ -27,8 +32,9 @@ def forget(document: Document) -> None:
             callback.cleanup()
 
 
+@only_for(PANEL, HOLOVIEWS)
 def leave(page: Viewable, document: Document) -> None:
-    """Let go of what a page that others still look at has drawn into a document whose session has ended."""
+    """Release what a page that others still look at has drawn into a document whose session has ended."""
     ended = set()
     for pane in page.select(HoloViews):
         for ref, (plot, _pane) in list(pane._plots.items()):

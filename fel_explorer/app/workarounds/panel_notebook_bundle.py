@@ -1,7 +1,8 @@
-"""A repair of panel (1.9) in notebooks: the front end of the widgets is sent once, not once a widget.
+"""Repair of panel 1.9 in notebooks: the front end of the widgets is sent once, not once a widget.
 
 Without a network panel writes the whole bundle of the Material widgets, 1.5 MB, into every widget of a cell's
 output: 234 MB for one explorer.  Here the bundle goes to the page once, and the widgets refer to it.
+No upstream issue is known.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import json
 
 import panel_material_ui as pmui
 from panel_material_ui.base import MaterialComponent
+
+from fel_explorer.app.workarounds.versions import only_for
 
 REFERENCE = "export default (await globalThis.felExplorerWidgets).default"
 SEND = """
@@ -34,6 +37,7 @@ def script() -> str:
     return SEND % json.dumps(bundle).replace("</", "<\\/")
 
 
+@only_for("panel>=1.9,<1.10", "panel-material-ui>=0.16,<0.17")
 def install() -> None:
     """In a notebook, send the bundle to the page and use the repair; elsewhere do nothing."""
     try:

@@ -76,7 +76,7 @@ def cross_validate(
 
     Notes
     -----
-    Source: Wu and Noe, J. Nonlinear Sci. 30, 23 (2020), Eqs. 30 and 33.
+    Source: H. Wu and F. Noe, J. Nonlinear Sci. 30, 23 (2020), doi:10.1007/s00332-019-09567-y, Eqs. 30 and 33.
 
     Example
     -------

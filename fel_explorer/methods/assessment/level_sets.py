@@ -42,7 +42,8 @@ def level_sets(method: base.Method, X, *, n_bins: int = 50) -> xr.Dataset:
 
     Notes
     -----
-    Source: paper 001, "A simple characterization".
+    Source: W. Zhang, slides (2024) [zhang2024slides], "A simple characterization"; T. Lelievre et al., J.
+    Phys. Chem. B 128 (2024), doi:10.48550/arXiv.2310.03492.
     """
     dataset = schema.as_dataset(X)
     z = method.transform(dataset).values.astype(float)

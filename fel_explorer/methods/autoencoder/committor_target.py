@@ -1,6 +1,6 @@
 """Committor labels as a second target of an embedding (extended autoencoder).
 
-Source: Frassek, Arjun and Bolhuis, J. Chem. Phys. 155, 064103 (2021).
+Source: M. Frassek, A. Arjun and P. G. Bolhuis, J. Chem. Phys. 155, 064103 (2021), doi:10.1063/5.0058639.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from torch import nn
 
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
+from fel_explorer.methods import parameters
 from fel_explorer.methods.autoencoder.committor_target import (
     committor_labels,
     labelled_frames,
@@ -45,9 +46,11 @@ class Autoencoder(NetworkMethod):
     with standardised features, the square averaged over features and frames.  With a column of ``committor``
     values a second decoder predicts them from xi (extended autoencoder), and their log loss is added.
 
-    Source: paper 001, loss 8 and "A simple characterization"; Wehmeyer and Noe, J. Chem. Phys. 148, 241703
-    (2018) for the lag; Hernandez et al., Phys. Rev. E 97, 062412 (2018) for lag and noise together; Frassek,
-    Arjun and Bolhuis, J. Chem. Phys. 155, 064103 (2021) for the committor.
+    Source: W. Zhang, slides (2024) [zhang2024slides], Eq. 8 and "A simple characterization"; T. Lelievre et
+    al., J. Phys. Chem. B 128 (2024), doi:10.48550/arXiv.2310.03492; for the lag C. Wehmeyer and F. Noe, J.
+    Chem. Phys. 148, 241703 (2018), doi:10.1063/1.5011399; for lag and noise together C. X. Hernandez et al.,
+    Phys. Rev. E 97, 062412 (2018), doi:10.1103/PhysRevE.97.062412; for the committor M. Frassek, A. Arjun and
+    P. G. Bolhuis, J. Chem. Phys. 155, 064103 (2021), doi:10.1063/5.0058639.
 
     Attributes
     ----------
@@ -67,16 +70,12 @@ class Autoencoder(NetworkMethod):
     has_decoder = True
     fitted = ("reconstruction_error_",)
 
-    lag_time = param.Number(
+    lag_time = parameters.lag_time(
         0.0,
-        bounds=(0, None),
-        precedence=1,
-        label="Lag time",
+        zero=True,
         doc="How much later the rebuilt features are, in the data's time unit; 0 rebuilds the frame itself.",
     )
-    n_dims = param.Integer(
-        2, bounds=(1, 64), precedence=1.1, label="Dimensions", doc="Dimensions of the embedding."
-    )
+    n_dims = parameters.n_dims()
     variational = param.Boolean(
         False,
         precedence=1.2,

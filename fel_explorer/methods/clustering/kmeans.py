@@ -19,7 +19,8 @@ class KMeans(EmbeddedStates):
     Each frame belongs to the nearest centre, so that memberships are 0 or 1.  The centres are found, best of
     ten random starts, on at most 100,000 frames.
 
-    Source: Lloyd, IEEE Trans. Inf. Theory 28, 129 (1982); scikit-learn inside.
+    Source: S. P. Lloyd, IEEE Trans. Inf. Theory 28, 129 (1982), doi:10.1109/TIT.1982.1056489; scikit-learn
+    minimises the equation sum_i |z_i - c(i)|^2 over the centres c.
     """
 
     def _find(self, dataset, points, frames):

@@ -1,10 +1,11 @@
 """The coordinates that embedded physics models: a system's own, or a molecule without its rigid motion.
 
-Where paper 004 fixes six Cartesian coordinates, a molecule is described here by bonds, angles and torsions:
-exact as well (the volume prod r^2 sin(angle) enters ln q), and no Gaussian noise breaks a bond.  Stiff ones
-are rotated and scaled by the Hessian at one minimum, so that they start with about unit variance; torsions
-that turn stay as they are, periodic, and methyl groups and other rotors count once.  Nothing comes from
-simulations; how the coordinates are found is in `embedded_physics_finding.py`.
+Where the source of the method (doi:10.48550/arXiv.2002.10148, appendix C) fixes six Cartesian coordinates, a
+molecule is described here by bonds, angles and torsions: exact as well (the volume prod r^2 sin(angle) enters
+ln q), and no Gaussian noise breaks a bond.  Stiff ones are rotated and scaled by the Hessian at one minimum,
+so that they start with about unit variance; torsions that turn stay as they are, periodic, and methyl groups
+and other rotors count once.  Nothing comes from simulations; how the coordinates are found is in
+`coordinate_search.py`.
 """
 
 from __future__ import annotations
@@ -177,7 +178,8 @@ class MoleculeCoordinates:
     def log_volume(self, y: Tensor) -> Tensor:
         """ln of Cartesian volume per volume of y (sample,), rigid motion left out: sum ln r^2 sin(angle).
 
-        Source: Herschbach, Johnston and Rapp, J. Chem. Phys. 31, 1652 (1959).
+        Source: D. R. Herschbach, H. S. Johnston and D. Rapp, J. Chem. Phys. 31, 1652 (1959),
+        doi:10.1063/1.1730670.
         """
         lengths, angles, _ = self._internal(y)
         volume = 2 * lengths.abs().log().sum(1) + angles.sin().abs().log().sum(1)

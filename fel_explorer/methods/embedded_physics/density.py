@@ -1,8 +1,9 @@
 """The generative model of embedded physics: q(x) = integral N(z; 0, I) N(x; mu(z), diag sigma^2) dz.
 
-mu is a network, sigma are free parameters (paper 004, Eqs. 20-22).  With one or two CVs the integral is done
-by quadrature, so that ln q(x) and the posterior of z are exact; with more the encoder r(z|x) (Eqs. 23-27)
-bounds it.  Coordinates may be periodic: their Gaussians are then wrapped around the circle.
+Source: M. Schoeberl, N. Zabaras and P.-S. Koutsourelakis (2020), doi:10.48550/arXiv.2002.10148, Eqs. 20-27.
+mu is a network, sigma are free parameters (Eqs. 20-22).  With one or two CVs the integral is done by
+quadrature, so that ln q(x) and the posterior of z are exact; with more the encoder r(z|x) (Eqs. 23-27) bounds
+it.  Coordinates may be periodic: their Gaussians are then wrapped around the circle.
 
 Turns that CVs carry start as once around per CV, evenly, and their noise stays narrow: otherwise noise covers
 the turn while hot, and as it narrows when cooled all but one of the modes are lost before mu(z) reaches them.

@@ -46,8 +46,9 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
         A `systems.Potential`, at its own kT, or a `systems.ForceField`, at ``temperature``; it can also be
         given to `fit`.
 
-    Source: Schoeberl, Zabaras and Koutsourelakis, "Embedded-physics machine learning" (paper 004).  Its
-    schedule is ``schedule="adaptive"`` with ``posterior="encoder"``; the default keeps rare modes better.
+    Source: M. Schoeberl, N. Zabaras and P.-S. Koutsourelakis (2020), doi:10.48550/arXiv.2002.10148, Eqs. 16
+    and 39, with Algorithm 1 as ``schedule="adaptive"`` and ``posterior="encoder"``. The default schedule is
+    this package's own and keeps rare modes better.
 
     Attributes
     ----------

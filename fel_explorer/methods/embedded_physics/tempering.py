@@ -26,7 +26,7 @@ def truncated_weights(log_weights: Tensor) -> Tensor:
     """Weights (sample,) of sum 1, none above the root of their number times the mean before.
 
     A sample in the far tail of q then no longer counts for all the others.
-    Source: Ionides, J. Comput. Graph. Stat. 17, 295 (2008).
+    Source: E. L. Ionides, J. Comput. Graph. Stat. 17, 295 (2008), doi:10.1198/106186008X320456.
     """
     weights = torch.softmax(log_weights, 0)
     weights = weights.clamp(max=len(weights) ** -0.5)
@@ -66,7 +66,10 @@ def next_beta(
     largest_increase: float = 1.0,
     largest_step: float = LARGEST_STEP,
 ) -> float:
-    """The next relative inverse temperature, at most 1: Algorithm 1 of paper 004."""
+    """The next relative inverse temperature, at most 1.
+
+    Source: M. Schoeberl et al. (2020), doi:10.48550/arXiv.2002.10148, Algorithm 1 and Eq. 36.
+    """
     step = largest_step
     for _ in range(TRIALS):
         step = min(step, 1.0 - beta)

@@ -34,7 +34,9 @@ class DivisiveIDM(IDMParameters):
     The embedding of a level is that of the level above with every divided state unfolded in its place, so
     that the map of the last level shows all levels.
 
-    Source: paper 000 (IDM), section 3.4.
+    Source: J. Zhang et al., J. Phys. Chem. Lett. 10, 5571 (2019), doi:10.1021/acs.jpclett.9b02012, section
+    3.4 and Eq. 2. Dividing within states, so that chi_child = chi_parent chi(child | parent), is this
+    package's own.
 
     Attributes
     ----------
@@ -207,7 +209,7 @@ class DivisiveIDM(IDMParameters):
     def graph(self) -> networkx.DiGraph:
         """The tree.
 
-        Nodes are named "level-index" from 1, as in Fig. 5 C of paper 000.  Each has ``level`` and ``state``
+        Nodes are named "level-index" from 1, as in Fig. 5 C of the source.  Each has ``level`` and ``state``
         (from 0, as `predict` takes and gives them), ``population`` (share of frames), ``lag_time`` and
         ``mean_lifetime`` (the data's time unit, ``graph.graph["time_unit"]``), ``stability`` (adjusted Rand
         index of the restarts of the division that made it; nan where it stayed whole or with one restart)

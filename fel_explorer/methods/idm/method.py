@@ -38,7 +38,9 @@ class IDM(IDMParameters):
     the memberships of two frames at most ``lag_time`` apart.  ``n_states`` is an upper bound: states without
     memory stay empty.
 
-    Source: paper 000 (IDM), Eqs. 1-5.
+    Source: J. Zhang et al., J. Phys. Chem. Lett. 10, 5571 (2019), doi:10.1021/acs.jpclett.9b02012, Eqs. 1-5
+    (numbers of the preprint, doi:10.48550/arXiv.1906.02852). The end of beta below 1, and restarts, are this
+    package's own.
 
     Attributes
     ----------

@@ -1,4 +1,7 @@
-"""The mathematics of information distilling of metastability (IDM, paper 000).
+"""The objective of information distilling of metastability (IDM).
+
+Source: J. Zhang et al., J. Phys. Chem. Lett. 10, 5571 (2019), doi:10.1021/acs.jpclett.9b02012; numbers of
+equations are those of the preprint, doi:10.48550/arXiv.1906.02852.
 
 Symbols: x and x' a pair of frames within the lag, chi (frame, state) their memberships, z = G(x) (frame, cv)
 the matching space, c (state, cv) the prototypes in it.
@@ -17,7 +20,7 @@ def similarity(z: Tensor, c: Tensor, kind: str = SIMILARITIES[0]) -> Tensor:
     """S(x, c), (frame, state): how well each frame matches each prototype.
 
     "negative squared distance" is -|z - c|^2, "scaled dot product" z . c / sqrt(d) (the attention form of
-    paper 000, Eq. S9), "cosine" the cosine of the angle between them.
+    Eq. S9 of the source), "cosine" the cosine of the angle between them.
     """
     if kind == "scaled dot product":
         return z @ c.T / z.shape[1] ** 0.5
@@ -27,7 +30,7 @@ def similarity(z: Tensor, c: Tensor, kind: str = SIMILARITIES[0]) -> Tensor:
 
 
 def log_memberships(z: Tensor, c: Tensor, gamma: float, kind: str = SIMILARITIES[0]) -> Tensor:
-    """ln chi_j(x) = ln softmax_j gamma S(x, c_j), (frame, state).  Paper 000, Eq. 5."""
+    """ln chi_j(x) = ln softmax_j gamma S(x, c_j), (frame, state).  Eq. 5 of the source."""
     return torch.log_softmax(gamma * similarity(z, c, kind), dim=1)
 
 
@@ -43,12 +46,13 @@ def joint_matrix(chi: Tensor, chi_later: Tensor, weight: Tensor | None = None) -
 
 
 def information(joint: Tensor, beta: float = 1.0) -> Tensor:
-    """I_beta = sum_ij P_ij ln [P_ij / (P_i^beta P_j^beta)] in nats.  Paper 000, Eq. 2.
+    """I_beta = sum_ij P_ij ln [P_ij / (P_i^beta P_j^beta)] in nats.  Eq. 2 of the source.
 
     At beta = 1 the mutual information of the states of two frames within the lag.  In general
     I_beta = I_1 + (beta - 1) (H(chi) + H(chi')), Eq. 4: beta > 1 spreads the frames over all states, and
     beta < 1 charges a price of 2 (1 - beta) for each nat of entropy, which only states with memory pay
-    back.  The same as the loss of Ji et al., ICCV 2019, with lambda = beta.
+    back.  The same as the loss of X. Ji, J. F. Henriques and A. Vedaldi, ICCV
+    (2019), doi:10.1109/ICCV.2019.00996, with lambda = beta.
     """
     joint = joint.clamp_min(EPS)
     entropy = -(joint.sum(1) * joint.sum(1).log()).sum()
@@ -120,7 +124,8 @@ def koopman_matrix(chi: Tensor, starts: Tensor, lag: int, weight: Tensor | None 
 
     Notes
     -----
-    Source: Wu and Noe, J. Nonlinear Sci. 30, 23 (2020).
+    Source: H. Wu and F. Noe, J. Nonlinear Sci. 30, 23 (2020), doi:10.1007/s00332-019-09567-y, Eq. 30 with r =
+    2.
     """
     earlier, later = chi[starts].double(), chi[starts + lag].double()
     weighted = earlier if weight is None else earlier * weight[starts].double()[:, None]

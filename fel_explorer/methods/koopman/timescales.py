@@ -74,7 +74,7 @@ def _times(method):
 def late_rates(method, share: float = 0.2) -> xr.Dataset:
     """Mean and standard deviation of the rates over the last steps of the training of `Eigenfunctions`.
 
-    That is how paper 001 gives its eigenvalues and their errors (over the last 4000 of 20,000 steps): the
+    W. Zhang [zhang2024slides] gives eigenvalues and errors so (over the last 4000 of 20,000 steps): the
     spread is that of batches, and says nothing of the sampling of the data; ``eigenvalue_errors_`` does.
 
     Returns

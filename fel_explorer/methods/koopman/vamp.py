@@ -4,7 +4,7 @@ Symbols: x and y (pair, function) are basis functions, such as memberships, of t
 C00 = <x x^T>, C0t = <x y^T> and Ctt = <y y^T>, means removed.  The constant function is always in the space
 and counts 1 in every score.
 
-Source: Wu and Noe, J. Nonlinear Sci. 30, 23 (2020), Eqs. 30 and 33.
+Source: H. Wu and F. Noe, J. Nonlinear Sci. 30, 23 (2020), doi:10.1007/s00332-019-09567-y, Eqs. 30 and 33.
 """
 
 from __future__ import annotations

@@ -38,46 +38,25 @@ class ConditionalWGAN(Decoder):
     gradients other than 1; the generator learns to be taken for data.  Structures are coordinates laid on the
     first one.  The published decoder; `ConditionalFlowMatching` keeps bonds and angles much better.
 
-    Source: paper 002, section 2.3, Eq. 6; Gulrajani et al., NeurIPS 2017.  Of the paper: three hidden layers
-    of 200 with Swish, 50 numbers of noise, penalty 10, 5 steps of the critic for one of the generator,
-    RMSprop at 5e-5.
+    Source: H. Sidky, W. Chen and A. L. Ferguson, Chem. Sci. 11, 9459 (2020), doi:10.1039/d0sc03635h, section
+    2.3 and Eq. 6; I. Gulrajani et al., NeurIPS (2017), doi:10.48550/arXiv.1704.00028. As published: three
+    hidden layers of 200 with Swish, 50 numbers of noise, penalty 10, 5 steps of the critic for one of the
+    generator, RMSprop at 5e-5.
     """
 
     representation = CartesianFeatures
     optimizer = "rmsprop"
 
     n_steps = param.Integer(
-        30_000,
-        bounds=(1, 10_000_000),
-        precedence=1.3,
-        label="Training steps",
-        doc="Steps of training, those of the critic and those of the generator.",
+        default=30_000, doc="Steps of training, those of the critic and those of the generator."
     )
-    batch_size = param.Integer(
-        256, bounds=(2, None), precedence=10, label="Batch size", doc="Structures in each step."
-    )
+    batch_size = param.Integer(default=256, doc="Structures in each step.")
     learning_rate = param.Number(
-        5e-5,
-        bounds=(0, 1),
-        inclusive_bounds=(False, True),
-        precedence=10.1,
-        label="Learning rate",
-        doc="Step size of the RMSprop optimizer. Take a smaller one if the losses run away.",
+        default=5e-5, doc="Step size of the RMSprop optimizer. Take a smaller one if the losses run away."
     )
-    hidden = param.List(
-        [200, 200, 200],
-        item_type=int,
-        bounds=(0, 10),
-        precedence=10.2,
-        label="Hidden layers",
-        doc="Widths of the hidden layers of generator and critic.",
-    )
+    hidden = param.List(default=[200, 200, 200], doc="Widths of the hidden layers of generator and critic.")
     validation_fraction = param.Number(
-        0.0,
-        bounds=(0, 0),
-        precedence=10.4,
-        label="Validation share",
-        doc="Always 0: the losses of adversaries do not tell when to stop.",
+        default=0.0, bounds=(0, 0), doc="Always 0: the losses of adversaries do not tell when to stop."
     )
     n_noise = param.Integer(
         50,

@@ -55,50 +55,25 @@ class ConditionalFlowMatching(Decoder):
 
     Structures are whitened internal coordinates x1, rebuilt atom by atom.  A network learns, given the
     latents, the velocity along paths from noise x0 to x1; Heun's method follows it.  Components of bonds,
-    angles and stiff torsions go on quarter circles, cos(pi t / 2) x0 + sin(pi t / 2) x1: there a normal
-    distribution stays as it is and its velocity is 0, so that the network has only to learn what is not
-    normal, and bonds keep the spread that they have in the data.  Torsions that turn start at random angles
-    and take the shorter way round.
+    angles and stiff torsions go on quarter circles, x(t) = cos(pi t / 2) x0 + sin(pi t / 2) x1: there a
+    normal distribution stays as it is and its velocity is 0, so that the network has only to learn what is
+    not normal, and bonds keep the spread that they have in the data.  Torsions that turn start at random
+    angles and take the shorter way round.
 
-    Source: Lipman et al., ICLR 2023 (arXiv:2210.02747); the circles are the trigonometric interpolant of
-    Albergo and Vanden-Eijnden, ICLR 2023 (arXiv:2209.15571), the angles the flat torus of Chen and Lipman,
-    ICLR 2024 (arXiv:2302.03660).  The modern form of the decoder of paper 002.
+    Source: Y. Lipman et al., ICLR (2023), doi:10.48550/arXiv.2210.02747; the circles are the trigonometric
+    interpolant of M. S. Albergo and E. Vanden-Eijnden, ICLR (2023), doi:10.48550/arXiv.2209.15571, the angles
+    the flat torus of R. T. Q. Chen and Y. Lipman, ICLR (2024), doi:10.48550/arXiv.2302.03660. It takes the
+    place of the published decoder, `ConditionalWGAN`.
     """
 
     representation = InternalFeatures
 
-    n_steps = param.Integer(
-        8000,
-        bounds=(1, 10_000_000),
-        precedence=1.3,
-        label="Training steps",
-        doc="Steps of training at most; it stops earlier when held-out data no longer gain.",
-    )
-    batch_size = param.Integer(
-        512, bounds=(2, None), precedence=10, label="Batch size", doc="Structures in each step."
-    )
-    learning_rate = param.Number(
-        2e-3,
-        bounds=(0, 1),
-        inclusive_bounds=(False, True),
-        precedence=10.1,
-        label="Learning rate",
-        doc="Step size of the Adam optimizer. Take a smaller one if the loss jumps.",
-    )
-    hidden = param.List(
-        [256, 256, 256],
-        item_type=int,
-        bounds=(0, 10),
-        precedence=10.2,
-        label="Hidden layers",
-        doc="Widths of the network's hidden layers.",
-    )
+    n_steps = param.Integer(default=8000)
+    batch_size = param.Integer(default=512, doc="Structures in each step.")
+    learning_rate = param.Number(default=2e-3)
+    hidden = param.List(default=[256, 256, 256], doc="Widths of the network's hidden layers.")
     validation_fraction = param.Number(
-        0.0,
-        bounds=(0, 0.9),
-        precedence=10.4,
-        label="Validation share",
-        doc="Share of the data held out to stop early by. 0 trains on everything for all steps.",
+        default=0.0, doc="Share of the data held out to stop early by. 0 trains on everything for all steps."
     )
     flow_steps = param.Integer(
         20,

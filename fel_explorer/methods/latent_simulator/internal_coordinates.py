@@ -1,7 +1,8 @@
 """Internal coordinates: bonds, angles and torsions of a bonded graph, and the way back to space.
 
 Each atom is placed by three others: its bond to the first, its angle with the second, its torsion about the
-bond of these two with the third (NeRF, Parsons et al., J. Comput. Chem. 26, 1063 (2005)).  Where several
+bond of these two with the third (NeRF, J. Parsons et al.,
+J. Comput. Chem. 26, 1063 (2005), doi:10.1002/jcc.20237).  Where several
 atoms hang on the same bond the first keeps its torsion and the others are given relative to it: these
 differences are stiff, like bonds and angles, and only one number a bond is free to turn.
 """
@@ -201,7 +202,7 @@ def _unit(v: Tensor) -> Tensor:
 def superposed(xyz: Tensor, reference: Tensor) -> Tensor:
     """``xyz`` (frame, atom, 3), each frame moved rigidly closest to ``reference`` (atom, 3).
 
-    Kabsch, Acta Cryst. A32, 922 (1976).
+    Source: W. Kabsch, Acta Cryst. A 32, 922 (1976), doi:10.1107/S0567739476001873.
     """
     centre = xyz.mean(dim=1, keepdim=True)
     target = reference - reference.mean(dim=0)

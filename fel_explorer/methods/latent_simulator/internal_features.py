@@ -165,7 +165,7 @@ def ring_bending(deviation: Tensor, pairs: Tensor, n_torsions: int) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class CartesianFeatures:
-    """Coordinates laid on a reference and scaled to [-1, 1], as paper 002 decodes to."""
+    """Coordinates superposed on a reference and scaled to [-1, 1], as `ConditionalWGAN` draws."""
 
     low: Tensor
     high: Tensor

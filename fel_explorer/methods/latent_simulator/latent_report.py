@@ -8,7 +8,9 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
 from fel_explorer.data import schema
+from fel_explorer.free_energy import FreeEnergy, Grid, aligned_rms, estimate
 from fel_explorer.kinetics import relaxation
+from fel_explorer.resampling import N_BLOCKS
 
 BINS = 40  # along psi_1, between the quantiles QUANTILES of the data
 QUANTILES = 0.001, 0.999
@@ -35,18 +37,17 @@ def compare(md, synthetic, lag: int, tau: float) -> dict:
 
     ensembles = {"md": (md, lag), "synthetic": (synthetic, 1)}
     edges = np.linspace(*np.quantile(np.concatenate(first(md)), QUANTILES), BINS + 1)
-    profiles = [relaxation.profile(first(parts), edges) for parts in (md, synthetic)]
-    profiles = [p - np.nanmin(p) for p in profiles]
-    halves = [relaxation.profile(half, edges) for half in relaxation.blocks(first(md), 2)]
-    errors = [relaxation.profile_error(first(parts), edges) for parts in (md, synthetic)]
+    found = [_profile(first(parts), edges) for parts in (md, synthetic)]
+    profiles, errors = [f.values.values for f in found], [f.error.values for f in found]
+    halves = [_profile(half, edges).values.values for half in relaxation.blocks(first(md), 2)]
     centres = (edges[1:] + edges[:-1]) / 2
     coords = {"ensemble": list(ensembles), "psi_1": centres}
     free_energy = xr.Dataset(
         {"free_energy": (("ensemble", "psi_1"), profiles), "error": (("ensemble", "psi_1"), errors)},
         coords=coords,
         attrs={
-            "rms": relaxation.aligned_rms(*profiles),
-            "rms_of_halves": relaxation.aligned_rms(*halves),
+            "rms": aligned_rms(*profiles),
+            "rms_of_halves": aligned_rms(*halves),
             "units": "kT",
         },
     )
@@ -64,6 +65,15 @@ def compare(md, synthetic, lag: int, tau: float) -> dict:
         },
         "time": {name: sum(map(len, p)) * tau / step for name, (p, step) in ensembles.items()},
     }
+
+
+def _profile(parts: list[np.ndarray], edges: np.ndarray) -> FreeEnergy:
+    """Free energy in kT of a series (frame,) of each trajectory over bins."""
+    trajectory = np.repeat(np.arange(len(parts)), list(map(len, parts)))
+    x = np.concatenate(parts)[:, None]
+    return estimate(
+        x, None, trajectory, grid=Grid.of_edges(edges), smoothing=0, n_blocks=min(N_BLOCKS, len(x))
+    )
 
 
 def _cores(outer, psi) -> tuple[float, float]:
@@ -163,4 +173,4 @@ def far_share(md: np.ndarray, synthetic: np.ndarray) -> float:
 def basin_borders_of(psi: np.ndarray) -> np.ndarray:
     """Borders of the basins along psi_1 of frames (frame,)."""
     edges = np.linspace(*np.quantile(psi, QUANTILES), BINS + 1)
-    return basin_borders((edges[1:] + edges[:-1]) / 2, relaxation.profile([psi], edges))
+    return basin_borders((edges[1:] + edges[:-1]) / 2, _profile([psi], edges).values.values)

@@ -4,7 +4,8 @@
 
 x and y (frame, dim) are standardised latents a lag apart.
 
-Source: Bishop, NCRG/94/004 (1994); paper 002, Eq. 5.
+Source: C. M. Bishop, NCRG/94/004 (1994) [bishop1994mdn]; H. Sidky, W. Chen and A. L. Ferguson, Chem. Sci. 11,
+9459 (2020), doi:10.1039/d0sc03635h, Eq. 5.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class MixtureNetwork(nn.Module):
     form
         "residual": mu = A x + b + s net, sigma = s softplus(net), where A x + b is the linear prediction from
         one point to the next and s the spread around it: an untrained net already is a linear process.
-        "bounded", the paper's: mu = sigmoid(net) and sigma = elu(net) + 1 of latents scaled to [0, 1].
+        "bounded", as published: mu = sigmoid(net) and sigma = elu(net) + 1 of latents scaled to [0, 1].
     generator
         Draws the weights.
     """
@@ -74,7 +75,7 @@ class MixtureNetwork(nn.Module):
         super().__init__()
         self.n_dims, self.n_kernels, self.form = n_dims, n_kernels, form
         sizes = [n_dims, *hidden, n_kernels * (1 + 2 * n_dims)]
-        # ReLU as the paper: its kinks lie all over the data and resolve narrow wells, which SiLU smooths over
+        # ReLU as published: its kinks lie all over the data and resolve narrow wells, which SiLU smooths over
         self.net = mlp(sizes, generator, activation=nn.ReLU)
         self.register_buffer("matrix", torch.eye(n_dims))
         for name, value in (("offset", 0.0), ("scale", 1.0), ("low", -1.0), ("high", 1.0)):

@@ -1,6 +1,7 @@
 """Whether a latent space simulator can be trusted: its simulations against the molecular dynamics it learnt.
 
-Source: the validation of paper 002, section 3.2, with the warnings that it leaves out.
+Source: the validation of H. Sidky, W. Chen and A. L. Ferguson, Chem. Sci. 11, 9459 (2020),
+doi:10.1039/d0sc03635h, section 3.2, with warnings.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class SimulationReport:
     ----------
     time_scales
         (ensemble, process) ``time``, ``error`` by the eigenproblem at the lag, and ``autocorrelation_time``,
-        the exponential fit of paper 002, Table 1.
+        the exponential fit of Sidky et al. (2020), Table 1.
     memory
         (ensemble, multiple, process) ``time`` at multiples of the lag: constant where there is no memory.
     chapman_kolmogorov

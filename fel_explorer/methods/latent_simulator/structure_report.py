@@ -7,6 +7,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from fel_explorer.free_energy import aligned_rms, from_density
 from fel_explorer.kinetics import relaxation
 from fel_explorer.methods.latent_simulator.internal_coordinates import superposed, to_internal, z_matrix
 
@@ -122,14 +123,13 @@ def tica_projection(observed, lengths_of_parts, lag: int, decoded) -> xr.Dataset
     surfaces = []
     for v in values:
         counts = np.histogram2d(*np.clip(v, low, high).T, bins=edges)[0]
-        with np.errstate(divide="ignore"):
-            surface = np.where(counts > 0, -np.log(counts), np.nan)
+        surface = from_density(counts)
         surfaces.append(surface - np.nanmin(surface))
     centres = [(e[1:] + e[:-1]) / 2 for e in edges]
     return xr.Dataset(
         {"free_energy": (("ensemble", "tic_1", "tic_2"), surfaces)},
         coords={"ensemble": ["md", "synthetic"], "tic_1": centres[0], "tic_2": centres[1]},
-        attrs={"rms": relaxation.aligned_rms(surfaces[0].ravel(), surfaces[1].ravel()), "units": "kT"},
+        attrs={"rms": aligned_rms(surfaces[0].ravel(), surfaces[1].ravel()), "units": "kT"},
     )
 
 

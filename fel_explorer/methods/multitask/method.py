@@ -35,7 +35,8 @@ class MultitaskCV(MultitaskParameters):
     not be in equilibrium, so that shots from a transition region can be mixed with runs inside the basins.
     A weight of 0 leaves its task out: the single-task variants.
 
-    Source: paper 003; losses Eqs. 1-3, 11-13, prefactors Eq. 6.
+    Source: L. Sun et al., J. Chem. Theory Comput. 18, 2341 (2022), doi:10.1021/acs.jctc.1c00143; losses Eqs.
+    1-3 and 11-13, prefactors Eq. 6 (numbers of the preprint, doi:10.48550/arXiv.2012.03909).
 
     Attributes
     ----------

@@ -1,4 +1,8 @@
-"""The losses of multitask collective variables, paper 003, and the weights in them, as free functions."""
+"""The losses of multitask collective variables and the weights in them, as free functions.
+
+Source: L. Sun et al., J. Chem. Theory Comput. 18, 2341 (2022), doi:10.1021/acs.jctc.1c00143, Eqs. 1-3 and
+11-13.
+"""
 
 from __future__ import annotations
 

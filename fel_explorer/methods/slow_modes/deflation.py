@@ -1,6 +1,6 @@
 """Known slow processes that are left out of what `SRV` finds.
 
-Source: paper 002, section 2.1.
+Source: H. Sidky, W. Chen and A. L. Ferguson, Chem. Sci. 11, 9459 (2020), doi:10.1039/d0sc03635h, section 2.1.
 """
 
 from __future__ import annotations

@@ -63,7 +63,8 @@ def resolvent_loss(energy: Tensor, covariance: Tensor, c: Tensor | None = None) 
 def penalty_loss(energy: Tensor, covariance: Tensor, omega: Tensor, alpha: float) -> Tensor:
     """sum_i omega_i E_ii / C_ii + alpha sum_{i <= j} (C_ij - delta_ij)^2, functions in order of E_ii / C_ii.
 
-    Source: paper 001, "Training task"; Zhang, Li and Schuette, J. Comput. Phys. 465, 111377 (2022).
+    Source: W. Zhang, T. Li and C. Schuette, J. Comput. Phys. 465, 111377 (2022),
+    doi:10.1016/j.jcp.2022.111377; W. Zhang, slides (2024) [zhang2024slides], the loss below Eq. 6.
     """
     quotients = energy.diagonal() / covariance.diagonal()
     identity = torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)

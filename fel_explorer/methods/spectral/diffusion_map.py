@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fel_explorer.errors import FelError
+from fel_explorer.methods import parameters
 from fel_explorer.methods.base import Method
 from fel_explorer.methods.koopman.timescales import SPECTRUM
 from fel_explorer.methods.registry import register
@@ -28,10 +29,11 @@ class DiffusionMap(Method):
     it approximates the slow modes of overdamped dynamics; 0 is the plain graph Laplacian.  Features are
     standardised.  The walk is solved on random landmarks and extended to all frames by Nystroem's formula.
 
-    Source: Coifman and Lafon, Appl. Comput. Harmon. Anal. 21, 5 (2006), kernel exp(-d^2 / epsilon).  By
-    default epsilon is where ln sum_ij k_ij rises most steeply with ln epsilon: Coifman, Shkolnisky, Sigworth
-    and Singer, IEEE Trans. Image Process. 17, 1891 (2008); Berry and Harlim, Appl. Comput. Harmon.
-    Anal. 40, 68 (2016).
+    Source: R. R. Coifman and S. Lafon, Appl. Comput. Harmon. Anal. 21, 5 (2006),
+    doi:10.1016/j.acha.2006.04.006, kernel k = exp(-d^2 / epsilon). By default epsilon is where ln sum_ij k_ij
+    rises most steeply with ln epsilon: R. R. Coifman et al., IEEE Trans. Image Process. 17, 1891 (2008),
+    doi:10.1109/TIP.2008.2002305; T. Berry and J. Harlim, Appl. Comput. Harmon. Anal. 40, 68 (2016),
+    doi:10.1016/j.acha.2015.01.001.
 
     Attributes
     ----------
@@ -45,9 +47,7 @@ class DiffusionMap(Method):
 
     has_modes = True
 
-    n_dims = param.Integer(
-        2, bounds=(1, 100), precedence=1, label="Dimensions", doc="Number of diffusion coordinates to keep."
-    )
+    n_dims = parameters.n_dims(doc="Number of diffusion coordinates to keep.", maximum=100, precedence=1)
     alpha = param.Magnitude(
         1.0,
         precedence=1.1,
@@ -191,8 +191,8 @@ def diffusion_modes(squared: Tensor, weight: Tensor, *, epsilon: float, alpha: f
 
     Notes
     -----
-    Source: Coifman and Lafon (2006), section 3.1: k^alpha = k / (q^alpha q^alpha) with q the kernel's
-    density, then rows are normalised.
+    Source: R. R. Coifman and S. Lafon (2006), doi:10.1016/j.acha.2006.04.006, section 3.1: k^alpha = k /
+    (q^alpha q^alpha) with q the kernel's density, then rows are normalised.
     """
     kernel = torch.exp(-squared / epsilon)
     density = kernel @ weight

@@ -6,6 +6,7 @@ import numpy as np
 import param
 import torch
 
+from fel_explorer.methods import parameters
 from fel_explorer.methods.base import Method
 from fel_explorer.methods.checks import check_dims
 from fel_explorer.methods.registry import register
@@ -15,6 +16,9 @@ from fel_explorer.methods.registry import register
 class PCA(Method):
     """Projects on the directions of largest variance, by frame weight.  Fast, and blind to time.
 
+    Source: K. Pearson, Philos. Mag. 2, 559 (1901), doi:10.1080/14786440109462720; the axes u solve C u =
+    lambda u with the covariance C of the features.
+
     Attributes
     ----------
     explained_variance_ratio_
@@ -23,9 +27,7 @@ class PCA(Method):
 
     has_decoder = True
 
-    n_dims = param.Integer(
-        2, bounds=(1, None), precedence=1, label="Dimensions", doc="Number of principal components to keep."
-    )
+    n_dims = parameters.n_dims(doc="Number of principal components to keep.", maximum=None, precedence=1)
     whiten = param.Boolean(
         False, precedence=10, label="Whiten", doc="Scale each component to unit variance over the data."
     )

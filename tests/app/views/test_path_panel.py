@@ -32,8 +32,9 @@ def test_anchors_make_a_way_and_undo_takes_them_back(session):
     assert panel.ready and way.n_images == 40
     assert (np.abs(way.path.points[:, 0]) > 120).all()  # over 180 degrees, not over 0
     assert len(way.pieces) == 2
-    forth, back, top = way.barriers
-    assert 0 < forth < 4 and 0 < back < 4 and 5 < top < 35
+    highest = way.barrier
+    assert 0 < highest.left < 4 and 0 < highest.right < 4 and 5 < highest.index < 35
+    assert 0 < highest.left_error < 0.5 and "±" in panel.text.object
     panel.tapped(way.path.length[7], 0)
     assert session.image == 7
     assert {"phi", "psi", "free_energy_kT", "frame"} <= set(panel._table().columns)

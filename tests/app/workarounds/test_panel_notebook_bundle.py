@@ -24,6 +24,16 @@ def sent(monkeypatch):
         yield data
 
 
+def test_panel_still_needs_the_repair(monkeypatch):
+    original = panel_notebook_bundle._render_esm
+    monkeypatch.setattr(pmui.base.MaterialComponent, "_render_esm", classmethod(original))
+    with config.set(inline=True):
+        row = pmui.Row(*(pmui.Button(label=str(i)) for i in range(3)))
+        document = Document()
+        document.add_root(row.get_root(document))
+        assert len(serialize_json(document.to_json())) > 2_000_000, "the bundle is sent once now"
+
+
 def test_bundle_goes_once_and_widgets_refer_to_it(sent):
     [data] = sent
     row = pmui.Row(*(pmui.Button(label=str(i)) for i in range(20)))

@@ -1,4 +1,4 @@
-"""Embedded physics against quadrature, Gaussians with known answers, and the papers' formulas."""
+"""Embedded physics against quadrature, Gaussians with known answers, and the published formulas."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Multitask CVs against NumPy, a linear problem with a known answer, and the paper's toy model."""
+"""Multitask CVs against NumPy, a linear problem with a known answer, and the published toy model."""
 
 import numpy as np
 import pytest

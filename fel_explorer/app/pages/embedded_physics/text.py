@@ -35,7 +35,7 @@ CURVES = {
 
 DRAWN = (
     "As the model makes them. At another temperature than it learned: weighted by the energies that the "
-    "model implies (Eqs. 40 and 41 of its paper)."
+    "model implies (Schöberl et al. 2020, Eqs. 40 and 41)."
 )
 WEIGHTED = (
     "Each sample counts by how likely the force field says it is, over how often the model makes it. This "

@@ -53,7 +53,7 @@ class Samples:
         """Importance weights (sample,) of sum 1 at T, where ``ratio`` is the fit's temperature over T.
 
         By "energy" they correct the model: pi^ratio / q.  By "model" they are q^(ratio - 1), for another
-        temperature by the energies that the model implies (paper 004, Eqs. 40-41).
+        temperature by the energies that the model implies (doi:10.48550/arXiv.2002.10148, Eqs. 40-41).
         """
         if by == "model":
             log_weight = (ratio - 1) * self.log_q

@@ -8,23 +8,22 @@ from functools import cached_property
 import numpy as np
 import xarray as xr
 
+from fel_explorer import free_energy
 from fel_explorer.app.session.session import Point, Session
 from fel_explorer.app.views.map import colouring
 from fel_explorer.app.views.map.nearest_frame import NearestFrame
 from fel_explorer.app.views.simulate.trail import trail
-from fel_explorer.plots import free_energy
+from fel_explorer.free_energy.density import SMOOTHING
+from fel_explorer.free_energy.estimator import MIN_FRAMES
+from fel_explorer.free_energy.grid import PERIOD, axis_limits
 from fel_explorer.plots.arrangement import names_apart
 from fel_explorer.plots.colours import Scale, sequential_scale
 from fel_explorer.plots.energy_units import KT, EnergyUnit
-from fel_explorer.plots.free_energy_error import free_energy_error
 from fel_explorer.plots.landscape import Landscape
 from fel_explorer.plots.pixels import Binned, bin_frames
-from fel_explorer.plots.style import axis_limits
 
 FREE_ENERGY = colouring.FREE_ENERGY  # as the y axis: the profile along x
 ERROR = colouring.ERROR
-SMOOTHING = 1.5  # width of the kernel in bins
-LEAST_FRAMES = 200  # for an error of the free energy
 PRINTED_NAMES = (450, 310)  # pixels of a map on the screen where names are as large as on a printed one
 
 
@@ -68,7 +67,7 @@ class MapView:
     @cached_property
     def free_energy(self) -> np.ndarray:
         """(frame,) in `unit`."""
-        return free_energy.at_frames(self.surface, self._cvs)
+        return free_energy.at_points(self.surface, self._cvs)
 
     @property
     def _cvs(self):
@@ -77,16 +76,21 @@ class MapView:
     @cached_property
     def error(self) -> xr.DataArray | None:
         """Standard error of the surface in `unit`; None where there are too few frames to tell."""
-        if len(self.xy) < LEAST_FRAMES:
+        estimate = self.estimate()
+        return None if estimate is None else estimate.error
+
+    def estimate(self) -> free_energy.FreeEnergy | None:
+        """The surface in `unit` with its error; None where there are too few frames to tell."""
+        if len(self.xy) < MIN_FRAMES:
             return None
-        return free_energy_error(self._cvs, self.weights, self.trajectory, **self.grid) * self.unit.kT
+        return free_energy.estimate(self._cvs, self.weights, self.trajectory, kT=self.unit.kT, **self.grid)
 
     @cached_property
     def frame_error(self) -> np.ndarray:
         """(frame,) the standard error where each frame lies, NaN where it is not known."""
         if self.error is None:
             return np.full(len(self.xy), np.nan, np.float32)
-        return free_energy.at_frames(self.error, self._cvs)
+        return free_energy.at_points(self.error, self._cvs)
 
     @cached_property
     def nearest(self) -> NearestFrame:
@@ -237,29 +241,24 @@ def make_view(
     weights = session.dataset["weight"].values if weighted and "weight" in session.dataset else None
     angles = colouring.torsions(session.dataset)
     x, periodic_x = _axis(session, axes[0]), axes[0] in angles
-    bins = bins_of(len(x))
+    bins = free_energy.default_bins(len(x))
     labels = [colouring.label(session.dataset, name) for name in axes]
     grid = {"bins": bins, "smoothing": smoothing}
     if axes[1] == FREE_ENERGY:
         grid["periodic"] = periodic_x
         surface = free_energy.free_energy_profile(x, weights, **grid) * unit.kT
-        y, periodic_y, labels[1] = free_energy.at_frames(surface, x[:, None]), False, unit.label
+        y, periodic_y, labels[1] = free_energy.at_points(surface, x[:, None]), False, unit.label
     else:
         y, periodic_y = _axis(session, axes[1]), axes[1] in angles
         grid["periodic"] = (periodic_x, periodic_y)
         surface = free_energy.free_energy_surface(np.column_stack([x, y]), weights, **grid) * unit.kT
     limits = tuple(
-        free_energy.PERIOD if periodic else axis_limits(values[np.isfinite(values)])
+        PERIOD if periodic else axis_limits(values[np.isfinite(values)])
         for values, periodic in ((x, periodic_x), (y, periodic_y))
     )
     trajectory = session.dataset["trajectory"].values
     xy = np.column_stack([x, y])
     return MapView(xy, tuple(axes), tuple(labels), limits, surface, unit, weights, trajectory, grid)
-
-
-def bins_of(n_frames: int) -> int:
-    """How many bins a map of so many frames has along each axis."""
-    return int(np.clip(np.sqrt(n_frames) / 2.5, 30, 160))
 
 
 def same_frames(old, new) -> bool:

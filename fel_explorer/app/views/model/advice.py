@@ -1,6 +1,6 @@
 """Which method suits whom: three questions, and a table of answers.  Plain data, no panel import.
 
-What is said of each method is what the papers claim or what README's benchmarks found.
+What it says of each method is what the method's authors claim or what README's benchmarks found.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ ADVICE = {
         "MultitaskCV",
         "It learns the coordinate from which the state and the potential energy can be told, so that "
         "frames from each state and from between them are enough: no long trajectory is needed. In "
-        "the paper the barrier along it was .94 eV, where .89 is true.",
+        "the published test (Sun et al. 2022) the barrier along it was .94 eV, where .89 is true.",
         "It needs columns of labels and energies, and knows no time scales; transitions that no frame "
         "shows are guessed.",
         {"n_dims": 1},

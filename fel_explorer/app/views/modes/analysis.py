@@ -1,6 +1,6 @@
-"""The slow modes of a result: their time scales, and what they are as functions of the frames.
+"""Slow modes of a result: their time scales, and their values at the frames.
 
-No panel import.  The modes of TICA, SRV, Eigenfunctions and DiffusionMap are the axes of their embedding;
+The modes of TICA, SRV, Eigenfunctions and DiffusionMap are the axes of their embedding;
 those of a method with states are the eigenfunctions of the Koopman model of its memberships.
 """
 
@@ -10,18 +10,14 @@ import weakref
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 import xarray as xr
 
 from fel_explorer.app.session.result import Result
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods import mode_spectrum
-from fel_explorer.methods.koopman import vamp
+from fel_explorer.methods.koopman.of_functions import koopman_model, mode_functions, standardise
 from fel_explorer.methods.koopman.timescales import STEPS, implied_timescales
-from fel_explorer.training.pairs import pair_starts, segments_of
-
-MAX_PAIRS = 1_000_000  # of frames, from which the modes of memberships are found
 
 _kept: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
@@ -114,13 +110,10 @@ def _axes(result, dataset):
     lag = result.lag_time if spectrum.attrs["time_unit"] != STEPS else None
     if getattr(result.method, "operator", "transfer") == "generator":
         lag = None
-    return Modes(spectrum, lag, _standardised(result.embedding, dataset))
+    return Modes(spectrum, lag, standardise(result.embedding, schema.frame_weights(dataset)))
 
 
 def _of_memberships(result, dataset):
-    lag = schema.lag_in_frames(dataset, result.lag_time)
-    starts = pair_starts(segments_of(schema.trajectory_lengths(dataset)), lag)
-    starts = starts[:: 1 + len(starts) // MAX_PAIRS]
     states = result.states()
     if len(states) < 2:
         raise FelError(
@@ -128,10 +121,8 @@ def _of_memberships(result, dataset):
             "Modes are exchanges between two states or more.",
             "Train with a shorter lag.",
         )
-    chi = torch.from_numpy(np.asarray(result.membership[:, states], np.float32))
-    weight = torch.from_numpy(_weights(dataset)[starts])
-    pairs = vamp.covariances(chi[starts], chi[starts + lag], weight, reversible=True)
-    model = vamp.koopman(pairs)
+    memberships = np.asarray(result.membership[:, states], np.float32)
+    model = koopman_model(memberships, dataset, result.lag_time)
     times = implied_timescales([1.0, *model.singular_values.numpy()], result.lag_time)
     unknown = np.full(len(times), np.nan)
     columns = {"timescale": times, "lower": unknown, "upper": unknown}
@@ -139,17 +130,5 @@ def _of_memberships(result, dataset):
         {name: ("process", values) for name, values in columns.items()},
         attrs={"time_unit": dataset.attrs["time_unit"]},
     )
-    functions = (chi - model.mean.float()) @ model.left.float()
-    return Modes(spectrum, result.lag_time, _standardised(functions.numpy(), dataset))
-
-
-def _weights(dataset) -> np.ndarray:
-    return dataset["weight"].values.astype(float) if "weight" in dataset else np.ones(dataset.sizes["frame"])
-
-
-def _standardised(values, dataset):
-    """Mean 0, variance 1, the rare side positive."""
-    weight = _weights(dataset)[:, None]
-    values = values - np.average(values, axis=0, weights=weight[:, 0])
-    moments = [(weight * values**power).mean(axis=0) / weight.mean() for power in (2, 3)]
-    return (values * np.where(moments[1] < 0, -1, 1) / np.sqrt(np.maximum(moments[0], 1e-30))).astype("f4")
+    functions = mode_functions(memberships, model, schema.frame_weights(dataset))
+    return Modes(spectrum, result.lag_time, functions)

@@ -11,6 +11,7 @@ import xarray as xr
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.views.umbrella.job import is_model_system, system_of
 from fel_explorer.errors import FelError
+from fel_explorer.free_energy import from_density
 from fel_explorer.methods import level_sets
 from fel_explorer.progress import Progress
 
@@ -98,12 +99,11 @@ def _plane(result, dataset) -> xr.Dataset:
     else:
         weight = dataset["weight"].values if "weight" in dataset else None
         counts = np.histogram2d(*features.T, bins=edges, weights=weight)[0].T
-        with np.errstate(divide="ignore"):
-            energy = -np.log(counts)
+        energy = from_density(counts)
     lines = result.method.inverse_transform(_grid(result.embedding).reshape(-1, result.embedding.shape[1]))
     return xr.Dataset(
         {
-            "energy": (("y", "x"), energy - energy.min()),
+            "energy": (("y", "x"), energy - np.nanmin(energy)),
             "lines": (("line", "point", "axis"), lines.reshape(-1, POINTS, 2)),
         },
         coords={"x": x, "y": y, "axis": dataset["feature"].values},

@@ -151,10 +151,11 @@ class PathPanel(Viewer):
             drawn = {0: "Click on the map where the path starts.", 1: "Now click where it ends."}.get(n, "")
             self.text.object = self._error or (drawn if self.session.drawing else HOW)
             return
-        (forth, back, top), unit = way.barriers, self.session.unit
+        highest, unit = way.barrier, self.session.unit
         self.text.object = (
-            f"**Barrier** {unit.text(forth)} from the start, {unit.text(back)} from the end; the highest "
-            f"image is {top + 1} of {way.n_images}. It is a lower bound where other "
+            f"**Barrier** {unit.text(highest.left, highest.left_error)} from the start, "
+            f"{unit.text(highest.right, highest.right_error)} from the end; the highest "
+            f"image is {highest.index + 1} of {way.n_images}. It is a lower bound where other "
             "variables are slow too.  \n"
             f"{ABOUT[way.path.kind]}  \nClick on the curve to see the structure there."
         )
@@ -165,8 +166,9 @@ class PathPanel(Viewer):
         """The free energy along the path; any ``shape`` suits it."""
         way = self.session.way
         return plot_path_profile(
-            way.path.length, way.free_energy, image=self.session.image, unit=self.session.unit, dark=dark
-        )
+            way.path.length, way.free_energy, error=way.error, barrier=way.barrier, image=self.session.image,
+            unit=self.session.unit, dark=dark,
+        )  # fmt: skip
 
     def _table(self) -> pd.DataFrame:
         return self.session.way.table().to_dataframe().reset_index()

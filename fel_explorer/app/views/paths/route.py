@@ -14,9 +14,9 @@ from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.map import colouring
 from fel_explorer.app.views.map.view import make_view
 from fel_explorer.errors import FelError
-from fel_explorer.plots import free_energy
+from fel_explorer.free_energy import Barrier, FreeEnergy, at_points, path_barrier
 from fel_explorer.structures import reconstruct, superpose
-from fel_explorer.structures.paths import KINDS, Path, Space, barriers, find_path, profile_table
+from fel_explorer.structures.paths import KINDS, Path, Space, find_path, profile_table
 from fel_explorer.structures.soundness import LONG_BOND
 
 SHOWN = {"observed": "observed frames", "decoded": "decoded by the model"}
@@ -32,8 +32,8 @@ class Way:
         The anchors, and the images between them.
     labels
         The axes' labels.
-    free_energy
-        (image,) kT on the map.
+    profile
+        Free energy (image,) in kT on the map, with its error.
     periods
         Of the two axes, None without one.
     """
@@ -41,7 +41,7 @@ class Way:
     route: Route
     path: Path
     labels: tuple[str, str]
-    free_energy: np.ndarray
+    profile: FreeEnergy
     periods: tuple[float | None, float | None]
 
     @property
@@ -53,15 +53,25 @@ class Way:
         """Places to draw, split where the path crosses the end of a period."""
         return unbroken(self.path.points, self.periods)
 
+    @property
+    def free_energy(self) -> np.ndarray:
+        """(image,) kT."""
+        return self.profile.values.values
+
+    @property
+    def error(self) -> np.ndarray:
+        """(image,) standard error in kT as on the map, NaN where it is not known."""
+        return self.profile.error.values
+
     @cached_property
-    def barriers(self) -> tuple[float, float, int]:
-        """Height of the highest image above the start and above the end (kT), and which it is."""
-        return barriers(self.free_energy)
+    def barrier(self) -> Barrier:
+        """The highest image, and its heights above the start and above the end (kT)."""
+        return path_barrier(self.profile)
 
     def table(self) -> xr.Dataset:
-        """Length, free energy, frame and place of each image."""
+        """Length, free energy with its error, frame and position of each image."""
         names = dict(zip(("cv_1", "cv_2"), self.route.axes, strict=True))
-        return profile_table(self.path, self.free_energy).rename(names)
+        return profile_table(self.path, self.free_energy, self.error).rename(names)
 
 
 def unbroken(points, periods) -> tuple[np.ndarray, ...]:
@@ -98,8 +108,12 @@ def find_way(session: Session, kind: str = KINDS[0], *, weighted: bool = True) -
         )
     periods = periods_of(session, route.axes)
     path = find_path(Space(view.xy, periods), route.anchors, kind, free_energy=view.surface)
-    values = free_energy.at_frames(view.surface, path.points)
-    return Way(route, path, view.labels, values, periods)
+    estimate = view.estimate()
+    if estimate is None:
+        profile = FreeEnergy.without_error(at_points(view.surface, path.points))
+    else:
+        profile = estimate.at(path.points)
+    return Way(route, path, view.labels, profile, periods)
 
 
 def can_decode(session: Session, way: Way) -> str:

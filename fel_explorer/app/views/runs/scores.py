@@ -1,6 +1,6 @@
 """The trained models as a table: how each was made, what it cost, and how good its landscape is.
 
-No panel import.  Scores are computed by a job and kept for as long as their `Result` lives.
+Scores are computed by a job and kept for as long as their `Result` lives.
 """
 
 from __future__ import annotations
@@ -11,19 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
 import xarray as xr
 
 from fel_explorer.app.session.recipe import Recipe, recipe_of
 from fel_explorer.app.session.result import Result
-from fel_explorer.data import schema
-from fel_explorer.methods.koopman import vamp
+from fel_explorer.methods.koopman.of_functions import koopman_model
 from fel_explorer.methods.koopman.timescales import implied_timescales
-from fel_explorer.methods.network_method import frame_weight
 from fel_explorer.progress import Progress
-from fel_explorer.training.pairs import pair_starts, segments_of
 
-MAX_PAIRS = 500_000  # that a score is made of; more change it by less than the data's own noise
 LAST_PART = 0.05  # of the steps, over which the final loss is averaged
 MEASURES = {
     "states_vamp2": "VAMP-2, states",
@@ -56,21 +51,10 @@ class Scores:
 
 
 def score(result: Result, dataset: xr.Dataset, lag_time: float) -> Scores:
-    """The scores of a result at a lag, by all frames and with detailed balance assumed.
-
-    Source: Wu and Noe, J. Nonlinear Sci. 30, 23 (2020), Eq. 30; time scales are -tau / ln sigma.
-    """
-    lag = schema.lag_in_frames(dataset, lag_time)
-    starts = pair_starts(segments_of(schema.trajectory_lengths(dataset)), lag)
-    starts = starts[:: -(-len(starts) // MAX_PAIRS)]
-    weight = frame_weight(dataset, "cpu")[starts]
+    """The scores of a result at a lag, by all frames and with detailed balance assumed."""
 
     def sigma(values):
-        values = values[:, np.ptp(values[starts], axis=0) > 0]
-        if not values.shape[1]:  # one state alone
-            return np.zeros(0)
-        pairs = (torch.from_numpy(np.ascontiguousarray(values[at])) for at in (starts, starts + lag))
-        return vamp.koopman(vamp.covariances(*pairs, weight, reversible=True)).singular_values.numpy()
+        return koopman_model(values, dataset, lag_time).singular_values.numpy()
 
     of_map = sigma(result.embedding)
     of_states = sigma(result.membership[:, result.states()]) if result.state is not None else None

@@ -6,7 +6,7 @@ import numpy as np
 
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.simulate.simulation import Simulation, shown_simulation
-from fel_explorer.plots.free_energy import PERIOD
+from fel_explorer.free_energy.grid import PERIOD
 
 LENGTH = 20  # frames behind the current one
 

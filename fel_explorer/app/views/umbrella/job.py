@@ -48,7 +48,7 @@ class Sampled:
     result, dimension, settings
         What was asked for.
     profile
-        ``free_energy`` and ``error`` (bin) in kT over ``centre``, by MBAR and the jackknife.
+        ``free_energy`` and ``error`` (bin) in kT over ``centre``, by MBAR and the bootstrap.
     histograms
         ``density`` (window, bin) of the CV in each window, over ``centre``.
     gaps
@@ -132,7 +132,7 @@ def sampling_windows(result: Result, dataset: xr.Dataset, trajectories, dimensio
         if data.sizes["umbrella"] < 2:
             raise Cancelled
         profile = sampling.profile(data, n_bins=N_BINS)
-        for name in ("free_energy", "error"):
+        for name in ("free_energy", "error", "sample"):
             profile[name] = profile[name] / data.attrs["kT"]
         found = [tuple(gap) for gap in json.loads(data.attrs["gaps"])]
         return Sampled(result, dimension, settings, profile, _histograms(data), found, data.sizes["umbrella"])

@@ -258,10 +258,11 @@ class DrivePanel(Viewer):
     def _table(self) -> pd.DataFrame:
         if self.part == "windows":
             return self._sampled.histograms.to_dataframe().reset_index()
-        parts = {"data": self._profile()[["free_energy", "error"]]}
+        parts = {"data": self._profile()}
         if self._sampled is not None:
             parts["umbrella sampling"] = self._sampled.profile
-        return pd.concat([part.to_dataframe().assign(source=name) for name, part in parts.items()])
+        shown = {name: part[["free_energy", "error"]].to_dataframe() for name, part in parts.items()}
+        return pd.concat([table.assign(source=name) for name, table in shown.items()])
 
     def _name(self):
         return f"{self.part}-{self.session.active.replace(' ', '-')}"

@@ -7,12 +7,15 @@ import scipy.sparse
 import scipy.sparse.linalg
 from scipy.special import logsumexp
 
+from fel_explorer.free_energy import marginal
+
 
 class Grid:
     """Energies, Boltzmann weights and the generator of overdamped dynamics (friction 1) on square-ish cells.
 
     Neighbouring cells i, j exchange at the rate kT / h^2 exp(-(U_j - U_i) / 2 kT), the square-root
-    approximation (Lie, Fackeldey and Weber, SIAM J. Matrix Anal. Appl. 34, 738 (2013)); edges reflect.
+    approximation (H. C. Lie, K. Fackeldey and M. Weber, SIAM J. Matrix Anal. Appl. 34, 738 (2013)
+    [lie2013sqra]); edges reflect.
 
     Parameters
     ----------
@@ -60,9 +63,7 @@ class Grid:
 
     def profile(self, kT: float) -> np.ndarray:
         """Free energy along x (column,): -kT ln p(x), p the density per unit of length."""
-        over_y = -self.energy.reshape(self.shape) / kT
-        density = logsumexp(over_y, axis=0) - logsumexp(over_y) - np.log(self.spacing[0])
-        return -kT * density
+        return marginal(self.energy.reshape(self.shape), 0, self.spacing[0], kT)
 
     def symmetric_generator(self, kT: float) -> scipy.sparse.csc_matrix:
         """The generator times -1, scaled by the roots of the weights: sqrt(w_i) (-K_ij) / sqrt(w_j)."""

@@ -36,9 +36,9 @@ class NestedWells:
         (3,) of the processes that are slower than all others, longest first: at a resolution tau there
         is one state more than there are time scales above tau.
     labels
-        {number of states: state (cell,)}: the likeliest state of each cell by the inner simplex of PCCA
-        (Deuflhard and Weber, Linear Algebra Appl. 398, 161 (2005)), whose corners are wells.  A state has the
-        number of the well in it that is visited most.
+        {number of states: state (cell,)}: the likeliest state of each cell by the inner simplex of PCCA (P.
+        Deuflhard and M. Weber, Linear Algebra Appl. 398, 161 (2005), doi:10.1016/j.laa.2004.10.026), whose
+        corners are wells.  A state has the number of the well in it that is visited most.
     """
 
     def __init__(self):

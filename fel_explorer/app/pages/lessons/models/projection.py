@@ -11,6 +11,7 @@ import scipy.sparse
 
 from fel_explorer.app.pages.lessons.models.grid import Grid
 from fel_explorer.app.pages.lessons.models.walkers import Walkers
+from fel_explorer.free_energy import from_density
 from fel_explorer.systems import MullerBrown
 
 CELL = 0.02
@@ -107,7 +108,7 @@ class Reaction:
         hats, levels, step = self._hats(values)
         mass = hats.T @ self.weights
         length = np.cumsum(step) - step / 2
-        free_energy = -np.log(mass / step)
+        free_energy = from_density(mass / step, self.kT)
         low, high = np.searchsorted(levels, [values[a], values[b]])
         top, has_barrier = _top(free_energy, low, high)
         ensemble = self.weights * hats[:, [top]].toarray()[:, 0]

@@ -7,6 +7,7 @@ import functools
 import numpy as np
 
 from fel_explorer.app.pages.lessons.models.grid import Grid
+from fel_explorer.free_energy import from_density
 from fel_explorer.systems import MullerBrown
 
 CELL = 0.025
@@ -83,9 +84,7 @@ class RunningProfile:
 
     def free_energy(self, kT: float) -> np.ndarray:
         """-kT ln p(x) (bin,), NaN where nobody was seen."""
-        density = self._counts / max(self._counts.sum(), 1) / np.diff(self.edges)
-        seen = density > 0
-        return -kT * np.log(density, out=np.full(len(density), np.nan), where=seen)
+        return from_density(self._counts / max(self._counts.sum(), 1) / np.diff(self.edges), kT)
 
 
 @functools.cache

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from fel_explorer.errors import FelError
-from fel_explorer.plots.free_energy import at_frames, free_energy_profile, free_energy_surface
+from fel_explorer.free_energy import (
+    Grid,
+    at_points,
+    free_energy_profile,
+    free_energy_surface,
+    from_density,
+    marginal,
+)
 
 
 def well_sampled(free_energy, kT=4.0):
@@ -72,12 +79,12 @@ def test_angles_join_at_the_ends():
 
 def test_every_frame_has_a_free_energy():
     xy = np.random.default_rng(6).standard_cauchy((3000, 2)).clip(-20, 20)
-    values = at_frames(free_energy_surface(xy), xy)
+    values = at_points(free_energy_surface(xy), xy)
     assert np.isfinite(values).all() and values.min() >= 0
     x = xy[:, :1]
     profile = free_energy_profile(x[:, 0])
     middle = float(profile["x"][75])
-    assert at_frames(profile, [[middle]])[0] == pytest.approx(float(profile[75]), abs=1e-5)
+    assert at_points(profile, [[middle]])[0] == pytest.approx(float(profile[75]), abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -98,3 +105,19 @@ def test_bad_input_is_told(xy, weights, told):
 def test_one_frame_alone_is_a_point_of_free_energy_zero():
     surface = free_energy_surface([[1.0, 2.0]])
     assert float(surface.sel(x=1, y=2, method="nearest")) == 0
+
+
+def test_frames_outside_of_a_grid_are_in_no_cell_and_angles_wrap():
+    grid = Grid(((0.0, 3.0), (-180.0, 180.0)), (3, 4), (False, True))
+    values = np.array([[0.0, -180], [3.0, 179], [3.01, 0], [np.nan, 0], [1.5, 180.0], [-0.1, 0], [1.5, 190]])
+    assert grid.cells(values).tolist() == [0, 11, -1, -1, 1, -1, 1]
+
+
+def test_the_marginal_of_an_energy_is_minus_the_log_of_the_summed_boltzmann_factors():
+    energy = np.random.default_rng(8).normal(size=(5, 7)) * 3
+    weights = np.exp(-energy / 2.5)
+    expected = -2.5 * np.log(weights.sum(axis=0) / weights.sum() / 0.1)
+    np.testing.assert_allclose(marginal(energy, 0, 0.1, 2.5), expected)
+    np.testing.assert_allclose(from_density(weights.sum(axis=0) / weights.sum() / 0.1, 2.5), expected)
+    assert np.isnan(from_density([0.0, 1.0])).tolist() == [True, False]
+    assert np.isfinite(marginal(1e4 * energy, 0)).all()  # where the density itself is zero in floating point

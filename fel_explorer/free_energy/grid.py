@@ -1,0 +1,111 @@
+"""Bins over one or two collective variables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from fel_explorer.errors import FelError
+
+PERIOD = (-180.0, 180.0)  # limits of a periodic axis: torsions in degrees
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Bins over one or two variables.
+
+    Attributes
+    ----------
+    limits, shape, periodic
+        Of each variable: (low, high), number of bins, whether its ends meet.
+    """
+
+    limits: tuple[tuple[float, float], ...]
+    shape: tuple[int, ...]
+    periodic: tuple[bool, ...]
+
+    @classmethod
+    def of(cls, values: np.ndarray, bins: int | Sequence[int], periodic: bool | Sequence[bool]) -> Grid:
+        """Bins over all of ``values`` (frame, variable); an angle has 360 degrees.
+
+        Raises
+        ------
+        FelError
+            If a variable has no finite value.
+        """
+        n = values.shape[1]
+        periodic, shape = np.broadcast_to(periodic, n).tolist(), np.broadcast_to(bins, n).tolist()
+        columns = [column[np.isfinite(column)] for column in values.T]
+        if not all(len(column) for column in columns):
+            raise FelError("A variable that is NaN in all frames.", "Each has finite values.")
+        limits = [PERIOD if p else axis_limits(column) for p, column in zip(periodic, columns, strict=True)]
+        return cls(tuple(limits), tuple(shape), tuple(periodic))
+
+    @classmethod
+    def of_edges(cls, edges: np.ndarray) -> Grid:
+        """Bins of one variable between equidistant ``edges`` (bin + 1,)."""
+        return cls(((float(edges[0]), float(edges[-1])),), (len(edges) - 1,), (False,))
+
+    @property
+    def size(self) -> int:
+        """Number of cells."""
+        return int(np.prod(self.shape))
+
+    @property
+    def modes(self) -> list[str]:
+        """How a filter continues each axis of an array (y, x) or (x,)."""
+        return ["wrap" if p else "constant" for p in self.periodic[::-1]]
+
+    @property
+    def centres(self) -> list[np.ndarray]:
+        """Centres (bin,) of the bins of each variable."""
+        edges = [np.linspace(*limits, n + 1) for limits, n in zip(self.limits, self.shape, strict=True)]
+        return [(e[1:] + e[:-1]) / 2 for e in edges]
+
+    def cells(self, values: np.ndarray) -> np.ndarray:
+        """Flat index (frame,) of the cell of each frame of ``values`` (frame, variable), -1 outside."""
+        flat, outside = np.zeros(len(values), np.int64), np.zeros(len(values), bool)
+        for axis in reversed(range(len(self.shape))):
+            column, (low, high), n = values[:, axis], self.limits[axis], self.shape[axis]
+            known = np.isfinite(column)
+            scaled = np.floor((np.where(known, column, low) - low) * (n / (high - low)))
+            if self.periodic[axis]:
+                scaled %= n
+            else:
+                known = known & (column >= low) & (column <= high)
+            flat = flat * n + np.clip(scaled, 0, n - 1).astype(np.int64)  # the last bin holds its upper edge
+            outside |= ~known
+        flat[outside] = -1
+        return flat
+
+    def counts(self, values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        """Number of frames in each cell, or sum of their weights; an array (y, x) or (x,)."""
+        cells = self.cells(values)
+        inside = cells >= 0
+        weights = None if weights is None else weights[inside]
+        return self.unflatten(np.bincount(cells[inside], weights, minlength=self.size))
+
+    def unflatten(self, values: np.ndarray) -> np.ndarray:
+        """Array (..., y, x) or (..., x) of flat ones (..., cell)."""
+        return values.reshape(*values.shape[:-1], *self.shape[::-1])
+
+    def array(self, values: np.ndarray, name: str = "free energy", units: str = "kT") -> xr.DataArray:
+        """``values`` (y, x) or (x,) over the bins' centres."""
+        names = ("x", "y")[: len(self.shape)]
+        centres = dict(zip(names, self.centres, strict=True))
+        return xr.DataArray(values, dims=names[::-1], coords=centres, name=name, attrs={"units": units})
+
+
+def axis_limits(values: np.ndarray, margin: float = 0.04) -> tuple[float, float]:
+    """Lowest and highest value with a margin (a fraction of the span) on both sides; never of zero width."""
+    low, high = float(np.min(values)), float(np.max(values))
+    span = (high - low) or max(abs(low), 1.0)
+    return low - margin * span, high + margin * span
+
+
+def default_bins(n_frames: int) -> int:
+    """Number of bins along each axis for so many frames: 30 to 160, some 6 frames per cell of a surface."""
+    return int(np.clip(np.sqrt(n_frames) / 2.5, 30, 160))

@@ -15,9 +15,9 @@ import xarray as xr
 from fel_explorer.data.frame_values import frame_values, quantities, torsions
 from fel_explorer.errors import FelError
 from fel_explorer.progress import Progress
+from fel_explorer.resampling import Blocks, percentile_interval
 
 BINS = 72  # of 5 degrees for angles
-BLOCKS = 20  # stretches of frames that the intervals resample, as frames in a row are not independent
 TAILS = (0.05, 99.95)  # percentiles between which the bins lie
 SETS = ("first", "second")
 
@@ -47,14 +47,15 @@ def compare(
     names
         Quantities to compare, default all: torsions in degrees, columns, and other features.
     n_bootstrap, seed
-        Of the 95 % intervals, which resample `BLOCKS` stretches of frames of each set.
+        Of the 95 % intervals, which resample trajectories or blocks of each set (`resampling.Blocks`).
     callback
         Called with a `Progress` for each quantity; True stops.
 
     Returns
     -------
     xarray.Dataset
-        Over ``quantity``, largest effect first: ``effect`` with ``lower`` and ``upper``, ``circular`` (bool),
+        Over ``quantity``, largest effect first: ``effect`` with ``lower`` and ``upper`` (NaN where a set is
+        of one block), ``circular`` (bool),
         ``difference`` of the means (second - first, for angles the shorter way round), and over ``set``
         ``mean`` and ``spread`` (standard deviation), circular ones for angles.
 
@@ -68,14 +69,14 @@ def compare(
     if not names:
         raise FelError("No quantities to compare.", remedy="Give names=, or a dataset with features.")
     weights = dataset["weight"].values if "weight" in dataset else np.ones(dataset.sizes["frame"])
-    angles, rng, rows = set(torsions(dataset)), np.random.default_rng(seed), []
-    blocks = [np.arange(len(f)) * BLOCKS // len(f) for f in frames]
-    draws = [rng.multinomial(BLOCKS, np.full(BLOCKS, 1 / BLOCKS), n_bootstrap) for _ in SETS]
+    angles, rows = set(torsions(dataset)), []
+    trajectory = dataset["trajectory"].values
+    draws = [Blocks.of_frames(trajectory[f]).draw(n_bootstrap, seed=seed + i) for i, f in enumerate(frames)]
     for i, name in enumerate(names):
         if callback is not None and callback(Progress(i, len(names), message="comparing")):
             raise ComparisonCancelled
         values = frame_values(dataset, name)
-        sets = [(values[f], weights[f], block) for f, block in zip(frames, blocks, strict=True)]
+        sets = [(values[f], weights[f]) for f in frames]
         rows.append(_row(sets, draws, name in angles))
     columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
     paired = ("mean", "spread")
@@ -116,20 +117,24 @@ def _frames(dataset, mask, which):
 
 
 def _row(sets, draws, circular):
-    edges = _edges(np.concatenate([values for values, _, _ in sets]), circular, BINS)
-    counts = [_block_counts(values, weights, block, edges) for values, weights, block in sets]
+    edges = _edges(np.concatenate([values for values, _ in sets]), circular, BINS)
+    counts = [
+        draw.blocks.sums(_bins(values, edges), BINS, weights)
+        for (values, weights), draw in zip(sets, draws, strict=True)
+    ]
     effect = float(_distance(*(c.sum(0)[None] for c in counts))[0])
-    spread = _distance(*(draw @ c for draw, c in zip(draws, counts, strict=True)))
+    spread = _distance(*(draw.sums(c) for draw, c in zip(draws, counts, strict=True)))
     # reflected about the estimate: resampled histograms lie further apart than their originals
-    lower, upper = np.clip(2 * effect - np.percentile(spread, [97.5, 2.5]), 0.0, 1.0)
-    moments = [_moments(values, weights, circular) for values, weights, _ in sets]
+    least = min(len(draw.blocks) for draw in draws)
+    upper, lower = np.clip(2 * effect - np.array(percentile_interval(spread, least)), 0.0, 1.0)
+    moments = [_moments(values, weights, circular) for values, weights in sets]
     difference = moments[1][0] - moments[0][0]
     if circular:
         difference = (difference + 180.0) % 360.0 - 180.0
     return {
         "effect": effect,
-        "lower": min(lower, effect),
-        "upper": max(upper, effect),
+        "lower": np.minimum(lower, effect),
+        "upper": np.maximum(upper, effect),
         "circular": circular,
         "difference": difference,
         "mean": [mean for mean, _ in moments],
@@ -146,12 +151,11 @@ def _edges(values, circular, bins):
     return np.linspace(low, high, bins + 1)
 
 
-def _block_counts(values, weights, block, edges):
-    """(block, bin) weights; what lies beyond the edges counts in the last bins."""
+def _bins(values, edges):
+    """Bin (frame,) of each value; what lies beyond the edges is in the last bins."""
     bins = len(edges) - 1
     scaled = (values - edges[0]) * (bins / (edges[-1] - edges[0]))
-    index = np.clip(scaled.astype(np.int64), 0, bins - 1)
-    return np.bincount(block * bins + index, weights, minlength=BLOCKS * bins).reshape(BLOCKS, bins)
+    return np.clip(scaled.astype(np.int64), 0, bins - 1)
 
 
 def _distance(first, second):

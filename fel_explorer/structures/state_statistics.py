@@ -6,10 +6,10 @@ import numpy as np
 import xarray as xr
 
 from fel_explorer.errors import FelError
+from fel_explorer.resampling import Blocks
 
 STATISTICS = ("mean", "std", "sem")
-MIN_BLOCKS = 5  # fewer trajectories than this are divided
-BLOCKS = 10
+N_BLOCKS = 10  # five trajectories or more stay whole
 DEGREES = ("deg", "degree", "degrees")
 
 
@@ -55,7 +55,7 @@ def state_observables(states, observables: xr.Dataset, *, weights=None) -> xr.Da
             "Both are of the same frames.",
             "Take the observables of all frames, or index the states with the same frames.",
         )
-    block = _blocks(observables)
+    block = _blocks(observables).of_frame()
     rows = {name: [] for name in columns}
     population = []
     for state in labels:
@@ -136,13 +136,8 @@ def _weights(weights, observables, n_frames) -> np.ndarray:
     return weights
 
 
-def _blocks(observables) -> np.ndarray:
-    """(frame,) number of the block that each frame belongs to."""
-    n_frames = observables.sizes["frame"]
-    trajectory = np.zeros(n_frames, int)
+def _blocks(observables) -> Blocks:
+    """Trajectories, or parts of them where there are fewer than five."""
     if "trajectory" in observables.coords:
-        trajectory = observables["trajectory"].values
-    if len(np.unique(trajectory)) >= MIN_BLOCKS:
-        return trajectory
-    tenth = np.arange(n_frames) * BLOCKS // n_frames
-    return trajectory * BLOCKS + tenth
+        return Blocks.of_frames(observables["trajectory"].values, n_blocks=N_BLOCKS)
+    return Blocks.of_lengths([observables.sizes["frame"]], n_blocks=N_BLOCKS)

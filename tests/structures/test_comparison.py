@@ -107,3 +107,9 @@ def test_bad_sets_and_cancel(rng):
         compare(data, first, second, names=["psi"])
     with pytest.raises(ComparisonCancelled):
         compare(data, first, second, callback=lambda progress: True)
+
+
+def test_a_single_frame_has_no_interval(rng):
+    first, second = np.arange(N) == 0, np.arange(N) > 0
+    table = compare(dataset(rng, x=(rng.normal(size=N), {})), first, second)
+    assert np.isnan(table["lower"]).all() and np.isnan(table["upper"]).all() and (table["effect"] > 0.9).all()

@@ -220,9 +220,10 @@ class ComparisonPanel(Viewer):
         row = self.found.isel(quantity=i)
         effect, low, high = (float(row[key]) for key in ("effect", "lower", "upper"))
         unit = "°" if bool(row["circular"]) else ""
+        interval = f"{low:.2f} - {high:.2f}" if np.isfinite([low, high]).all() else ""
         cells = {
             "quantity": {"text": str(row["quantity"].values), "value": str(row["quantity"].values)},
-            "effect": {"text": f"{effect:.2f}", "value": effect, "less": f"{low:.2f} - {high:.2f}"},
+            "effect": {"text": f"{effect:.2f}", "value": effect, "less": interval},
         }
         for key, mean, spread in zip(
             ("first", "second"), row["mean"].values, row["spread"].values, strict=True

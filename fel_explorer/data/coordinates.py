@@ -9,6 +9,7 @@ from pathlib import Path
 import mdtraj
 import numpy as np
 
+from fel_explorer.data.file_names import writable_name
 from fel_explorer.data.topologies import pdb_text, select_atoms
 from fel_explorer.errors import FelError
 
@@ -79,7 +80,7 @@ def write_blocks(path, blocks: Iterable[np.ndarray], times: np.ndarray) -> int:
     if kind not in FORMATS:
         raise FelError(f"A file '{Path(path).name}'.", f"Formats are {', '.join(FORMATS)}.")
     opened = mdtraj.formats.XTCTrajectoryFile if kind == "xtc" else mdtraj.formats.DCDTrajectoryFile
-    with opened(str(path), "w") as file:
+    with writable_name(Path(path)) as name, opened(name, "w") as file:
         for xyz in blocks:
             n = len(xyz)
             if kind == "xtc":

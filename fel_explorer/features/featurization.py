@@ -27,8 +27,9 @@ from fel_explorer.features.featurizer_base import MAX_FEATURES, Featurizer
 from fel_explorer.features.featurizers import make_featurizers
 from fel_explorer.progress import Callback, Progress
 
-CACHE_FORMAT = 1  # raise when features or the way they are stored change
+CACHE_FORMAT = 2  # raise when features or the way they are stored change
 CHUNK_BYTES = 32 * 2**20
+LARGEST = 1e9  # nm; beyond it a feature is what dividing by a unit cell without volume gives
 
 
 class FeaturizationCancelled(FelError):
@@ -154,7 +155,14 @@ class _Job:
 
     def _dataset(self, features) -> xr.Dataset:
         trajs = self.trajs
-        return assemble(features, self.names, trajs.lengths, time_step=trajs.time_step, attrs=self.attrs)
+        return assemble(
+            features,
+            self.names,
+            trajs.lengths,
+            time_step=trajs.time_step,
+            start_times=trajs.start_times,
+            attrs=self.attrs,
+        )
 
     def _fill(self, target) -> None:
         """Write the features of all frames into ``target``, a NumPy or zarr array."""
@@ -183,10 +191,12 @@ class _Job:
                     f"{featurizer.name} computed an array of shape {part.shape}.",
                     f"It describes {len(featurizer.names)} features of {len(chunk)} frames.",
                 )
-            if not np.isfinite(part).all():
-                name = featurizer.names[int(np.argmin(np.isfinite(part).all(axis=0)))]
+            finite = np.abs(part) < LARGEST  # False for NaN
+            if not finite.all():
+                frame, feature = np.argwhere(~finite)[0]
                 raise FelError(
-                    f"{featurizer.name} computed a value of '{name}' that is not a number.",
+                    f"{featurizer.name} computed a value of '{featurizer.names[feature]}' that is not finite "
+                    f"({part[frame, feature]:.3g}).",
                     "All features must be finite.",
                     "Leave this featurizer out, or choose atoms for which it is defined.",
                 )
@@ -244,6 +254,8 @@ def _attributes(trajs: TrajectorySet, featurizers: list[Featurizer]) -> dict:
         "versions": json.dumps(versions),
     }
     attrs |= {"time_note": trajs.time_note} if trajs.time_note else {}
+    if trajs.joined:
+        attrs["joined_lengths"] = json.dumps(trajs.raw_lengths.tolist())
     return attrs | _how_opened(trajs)
 
 
@@ -265,19 +277,31 @@ def _how_opened(trajs: TrajectorySet) -> dict:
 
 def _key(attrs: dict) -> str:
     parts = {name: attrs[name] for name in ("topology", "featurizers", "stride", "atoms", "time_step")}
+    parts["joined"] = attrs.get("joined_lengths")
+    parts["timed"] = "time_note" not in attrs
     parts["files"] = [[file["hash"], file["n_frames"]] for file in json.loads(attrs["files"])]
     parts["version"] = [CACHE_FORMAT, json.loads(attrs["versions"])["mdtraj"]]
     return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _check_coordinates(chunk: mdtraj.Trajectory, trajs: TrajectorySet, index: int, start: int) -> None:
+    remedy = "The simulation probably blew up there: cut the file before it (mdconvert, gmx trjconv)."
     finite = np.isfinite(chunk.xyz).all(axis=(1, 2))
     if not finite.all():
-        frame = (start + int(np.argmin(finite))) * trajs.stride
-        atom = int(np.argmin(np.isfinite(chunk.xyz[np.argmin(finite)]).all(axis=1)))
+        at = int(np.argmin(finite))
+        file, frame = trajs.file_of(index, start + at)
+        atom = int(np.argmin(np.isfinite(chunk.xyz[at]).all(axis=1)))
         raise FelError(
-            f"'{trajs.files[index]}': atom {trajs.topology.atom(atom)} has a coordinate that is not a number "
+            f"'{file}': atom {trajs.topology.atom(atom)} has a coordinate that is not a number "
             f"in frame {frame}.",
             "All coordinates must be finite.",
-            "The simulation probably blew up there: cut the file before it (mdconvert, gmx trjconv).",
+            remedy,
+        )
+    empty = ~chunk.xyz.any(axis=(1, 2))
+    if empty.any() and chunk.n_atoms > 1:
+        file, frame = trajs.file_of(index, start + int(np.argmax(empty)))
+        raise FelError(
+            f"'{file}': all coordinates are zero in frame {frame}.",
+            "Each frame holds positions.",
+            "The frame was probably never written: cut the file before it (mdconvert, gmx trjconv).",
         )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import param
 import torch
 from torch import nn
 
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
+from fel_explorer.methods import parameters
 from fel_explorer.methods.base import Method, Model
 from fel_explorer.training import schedules
 from fel_explorer.training.checkpoint import Checkpoint
@@ -32,51 +32,12 @@ class NetworkModel(Model):
     fitted: tuple[str, ...] = ()
     optimizer = "adam"
 
-    n_steps = param.Integer(
-        2000,
-        bounds=(1, 10_000_000),
-        precedence=1.3,
-        label="Training steps",
-        doc="Steps of training at most; it stops earlier when held-out data no longer gain.",
-    )
-    batch_size = param.Integer(
-        2048,
-        bounds=(2, None),
-        precedence=10,
-        label="Batch size",
-        doc="Frames, or pairs of them, in each step.",
-    )
-    learning_rate = param.Number(
-        1e-3,
-        bounds=(0, 1),
-        inclusive_bounds=(False, True),
-        precedence=10.1,
-        label="Learning rate",
-        doc="Step size of the Adam optimizer. Take a smaller one if the loss jumps.",
-    )
-    hidden = param.List(
-        [100, 100],
-        item_type=int,
-        bounds=(0, 10),
-        precedence=10.2,
-        label="Hidden layers",
-        doc="Widths of the network's hidden layers. None makes the method linear.",
-    )
-    validation_fraction = param.Number(
-        0.2,
-        bounds=(0, 0.9),
-        precedence=10.4,
-        label="Validation share",
-        doc="Share of the data held out (whole trajectories, or blocks a lag apart) to stop early by. 0 "
-        "trains on everything for all steps.",
-    )
-    n_threads = param.Integer(
-        1,
-        bounds=(0, 1024),
-        precedence=11,
-        label="CPU threads",
-        doc="Threads for training on the CPU. One is best for small networks; 0 leaves it to torch.",
-    )
+    n_steps = parameters.n_steps()
+    batch_size = parameters.batch_size()
+    learning_rate = parameters.learning_rate()
+    hidden = parameters.layers()
+    validation_fraction = parameters.validation_fraction()
+    n_threads = parameters.n_threads()
 
     # ---- what a subclass implements
 

@@ -16,6 +16,7 @@ import mdtraj
 import numpy as np
 import xarray as xr
 
+from fel_explorer.data.file_names import writable_name
 from fel_explorer.errors import FelError
 from fel_explorer.structures.pdb import atom_records, bond_records
 
@@ -59,7 +60,7 @@ def export_frames(
         If there are no frames, the format is unknown, or structures are asked for without trajectories.
     """
     frames = np.asarray(frames, int)
-    format = format or (Path(target).suffix.lstrip(".") if isinstance(target, str | Path) else "")
+    format = format or (Path(target).suffix.lstrip(".").lower() if isinstance(target, str | Path) else "")
     if format not in FORMATS:
         raise FelError(f"format={format!r}.", f"Formats are {', '.join(FORMATS)}.")
     if len(frames) == 0:
@@ -117,7 +118,8 @@ def _pdb_lines(trajs, frames, how) -> Iterator[str]:
 
 def _write_xtc(trajs, frames, target) -> None:
     if isinstance(target, str | Path):
-        _write_xtc_file(trajs, frames, str(target))
+        with writable_name(Path(target)) as path:
+            _write_xtc_file(trajs, frames, path)
         return
     with tempfile.TemporaryDirectory() as folder:  # mdtraj writes XTC by path only
         path = Path(folder) / "frames.xtc"

@@ -9,7 +9,6 @@ from fel_explorer.errors import FelError
 from fel_explorer.resampling import Blocks
 
 STATISTICS = ("mean", "std", "sem")
-N_BLOCKS = 10  # five trajectories or more stay whole
 DEGREES = ("deg", "degree", "degrees")
 
 
@@ -30,10 +29,10 @@ def state_observables(states, observables: xr.Dataset, *, weights=None) -> xr.Da
     -------
     xarray.Dataset
         One variable (state, statistic) per observable in its units, statistic being "mean", "std" and "sem",
-        and ``population`` (state), the share of the weights. The standard error is that of a ratio of sums
-        over blocks (Cochran, Sampling Techniques, 3rd ed., Eq. 2.45), a block being a trajectory, or a tenth
-        of all frames where there are fewer than five trajectories: it holds if blocks are long beside the
-        lifetimes, and is NaN for a state that one block alone visits.
+        and ``population`` (state), the fraction of the weights. The standard error is that of a ratio of sums
+        over the blocks of `fel_explorer.resampling` (Cochran, Sampling Techniques, 3rd ed., Eq. 2.45):
+        it holds if blocks are long compared with the lifetimes, and is NaN for a state that one block alone
+        visits.
 
     Raises
     ------
@@ -43,7 +42,8 @@ def state_observables(states, observables: xr.Dataset, *, weights=None) -> xr.Da
     Examples
     --------
     >>> table = fel.structures.state_observables(idm.predict(data), fel.structures.observables(trajs))
-    >>> table["rmsd"].sel(statistic="mean")
+    >>> table["rmsd"].sel(statistic="mean").sizes["state"]
+    3
     """
     columns = _columns(observables)
     membership, labels = _membership(states)
@@ -55,7 +55,7 @@ def state_observables(states, observables: xr.Dataset, *, weights=None) -> xr.Da
             "Both are of the same frames.",
             "Take the observables of all frames, or index the states with the same frames.",
         )
-    block = _blocks(observables).of_frame()
+    block = _blocks(observables)
     rows = {name: [] for name in columns}
     population = []
     for state in labels:
@@ -136,8 +136,10 @@ def _weights(weights, observables, n_frames) -> np.ndarray:
     return weights
 
 
-def _blocks(observables) -> Blocks:
-    """Trajectories, or parts of them where there are fewer than five."""
+def _blocks(observables) -> np.ndarray:
+    """(frame,) number of the block that each frame belongs to."""
+    n_frames = observables.sizes["frame"]
+    trajectory = np.zeros(n_frames, int)
     if "trajectory" in observables.coords:
-        return Blocks.of_frames(observables["trajectory"].values, n_blocks=N_BLOCKS)
-    return Blocks.of_lengths([observables.sizes["frame"]], n_blocks=N_BLOCKS)
+        trajectory = observables["trajectory"].values
+    return Blocks.of_frames(trajectory).of_frame()

@@ -11,6 +11,7 @@ from torch import nn
 
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
+from fel_explorer.methods import parameters
 from fel_explorer.methods.autoencoder.committor_target import (
     committor_labels,
     labelled_frames,
@@ -69,16 +70,12 @@ class Autoencoder(NetworkMethod):
     has_decoder = True
     fitted = ("reconstruction_error_",)
 
-    lag_time = param.Number(
+    lag_time = parameters.lag_time(
         0.0,
-        bounds=(0, None),
-        precedence=1,
-        label="Lag time",
+        zero=True,
         doc="How much later the rebuilt features are, in the data's time unit; 0 rebuilds the frame itself.",
     )
-    n_dims = param.Integer(
-        2, bounds=(1, 64), precedence=1.1, label="Dimensions", doc="Dimensions of the embedding."
-    )
+    n_dims = parameters.n_dims()
     variational = param.Boolean(
         False,
         precedence=1.2,

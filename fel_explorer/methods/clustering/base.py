@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import param
 import torch
 import xarray as xr
 
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
-from fel_explorer.methods import base
+from fel_explorer.methods import base, parameters
 from fel_explorer.methods.base import Method
 from fel_explorer.methods.spectral.pca import PCA
 from fel_explorer.methods.subsample import random_frames, take
@@ -35,9 +34,7 @@ class EmbeddedStates(Method):
     has_states = True
     takes_embedding = True
 
-    n_states = param.Integer(
-        4, bounds=(2, 1000), precedence=1, label="States", doc="Number of states; all of them are used."
-    )
+    n_states = parameters.n_states(maximum=1000, precedence=1)
 
     def fit(self, X, *, embedding=None, device="auto", callback=None, checkpoint_dir=None) -> EmbeddedStates:
         """Fit to ``X``; see `Method.fit`.

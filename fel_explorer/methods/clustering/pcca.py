@@ -10,6 +10,7 @@ from sklearn.cluster import MiniBatchKMeans
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.kinetics.markov import markov_model
+from fel_explorer.methods import parameters
 from fel_explorer.methods.checks import warn_unused_weights
 from fel_explorer.methods.clustering.base import EmbeddedStates, nearest
 from fel_explorer.methods.registry import register
@@ -36,14 +37,10 @@ class PCCA(EmbeddedStates):
 
     needs_lag = True
 
-    lag_time = param.Number(
-        10.0,
-        bounds=(0, None),
-        inclusive_bounds=(False, True),
-        precedence=1.1,
-        label="Lag time",
+    lag_time = parameters.lag_time(
         doc="Lag of the Markov model, in the data's time unit (ps for molecules). Long enough that the "
         "implied time scales no longer grow with it.",
+        precedence=1.1,
     )
     n_microstates = param.Integer(
         100,

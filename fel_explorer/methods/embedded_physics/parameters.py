@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import param
 
+from fel_explorer.methods import parameters
 from fel_explorer.methods.base import Model
 
 
 class EmbeddedPhysicsParameters(Model):
     """Base of `EmbeddedPhysics`; not a model itself."""
 
-    n_dims = param.Integer(
-        2, bounds=(1, 64), precedence=1, label="CVs", doc="Dimensions of the hidden collective variables."
+    n_dims = parameters.n_dims(
+        label="CVs", doc="Dimensions of the hidden collective variables.", precedence=1
     )
     temperature = param.Number(
         300.0,
@@ -21,19 +22,13 @@ class EmbeddedPhysicsParameters(Model):
         label="Temperature",
         doc="In K, of molecules. Model systems have their own kT.",
     )
-    n_steps = param.Integer(
-        2200,
-        bounds=(1, 10_000_000),
-        precedence=1.2,
-        label="Training steps",
-        doc="Steps of training in all, the hot model of further restarts apart.",
+    n_steps = parameters.n_steps(
+        2200, doc="Steps of training in all, the hot model of further restarts apart.", precedence=1.2
     )
-    n_restarts = param.Integer(
-        1,
-        bounds=(1, 100),
-        precedence=1.3,
-        label="Hot models",
+    n_restarts = parameters.n_restarts(
         doc="Hot models whose samples are pooled before the best is cooled: more find more modes.",
+        label="Hot models",
+        precedence=1.3,
     )
     schedule = param.Selector(
         default="staged",
@@ -50,32 +45,16 @@ class EmbeddedPhysicsParameters(Model):
         label="CVs of a point",
         doc="exact: by quadrature over the CVs, up to two. encoder: a network, as published.",
     )
-    batch_size = param.Integer(
-        500, bounds=(2, None), precedence=10, label="Batch size", doc="Energies asked for in each step."
+    batch_size = parameters.batch_size(500, doc="Energies asked for in each step.")
+    learning_rate = parameters.learning_rate(
+        5e-3, doc="Step size of the Adam optimizer. Smaller ones lose fewer modes."
     )
-    learning_rate = param.Number(
-        5e-3,
-        bounds=(0, 1),
-        inclusive_bounds=(False, True),
-        precedence=10.1,
-        label="Learning rate",
-        doc="Step size of the Adam optimizer. Smaller ones lose fewer modes.",
-    )
-    hidden = param.List(
-        [100, 100],
-        item_type=int,
-        bounds=(0, 10),
-        precedence=10.2,
-        label="Decoder",
-        doc="Widths of the decoder's hidden layers.",
-    )
-    encoder_hidden = param.List(
+    hidden = parameters.layers(label="Decoder", doc="Widths of the decoder's hidden layers.")
+    encoder_hidden = parameters.layers(
         [100, 100, 100],
-        item_type=int,
-        bounds=(0, 10),
-        precedence=10.3,
         label="Encoder",
         doc="Widths of the encoder's hidden layers, where there is one.",
+        precedence=10.3,
     )
     width = param.Number(
         1.0,
@@ -146,10 +125,6 @@ class EmbeddedPhysicsParameters(Model):
         label="Precision",
         doc="Of the network. Energies are always in double precision.",
     )
-    n_threads = param.Integer(
-        1,
-        bounds=(0, 1024),
-        precedence=11.1,
-        label="CPU threads",
-        doc="Threads for training on the CPU; 0 leaves it to torch.",
+    n_threads = parameters.n_threads(
+        doc="Threads for training on the CPU; 0 leaves it to torch.", precedence=11.1
     )

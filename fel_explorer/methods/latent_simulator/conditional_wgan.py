@@ -48,37 +48,15 @@ class ConditionalWGAN(Decoder):
     optimizer = "rmsprop"
 
     n_steps = param.Integer(
-        30_000,
-        bounds=(1, 10_000_000),
-        precedence=1.3,
-        label="Training steps",
-        doc="Steps of training, those of the critic and those of the generator.",
+        default=30_000, doc="Steps of training, those of the critic and those of the generator."
     )
-    batch_size = param.Integer(
-        256, bounds=(2, None), precedence=10, label="Batch size", doc="Structures in each step."
-    )
+    batch_size = param.Integer(default=256, doc="Structures in each step.")
     learning_rate = param.Number(
-        5e-5,
-        bounds=(0, 1),
-        inclusive_bounds=(False, True),
-        precedence=10.1,
-        label="Learning rate",
-        doc="Step size of the RMSprop optimizer. Take a smaller one if the losses run away.",
+        default=5e-5, doc="Step size of the RMSprop optimizer. Take a smaller one if the losses run away."
     )
-    hidden = param.List(
-        [200, 200, 200],
-        item_type=int,
-        bounds=(0, 10),
-        precedence=10.2,
-        label="Hidden layers",
-        doc="Widths of the hidden layers of generator and critic.",
-    )
+    hidden = param.List(default=[200, 200, 200], doc="Widths of the hidden layers of generator and critic.")
     validation_fraction = param.Number(
-        0.0,
-        bounds=(0, 0),
-        precedence=10.4,
-        label="Validation share",
-        doc="Always 0: the losses of adversaries do not tell when to stop.",
+        default=0.0, bounds=(0, 0), doc="Always 0: the losses of adversaries do not tell when to stop."
     )
     n_noise = param.Integer(
         50,

@@ -68,38 +68,12 @@ class ConditionalFlowMatching(Decoder):
 
     representation = InternalFeatures
 
-    n_steps = param.Integer(
-        8000,
-        bounds=(1, 10_000_000),
-        precedence=1.3,
-        label="Training steps",
-        doc="Steps of training at most; it stops earlier when held-out data no longer gain.",
-    )
-    batch_size = param.Integer(
-        512, bounds=(2, None), precedence=10, label="Batch size", doc="Structures in each step."
-    )
-    learning_rate = param.Number(
-        2e-3,
-        bounds=(0, 1),
-        inclusive_bounds=(False, True),
-        precedence=10.1,
-        label="Learning rate",
-        doc="Step size of the Adam optimizer. Take a smaller one if the loss jumps.",
-    )
-    hidden = param.List(
-        [256, 256, 256],
-        item_type=int,
-        bounds=(0, 10),
-        precedence=10.2,
-        label="Hidden layers",
-        doc="Widths of the network's hidden layers.",
-    )
+    n_steps = param.Integer(default=8000)
+    batch_size = param.Integer(default=512, doc="Structures in each step.")
+    learning_rate = param.Number(default=2e-3)
+    hidden = param.List(default=[256, 256, 256], doc="Widths of the network's hidden layers.")
     validation_fraction = param.Number(
-        0.0,
-        bounds=(0, 0.9),
-        precedence=10.4,
-        label="Validation share",
-        doc="Share of the data held out to stop early by. 0 trains on everything for all steps.",
+        default=0.0, doc="Share of the data held out to stop early by. 0 trains on everything for all steps."
     )
     flow_steps = param.Integer(
         20,

@@ -12,6 +12,7 @@ import xarray as xr
 from fel_explorer.data import schema
 from fel_explorer.devices import resolve_device
 from fel_explorer.errors import FelError
+from fel_explorer.methods import parameters
 from fel_explorer.methods.latent_simulator.latent_support import Support, cells_of, starts_of
 from fel_explorer.methods.latent_simulator.mixture_network import Mixture, MixtureNetwork, propagate
 from fel_explorer.methods.network_method import NetworkModel
@@ -57,22 +58,17 @@ class MixtureDensityPropagator(NetworkModel):
 
     fitted = ("support_", "low_", "high_", "time_step_")
 
-    lag_time = param.Number(
-        10.0,
-        bounds=(0, None),
-        inclusive_bounds=(False, True),
-        precedence=1,
-        label="Lag time",
-        doc="Time of a simulated step, in the data's time unit. Long enough that the latents have no memory.",
+    lag_time = parameters.lag_time(
+        doc="Time of a simulated step, in the data's time unit. Long enough that the latents have no memory."
     )
     n_kernels = param.Integer(
         24, bounds=(1, 1000), precedence=1.1, label="Kernels", doc="Gaussians in the mixture."
     )
-    reversible = param.Boolean(
+    reversible = parameters.reversible(
         False,
-        precedence=1.2,
-        label="Reversible",
         doc="Learn from both directions of time. For data at equilibrium only.",
+        label="Reversible",
+        precedence=1.2,
     )
     form = param.Selector(
         default="residual",
@@ -82,30 +78,15 @@ class MixtureDensityPropagator(NetworkModel):
         doc="residual: deviation from a linear process. bounded: sigmoids on the data's range as published.",
     )
     n_steps = param.Integer(
-        3000,
-        bounds=(1, 10_000_000),
-        precedence=1.3,
-        label="Training steps",
+        default=3000,
         doc="Steps of training. More make rare places of much data right; few data are learnt by heart.",
     )
-    learning_rate = param.Number(
-        3e-3,
-        bounds=(0, 1),
-        inclusive_bounds=(False, True),
-        precedence=10.1,
-        label="Learning rate",
-        doc="Step size of the Adam optimizer. Take a smaller one if the loss jumps.",
-    )
+    learning_rate = param.Number(default=3e-3)
     validation_fraction = param.Number(
-        0.0,
-        bounds=(0, 0.9),
-        precedence=10.4,
-        label="Validation share",
+        default=0.0,
         doc="Share of the data held out to stop early by, for short data. 0 trains on everything.",
     )
-    batch_size = param.Integer(
-        4096, bounds=(2, None), precedence=10, label="Batch size", doc="Pairs of frames in each step."
-    )
+    batch_size = param.Integer(default=4096, doc="Pairs of frames in each step.")
 
     # ---- training
 

@@ -12,6 +12,7 @@ import xarray as xr
 
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
+from fel_explorer.methods import parameters
 from fel_explorer.methods.base import Method, Model
 from fel_explorer.methods.latent_simulator.decoder import Decoder
 from fel_explorer.methods.latent_simulator.flow_matching import ConditionalFlowMatching
@@ -53,22 +54,16 @@ class LatentSpaceSimulator(Model):
     Example
     -------
     >>> data = fel.as_dataset(np.cumsum(np.random.default_rng(0).normal(size=(800, 2)), axis=0) % 7)
-    >>> simulator = fel.LatentSpaceSimulator(fel.TICA, lag_time=2.0, n_dims=1).fit(data)
+    >>> propagator = MixtureDensityPropagator(lag_time=2.0, n_steps=10)
+    >>> simulator = fel.LatentSpaceSimulator(fel.TICA, propagator, lag_time=2.0, n_dims=1).fit(data)
     >>> simulator.simulate(50, n_trajectories=10).sizes["frame"]
     500
     """
 
-    lag_time = param.Number(
-        10.0,
-        bounds=(0, None),
-        inclusive_bounds=(False, True),
-        precedence=1,
-        label="Lag time",
-        doc="Time of a simulated step, in the data's time unit. Long enough that slow modes have no memory.",
+    lag_time = parameters.lag_time(
+        doc="Time of a simulated step, in the data's time unit. Long enough that slow modes have no memory."
     )
-    n_dims = param.Integer(
-        3, bounds=(1, 64), precedence=1.1, label="Slow modes", doc="Dimensions of the latent space."
-    )
+    n_dims = parameters.n_dims(3, doc="Dimensions of the latent space.", label="Slow modes")
     atoms = param.String(
         "heavy",
         precedence=1.2,

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import param
 
+from fel_explorer.methods import parameters
 from fel_explorer.methods.network_method import NetworkMethod
-
-
-def _weight(default: float, label: str, doc: str, precedence: float) -> param.Number:
-    return param.Number(default, bounds=(0, None), precedence=precedence, label=label, doc=doc)
 
 
 class MultitaskParameters(NetworkMethod):
     """Base with the form of `MultitaskCV`; not a method itself."""
 
-    n_dims = param.Integer(2, bounds=(1, 64), precedence=1, label="Dimensions", doc="Dimensions of the CV.")
-    label_column = param.String(
+    n_dims = parameters.n_dims(doc="Dimensions of the CV.", precedence=1)
+    label_column = parameters.label_column(
         "basin",
-        precedence=1.1,
-        label="Column of labels",
         doc="Column of the dataset with the basin of each frame, whole numbers; below 0: no label.",
+        precedence=1.1,
     )
     energy_column = param.String(
         "energy",
@@ -28,31 +24,28 @@ class MultitaskParameters(NetworkMethod):
         doc="Column of the dataset with the potential energy of each frame.",
     )
     n_steps = param.Integer(default=3000)
-    n_restarts = param.Integer(
+    n_restarts = parameters.n_restarts(
         4,
-        bounds=(1, 100),
-        precedence=1.6,
-        label="Starts",
         doc="Trainings that begin with different random weights. After a tenth of the steps the one with the "
         "least loss goes on: some are stuck by then, with two basins in one place.",
+        label="Starts",
+        precedence=1.6,
     )
     learning_rate = param.Number(default=3e-3)
     hidden = param.List(default=[64, 64, 32])
-    head_hidden = param.List(
+    head_hidden = parameters.layers(
         [64, 64],
-        item_type=int,
-        bounds=(0, 10),
-        precedence=10.3,
         label="Layers of the energy",
         doc="Widths of the hidden layers of the network that predicts the energy from the CV.",
+        precedence=10.3,
     )
-    classification_weight = _weight(
+    classification_weight = parameters.weight(
         1.0, "Weight of basins", "Of the error of the predicted basins. 0 leaves the classifier out.", 1.4
     )
-    energy_weight = _weight(
+    energy_weight = parameters.weight(
         1.0, "Weight of energies", "Of the error of the predicted energies. 0 leaves the predictor out.", 1.5
     )
-    pair_weight = _weight(
+    pair_weight = parameters.weight(
         0.0,
         "Weight of pairs",
         "Of making distances in the CV differences of energy within each basin (in standard deviations "
@@ -74,23 +67,19 @@ class MultitaskParameters(NetworkMethod):
         label="Width of the range",
         doc="How softly the range of pairs ends, in standard deviations of the energy.",
     )
-    reconstruction_weight = _weight(
+    reconstruction_weight = parameters.weight(
         0.0, "Weight of reconstruction", "Of rebuilding the features from the CV. 0: no decoder.", 10.6
     )
-    forecast_weight = _weight(
+    forecast_weight = parameters.weight(
         0.0,
         "Weight of the forecast",
         "Of telling from the CV the features a lag time later. 0: no forecast.",
         10.61,
     )
-    lag_time = param.Number(
-        0.0,
-        bounds=(0, None),
-        precedence=10.62,
-        label="Lag time",
-        doc="How far ahead the forecast looks, in the data's time unit.",
+    lag_time = parameters.lag_time(
+        0.0, zero=True, doc="How far ahead the forecast looks, in the data's time unit.", precedence=10.62
     )
-    regularization_weight = _weight(
+    regularization_weight = parameters.weight(
         1e-5, "Weight of smoothness", "Of the squared weights of the encoder, which keep it smooth.", 10.7
     )
     n_intervals = param.Integer(

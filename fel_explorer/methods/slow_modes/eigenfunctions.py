@@ -9,6 +9,7 @@ import torch
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods import molecular_features as molecular
+from fel_explorer.methods import parameters
 from fel_explorer.methods.koopman.ritz import orient, ritz, ritz_error
 from fel_explorer.methods.nets import on_features
 from fel_explorer.methods.network_method import NetworkMethod, frame_weight, lag_pairs
@@ -74,24 +75,12 @@ class Eigenfunctions(NetworkMethod):
         doc="'transfer' compares frames a lag apart, for any features; 'generator' uses gradients, for "
         "coordinates of overdamped dynamics only, and needs no lag.",
     )
-    lag_time = param.Number(
-        10.0,
-        bounds=(0, None),
-        inclusive_bounds=(False, True),
-        precedence=1.1,
-        label="Lag time",
-        doc="Of the transfer operator, in the data's time unit (ps for molecules).",
+    lag_time = parameters.lag_time(
+        doc="Of the transfer operator, in the data's time unit (ps for molecules).", precedence=1.1
     )
-    n_dims = param.Integer(
-        3, bounds=(1, 64), precedence=1.2, label="Dimensions", doc="Number of eigenfunctions."
-    )
+    n_dims = parameters.n_dims(3, doc="Number of eigenfunctions.", precedence=1.2)
     hidden = param.List(
-        [20, 20, 20],
-        item_type=int,
-        bounds=(0, 10),
-        precedence=10.2,
-        label="Hidden layers",
-        doc="Widths of the hidden layers (tanh) of each eigenfunction's network.",
+        default=[20, 20, 20], doc="Widths of the hidden layers (tanh) of each eigenfunction's network."
     )
     loss = param.Selector(
         default="resolvent",

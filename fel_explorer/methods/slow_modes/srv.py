@@ -8,6 +8,7 @@ import torch
 import xarray as xr
 
 from fel_explorer.data import schema
+from fel_explorer.methods import parameters
 from fel_explorer.methods.koopman import vamp
 from fel_explorer.methods.koopman.ritz import orient, ritz
 from fel_explorer.methods.koopman.timescales import implied_timescales
@@ -60,15 +61,8 @@ class SRV(NetworkMethod):
     has_modes = True
     fitted = ("eigenvalues_", "implied_timescales_")
 
-    lag_time = param.Number(
-        10.0,
-        bounds=(0, None),
-        inclusive_bounds=(False, True),
-        precedence=1,
-        label="Lag time",
-        doc="Processes slower than this are sought, in the data's time unit (ps for molecules).",
-    )
-    n_dims = param.Integer(2, bounds=(1, 64), precedence=1.1, label="Dimensions", doc="Number of slow modes.")
+    lag_time = parameters.lag_time()
+    n_dims = parameters.n_dims(doc="Number of slow modes.")
     n_networks = param.Integer(
         4,
         bounds=(1, 64),
@@ -78,10 +72,8 @@ class SRV(NetworkMethod):
         "agree on are kept. One is faster; more depend less on chance.",
     )
     validation_fraction = param.Number(
-        0.25,
+        default=0.25,
         bounds=(0, 0.5),
-        precedence=10.4,
-        label="Validation share",
         doc="Share of the data that each network holds out (whole trajectories, or blocks a lag apart) to "
         "stop early by. 0 trains on everything for all steps.",
     )

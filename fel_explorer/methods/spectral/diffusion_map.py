@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fel_explorer.errors import FelError
+from fel_explorer.methods import parameters
 from fel_explorer.methods.base import Method
 from fel_explorer.methods.koopman.timescales import SPECTRUM
 from fel_explorer.methods.registry import register
@@ -46,9 +47,7 @@ class DiffusionMap(Method):
 
     has_modes = True
 
-    n_dims = param.Integer(
-        2, bounds=(1, 100), precedence=1, label="Dimensions", doc="Number of diffusion coordinates to keep."
-    )
+    n_dims = parameters.n_dims(doc="Number of diffusion coordinates to keep.", maximum=100, precedence=1)
     alpha = param.Magnitude(
         1.0,
         precedence=1.1,

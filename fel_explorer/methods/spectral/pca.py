@@ -6,6 +6,7 @@ import numpy as np
 import param
 import torch
 
+from fel_explorer.methods import parameters
 from fel_explorer.methods.base import Method
 from fel_explorer.methods.checks import check_dims
 from fel_explorer.methods.registry import register
@@ -26,9 +27,7 @@ class PCA(Method):
 
     has_decoder = True
 
-    n_dims = param.Integer(
-        2, bounds=(1, None), precedence=1, label="Dimensions", doc="Number of principal components to keep."
-    )
+    n_dims = parameters.n_dims(doc="Number of principal components to keep.", maximum=None, precedence=1)
     whiten = param.Boolean(
         False, precedence=10, label="Whiten", doc="Scale each component to unit variance over the data."
     )

@@ -10,6 +10,7 @@ import torch
 
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
+from fel_explorer.methods import parameters
 from fel_explorer.methods.base import Method
 from fel_explorer.methods.checks import check_dims
 from fel_explorer.methods.koopman.timescales import SPECTRUM, implied_timescales
@@ -38,23 +39,12 @@ class TICA(Method):
     needs_lag = True
     has_modes = True
 
-    lag_time = param.Number(
-        10.0,
-        bounds=(0, None),
-        inclusive_bounds=(False, True),
-        precedence=1,
-        label="Lag time",
-        doc="Processes slower than this are sought, in the data's time unit (ps for molecules).",
-    )
-    n_dims = param.Integer(
-        2, bounds=(1, None), precedence=1.1, label="Dimensions", doc="Number of slow components to keep."
-    )
-    reversible = param.Boolean(
-        True,
-        precedence=10,
-        label="Detailed balance",
+    lag_time = parameters.lag_time()
+    n_dims = parameters.n_dims(doc="Number of slow components to keep.", maximum=None)
+    reversible = parameters.reversible(
         doc="Count each pair of frames in both directions of time, as equilibrium demands. Switch off for "
         "driven systems; then the singular functions of the transfer operator are found (VAMP).",
+        precedence=10,
     )
     scaling = param.Selector(
         default="kinetic_map",

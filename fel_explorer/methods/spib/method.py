@@ -9,6 +9,7 @@ import param
 import torch
 import xarray as xr
 
+from fel_explorer.methods import parameters
 from fel_explorer.methods.network_method import NetworkMethod, frame_weight
 from fel_explorer.methods.registry import register
 from fel_explorer.methods.spib.network import BottleneckNetwork
@@ -58,33 +59,23 @@ class SPIB(NetworkMethod):
     has_states = True
     fitted = ("populations_", "relabelled_")
 
-    lag_time = param.Number(
-        10.0,
-        bounds=(0, None),
-        inclusive_bounds=(False, True),
-        precedence=1,
-        label="Lag time",
+    lag_time = parameters.lag_time(
         doc="How much later the predicted state is, in the data's time unit (ps for molecules). States that "
-        "are left within the lag are joined, so a shorter lag shows more states.",
+        "are left within the lag are joined, so a shorter lag shows more states."
     )
-    n_states = param.Integer(
-        16, bounds=(2, 512), precedence=1.1, label="States", doc="Number of states at most, to begin with."
-    )
-    n_dims = param.Integer(
-        2, bounds=(1, 64), precedence=1.2, label="Dimensions", doc="Dimensions of the embedding."
-    )
+    n_states = parameters.n_states(16, doc="Number of states at most, to begin with.")
+    n_dims = parameters.n_dims(precedence=1.2)
     n_steps = param.Integer(
         default=3000,
         doc="Steps of training in all. Each refinement has an equal share of them at most; what it does not "
         "need is spent after the last one.",
     )
     batch_size = param.Integer(default=1024)
-    label_column = param.String(
-        default=None,
-        precedence=1.4,
-        label="Column of labels",
+    label_column = parameters.label_column(
+        None,
         doc="Column of the dataset with the states to begin with, whole numbers; frames below 0 are one "
         "state more. None: KMeans clusters of the features.",
+        precedence=1.4,
     )
     beta = param.Number(
         0.01,

@@ -1,4 +1,4 @@
-"""The Python that makes what the page shows, as text that runs as printed.  No panel import."""
+"""The Python that makes what the page shows, as text that runs as printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the kinetics panel draws, and the tables behind it.  No panel import."""
+"""What the kinetics panel draws, and the tables behind it."""
 
 from __future__ import annotations
 

@@ -1,10 +1,14 @@
 """Pages of the docs: the paths that they name exist, and their examples run."""
 
+import ast
+import importlib
 import os
 import re
 import subprocess
 import sys
+import tokenize
 from functools import cache
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -14,7 +18,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PACKAGE = ROOT / "fel_explorer"
 SUFFIXES = "py|md|js|ipynb|bib|toml|txt|png|css"
 A_PATH = re.compile(rf"[\w.-]+(/[\w.-]+)*(/|\.({SUFFIXES}))")
-OUTPUT = {"COLVAR", "plumed.dat"}
+A_NAME = re.compile(r"(?:fel\.|fel_explorer\.)?([a-z_]+(?:\.\w+)+)(?:\(.*\))?")
 
 
 @cache
@@ -80,3 +84,48 @@ def test_examples_of_a_how_to_page_run(page, tmp_path):
         cwd=tmp_path, capture_output=True, text=True, env=environment,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def named_in_code(path):
+    """Words in backticks of the docstrings and comments of a module."""
+    source = path.read_text()
+    texts = [
+        t.string for t in tokenize.generate_tokens(StringIO(source).readline) if t.type == tokenize.COMMENT
+    ]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            texts.append(ast.get_docstring(node) or "")
+    for text in texts:
+        yield from re.findall(r"`+([^`\n]+)`+", text)
+
+
+@pytest.mark.parametrize("folder", ["fel_explorer", "tests", "benchmarks", "apps"])
+def test_files_named_in_code_exist(folder):
+    names = {path.name for path in tracked()}
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        for word in named_in_code(path):
+            if re.fullmatch(rf"[\w./-]+\.({SUFFIXES})", word):
+                assert Path(word).name in names, f"{path.relative_to(ROOT)} names {word}"
+
+
+def test_names_of_the_package_in_docstrings_exist():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for word in named_in_code(path):
+            match = None if word.endswith((".zarr", ".json")) else A_NAME.fullmatch(word)
+            head = match and match.group(1).split(".")[0]
+            if match and ((PACKAGE / head / "__init__.py").exists() or (PACKAGE / f"{head}.py").exists()):
+                assert resolves(match.group(1)), f"{path.relative_to(ROOT)} names {word}"
+
+
+def resolves(name):
+    """Whether ``name``, such as "kinetics.lifetimes", is in the package."""
+    head, *rest = name.split(".")
+    found = importlib.import_module(f"fel_explorer.{head}")
+    for part in rest:
+        if not hasattr(found, part):
+            try:
+                importlib.import_module(f"{found.__name__}.{part}")
+            except (AttributeError, ModuleNotFoundError):
+                return False
+        found = getattr(found, part)
+    return True

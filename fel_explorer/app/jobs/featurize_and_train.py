@@ -1,6 +1,6 @@
 """What the jobs of the app do: featurizing and training as functions ``(report, should_stop) -> result``.
 
-No panel import; the command line runs the same functions.
+The command line runs the same functions.
 """
 
 from __future__ import annotations

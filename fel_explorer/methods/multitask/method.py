@@ -68,6 +68,10 @@ class MultitaskCV(MultitaskParameters):
     def has_decoder(self) -> bool:
         return self.reconstruction_weight > 0
 
+    @property
+    def has_energies(self) -> bool:
+        return self.energy_weight > 0
+
     def predict_energy(self, X) -> xr.DataArray:
         """Potential energy (frame,) that the CV tells, in the unit of the column of energies."""
         self._need_energies()

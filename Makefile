@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # a process a core, each with one thread; browser stories have a server and a browser each and go one by one
 UNIT := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not ui" -n auto --dist loadfile
+COVERAGE := --cov --cov-report=term
 
 .PHONY: demo test unit lint gallery wheel clean
 
@@ -22,7 +23,7 @@ demo: $(VENV)/.demo  ## install, then open the app on the sample data (NO_BROWSE
 
 test: $(VENV)/.test lint  ## install, then run all tests, the browser stories included
 	PYTHON=$(BIN)/python tests/ui/install_chromium.sh
-	$(UNIT)
+	$(UNIT) $(COVERAGE)
 	$(BIN)/python -m pytest -m ui
 
 unit: $(VENV)/.test  ## all tests but those that need a browser

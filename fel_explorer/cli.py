@@ -145,6 +145,11 @@ def _files(parser):
         metavar="PS",
         help="time between two frames of the files, if they hold none",
     )
+    parser.add_argument(
+        "--join",
+        action="store_true",
+        help="join parts of one simulation (part0001, part0002, restarts), without the frames that overlap",
+    )
 
 
 def _server(parser, *, browses=True):
@@ -177,6 +182,7 @@ def _open(arguments):
         stride=arguments.stride,
         atoms=arguments.atoms,
         time_step=arguments.time_step,
+        join=arguments.join,
         root=arguments.root,
     )
     entry.serve(entry.with_physics(make_page, arguments.root), **options)
@@ -240,7 +246,9 @@ def server_options(arguments) -> dict:
 
 
 def _featurize(arguments):
-    from fel_explorer.data import attach_columns, load_trajectories, write_columns
+    from fel_explorer.data import attach_columns, write_columns
+    from fel_explorer.data.file_names import in_natural_order
+    from fel_explorer.data.trajectories import open_trajectories
     from fel_explorer.features import featurize
 
     weights = ("weight_column", "bias_column", "temperature")
@@ -249,13 +257,18 @@ def _featurize(arguments):
         raise FelError(
             f"--{next(iter(options)).replace('_', '-')} without a table.", remedy="Add --columns TABLE."
         )
-    trajectories = load_trajectories(
-        arguments.paths,
-        _one_or_all(arguments.topology),
+    topology = _one_or_all(arguments.topology)
+    trajectories = open_trajectories(
+        arguments.paths if isinstance(topology, list) else in_natural_order(arguments.paths),
+        topology,
         stride=arguments.stride,
         atoms=arguments.atoms,
         time_step=arguments.time_step,
+        join=arguments.join,
     )
+    for note in (trajectories.time_note, *trajectories.notes):
+        if note:
+            print(f"Note: {note}", file=sys.stderr)
     features = arguments.features or ["heavy_atom_distances"]
     specs = [
         spec for text in features for spec in ([text] if "=" in text else text.split(",")) if spec.strip()

@@ -22,8 +22,10 @@ from fel_explorer.app.workarounds import (
     holoviews_unchanged_layers,
     panel_notebook_bundle,
 )
-from fel_explorer.data import load_trajectories, open_dataset, trajectories_of
+from fel_explorer.data import open_dataset, trajectories_of
+from fel_explorer.data.file_names import in_natural_order
 from fel_explorer.data.schema import check_same_frames
+from fel_explorer.data.trajectories import open_trajectories
 from fel_explorer.errors import FelError
 from fel_explorer.methods import load_model
 
@@ -111,7 +113,7 @@ def demo_page(root=".") -> Explorer:
 
 
 def page_on(
-    paths, *, topology=None, stride=1, atoms=None, time_step=None, root="."
+    paths, *, topology=None, stride=1, atoms=None, time_step=None, join=False, root="."
 ) -> Callable[[], Explorer]:
     """A function that makes an explorer on files: trajectories or a dataset, and models; or on a session.
 
@@ -131,7 +133,14 @@ def page_on(
     trajs = trajectories_of(dataset) if datasets else None
     if files:
         chosen, found = sort_out(files) if topology is None else (files, topology)
-        trajs = load_trajectories(chosen, found, stride=stride, atoms=atoms, time_step=time_step)
+        trajs = open_trajectories(
+            chosen if isinstance(found, list) else in_natural_order(chosen),
+            found,
+            stride=stride,
+            atoms=atoms,
+            time_step=time_step,
+            join=join,
+        )
         if models:
             names = next(iter(models.values())).feature_names_
             features = featurize_and_train.usual_featurizer(trajs.topology, names)

@@ -173,7 +173,7 @@ def _match(dataset: xr.Dataset, table: pd.DataFrame) -> np.ndarray:
     n_frames = dataset.sizes["frame"]
     if len(table) == n_frames:
         return np.arange(n_frames)
-    lengths = [file["n_frames"] for file in json.loads(dataset.attrs.get("files", "[]"))]
+    lengths = _raw_lengths(dataset)
     if len(table) == sum(lengths):
         return np.concatenate([[0], np.cumsum(lengths)])[trajectory] + raw_frame
     valid = f"One row per frame is needed: {n_frames}"
@@ -183,6 +183,13 @@ def _match(dataset: xr.Dataset, table: pd.DataFrame) -> np.ndarray:
         "Drop the extra rows (PLUMED and GROMACS often write one more, at time 0), or add the columns "
         "'trajectory' and 'frame_in_trajectory'.",
     )
+
+
+def _raw_lengths(dataset: xr.Dataset) -> list[int]:
+    """Frames of each trajectory in the files, before the stride."""
+    if "joined_lengths" in dataset.attrs:
+        return json.loads(dataset.attrs["joined_lengths"])
+    return [file["n_frames"] for file in json.loads(dataset.attrs.get("files", "[]"))]
 
 
 def _match_keys(table, trajectory, raw_frame) -> np.ndarray:

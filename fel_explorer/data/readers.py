@@ -3,41 +3,63 @@
 from __future__ import annotations
 
 import atexit
+import hashlib
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
 import mdtraj
 import numpy as np
-from scipy.io import netcdf_file
 
+from fel_explorer.data import dcd, netcdf3, unit_cell
+from fel_explorer.data.file_names import extension, readable_name
+from fel_explorer.data.times import describe_unevenness, fit_times, time_tolerance
+from fel_explorer.data.unit_cell import NO_CELL, Cell
 from fel_explorer.errors import FelError
 
 HDF5 = {".h5", ".hdf5", ".lh5"}
-INDEXED = {".xtc", ".trr", ".dcd", ".nc", ".ncdf", ".netcdf", ".dtr", ".stk"} | HDF5
+NETCDF = {".nc", ".ncdf", ".netcdf"}
+INDEXED = {".xtc", ".trr", ".dcd", ".dtr", ".stk"} | HDF5 | NETCDF
 TIMED = (INDEXED - {".dcd"}) | {".gro"}  # for all others mdtraj counts frames instead
 PDB_LIKE = {f"{name}{gz}" for name in (".pdb", ".cif", ".mmcif", ".pdbx") for gz in ("", ".gz")}
 SELF_CONTAINED = HDF5 | PDB_LIKE | {".gro", ".gsd", ".arc", ".mol2"}
+FRAME_LINES = {".gro": (3, 1), ".xyz": (2, 0), ".lammpstrj": (9, 3)}  # not of atoms; which counts them
 LARGEST_GAP = 8  # frames between two wanted ones that are cheaper to read than to seek over
-
-
-def extension(path: Path) -> str:
-    """The file's extension in lower case; two parts where the last is .gz."""
-    suffixes = [s.lower() for s in path.suffixes]
-    return "".join(suffixes[-2:]) if suffixes[-1:] == [".gz"] else "".join(suffixes[-1:])
+SCANNED = 1000  # frames at a time in search of the place where times are uneven
 
 
 @dataclass(frozen=True)
 class FileInfo:
-    """What opening a file tells: number of frames and atoms, and its times in ps.
+    """What opening a file tells.
 
-    ``first_time`` and ``time_step`` are None where the file holds no usable times.
+    Attributes
+    ----------
+    n_frames, n_atoms
+        Complete frames, and atoms.
+    first_time, time_step
+        In ps; None where the file holds no usable times.
+    uneven
+        Where the times are not evenly spaced, as a phrase; else empty.
+    cell
+        How its unit cells are used.
+    cut
+        Whether the file ends within a frame, or has fewer than its header says.
+    fingerprint
+        The same for files with the same number of frames and the same first and last coordinates.
     """
 
     n_frames: int
     n_atoms: int
     first_time: float | None
     time_step: float | None
+    uneven: str = ""
+    cell: Cell = NO_CELL
+    cut: bool = False
+    fingerprint: str = ""
 
 
 class Frames(mdtraj.Trajectory):
@@ -72,28 +94,52 @@ class Reader:
 
     Formats with an index (XTC, TRR, DCD, NetCDF, HDF5, DTR) are read by seeking; the others, all text, are
     held in memory. Not safe to share between threads: `TrajectorySet` locks.
+
+    Parameters
+    ----------
+    path, topology
+        The file and all its atoms.
+    atoms
+        Indices of the atoms to read; None for all.
+    info
+        What `probe` found when the file was opened for the first time.
     """
 
-    def __init__(self, path: Path, topology: mdtraj.Topology, atoms: np.ndarray | None = None):
+    def __init__(
+        self,
+        path: Path,
+        topology: mdtraj.Topology,
+        atoms: np.ndarray | None = None,
+        info: FileInfo | None = None,
+    ):
         self.path, self.extension = path, extension(path)
-        self.atoms = atoms
+        self.atoms, self.info = atoms, info
         self.topology = topology if atoms is None else topology.subset(atoms)
-        self._handle, self._frames = None, None
+        self._n_atoms = topology.n_atoms
+        self._handle, self._frames, self.cut = None, None, False
+        self._dcd = dcd.read_header(path) if self.extension == ".dcd" and path.is_file() else None
         try:
             if self.extension in INDEXED:
-                self._handle = mdtraj.open(str(path))
+                self._handle = mdtraj.open(readable_name(path))
                 self.n_frames = len(self._handle)
                 if self.extension in HDF5:  # whose library warns of each file that is open at the end
                     atexit.register(self._handle.close)
             else:
-                top = {} if self.extension in SELF_CONTAINED else {"top": topology}
-                frames = mdtraj.load(str(path), **top)
-                self._raw_atoms = frames.n_atoms
-                if atoms is not None and frames.n_atoms == topology.n_atoms:
-                    frames = frames.atom_slice(atoms)
-                self._frames, self.n_frames = frames, frames.n_frames
+                self._load(topology, atoms)
         except Exception as error:  # mdtraj's readers raise a different class for each format
             raise cannot_read(path, error) from error
+        if info is not None:
+            self.n_frames = info.n_frames
+
+    def _load(self, topology, atoms) -> None:
+        """Hold a text file in memory, up to its last complete frame."""
+        with complete_part(self.path) as part:
+            frames = _load_text(part, self.extension, topology)
+            self.cut = part != self.path
+        self._raw_atoms = frames.n_atoms
+        if atoms is not None and frames.n_atoms == topology.n_atoms:
+            frames = frames.atom_slice(atoms)
+        self._frames, self.n_frames = frames, frames.n_frames
 
     def close(self) -> None:
         if self._handle is not None:
@@ -107,47 +153,71 @@ class Reader:
         self.close()
 
     def probe(self) -> FileInfo:
-        """Look at the first two and the last frames: atoms, times, and whether the file ends as it should."""
-        if self.n_frames == 0:
-            raise FelError(f"'{self.path}' holds no frame.", "At least one frame is needed.")
+        """Look at the first two and the last frames: atoms, times, unit cell, and where the file ends."""
         try:
+            if self.n_frames:
+                self._find_end()
+            if self.n_frames == 0:
+                raise FelError(
+                    f"'{self.path}' holds no complete frame.",
+                    "At least one frame is needed.",
+                    "Check that the simulation has written one, or copy the file again.",
+                )
             n_atoms = self._count_atoms()
-            self._check_end()
-            first = np.minimum([0, 1, self.n_frames - 1], self.n_frames - 1)
-            times = self._times(np.unique(first))
+            if n_atoms != self._n_atoms:
+                return FileInfo(self.n_frames, n_atoms, None, None)
+            sample = np.unique(np.minimum([0, 1, self.n_frames - 1], self.n_frames - 1))
+            read = [self._raw(np.array([frame])) for frame in sample]
+            cell = self._judge_cell(sample, read, n_atoms)
         except FelError:
             raise
         except Exception as error:
             raise cannot_read(self.path, error) from error
-        if self.extension not in TIMED or len(times) < 2 or times[-1] <= times[0]:
-            return FileInfo(self.n_frames, n_atoms, None, None)
-        step = float(f"{(times[-1] - times[0]) / (self.n_frames - 1):.6g}")
-        if abs(times[1] - times[0] - step) > time_tolerance(step, times[-1]):
-            raise FelError(
-                f"'{self.path}': the first two frames are {times[1] - times[0]:g} ps apart, "
-                f"all {self.n_frames} are {step:g} ps apart on average.",
-                "The time between frames must be constant.",
-                "Split the file where the time step changes, or give the time step to number frames anew.",
-            )
-        return FileInfo(self.n_frames, n_atoms, float(times[0]), step)
+        first, step, uneven = self._look_at_times(np.array([float(one.time[0]) for one in read]))
+        seen = hashlib.blake2b(f"{self.n_frames} {n_atoms}".encode(), digest_size=16)
+        for one in (read[0], read[-1]):
+            seen.update(np.ascontiguousarray(one.xyz, np.float32).tobytes())
+        return FileInfo(self.n_frames, n_atoms, first, step, uneven, cell, self.cut, seen.hexdigest())
 
     def read(self, frames: np.ndarray) -> mdtraj.Trajectory:
         """The given frames of this file (sorted, without duplicates), of the selected atoms."""
-        if self._frames is not None:
-            return self._frames[frames]
-        runs = np.split(frames, np.flatnonzero(np.diff(frames) > LARGEST_GAP) + 1)
         try:
-            parts = [self._read_run(run) for run in runs]
+            read = self._raw(frames)
         except FelError:
             raise
         except Exception as error:
             raise cannot_read(self.path, error) from error
+        return self._with_cell(read, frames)
+
+    def _raw(self, frames: np.ndarray) -> mdtraj.Trajectory:
+        if self._frames is not None:
+            return self._frames[frames]
+        runs = np.split(frames, np.flatnonzero(np.diff(frames) > LARGEST_GAP) + 1)
+        parts = [self._read_run(run) for run in runs]
         return parts[0] if len(parts) == 1 else mdtraj.join(parts, check_topology=False)
+
+    def _with_cell(self, read: mdtraj.Trajectory, frames: np.ndarray) -> mdtraj.Trajectory:
+        kind = "periodic" if self.info is None else self.info.cell.kind
+        if kind in ("none", "ignored") or read.unitcell_lengths is None:
+            read._unitcell_lengths = read._unitcell_angles = None
+            return read
+        if kind == "shape matrix":
+            records = dcd.raw_cells(self.path, self._dcd, frames)
+            read.unitcell_lengths, read.unitcell_angles = unit_cell.from_shape_matrix(records)
+        wrong = unit_cell.faulty(read.unitcell_lengths, read.unitcell_angles, self._n_atoms)
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            fault = unit_cell.describe_fault(
+                read.unitcell_lengths[at], read.unitcell_angles[at], self._n_atoms
+            )
+            raise unit_cell.unusable(self.path, int(frames[at]), fault, 0)
+        return read
 
     def _read_run(self, run: np.ndarray) -> mdtraj.Trajectory:
         start, n_frames = int(run[0]), int(run[-1] - run[0]) + 1
         self._handle.seek(start)
-        part = self._read_next(n_frames)
+        with np.errstate(all="ignore"):  # cells without length
+            part = self._read_next(n_frames)
         if part.n_frames < n_frames:  # DTR's reader may give more than it was asked for
             raise truncated(
                 self.path, f"only {start + part.n_frames} of {self.n_frames} frames could be read"
@@ -159,7 +229,7 @@ class Reader:
             data = self._handle.read(n_frames=n_frames, atom_indices=self.atoms)
             return mdtraj.Trajectory(
                 data.coordinates,
-                self.topology,
+                self.topology if data.coordinates.shape[1] == self.topology.n_atoms else None,
                 time=getattr(data, "time", None),
                 unitcell_lengths=getattr(data, "cell_lengths", None),
                 unitcell_angles=getattr(data, "cell_angles", None),
@@ -175,51 +245,117 @@ class Reader:
         self._handle.seek(0)
         return self._handle.read(n_frames=1)[0].shape[1]
 
-    def _times(self, frames: np.ndarray) -> np.ndarray:
-        if self._frames is not None:
-            return self._frames.time[frames].astype(float)
-        if self.extension not in TIMED:
-            return np.zeros(0)
-        times = []
-        for frame in frames:
-            self._handle.seek(int(frame))
-            data = self._handle.read(n_frames=1)
-            times.append(float((data.time if self.extension in HDF5 else data[1])[0]))
-        return np.array(times)
+    def _judge_cell(self, sample: np.ndarray, read: list[mdtraj.Trajectory], n_atoms: int) -> Cell:
+        if read[0].unitcell_lengths is None:
+            return NO_CELL
+        lengths = np.concatenate([one.unitcell_lengths for one in read])
+        angles = np.concatenate([one.unitcell_angles for one in read])
+        shape, first = None, False
+        if self._dcd is not None and self._dcd.cells:
+            shape = unit_cell.from_shape_matrix(dcd.raw_cells(self.path, self._dcd, sample))
+            first = self._dcd.version >= dcd.CHARMM_SHAPE_VERSION
+        return unit_cell.judge(self.path, sample, lengths, angles, n_atoms, shape, shape_first=first)
 
-    def _check_end(self) -> None:
-        """Raise if the file was cut: mdtraj silently leaves out, or fills with zeros, what is missing."""
+    def _look_at_times(self, times: np.ndarray) -> tuple[float | None, float | None, str]:
+        """First time, step, and where times are uneven; from those of the first two and the last frames."""
+        if self.extension not in TIMED or len(times) < 2 or not np.isfinite(times).all():
+            return None, None, ""
+        if times[1] <= times[0] and times[-1] <= times[0]:
+            return None, None, ""  # all zero, or none at all
+        if times[-1] > times[0]:
+            first, step = fit_times(times[0], times[-1], self.n_frames)
+            if abs(times[1] - times[0] - step) <= time_tolerance(step, times[-1]):
+                return first, step, ""
+        everything = self.all_times()
+        gaps = np.diff(everything)
+        step = float(np.median(gaps[gaps > 0]))
+        return float(times[0]), step, describe_unevenness(everything)
+
+    def all_times(self) -> np.ndarray:
+        """Times (frame,) in ps as the file has them; reads all of it."""
+        starts = np.arange(0, self.n_frames, SCANNED)
+        parts = [np.arange(start, min(start + SCANNED, self.n_frames)) for start in starts]
+        return np.concatenate([self._raw(part).time for part in parts]).astype(float)
+
+    def _find_end(self) -> None:
+        """Set ``n_frames`` to the number of complete frames, ``cut`` where the file ends within one.
+
+        mdtraj silently leaves out, or fills with zeros, what is missing.
+        """
         if self._frames is not None:
             return
-        head = b""
-        if self.path.is_file():  # a DTR trajectory is a folder
-            with self.path.open("rb") as stream:
-                head = stream.read(12)
-        if self.extension == ".dcd":
-            little = int(np.frombuffer(head, "<i4", 1)[0]) == 84  # the length of the first record
-            announced = int(np.frombuffer(head, "<i4" if little else ">i4", 1, 8)[0])
-            if announced not in (self.n_frames, 0):
-                raise truncated(
-                    self.path, f"its header announces {announced} frames, it holds {self.n_frames}"
-                )
-        elif head[:3] == b"CDF":
-            try:
-                with self.path.open("rb") as stream:
-                    netcdf_file(stream, mmap=True).close()
-            except (ValueError, TypeError) as error:
-                raise truncated(self.path, "its last frames are missing") from error
+        if self._dcd is not None:
+            self.cut = self._dcd.rest > 0 or self._dcd.announced > self._dcd.n_whole
+            self.n_frames = min(self.n_frames, self._dcd.n_whole)
+        elif self.extension in NETCDF:
+            counted = netcdf3.count_records(self.path)
+            if counted is not None:
+                self.cut = counted[1] < counted[0]
+                self.n_frames = min(self.n_frames, counted[1])
         elif self.extension in {".xtc", ".trr"}:
-            self._handle.seek(self.n_frames - 1)
             try:
+                self._handle.seek(self.n_frames - 1)
                 self._handle.read(n_frames=1)
+            except RuntimeError:
+                self.cut, self.n_frames = True, self.n_frames - 1
+                return
+            try:
                 self._handle.read(n_frames=1)  # a clean end gives no frame, a cut frame an error
-            except RuntimeError as error:
-                raise truncated(self.path, f"it ends within frame {self.n_frames - 1} or the next") from error
+            except RuntimeError:
+                self.cut = True
 
 
-def time_tolerance(step: float, time: float) -> float:
-    """By how much a frame may miss its time (ps): files hold times as float32."""
-    return 0.02 * step + 4 * np.finfo(np.float32).eps * abs(time)
+def _load_text(path: Path, ending: str, topology: mdtraj.Topology) -> mdtraj.Trajectory:
+    options = {} if ending in SELF_CONTAINED else {"top": topology}
+    if ending in PDB_LIKE:
+        options["no_boxchk"] = True
+    with quiet():
+        return mdtraj.load(readable_name(path), **options)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without mdtraj's warnings of unit cells, which `unit_cell.judge` looks at itself."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Unlikely unit cell vectors", UserWarning)
+        yield
+
+
+@contextmanager
+def complete_part(path: Path) -> Iterator[Path]:
+    """The file, or a temporary copy of its complete frames where it is text that ends within a frame."""
+    ending = extension(path)
+    text = complete_frames(path, ending) if path.is_file() else None
+    if text is None:
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        part = Path(folder, f"part{ending}")
+        part.write_text(text)
+        yield part
+
+
+def complete_frames(path: Path, ending: str) -> str | None:
+    """Text of the complete frames of a text file that ends within one; None for whole and other files."""
+    if ending == ".pdb":
+        text = path.read_text(errors="replace")
+        end = text.rfind("\nENDMDL") + 1
+        rest = text[end:]
+        within = any(f"\n{record}" in rest for record in ("MODEL ", "ATOM  ", "HETATM"))
+        return f"{text[:end]}ENDMDL\nEND\n" if end and within else None
+    if ending not in FRAME_LINES:
+        return None
+    extra, counted_at = FRAME_LINES[ending]
+    lines = path.read_text(errors="replace").splitlines(keepends=True)
+    try:
+        size = int(lines[counted_at]) + extra
+    except (IndexError, ValueError):
+        return None
+    complete = len(lines) - (lines[-1][-1:] != "\n" and len(lines) > size)  # its last number may be cut
+    while lines[complete - 1].isspace() and complete % size:
+        complete -= 1  # blank lines at the end
+    whole = complete // size * size
+    return "".join(lines[:whole]) if 0 < whole < complete or (complete < len(lines) and whole) else None
 
 
 def truncated(path: Path, how: str) -> FelError:
@@ -237,9 +373,17 @@ def cannot_read(path: Path, error: Exception) -> FelError:
             f"'{path}' cannot be read: the Python package '{package}' is not installed.",
             remedy=f"Install it (pip install {package}) or convert the file to XTC.",
         )
-    reason = str(error).strip().splitlines()
     return FelError(
-        f"'{path}' cannot be read ({reason[0] if reason else type(error).__name__}).",
-        "It must be a complete trajectory file of the format that its extension says.",
+        f"'{path}' cannot be read ({reason(error, path)}).",
+        "It must be a trajectory file of the format that its extension says.",
         "Check that the file is not truncated or misnamed.",
     )
+
+
+def reason(error: Exception, path: Path) -> str:
+    """The first line of an error of mdtraj, short; of an unknown extension just that."""
+    text = str(error).strip()
+    if "no loader for" in text or "not supported" in text:
+        return f"no format has the extension '{extension(path)}'"
+    line = text.splitlines()[0] if text else type(error).__name__
+    return line if len(line) <= 160 else line[:160] + " ..."

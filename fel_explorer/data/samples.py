@@ -28,7 +28,9 @@ def sample_data(name: str = "alanine-dipeptide") -> TrajectorySet:
 
     Examples
     --------
-    >>> data = featurize(sample_data("alanine-dipeptide"), "heavy_atom_distances")
+    >>> import fel_explorer as fel
+    >>> fel.sample_data("alanine-dipeptide").n_frames
+    200000
     """
     archives = {p.name.removesuffix(SUFFIX): p for folder in FOLDERS[::-1] for p in folder.glob(f"*{SUFFIX}")}
     if name not in archives:

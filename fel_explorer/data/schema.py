@@ -108,8 +108,13 @@ def _check_arrays(arrays: list[np.ndarray]) -> None:
             raise FelError(f"Array {index} holds {array.dtype}.", "Features are real numbers.")
 
 
-def assemble(features, feature_names, lengths, *, time_step, time_unit="ps", attrs=None) -> xr.Dataset:
-    """Dataset of ``features`` (frame, feature; NumPy or dask) over trajectories of the given lengths."""
+def assemble(
+    features, feature_names, lengths, *, time_step, time_unit="ps", start_times=None, attrs=None
+) -> xr.Dataset:
+    """Dataset of ``features`` (frame, feature; NumPy or dask) over trajectories of the given lengths.
+
+    ``start_times`` (trajectory,) are the times of the first frames; default 0.
+    """
     if len(feature_names) != features.shape[1]:
         raise FelError(
             f"{len(feature_names)} feature names for {features.shape[1]} features.",
@@ -118,11 +123,12 @@ def assemble(features, feature_names, lengths, *, time_step, time_unit="ps", att
     if not (np.isfinite(time_step) and time_step > 0):
         raise FelError(f"time_step={time_step}.", "The time between two frames is a positive number.")
     frame_in_trajectory = np.concatenate([np.arange(n) for n in lengths])
+    starts = np.repeat(np.zeros(len(lengths)) if start_times is None else start_times, lengths)
     return xr.Dataset(
         {"features": (("frame", "feature"), features)},
         coords={
             "feature": np.asarray(feature_names, dtype=str),
-            "time": ("frame", frame_in_trajectory * float(time_step)),
+            "time": ("frame", starts + frame_in_trajectory * float(time_step)),
             "trajectory": ("frame", np.repeat(np.arange(len(lengths)), lengths)),
             "frame_in_trajectory": ("frame", frame_in_trajectory),
         },

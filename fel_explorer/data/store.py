@@ -169,33 +169,39 @@ def trajectories_of(dataset: xr.Dataset) -> TrajectorySet | None:
     --------
     >>> trajs = fel.data.trajectories_of(fel.open_dataset("data.zarr"))
     """
-    from fel_explorer.data.trajectories import load_trajectories  # mdtraj, which opening does not need
+    from fel_explorer.data.trajectories import open_trajectories  # mdtraj, which opening does not need
 
     files, attrs = files_of(dataset), dataset.attrs
     if not files:
         return None
     note, stride = attrs.get("time_note", ""), int(attrs["stride"])
     options = {"stride": stride, "time_step": attrs["time_step"] / stride if note else None}
+    options["join"] = "joined_lengths" in attrs
     if not _whole(dataset):
         topology, atoms = json.loads(attrs["topology_files"]), json.loads(attrs["selection"])
-        trajs = load_trajectories(files, topology, atoms=atoms, **options)
+        trajs = open_trajectories(files, topology, atoms=atoms, **options)
     else:
         with tempfile.NamedTemporaryFile("w", suffix=".pdb") as topology:
             topology.write(attrs["topology"])
             topology.flush()
-            trajs = load_trajectories(files, topology.name, **options)
+            trajs = open_trajectories(files, topology.name, **options)
     trajs.time_note = note
     same = same_frames(trajectory_lengths(dataset), trajs.lengths)  # not of a part of the frames
     return trajs if same else None
 
 
 def positions_of(dataset: xr.Dataset) -> np.ndarray | None:
-    """Positions (frame, atom, 3) in nm behind ``dataset``, all atoms of its topology.
+    """Positions (frame, atom, 3) in nm behind ``dataset``, all atoms of its topology, molecules whole.
 
     None where `trajectories_of` has none.
     """
+    from fel_explorer.data.molecules import Molecules, arrange  # mdtraj, which opening does not need
+
     trajs = trajectories_of(dataset)
-    return None if trajs is None else trajs.frames(np.arange(trajs.n_frames)).xyz
+    if trajs is None:
+        return None
+    frames, reference = trajs.frames(np.arange(trajs.n_frames)), arrange(trajs.reference)
+    return Molecules.of(frames).placed(frames, np.arange(frames.n_atoms), reference.xyz[0])
 
 
 def write_columns(dataset: xr.Dataset, path) -> None:

@@ -9,8 +9,21 @@ from pathlib import Path
 import mdtraj
 import numpy as np
 
-from fel_explorer.data.readers import SELF_CONTAINED, cannot_read, extension
+from fel_explorer.data.file_names import extension, readable_name
+from fel_explorer.data.readers import SELF_CONTAINED, complete_part, quiet, reason
 from fel_explorer.errors import FelError
+
+TOPOLOGY_FORMATS = (
+    "PDB",
+    "CIF",
+    "GRO",
+    "PSF",
+    "PRMTOP (.prmtop, .parm7)",
+    "MOL2",
+    "HDF5 (.h5)",
+    "GSD",
+    "ARC",
+)
 
 
 def load_topologies(files: list[Path], topology) -> list[mdtraj.Topology]:
@@ -47,9 +60,14 @@ def _load_topology(topology) -> mdtraj.Topology:
     if not path.exists():
         raise missing_file(path)
     try:
-        return mdtraj.load_topology(str(path))
+        with quiet(), complete_part(path) as part:
+            return mdtraj.load_topology(readable_name(part))
     except Exception as error:  # mdtraj's readers raise a different class for each format
-        raise cannot_read(path, error) from error
+        raise FelError(
+            f"The topology '{path}' cannot be read ({reason(error, path)}).",
+            f"Topologies are files of {', '.join(TOPOLOGY_FORMATS)}.",
+            "Check that the file is whole and that its extension says what it is.",
+        ) from error
 
 
 def missing_file(path: Path) -> FelError:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import glob
 import threading
+import warnings
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 
 import mdtraj
 import numpy as np
 
-from fel_explorer.data.readers import FileInfo, Frames, Reader, time_tolerance
-from fel_explorer.data.topologies import check_same_atoms, load_topologies, missing_file, select_or_all
+from fel_explorer.data import opening
+from fel_explorer.data.opening import Segment
+from fel_explorer.data.readers import Frames, Reader
+from fel_explorer.data.times import describe_unevenness, time_tolerance
+from fel_explorer.data.topologies import check_same_atoms, load_topologies, select_or_all
+from fel_explorer.data.topology_repair import repair
 from fel_explorer.errors import FelError
 
 OPEN_FILES = 32  # kept open at once by one TrajectorySet
@@ -27,17 +32,30 @@ class TrajectorySet:
     Attributes
     ----------
     files : tuple of Path
-        One per trajectory.
+        All files; one per trajectory unless parts were joined.
     topology : mdtraj.Topology
-        Of the selected atoms.
+        Of the selected atoms; its chains and bonds agree with the first frame
+        (`fel_explorer.data.topology_repair.repair`).
+    segments : tuple of tuples of Segment
+        The frames of files that make each trajectory.
+    joined : bool
+        Whether parts of one simulation were joined.
     lengths : ndarray (trajectory,)
         Frames of each trajectory, after the stride.
+    raw_lengths : ndarray (trajectory,)
+        Frames of each trajectory before the stride.
+    file_lengths : ndarray (file,)
+        Frames of each file.
     time_step : float
         Time between two frames, after the stride, in ps.
+    start_times : ndarray (trajectory,)
+        Time of the first frame of each trajectory in ps, as its file says; 0 where files hold no times.
     time_note : str
         Empty, or a sentence that says that ``time_step`` is not from the files and why.
+    notes : tuple of str
+        What a person should know of the files: boxes that are not used, cut ends, duplicates.
     stride : int
-        Every ``stride``-th frame of each file is used.
+        Every ``stride``-th frame of each trajectory is used.
     atoms : ndarray or None
         Selected atoms as indices into the files' topology; None for all.
     temperature : float or None
@@ -52,22 +70,36 @@ class TrajectorySet:
         The time step of the files that was given, in ps.
     """
 
-    def __init__(self, files, topologies, infos, *, stride, atoms, time_step, time_note):
+    def __init__(
+        self, files, topologies, infos, *, stride, atoms, time_step, time_note, segments=None, notes=()
+    ):
         self.files: tuple[Path, ...] = tuple(files)
         self.stride, self.time_step, self.time_note = stride, time_step, time_note
+        self.notes: tuple[str, ...] = tuple(notes)
         self.temperature: float | None = None
         self.columns_file: Path | None = None
         self.columns_units: dict[str, str] = {}
         self.topology_source, self.selection = None, None
         self.given_time_step: float | None = None
+        self.joined = segments is not None
         self._topologies, self._infos, self._atoms = topologies, infos, atoms
         self.atoms = atoms[0]
-        self.topology = topologies[0] if atoms[0] is None else topologies[0].subset(atoms[0])
         self.file_lengths = np.array([info.n_frames for info in infos])
-        self.lengths = -(-self.file_lengths // stride)
+        if segments is None:
+            segments = [[Segment(file, 0, int(n))] for file, n in enumerate(self.file_lengths)]
+        self.segments = tuple(tuple(parts) for parts in segments)
+        self.raw_lengths = np.array([sum(map(len, parts)) for parts in self.segments])
+        self.lengths = -(-self.raw_lengths // stride)
         self._starts = np.concatenate([[0], np.cumsum(self.lengths)])
+        self.start_times = np.zeros(len(self.segments))
+        if not time_note:
+            firsts = [infos[parts[0].file].first_time for parts in self.segments]
+            self.start_times = np.array([0.0 if first is None else first for first in firsts])
         self._lock = threading.Lock()
         self._readers: OrderedDict[int, Reader] = OrderedDict()
+        self.topology = topologies[0] if atoms[0] is None else topologies[0].subset(atoms[0])
+        first = self.frames([0])
+        self.topology = repair(self.topology, first.xyz[0], _box(first))
 
     @property
     def n_frames(self) -> int:
@@ -81,9 +113,9 @@ class TrajectorySet:
         return self.n_frames
 
     def __repr__(self) -> str:
-        text = f"<TrajectorySet: {len(self.files)} trajectories, {self.n_frames} frames "
+        text = f"<TrajectorySet: {len(self.lengths)} trajectories, {self.n_frames} frames "
         text += f"every {self.time_step:g} ps, {self.n_atoms} atoms, {self.topology.n_residues} residues>"
-        return f"{text}\n{self.time_note}" if self.time_note else text
+        return "\n".join([text, *([self.time_note] if self.time_note else []), *self.notes])
 
     @cached_property
     def reference(self) -> mdtraj.Trajectory:
@@ -96,6 +128,15 @@ class TrajectorySet:
         trajectory = np.searchsorted(self._starts, indices, side="right") - 1
         return trajectory, indices - self._starts[trajectory]
 
+    def file_of(self, trajectory: int, frame: int) -> tuple[Path, int]:
+        """The file that holds a frame of a trajectory (counted after the stride), and its number there."""
+        raw = int(frame) * self.stride
+        for part in self.segments[trajectory]:
+            if raw < len(part):
+                return self.files[part.file], part.start + raw
+            raw -= len(part)
+        raise IndexError(f"trajectory {trajectory} has no frame {frame}")
+
     def frames(self, indices) -> mdtraj.Trajectory:
         """Frames by dataset index, in the given order.
 
@@ -107,7 +148,7 @@ class TrajectorySet:
         Returns
         -------
         mdtraj.Trajectory
-            Of the selected atoms, nm; ``time`` is the time within each frame's trajectory, in ps.
+            Of the selected atoms, nm; ``time`` in ps as the dataset has it.
 
         Raises
         ------
@@ -119,9 +160,8 @@ class TrajectorySet:
         parts = []
         for index in np.unique(trajectory):
             with self._lock:
-                parts.append(self._reader(int(index)).read(frame[trajectory == index] * self.stride))
-        joined = parts[0] if len(parts) == 1 else mdtraj.join(parts, check_topology=False)
-        joined = self._finish(joined, frame)
+                parts += self._read(int(index), frame[trajectory == index] * self.stride, self._reader)
+        joined = self._finish(parts, self.start_times[trajectory] + frame * self.time_step)
         return joined if np.array_equal(inverse, np.arange(len(unique))) else joined[inverse]
 
     def chunks(self, size: int = 1000) -> Iterator[tuple[int, int, mdtraj.Trajectory]]:
@@ -132,34 +172,55 @@ class TrajectorySet:
         FelError
             If a file can't be read or its frames are not evenly spaced in time.
         """
-        for index in range(len(self.files)):
-            with self._open(index) as reader:
-                for start in range(0, int(self.lengths[index]), size):
-                    stop = min(start + size, int(self.lengths[index]))
-                    chunk = reader.read(np.arange(start, stop) * self.stride)
-                    self._check_times(index, start, chunk)
-                    yield index, start, self._finish(chunk, np.arange(start, stop))
+        for index, length in enumerate(self.lengths.tolist()):
+            with ExitStack() as stack:
+                opened: dict[int, Reader] = {}
 
-    def _finish(self, read: mdtraj.Trajectory, frame: np.ndarray) -> Frames:
+                def reader(file: int, opened=opened, stack=stack) -> Reader:
+                    if file not in opened:
+                        opened[file] = stack.enter_context(self._open(file))
+                    return opened[file]
+
+                for start in range(0, length, size):
+                    frames = np.arange(start, min(start + size, length))
+                    parts = self._read(index, frames * self.stride, reader, check_times=True)
+                    yield index, start, self._finish(parts, self.start_times[index] + frames * self.time_step)
+
+    def _read(
+        self, index: int, raw: np.ndarray, reader: Callable[[int], Reader], *, check_times: bool = False
+    ) -> list[mdtraj.Trajectory]:
+        """Frames ``raw`` (before the stride, sorted) of a trajectory, one piece per file."""
+        pieces, offset = [], 0
+        for part in self.segments[index]:
+            inside = raw[(raw >= offset) & (raw < offset + len(part))] - offset + part.start
+            offset += len(part)
+            if len(inside):
+                pieces.append(reader(part.file).read(inside))
+                if check_times:
+                    self._check_times(part.file, inside, pieces[-1].time, reader)
+        return pieces
+
+    def _finish(self, parts: list[mdtraj.Trajectory], times: np.ndarray) -> Frames:
+        boxed = all(part.unitcell_lengths is not None for part in parts)
         return Frames(
-            read.xyz,
+            _concatenate([part.xyz for part in parts]),
             self.topology,
-            time=frame * self.time_step,
-            unitcell_lengths=read.unitcell_lengths,
-            unitcell_angles=read.unitcell_angles,
+            time=times,
+            unitcell_lengths=_concatenate([part.unitcell_lengths for part in parts]) if boxed else None,
+            unitcell_angles=_concatenate([part.unitcell_angles for part in parts]) if boxed else None,
         )
 
-    def _open(self, index: int) -> Reader:
-        return Reader(self.files[index], self._topologies[index], self._atoms[index])
+    def _open(self, file: int) -> Reader:
+        return Reader(self.files[file], self._topologies[file], self._atoms[file], self._infos[file])
 
-    def _reader(self, index: int) -> Reader:
+    def _reader(self, file: int) -> Reader:
         """An open reader from the pool; call with the lock held."""
-        if index not in self._readers:
-            self._readers[index] = self._open(index)
-        self._readers.move_to_end(index)
+        if file not in self._readers:
+            self._readers[file] = self._open(file)
+        self._readers.move_to_end(file)
         if len(self._readers) > OPEN_FILES:
             self._readers.popitem(last=False)[1].close()
-        return self._readers[index]
+        return self._readers[file]
 
     def _check(self, indices) -> np.ndarray:
         indices = np.atleast_1d(np.asarray(indices))
@@ -178,20 +239,28 @@ class TrajectorySet:
             raise FelError(f"Frame {wrong}.", f"Frames go from 0 to {self.n_frames - 1}.")
         return indices.astype(np.int64)
 
-    def _check_times(self, index: int, start: int, chunk: mdtraj.Trajectory) -> None:
-        info = self._infos[index]
+    def _check_times(self, file: int, frames: np.ndarray, times: np.ndarray, reader) -> None:
+        info = self._infos[file]
         if info.time_step is None or self.time_note:
             return
-        expected = info.first_time + np.arange(start, start + len(chunk)) * self.time_step
-        wrong = np.abs(chunk.time - expected) > time_tolerance(info.time_step, expected[-1])
+        expected = info.first_time + frames * (self.time_step / self.stride)
+        wrong = np.abs(times - expected) > time_tolerance(info.time_step, expected[-1])
         if wrong.any():
             at = int(np.argmax(wrong))
-            raise FelError(
-                f"'{self.files[index]}': frame {(start + at) * self.stride} is at {chunk.time[at]:g} ps, "
-                f"expected at {expected[at]:g} ps.",
-                "The time between frames must be constant.",
-                "Remove double or missing frames, or give the time step to number the frames anew.",
+            raise opening.uneven_times(
+                self.files[file],
+                describe_unevenness(reader(file).all_times())
+                or f"frame {frames[at]} is at {times[at]:g} ps, expected at {expected[at]:g} ps",
             )
+
+
+def _concatenate(arrays: list[np.ndarray]) -> np.ndarray:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+def _box(frame: mdtraj.Trajectory) -> np.ndarray | None:
+    vectors = frame.unitcell_vectors
+    return None if vectors is None else vectors[0]
 
 
 def load_trajectories(
@@ -201,13 +270,15 @@ def load_trajectories(
     atoms: str | Sequence[int] | None = None,
     *,
     time_step: float | None = None,
+    join: bool = False,
 ) -> TrajectorySet:
     """Open trajectory files of any format that mdtraj reads, without reading their coordinates.
 
     Parameters
     ----------
     paths
-        A path, a pattern such as ``"run*/traj.xtc"``, or a list of these; one trajectory each.
+        A path, a pattern such as ``"run*/traj.xtc"``, or a list of these; one trajectory each. What a
+        pattern matches is in natural order: run2 before run10.
     topology
         A file with the atoms (PDB, GRO, PSF, PRMTOP, ...), a list of one such file per trajectory, or an
         ``mdtraj.Topology``. Not needed where the trajectories name their atoms (PDB, HDF5, GRO, CIF, ...).
@@ -218,6 +289,9 @@ def load_trajectories(
     time_step
         Time between two frames *of the files* in ps; default what the files say, or 1 where they don't
         (``time_note`` of the result then says so).
+    join
+        Use files that go on in time where the one before them ends (``part0001``, ``part0002``, restarts) as
+        one trajectory. Where they overlap the frames of the later file count.
 
     Returns
     -------
@@ -226,76 +300,57 @@ def load_trajectories(
     Raises
     ------
     FelError
-        If a file is missing, truncated or of another molecule, no atom is selected, or the files'
-        time steps differ.
+        If a file is missing, can't be read or is of another molecule, no atom is selected, or the times are
+        uneven or of different steps.
+
+    Warns
+    -----
+    UserWarning
+        Each of the result's ``notes``: unit cells that are not used, files that end within a frame, files
+        that are given twice, files that could be joined.
     """
+    trajectories = open_trajectories(paths, topology, stride, atoms, time_step=time_step, join=join)
+    for note in trajectories.notes:
+        warnings.warn(note, stacklevel=2)
+    return trajectories
+
+
+def open_trajectories(
+    paths,
+    topology=None,
+    stride: int = 1,
+    atoms: str | Sequence[int] | None = None,
+    *,
+    time_step: float | None = None,
+    join: bool = False,
+) -> TrajectorySet:
+    """`load_trajectories` without warnings, for programs that show the ``notes`` themselves."""
     if not isinstance(stride, int | np.integer) or stride < 1:
         raise FelError(f"stride={stride!r}.", "The stride is a whole number from 1 up.")
-    files = _expand(paths)
+    files = opening.expand(paths)
     topologies = load_topologies(files, topology)
-    infos = [_probe(file, top) for file, top in zip(files, topologies, strict=True)]
+    infos = [opening.probe(file, top) for file, top in zip(files, topologies, strict=True)]
     chosen = {id(top): select_or_all(top, atoms) for top in topologies}
     selected = [chosen[id(top)] for top in topologies]
     check_same_atoms(files, topologies, selected)
-    step, note = _common_time_step(files, infos, time_step)
+    step, note = opening.common_time_step(files, infos, time_step)
+    if join and note:
+        raise FelError(
+            f"join=True, but {note[0].lower()}{note[1:]}",
+            "Parts of a simulation are found by the times in their files.",
+            "Join them with another program (mdconvert, gmx trjcat, catdcd).",
+        )
+    chains = opening.parts_of_simulations(infos, step)
     opened = TrajectorySet(
-        files, topologies, infos, stride=int(stride), atoms=selected, time_step=step * stride, time_note=note
+        files,
+        topologies,
+        infos,
+        stride=int(stride),
+        atoms=selected,
+        time_step=step * stride,
+        time_note=note,
+        segments=opening.join_parts(chains, infos, step) if join else None,
+        notes=opening.notes_of(files, infos, chains, join, note),
     )
     opened.topology_source, opened.selection, opened.given_time_step = topology, atoms, time_step
     return opened
-
-
-def _expand(paths) -> list[Path]:
-    given = [paths] if isinstance(paths, str | Path) else list(paths)
-    files = []
-    for entry in given:
-        path = Path(entry).expanduser()
-        if path.exists():
-            files.append(path)
-        elif glob.has_magic(str(path)):
-            found = sorted(glob.glob(str(path), recursive=True))
-            if not found:
-                raise FelError(
-                    f"No file matches '{entry}' (searched in {Path.cwd()}).",
-                    "A pattern must match at least one trajectory file.",
-                    "Check the folder and the extension.",
-                )
-            files.extend(map(Path, found))
-        else:
-            raise missing_file(path)
-    if not files:
-        raise FelError("No trajectory file was given.", "At least one is needed.")
-    return files
-
-
-def _probe(file: Path, topology: mdtraj.Topology) -> FileInfo:
-    with Reader(file, topology) as reader:
-        info = reader.probe()
-    if info.n_atoms != topology.n_atoms:
-        raise FelError(
-            f"'{file}' has {info.n_atoms} atoms and its topology has {topology.n_atoms}.",
-            "Trajectory and topology must hold the same atoms.",
-            "Give the topology that was written with this trajectory (without water if it has none).",
-        )
-    return info
-
-
-def _common_time_step(files, infos, time_step: float | None) -> tuple[float, str]:
-    if time_step is not None:
-        if not (np.isfinite(time_step) and time_step > 0):
-            raise FelError(f"time_step={time_step}.", "The time step is a positive number of ps.")
-        return float(time_step), f"The time step of {time_step:g} ps was given, not read from the files."
-    steps = {file: info.time_step for file, info in zip(files, infos, strict=True) if info.n_frames > 1}
-    known = {file: step for file, step in steps.items() if step is not None}
-    if not known:
-        return 1.0, "The files hold no times: one frame counts as 1 ps, unless you give the time step."
-    first = next(iter(known))
-    for file, step in steps.items():
-        if step is None or abs(step - known[first]) > 1e-3 * known[first]:
-            raise FelError(
-                f"'{first}' has a frame every {known[first]:g} ps and '{file}' "
-                + (f"every {step:g} ps." if step else "holds no times."),
-                "All trajectories must share one time step.",
-                "Load them apart, thin the finer one first, or give the time step if the files are wrong.",
-            )
-    return known[first], ""

@@ -18,6 +18,7 @@ import zarr
 import fel_explorer
 from fel_explorer.data.cache import cache_directory, file_hash, prune, used, whole_or_nothing
 from fel_explorer.data.columns import attach_columns
+from fel_explorer.data.molecules import arrange
 from fel_explorer.data.schema import assemble, rows_per_block
 from fel_explorer.data.store import open_dataset, to_store
 from fel_explorer.data.topologies import pdb_text
@@ -27,8 +28,9 @@ from fel_explorer.features.featurizer_base import MAX_FEATURES, Featurizer
 from fel_explorer.features.featurizers import make_featurizers
 from fel_explorer.progress import Callback, Progress
 
-CACHE_FORMAT = 1  # raise when features or the way they are stored change
+CACHE_FORMAT = 3  # raise when features or the way they are stored change
 CHUNK_BYTES = 32 * 2**20
+LARGEST = 1e9  # nm; beyond it a feature is what dividing by a unit cell without volume gives
 
 
 class FeaturizationCancelled(FelError):
@@ -85,9 +87,10 @@ def featurize(
             "Load more frames, or a smaller stride.",
         )
     _check_coordinates(trajs.reference, trajs, 0, 0)
-    prepared = [f.prepare(trajs.reference) for f in make_featurizers(featurizers)]
+    reference = arrange(trajs.reference)
+    prepared = [f.prepare(reference) for f in make_featurizers(featurizers)]
     names = _joined_names(prepared)
-    attrs = _attributes(trajs, prepared)
+    attrs = _attributes(trajs, prepared, reference)
     chunk_size = chunk_size or max(1, CHUNK_BYTES // (12 * trajs.n_atoms + 8 * len(names)))
     key = _key(attrs)
     job = _Job(trajs, prepared, names, attrs, chunk_size, callback)
@@ -154,7 +157,14 @@ class _Job:
 
     def _dataset(self, features) -> xr.Dataset:
         trajs = self.trajs
-        return assemble(features, self.names, trajs.lengths, time_step=trajs.time_step, attrs=self.attrs)
+        return assemble(
+            features,
+            self.names,
+            trajs.lengths,
+            time_step=trajs.time_step,
+            start_times=trajs.start_times,
+            attrs=self.attrs,
+        )
 
     def _fill(self, target) -> None:
         """Write the features of all frames into ``target``, a NumPy or zarr array."""
@@ -183,10 +193,12 @@ class _Job:
                     f"{featurizer.name} computed an array of shape {part.shape}.",
                     f"It describes {len(featurizer.names)} features of {len(chunk)} frames.",
                 )
-            if not np.isfinite(part).all():
-                name = featurizer.names[int(np.argmin(np.isfinite(part).all(axis=0)))]
+            finite = np.abs(part) < LARGEST  # False for NaN
+            if not finite.all():
+                frame, feature = np.argwhere(~finite)[0]
                 raise FelError(
-                    f"{featurizer.name} computed a value of '{name}' that is not a number.",
+                    f"{featurizer.name} computed a value of '{featurizer.names[feature]}' that is not finite "
+                    f"({part[frame, feature]:.3g}).",
                     "All features must be finite.",
                     "Leave this featurizer out, or choose atoms for which it is defined.",
                 )
@@ -220,7 +232,7 @@ def _joined_names(featurizers: list[Featurizer]) -> list[str]:
     return list(owner)
 
 
-def _attributes(trajs: TrajectorySet, featurizers: list[Featurizer]) -> dict:
+def _attributes(trajs: TrajectorySet, featurizers: list[Featurizer], reference) -> dict:
     files = [
         {
             "path": str(file.absolute()),
@@ -235,7 +247,7 @@ def _attributes(trajs: TrajectorySet, featurizers: list[Featurizer]) -> dict:
         **{p: version(p) for p in ("mdtraj", "numpy", "xarray")},
     }
     attrs = {
-        "topology": pdb_text(trajs.reference),
+        "topology": pdb_text(reference),
         "files": json.dumps(files),
         "featurizers": json.dumps([f.record() for f in featurizers]),
         "stride": trajs.stride,
@@ -244,6 +256,8 @@ def _attributes(trajs: TrajectorySet, featurizers: list[Featurizer]) -> dict:
         "versions": json.dumps(versions),
     }
     attrs |= {"time_note": trajs.time_note} if trajs.time_note else {}
+    if trajs.joined:
+        attrs["joined_lengths"] = json.dumps(trajs.raw_lengths.tolist())
     return attrs | _how_opened(trajs)
 
 
@@ -265,19 +279,31 @@ def _how_opened(trajs: TrajectorySet) -> dict:
 
 def _key(attrs: dict) -> str:
     parts = {name: attrs[name] for name in ("topology", "featurizers", "stride", "atoms", "time_step")}
+    parts["joined"] = attrs.get("joined_lengths")
+    parts["timed"] = "time_note" not in attrs
     parts["files"] = [[file["hash"], file["n_frames"]] for file in json.loads(attrs["files"])]
     parts["version"] = [CACHE_FORMAT, json.loads(attrs["versions"])["mdtraj"]]
     return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _check_coordinates(chunk: mdtraj.Trajectory, trajs: TrajectorySet, index: int, start: int) -> None:
+    remedy = "The simulation probably blew up there: cut the file before it (mdconvert, gmx trjconv)."
     finite = np.isfinite(chunk.xyz).all(axis=(1, 2))
     if not finite.all():
-        frame = (start + int(np.argmin(finite))) * trajs.stride
-        atom = int(np.argmin(np.isfinite(chunk.xyz[np.argmin(finite)]).all(axis=1)))
+        at = int(np.argmin(finite))
+        file, frame = trajs.file_of(index, start + at)
+        atom = int(np.argmin(np.isfinite(chunk.xyz[at]).all(axis=1)))
         raise FelError(
-            f"'{trajs.files[index]}': atom {trajs.topology.atom(atom)} has a coordinate that is not a number "
+            f"'{file}': atom {trajs.topology.atom(atom)} has a coordinate that is not a number "
             f"in frame {frame}.",
             "All coordinates must be finite.",
-            "The simulation probably blew up there: cut the file before it (mdconvert, gmx trjconv).",
+            remedy,
+        )
+    empty = ~chunk.xyz.any(axis=(1, 2))
+    if empty.any() and chunk.n_atoms > 1:
+        file, frame = trajs.file_of(index, start + int(np.argmax(empty)))
+        raise FelError(
+            f"'{file}': all coordinates are zero in frame {frame}.",
+            "Each frame holds positions.",
+            "The frame was probably never written: cut the file before it (mdconvert, gmx trjconv).",
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from fel_explorer.data.molecules import Molecules
 from fel_explorer.data.topologies import describe_topology
 from fel_explorer.errors import FelError
 from fel_explorer.features.kind_base import FeatureBlock, get_kind, load_kinds
@@ -58,7 +59,8 @@ class Featurizer:
         bound.atoms = self.find(reference.topology)
         kind = get_kind(self.kind)
         positions = reference.xyz[0][bound.atoms] if kind.needs_reference else None
-        bound.block = FeatureBlock(kind, bound.atoms, self.options, positions, self.name)
+        molecules = Molecules.of(reference)
+        bound.block = FeatureBlock(kind, bound.atoms, self.options, positions, self.name, molecules)
         bound.names = self.label(reference.topology, bound.atoms)
         return bound
 

@@ -20,6 +20,7 @@ import numpy as np
 import xarray as xr
 from scipy import special, stats
 
+from fel_explorer.errors import FelError
 from fel_explorer.kinetics.series import split
 
 MIN_EXITS = 20
@@ -128,7 +129,9 @@ def survival(visits: Dwells, confidence: float = 0.95) -> xr.Dataset:
     )
 
 
-def lifetimes(states, *, time_step: float | None = None, confidence: float = 0.95) -> xr.Dataset:
+def lifetimes(
+    states, *, time_step: float | None = None, confidence: float = 0.95, weights=None
+) -> xr.Dataset:
     """Mean lifetime of each state with its interval, and whether its decay is exponential.
 
     The mean lifetime is the maximum-likelihood one of a geometric law with censoring: with E exits in N
@@ -136,12 +139,21 @@ def lifetimes(states, *, time_step: float | None = None, confidence: float = 0.9
     Its interval is Jeffreys' for E/N (Brown, Cai and DasGupta 2001, Stat. Sci. 16, 101,
     doi:10.1214/ss/1009213286), which covers the true value in 94 to 96 % of simulated chains; Clopper and
     Pearson's is too wide for few exits.  With few exits E the mean is high by about 1/E, inside its interval.
-    Frame weights are not used: they say how probable a frame is, not how fast it is left.
+    Frame weights count for the population only: they say how probable a frame is, not how fast it is left.
 
     The test compares the exits in bins of age with what a constant exit probability predicts (chi-square).
     ``amplitude`` is the size of the departure: late survival is A exp(-t/tau_late), so 1 - A is the fraction
     of entries that quickly recross.  A state is called exponential if the test does not reject it at 1 %, or
     if A is between 0.9 and 1.1, because with enough data the test rejects departures of no importance.
+
+    Parameters
+    ----------
+    states, time_step
+        As for `dwells`.
+    confidence
+        Of the intervals.
+    weights
+        (frame,) frame weights, trajectories one after the other; default all alike.
 
     Returns
     -------
@@ -152,13 +164,25 @@ def lifetimes(states, *, time_step: float | None = None, confidence: float = 0.9
     """
     visits = dwells(states, time_step=time_step)
     names = np.unique(visits.state[visits.state >= 0])
-    total = visits.n_frames.sum()
-    rows = [_row(visits.of(state), total, confidence) for state in names]
+    populations = _populations(states, names, weights)
+    rows = [
+        {"population": population, **_row(visits.of(state), confidence)}
+        for state, population in zip(names, populations, strict=True)
+    ]
     columns = {name: ("state", [row[name] for row in rows]) for name in rows[0]} if rows else {}
     return xr.Dataset(columns, coords={"state": names})
 
 
-def _row(visits: Dwells, total: int, confidence: float) -> dict:
+def _populations(states, names, weights) -> np.ndarray:
+    """Fraction (state,) of the frames, or of their weights, including frames of no state."""
+    states = np.concatenate(split(states)[0])
+    weights = np.ones(len(states)) if weights is None else np.asarray(weights, float)
+    if weights.shape != states.shape:
+        raise FelError(f"Weights of shape {weights.shape} for {len(states)} frames.", "One per frame.")
+    return np.array([weights[states == name].sum() for name in names]) / weights.sum()
+
+
+def _row(visits: Dwells, confidence: float) -> dict:
     exits, trials = int(visits.complete.sum()), int(visits.at_risk.sum())
     low, high = _exit_probability_interval(exits, trials, confidence)
     amplitude, p_value = exponential_test(visits)
@@ -169,7 +193,6 @@ def _row(visits: Dwells, total: int, confidence: float) -> dict:
     else:
         verdict = "not exponential"
     return {
-        "population": visits.n_frames.sum() / total,
         "mean_lifetime": _lifetime(exits / trials, visits.time_step) if trials else np.nan,
         "lower": _lifetime(high, visits.time_step),
         "upper": _lifetime(low, visits.time_step),

@@ -26,7 +26,7 @@ class Network:
     states, names
         Numbers and names of the states.
     places, populations
-        (state, 2) where they lie on the map; (state,) their shares.
+        (state, 2) where they lie on the map; (state,) their fractions.
     rates
         From `CoarseMasterEquation.to_dataset`: ``rate``, ``lower``, ``upper``, ``significant`` (to, from).
     surface
@@ -166,7 +166,7 @@ def _nodes(network, places, colours, sizes, selected, dark):
     rows = []
     for i, state in enumerate(network.states):
         rim = drawing.ink(dark) if state == selected else colours[state]
-        tip = f"{network.names[i]}: {100 * network.populations[i]:.3g} % of the frames"
+        tip = f"{network.names[i]}: {100 * network.populations[i]:.3g} % population"
         rows.append(sheet.dot(*places[i], colours[state], sizes[i], rim, tip))
     return rows
 

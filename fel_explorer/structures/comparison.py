@@ -13,11 +13,12 @@ import numpy as np
 import xarray as xr
 
 from fel_explorer.data.frame_values import frame_values, quantities, torsions
+from fel_explorer.data.schema import frame_weights
 from fel_explorer.errors import FelError
 from fel_explorer.progress import Progress
+from fel_explorer.resampling import Blocks
 
 BINS = 72  # of 5 degrees for angles
-BLOCKS = 20  # stretches of frames that the intervals resample, as frames in a row are not independent
 TAILS = (0.05, 99.95)  # percentiles between which the bins lie
 SETS = ("first", "second")
 
@@ -47,14 +48,16 @@ def compare(
     names
         Quantities to compare, default all: torsions in degrees, columns, and other features.
     n_bootstrap, seed
-        Of the 95 % intervals, which resample `BLOCKS` stretches of frames of each set.
+        Of the 95 % intervals, which resample blocks of trajectories (`fel_explorer.resampling`); those of
+        both sets are drawn together.
     callback
         Called with a `Progress` for each quantity; True stops.
 
     Returns
     -------
     xarray.Dataset
-        Over ``quantity``, largest effect first: ``effect`` with ``lower`` and ``upper``, ``circular`` (bool),
+        Over ``quantity``, largest effect first: ``effect`` with ``lower`` and ``upper`` (nan for sets that
+        few blocks of the data hold), ``circular`` (bool),
         ``difference`` of the means (second - first, for angles the shorter way round), and over ``set``
         ``mean`` and ``spread`` (standard deviation), circular ones for angles.
 
@@ -67,15 +70,14 @@ def compare(
     names = quantities(dataset) if names is None else list(names)
     if not names:
         raise FelError("No quantities to compare.", remedy="Give names=, or a dataset with features.")
-    weights = dataset["weight"].values if "weight" in dataset else np.ones(dataset.sizes["frame"])
-    angles, rng, rows = set(torsions(dataset)), np.random.default_rng(seed), []
-    blocks = [np.arange(len(f)) * BLOCKS // len(f) for f in frames]
-    draws = [rng.multinomial(BLOCKS, np.full(BLOCKS, 1 / BLOCKS), n_bootstrap) for _ in SETS]
+    weights, angles, rows = frame_weights(dataset), set(torsions(dataset)), []
+    blocks = Blocks.of_frames(dataset["trajectory"].values)
+    draws, block_of = blocks.draw(n_bootstrap, seed=seed), blocks.of_frame()
     for i, name in enumerate(names):
         if callback is not None and callback(Progress(i, len(names), message="comparing")):
             raise ComparisonCancelled
         values = frame_values(dataset, name)
-        sets = [(values[f], weights[f], block) for f, block in zip(frames, blocks, strict=True)]
+        sets = [(values[f], weights[f], block_of[f]) for f in frames]
         rows.append(_row(sets, draws, name in angles))
     columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
     paired = ("mean", "spread")
@@ -95,7 +97,7 @@ def distributions(
     ``value`` holds the bins' centres; angles span -180 to 180.
     """
     values = frame_values(dataset, name)
-    weights = dataset["weight"].values if "weight" in dataset else np.ones(len(values))
+    weights = frame_weights(dataset)
     parts = [values[mask] for mask in masks]
     edges = _edges(np.concatenate(parts), name in torsions(dataset), bins)
     counts = [
@@ -117,19 +119,20 @@ def _frames(dataset, mask, which):
 
 def _row(sets, draws, circular):
     edges = _edges(np.concatenate([values for values, _, _ in sets]), circular, BINS)
-    counts = [_block_counts(values, weights, block, edges) for values, weights, block in sets]
+    n_blocks = len(draws.blocks)
+    counts = [_block_counts(values, weights, block, edges, n_blocks) for values, weights, block in sets]
     effect = float(_distance(*(c.sum(0)[None] for c in counts))[0])
-    spread = _distance(*(draw @ c for draw, c in zip(draws, counts, strict=True)))
+    low, high = draws.interval(_distance(*map(draws.sums, counts)))
     # reflected about the estimate: resampled histograms lie further apart than their originals
-    lower, upper = np.clip(2 * effect - np.percentile(spread, [97.5, 2.5]), 0.0, 1.0)
+    lower, upper = np.clip([2 * effect - high, 2 * effect - low], 0.0, 1.0)
     moments = [_moments(values, weights, circular) for values, weights, _ in sets]
     difference = moments[1][0] - moments[0][0]
     if circular:
         difference = (difference + 180.0) % 360.0 - 180.0
     return {
         "effect": effect,
-        "lower": min(lower, effect),
-        "upper": max(upper, effect),
+        "lower": np.minimum(lower, effect),
+        "upper": np.maximum(upper, effect),
         "circular": circular,
         "difference": difference,
         "mean": [mean for mean, _ in moments],
@@ -146,17 +149,18 @@ def _edges(values, circular, bins):
     return np.linspace(low, high, bins + 1)
 
 
-def _block_counts(values, weights, block, edges):
+def _block_counts(values, weights, block, edges, n_blocks):
     """(block, bin) weights; what lies beyond the edges counts in the last bins."""
     bins = len(edges) - 1
     scaled = (values - edges[0]) * (bins / (edges[-1] - edges[0]))
     index = np.clip(scaled.astype(np.int64), 0, bins - 1)
-    return np.bincount(block * bins + index, weights, minlength=BLOCKS * bins).reshape(BLOCKS, bins)
+    return np.bincount(block * bins + index, weights, minlength=n_blocks * bins).reshape(n_blocks, bins)
 
 
 def _distance(first, second):
-    """Total variation distance of histograms (n, bin)."""
-    first, second = (h / np.maximum(h.sum(1, keepdims=True), 1e-300) for h in (first, second))
+    """Total variation distance (n,) of histograms (n, bin), nan where one of them is empty."""
+    with np.errstate(invalid="ignore"):
+        first, second = (h / h.sum(1, keepdims=True) for h in (first, second))
     return 0.5 * np.abs(first - second).sum(1)
 
 

@@ -26,7 +26,7 @@ class Representatives:
     frames
         (n,) dataset indices, the most representative first.
     shares
-        (n,) fraction of the selection that each stands for (nearest representative).
+        (n,) fraction of the selection, by frame weight, that each stands for (nearest representative).
     trajectory
         Their structures, superposed on the first; None where there are no trajectories.
     """
@@ -40,6 +40,9 @@ def representatives(
     method, data: xr.Dataset, trajs=None, n: int = 3, *, frames=None, choose: str = "medoids", seed: int = 0
 ) -> Representatives:
     """Choose ``n`` frames that represent ``frames`` and fetch their structures.
+
+    Frame weights count where ``data`` has them: frames stand for what they weigh, and those of no weight are
+    not chosen unless all are of none.
 
     Parameters
     ----------
@@ -56,7 +59,7 @@ def representatives(
         Dataset indices to represent; default all.
     choose
         "medoids": k-medoids, each minimising the distance to the frames it stands for; ``n=1`` gives the
-        medoid. "centroid": the frames nearest to the mean. "random".
+        medoid. "centroid": the frames nearest to the mean. "random": with probabilities by weight.
     seed
         Of the random sample that medoids are sought in and of "random".
 
@@ -76,17 +79,17 @@ def representatives(
             "An empty selection.", "Representatives need at least one frame.", "Select some frames."
         )
     generator = np.random.default_rng(seed)
-    sample = frames
+    frames, weights = _weighed(data, frames)
     embedded = method is not None and not isinstance(method, Embedding)
     if len(frames) > SAMPLE and not (choose == "centroid" and embedded):
-        sample = np.sort(generator.choice(frames, SAMPLE, replace=False))
-    points = _points(method, data, sample)
-    chosen = _choose(choose, points, min(n, len(sample)), generator)
-    shares = _shares(points, chosen)
+        frames, weights = _sample(frames, weights, generator)
+    points = _points(method, data, frames)
+    chosen = _choose(choose, points, weights, min(n, len(frames)), generator)
+    shares = _shares(points, weights, chosen)
     if choose == "medoids":
         order = np.argsort(-shares, kind="stable")
         chosen, shares = chosen[order], shares[order]
-    picked = sample[chosen]
+    picked = frames[chosen]
     return Representatives(picked, shares, None if trajs is None else _structures(trajs, picked))
 
 
@@ -129,6 +132,24 @@ def _structures(trajs, frames) -> mdtraj.Trajectory:
     return superpose(structures, superpose(structures[0], trajs.frames([0])))
 
 
+def _weighed(data, frames) -> tuple[np.ndarray, np.ndarray]:
+    """The frames that have a weight, and their weights."""
+    if "weight" not in data:
+        return frames, np.ones(len(frames))
+    weights = data["weight"].values[frames]
+    used = weights > 0
+    return (frames[used], weights[used]) if used.any() else (frames, np.ones(len(frames)))
+
+
+def _sample(frames, weights, generator) -> tuple[np.ndarray, np.ndarray]:
+    """`SAMPLE` frames and their weights; those drawn more than once by weight count as often."""
+    if (weights == weights[0]).all():
+        return np.sort(generator.choice(frames, SAMPLE, replace=False)), np.ones(SAMPLE)
+    drawn = generator.choice(frames, SAMPLE, p=weights / weights.sum())
+    frames, counts = np.unique(drawn, return_counts=True)
+    return frames, counts.astype(float)
+
+
 def _points(method, data, sample) -> np.ndarray:
     """Coordinates (sample, dimension) in which frames are compared."""
     if method is None:
@@ -140,34 +161,36 @@ def _points(method, data, sample) -> np.ndarray:
     return np.asarray(method, float)[sample]
 
 
-def _choose(choose, points, n, generator) -> np.ndarray:
+def _choose(choose, points, weights, n, generator) -> np.ndarray:
     if choose == "random":
-        return generator.choice(len(points), n, replace=False)
+        return generator.choice(len(points), n, replace=False, p=weights / weights.sum())
     if choose == "centroid":
-        return np.argsort(np.linalg.norm(points - points.mean(axis=0), axis=1), kind="stable")[:n]
-    return k_medoids(_distances(points, points), n)
+        centre = np.average(points, axis=0, weights=weights)
+        return np.argsort(np.linalg.norm(points - centre, axis=1), kind="stable")[:n]
+    return k_medoids(_distances(points, points), n, weights)
 
 
-def k_medoids(distance: np.ndarray, n: int) -> np.ndarray:
-    """``n`` rows of ``distance`` (frame, frame) to which the frames are closest in sum.
+def k_medoids(distance: np.ndarray, n: int, weights: np.ndarray | None = None) -> np.ndarray:
+    """``n`` rows of ``distance`` (frame, frame) to which frames of ``weights`` (frame,) are closest in sum.
 
     Greedy building and best swaps until none helps: PAM (L. Kaufman and P. J. Rousseeuw, Finding Groups in
     Data (1990), doi:10.1002/9780470316801), with the swap gains computed together as in FastPAM (E. Schubert
     and P. J. Rousseeuw, Inf. Syst. 101, 101804 (2021), doi:10.1016/j.is.2021.101804).
     """
-    medoids = [int(distance.sum(axis=1).argmin())]
+    weights = np.ones(len(distance)) if weights is None else np.asarray(weights, float)
+    medoids = [int((distance @ weights).argmin())]
     while len(medoids) < n:
-        gain = np.maximum(distance[medoids].min(axis=0) - distance, 0.0).sum(axis=1)
+        gain = np.maximum(distance[medoids].min(axis=0) - distance, 0.0) @ weights
         gain[medoids] = -1.0
         medoids.append(int(gain.argmax()))
     medoids = np.array(medoids)
-    cost = distance[medoids].min(axis=0).sum()
+    cost = distance[medoids].min(axis=0) @ weights
     while True:
         best = (cost, -1, -1)
         for slot in range(n):
             others = np.delete(medoids, slot)
             bound = distance[others].min(axis=0) if n > 1 else np.full(len(distance), np.inf)
-            costs = np.minimum(distance, bound).sum(axis=1)
+            costs = np.minimum(distance, bound) @ weights
             best = min(best, (costs.min(), slot, int(costs.argmin())))
         if best[0] >= cost - 1e-9 * max(cost, 1.0):
             return medoids
@@ -180,6 +203,6 @@ def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(squared, 0.0))
 
 
-def _shares(points, chosen) -> np.ndarray:
+def _shares(points, weights, chosen) -> np.ndarray:
     nearest = _distances(points, points[chosen]).argmin(axis=1)
-    return np.bincount(nearest, minlength=len(chosen)) / len(points)
+    return np.bincount(nearest, weights, minlength=len(chosen)) / weights.sum()

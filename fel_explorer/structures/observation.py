@@ -97,7 +97,9 @@ def observables(
 
     Examples
     --------
-    >>> fel.structures.observables(trajs, ["rmsd", "native_contacts"], reference="native.pdb")
+    >>> found = fel.structures.observables(trajs, ["rmsd", "radius_of_gyration"], reference="native.pdb")
+    >>> sorted(found.data_vars)
+    ['radius_of_gyration', 'rmsd']
     """
     molecule, atoms = make_molecule(trajs.topology, _frame_of(trajs), reference)
     frames = None if frames is None else _checked_frames(frames, trajs.n_frames)

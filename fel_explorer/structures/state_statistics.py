@@ -6,10 +6,9 @@ import numpy as np
 import xarray as xr
 
 from fel_explorer.errors import FelError
+from fel_explorer.resampling import Blocks
 
 STATISTICS = ("mean", "std", "sem")
-MIN_BLOCKS = 5  # fewer trajectories than this are divided
-BLOCKS = 10
 DEGREES = ("deg", "degree", "degrees")
 
 
@@ -30,10 +29,10 @@ def state_observables(states, observables: xr.Dataset, *, weights=None) -> xr.Da
     -------
     xarray.Dataset
         One variable (state, statistic) per observable in its units, statistic being "mean", "std" and "sem",
-        and ``population`` (state), the share of the weights. The standard error is that of a ratio of sums
-        over blocks (Cochran, Sampling Techniques, 3rd ed., Eq. 2.45), a block being a trajectory, or a tenth
-        of all frames where there are fewer than five trajectories: it holds if blocks are long beside the
-        lifetimes, and is NaN for a state that one block alone visits.
+        and ``population`` (state), the fraction of the weights. The standard error is that of a ratio of sums
+        over the blocks of `fel_explorer.resampling` (Cochran, Sampling Techniques, 3rd ed., Eq. 2.45):
+        it holds if blocks are long compared with the lifetimes, and is NaN for a state that one block alone
+        visits.
 
     Raises
     ------
@@ -43,7 +42,8 @@ def state_observables(states, observables: xr.Dataset, *, weights=None) -> xr.Da
     Examples
     --------
     >>> table = fel.structures.state_observables(idm.predict(data), fel.structures.observables(trajs))
-    >>> table["rmsd"].sel(statistic="mean")
+    >>> table["rmsd"].sel(statistic="mean").sizes["state"]
+    3
     """
     columns = _columns(observables)
     membership, labels = _membership(states)
@@ -142,7 +142,4 @@ def _blocks(observables) -> np.ndarray:
     trajectory = np.zeros(n_frames, int)
     if "trajectory" in observables.coords:
         trajectory = observables["trajectory"].values
-    if len(np.unique(trajectory)) >= MIN_BLOCKS:
-        return trajectory
-    tenth = np.arange(n_frames) * BLOCKS // n_frames
-    return trajectory * BLOCKS + tenth
+    return Blocks.of_frames(trajectory).of_frame()

@@ -44,8 +44,9 @@ class ForceField:
 
     Examples
     --------
+    >>> import openmm.app
     >>> files = openmm.app.ForceField("amber96.xml", "amber96_obc.xml")
-    >>> field = ForceField(files.createSystem(pdb.topology), device="cpu")
+    >>> field = ForceField(files.createSystem(topology.to_openmm()), device="cpu")
     >>> energies, forces = field.energy_and_forces(conformations)
     """
 

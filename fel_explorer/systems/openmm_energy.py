@@ -29,7 +29,9 @@ class OpenMMEnergy:
 
     Examples
     --------
-    >>> field = OpenMMEnergy(files.createSystem(pdb.topology))
+    >>> import openmm.app
+    >>> files = openmm.app.ForceField("amber96.xml", "amber96_obc.xml")
+    >>> field = OpenMMEnergy(files.createSystem(topology.to_openmm()))
     >>> energies, forces = field.energy_and_forces(conformations)
     """
 

@@ -8,6 +8,7 @@ import time
 import mdtraj
 import numpy as np
 import pytest
+from peptides import make_trajectory
 
 from fel_explorer import __version__, cli, load_model
 from fel_explorer.data import as_dataset, open_dataset, save_dataset, trajectories_of
@@ -111,6 +112,20 @@ def test_featurize_streams_options_topologies_and_weights_into_a_dataset(molecul
     assert data["weight"].values.mean() == pytest.approx(1) and "m.bias" in data
     assert trajectories_of(data).frames([5]).n_atoms == 4
     assert cli.main(arguments) == 0  # the same again is there already
+
+
+def test_featurize_joins_parts_in_natural_order_and_says_what_it_noticed(tmp_path, capsys):
+    everything = make_trajectory(n_frames=30)
+    everything[0].save_pdb(str(tmp_path / "top.pdb"))
+    for number, start, stop in ((1, 0, 12), (2, 10, 20), (10, 20, 30)):
+        everything[start:stop].save_xtc(str(tmp_path / f"part{number}.xtc"))
+    files = sorted(map(str, tmp_path.glob("*.xtc")))  # part10 before part2, as a shell gives them
+    arguments = ["featurize", *files, "-t", str(tmp_path / "top.pdb"), "-f", "torsions"]
+    assert cli.main([*arguments, "-o", str(tmp_path / "apart.zarr")]) == 0
+    assert "part2.xtc' goes on in time where" in capsys.readouterr().err
+    assert cli.main([*arguments, "-o", str(tmp_path / "joined.zarr"), "--join"]) == 0
+    joined = open_dataset(tmp_path / "joined.zarr")
+    assert joined["time"].values.tolist() == everything.time.tolist()
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 import threading
+import warnings
 
 import mdtraj
 import numpy as np
@@ -125,24 +126,61 @@ def test_a_frame_of_a_long_file_is_not_found_by_reading_it_all(tmp_path):
     assert (time.perf_counter() - began) / 5 < 0.1
 
 
-@pytest.mark.parametrize("extension", ["xtc", "trr", "dcd", "nc", "h5"])
-@pytest.mark.parametrize("cut", [1, 130, 400])
-def test_a_truncated_file_is_told(tmp_path, extension, cut):
+@pytest.mark.parametrize("extension", ["xtc", "trr", "dcd", "nc", "pdb", "gro", "xyz", "lammpstrj"])
+@pytest.mark.parametrize("cut", [1, 130, 400, 1300])
+def test_a_file_that_ends_within_a_frame_is_opened_up_to_the_last_complete_one(tmp_path, extension, cut):
     trajectory, path = make_trajectory(n_frames=20), tmp_path / f"run.{extension}"
+    if extension == "lammpstrj":
+        trajectory.unitcell_lengths, trajectory.unitcell_angles = (
+            np.full((20, 3), 6.0),
+            np.full((20, 3), 90.0),
+        )
     trajectory.save(str(path))
-    path.write_bytes(path.read_bytes()[:-cut])
-    with pytest.raises(FelError, match=rf"run.{extension}' (is truncated|cannot be read)") as error:
-        fel.load_trajectories(path, trajectory.topology)
-    assert error.value.remedy
+    content = path.read_bytes()
+    path.write_bytes(content[:-cut])
+    topology = None if extension in ("pdb", "gro") else trajectory.topology
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trajs = fel.load_trajectories(path, topology)
+    lines = {"gro": 3, "xyz": 2, "lammpstrj": 9}  # of a frame, besides those of atoms
+    sizes = {"dcd": 3 * (4 * 13 + 8), "nc": 4 + 12 * 13, "trr": len(content) // 20}  # bytes of a frame
+    if extension == "pdb":
+        expected = content[:-cut].count(b"ENDMDL")
+    elif extension in lines:
+        expected = content[:-cut].count(b"\n") // (13 + lines[extension])
+    else:  # frames of XTC differ in size
+        expected = 20 - -(-cut // sizes[extension]) if extension in sizes else trajs.n_frames
+    assert 5 < trajs.n_frames == expected
+    noted = any("complete frames are used" in str(one.message) for one in caught)
+    assert noted == (trajs.n_frames < 20)
+    read = trajs.frames(np.arange(trajs.n_frames))
+    whole = trajectory[: trajs.n_frames]
+    tolerance = 6.0 if extension == "lammpstrj" else 1e-3  # which holds positions in its box
+    np.testing.assert_allclose(read.xyz, whole.xyz, atol=tolerance)
+    assert len(np.concatenate([chunk.xyz for _, _, chunk in trajs.chunks(3)])) == trajs.n_frames
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_a_truncated_dcd_says_how_many_frames_were_announced(tmp_path):
-    trajectory, path = make_trajectory(n_frames=20), tmp_path / "run.dcd"
+def test_complete_frames_of_netcdf_are_counted_by_bytes(tmp_path):
+    trajectory, path = make_trajectory(n_frames=20), tmp_path / "run.nc"
     trajectory.save(str(path))
-    path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(FelError, match=r"announces 20 frames, it holds 19"):
-        fel.load_trajectories(path, trajectory.topology)
+    content = path.read_bytes()
+    record = 4 + 4 * 3 * trajectory.n_atoms  # the time and the positions, all float32
+    for lost, left in ((1, 19), (record, 19), (record + 1, 18), (3 * record, 17)):
+        path.write_bytes(content[:-lost])
+        with pytest.warns(UserWarning, match=f"its {left} complete frames"):
+            assert fel.load_trajectories(path, trajectory.topology).n_frames == left
+
+
+def test_a_cut_hdf5_file_and_one_without_a_complete_frame_are_refused(tmp_path):
+    trajectory = make_trajectory(n_frames=20)
+    trajectory.save(str(tmp_path / "run.h5"))
+    trajectory[0].save(str(tmp_path / "one.trr"))
+    for name in ("run.h5", "one.trr"):
+        path = tmp_path / name
+        path.write_bytes(path.read_bytes()[:-100])
+        with pytest.raises(FelError, match=rf"{name}' (cannot be read|holds no complete frame)") as error:
+            fel.load_trajectories(path, trajectory.topology)
+        assert error.value.remedy
 
 
 def test_missing_files_and_empty_patterns_are_told(written):
@@ -216,9 +254,10 @@ def test_uneven_times_are_told(tmp_path):
     for time, name in ((early, "early.xtc"), (late, "late.xtc")):
         trajectory.time = time
         trajectory.save_xtc(str(tmp_path / name))
-    with pytest.raises(FelError, match=r"first two frames are 7 ps apart.*give the time step"):
+    with pytest.raises(FelError, match=r"frames 0 and 1 are 7 ps apart, most others 2 .*give the time step"):
         fel.load_trajectories(tmp_path / "early.xtc", trajectory.topology)
-    with pytest.raises(FelError, match=r"late.xtc': frame 5 is at 11 ps, expected at 10 ps"):
+    assert fel.load_trajectories(tmp_path / "early.xtc", trajectory.topology, time_step=2.0).n_frames == 10
+    with pytest.raises(FelError, match=r"late.xtc': frames 4 and 5 are 3 ps apart, most others 2 ps"):
         list(fel.load_trajectories(tmp_path / "late.xtc", trajectory.topology).chunks())
 
 

@@ -175,7 +175,7 @@ class Faulty(fel.list_featurizers()["ca_distances"]):
     [
         (
             lambda n: np.full((n, 1), np.nan),
-            r"faulty computed a value of 'd ACE1-C ALA2-C' that is not a number",
+            r"faulty computed a value of 'd ACE1-C ALA2-C' that is not finite",
         ),
         (lambda n: np.ones((n, 2)), r"faulty computed an array of shape \(7, 2\). It describes 1 features"),
     ],

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from fel_explorer import kinetics
+from fel_explorer.errors import FelError
 
 LIFETIME = 9.49  # frames
 EXIT = 1 - np.exp(-1 / LIFETIME)
@@ -64,3 +65,12 @@ def test_visits_of_one_censored_frame_say_nothing():
 def test_visits_cut_off_by_the_end_are_at_risk_up_to_their_last_frame_but_one():
     visits = kinetics.dwells([np.array([0, 0, 1, 1, 1, 0])])
     assert visits.at_risk.tolist() == [2, 3, 0]
+
+
+def test_frame_weights_count_for_populations_only():
+    states, weights = [np.array([0, 0, 1]), np.array([1, 1])], np.array([1.0, 2.0, 0.5, 0.5, 0.0])
+    table = kinetics.lifetimes(states, weights=weights)
+    assert_allclose(table["population"], [0.75, 0.25])
+    assert_allclose(table["mean_lifetime"], kinetics.lifetimes(states)["mean_lifetime"])
+    with pytest.raises(FelError, match="5 frames"):
+        kinetics.lifetimes(states, weights=weights[:3])

@@ -100,7 +100,13 @@ def test_points_without_a_value_are_left_out():
 
 
 def test_nothing_loaded_draws_an_empty_map():
-    hv.render(plot_landscape(NO_LANDSCAPE))
+    figure = hv.render(plot_landscape(NO_LANDSCAPE))
+    for renderer in figure.renderers:
+        columns = renderer.data_source.data
+        if "image" in columns:
+            assert not np.nan_to_num(columns["image"][0]).any()
+        else:
+            assert not any(np.isfinite(np.asarray(c, float)).any() for c in columns.values()), columns
 
 
 def example_landscape(n, **changes):

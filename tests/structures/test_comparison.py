@@ -107,3 +107,10 @@ def test_bad_sets_and_cancel(rng):
         compare(data, first, second, names=["psi"])
     with pytest.raises(ComparisonCancelled):
         compare(data, first, second, callback=lambda progress: True)
+
+
+def test_a_set_within_one_block_has_no_interval():
+    data = fel.as_dataset(np.random.default_rng(0).normal(size=(1000, 1)), feature_names=["x"])
+    first = np.arange(1000) < 20
+    row = compare(data, first, ~first).isel(quantity=0)
+    assert np.isnan(row["lower"]) and np.isnan(row["upper"]) and 0 <= row["effect"] <= 1

@@ -43,8 +43,9 @@ def protein(polyalanine):
 @pytest.fixture
 def trajs(protein, tmp_path):
     protein[0].save_pdb(str(tmp_path / "top.pdb"))
-    protein[:4].save_xtc(str(tmp_path / "a.xtc"))
-    protein[4:].save_xtc(str(tmp_path / "b.xtc"))
+    for name, part in (("a", protein[:4]), ("b", protein[4:])):
+        part.time = np.arange(len(part))
+        part.save_xtc(str(tmp_path / f"{name}.xtc"))
     return fel.load_trajectories([tmp_path / "a.xtc", tmp_path / "b.xtc"], tmp_path / "top.pdb")
 
 

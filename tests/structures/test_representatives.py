@@ -3,6 +3,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from fel_explorer.data import as_dataset
 from fel_explorer.errors import FelError
 from fel_explorer.structures import geometry, principal_view, representatives, superpose
 from fel_explorer.structures.alignment import fit_atoms
@@ -58,6 +59,37 @@ def test_embedding_decides_when_it_is_given(dataset):
     assert representatives(
         embedding, dataset, n=1, frames=np.arange(11), choose="centroid"
     ).frames.tolist() == [5]
+
+
+@pytest.mark.parametrize("n_frames", [400, 4000])
+def test_frame_weights_decide_what_is_typical(n_frames):
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0, 10, n_frames)
+    weights = np.exp(-0.5 * (x - 7) ** 2 / 0.3**2)  # samples of N(7, 0.3) from uniform ones
+    weighted = as_dataset(x[:, None], weights=weights)
+    for choose in ("medoids", "centroid"):
+        frame = representatives(x[:, None], weighted, n=1, choose=choose).frames[0]
+        assert abs(x[frame] - 7) < 0.1
+        plain = representatives(x[:, None], as_dataset(x[:, None]), n=1, choose=choose).frames[0]
+        assert abs(x[plain] - 5) < 1
+    drawn = representatives(x[:, None], weighted, n=100, choose="random").frames
+    assert np.abs(x[drawn] - 7).max() < 2
+
+
+def test_weighted_medoids_count_frames_as_often_as_they_weigh():
+    points = np.random.default_rng(5).normal(size=(14, 2))
+    counts = np.random.default_rng(6).integers(1, 4, size=14)
+    repeated = np.repeat(points, counts, axis=0)
+    distance = np.linalg.norm(repeated[:, None] - points, axis=2).T
+    best = min(cost(distance, pair) for pair in combinations(range(14), 2))
+    assert cost(distance, k_medoids(distance_matrix(points), 2, counts)) <= best + 1e-9
+
+
+def test_frames_of_no_weight_stand_for_nothing(dataset):
+    data = dataset.assign(weight=("frame", (np.arange(40) < 3).astype(float)))
+    assert set(representatives(None, data, n=9).frames) == {0, 1, 2}
+    assert len(representatives(None, data, n=2, frames=np.arange(10, 20)).frames) == 2
+    np.testing.assert_allclose(representatives(None, data, n=3).shares, 1 / 3)
 
 
 def test_a_fitted_method_is_asked_for_its_embedding(dataset):

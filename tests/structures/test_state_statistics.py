@@ -63,12 +63,12 @@ def test_the_standard_error_covers_the_spread_between_repeats():
     assert errors.mean() == pytest.approx(means.std(), rel=0.15)
 
 
-def test_few_trajectories_are_divided_into_tenths():
+def test_few_trajectories_are_divided_into_twenty_blocks():
     rng = np.random.default_rng(3)
     data = columns(rng, [500, 500])
     error = state_observables(np.zeros(1000, int), data)["rmsd"].sel(state=0, statistic="sem")
-    tenths = data["rmsd"].values.reshape(10, 100).mean(axis=1)
-    assert float(error) == pytest.approx(tenths.std(ddof=1) / np.sqrt(10))
+    blocks = data["rmsd"].values.reshape(20, 50).mean(axis=1)
+    assert float(error) == pytest.approx(blocks.std(ddof=1) / np.sqrt(20))
     once = np.zeros(1000, int)
     once[:50] = 1
     assert np.isnan(state_observables(once, data)["rmsd"].sel(state=1, statistic="sem"))

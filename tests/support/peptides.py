@@ -23,9 +23,19 @@ def make_topology(residues):
     return topology
 
 
+def random_chains(topology, n_frames, rng, bond=0.13):
+    """(frame, atom, 3) nm: every bond ``bond`` long, in a random direction; molecules at random places."""
+    xyz, steps = np.split(rng.normal(size=(n_frames, topology.n_atoms, 6)), 2, axis=2)
+    steps *= bond / np.linalg.norm(steps, axis=2, keepdims=True)
+    parents = dict(sorted((max(a.index, b.index), min(a.index, b.index)) for a, b in topology.bonds))
+    for atom, parent in parents.items():
+        xyz[:, atom] = xyz[:, parent] + steps[:, atom]
+    return xyz
+
+
 def make_trajectory(residues=("ACE", "ALA", "NME"), n_frames=20, seed=0, first_time=0.0, step=2.0):
     topology = make_topology(residues)
-    xyz = np.random.default_rng(seed).normal(scale=0.4, size=(n_frames, topology.n_atoms, 3))
+    xyz = random_chains(topology, n_frames, np.random.default_rng(seed))
     # XTC keeps 0.001 nm: coordinates of that precision come back as they were.
     return mdtraj.Trajectory(
         xyz.round(3), topology, time=first_time + step * np.arange(n_frames, dtype=float)

@@ -1,4 +1,4 @@
-"""The Python that loads the data of a session and trains its models, as text.  No panel import."""
+"""The Python that loads the data of a session and trains its models, as text."""
 
 from __future__ import annotations
 
@@ -105,6 +105,8 @@ def opening(trajectories) -> str | None:
         given.append(f"stride={trajectories.stride}")
     if trajectories.given_time_step is not None:
         given.append(f"time_step={trajectories.given_time_step!r}")
+    if trajectories.joined:
+        given.append("join=True")
     if trajectories.atoms is not None:
         given.append(f"atoms={[int(atom) for atom in trajectories.atoms]}")
     return f"fel.load_trajectories({', '.join(given)})"

@@ -1,4 +1,4 @@
-"""The Python that makes what the page shows, as text that runs as printed.  No panel import."""
+"""The Python that makes what the page shows, as text that runs as printed."""
 
 from __future__ import annotations
 
@@ -75,13 +75,14 @@ def states_code(session: Session, result: Result, name: str) -> str:
     state = int(np.bincount(result.state).argmax()) if chosen is None else chosen
     names = {one: session.state_name(one) for one in sorted({*result.states(), state})}
     unit = session.dataset.attrs["time_unit"]
+    weights = ', weights=data["weight"].values' if "weight" in session.dataset else ""
     numbers = '(float(life[n]) for n in ("mean_lifetime", "lower", "upper"))'
     return text(
         f"states = {name}.predict(data{level})  # (frame,)",
         f"memberships = {name}.predict_proba(data{level})  # (frame, state)",
         *edit_lines(Scope(session, result)),
         f"names = {names!r}",
-        "lifetimes = fel.kinetics.lifetimes(states)",
+        f"lifetimes = fel.kinetics.lifetimes(states{weights})",
         "print(lifetimes.to_dataframe())",
         f"life = lifetimes.sel(state={state})",
         f"curve = fel.kinetics.survival(fel.kinetics.dwells(states).of({state}))",

@@ -1,6 +1,6 @@
 """What the jobs of the app do: featurizing and training as functions ``(report, should_stop) -> result``.
 
-No panel import; the command line runs the same functions.
+The command line runs the same functions.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from fel_explorer.app.jobs.manager import Cancelled
 from fel_explorer.app.session.session import Result
 from fel_explorer.data import (
     cache_directory,
-    load_trajectories,
     positions_of,
     sample_data,
     schema,
 )
 from fel_explorer.data.topologies import select_atoms
+from fel_explorer.data.trajectories import open_trajectories
 from fel_explorer.errors import FelError
 from fel_explorer.features import FeaturizationCancelled, featurize, list_featurizers
 from fel_explorer.features.kinds.distance import HEAVY
@@ -173,11 +173,12 @@ def applying(method, dataset: xr.Dataset, label: str):
     return run
 
 
-def opening(paths, topology, stride: int, atoms, time_step: float | None = None):
+def opening(paths, topology, stride: int, atoms, time_step: float | None = None, join: bool = False):
     """The job that opens trajectory files; its result is no dataset yet, and the trajectories."""
 
     def run(report, should_stop):
-        return None, load_trajectories(paths, topology, stride=stride, atoms=atoms, time_step=time_step)
+        options = {"stride": stride, "atoms": atoms, "time_step": time_step, "join": join}
+        return None, open_trajectories(paths, topology, **options)
 
     return run
 

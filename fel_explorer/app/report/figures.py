@@ -13,7 +13,7 @@ from fel_explorer.app.session.result import tree_colours
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.map import colouring
 from fel_explorer.app.views.map.view import FREE_ENERGY, coloured, make_view, shown_axes, with_names_apart
-from fel_explorer.app.views.states.evidence import evidence_of, state_table
+from fel_explorer.app.views.states.evidence import evidence_of, state_table, unweighted_note
 from fel_explorer.plots.dendrogram import Dendrogram, plot_dendrogram
 from fel_explorer.plots.export import figure_bytes
 from fel_explorer.plots.landscape import plot_landscape
@@ -117,7 +117,9 @@ def table(session: Session) -> str:
         ]
         body += f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
     head = "".join(f"<th>{escape(word)}</th>" for word in heads)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    note = unweighted_note(dataset)
+    note = f"<p>Lifetimes and decay: {escape(note)}</p>" if note else ""
+    return f"{note}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def survival(session: Session) -> list[str]:

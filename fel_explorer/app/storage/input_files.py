@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fel_explorer.data.readers import extension
+from fel_explorer.data.file_names import extension, in_natural_order
 from fel_explorer.errors import FelError
 
 WITH_ATOMS = ".h5 .hdf5 .lh5 .gsd .arc .gro .pdb .pdb.gz .cif .cif.gz .mmcif .mmcif.gz .pdbx .pdbx.gz".split()
@@ -47,7 +47,7 @@ def sort_out(paths) -> tuple[list[Path], Path | list[Path] | None]:
     FelError
         If a file is of no known format, there is no trajectory, or topologies and trajectories don't pair.
     """
-    paths = [Path(path) for path in paths]
+    paths = in_natural_order(Path(path) for path in paths)
     kinds = {path: extension(path) for path in paths}
     if unknown := [path.name for path in paths if kinds[path] not in TRAJECTORIES | TOPOLOGIES]:
         raise FelError(

@@ -37,18 +37,17 @@ class Contact(FeatureKind):
         return [f"contact {' '.join(labels[topology.atom(i).residue.index] for i in pair)}" for pair in atoms]
 
     def compute(self, trajectory, block):
-        import mdtraj
+        from fel_explorer.features import geometry
 
         periodic = block.options.get("periodic", True)
         if scheme_of(block.options) == "ca":
-            distances = mdtraj.compute_distances(trajectory, block.atoms, periodic=periodic)
+            near = geometry.distances(trajectory, block.atoms, block.molecules, periodic=periodic)
         else:
+            heavy = heavy_atoms(trajectory.topology)
             residue = [atom.residue.index for atom in trajectory.topology.atoms]
-            pairs = [[residue[i] for i in pair] for pair in block.atoms]
-            distances, _ = mdtraj.compute_contacts(
-                trajectory, pairs, scheme="closest-heavy", periodic=periodic
-            )
-        return (1 / (1 + (distances / cutoff_of(block.options)) ** 6)).astype(np.float32)
+            groups = [[heavy[residue[i]] for i in pair] for pair in block.atoms]
+            near = geometry.closest(trajectory, groups, block.molecules, periodic=periodic)
+        return (1 / (1 + (near / cutoff_of(block.options)) ** 6)).astype(np.float32)
 
     def evaluate(self, positions, block):
         points = block.points(positions)
@@ -76,6 +75,14 @@ class Contact(FeatureKind):
 
     def reason_no_structure(self, options):
         return "A contact says whether residues are near, not where their atoms are."
+
+
+def heavy_atoms(topology) -> list[np.ndarray]:
+    """Indices of the atoms but hydrogens of each residue."""
+    return [
+        np.array([a.index for a in residue.atoms if a.element is None or a.element.symbol != "H"])
+        for residue in topology.residues
+    ]
 
 
 def scheme_of(options: dict) -> str:

@@ -33,8 +33,11 @@ class Coordinate(FeatureKind):
     def compute(self, trajectory, block):
         import mdtraj
 
-        chosen = trajectory.atom_slice(block.atoms[:, 0])
-        chosen.superpose(mdtraj.Trajectory(block.reference[:, 0], chosen.topology))
+        atoms, reference = block.atoms[:, 0], block.reference[:, 0]
+        xyz = trajectory.xyz[:, atoms]
+        if block.molecules is not None:
+            xyz = block.molecules.placed(trajectory, atoms, reference)
+        chosen = mdtraj.Trajectory(xyz, None).superpose(mdtraj.Trajectory(reference, None))
         return chosen.xyz.reshape(len(chosen), -1)
 
     def evaluate(self, positions, block):
@@ -55,7 +58,7 @@ class Coordinate(FeatureKind):
 class Coordinates(Featurizer):
     """Cartesian coordinates (nm) of the selected atoms, superposed on those of the first frame.
 
-    The box is not used: molecules must be whole.
+    Molecules that the box cuts are made whole, and put at the images that lie to each other as in that frame.
     """
 
     selection: str | list[int] = HEAVY

@@ -32,9 +32,10 @@ class Distance(FeatureKind):
         return [f"d {labels[i]} {labels[j]}" for i, j in atoms]
 
     def compute(self, trajectory, block):
-        import mdtraj
+        from fel_explorer.features.geometry import distances
 
-        return mdtraj.compute_distances(trajectory, block.atoms, periodic=block.options.get("periodic", True))
+        periodic = block.options.get("periodic", True)
+        return distances(trajectory, block.atoms, block.molecules, periodic=periodic)
 
     def evaluate(self, positions, block):
         points = block.points(positions)
@@ -76,7 +77,7 @@ class _Distances(Featurizer):
 @register_featurizer
 @dataclass
 class HeavyAtomDistances(_Distances):
-    """Distances (nm) between all pairs of heavy atoms but water's; nearest images where there is a box."""
+    """Distances (nm) between all pairs of heavy atoms but water's; between molecules to nearest images."""
 
     periodic: bool = True
     name: ClassVar[str] = "heavy_atom_distances"
@@ -88,7 +89,7 @@ class HeavyAtomDistances(_Distances):
 @register_featurizer
 @dataclass
 class CaDistances(_Distances):
-    """Distances (nm) between all pairs of C-alpha atoms; nearest images where there is a box."""
+    """Distances (nm) between all pairs of C-alpha atoms; between molecules to nearest images."""
 
     periodic: bool = True
     name: ClassVar[str] = "ca_distances"

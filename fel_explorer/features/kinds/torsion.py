@@ -27,11 +27,10 @@ class Torsion(FeatureKind):
     parts = ("cos", "sin")
 
     def compute(self, trajectory, block):
-        import mdtraj
+        from fel_explorer.features.geometry import torsions
 
-        angles = mdtraj.compute_dihedrals(
-            trajectory, block.atoms, periodic=block.options.get("periodic", True)
-        )
+        periodic = block.options.get("periodic", True)
+        angles = torsions(trajectory, block.atoms, block.molecules, periodic=periodic)
         return np.stack([np.cos(angles), np.sin(angles)], axis=-1).reshape(len(angles), -1)
 
     def evaluate(self, positions, block):

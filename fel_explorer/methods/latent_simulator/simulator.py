@@ -54,7 +54,8 @@ class LatentSpaceSimulator(Model):
     Example
     -------
     >>> data = fel.as_dataset(np.cumsum(np.random.default_rng(0).normal(size=(800, 2)), axis=0) % 7)
-    >>> simulator = fel.LatentSpaceSimulator(fel.TICA, lag_time=2.0, n_dims=1).fit(data)
+    >>> propagator = MixtureDensityPropagator(lag_time=2.0, n_steps=10)
+    >>> simulator = fel.LatentSpaceSimulator(fel.TICA, propagator, lag_time=2.0, n_dims=1).fit(data)
     >>> simulator.simulate(50, n_trajectories=10).sizes["frame"]
     500
     """
@@ -107,7 +108,7 @@ class LatentSpaceSimulator(Model):
         trajectories
             `TrajectorySet`, or ``mdtraj.Trajectory``, of the frames of ``X``.
         callback
-            Called with the `training.Progress` of each part; returning True stops that part with what it has
+            Called with the `progress.Progress` of each part; returning True stops that part with what it has
             and leaves the further ones untrained.
         device, checkpoint_dir
             As `Model.fit`; each part has a folder of its own in ``checkpoint_dir``.

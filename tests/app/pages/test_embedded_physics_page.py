@@ -373,7 +373,8 @@ def test_a_peptide_of_ones_own(page, molecule):
 @pytest.mark.parametrize("choice", page_options.CHOICES.values(), ids=lambda choice: choice.title)
 def test_settings_are_hyperparameters(choice):
     for setting in choice.settings.values():
-        fel.EmbeddedPhysics(**setting.hyperparameters)
+        taken = fel.EmbeddedPhysics(**setting.hyperparameters).hyperparameters()
+        assert {name: taken[name] for name in setting.hyperparameters} == setting.hyperparameters
 
 
 def test_the_explorer_shows_the_way():

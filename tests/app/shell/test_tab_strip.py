@@ -102,6 +102,23 @@ def test_table_of_states_says_what_kinetics_says(session):
     np.testing.assert_allclose(table["population"], np.bincount(states) / N)
 
 
+def test_frame_weights_count_for_populations_and_observables_of_states(session, panel):
+    states = session.shown.state
+    weights = np.where(states == 2, 3.0, 1.0)
+    session.attach(
+        session.dataset.assign(weight=("frame", weights), height=("frame", weights * np.arange(N)))
+    )
+    table = state_table(session.shown, session.dataset, {0: "A", 1: "B", 2: "C"})
+    np.testing.assert_allclose(table["population"], np.bincount(states, weights) / weights.sum())
+    mixed = evidence_module.state_observables(np.zeros(N, int), session.dataset[["rmsd"]], weights=weights)
+    expected = np.average(session.dataset["rmsd"], weights=weights)
+    assert float(mixed["rmsd"].sel(state=0, statistic="mean")) == pytest.approx(expected)
+    panel.view = "states"
+    columns = {column["key"]: column for column in panel.panels["states"].table.columns}
+    assert columns["population"]["about"] == "Fraction of the frame weights."
+    assert "Frame weights are not used here" in columns["lifetime"]["about"]
+
+
 def test_verdicts_name_the_recrossings_and_the_lack_of_data(session):
     states = session.shown.state.copy()
     states[np.random.default_rng(1).random(N) < 0.05] = 1

@@ -3,6 +3,7 @@
 import mdtraj
 import numpy as np
 import pytest
+from peptides import random_chains
 
 import fel_explorer as fel
 from fel_explorer.app.jobs import featurize_and_train
@@ -37,7 +38,7 @@ def panel():
 
 def open_chain(folder, n_residues):
     topology = chain_of(n_residues)
-    xyz = np.random.default_rng(0).normal(size=(3, topology.n_atoms, 3))
+    xyz = random_chains(topology, 3, np.random.default_rng(0))
     trajectory, path = mdtraj.Trajectory(xyz, topology, time=np.arange(3)), folder / f"{n_residues}.xtc"
     trajectory.save(str(path))
     return fel.load_trajectories(path, topology)

@@ -282,8 +282,10 @@ def test_zoom_survives_colours_selections_and_themes(panel, session):
 
 
 def test_the_first_window_of_a_browser_may_hold_nothing(panel):
-    figure_of(panel)
+    figure = figure_of(panel)
+    before = (figure.x_range.start, figure.x_range.end, panel._message.visible)
     panel.streams["window"].event(x_range=(np.nan, np.nan), y_range=None)
+    assert (figure.x_range.start, figure.x_range.end, panel._message.visible) == before
 
 
 def test_without_data_it_says_what_to_do():

@@ -219,10 +219,15 @@ class ComparisonPanel(Viewer):
     def _row(self, i):
         row = self.found.isel(quantity=i)
         effect, low, high = (float(row[key]) for key in ("effect", "lower", "upper"))
+        interval = (
+            f"{low:.2f} - {high:.2f}"
+            if np.isfinite(low + high)
+            else "no interval: seen in too few parts of the data"
+        )
         unit = "°" if bool(row["circular"]) else ""
         cells = {
             "quantity": {"text": str(row["quantity"].values), "value": str(row["quantity"].values)},
-            "effect": {"text": f"{effect:.2f}", "value": effect, "less": f"{low:.2f} - {high:.2f}"},
+            "effect": {"text": f"{effect:.2f}", "value": effect, "less": interval},
         }
         for key, mean, spread in zip(
             ("first", "second"), row["mean"].values, row["spread"].values, strict=True

@@ -93,9 +93,15 @@ class DataPanel(Viewer):
     # ---- what the buttons do
 
     def open(
-        self, paths, topology=None, stride: int = 1, atoms: str | None = None, time_step: float | None = None
+        self,
+        paths,
+        topology=None,
+        stride: int = 1,
+        atoms: str | None = None,
+        time_step: float | None = None,
+        join: bool = False,
     ) -> None:
-        """Open trajectories below the root, as a job.
+        """Open trajectories below the root, as a job; options as of `data.load_trajectories`.
 
         Raises
         ------
@@ -108,7 +114,7 @@ class DataPanel(Viewer):
         label = trajectories[0].name if len(trajectories) == 1 else f"{len(trajectories)} trajectories"
         self.board.submit(
             f"Open {label}",
-            featurize_and_train.opening(trajectories, found, stride, atoms or None, time_step),
+            featurize_and_train.opening(trajectories, found, stride, atoms or None, time_step, join),
             kind="data",
         )
 
@@ -163,6 +169,12 @@ class DataPanel(Viewer):
             width=140,
             description="Time between two frames of the files. Needed where they hold no times, as DCD.",
         )
+        self.join = pmui.Checkbox(
+            label="Join parts of one simulation",
+            size="small",
+            description="Files that go on in time where the one before ends (part0001, part0002, restarts) "
+            "become one trajectory; frames that overlap are dropped.",
+        )
         self.weights = FrameWeights(self.session)
         self.files.param.watch(self._look, "value")
         self.confirm = pmui.Button(label="Open", color="primary", variant="contained", on_click=self._confirm)
@@ -170,7 +182,7 @@ class DataPanel(Viewer):
         self.options = pmui.Row(
             self.stride, self.time_step, self.atoms, sizing_mode="stretch_width", margin=0
         )
-        self.dialog[:] = [self.help, self.files, self.options, self.weights, self.confirm]
+        self.dialog[:] = [self.help, self.files, self.options, self.join, self.weights, self.confirm]
 
     def _look(self, event):
         """What the chosen table offers as weights."""
@@ -181,7 +193,7 @@ class DataPanel(Viewer):
         if not self.dialog.objects:
             self._make_dialog()
         self.dialog.title, self.help.object = title, text
-        self.options.visible, self.files.value = options, []
+        self.options.visible, self.join.visible, self.files.value = options, options, []
         self.weights.offer([])
         self.confirm.label = title.split()[0]
         self.dialog.open = True
@@ -190,7 +202,11 @@ class DataPanel(Viewer):
         chosen = list(self.files.value)
         if self.options.visible:
             self.open(
-                chosen, stride=self.stride.value, atoms=self.atoms.value, time_step=self.time_step.value
+                chosen,
+                stride=self.stride.value,
+                atoms=self.atoms.value,
+                time_step=self.time_step.value,
+                join=self.join.value,
             )
         elif len(chosen) != 1:
             raise FelError(f"{len(chosen)} files are chosen.", "Columns come from one table.")
@@ -210,7 +226,8 @@ def describe(trajectories, dataset) -> str:
     lines = []
     if trajectories is not None:
         n = len(trajectories.files)
-        lines.append(f"**{n} file{'s' if n > 1 else ''}**, {trajectories.n_atoms} atoms")
+        joined = f" joined to {len(trajectories.lengths)}" if trajectories.joined else ""
+        lines.append(f"**{n} file{'s' if n > 1 else ''}**{joined}, {trajectories.n_atoms} atoms")
         frames, step, unit = trajectories.n_frames, trajectories.time_step, "ps"
     else:
         n = int(dataset["trajectory"].values[-1]) + 1
@@ -225,6 +242,6 @@ def describe(trajectories, dataset) -> str:
         lines.append("columns: " + ", ".join(extra))
     if dataset is None:
         lines.append("Next: compute their **features** (2).")
-    if trajectories is not None and trajectories.time_note:
-        lines.append(f"*{trajectories.time_note}*")
+    if trajectories is not None:
+        lines += [f"*{note}*" for note in (trajectories.time_note, *trajectories.notes) if note]
     return "  \n".join(lines)

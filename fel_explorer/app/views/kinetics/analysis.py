@@ -1,7 +1,4 @@
-"""The job behind the kinetics panel: rates, implied time scales and the Chapman-Kolmogorov test of a result.
-
-No panel import.
-"""
+"""The job behind the view of kinetics: rates, implied time scales and the Chapman-Kolmogorov test."""
 
 from __future__ import annotations
 

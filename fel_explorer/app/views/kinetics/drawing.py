@@ -1,4 +1,4 @@
-"""What the kinetics panel draws, and the tables behind it.  No panel import."""
+"""What the kinetics panel draws, and the tables behind it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import xarray as xr
 
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.views.kinetics.analysis import Kinetics
+from fel_explorer.app.views.states.evidence import populations
+from fel_explorer.data.schema import frame_weights
 from fel_explorer.free_energy import free_energy_surface
 from fel_explorer.free_energy.grid import axis_limits
 from fel_explorer.plots.chapman_kolmogorov import MAX_STATES, plot_ck_test
@@ -67,7 +69,8 @@ def view_table(view: str, session, kinetics: Kinetics) -> pd.DataFrame:
 def make_network(session, kinetics: Kinetics) -> Network:
     """States at their most typical frames along the first two CVs, on a line where there is only one."""
     if kinetics not in _grounds:
-        _grounds[kinetics] = _ground(kinetics.result, kinetics.rates["to"].values)
+        weights = frame_weights(session.dataset)
+        _grounds[kinetics] = _ground(kinetics.result, kinetics.rates["to"].values, weights)
     return Network(
         names=[session.state_name(state) for state in _grounds[kinetics]["states"]],
         rates=kinetics.rates,
@@ -76,7 +79,7 @@ def make_network(session, kinetics: Kinetics) -> Network:
     )
 
 
-def _ground(result, states):
+def _ground(result, states, weights):
     """Everything of a network that only depends on the frames; they may be many, so it is kept."""
     states = [int(state) for state in states]
     xy, flat = result.embedding[:, :2].astype(float), result.embedding.shape[1] == 1
@@ -87,8 +90,8 @@ def _ground(result, states):
     return {
         "states": states,
         "places": np.array([_typical(xy[result.state == state]) for state in states]),
-        "populations": np.array([np.mean(result.state == state) for state in states]),
-        "surface": None if flat else free_energy_surface(xy[some], bins=UNDERLAY_BINS),
+        "populations": populations(result, weights)[states],
+        "surface": None if flat else free_energy_surface(xy[some], weights[some], bins=UNDERLAY_BINS),
         "limits": (axis_limits(xy[:, 0], 0.06), (-1.0, 1.0) if flat else axis_limits(xy[:, 1], 0.06)),
         "labels": labels,
     }

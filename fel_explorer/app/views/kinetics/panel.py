@@ -12,7 +12,7 @@ from fel_explorer.app.page_jobs import Board
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.kinetics.analysis import Kinetics, default_lag, kinetics_job
 from fel_explorer.app.views.kinetics.drawing import PARTS, VIEWS, draw_view, part_of, view_table
-from fel_explorer.app.views.states.evidence import selected_state
+from fel_explorer.app.views.states.evidence import selected_state, unweighted_note
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside
 
@@ -152,6 +152,7 @@ class KineticsPanel(Viewer):
     # ---- drawing and export
 
     def _say(self):
+        note = unweighted_note(self.session.dataset)
         error = self.kinetics.errors.get(PARTS[self.view]) if self.kinetics is not None else None
         if error is not None:
             return " ".join(filter(None, (error.given, error.remedy)))
@@ -159,8 +160,9 @@ class KineticsPanel(Viewer):
             working = self._job is not None and self._job.active
             return f"{VIEWS[self.view]}: being computed." if working else "Stopped before it was ready."
         if self.view == "ck_test":
-            return f"{HINTS['ck_test']} Largest difference {self.kinetics.ck_test.attrs['worst']:.2g}."
-        return HINTS[self.view]
+            worst = self.kinetics.ck_test.attrs["worst"]
+            return f"{HINTS['ck_test']} Largest difference {worst:.2g}. {note}".strip()
+        return f"{HINTS[self.view]} {note}".strip()
 
     def figure(self, shape=(720, 420), *, dark=False):
         """The plot of the view, for so many screen pixels."""

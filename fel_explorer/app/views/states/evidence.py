@@ -1,6 +1,6 @@
 """What speaks for the states of a result: lifetimes, survival, exits, and KMeans states to compare with.
 
-No panel import.  Kept for as long as their `Result` lives, because every panel asks for them.
+Kept for as long as their `Result` lives, because every panel asks for them.
 """
 
 from __future__ import annotations
@@ -16,14 +16,18 @@ from sklearn.cluster import KMeans
 
 from fel_explorer import kinetics
 from fel_explorer.app.session.result import Result
+from fel_explorer.data.schema import frame_weights
 from fel_explorer.kinetics.lifetimes import MIN_EXITS
 from fel_explorer.plots.quantities import time_text
 from fel_explorer.plots.survival import Survival
 from fel_explorer.structures import state_observables
 
+TOO_SHORT = 5  # frames of mean lifetime below which no decay is resolved
 KMEANS_FRAMES = 50_000  # from which cluster centres are found
 MAX_OBSERVABLES = 4  # columns of the table of states
 LIKED = ("rmsd", "native_contacts", "q", "radius_of_gyration", "rg", "energy")  # shown first
+
+UNWEIGHTED = "Frame weights are not used here: biased trajectories have biased kinetics."
 
 _kept: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
@@ -108,6 +112,11 @@ def verdict(row: xr.Dataset, time_step: float, time_unit: str) -> tuple[str, str
         return said, "Visits end later than they would by chance: the state may be a passage."
     if n_exits < MIN_EXITS:
         return "too few exits", f"Left {n_exits} times in these data; a verdict takes {MIN_EXITS}."
+    if float(row["mean_lifetime"]) > TOO_SHORT * time_step:
+        return "too few exits", (
+            f"Left {n_exits} times, but too few visits have both their beginning and a long enough "
+            "remainder of the trajectory in these data."
+        )
     step = time_text(time_step, time_unit)
     return (
         "too short",
@@ -115,19 +124,32 @@ def verdict(row: xr.Dataset, time_step: float, time_unit: str) -> tuple[str, str
     )
 
 
+def populations(result: Result, weights: np.ndarray) -> np.ndarray:
+    """Fraction (state,) of the frame weights (frame,) that each state holds."""
+    n_states = result.membership.shape[1]
+    return np.bincount(result.state, weights, minlength=n_states) / weights.sum()
+
+
+def unweighted_note(dataset: xr.Dataset) -> str:
+    """What a view of kinetics says where frames have weights; "" where they have none."""
+    return UNWEIGHTED if "weight" in dataset else ""
+
+
 def state_table(result: Result, dataset: xr.Dataset, names: dict[int, str]) -> pd.DataFrame:
     """One row per populated state: population, mean lifetime with interval, verdict, means of observables.
 
+    Frame weights count for populations and observables; lifetimes are those of the trajectories as they are.
     Columns that are means carry the dataset's name of the observable, their spreads "... std".
     """
     states = result.states()
     lives = evidence_of(result, dataset).lifetimes.sel(state=states)
+    weights = frame_weights(dataset)
     step, unit = dataset.attrs["time_step"], dataset.attrs["time_unit"]
     table = pd.DataFrame(
         {
             "state": states,
             "name": [names[state] for state in states],
-            "population": lives["population"].values,
+            "population": populations(result, weights)[states],
             "mean_lifetime": lives["mean_lifetime"].values,
             "lower": lives["lower"].values,
             "upper": lives["upper"].values,
@@ -137,7 +159,7 @@ def state_table(result: Result, dataset: xr.Dataset, names: dict[int, str]) -> p
     )
     columns = observables(dataset)
     if columns:
-        means = state_observables(result.state, dataset[[*columns]]).sel(state=states)
+        means = state_observables(result.state, dataset[[*columns]], weights=weights).sel(state=states)
         for name in columns:
             table[name] = means[name].sel(statistic="mean").values
             table[f"{name} std"] = means[name].sel(statistic="std").values

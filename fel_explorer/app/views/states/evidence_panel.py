@@ -13,12 +13,15 @@ from fel_explorer.app.views.states.evidence import (
     Evidence,
     evidence_of,
     kmeans_evidence,
+    populations,
     selected_state,
+    unweighted_note,
     verdict,
 )
 from fel_explorer.app.views.states.panel import VERDICT
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside, offer
+from fel_explorer.data.schema import frame_weights
 from fel_explorer.plots.quantities import interval_text, time_text
 from fel_explorer.plots.survival import plot_survival, survival_table
 from fel_explorer.progress import Progress
@@ -119,10 +122,15 @@ class EvidencePanel(Viewer):
         lifetime = float(row["mean_lifetime"])
         interval = interval_text(float(row["lower"]), float(row["upper"]), unit)
         life = time_text(lifetime, unit) if np.isfinite(lifetime) else "never left"
-        self.facts.object = (
-            f"**Population** {100 * float(row['population']):.3g} %  \n"
-            f"**Mean lifetime** {life}{f' ({interval})' if interval else ''}"
-        )
+        dataset = self.session.dataset
+        population = populations(self.session.shown, frame_weights(dataset))[self.state]
+        note = unweighted_note(dataset)
+        facts = [
+            f"**Population** {100 * population:.3g} %",
+            f"**Mean lifetime** {life}{f' ({interval})' if interval else ''}",
+            f"<small>{note}</small>" if note else "",
+        ]
+        self.facts.object = "  \n".join(filter(None, facts))
         word, sentence = verdict(row, step, unit)
         self.verdict.param.update(
             object=f"<span title='{VERDICT}'><b>{word.capitalize()}.</b> {sentence}</span>",
@@ -135,7 +143,8 @@ class EvidencePanel(Viewer):
         lines = []
         for i in own["n_exits"].values.argsort()[::-1][:MAX_EXITS]:
             if own["n_exits"][i] > 0:
-                name, time = self.session.state_name(int(own["to"][i])), 1 / float(own["rate"][i])
+                name = self.session.state_name(int(own["to"][i]))
+                time = 1 / float(own["rate"][i])
                 share = max(float(own["share"][i]), 0.01)
                 less = "<" if own["share"][i] < 0.01 else ""
                 lines.append(f"to {name}: 1 / {time_text(time, unit)} ({less}{share:.0%})")

@@ -18,6 +18,7 @@ from fel_explorer.app.views.states.evidence import (
     observables,
     selected_state,
     state_table,
+    unweighted_note,
     verdict,
 )
 from fel_explorer.app.widgets.figure_export import FigureExport
@@ -126,10 +127,12 @@ class StatesPanel(Viewer):
 
 
 def _columns(dataset, names):
+    counted = "frame weights" if "weight" in dataset else "frames"
+    lifetime = f"{LIFETIME} {unweighted_note(dataset)}".strip()
     fixed = [
         {"key": "name", "title": "State"},
-        {"key": "population", "title": "Population", "number": True, "about": "Share of the frames."},
-        {"key": "lifetime", "title": "Mean lifetime", "number": True, "about": LIFETIME},
+        {"key": "population", "title": "Population", "number": True, "about": f"Fraction of the {counted}."},
+        {"key": "lifetime", "title": "Mean lifetime", "number": True, "about": lifetime},
         {"key": "verdict", "title": "Decay", "about": VERDICT},
     ]
     units = {name: dataset[name].attrs.get("units", "") for name in names}

@@ -40,8 +40,9 @@ def feature_lines(dataset) -> tuple[list[str], list[str]]:
     for block in blocks:
         inside = np.zeros(len(block.atoms), bool)
         if molecules is not None and _periodic(block):
-            inside = molecules.inside(block.atoms)
-            held |= set(molecules.label[block.atoms[inside, 0]].tolist())
+            entries = block.atoms.reshape(len(block.atoms), -1)
+            inside = molecules.inside(entries)
+            held |= set(molecules.label[entries[inside, 0]].tolist())
         for entry, within in zip(block.atoms, inside, strict=True):
             options = block.options | {"periodic": False} if within else block.options
             lines += block.kind.plumed(_numbers(entry, numbers).tolist(), options, n_features)

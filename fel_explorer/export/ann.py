@@ -18,7 +18,7 @@ def dense_layers(method: Method) -> list[tuple[np.ndarray, np.ndarray, str]] | N
     """
     transform = map_of(method)
     layers = method.dense_layers()
-    return _affine(transform, len(method.feature_names_)) if layers is None else layers
+    return _affine(transform, len(method.fitted_feature_names())) if layers is None else layers
 
 
 @torch.no_grad()

@@ -26,7 +26,7 @@ callback may call it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import param
@@ -92,7 +92,7 @@ class Model(param.Parameterized):
 
     # ---- the fit and the file
 
-    def fit(self, X, *, device="auto", callback=None, checkpoint_dir=None) -> Model:
+    def fit(self, X, *, device="auto", callback=None, checkpoint_dir=None) -> Self:
         """Fit to ``X``: a dataset, an array (frame, feature), or a list of arrays (one per trajectory).
 
         Parameters
@@ -122,7 +122,7 @@ class Model(param.Parameterized):
         model_file.write(self, path)
 
     @classmethod
-    def load(cls, path) -> Model:
+    def load(cls, path) -> Self:
         """Read what `save` wrote; a `FelError` where the file holds something else than this class."""
         return model_file.load(path, cls)
 
@@ -146,12 +146,17 @@ class Model(param.Parameterized):
 
     # ---- helpers
 
-    def _check_fitted(self):
-        if not self.is_fitted:
+    def _check_fitted(self) -> None:
+        self.fitted_feature_names()
+
+    def fitted_feature_names(self) -> list[str]:
+        """Names of the features that were seen by `fit`; a `FelError` before."""
+        if self.feature_names_ is None:
             raise FelError(
                 f"This {type(self).__name__} is not fitted.",
                 remedy=f"Call fit(data) first, or {type(self).__name__}.load(path).",
             )
+        return self.feature_names_
 
 
 class Method(Model):
@@ -190,7 +195,6 @@ class Method(Model):
         The data are taken to be at equilibrium: each pair of frames counts in both directions of time.
     """
 
-    n_dims: int
     needs_lag = False
     needs_columns = False
     takes_embedding = False
@@ -203,6 +207,19 @@ class Method(Model):
     has_energies = False
     energy_column = ""
     reversible = True
+    implied_timescales_: np.ndarray  # of the methods that have time scales
+
+    if TYPE_CHECKING:
+
+        @property
+        def n_dims(self) -> int:
+            """Dimensions of the embedding: a parameter or a property of each method."""
+            raise NotImplementedError
+
+        @property
+        def lag_time(self) -> float:
+            """Lag time in the data's time unit: a parameter of the methods that need a lag."""
+            raise NotImplementedError
 
     def needs_positions(self, dataset: xr.Dataset) -> bool:
         """Whether `fit` to ``dataset`` needs ``positions``, those of the atoms behind its features."""
@@ -282,7 +299,7 @@ class Method(Model):
         raise NotImplementedError
 
     def _timescales(self) -> TimeScales:
-        return TimeScales(self.implied_timescales_, self.time_unit_)
+        return TimeScales(self.implied_timescales_, self.time_unit_ or "")
 
     # ---- helpers
 
@@ -297,13 +314,12 @@ class Method(Model):
 
     def _map(self, X, function, dim) -> xr.DataArray:
         """Apply ``function`` in blocks of frames, so that memory does not grow with their number."""
-        self._check_fitted()
+        names = self.fitted_feature_names()
         dataset = X if isinstance(X, xr.Dataset) else schema.as_dataset(X)
-        if dataset.sizes["feature"] != len(self.feature_names_):
+        if dataset.sizes["feature"] != len(names):
             raise FelError(
                 f"The data have {dataset.sizes['feature']} features.",
-                f"This {type(self).__name__} was fitted on {len(self.feature_names_)}"
-                f" ({self.feature_names_[0]}, ...).",
+                f"This {type(self).__name__} was fitted on {len(names)} ({names[0]}, ...).",
                 "Featurize with the same featurizers.",
             )
         features, blocks = dataset["features"], []

@@ -11,10 +11,12 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from fel_explorer.data.molecules import make_whole
 from fel_explorer.errors import FelError
 from fel_explorer.features.molecular import MolecularFeatures
 from fel_explorer.features.outside_kinds import outside_sources
@@ -24,7 +26,9 @@ from fel_explorer.sampling.force_fields import FORCE_FIELD, build_system, given_
 from fel_explorer.sampling.plan import Plan
 from fel_explorer.sampling.restraint import Restraint, sample_window, steps_of
 from fel_explorer.sampling.windows import Windows
-from fel_explorer.structures.alignment import whole
+
+if TYPE_CHECKING:
+    from fel_explorer.data.trajectories import TrajectorySet
 
 BOLTZMANN = 0.00831446261815324  # kJ/mol/K
 SAME = 1e-3  # features of the same structure, computed twice
@@ -57,7 +61,7 @@ class MolecularSystem:
         Of OpenMM; "Reference" is the fast one for a few dozen atoms.
     """
 
-    trajs: object
+    trajs: TrajectorySet
     temperature: float
     force_field: tuple[str, ...] = FORCE_FIELD
     system: object = None
@@ -156,7 +160,7 @@ class MolecularSystem:
         seeds = np.random.SeedSequence(seed).generate_state(len(windows)) >> 2  # OpenMM's are int32
         features, jobs = MolecularFeatures(dataset.attrs), {}
         for window in chosen:
-            frames = whole(self.trajs.frames(starts[window]))
+            frames = make_whole(self.trajs.frames(starts[window]))
             found = features(torch.from_numpy(frames.xyz))
             away = np.abs(found.numpy() - dataset["features"].values[starts[window]]).max(axis=0)
             if away.max() > SAME:
@@ -179,8 +183,12 @@ class MolecularSystem:
 def end_with_parent() -> None:
     """End this process when the one that started it has ended: killed, it can't tell its workers."""
 
+    parent = parent_process()
+    if parent is None:
+        return
+
     def watch():
-        parent_process().join()
+        parent.join()
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

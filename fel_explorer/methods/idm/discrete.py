@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fel_explorer.methods.idm.evidence import Evidence, measure_evidence, prune
+from fel_explorer.methods.idm.evidence import BlockCounts, Evidence, measure_evidence, prune
 from fel_explorer.methods.idm.microstates import PairCounts
 from fel_explorer.methods.idm.partition import aggregate, information, merge_parts, move_microstates, optimise
 from fel_explorer.resampling import Blocks
@@ -101,7 +101,7 @@ def find_states(
         key=lambda parts: information(aggregate(joint, parts), criteria.beta),
     )
     kept = prune(
-        *_counts(pairs, best[labels], lag, int(best.max()) + 1),
+        _counts(pairs, best[labels], lag, int(best.max()) + 1),
         criteria.beta,
         min_evidence=criteria.min_evidence,
         min_visits=criteria.min_visits,
@@ -131,14 +131,14 @@ def find_states(
 
 def evidence_of_frames(pairs: PairCounts, states: np.ndarray, lag: int, beta: float, n: int) -> Evidence:
     """Evidence for ``n`` states, whose numbers are ``states`` (frame,), at a lag in frames."""
-    return measure_evidence(*_counts(pairs, states, lag, n), beta)
+    return measure_evidence(_counts(pairs, states, lag, n), beta)
 
 
-def _counts(pairs, states, lag, n):
-    """Counts of pairs by block and of exact pairs, the lag, and the draws of the bootstrap."""
+def _counts(pairs, states, lag, n) -> BlockCounts:
     blocks = Blocks.of_lengths(pairs.lengths, min_length=lag)
     exact = blocks.pair_sums(states, n, lag).sum(0)
-    return pairs.joint_of_blocks(states, n, lag, blocks.of_frame()), exact, lag, blocks.draw(N_DRAWS)
+    counted = pairs.joint_of_blocks(states, n, lag, blocks.of_frame())
+    return BlockCounts(counted, exact, lag, blocks.draw(N_DRAWS))
 
 
 def coarse_partitions(centres: np.ndarray, seed: int = 0) -> list[np.ndarray]:

@@ -79,7 +79,8 @@ class DivisionTrainer:
 
     def _from_discrete_states(self, part, n_frames, lag_time, folder):
         method, lag = self.method, schema.lag_in_frames(part, lag_time)
-        least = max(MIN_POPULATION, method.min_population * n_frames / part.sizes["frame"])
+        smallest = method.hyperparameters()["min_population"]
+        least = max(MIN_POPULATION, smallest * n_frames / part.sizes["frame"])
         criteria = Criteria(method.beta_end, method.min_evidence, method.min_visits, least, method.n_states)
         finder = StartFinder(part, lag, Scaling.of(part))
         seeds = range(method.seed, method.seed + method.n_restarts)

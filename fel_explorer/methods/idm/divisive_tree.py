@@ -53,9 +53,8 @@ class Division:
     def evidence(self, child: int) -> list[float]:
         """Gain, error of the gain and visits of a child among the states of the division."""
         state = int(self.kept[child])
-        if state >= len(self.model.visits_):
-            return [float("nan")] * 3
-        return [float(v[state]) for v in (self.model.gains_, self.model.gain_errors_, self.model.visits_)]
+        values = [getattr(self.model, name) for name in ("gains_", "gain_errors_", "visits_")]
+        return [float(value[state]) if state < len(value) else float("nan") for value in values]
 
     def unfolded(self, features: torch.Tensor) -> torch.Tensor:
         """Place within the state, (frame, cv)."""
@@ -90,16 +89,16 @@ def stretches(dataset: xr.Dataset, inside: np.ndarray, lag: int) -> xr.Dataset |
                 lengths.append(len(frames[-1]))
     if not frames:
         return None
-    frames = np.concatenate(frames)
+    chosen = np.concatenate(frames)
     part = schema.assemble(
-        dataset["features"].values[frames],
+        dataset["features"].values[chosen],
         dataset["feature"].values,
         lengths,
         time_step=schema.time_step(dataset),
         time_unit=dataset.attrs["time_unit"],
     )
     if "weight" in dataset:
-        part["weight"] = ("frame", dataset["weight"].values[frames])
+        part["weight"] = ("frame", dataset["weight"].values[chosen])
     return part
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 import xarray as xr
+from torch import Tensor
 from torch.nn.functional import nll_loss
 
 from fel_explorer.data import schema
@@ -114,7 +115,7 @@ class Trainer:
         )
         self.index = np.concatenate([np.arange(first, end) for first, end in self.segments])
         self.schedule = Schedule.within(method.n_steps) if discrete else None
-        self.n_steps = self.schedule.n_steps if discrete else method.n_steps
+        self.n_steps = method.n_steps if self.schedule is None else self.schedule.n_steps
         self.finder = self._finder(dataset, scaling) if discrete and start is None else None
         if start is not None:
             start = replace(start, states=start.states[self.index])
@@ -128,9 +129,9 @@ class Trainer:
     def run(self) -> tuple[MatchingNetwork, xr.Dataset]:
         """Train all restarts; returns the network with the best objective, and its history."""
         saved = self.checkpoint.load(self.device) if self.checkpoint else None
-        best = self.checkpoint.context.get("best") if saved else None
-        first = self.checkpoint.context["restart"] if saved else 0
-        starts = {}
+        context = self.checkpoint.context if self.checkpoint and saved else {}
+        best, first = context.get("best"), context.get("restart", 0)
+        starts: dict[int, DiscreteStart | None] = {}
         for restart in range(first, self.method.n_restarts):
             if self.finder:
                 self.start = self.find_start(self.method.seed + restart)
@@ -155,6 +156,7 @@ class Trainer:
                 }
             if loop.cancelled:
                 break
+        assert best is not None  # there is at least one restart
         if best["restart"] not in starts and self.finder:
             starts[best["restart"]] = self.find_start(self.method.seed + best["restart"])
         self.start = starts.get(best["restart"])
@@ -175,11 +177,13 @@ class Trainer:
         self, seed: int, *, beta: float | None = None, n_microstates: int | None = None
     ) -> DiscreteStart:
         """Discrete states of the frames that are trained on."""
+        assert self.finder is not None
         n = self.method.n_microstates if n_microstates is None else n_microstates
         return self.finder.find(self.criteria(beta), n, seed)
 
     def states_objective(self, states: np.ndarray) -> float:
         """I_beta in nats of states (frame,), on the pairs that the discrete start was found from."""
+        assert self.start is not None
         lengths = self.segments[:, 1] - self.segments[:, 0]
         weights = None if self.weights is None else self.weights[self.index]
         joint = PairCounts(lengths, weights, self.start.seed).joint(
@@ -191,6 +195,7 @@ class Trainer:
         """Normalised mutual information of the discrete states with those of `alternatives`."""
         from sklearn.metrics import normalized_mutual_info_score
 
+        assert self.start is not None
         method = self.method
         choices, scores, numbers = alternatives(method.beta_end, method.n_microstates, method.seed), [], []
         for beta, n_microstates, seed in choices.values():
@@ -220,13 +225,14 @@ class Trainer:
         self, network: MatchingNetwork, generator: torch.Generator, cell_share: float
     ) -> Callable[[int], Losses]:
         """The function of the step that the loop minimises."""
-        if self.schedule is None:
+        schedule, start = self.schedule, self.start
+        if schedule is None or start is None:
             return lambda step: self._information_loss(network, generator, step, cell_share)
-        pool = StatePool(self.frames, self.index, self.start.states, self.weights)
+        pool = StatePool(self.frames, self.index, start.states, self.weights)
 
         def compute(step: int) -> Losses:
-            if step < self.schedule.distillation:
-                return self._distillation_loss(network, pool, generator)
+            if step < schedule.distillation:
+                return self._distillation_loss(network, start, pool, generator)
             return self._information_loss(network, generator, step, cell_share)
 
         return compute
@@ -249,7 +255,7 @@ class Trainer:
         chi, chi_later = batch.halves(network.memberships(z))
         joint = objective.joint_matrix(chi, chi_later, batch.weight)
         information = objective.information(joint, beta)
-        report = {
+        report: dict[str, Tensor | float] = {
             "objective": information,
             "mutual_information": objective.information(joint.detach()),
             "beta": beta,
@@ -258,17 +264,16 @@ class Trainer:
         half = len(batch.frames) // 2
         return self._with_reconstruction(network, -information, z[:half], batch.frames[:half], report)
 
-    def _distillation_loss(self, network, pool: StatePool, generator) -> Losses:
+    def _distillation_loss(self, network, start: DiscreteStart, pool: StatePool, generator) -> Losses:
         """Cross-entropy of the discrete states, drawn evenly, and the reconstruction."""
         features, states = pool.draw(self.method.batch_size, generator)
         z = network.encoder(features)
         cross_entropy = nll_loss(network.log_memberships(z), states)
-        found = self.start.found
-        report = {
-            "objective": found.objective,
+        report: dict[str, Tensor | float] = {
+            "objective": start.found.objective,
             "mutual_information": float("nan"),
             "beta": self.method.beta_end,
-            "n_populated": float(len(found)),
+            "n_populated": float(len(start)),
         }
         return self._with_reconstruction(network, cross_entropy, z, features, report)
 

@@ -40,7 +40,7 @@ class Advice:
     Attributes
     ----------
     method
-        Its name, among `methods.list_models`.
+        Its name, among `methods.registry.list_models`.
     reason, limits
         Two sentences why; what not to expect of it.
     parameters
@@ -143,7 +143,7 @@ ADVICE = {
     "generator": Advice(
         "Eigenfunctions",
         "Its generator form needs gradients and weights instead of times, and so bears biased "
-        "sampling. On Mueller-Brown its first three rates were within 2.3 % of the reference.",
+        "sampling. On Müller-Brown its first three rates were within 2.3 % of the reference.",
         "The rates hold for overdamped dynamics with the given diffusion coefficients. For molecules "
         "it needs the coordinates too, which only Python gives it: fit(data, positions=...).",
         {"operator": "generator"},

@@ -1,4 +1,4 @@
-"""Latent space simulators of the page: what is trained, what is simulated, and the jobs.  No panel import."""
+"""Latent space simulators of the page: what is trained, what is simulated, and the jobs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from fel_explorer.data.coordinates import ATOM_SETS, read_topology
 from fel_explorer.data.topologies import select_atoms
 from fel_explorer.errors import FelError
 from fel_explorer.methods import ConditionalFlowMatching, ConditionalWGAN, LatentSpaceSimulator
-from fel_explorer.methods.base import Method
 from fel_explorer.methods.latent_simulator.propagator import MixtureDensityPropagator
 from fel_explorer.methods.latent_simulator.simulation_report import SimulationReport
 from fel_explorer.progress import Progress
@@ -39,11 +38,11 @@ class Settings(param.Parameterized):
         10.0, bounds=(0, None), inclusive_bounds=(False, True), precedence=1, label="Lag time",
         doc=LatentSpaceSimulator.param.lag_time.doc,
     )  # fmt: skip
-    atoms = param.Selector(
+    atoms: param.Selector[str] = param.Selector(
         default="heavy atoms", objects=list(ATOMS), precedence=2, label="Atoms",
         doc="Atoms of the structures that the simulator draws. Fewer are learned and drawn faster.",
     )  # fmt: skip
-    decoder = param.Selector(
+    decoder: param.Selector[str] = param.Selector(
         default="flow matching", objects=list(DECODERS), precedence=3, label="Decoder",
         doc="What draws structures. Flow matching works in internal coordinates and keeps bonds and angles; "
         "cWGAN is the published adversarial network in Cartesian coordinates.",
@@ -157,8 +156,7 @@ def shown_simulation(session) -> Simulation | None:
 
 def can_encode(result) -> bool:
     """Whether a simulator can move in the embedding of ``result``: one map, not one pieced together."""
-    is_method = result is not None and isinstance(result.method, Method)
-    return is_method and result.tree is None and hasattr(result.method, "n_dims")
+    return result is not None and result.method.is_fitted and result.tree is None
 
 
 def chained(topology: mdtraj.Topology) -> mdtraj.Topology:
@@ -193,7 +191,7 @@ def atom_choices(topology: mdtraj.Topology) -> list[str]:
 
 def simulator_for(method, topology, settings: dict) -> LatentSpaceSimulator:
     """An untrained simulator on the fitted ``method``; ``settings`` are those of `Settings`."""
-    lag_time, seed = settings["lag_time"], getattr(method, "seed", 0)
+    lag_time, seed = settings["lag_time"], method.seed
     propagator = MixtureDensityPropagator(
         lag_time=lag_time, n_steps=settings["propagator_steps"], reversible=True, seed=seed
     )

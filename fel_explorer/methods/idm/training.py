@@ -316,7 +316,7 @@ class Trainer:
                 self.n_steps,
                 rate=self.schedule.rate,
                 patience=PATIENCE,
-                patient_from=self.schedule.distillation + PATIENCE,
+                patient_from=self.schedule.distillation + self.schedule.annealing,
                 validate_every=VALIDATE_EVERY,
                 min_improvement=MIN_IMPROVEMENT,
                 **shared,

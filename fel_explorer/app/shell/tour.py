@@ -42,7 +42,7 @@ STEPS = (
         "the states. You can watch, go on working, and stop at any time.",
     ),
     Step(
-        "insight",
+        "strip",
         "Are they real?",
         "Once there are states this strip opens: how long each lives, the evidence, rates between them, when "
         "they were visited, what differs between two, and paths from one to another.",

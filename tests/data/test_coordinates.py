@@ -6,7 +6,8 @@ import pytest
 from peptides import make_trajectory
 
 import fel_explorer as fel
-from fel_explorer.data.coordinates import read_coordinates, read_topology
+from fel_explorer.data.coordinates import read_coordinates
+from fel_explorer.data.topology_text import read_topology
 from fel_explorer.methods import ConditionalFlowMatching, MixtureDensityPropagator
 
 RESIDUES = ("ACE", "ALA", "SER", "ALA", "ALA", "SER", "NME", "HOH")

@@ -17,7 +17,7 @@ from fel_explorer.features.kind_base import Constraints, FeatureKind, register_k
 if TYPE_CHECKING:
     pass
 
-HEAVY = "element != H and not water"
+HEAVY = "element != H and not solvent"
 
 
 @register_kind

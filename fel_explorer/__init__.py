@@ -16,6 +16,7 @@ _getattr, _dir, _names = lazy_loader.attach(
         "kinetics",
         "methods",
         "plots",
+        "resampling",
         "sampling",
         "structures",
         "systems",

@@ -1,7 +1,6 @@
 """The jobs of one page: what it submits, what it sees, and which results come into its session.
 
 Workers put events into a queue; the page calls `Board.tick` on its own thread, at most ten times a second.
-No panel import here.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import mdtraj
 import numpy as np
 
 from fel_explorer.data.file_names import writable_name
+from fel_explorer.data.molecules import Molecules, arrange
 from fel_explorer.data.topologies import select_atoms
 from fel_explorer.data.topology_text import pdb_text, read_topology
 from fel_explorer.errors import FelError
@@ -33,15 +34,16 @@ def read_coordinates(trajectories, frames, atoms: str) -> tuple[np.ndarray, str,
     Returns
     -------
     xyz, topology, bonds
-        (frame, atom, 3) float32 in nm, molecules whole; PDB text of these atoms; (bond, 2) among them.
+        (frame, atom, 3) float32 in nm, molecules whole and to each other as in the first of these frames;
+        PDB text of these atoms; (bond, 2) among them.
     """
     index = select_atoms(trajectories.topology, ATOM_SETS.get(atoms, atoms))
-    xyz = np.empty((len(frames), len(index), 3), np.float32)
+    xyz, reference = np.empty((len(frames), len(index), 3), np.float32), None
     for start in range(0, len(frames), BLOCK):
         part = _frames(trajectories, frames[start : start + BLOCK])
-        if part.unitcell_lengths is not None and part.topology.n_bonds:
-            part = part.make_molecules_whole(inplace=False)
-        xyz[start : start + BLOCK] = part.xyz[:, index]
+        if reference is None:
+            reference = arrange(part[0])
+        xyz[start : start + BLOCK] = Molecules.of(part).placed(part, index, reference.xyz[0, index])
     topology = trajectories.topology.subset(index)
     bonds = np.array([(a.index, b.index) for a, b in topology.bonds], int).reshape(-1, 2)
     return xyz, pdb_text(mdtraj.Trajectory(xyz[:1], topology)), bonds

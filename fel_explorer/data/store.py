@@ -188,12 +188,17 @@ def trajectories_of(dataset: xr.Dataset) -> TrajectorySet | None:
 
 
 def positions_of(dataset: xr.Dataset) -> np.ndarray | None:
-    """Positions (frame, atom, 3) in nm behind ``dataset``, all atoms of its topology.
+    """Positions (frame, atom, 3) in nm behind ``dataset``, all atoms of its topology, molecules whole.
 
     None where `trajectories_of` has none.
     """
+    from fel_explorer.data.molecules import Molecules, arrange  # mdtraj, which opening does not need
+
     trajs = trajectories_of(dataset)
-    return None if trajs is None else trajs.frames(np.arange(trajs.n_frames)).xyz
+    if trajs is None:
+        return None
+    frames, reference = trajs.frames(np.arange(trajs.n_frames)), arrange(trajs.reference)
+    return Molecules.of(frames).placed(frames, np.arange(frames.n_atoms), reference.xyz[0])
 
 
 def write_columns(dataset: xr.Dataset, path) -> None:

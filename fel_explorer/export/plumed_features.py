@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 
+import mdtraj
 import numpy as np
 
+from fel_explorer.data.coordinates import read_topology
+from fel_explorer.data.molecules import Molecules
 from fel_explorer.errors import FelError
-from fel_explorer.features.blocks import read_blocks
+from fel_explorer.features.blocks import pdb_positions, read_blocks
 
 
 def feature_lines(dataset) -> tuple[list[str], list[str]]:
     """Lines of PLUMED input, and the labels of the features in their order.
 
     Atoms are numbered as in the files that were loaded, from 1; lengths are in nm, PLUMED's default.
+    Molecules are made whole first: features within one molecule are then free of its periodic images
+    (NOPBC), those between molecules are to nearest images.
 
     Raises
     ------
@@ -29,15 +34,51 @@ def feature_lines(dataset) -> tuple[list[str], list[str]]:
                 "Featurize with those and train again.",
             )
     kept = json.loads(dataset.attrs.get("atoms", "null"))
-    lines, n_features = [], 0
+    numbers = None if kept is None else np.asarray(kept)
+    molecules = _molecules(dataset.attrs) if any(_periodic(block) for block in blocks) else None
+    lines, n_features, held = [], 0, set()
     for block in blocks:
-        for entry in block.atoms:
-            numbers = np.asarray(entry if kept is None else np.asarray(kept)[entry]) + 1
-            lines += block.kind.plumed(numbers.tolist(), block.options, n_features)
+        inside = np.zeros(len(block.atoms), bool)
+        if molecules is not None and _periodic(block):
+            entries = block.atoms.reshape(len(block.atoms), -1)
+            inside = molecules.inside(entries)
+            held |= set(molecules.label[entries[inside, 0]].tolist())
+        for entry, within in zip(block.atoms, inside, strict=True):
+            options = block.options | {"periodic": False} if within else block.options
+            lines += block.kind.plumed(_numbers(entry, numbers).tolist(), options, n_features)
             n_features += len(block.kind.parts)
     if n_features != dataset.sizes["feature"]:
         raise FelError(
             f"{n_features} features by the dataset's record for {dataset.sizes['feature']} features.",
             "The features are those that fel.featurize made, none dropped.",
         )
+    if held:
+        lines.insert(0, _whole_molecules(molecules, sorted(held), numbers))
     return lines, [f"f{i}" for i in range(n_features)]
+
+
+def _periodic(block) -> bool:
+    return block.options.get("periodic", True)
+
+
+def _molecules(attrs) -> Molecules | None:
+    if "topology" not in attrs:
+        return None
+    frame = mdtraj.Trajectory(pdb_positions(attrs["topology"]), read_topology(attrs["topology"]))
+    return Molecules(frame.topology, frame)
+
+
+def _numbers(atoms: np.ndarray, kept: np.ndarray | None) -> np.ndarray:
+    """Numbers of atoms in the files, from 1."""
+    return np.asarray(atoms if kept is None else kept[atoms]) + 1
+
+
+def _whole_molecules(molecules: Molecules, labels: list[int], kept) -> str:
+    """The action that makes molecules whole, each atom at the image nearest to the one before it."""
+    entities = []
+    for i, label in enumerate(labels):
+        numbers = _numbers(np.flatnonzero(molecules.label == label), kept)
+        runs = np.split(numbers, np.flatnonzero(np.diff(numbers) != 1) + 1)
+        ranges = [f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs]
+        entities.append(f"ENTITY{i}={','.join(ranges)}")
+    return f"WHOLEMOLECULES {' '.join(entities)}"

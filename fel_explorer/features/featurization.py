@@ -18,6 +18,7 @@ import zarr
 import fel_explorer
 from fel_explorer.data.cache import cache_directory, file_hash, prune, used, whole_or_nothing
 from fel_explorer.data.columns import attach_columns
+from fel_explorer.data.molecules import arrange
 from fel_explorer.data.schema import assemble, rows_per_block
 from fel_explorer.data.store import open_dataset, to_store
 from fel_explorer.data.topology_text import pdb_text
@@ -27,7 +28,7 @@ from fel_explorer.features.featurizer_base import MAX_FEATURES, Featurizer
 from fel_explorer.features.featurizers import make_featurizers
 from fel_explorer.progress import Callback, Progress
 
-CACHE_FORMAT = 2  # raise when features or the way they are stored change
+CACHE_FORMAT = 3  # raise when features or the way they are stored change
 CHUNK_BYTES = 32 * 2**20
 LARGEST = 1e9  # nm; beyond it a feature is what dividing by a unit cell without volume gives
 
@@ -86,9 +87,10 @@ def featurize(
             "Load more frames, or a smaller stride.",
         )
     _check_coordinates(trajs.reference, trajs, 0, 0)
-    prepared = [f.prepare(trajs.reference) for f in make_featurizers(featurizers)]
+    reference = arrange(trajs.reference)
+    prepared = [f.prepare(reference) for f in make_featurizers(featurizers)]
     names = _joined_names(prepared)
-    attrs = _attributes(trajs, prepared)
+    attrs = _attributes(trajs, prepared, reference)
     chunk_size = chunk_size or max(1, CHUNK_BYTES // (12 * trajs.n_atoms + 8 * len(names)))
     key = _key(attrs)
     job = _Job(trajs, prepared, names, attrs, chunk_size, callback)
@@ -230,7 +232,7 @@ def _joined_names(featurizers: list[Featurizer]) -> list[str]:
     return list(owner)
 
 
-def _attributes(trajs: TrajectorySet, featurizers: list[Featurizer]) -> dict:
+def _attributes(trajs: TrajectorySet, featurizers: list[Featurizer], reference) -> dict:
     files = [
         {
             "path": str(file.absolute()),
@@ -245,7 +247,7 @@ def _attributes(trajs: TrajectorySet, featurizers: list[Featurizer]) -> dict:
         **{p: version(p) for p in ("mdtraj", "numpy", "xarray")},
     }
     attrs = {
-        "topology": pdb_text(trajs.reference),
+        "topology": pdb_text(reference),
         "files": json.dumps(files),
         "featurizers": json.dumps([f.record() for f in featurizers]),
         "stride": trajs.stride,

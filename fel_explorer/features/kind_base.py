@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import mdtraj
     from torch import Tensor
 
+    from fel_explorer.data.molecules import Molecules
+
 kinds: dict[str, FeatureKind] = {}
 
 
@@ -165,6 +167,8 @@ class FeatureBlock:
         Positions of these atoms in the reference frame, nm, where the kind needs them.
     name : str
         Of the featurizer.
+    molecules : Molecules or None
+        Of the topology, to make them whole where there is a periodic box.
     """
 
     kind: FeatureKind
@@ -172,6 +176,7 @@ class FeatureBlock:
     options: dict = field(default_factory=dict)
     reference: np.ndarray | None = None
     name: str = ""
+    molecules: Molecules | None = None
     _indices: dict = field(default_factory=dict, repr=False)
 
     @property

@@ -10,9 +10,9 @@ reversible dynamics with transition matrix T(s), populations Pi and Z = M T
 
 Whitened by C(2s), all G_j have the same orthogonal eigenvectors and the eigenvalues M_jb: joint
 diagonalisation finds M and Pi whatever the memberships are, calibrated, sharpened or blurred, as long as M is
-invertible (Anandkumar, Hsu and Kakade, COLT 2012, for hidden Markov models; Wu, Prinz and Noe, J. Chem. Phys.
-143, 144101 (2015), doi:10.1063/1.4932406, for projected molecular dynamics).  The same-time correlation
-C(0), which holds the noise within states, is not used.
+invertible (Anandkumar, Hsu and Kakade, COLT 2012, doi:10.48550/arXiv.1203.0683, for hidden Markov models; Wu,
+Prinz and Noe, J. Chem. Phys. 143, 144101 (2015), doi:10.1063/1.4932406, for projected molecular dynamics).
+The same-time correlation C(0), which holds the noise within states, is not used.
 """
 
 from __future__ import annotations

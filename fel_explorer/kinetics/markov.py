@@ -69,6 +69,32 @@ def resampled_models(parts, lag: int, n_bootstraps: int, seed: int = 0):
     return draws, (_model_or_none(counts, lag) for counts in _drawn_counts(draws, np.concatenate(parts), lag))
 
 
+def bayesian_models(parts, lag: int, n_samples: int) -> list:
+    """Reversible Markov models sampled from their posterior given the counts, by deeptime's `BayesianMSM`.
+
+    Counts of pairs at the lag are divided by the lag (deeptime's "sliding-effective"), because pairs that
+    overlap in time are not independent (Trendelkamp-Schroer, Wu, Paul and Noe, J. Chem. Phys. 143, 174101
+    (2015), doi:10.1063/1.4934536).
+
+    Parameters
+    ----------
+    parts
+        States (frame,) of each trajectory.
+    lag
+        In frames.
+
+    Returns
+    -------
+    deeptime models over the largest connected set.
+    """
+    from deeptime.markov import TransitionCountEstimator
+    from deeptime.markov.msm import BayesianMSM
+
+    parts = [np.ascontiguousarray(part, dtype=np.int32) for part in parts if len(part) > lag]
+    counts = TransitionCountEstimator(lag, "sliding-effective").fit_fetch(parts).submodel_largest()
+    return BayesianMSM(n_samples=n_samples, reversible=True).fit_fetch(counts).samples
+
+
 def _drawn_counts(draws, states, lag):
     """Count matrix (state, state) of each draw."""
     n = max(int(states.max()) + 1, 1)

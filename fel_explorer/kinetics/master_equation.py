@@ -59,9 +59,9 @@ class CalibrationCheck:
 
     @property
     def verdict(self) -> str:
-        """ "calibrated", "not calibrated", or "not resolved" where there is nothing to compare with."""
+        """One of "calibrated", "not calibrated", and "not checked for calibration", without a decay."""
         if not np.isfinite(self.invariant):
-            return "not resolved"
+            return "not checked for calibration"
         with np.errstate(invalid="ignore"):
             agree = np.abs(np.log(self.calibrated / self.invariant)) <= self.tolerance
         return "calibrated" if agree else "not calibrated"

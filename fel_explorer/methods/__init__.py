@@ -19,6 +19,7 @@ _FUNCTIONS = {
     "load_model": "base",
     "mode_spectrum": "koopman.timescales",
     "register": "registry",
+    "scan_lag_times": "idm.lag_scan",
     "sensitivity": "assessment.feature_sensitivity",
 }
 

@@ -94,7 +94,7 @@ class Model(param.Parameterized):
         device
             "auto" (CUDA when there is one), "cpu", "cuda", "cuda:1", ...
         callback
-            Called with `training.Progress`; returns True to stop early and keep the result so far.
+            Called with `progress.Progress`; returns True to stop early and keep the result so far.
             It may call `transform` and `predict_proba`.
         checkpoint_dir
             Folder for checkpoints; a fit that was killed resumes from there to the same numbers.

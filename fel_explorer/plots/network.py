@@ -14,6 +14,7 @@ from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.quantities import interval_text, time_text
 from fel_explorer.plots.registry import register
 
+MIN_TAP = 14  # pixels within which a click meets a small node
 SHAPE = (720, 420)  # screen pixels for which the arrows are bent and cut
 
 
@@ -28,7 +29,8 @@ class Network:
     places, populations
         (state, 2) where they lie on the map; (state,) their fractions.
     rates
-        From `CoarseMasterEquation.to_dataset`: ``rate``, ``lower``, ``upper``, ``significant`` (to, from).
+        From `CoarseMasterEquation.to_dataset`: ``rate``, ``lower``, ``upper``, ``significant`` (to, from);
+        `plot_pathways` needs none.
     surface
         Free energy (y, x) in kT that is shown below in grey, or None.
     limits, labels
@@ -41,7 +43,7 @@ class Network:
     names: list[str]
     places: np.ndarray
     populations: np.ndarray
-    rates: xr.Dataset
+    rates: xr.Dataset | None
     surface: xr.DataArray | None
     limits: tuple[tuple[float, float], tuple[float, float]]
     labels: tuple[str, str]
@@ -98,38 +100,82 @@ def plot_network(network: Network, *, shape=SHAPE, selected=None, colours=None, 
     that would touch are moved apart;
     ``selected`` is a state to ring, ``colours`` {state: colour} for other than the usual ones.
     """
+    rows = network.arrows()
+    arrows = []
+    for row, width in zip(rows.itertuples(), _widths(rows["rate"].to_numpy()), strict=True):
+        text = f"1 / {time_text(row.time, network.time_unit)}"
+        interval = _times(row, network.time_unit)
+        tip = f"{network.names[row.j]} to {network.names[row.i]}: {text}" + f", {interval}" * bool(interval)
+        arrows.append(Arrow(row.j, row.i, width, text, tip))
+    ringed = () if selected is None else (selected,)
+    return draw_network(network, arrows, shape=shape, ringed=ringed, colours=colours, dark=dark)
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """An arrow between two nodes: their indices, its width in pixels, its label, and what hovering says."""
+
+    source: int
+    target: int
+    width: float
+    text: str
+    tip: str
+
+
+def draw_network(network, arrows, *, shape=SHAPE, ringed=(), tips=None, colours=None, dark=False):
+    """Nodes with ``arrows``, the most important first: where labels meet, the later one goes.
+
+    ``ringed`` are states with a rim, ``tips`` (node,) what hovering over nodes says.
+    """
     canvas = Canvas(network.limits, shape)
     colours = colours or state_colours(network.states, dark=dark)
-    sizes = 18 + 38 * np.sqrt(network.populations)
-    places = spread(canvas.pixels(network.places), sizes, canvas.size)
+    places, sizes = _places(network, canvas)
     names = _names(network, places, sizes, colours, canvas, dark)
-    shafts, heads, labels = _arrows(network, canvas, places, sizes, names, colours, dark)
+    tips = tips or [
+        f"{name}: {100 * population:.3g} % population"
+        for name, population in zip(network.names, network.populations, strict=True)
+    ]
     page = sheet.Sheet(network.limits, network.labels, image=_underlay(network, dark))
-    page.lines, page.heads, page.words = shafts, heads, labels
-    page.dots = _nodes(network, canvas.data(places), colours, sizes, selected, dark)
+    page.lines, page.heads, page.words = _arrows(network, arrows, canvas, places, sizes, names, colours, dark)
+    page.dots = [
+        sheet.dot(*place, colours[state], size, drawing.ink(dark) if state in ringed else colours[state], tip)
+        for state, place, size, tip in zip(network.states, canvas.data(places), sizes, tips, strict=True)
+    ]
     page.words += [sheet.word(*canvas.data(p), *about, size="12pt", style="bold") for p, *about in names]
     return page.overlay()
 
 
-def _arrows(network, canvas, places, sizes, names, colours, dark):
-    """Rows of shafts, heads and labels, strongest flux first: where labels meet, the weaker one goes."""
-    arrows, free = network.arrows(), Labels(places, sizes)
+def node_at(network: Network, x: float, y: float, shape=SHAPE) -> int | None:
+    """The state whose node is drawn at (x, y) in data coordinates, or None where there is none."""
+    canvas = Canvas(network.limits, shape)
+    places, sizes = _places(network, canvas)
+    distance = np.linalg.norm(places - canvas.pixels((x, y)), axis=1)
+    nearest = int(distance.argmin())
+    return network.states[nearest] if distance[nearest] <= max(sizes[nearest] / 2, MIN_TAP) else None
+
+
+def _places(network, canvas):
+    """Places (node, 2) and diameters (node,) in pixels."""
+    sizes = 18 + 38 * np.sqrt(network.populations)
+    return spread(canvas.pixels(network.places), sizes, canvas.size), sizes
+
+
+def _arrows(network, arrows, canvas, places, sizes, names, colours, dark):
+    """Rows of shafts, heads and labels."""
+    free = Labels(places, sizes)
     ground = "#202124c0" if dark else "#ffffffc0"
     for place, name, _ in names:
         free.take(place, name)
     shafts, heads, labels = [], [], []
-    for row, width in zip(arrows.itertuples(), _widths(arrows["rate"].to_numpy()), strict=True):
-        colour, ends = colours[network.states[row.j]], [row.j, row.i]
-        shaft, head, curve = arrow(*places[ends], sizes[ends] / 2, width)
-        text = f"1 / {time_text(row.time, network.time_unit)}"
-        interval = _times(row, network.time_unit)
-        tip = f"{network.names[row.j]} to {network.names[row.i]}: {text}" + f", {interval}" * bool(interval)
-        shafts.append(sheet.line(*canvas.data(shaft).T, colour, width, tip))
+    for one in arrows:
+        colour, ends = colours[network.states[one.source]], [one.source, one.target]
+        shaft, head, curve = arrow(*places[ends], sizes[ends] / 2, one.width)
+        shafts.append(sheet.line(*canvas.data(shaft).T, colour, one.width, one.tip))
         heads.append(drawing.area(*canvas.data(head).T, colour, 1.0))
-        place = free.find(curve, text)
+        place = free.find(curve, one.text)
         if place is not None:
             labels.append(
-                sheet.word(*canvas.data(place), text, drawing.ink(dark), size="10pt", ground=ground)
+                sheet.word(*canvas.data(place), one.text, drawing.ink(dark), size="10pt", ground=ground)
             )
     return shafts, heads, labels
 
@@ -160,15 +206,6 @@ def _underlay(network, dark):
 def _ramp(first, last, n=24):
     a, b = (np.array([int(c[i : i + 2], 16) for i in (1, 3, 5)]) for c in (first, last))
     return ["#" + "".join(f"{round(v):02x}" for v in a + (b - a) * k / (n - 1)) for k in range(n)]
-
-
-def _nodes(network, places, colours, sizes, selected, dark):
-    rows = []
-    for i, state in enumerate(network.states):
-        rim = drawing.ink(dark) if state == selected else colours[state]
-        tip = f"{network.names[i]}: {100 * network.populations[i]:.3g} % population"
-        rows.append(sheet.dot(*places[i], colours[state], sizes[i], rim, tip))
-    return rows
 
 
 def _names(network, places, sizes, colours, canvas, dark):

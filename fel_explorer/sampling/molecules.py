@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from fel_explorer.data.molecules import make_whole
 from fel_explorer.errors import FelError
 from fel_explorer.features.molecular import MolecularFeatures
 from fel_explorer.features.outside_kinds import outside_sources
@@ -24,7 +25,6 @@ from fel_explorer.sampling.force_fields import FORCE_FIELD, build_system, given_
 from fel_explorer.sampling.plan import Plan
 from fel_explorer.sampling.restraint import Restraint, sample_window, steps_of
 from fel_explorer.sampling.windows import Windows
-from fel_explorer.structures.alignment import whole
 
 BOLTZMANN = 0.00831446261815324  # kJ/mol/K
 SAME = 1e-3  # features of the same structure, computed twice
@@ -156,7 +156,7 @@ class MolecularSystem:
         seeds = np.random.SeedSequence(seed).generate_state(len(windows)) >> 2  # OpenMM's are int32
         features, jobs = MolecularFeatures(dataset.attrs), {}
         for window in chosen:
-            frames = whole(self.trajs.frames(starts[window]))
+            frames = make_whole(self.trajs.frames(starts[window]))
             found = features(torch.from_numpy(frames.xyz))
             away = np.abs(found.numpy() - dataset["features"].values[starts[window]]).max(axis=0)
             if away.max() > SAME:

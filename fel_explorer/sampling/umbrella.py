@@ -64,7 +64,7 @@ def umbrella(
     fill_gaps
         How often at most windows are added: one amid each pair of neighbours that overlap by less than 3 %.
     callback
-        Called with `training.Progress`; returning True stops and keeps the frames so far.
+        Called with `progress.Progress`; returning True stops and keeps the frames so far.
     checkpoint_dir
         Folder; a run that was killed goes on from there to the same numbers, and a finished one that is
         called with a larger ``fill_gaps`` samples only the windows it adds.

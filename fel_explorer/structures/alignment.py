@@ -5,6 +5,7 @@ from __future__ import annotations
 import mdtraj
 import numpy as np
 
+from fel_explorer.data.molecules import arrange
 from fel_explorer.data.solvent import solvent_atoms
 
 MIN_BACKBONE = 12  # with fewer backbone atoms all heavy atoms are a better frame
@@ -21,13 +22,6 @@ def fit_atoms(topology: mdtraj.Topology) -> np.ndarray:
     return np.array(heavy if len(heavy) >= 3 else range(topology.n_atoms))
 
 
-def whole(trajectory: mdtraj.Trajectory) -> mdtraj.Trajectory:
-    """``trajectory`` with molecules made whole across periodic boundaries, where it has a box and bonds."""
-    if trajectory.unitcell_lengths is None or trajectory.topology.n_bonds == 0:
-        return trajectory
-    return trajectory.make_molecules_whole(inplace=False)
-
-
 def superpose(
     trajectory: mdtraj.Trajectory, reference: mdtraj.Trajectory, atoms: np.ndarray | None = None
 ) -> mdtraj.Trajectory:
@@ -36,12 +30,12 @@ def superpose(
     Parameters
     ----------
     trajectory, reference
-        Of the same atoms; molecules broken by periodic boundaries are made whole first.
+        Of the same atoms; molecules cut by the periodic box are made whole and put next to each other.
     atoms
         Indices to fit by; default `fit_atoms`.
     """
     atoms = fit_atoms(trajectory.topology) if atoms is None else atoms
-    moved = whole(trajectory)
+    moved = arrange(trajectory)
     moved = moved[:] if moved is trajectory else moved
     if len(atoms) < 3:
         moved.xyz = moved.xyz - moved.xyz[:, atoms].mean(axis=1, keepdims=True)
@@ -55,7 +49,7 @@ def principal_view(trajectory: mdtraj.Trajectory) -> mdtraj.Trajectory:
     Seen along z it is widest, and the same molecule always looks alike.
     """
     atoms = fit_atoms(trajectory.topology)
-    turned = whole(trajectory)[:]
+    turned = arrange(trajectory)[:]
     centre = turned.xyz[0, atoms].mean(axis=0)
     _, _, axes = np.linalg.svd(turned.xyz[0, atoms] - centre)
     axes[2] *= np.linalg.det(axes)  # a rotation, never a mirror

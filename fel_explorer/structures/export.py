@@ -17,8 +17,9 @@ import numpy as np
 import xarray as xr
 
 from fel_explorer.data.file_names import writable_name
+from fel_explorer.data.molecules import make_whole
 from fel_explorer.errors import FelError
-from fel_explorer.structures.pdb import atom_records, bond_records
+from fel_explorer.structures.pdb import atom_records, bond_records, cell_record
 
 FORMATS = ("pdb", "xtc", "csv")
 BLOCK = 500  # frames in memory at once
@@ -33,6 +34,7 @@ def export_frames(
     dataset: xr.Dataset | None = None,
     columns: Sequence[str] | dict[str, np.ndarray] = (),
     how: str = "",
+    whole: bool = True,
 ) -> None:
     """Write frames to ``target``, a block at a time.
 
@@ -53,6 +55,8 @@ def export_frames(
         For "csv": names of per-frame variables of the dataset, or {name: array over all frames}.
     how
         How the frames were selected, in words; goes into the file's comments (XTC has none).
+    whole
+        Write molecules that the periodic box cuts whole. The box itself is always written.
 
     Raises
     ------
@@ -74,9 +78,13 @@ def export_frames(
     if format == "csv" and dataset is None:
         raise FelError("CSV was asked for without a dataset.", remedy="Give dataset=.")
     if format == "xtc":
-        _write_xtc(trajs, frames, target)
+        _write_xtc(trajs, frames, target, whole)
         return
-    lines = _csv_lines(frames, dataset, columns, how) if format == "csv" else _pdb_lines(trajs, frames, how)
+    lines = (
+        _csv_lines(frames, dataset, columns, how)
+        if format == "csv"
+        else _pdb_lines(trajs, frames, how, whole)
+    )
     if isinstance(target, str | Path):
         with open(target, "wb") as file:
             _write_lines(file, lines)
@@ -89,10 +97,11 @@ def _write_lines(file, lines: Iterator[str]) -> None:
         file.write(line.encode())
 
 
-def _blocks(trajs, frames) -> Iterator[tuple[np.ndarray, mdtraj.Trajectory]]:
+def _blocks(trajs, frames, whole) -> Iterator[tuple[np.ndarray, mdtraj.Trajectory]]:
     for start in range(0, len(frames), BLOCK):
         block = frames[start : start + BLOCK]
-        yield block, trajs.frames(block)
+        structures = trajs.frames(block)
+        yield block, make_whole(structures) if whole else structures
 
 
 def _comments(frames, how) -> list[str]:
@@ -102,35 +111,38 @@ def _comments(frames, how) -> list[str]:
     return lines
 
 
-def _pdb_lines(trajs, frames, how) -> Iterator[str]:
+def _pdb_lines(trajs, frames, how, whole) -> Iterator[str]:
     for comment in _comments(frames, how):
         for start in range(0, len(comment), 68):
             yield f"REMARK   6 {comment[start : start + 68]}\n"  # 6: remarks as free text
     model = 0
-    for block, structures in _blocks(trajs, frames):
-        for frame, xyz, time in zip(block, structures.xyz, structures.time, strict=True):
+    for block, structures in _blocks(trajs, frames, whole):
+        for place, (frame, xyz, time) in enumerate(zip(block, structures.xyz, structures.time, strict=True)):
             model += 1
             yield f"REMARK   6 MODEL {model} IS FRAME {frame}, {time:.10g} PS\n"
+            if structures.unitcell_lengths is not None:
+                cell = structures.unitcell_lengths[place], structures.unitcell_angles[place]
+                yield cell_record(*cell)
             yield f"MODEL     {model % 10_000:4d}\n"
             yield "\n".join([*atom_records(structures.topology, xyz), "ENDMDL", ""])
     yield "\n".join([*bond_records(trajs.topology), "END", ""])
 
 
-def _write_xtc(trajs, frames, target) -> None:
+def _write_xtc(trajs, frames, target, whole) -> None:
     if isinstance(target, str | Path):
         with writable_name(Path(target)) as path:
-            _write_xtc_file(trajs, frames, path)
+            _write_xtc_file(trajs, frames, path, whole)
         return
     with tempfile.TemporaryDirectory() as folder:  # mdtraj writes XTC by path only
         path = Path(folder) / "frames.xtc"
-        _write_xtc_file(trajs, frames, str(path))
+        _write_xtc_file(trajs, frames, str(path), whole)
         with open(path, "rb") as file:
             shutil.copyfileobj(file, target)
 
 
-def _write_xtc_file(trajs, frames, path) -> None:
+def _write_xtc_file(trajs, frames, path, whole) -> None:
     with mdtraj.formats.XTCTrajectoryFile(path, "w") as file:
-        for block, structures in _blocks(trajs, frames):
+        for block, structures in _blocks(trajs, frames, whole):
             box = structures.unitcell_vectors
             file.write(
                 structures.xyz,

@@ -6,15 +6,14 @@ import json
 from collections.abc import Callable, Sequence
 
 import mdtraj
-import networkx as nx
 import numpy as np
 import xarray as xr
 
+from fel_explorer.data.molecules import Molecules
 from fel_explorer.errors import FelError
+from fel_explorer.features import geometry
 from fel_explorer.features.atom_names import atom_labels
 from fel_explorer.progress import Progress
-from fel_explorer.structures.alignment import whole
-from fel_explorer.structures.molecule import bond_graph
 
 KINDS = {2: "distance", 3: "angle", 4: "torsion"}
 UNITS = {2: "nm", 3: "°", 4: "deg"}  # "deg" is for what goes round, see data.frame_values
@@ -57,11 +56,10 @@ def measure(
         If the callback asked to stop.
     """
     name = measurement_name(trajs.topology, atoms)
-    compute = _computed(trajs.topology, atoms)
     values = np.empty(trajs.n_frames, np.float32)
     done = 0
     for _, _, chunk in trajs.chunks(CHUNK):
-        values[done : done + len(chunk)] = compute(whole(chunk))
+        values[done : done + len(chunk)] = _measured(chunk, atoms)
         done += len(chunk)
         if callback is not None and callback(Progress(done, trajs.n_frames, message=f"measuring {name}")):
             raise MeasurementCancelled
@@ -96,12 +94,10 @@ def atom_name(topology: mdtraj.Topology, atom: int) -> str:
     return f"{found.name} of {found.residue.name}{found.residue.resSeq}"
 
 
-def _computed(topology, atoms):
-    """frames -> (frame,)."""
-    graph = bond_graph(topology)
-    apart = not all(nx.has_path(graph, atoms[0], atom) for atom in atoms[1:])
-    row = np.array([atoms])
+def _measured(frames, atoms) -> np.ndarray:
+    """Values (frame,)."""
+    row, molecules = np.array([atoms]), Molecules.of(frames)
     if len(atoms) == 2:
-        return lambda frames: mdtraj.compute_distances(frames, row, periodic=apart)[:, 0]
-    function = mdtraj.compute_angles if len(atoms) == 3 else mdtraj.compute_dihedrals
-    return lambda frames: np.rad2deg(function(frames, row, periodic=apart)[:, 0])
+        return geometry.distances(frames, row, molecules)[:, 0]
+    angles = geometry.angles if len(atoms) == 3 else geometry.torsions
+    return np.rad2deg(angles(frames, row, molecules)[:, 0])

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import mdtraj
-import networkx as nx
 import numpy as np
 
+from fel_explorer.data.molecules import Molecules
 from fel_explorer.data.topologies import describe_topology
 from fel_explorer.errors import FelError
+from fel_explorer.features import geometry
 from fel_explorer.plugins import check_unique
-from fel_explorer.structures.molecule import bond_graph
 
 BACKBONE = {"N", "CA", "C", "O"}
 Compute = Callable[[mdtraj.Trajectory], np.ndarray]
@@ -146,9 +146,9 @@ class Molecule:
         return np.array([a.residue.chain.index for a in self.topology.atoms])
 
     @cached_property
-    def in_pieces(self) -> bool:
-        """Whether no bonds hold it together, so that distances are those of nearest images."""
-        return nx.number_connected_components(bond_graph(self.topology)) > 1
+    def molecules(self) -> Molecules:
+        """Its parts that bonds hold together: distances between them are to nearest images."""
+        return Molecules(self.topology, self.reference)
 
     @property
     def n_backbones(self) -> int:
@@ -180,8 +180,8 @@ class Molecule:
         return xyz
 
     def distances(self, frames: mdtraj.Trajectory, pairs: np.ndarray) -> np.ndarray:
-        """Distances (frame, pair) in nm of atom pairs (pair, 2); nearest images for a molecule in pieces."""
-        return mdtraj.compute_distances(frames, pairs, periodic=self.in_pieces)
+        """Distances (frame, pair) in nm of atom pairs (pair, 2), between molecules to nearest images."""
+        return geometry.distances(frames, pairs, self.molecules)
 
     def lacks(self, name: str, what: str) -> FelError:
         """The error of an observable that the molecule does not have."""

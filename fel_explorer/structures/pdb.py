@@ -54,6 +54,12 @@ def atom_records(topology: mdtraj.Topology, xyz: np.ndarray) -> list[str]:
     return [*lines, "TER"]
 
 
+def cell_record(lengths: np.ndarray, angles: np.ndarray) -> str:
+    """CRYST1 line of a unit cell of ``lengths`` (3,) in nm and ``angles`` (3,) in degrees."""
+    sides = "".join(f"{10 * length:9.3f}" for length in lengths)
+    return f"CRYST1{sides}{''.join(f'{angle:7.2f}' for angle in angles)} P 1           1\n"
+
+
 def bond_records(topology: mdtraj.Topology) -> list[str]:
     """CONECT lines, four partners each; none for atoms whose number does not fit the format."""
     partners: dict[int, list[int]] = {}

@@ -7,11 +7,11 @@ from pathlib import Path
 import mdtraj
 import numpy as np
 
+from fel_explorer.data.molecules import arrange
 from fel_explorer.data.readers import Frames
 from fel_explorer.data.solvent import solvent_atoms
 from fel_explorer.data.topologies import load_structure
 from fel_explorer.errors import FelError
-from fel_explorer.structures.alignment import whole
 from fel_explorer.structures.observable_base import Molecule
 
 
@@ -30,7 +30,7 @@ def solute(topology: mdtraj.Topology) -> np.ndarray | None:
 
 
 def take(frames: mdtraj.Trajectory, atoms: np.ndarray | None, topology: mdtraj.Topology) -> Frames:
-    """``frames`` of the chosen atoms, made whole across periodic boundaries."""
+    """``frames`` of the chosen atoms, molecules made whole and put next to each other."""
     chosen = Frames(
         frames.xyz if atoms is None else frames.xyz[:, atoms],
         topology,
@@ -38,7 +38,7 @@ def take(frames: mdtraj.Trajectory, atoms: np.ndarray | None, topology: mdtraj.T
         unitcell_lengths=frames.unitcell_lengths,
         unitcell_angles=frames.unitcell_angles,
     )
-    return whole(chosen)
+    return arrange(chosen)
 
 
 def make_molecule(topology: mdtraj.Topology, first, reference) -> tuple[Molecule, np.ndarray | None]:
@@ -74,7 +74,7 @@ def make_molecule(topology: mdtraj.Topology, first, reference) -> tuple[Molecule
         )
     if structure.n_atoms == topology.n_atoms and _same_atoms(structure.topology, topology):
         return Molecule(kept, take(structure, atoms, kept), name), atoms
-    return Molecule(kept, _matched(whole(structure), kept, name), name), atoms
+    return Molecule(kept, _matched(arrange(structure), kept, name), name), atoms
 
 
 def _load(path: Path) -> mdtraj.Trajectory:

@@ -3,7 +3,9 @@
 import mdtraj
 import numpy as np
 import pytest
+import torch
 from peptides import make_trajectory
+from strands import cut_strands
 
 import fel_explorer as fel
 from fel_explorer.data.coordinates import read_coordinates
@@ -55,3 +57,32 @@ def test_a_simulator_draws_the_atoms_that_it_was_asked_for(peptide, name, tmp_pa
     )
     there = drawn.xyz.copy()  # laid on the first frame of the data: superposing again moves nothing
     np.testing.assert_allclose(drawn.superpose(first).xyz, there, atol=1e-4)
+
+
+def test_positions_and_coordinates_of_cut_molecules_are_those_of_whole_ones(tmp_path):
+    """Distances between all C-alphas, also of two molecules, are those before the box cut them."""
+    true, broken = cut_strands("truncated octahedron")
+    broken.save_dcd(str(tmp_path / "raw.dcd"))
+    trajs = fel.load_trajectories(tmp_path / "raw.dcd", true.topology, time_step=1.0)
+    alphas = true.topology.select("name CA")
+
+    def distances(xyz):
+        return np.linalg.norm(xyz[:, :, None] - xyz[:, None], axis=-1)
+
+    expected = distances(true.xyz[:, alphas])
+    xyz, _, _ = read_coordinates(trajs, np.arange(8), "alpha")
+    data = fel.featurize(trajs, "ca_distances", cache=False)
+    for found in (distances(xyz), distances(fel.data.positions_of(data)[:, alphas])):
+        same = (alphas[:, None] < 60) == (alphas < 60)
+        np.testing.assert_allclose(found[:, same], expected[:, same], atol=1e-4)
+        assert np.ptp(found, axis=0).max() < 0.2  # no jumps from frame to frame
+
+
+def test_positions_are_those_that_gradients_of_distances_need(tmp_path):
+    true, broken = cut_strands("triclinic")
+    broken.save_dcd(str(tmp_path / "raw.dcd"))
+    trajs = fel.load_trajectories(tmp_path / "raw.dcd", true.topology, time_step=1.0)
+    data = fel.featurize(trajs, "distances:selection=chainid 0 and name CA", cache=False)
+    function = fel.features.MolecularFeatures(data.attrs)
+    found = function(torch.from_numpy(fel.data.positions_of(data)))
+    np.testing.assert_allclose(found, data["features"], atol=1e-4)

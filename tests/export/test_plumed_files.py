@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from itertools import pairwise
 
 import mdtraj
 import numpy as np
@@ -97,11 +98,16 @@ def dense(layers, x):
 # ---- PLUMED's input
 
 
-def interpret(text, xyz, topology):
+def interpret(text, xyz, topology, box=None):
     """Values of the labels in PLUMED input, by PLUMED's manual, with geometry from mdtraj; one frame."""
     text = re.sub(r"\.\.\.\n(.*?)\n\.\.\.", lambda m: " ".join(m[1].split()), text, flags=re.DOTALL)
-    frame, values = mdtraj.Trajectory(xyz[None], topology), {}
+    frame, values = mdtraj.Trajectory(xyz[None].astype(np.float32), topology), {}
+    if box is not None:
+        frame.unitcell_vectors = box[None]
     for line in text.splitlines():
+        if line.startswith("WHOLEMOLECULES") and box is not None:
+            for entity in line.split()[1:]:
+                make_entity_whole(frame.xyz[0], entity.split("=")[1], box)
         if line.startswith("#") or ": " not in line:
             continue
         label, rest = line.split(": ", 1)
@@ -124,6 +130,41 @@ def interpret(text, xyz, topology):
                 x = np.tanh(x) if kind == "Tanh" else x
             values |= {f"{label}.node-{i}": v for i, v in enumerate(x)}
     return values
+
+
+def make_entity_whole(xyz, entity, box):
+    """Put each atom to the image that is nearest to the atom before it in the list, in place."""
+    ranges = [[int(n) for n in part.split("-")] for part in entity.split(",")]
+    atoms = [i - 1 for part in ranges for i in range(part[0], part[-1] + 1)]
+    for before, atom in pairwise(atoms):
+        step = (xyz[atom] - xyz[before]) @ np.linalg.inv(box)
+        xyz[atom] = xyz[before] + (step - np.rint(step)) @ box
+
+
+def test_molecules_longer_than_half_the_box_are_whole_in_plumed(tmp_path):
+    """Cut anywhere, they give the dataset's features: within molecules, and to images between them."""
+    random, alphas = np.random.default_rng(0), 14
+    topology = mdtraj.Topology()
+    for _ in range(2):
+        chain = topology.add_chain()
+        for number in range(alphas):
+            residue = topology.add_residue("ALA", chain, resSeq=number + 1)
+            topology.add_atom("CA", mdtraj.element.carbon, residue)
+    strand = 0.38 * np.arange(alphas)[:, None] * [1.0, 0.0, 0.0]
+    pair = np.concatenate([strand, strand + np.array([0.4, 5.5, 0.3])])
+    xyz = (pair + random.normal(scale=0.03, size=(30, 2 * alphas, 3))) % 6.0
+    cells = {"unitcell_lengths": np.full((30, 3), 6.0), "unitcell_angles": np.full((30, 3), 90.0)}
+    mdtraj.Trajectory(xyz, topology, **cells).save_dcd(str(tmp_path / "a.dcd"))
+    trajs = fel.load_trajectories(tmp_path / "a.dcd", topology, time_step=1.0)
+    data = fel.featurize(trajs, ["ca_distances", "contacts:scheme=ca:min_separation=13"], cache=False)
+    text = export.plumed(fel.PCA(n_dims=1).fit(data), data, tmp_path / "run", bias="none").read_text()
+    assert "WHOLEMOLECULES ENTITY0=1-14 ENTITY1=15-28" in text
+    assert "f12: DISTANCE ATOMS=1,14 NOPBC" in text and "f13: DISTANCE ATOMS=1,15\n" in text
+    assert data["features"][:, 12].min() > 4.5 and data["features"][:, 13].max() < 1.1
+    for frame in (0, 17):
+        values = interpret(text, xyz[frame], topology, box=6.0 * np.eye(3))
+        found = [values[f"f{i}"] for i in range(data.sizes["feature"])]
+        np.testing.assert_allclose(found, data["features"][frame], atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["Eigenfunctions", "MultitaskCV", "TICA"])

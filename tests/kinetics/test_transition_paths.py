@@ -7,13 +7,13 @@ from numpy.testing import assert_allclose
 from fel_explorer import kinetics
 from fel_explorer.errors import FelError
 
-# four states: 0 -> 3 over 1 (mostly) or over 2
+# four states in detailed balance: 0 -> 3 over 1 (mostly) or over 2
 P = np.array(
     [
         [0.90, 0.08, 0.02, 0.00],
         [0.10, 0.80, 0.00, 0.10],
         [0.05, 0.00, 0.85, 0.10],
-        [0.00, 0.10, 0.04, 0.86],
+        [0.00, 0.10, 0.05, 0.85],
     ]
 )
 
@@ -71,7 +71,7 @@ def test_the_strongest_pathway_comes_first(result):
     assert result["pathway"].values.tolist() == [[0, 1, 3], [0, 2, 3]]
     net = result["net_flux"]
     assert_allclose(result["pathway_flux"], [net.sel({"from": 0, "to": k}) for k in (1, 2)], rtol=1e-6)
-    assert_allclose(result["pathway_share"].sum(), 1)
+    assert_allclose(result["pathway_fraction"].sum(), 1)
 
 
 def test_pathways_of_different_length_end_in_minus_one(chains):
@@ -87,5 +87,49 @@ def test_unconnected_states_are_named(chains):
     ):
         kinetics.transition_paths(once, 0, 7, 1.0)
     for source, target in (([0, 1], [1]), ([], [1])):
-        with pytest.raises(FelError, match="share none"):
+        with pytest.raises(FelError, match="no state is in both"):
             kinetics.transition_paths(chains, source, target, 1.0)
+
+
+EXACT_MFPT = np.linalg.solve(np.eye(3) - P[:3, :3], np.ones(3))[0]
+QUANTITIES = ("mean_first_passage_time", "total_flux", "committor", "stationary_distribution", "net_flux")
+
+
+def exact():
+    """The same quantities of the chain, by first-step equations."""
+    values, vectors = np.linalg.eig(P.T)
+    pi = vectors[:, values.real.argmax()].real
+    pi = pi / pi.sum()
+    q = np.array([0, *np.linalg.solve(np.eye(2) - P[1:3, 1:3], P[1:3, 3]), 1])
+    net = pi[:, None] * P * np.maximum(q[None, :] - q[:, None], 0)
+    return dict(zip(QUANTITIES, (EXACT_MFPT, net[0].sum(), q, pi, net), strict=True))
+
+
+@pytest.mark.parametrize("uncertainty", ["bootstrap", "bayesian"])
+def test_intervals_cover_the_exact_values(uncertainty):
+    covered = {name: [] for name in QUANTITIES}
+    for seed in range(8):
+        chain = sample(4000, seed, 0)
+        table = kinetics.transition_paths(chain, 0, 3, 1.0, uncertainty=uncertainty, n_samples=60)
+        for name, value in exact().items():
+            lower, upper = (table[f"{name}_{side}"].values for side in ("lower", "upper"))
+            inside = (lower - 1e-9 <= value) & (value <= upper + 1e-9)
+            covered[name].append(np.mean(inside))
+    assert all(np.mean(inside) > 0.75 for inside in covered.values()), covered
+    assert (table["pathway_fraction_lower"] <= table["pathway_fraction"]).all()
+
+
+def test_bootstrap_and_bayesian_intervals_agree_on_a_markov_chain(chains):
+    widths = []
+    for uncertainty in ("bootstrap", "bayesian"):
+        table = kinetics.transition_paths(chains, 0, 3, 1.0, uncertainty=uncertainty, n_samples=200)
+        widths.append([table[f"{name}_upper"] - table[f"{name}_lower"] for name in QUANTITIES[:4]])
+    for one, other in zip(*widths, strict=True):
+        free = np.atleast_1d(other) > 1e-12  # committors of source and target are fixed
+        assert_allclose(np.atleast_1d(one)[free], np.atleast_1d(other)[free], rtol=0.4)
+
+
+def test_without_samples_there_are_no_intervals(chains):
+    assert "total_flux_lower" not in kinetics.transition_paths(chains, 0, 3, 1.0, n_samples=0)
+    with pytest.raises(FelError, match="bootstrap and bayesian"):
+        kinetics.transition_paths(chains, 0, 3, 1.0, uncertainty="gaussian")

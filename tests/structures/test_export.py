@@ -5,7 +5,9 @@ import mdtraj
 import numpy as np
 import pandas as pd
 import pytest
+from strands import cut_strands
 
+import fel_explorer as fel
 from fel_explorer.errors import FelError
 from fel_explorer.structures import export_frames, pdb_text, read_pdb, to_nglview
 
@@ -84,3 +86,22 @@ def test_missing_nglview_names_the_extra(peptide, monkeypatch):
     monkeypatch.setitem(sys.modules, "nglview", None)
     with pytest.raises(FelError, match="notebook"):
         to_nglview(peptide)
+
+
+def longest_bond(structures):
+    bonds = np.array([(a.index, b.index) for a, b in structures.topology.bonds])
+    return np.linalg.norm(structures.xyz[:, bonds[:, 0]] - structures.xyz[:, bonds[:, 1]], axis=2).max()
+
+
+@pytest.mark.parametrize("format", ["pdb", "xtc"])
+def test_exported_molecules_are_whole_and_keep_their_box(tmp_path, format):
+    true, broken = cut_strands("triclinic")
+    broken.save_dcd(str(tmp_path / "raw.dcd"))
+    trajs = fel.load_trajectories(tmp_path / "raw.dcd", true.topology, time_step=1.0)
+    for whole in (True, False):
+        path = tmp_path / f"{whole}.{format}"
+        export_frames(trajs, [5, 2], path, whole=whole)
+        written = mdtraj.load(str(path), **({} if format == "pdb" else {"top": true.topology}))
+        np.testing.assert_allclose(written.unitcell_lengths, true.unitcell_lengths[:2], atol=1e-3)
+        np.testing.assert_allclose(written.unitcell_angles, true.unitcell_angles[:2], atol=1e-2)
+        assert (longest_bond(written) < 0.25) == whole

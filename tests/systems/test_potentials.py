@@ -76,7 +76,7 @@ def test_the_barriers_are_those_of_the_literature():
 def test_the_second_mode_of_the_double_well_weighs_what_was_published(boltzmann):
     well = systems.DoubleWell()
     x, p = boltzmann(well, 400)
-    # METHODS section 5 gives .00835, the marginal's weight beyond x1 = 0.
+    # By quadrature .00835, the marginal's weight beyond x1 = 0.
     assert p[x[:, 0] > 0].sum() == pytest.approx(0.00835, rel=0.01)
 
 

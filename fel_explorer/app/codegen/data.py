@@ -1,4 +1,4 @@
-"""The Python that loads the data of a session and trains its models, as text.  No panel import."""
+"""The Python that loads the data of a session and trains its models, as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Python that makes what the page shows, as text that runs as printed.  No panel import."""
+"""The Python that makes what the page shows, as text that runs as printed."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def kinetics_code(session: Session, result: Result) -> str:
         "print(rates.fit(memberships).to_dataset())",
         f"timescales = fel.kinetics.implied_timescales(states, {lags}, n_timescales={n_timescales})",
         'fel.plots.save(fel.plots.plot_implied_timescales(timescales), "timescales.svg")',
-        f"test = fel.kinetics.ck_test(states, {lag!r}, n_bootstraps={BOOTSTRAPS})",
+        f"test = fel.kinetics.ck_test(states, {lag!r})",
         'fel.plots.save(fel.plots.plot_ck_test(test, names), "ck-test.svg")',
     )
 

@@ -1,4 +1,4 @@
-"""How frames were selected, and states merged, split and named, as Python text.  No panel import.
+"""How frames were selected, and states merged, split and named, as Python text.
 
 Every selection is made anew from the numbers that are printed; where that does not give the frames of the
 session, such as after another training under the same name, the frames themselves are printed.

@@ -1,4 +1,4 @@
-"""Paths, structures, pins and simulators of a session as Python text.  No panel import."""
+"""Paths, structures, pins and simulators of a session as Python text."""
 
 from __future__ import annotations
 

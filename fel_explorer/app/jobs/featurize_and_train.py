@@ -1,6 +1,6 @@
 """What the jobs of the app do: featurizing and training as functions ``(report, should_stop) -> result``.
 
-No panel import; the command line runs the same functions.
+The command line runs the same functions.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ from fel_explorer.progress import Progress
 from fel_explorer.structures import ObservablesCancelled, feature_atoms, observables
 
 DEFAULT_FEATURIZER = "heavy_atom_distances"
-FOR_LARGE = ("backbone_torsions", "ca_distances")  # where heavy atoms make more than MANY distances
+# where heavy atoms make more than MANY distances
+FOR_LARGE = ("backbone_torsions", "nucleic_torsions", "ca_distances")
 MANY = 500
 SMALL_MOLECULE = 12  # residues; beyond it torsions as columns would crowd the list of colours
 FIRST_LAG = 10  # frames

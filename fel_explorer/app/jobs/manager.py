@@ -65,7 +65,7 @@ class JobManager:
     def submit(self, label: str, function: Function, **about) -> Job:
         """Queue ``function(report, should_stop)`` and return its `Job`.
 
-        ``report(progress, preview=None)`` takes a `training.Progress`; ``should_stop()`` turns True when
+        ``report(progress, preview=None)`` takes a `progress.Progress`; ``should_stop()`` turns True when
         the job is cancelled: the function then returns what it has.  ``about``: ``kind``, ``key``,
         ``owner``, ``checkpoint_dir``, ``quick``, ``show``, ``recipe`` of `Job`.
         """

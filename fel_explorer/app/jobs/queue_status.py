@@ -1,4 +1,4 @@
-"""The queue of jobs in words: what each does, when it will end, why it failed.  No panel import."""
+"""The queue of jobs in words: what each does, when it will end, why it failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values of atoms that colour the structures, whoever computed them.  No panel import.
+"""Values of atoms that colour the structures, whoever computed them.
 
 A panel sets ``session.atom_values``; the 3-D viewer then colours by it and shows its scale.  The last one who
 sets it is shown; ``source`` tells whose it is, so that a toggle can follow.

@@ -1,4 +1,4 @@
-"""Undo and redo: what was shown before each change.  No panel import."""
+"""Undo and redo: what was shown before each change."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A session beside the page's own: the same data, selection and colours, but another model is shown.
 
-A second map watches and acts on it as the first map does on the page's session.  No panel import.
+A second map watches and acts on it as the first map does on the page's session.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Structures that were put aside, to look at them together: values of a session.  No panel import."""
+"""Structures that were put aside, to look at them together: values of a session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a model was made: its method and hyperparameters, to be used again.  No panel import."""
+"""How a model was made: its method and hyperparameters, to be used again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a fitted method says of a dataset, and what people make of its states.  No panel import."""
+"""What a fitted method says of a dataset, and what people make of its states."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people select and click: immutable values, so that undo is a list of them.  No panel import."""
+"""What people select and click: immutable values, so that undo is a list of them."""
 
 from __future__ import annotations
 

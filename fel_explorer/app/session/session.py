@@ -1,6 +1,6 @@
 """The one shared state of an explorer.  Panels read and write it and never call each other.
 
-No panel import here: a session works the same in a script, in a test and behind a page.
+A session works the same in a script, in a test and behind a page.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Keeps what a page holds on disk, so that it outlives the server.  No panel import.
+"""Keeps what a page holds on disk, so that it outlives the server.
 
 A page that was trained on, or whose states were named or edited, is saved some seconds after its last
 change under the token in its address; a server that is started again finds it by that token.  A view is kept

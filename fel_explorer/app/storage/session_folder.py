@@ -1,4 +1,4 @@
-"""A session as a folder: dataset, models, states, selection and view, to be opened again.  No panel import.
+"""A session as a folder: dataset, models, states, selection and view, to be opened again.
 
 The folder holds ``data.zarr`` (which names its trajectory files), ``models/*.fel``, ``simulators/*.fel``,
 ``session.json`` and ``arrays.npz`` (selection, and the states that were merged or split).  Nothing in it is

@@ -1,4 +1,4 @@
-"""What was measured by clicking atoms: in words, and as a column of the dataset.  No panel import."""
+"""What was measured by clicking atoms: in words, and as a column of the dataset."""
 
 from __future__ import annotations
 

@@ -38,18 +38,17 @@ class Contact(FeatureKind):
         return [f"contact {' '.join(labels[topology.atom(i).residue.index] for i in pair)}" for pair in atoms]
 
     def compute(self, trajectory, block):
-        import mdtraj
+        from fel_explorer.features import geometry
 
         periodic = block.options.get("periodic", True)
         if scheme_of(block.options) == "ca":
-            distances = mdtraj.compute_distances(trajectory, block.atoms, periodic=periodic)
+            near = geometry.distances(trajectory, block.atoms, block.molecules, periodic=periodic)
         else:
+            heavy = heavy_atoms(trajectory.topology)
             residue = [atom.residue.index for atom in trajectory.topology.atoms]
-            pairs = [[residue[i] for i in pair] for pair in block.atoms]
-            distances, _ = mdtraj.compute_contacts(
-                trajectory, pairs, scheme="closest-heavy", periodic=periodic
-            )
-        return (1 / (1 + (distances / cutoff_of(block.options)) ** 6)).astype(np.float32)
+            groups = [[heavy[residue[i]] for i in pair] for pair in block.atoms]
+            near = geometry.closest(trajectory, groups, block.molecules, periodic=periodic)
+        return (1 / (1 + (near / cutoff_of(block.options)) ** 6)).astype(np.float32)
 
     def evaluate(self, positions, block):
         points = block.points(positions)
@@ -59,9 +58,7 @@ class Contact(FeatureKind):
     def reason_no_derivative(self, options):
         if scheme_of(options) == "ca":
             return ""
-        return (
-            "Contacts by the closest heavy atoms have no continuous derivative; those with scheme='ca' have."
-        )
+        return "Contacts by closest atoms are not differentiated; take scheme='ca' or minimum_distances."
 
     def plumed(self, atoms, options, number):
         return [
@@ -77,6 +74,14 @@ class Contact(FeatureKind):
 
     def reason_no_structure(self, options):
         return "A contact says whether residues are near, not where their atoms are."
+
+
+def heavy_atoms(topology) -> list[np.ndarray]:
+    """Indices of the atoms but hydrogens of each residue."""
+    return [
+        np.array([a.index for a in residue.atoms if a.element is None or a.element.symbol != "H"])
+        for residue in topology.residues
+    ]
 
 
 def scheme_of(options: dict) -> str:
@@ -132,9 +137,5 @@ class Contacts(Featurizer):
         if not pairs:
             raise self.nothing(topology, f"two residues at least {self.min_separation} apart in sequence")
         if len(pairs) > MAX_FEATURES:
-            raise FelError(
-                f"contacts: {len(anchors)} residues make {len(pairs)} pairs.",
-                f"At most {MAX_FEATURES} features are sensible.",
-                "Load fewer residues with load_trajectories(..., atoms=...).",
-            )
+            raise self.too_many(topology, f"{len(anchors)} residues", len(pairs))
         return np.array(pairs)

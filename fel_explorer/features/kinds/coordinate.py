@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from fel_explorer.data.topologies import select_atoms
-from fel_explorer.errors import FelError
 from fel_explorer.features.atom_names import atom_labels
 from fel_explorer.features.featurizer_base import MAX_FEATURES, Featurizer, register_featurizer
 from fel_explorer.features.kind_base import Constraints, FeatureKind, register_kind
@@ -33,8 +32,11 @@ class Coordinate(FeatureKind):
     def compute(self, trajectory, block):
         import mdtraj
 
-        chosen = trajectory.atom_slice(block.atoms[:, 0])
-        chosen.superpose(mdtraj.Trajectory(block.reference[:, 0], chosen.topology))
+        atoms, reference = block.atoms[:, 0], block.reference[:, 0]
+        xyz = trajectory.xyz[:, atoms]
+        if block.molecules is not None:
+            xyz = block.molecules.placed(trajectory, atoms, reference)
+        chosen = mdtraj.Trajectory(xyz, None).superpose(mdtraj.Trajectory(reference, None))
         return chosen.xyz.reshape(len(chosen), -1)
 
     def evaluate(self, positions, block):
@@ -55,7 +57,7 @@ class Coordinate(FeatureKind):
 class Coordinates(Featurizer):
     """Cartesian coordinates (nm) of the selected atoms, superposed on those of the first frame.
 
-    The box is not used: molecules must be whole.
+    Molecules that the box cuts are made whole, and put at the images that lie to each other as in that frame.
     """
 
     selection: str | list[int] = HEAVY
@@ -67,9 +69,5 @@ class Coordinates(Featurizer):
         if len(atoms) < 3:
             raise self.nothing(topology, f"three atoms of '{self.selection}', which alignment needs")
         if 3 * len(atoms) > MAX_FEATURES:
-            raise FelError(
-                f"coordinates of {len(atoms)} atoms.",
-                f"At most {MAX_FEATURES} features are sensible.",
-                "Select fewer atoms, such as selection='name CA'.",
-            )
+            raise self.too_many(topology, f"{len(atoms)} atoms", 3 * len(atoms))
         return atoms[:, None]

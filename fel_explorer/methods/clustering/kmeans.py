@@ -20,7 +20,7 @@ class KMeans(EmbeddedStates):
     ten random starts, on at most 100,000 frames.
 
     Source: S. P. Lloyd, IEEE Trans. Inf. Theory 28, 129 (1982), doi:10.1109/TIT.1982.1056489; scikit-learn
-    minimises the equation sum_i |z_i - c(i)|^2 over the centres c.
+    minimises J = sum_i |z_i - c(i)|^2 over the centres c.
     """
 
     def _find(self, dataset, points, frames):

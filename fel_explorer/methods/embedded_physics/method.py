@@ -92,7 +92,7 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
         device
             "auto" (CUDA when there is one), "cpu", "cuda", ...; a ForceField computes on its own.
         callback
-            Called with `training.Progress`; returning True ends the fit early with the model so far.
+            Called with `progress.Progress`; returning True ends the fit early with the model so far.
         checkpoint_dir
             Folder for checkpoints; a fit that was killed resumes from there to the same numbers.
         """

@@ -118,7 +118,7 @@ class Decoder(NetworkModel):
         seed
             Default the decoder's own.
         callback
-            Called with `training.Progress`; returning True stops, with the structures so far.
+            Called with `progress.Progress`; returning True stops, with the structures so far.
         """
         return np.concatenate(list(self.blocks(Z, seed=seed, device=device, callback=callback)))
 

@@ -235,7 +235,7 @@ class MixtureDensityPropagator(NetworkModel):
         seed
             Default the propagator's own.  The same seed gives the same numbers on the same kind of device.
         callback
-            Called with `training.Progress`; returning True stops and keeps the frames so far.
+            Called with `progress.Progress`; returning True stops and keeps the frames so far.
 
         Returns
         -------

@@ -101,7 +101,7 @@ def report(
     n_structures
         How many frames of each ensemble are compared as structures.
     callback
-        Called with `training.Progress`; returning True raises a `FelError`, as half a report is none.
+        Called with `progress.Progress`; returning True raises a `FelError`, as half a report is none.
     """
     dataset = schema.as_dataset(X)
     observed = simulator.latents(dataset)

@@ -108,7 +108,7 @@ class LatentSpaceSimulator(Model):
         trajectories
             `TrajectorySet`, or ``mdtraj.Trajectory``, of the frames of ``X``.
         callback
-            Called with the `training.Progress` of each part; returning True stops that part with what it has
+            Called with the `progress.Progress` of each part; returning True stops that part with what it has
             and leaves the further ones untrained.
         device, checkpoint_dir
             As `Model.fit`; each part has a folder of its own in ``checkpoint_dir``.

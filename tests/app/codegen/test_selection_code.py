@@ -16,7 +16,7 @@ from fel_explorer.app.storage.session_folder import open_session, save_session
 from fel_explorer.app.views.map.panel import MapPanel
 
 N = 1200
-FIGURES = ("fel.plots.save", "surface", "profile")  # they take long, and test_python_code.py makes them
+FIGURES = ("fel.plots.save", "surface", "profile")  # they take long, and test_script.py makes them
 PARTS = ("Data and features", "Model", "Map", "States", "Selected frames")
 
 

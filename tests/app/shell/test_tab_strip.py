@@ -18,6 +18,7 @@ from fel_explorer.app.views.kinetics.analysis import default_lag, kinetics_job, 
 from fel_explorer.app.views.states import evidence as evidence_module
 from fel_explorer.app.views.states.evidence import evidence_of, kmeans_evidence, selected_state, state_table
 from fel_explorer.data import as_dataset
+from fel_explorer.plots.quantities import time_text
 
 N = 6_000
 MATRIX = np.array([[0.98, 0.02, 0.0], [0.03, 0.96, 0.01], [0.0, 0.02, 0.98]])
@@ -274,6 +275,53 @@ def test_kinetics_are_computed_when_first_looked_at_and_then_kept(panel, session
     assert card.kinetics.lag_time == 8.0
     card._lag.value = 4.0
     assert card.ready and len(jobs.jobs()) == 2  # still known
+
+
+def test_the_page_says_which_form_the_rates_have_and_switches_it(panel, session, board, jobs):
+    panel.view = "kinetics"
+    card = panel.panels["kinetics"]
+    work(board, jobs)
+    assert "Rates from memberships taken as probabilities. Memberships are calibrated" in card._hint.object
+    first = card.kinetics
+    card.form = "correlations"
+    assert not card.ready
+    work(board, jobs)
+    assert card.kinetics.rates.attrs["form"] == "correlations"
+    assert "Rates from correlations of the memberships" in card._hint.object
+    assert card.kinetics.ck_test is first.ck_test  # not computed again
+    card.form = "auto"
+    assert card.kinetics is first and len(jobs.jobs()) == 2
+    card.view = "ck_test"
+    assert not card._form.visible
+
+
+def test_pathways_have_intervals_and_follow_clicks(panel, session, board, jobs):
+    panel.view = "kinetics"
+    card = panel.panels["kinetics"]
+    work(board, jobs)
+    card.view = "pathways"
+    assert not card.ready and "being computed" in card._hint.object and card._stop.visible
+    work(board, jobs)
+    assert card.ready and hv.render(panel.figure) is not None
+    ends = card.pathways._source.value, card.pathways._target.value
+    table = kinetics.transition_paths(evidence_of(session.shown, session.dataset).states, *ends, 4.0)
+    time = float(table["mean_first_passage_time"])
+    assert f"after {time_text(time, 'ps')} (" in card._hint.object
+    network = card.pathways._network()
+    for state in (0, 2):
+        panel.tap.event(x=network.places[state][0], y=network.places[state][1])
+        work(board, jobs)
+    assert (card.pathways.found.source, card.pathways.found.target) == (0, 2)
+    assert "state 1 → state 2 → state 3: 100 % (100 to 100 %) of the flux" in card._hint.object
+    frame = pd.read_csv(card.export.export("csv"))
+    row = frame[frame["quantity"] == "mean_first_passage_time"].iloc[0]
+    exact = 2 * np.linalg.solve(np.eye(2) - (MATRIX @ MATRIX)[:2, :2], np.full(2, 2.0))[0]
+    assert row["lower"] < exact < row["upper"] and row["states"] == "state 1 > state 3"
+    count = len(jobs.jobs())
+    card.pathways._source.value = 2
+    assert "two different states" in card._hint.object and len(jobs.jobs()) == count
+    card.pathways._source.value = 0
+    assert card.ready and len(jobs.jobs()) == count  # still known
 
 
 def test_another_result_has_its_own_kinetics(panel, session, board, jobs):

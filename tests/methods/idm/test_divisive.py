@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
+from chains import nested_chain
 
 import fel_explorer as fel
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods.idm.divisive_tree import stability, stretches
 
-CENTRES = np.array([[-2.0, -1.0], [-2.0, 1.0], [2.0, 0.0]])
-FAST, SLOW = 0.02, 0.0005
 SMALL = {
     "n_states": 6,
     "n_steps": 400,
@@ -19,22 +18,9 @@ SMALL = {
 }
 
 
-def chain(n_frames, seed):
-    """States (frame,) and noisy positions (frame, 2)."""
-    rng = np.random.default_rng(seed)
-    P = np.array(
-        [[1 - FAST - SLOW, FAST, SLOW], [FAST, 1 - FAST - SLOW, SLOW], [SLOW / 2, SLOW / 2, 1 - SLOW]]
-    )
-    edges, draws, states = P.cumsum(1), rng.random(n_frames), np.zeros(n_frames, int)
-    state = int(rng.choice(3, p=[0.25, 0.25, 0.5]))
-    for i in range(n_frames):
-        states[i] = state = int(np.searchsorted(edges[state], draws[i]))
-    return states, CENTRES[states] + 0.25 * rng.normal(size=(n_frames, 2))
-
-
 @pytest.fixture(scope="module")
 def truth_and_data():
-    parts = [chain(10_000, seed) for seed in range(4)]
+    parts = [nested_chain(10_000, seed) for seed in range(4)]
     return np.concatenate([s for s, _ in parts]), fel.as_dataset([x for _, x in parts])
 
 

@@ -3,20 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from chains import markov_chain
 
 import fel_explorer as fel
 from fel_explorer.errors import FelError
 from fel_explorer.methods.idm import objective
 
 FAST = {"hidden": [32], "n_steps": 400, "batch_size": 256, "learning_rate": 3e-3}
-
-
-def markov_chain(matrix, n, seed=0):
-    random = np.random.default_rng(seed)
-    cumulative, states = np.cumsum(matrix, axis=1), [0]
-    for uniform in random.random(n - 1):
-        states.append(min(int(np.searchsorted(cumulative[states[-1]], uniform)), len(matrix) - 1))
-    return np.array(states)
 
 
 def seen_through_noise(states, noise=0.15, seed=1):

@@ -1,4 +1,4 @@
-"""What the page offers to learn from, each with settings that work.  No panel import here.
+"""What the page offers to learn from, each with settings that work.
 
 Molecules need OpenMM, which is imported when the first energy is asked for.
 """

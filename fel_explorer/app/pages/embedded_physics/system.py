@@ -1,7 +1,4 @@
-"""A system to learn from: where its samples lie in a picture, in which state, and what is known exactly.
-
-No panel import here.
-"""
+"""A system to learn from: where its samples lie in a picture, in which state, and what is known exactly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The job that learns a model from energies, and what is seen of one while it learns.  No panel import."""
+"""The job that learns a model from energies, and what is seen of one while it learns."""
 
 from __future__ import annotations
 

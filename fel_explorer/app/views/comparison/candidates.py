@@ -1,4 +1,4 @@
-"""Which sets of frames can be compared in a session, and the job that does it.  No panel import."""
+"""Which sets of frames can be compared in a session, and the job that does it."""
 
 from __future__ import annotations
 

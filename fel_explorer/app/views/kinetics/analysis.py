@@ -1,13 +1,10 @@
-"""The job behind the kinetics panel: rates, implied time scales and the Chapman-Kolmogorov test of a result.
-
-No panel import.
-"""
+"""The job behind the view of kinetics: rates, implied time scales and the Chapman-Kolmogorov test."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import xarray as xr
@@ -19,7 +16,7 @@ from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.progress import Progress
 
-BOOTSTRAPS = 20
+BOOTSTRAPS = 20  # of the rates
 MULTIPLES = (1, 2, 4, 8)
 N_LAGS = 8
 LONGEST_PART = 4  # lags up to a quarter of the longest trajectory
@@ -31,8 +28,8 @@ class Kinetics:
 
     Attributes
     ----------
-    result, lag_time
-        What was asked for.
+    result, lag_time, form
+        What was asked for; the form is that of `CoarseMasterEquation`.
     rates
         From `CoarseMasterEquation.to_dataset`, or None.
     spectrum
@@ -45,11 +42,17 @@ class Kinetics:
 
     result: Result
     lag_time: float
+    form: str = "auto"
     rates: xr.Dataset | None = None
     spectrum: xr.Dataset | None = None
     timescales: xr.Dataset | None = None
     ck_test: xr.Dataset | None = None
     errors: dict[str, FelError] = field(default_factory=dict)
+
+    @property
+    def question(self) -> tuple:
+        """What was asked for: result, lag time and form."""
+        return self.result, self.lag_time, self.form
 
 
 def default_lag(result: Result, dataset: xr.Dataset) -> float:
@@ -67,8 +70,18 @@ def lag_times(lag_time: float, dataset: xr.Dataset) -> list[float]:
     return [float(step * n) for n in frames]
 
 
-def kinetics_job(result: Result, dataset: xr.Dataset, lag_time: float, clock: Callable = time.monotonic):
-    """The job for one result and lag; asked to stop, it keeps the parts that are ready."""
+def kinetics_job(
+    result: Result,
+    dataset: xr.Dataset,
+    lag_time: float,
+    form: str = "auto",
+    known: Kinetics | None = None,
+    clock: Callable = time.monotonic,
+):
+    """The job for one result, lag and form of the rates; asked to stop, it keeps the parts that are ready.
+
+    ``known`` has parts of the same result and lag that don't depend on the form.
+    """
 
     def run(report, should_stop):
         states = evidence_of(result, dataset).states
@@ -76,24 +89,32 @@ def kinetics_job(result: Result, dataset: xr.Dataset, lag_time: float, clock: Ca
         lags = lag_times(lag_time, dataset)
         longest = int(schema.trajectory_lengths(dataset).max()) * schema.time_step(dataset)
         multiples = [n for n in MULTIPLES if n * lag_time <= longest / LONGEST_PART] or [1]
-        meter = _Meter(report, should_stop, BOOTSTRAPS + len(lags) + len(multiples), clock)
-        known = Kinetics(result, lag_time)
-        for part, compute in (
-            ("rates", lambda: _rates(memberships, lag_time, multiples, meter)),
-            ("timescales", lambda: _timescales(states, lags, meter)),
-            ("ck_test", lambda: _ck_test(states, lag_time, multiples, meter)),
-        ):
+        parts = {
+            "rates": (BOOTSTRAPS, lambda: _rates(memberships, lag_time, form, multiples, meter)),
+            "timescales": (len(lags), lambda: _timescales(states, lags, meter)),
+            "ck_test": (len(multiples), lambda: _ck_test(states, lag_time, multiples, meter)),
+        }
+        found = _independent_of_form(known, result, lag_time, form)
+        wanted = [part for part in parts if getattr(found, part) is None and part not in found.errors]
+        meter = _Meter(report, should_stop, sum(parts[part][0] for part in wanted), clock)
+        for part in wanted:
             if should_stop():
                 break
             try:
-                found = compute()
+                found = replace(found, **parts[part][1]())
             except FelError as error:
-                found = {"errors": {**known.errors, part: error}}
-            known = Kinetics(**{**vars(known), **found})
-            meter.tell(known)
-        return known
+                found = replace(found, errors={**found.errors, part: error})
+            meter.tell(found)
+        return found
 
     return run
+
+
+def _independent_of_form(known, result, lag_time, form) -> Kinetics:
+    if known is None:
+        return Kinetics(result, lag_time, form)
+    errors = {part: error for part, error in known.errors.items() if part != "rates"}
+    return replace(known, form=form, rates=None, spectrum=None, errors=errors)
 
 
 class _Meter:
@@ -114,9 +135,10 @@ class _Meter:
         self.report(Progress(self.step, self.n_steps, eta=left, message=self.message), preview)
 
 
-def _rates(memberships, lag_time, multiples, meter):
+def _rates(memberships, lag_time, form, multiples, meter):
     meter.message = "rates"
-    model = kinetics.CoarseMasterEquation(lag_time, multiples=multiples, n_bootstraps=BOOTSTRAPS)
+    given = {"multiples": multiples, "form": form, "n_bootstraps": BOOTSTRAPS}
+    model = kinetics.CoarseMasterEquation(lag_time, **given)
     model.fit(memberships, callback=lambda *_: meter.count())
     columns = {
         "timescale": model.timescales_,
@@ -145,7 +167,7 @@ def _ck_test(states, lag_time, multiples, meter):
     meter.message = "Chapman-Kolmogorov test"
     parts = []
     for n in multiples:
-        parts.append(kinetics.ck_test(states, lag_time, multiples=[n], n_bootstraps=BOOTSTRAPS))
+        parts.append(kinetics.ck_test(states, lag_time, multiples=[n]))
         if meter.count():
             break
     worst = max(part.attrs["worst"] for part in parts)

@@ -1,4 +1,4 @@
-"""What the kinetics panel draws, and the tables behind it.  No panel import."""
+"""What the kinetics panel draws, and the tables behind it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from fel_explorer.free_energy import free_energy_surface
 from fel_explorer.free_energy.grid import axis_limits
 from fel_explorer.plots.chapman_kolmogorov import MAX_STATES, plot_ck_test
 from fel_explorer.plots.network import Network, plot_network
+from fel_explorer.plots.quantities import time_text
 from fel_explorer.plots.timescales import plot_implied_timescales, plot_spectrum
 
 VIEWS = {
@@ -23,8 +24,14 @@ VIEWS = {
     "timescales": "Time scales",
     "ck_test": "CK test",
     "spectrum": "Spectrum",
+    "pathways": "Pathways",
 }
 PARTS = {"network": "rates", "timescales": "timescales", "ck_test": "ck_test", "spectrum": "spectrum"}
+FORM_WORDS = {
+    "calibrated": "memberships taken as probabilities",
+    "correlations": "correlations of the memberships over time",
+    "printed": "memberships taken as states",
+}
 UNDERLAY_FRAMES = 100_000  # that the grey landscape is counted from
 UNDERLAY_BINS = 90
 
@@ -68,14 +75,31 @@ def view_table(view: str, session, kinetics: Kinetics) -> pd.DataFrame:
 
 def make_network(session, kinetics: Kinetics) -> Network:
     """States at their most typical frames along the first two CVs, on a line where there is only one."""
-    if kinetics not in _grounds:
-        weights = frame_weights(session.dataset)
-        _grounds[kinetics] = _ground(kinetics.result, kinetics.rates["to"].values, weights)
+    return state_ground(session, kinetics, kinetics.rates["to"].values, kinetics.rates)
+
+
+def form_words(attrs: dict, unit: str) -> str:
+    """Which form the rates have and what the check of calibration found, from the attrs of rates."""
+    calibrated, invariant = (
+        time_text(attrs[f"slow_time_{name}"], unit) if np.isfinite(attrs[f"slow_time_{name}"]) else "none"
+        for name in ("calibrated", "invariant")
+    )
+    times = f"slow time {calibrated} from them as probabilities, {invariant} from correlations"
+    return f"Rates from {FORM_WORDS[attrs['form']]}. Memberships are {attrs['calibration']}: {times}."
+
+
+def state_ground(session, found, states, rates: xr.Dataset | None = None) -> Network:
+    """States at their most typical frames over the free energy, kept for as long as ``found`` lives.
+
+    ``found`` is what the states are drawn for: an object with a ``result``.
+    """
+    if found not in _grounds:
+        _grounds[found] = _ground(found.result, states, frame_weights(session.dataset))
     return Network(
-        names=[session.state_name(state) for state in _grounds[kinetics]["states"]],
-        rates=kinetics.rates,
+        names=[session.state_name(state) for state in _grounds[found]["states"]],
+        rates=rates,
         time_unit=session.dataset.attrs["time_unit"],
-        **_grounds[kinetics],
+        **_grounds[found],
     )
 
 

@@ -1,4 +1,4 @@
-"""Kinetics of the states: network of rates, implied time scales, Chapman-Kolmogorov test, spectrum."""
+"""Kinetics of the states: network of rates, time scales, Chapman-Kolmogorov test, spectrum, pathways."""
 
 from __future__ import annotations
 
@@ -11,11 +11,18 @@ from panel.viewable import Viewer
 from fel_explorer.app.page_jobs import Board
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.kinetics.analysis import Kinetics, default_lag, kinetics_job
-from fel_explorer.app.views.kinetics.drawing import PARTS, VIEWS, draw_view, part_of, view_table
+from fel_explorer.app.views.kinetics.drawing import PARTS, VIEWS, draw_view, form_words, part_of, view_table
+from fel_explorer.app.views.kinetics.pathways_panel import PathwaysControls
 from fel_explorer.app.views.states.evidence import selected_state, unweighted_note
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside
 
+FORMS = {
+    "Automatic": "auto",
+    "Calibrated memberships": "calibrated",
+    "Correlations over time": "correlations",
+    "Memberships as states (Eq. 7)": "printed",
+}
 HINTS = {
     "network": "Significant rates only. Hover for their intervals.",
     "timescales": "From where they are flat on, the states are Markovian.",
@@ -25,13 +32,14 @@ HINTS = {
 
 
 class KineticsPanel(Viewer):
-    """Four views of one computation, which runs as a job when the panel is first looked at."""
+    """Four views of one computation, which runs as a job when the panel is first looked at, and pathways."""
 
     active = param.Boolean(False, doc="Whether it is looked at: only then it computes.")
     dark = param.Boolean(False, doc="Colours for a dark page.")
     view = param.Selector(default="network", objects=list(VIEWS), doc="Which of the views is shown.")
     version = param.Integer(0, doc="Counts up when the figure is another one.")
     ready = param.Boolean(False, doc="Whether there is a figure.")
+    form = param.Selector(default="auto", objects=list(FORMS.values()), doc="How rates are found.")
     lag_time = param.Number(None, allow_None=True, doc="Lag of the model, in the data's time unit.")
 
     def __init__(self, session: Session, board: Board, **params):
@@ -40,11 +48,13 @@ class KineticsPanel(Viewer):
         self.kinetics: Kinetics | None = None
         self._kept: list[Kinetics] = []
         self._job = None
+        self.pathways = PathwaysControls(session, board)
         self._make_widgets()
         self._watchers = [
             (session, session.param.watch(self._on_result, ["shown"])),
             (session, session.param.watch(self._show, ["selection", "state_names"])),
             (board, board.param.watch(self._on_job, "version")),
+            (self.pathways, self.pathways.param.watch(self._show, "version")),
         ]
         self._on_result()
 
@@ -52,7 +62,8 @@ class KineticsPanel(Viewer):
         return self.layout
 
     def close(self) -> None:
-        """Let go of the session and the board."""
+        """Stop watching the session and the board."""
+        self.pathways.close()
         for source, watcher in self._watchers:
             source.param.unwatch(watcher)
         self._watchers = []
@@ -70,15 +81,21 @@ class KineticsPanel(Viewer):
         )  # fmt: skip
         self._stop = pmui.Button(
             label="Stop", icon="stop", size="small", variant="outlined", color="default",
-            on_click=lambda event: self.board.cancel(self._job), margin=(4, 10), visible=False,
+            on_click=lambda event: self.board.cancel(self._shown_job()), margin=(4, 10), visible=False,
         )  # fmt: skip
         self._bar = pmui.LinearProgress(
             value=0, variant="determinate", width=180, margin=(4, 10), visible=False
         )
+        self._form = pmui.Select.from_param(
+            self.param.form, label="Rates from", options=FORMS, size="small", width=180,
+            margin=(6, 10, 2, 10),
+            description="Automatic: memberships as probabilities where they are calibrated, else their "
+            "correlations over time, which survive sharpened and blurred memberships.",
+        )  # fmt: skip
         self._hint = pmui.Typography("", variant="caption", width=190, margin=(4, 10))
         self.export = FigureExport(self.figure, self._table, self._name)
         self.layout = beside(
-            self._views, self._lag, self._hint, self._bar, self._stop,
+            self._views, self._lag, self._form, self.pathways, self._hint, self._bar, self._stop,
             width=222,
         )  # fmt: skip
         self._lag.param.watch(self._on_lag, "value")
@@ -101,50 +118,67 @@ class KineticsPanel(Viewer):
         self.lag_time = lag
         self._look()
 
-    @param.depends("active", "lag_time", watch=True)
+    @param.depends("active", "lag_time", "form", watch=True)
     def _look(self):
         """Show what is known of the result at this lag, and have it computed if nothing is."""
         result = self.session.shown
         if not self.active or result is None or result.state is None:
             return
-        known = [k for k in self._kept if k.result is result and k.lag_time == self.lag_time]
+        same = [k for k in self._kept if k.result is result and k.lag_time == self.lag_time]
+        known = [k for k in same if k.form == self.form]
         self.kinetics = known[-1] if known else None
         if not known:
-            self._compute(result)
+            self._compute(result, same[-1] if same else None)
         self._show()
 
-    def _compute(self, result):
+    def _compute(self, result, known):
         if self._job is not None and self._job.active:
             self.board.cancel(self._job)
-        task = kinetics_job(result, self.session.dataset, self.lag_time)
+        task = kinetics_job(result, self.session.dataset, self.lag_time, self.form, known)
         self._job = self.board.submit(f"Kinetics of {result.label}", task, kind="kinetics")
         self._on_job()
 
     def _on_job(self, *_):
         """The job went on: show its progress, and each part when it is ready."""
+        self._show_progress()
         job = self._job
-        running = job is not None and job.active
-        self._bar.visible = self._stop.visible = running and self.active
         if job is None:
             return
+        found = job.result if job.result is not None else job.preview
+        if found is None or found is self.kinetics:
+            return
+        self._kept = [k for k in self._kept if k.question != found.question]
+        self._kept.append(found)
+        if found.question == (self.session.shown, self.lag_time, self.form):
+            self.kinetics = found
+            self._show()
+
+    def _shown_job(self):
+        return self.pathways.job if self.view == "pathways" else self._job
+
+    def _show_progress(self):
+        job = self._shown_job()
+        running = job is not None and job.active
+        self._bar.visible = self._stop.visible = running and self.active
         if running:
             fraction = job.fraction
             self._bar.value = round(100 * fraction) if np.isfinite(fraction) else 0
             self._stop.disabled = job.stopping
-        found = job.result if job.result is not None else job.preview
-        if found is None or found is self.kinetics:
-            return
-        self._kept = [k for k in self._kept if (k.result, k.lag_time) != (found.result, found.lag_time)]
-        self._kept.append(found)
-        if found.result is self.session.shown and found.lag_time == self.lag_time:
-            self.kinetics = found
-            self._show()
+
+    def tapped(self, x: float, y: float) -> None:
+        """A click on a state chooses where pathways begin and end."""
+        if self.view == "pathways":
+            self.pathways.tapped(x, y)
 
     @param.depends("view", "dark", watch=True)
     def _show(self, *_):
         if not self.active:
             return
-        self.ready = part_of(self.view, self.kinetics) is not None
+        paths = self.view == "pathways"
+        self._form.visible = self.view in ("network", "spectrum")
+        self.pathways.param.update(active=paths, lag_time=self.lag_time)
+        self.ready = self.pathways.ready if paths else part_of(self.view, self.kinetics) is not None
+        self._show_progress()
         self._hint.object = self._say()
         self.export.disable(not self.ready)
         self.version += 1
@@ -153,6 +187,8 @@ class KineticsPanel(Viewer):
 
     def _say(self):
         note = unweighted_note(self.session.dataset)
+        if self.view == "pathways":
+            return "  \n".join(filter(None, (self.pathways.words(), note)))
         error = self.kinetics.errors.get(PARTS[self.view]) if self.kinetics is not None else None
         if error is not None:
             return " ".join(filter(None, (error.given, error.remedy)))
@@ -162,14 +198,21 @@ class KineticsPanel(Viewer):
         if self.view == "ck_test":
             worst = self.kinetics.ck_test.attrs["worst"]
             return f"{HINTS['ck_test']} Largest difference {worst:.2g}. {note}".strip()
-        return f"{HINTS[self.view]} {note}".strip()
+        form = ""
+        if self.view in ("network", "spectrum"):
+            form = form_words(self.kinetics.rates.attrs, self.session.dataset.attrs["time_unit"])
+        return " ".join(filter(None, (HINTS[self.view], form, note)))
 
     def figure(self, shape=(720, 420), *, dark=False):
         """The plot of the view, for so many screen pixels."""
+        if self.view == "pathways":
+            return self.pathways.figure(shape, dark=dark)
         about = {"shape": shape, "selected": selected_state(self.session), "dark": dark}
         return draw_view(self.view, self.session, self.kinetics, **about)
 
     def _table(self) -> pd.DataFrame:
+        if self.view == "pathways":
+            return self.pathways.table()
         return view_table(self.view, self.session, self.kinetics)
 
     def _name(self):

@@ -1,7 +1,4 @@
-"""Observables of a session's frames: those that its molecule has, computed when they are first asked for.
-
-No panel import.
-"""
+"""Observables of a session's frames: those that its molecule has, computed when they are first asked for."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Advice:
     Attributes
     ----------
     method
-        Its name, among `methods.list_models`.
+        Its name, among `methods.registry.list_models`.
     reason, limits
         Two sentences why; what not to expect of it.
     parameters

@@ -1,4 +1,4 @@
-"""The job that writes a model's CV as files for simulations.  No panel import."""
+"""The job that writes a model's CV as files for simulations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The job that finds what a map leaves unexplained, and where its decoder is wrong.  No panel import."""
+"""The job that finds what a map leaves unexplained, and where its decoder is wrong."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The jobs behind the view of modes: scores of other lags on held-out data, and what a variable depends on.
-
-No panel import.
-"""
+"""Jobs of the view of modes: scores of other lags on held-out data, and sensitivities of a variable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the view of modes says in words.  No panel import."""
+"""What the view of modes says in words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paths of a session: from anchors on its map to free energies and structures.  No panel import."""
+"""Paths of a session: from anchors on its map to free energies and structures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sweeps: one hyperparameter of a method at several values, each a run of its own.  No panel import."""
+"""Sweeps: one hyperparameter of a method at several values, each a run of its own."""
 
 from __future__ import annotations
 

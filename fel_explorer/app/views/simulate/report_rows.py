@@ -1,4 +1,4 @@
-"""A simulation's report in rows, for the page and as a table.  No panel import."""
+"""A simulation's report in rows, for the page and as a table."""
 
 from __future__ import annotations
 

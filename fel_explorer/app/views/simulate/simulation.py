@@ -1,4 +1,4 @@
-"""Latent space simulators of the page: what is trained, what is simulated, and the jobs.  No panel import."""
+"""Latent space simulators of the page: what is trained, what is simulated, and the jobs."""
 
 from __future__ import annotations
 

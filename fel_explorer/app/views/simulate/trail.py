@@ -1,4 +1,4 @@
-"""Where a simulation is on the map.  No panel import."""
+"""Where a simulation is on the map."""
 
 from __future__ import annotations
 

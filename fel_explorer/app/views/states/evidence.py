@@ -1,6 +1,6 @@
 """What speaks for the states of a result: lifetimes, survival, exits, and KMeans states to compare with.
 
-No panel import.  Kept for as long as their `Result` lives, because every panel asks for them.
+Kept for as long as their `Result` lives, because every panel asks for them.
 """
 
 from __future__ import annotations

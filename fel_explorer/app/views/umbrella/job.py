@@ -1,4 +1,4 @@
-"""The job that samples umbrella windows along a model's CV.  No panel import."""
+"""The job that samples umbrella windows along a model's CV."""
 
 from __future__ import annotations
 

@@ -1,0 +1,120 @@
+"""Evidence for states: the gain in I_beta of telling a state apart, its standard error, and its visits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fel_explorer.methods.idm.partition import merge_gains, xlogx
+from fel_explorer.resampling import Bootstrap
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What speaks for each state of a partition.
+
+    Attributes
+    ----------
+    gain
+        (state,) nats of I_beta that are lost when the state is merged with ``neighbour``; infinite where
+        there is one state.
+    error
+        (state,) standard error of the gain by the block bootstrap; nan where there is one block.
+    visits
+        (state,) number of entries at the resolution of the lag: pairs of frames a lag apart of which the
+        second alone is in the state, in both directions of time, divided by twice the lag.  A visit
+        shorter than the lag counts as the corresponding fraction.
+    neighbour
+        (state,) the state with which it merges at the least loss; -1 where there is one state.
+    """
+
+    gain: np.ndarray
+    error: np.ndarray
+    visits: np.ndarray
+    neighbour: np.ndarray
+
+    def score(self) -> np.ndarray:
+        """Gain in standard errors (state,)."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(self.error > 0, self.gain / self.error, np.where(self.gain > 0, np.inf, -np.inf))
+
+
+def measure_evidence(
+    counts: np.ndarray, exact: np.ndarray, lag: int, draws: Bootstrap, beta: float
+) -> Evidence:
+    """Evidence from counts of pairs.
+
+    Parameters
+    ----------
+    counts
+        (block, state, state) symmetrised counts of pairs of at most the lag, by block of resampling.
+    exact
+        (state, state) number of pairs of frames exactly a lag apart, first to second.
+    draws
+        Bootstrap samples of the blocks.
+    """
+    n = counts.shape[1]
+    total = counts.sum(0)
+    visits = (exact.sum(0) + exact.sum(1) - 2 * exact.diagonal()) / (2 * lag)
+    if n == 1:
+        return Evidence(np.array([np.inf]), np.array([np.nan]), visits, np.array([-1]))
+    losses = -merge_gains(total / total.sum(), beta)
+    neighbour = losses.argmin(1)
+    samples = draws.sums(counts.reshape(len(counts), -1)).reshape(len(draws), n, n)
+    samples = samples / samples.sum((1, 2), keepdims=True)
+    gains = np.stack([-_merge_gain(samples, i, j, beta) for i, j in enumerate(neighbour)], axis=1)
+    return Evidence(losses[np.arange(n), neighbour], draws.standard_error(gains), visits, neighbour)
+
+
+def _merge_gain(joint: np.ndarray, i: int, j: int, beta: float) -> np.ndarray:
+    """Change (draw,) of I_beta by merging ``i`` and ``j`` in each joint matrix (draw, state, state)."""
+    rest = np.setdiff1d(np.arange(joint.shape[1]), [i, j])
+    a, b, p = joint[:, i], joint[:, j], joint.sum(2)
+    others = 2 * (xlogx(a + b) - xlogx(a) - xlogx(b))[:, rest].sum(1)
+    own = xlogx(a[:, i] + b[:, j] + 2 * a[:, j]) - xlogx(a[:, i]) - xlogx(b[:, j]) - 2 * xlogx(a[:, j])
+    entropy = xlogx(p[:, i] + p[:, j]) - xlogx(p[:, i]) - xlogx(p[:, j])
+    return others + own - 2 * beta * entropy
+
+
+def prune(
+    counts: np.ndarray,
+    exact: np.ndarray,
+    lag: int,
+    draws: Bootstrap,
+    beta: float,
+    *,
+    min_evidence: float,
+    min_visits: float,
+    min_population: float = 0.0,
+) -> np.ndarray:
+    """New label (state,) of each state once those without evidence are merged with their neighbours.
+
+    The state with the least gain in standard errors goes first; then all are measured again.  Arguments as of
+    `measure_evidence`.
+
+    Parameters
+    ----------
+    min_evidence
+        Standard errors by which a gain must exceed zero.
+    min_visits
+        Visits that a state must have.
+    """
+    labels = np.arange(counts.shape[1])
+    while counts.shape[1] > 1:
+        evidence = measure_evidence(counts, exact, lag, draws, beta)
+        population = counts.sum((0, 1)) / counts.sum()
+        score, enough = evidence.score(), (evidence.visits >= min_visits) & (population >= min_population)
+        weak = (score < min_evidence) | ~enough
+        if not weak.any():
+            break
+        gone = int(np.where(weak, np.where(enough, score, -np.inf), np.inf).argmin())
+        if not enough[gone]:  # of several such ones the smallest first
+            gone = int(np.where(~enough, population, np.inf).argmin())
+        target = np.arange(len(weak))
+        target[gone] = evidence.neighbour[gone]
+        target = np.unique(target, return_inverse=True)[1]
+        member = np.eye(target.max() + 1)[target]
+        counts, exact = member.T @ counts @ member, member.T @ exact @ member
+        labels = target[labels]
+    return labels

@@ -141,6 +141,7 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
         self.log_partition_ = tempering.log_mean_weight(drawn.log_weights)
         self.effective_sample_size_ = float(tempering.effective_sample_size(drawn.log_weights)) / POOL
         pool = trainer.pool
+        assert pool is not None  # a finished training has one
         weights = tempering.truncated_weights(pool.log_weights)
         log_target = pool.log_target - self.log_partition_
         if float(1 / weights.square().sum()) >= JUDGES:

@@ -131,7 +131,8 @@ class DivisiveIDM(IDMParameters):
         elif len(kept) < 2:
             return None
         else:
-            division = Division(parent, model, None, *self._place(dataset, inside, parent, model))
+            place = self._place(dataset, inside, parent, model)
+            division = Division(parent, model, torch.from_numpy(kept), *place)
         division.kept, division.stability = torch.from_numpy(kept), stability(best, labels)
         return division
 

@@ -45,6 +45,7 @@ class ConditionalWGAN(Decoder):
     """
 
     representation = CartesianFeatures
+    _network: Adversaries
     optimizer = "rmsprop"
 
     n_steps = param.Integer(

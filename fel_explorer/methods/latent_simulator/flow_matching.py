@@ -67,6 +67,8 @@ class ConditionalFlowMatching(Decoder):
     """
 
     representation = InternalFeatures
+    _structure: InternalFeatures
+    _network: Velocity
 
     n_steps = param.Integer(default=8000)
     batch_size = param.Integer(default=512, doc="Structures in each step.")

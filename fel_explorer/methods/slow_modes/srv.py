@@ -60,6 +60,7 @@ class SRV(NetworkMethod):
     needs_lag = True
     has_modes = True
     fitted = ("eigenvalues_", "implied_timescales_")
+    _network: committee.Committee
 
     lag_time = parameters.lag_time()
     n_dims = parameters.n_dims(doc="Number of slow modes.")
@@ -194,7 +195,8 @@ class SRV(NetworkMethod):
         n_features = int(self._scaling.keep.sum())
         outputs = self._network.members[-1](batch.frames[:, :n_features])
         values = torch.cat([outputs, batch.frames[:, n_features:]], dim=1)
-        return vamp.covariances(*batch.halves(values), batch.weight, reversible=True)
+        now, later = batch.halves(values)
+        return vamp.covariances(now, later, batch.weight, reversible=True)
 
     def _losses(self, batch, generator):
         covariances = self._covariances(batch)
@@ -212,11 +214,11 @@ class SRV(NetworkMethod):
 
     def _describe(self, dataset, frames, lag):
         n_features, device = int(self._scaling.keep.sum()), frames.device
-        values = []
+        blocks = []
         for block in frames.values.split(BLOCK):
             block = block.to(device)
-            values.append(torch.cat([self._network(block[:, :n_features]), block[:, n_features:]], dim=1))
-        values, weight = torch.cat(values), frame_weight(dataset, device)
+            blocks.append(torch.cat([self._network(block[:, :n_features]), block[:, n_features:]], dim=1))
+        values, weight = torch.cat(blocks), frame_weight(dataset, device)
         covariances = vamp.covariances(*lag_pairs(values, dataset, lag, weight), reversible=True)
         basis = committee.consensus(covariances.c00, self._member_modes(covariances), self.n_dims + SPARE)
         shared = restrict(covariances, basis)

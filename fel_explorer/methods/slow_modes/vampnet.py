@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import param
 import torch
+from torch import nn
 
 from fel_explorer.errors import FelError
 from fel_explorer.methods import parameters
 from fel_explorer.methods.koopman import vamp
 from fel_explorer.methods.koopman.timescales import implied_timescales
-from fel_explorer.methods.nets import mlp
+from fel_explorer.methods.nets import mlp, output_layer
 from fel_explorer.methods.network_method import NetworkMethod, frame_weight, lag_pairs
 from fel_explorer.methods.registry import register
 from fel_explorer.training.data import BLOCK
@@ -49,6 +50,7 @@ class VAMPNet(NetworkMethod):
     needs_lag = True
     has_states = True
     fitted = ("populations_", "singular_values_", "implied_timescales_", "vamp2_")
+    _network: nn.Sequential
 
     lag_time = parameters.lag_time()
     n_states = parameters.n_states(
@@ -122,7 +124,7 @@ class VAMPNet(NetworkMethod):
         population = torch.zeros(self.n_states, dtype=torch.float64, device=weight.device)
         population.index_add_(0, outputs.argmax(1), weight / weight.sum())
         order = population.argsort(descending=True, stable=True)
-        last = self._network[-1]
+        last = output_layer(self._network)
         last.weight.copy_(last.weight[order])
         last.bias.copy_(last.bias[order])
         self.populations_ = population[order].cpu().numpy()

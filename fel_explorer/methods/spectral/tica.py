@@ -46,7 +46,7 @@ class TICA(Method):
         "driven systems; then the singular functions of the transfer operator are found (VAMP).",
         precedence=10,
     )
-    scaling = param.Selector(
+    scaling: param.Selector[str] = param.Selector(
         default="kinetic_map",
         objects=["kinetic_map", "none"],
         precedence=10.1,

@@ -59,6 +59,8 @@ class SPIB(NetworkMethod):
     has_states = True
     fitted = ("populations_", "relabelled_")
 
+    _network: BottleneckNetwork
+
     lag_time = parameters.lag_time(
         doc="How much later the predicted state is, in the data's time unit (ps for molecules). States that "
         "are left within the lag are joined, so a shorter lag shows more states."
@@ -110,9 +112,9 @@ class SPIB(NetworkMethod):
 
     def _frames(self, dataset, scaling, device):
         number = np.stack(np.divmod(np.arange(dataset.sizes["frame"]), DIGIT), axis=1).astype(np.float32)
-        number = xr.DataArray(number, dims=("frame", "feature"), coords={"feature": ["digit 1", "digit 2"]})
+        digits = xr.DataArray(number, dims=("frame", "feature"), coords={"feature": ["digit 1", "digit 2"]})
         numbered = dataset.drop_dims("feature").assign(
-            features=xr.concat([dataset["features"], number], "feature")
+            features=xr.concat([dataset["features"], digits], "feature")
         )
         joint = Scaling(
             torch.cat([scaling.mean, torch.zeros(2)]),

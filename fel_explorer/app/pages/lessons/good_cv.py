@@ -37,7 +37,9 @@ class GoodCVLesson(Lesson):
     route = "4-good-cv"
     text = TEXT
 
-    kind = param.Selector(default="line", objects=list(KINDS.values()), doc="Which kind of CV.")
+    kind: param.Selector[str] = param.Selector(
+        default="line", objects=list(KINDS.values()), doc="Which kind of CV."
+    )
     angle = param.Integer(0, bounds=(0, 175), step=5, label="Angle of the line (°)")
 
     def __init__(self, **params):

@@ -104,7 +104,7 @@ def check_counts(featurizer: Featurizer, *names: str) -> None:
 @register_featurizer
 @dataclass
 class HeavyAtomDistances(_Distances):
-    """Distances (nm) between all pairs of heavy atoms but the solvent's; between molecules to nearest images."""
+    """Distances (nm) between all heavy atoms but the solvent's; between molecules to nearest images."""
 
     periodic: bool = True
     name: ClassVar[str] = "heavy_atom_distances"

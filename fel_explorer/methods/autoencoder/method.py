@@ -55,7 +55,7 @@ class Autoencoder(NetworkMethod):
     Attributes
     ----------
     reconstruction_error_
-        Share of the features' variance that the decoder misses, over all data.
+        Fraction of the features' variance that the decoder misses, over all data.
 
     Example
     -------

@@ -27,7 +27,7 @@ class EmbeddedStates(Method):
     Attributes
     ----------
     populations_
-        (state,) share of frames (of weight, in a weighted dataset) whose largest membership is that state;
+        (state,) fraction of frames (of weight, in a weighted dataset) whose largest membership is that state;
         states are numbered by it, largest first.
     """
 

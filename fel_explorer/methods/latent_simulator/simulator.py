@@ -27,7 +27,7 @@ VERBS = {name: f"fit_{name}" for name in KINDS}
 
 @register_model
 class LatentSpaceSimulator(Model):
-    """Learns the slow modes of a molecule, moves in them, and draws the structures that belong there.
+    """Learns slow modes of a molecule, simulates along them, and generates the structures.
 
     The parts are trained one after another by `fit`, or each by its own verb, and can be used alone.
 
@@ -220,7 +220,7 @@ class LatentSpaceSimulator(Model):
         return write_blocks(path, blocks, self._times(Z))
 
     def report(self, X, trajectories=None, **options):
-        """Everything that tells whether simulations can be trusted; see `simulation_report.report`."""
+        """Comparison of the simulations with molecular dynamics; see `simulation_report.report`."""
         from fel_explorer.methods.latent_simulator.simulation_report import report
 
         return report(self, X, trajectories, **options)

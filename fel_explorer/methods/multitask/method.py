@@ -28,7 +28,7 @@ TRIAL = 0.1  # of the training, after which restarts are compared
 
 @register
 class MultitaskCV(MultitaskParameters):
-    """Learns a low-dimensional CV from which the basin and the potential energy of a frame can be told.
+    """Learns a CV from which the basin and the potential energy of a frame are predicted.
 
     An encoder makes the CV; a linear classifier and a small network predict basin and energy from it.  The
     dataset needs a column of basin labels (whole numbers, below 0: no label) and one of energies; data need
@@ -70,7 +70,7 @@ class MultitaskCV(MultitaskParameters):
         return self.reconstruction_weight > 0
 
     def predict_energy(self, X) -> xr.DataArray:
-        """Potential energy (frame,) that the CV tells, in the unit of the column of energies."""
+        """Potential energy (frame,) predicted from the CV, in the unit of the column of energies."""
         self._need_energies()
         return self._map(X, lambda x: self._energy(self._transform(x)), "energy")[:, 0].rename("energy")
 

@@ -29,7 +29,7 @@ from fel_explorer.training.loop import Losses
 
 @register
 class Eigenfunctions(NetworkMethod):
-    """Finds the slowest processes and their rates, by minimising the energy of functions of the features.
+    """Learns the slowest modes and their rates as functions of the features, a network for each mode.
 
     ``operator="transfer"`` compares frames ``lag_time`` apart and takes any features.
     ``operator="generator"`` needs no lag and no order of frames, only samples of the equilibrium
@@ -50,7 +50,7 @@ class Eigenfunctions(NetworkMethod):
         (cv,) rates, in inverse time units, slowest first; for the transfer operator -ln sigma / tau,
         infinite where its eigenvalue sigma is not positive.
     eigenvalue_errors_
-        (cv,) standard errors from sampling, by the jackknife over ten stretches of the data.
+        (cv,) standard errors from sampling, by the jackknife over ten segments of the data.
     implied_timescales_
         (cv,) 1 / eigenvalue in the dataset's time unit.
     history

@@ -22,20 +22,20 @@ from fel_explorer.training.loop import Losses
 from fel_explorer.training.random import random_generator
 
 RIDGE = 1e-6  # of the mean variance of the outputs: dependent functions can be trained
-VALIDATE_EVERY = 10  # steps: few transitions are learned by heart within fifty
+VALIDATE_EVERY = 10  # steps: few transitions are overfitted within fifty
 SPARE = 2  # functions beyond the wanted modes: with none a network may miss one, with five it learns noise
 
 
 @register
 class SRV(NetworkMethod):
-    """Finds the slowest modes of equilibrium dynamics as functions of the features: a network, no states.
+    """Learns the slowest modes of equilibrium dynamics as functions of the features.
 
     A network's outputs, two more than modes are wanted, maximise the VAMP-2 score of frames ``lag_time``
     apart, symmetrised in time and with the mean removed; training stops when that of held-out data no longer
     gains.  Several networks (``n_networks``), each with another part of the data held out, make a committee:
-    the directions that their spaces share most are kept, so that what one network learned by heart is not.
-    Last, the eigenproblem C1 s = lambda C0 s over all data, in float64, turns these into eigenfunctions psi
-    of the transfer operator: slowest first, mean 0, variance 1, the rare side positive.  Without hidden
+    the directions that most of their spaces have in common are kept, and what a single network overfitted is
+    not. Last, the eigenproblem C1 s = lambda C0 s over all data, in float64, turns these into eigenfunctions
+    psi of the transfer operator: slowest first, mean 0, variance 1, the rare side positive.  Without hidden
     layers the method is TICA.  A fit that is stopped keeps the networks that were trained, at least the
     first.
 

@@ -22,7 +22,7 @@ RIDGE = 1e-6  # on the variance of a membership, at most 1/4: an empty state add
 
 @register
 class VAMPNet(NetworkMethod):
-    """Learns soft states whose Markov model keeps the most of the slow dynamics: a network with softmax.
+    """Learns soft states whose Markov model keeps as much of the slow dynamics as possible.
 
     Training maximises the VAMP-2 score of the memberships of two frames ``lag_time`` apart.  With held-out
     data the Koopman model of the training data is judged on them by its VAMP-E score; training stops when
@@ -37,7 +37,7 @@ class VAMPNet(NetworkMethod):
     Attributes
     ----------
     populations_
-        (state,) share of frames (of weight, in a weighted dataset) whose largest membership is that state;
+        (state,) fraction of frames (of weight, in a weighted dataset) whose largest membership is that state;
         states are numbered by it, largest first.
     singular_values_
         (process,) of the memberships' Koopman model over all data, largest first.

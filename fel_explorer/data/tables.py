@@ -9,15 +9,18 @@ import io
 import lzma
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
 
 from fel_explorer.errors import FelError
 
-OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+OPENERS: dict[str, Callable] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+HEAD = 2**20  # bytes that are read to know the names of the columns
 TO_PS = {"fs": 1e-3, "ps": 1.0, "ns": 1e3, "us": 1e6, "µs": 1e6, "μs": 1e6, "ms": 1e9}
 SPREADSHEETS = {".xlsx", ".xls", ".ods"}
 READ = "Tables are CSV, TSV or text in columns, with a line of names; XVG; COLVAR; also as .gz, .bz2, .xz."
@@ -81,18 +84,23 @@ def _lines(path: Path, n_rows: int | None) -> list[str]:
         )
     if path.suffix.lower() in SPREADSHEETS:
         raise FelError(f"'{path}' is a spreadsheet, which is not read here.", READ, "Save it as CSV.")
-    opener = OPENERS.get(path.suffix.lower(), open)
     try:
-        with opener(path, "rb") as stream:
-            content = stream.read(2**20) if n_rows is not None else stream.read()
+        with path.open("rb") as raw, _unpacked(path, raw) as stream:
+            content = stream.read(HEAD) if n_rows is not None else stream.read()
     except (OSError, EOFError, lzma.LZMAError) as error:
         raise _unreadable(path, str(error)) from error
     if b"\0" in content[: 2**16]:
         raise _unreadable(path, "it is not text")
     lines = content.decode("utf-8-sig", errors="replace").splitlines()
-    if n_rows is not None and len(content) == 2**20:
+    if n_rows is not None and len(content) == HEAD:
         lines = lines[:-1]
     return lines if n_rows is None else _head(lines, n_rows)
+
+
+def _unpacked(path: Path, raw: BinaryIO) -> BinaryIO:
+    """The content of an open file, unpacked by its extension."""
+    opener = OPENERS.get(path.suffix.lower())
+    return raw if opener is None else opener(raw)
 
 
 def _head(lines: list[str], n_rows: int) -> list[str]:
@@ -212,25 +220,26 @@ def _delimited(path: Path, lines: list[str]) -> Table:
         if not comments:
             return Table(pd.DataFrame())
         raise FelError(f"The table '{path}' has no rows.", "One row per frame is needed.")
-    separator = _separator(rows[0])
-    if not _is_numeric(rows[0], separator):
+    if not _is_numeric(rows[0]):
         header, rows = rows[0], rows[1:]
     else:
         header = comments[-1].lstrip("#").strip() if comments else ""
-        if header and len(_cells(header, _separator(header))) != len(_cells(rows[0], separator)):
+        if header and len(_cells(header)) != len(_cells(rows[0])):
             header = ""
         if not header:
             raise _unreadable(path, "it has no line of names, its first line is numbers")
-    names = [name.strip().strip('"').strip() for name in _cells(header, _separator(header))]
-    if separator and header.rstrip().endswith(separator):
-        rows = [row.rstrip().removesuffix(separator) for row in rows]
-    decimal = "," if separator == ";" and rows and "," in rows[0] and "." not in rows[0] else "."
     rows = [row for row in rows if not row.startswith("#")]
+    names = [name.strip().strip('"').strip() for name in _cells(header)]
     if not rows:
         return Table(pd.DataFrame(columns=names))
-    n_cells = len(_cells(rows[0], separator))
+    separator, n_cells = _separator(rows[0]), len(_cells(rows[0]))
+    if n_cells == 1:
+        names = [header.strip().strip('"').strip()]  # with blanks, such as "energy [kJ/mol]"
     if n_cells != len(names):
         raise _unreadable(path, f"its line of names has {len(names)} columns, its first row {n_cells}")
+    if separator and header.rstrip().endswith(separator):
+        rows = [row.rstrip().removesuffix(separator) for row in rows]
+    decimal = "," if separator == ";" and "," in rows[0] and "." not in rows[0] else "."
     values = pd.read_csv(
         io.StringIO("\n".join(rows)),
         sep=r"\s+" if separator is None else separator,
@@ -249,17 +258,17 @@ def _separator(line: str) -> str | None:
     return next((mark for mark in "\t;," if mark in line), None)
 
 
-def _cells(line: str, separator: str | None) -> list[str]:
+def _cells(line: str) -> list[str]:
+    separator = _separator(line)
     if separator is None:
         return line.split()
     cells = next(csv.reader([line], delimiter=separator, skipinitialspace=True))
     return cells[:-1] if len(cells) > 1 and not cells[-1].strip() else cells
 
 
-def _is_numeric(line: str, separator: str | None) -> bool:
-    cells = _cells(line, separator)
-    if separator == ";":
-        cells = [cell.replace(",", ".") for cell in cells]
+def _is_numeric(line: str) -> bool:
+    decimal_comma = _separator(line) == ";"
+    cells = [cell.replace(",", ".") if decimal_comma else cell for cell in _cells(line)]
     return all(_number(cell.strip()) is not None for cell in cells if cell.strip())
 
 

@@ -286,6 +286,9 @@ def test_a_table_without_times_goes_by_order(tmp_path, one):
     (tmp_path / "a.csv").write_text("q\n" + "".join(f"{n}\n" for n in range(N)))
     np.testing.assert_allclose(fel.attach_columns(one, tmp_path / "a.csv")["q"], np.arange(N))
     assert list(read_table(tmp_path / "a.csv", n_rows=1).values.columns) == ["q"]
+    (tmp_path / "b.csv").write_text("potential energy [kJ/mol]\n" + "".join(f"{n}\n" for n in range(N)))
+    found = fel.attach_columns(one, tmp_path / "b.csv")["potential energy"]
+    assert found.attrs["units"] == "kJ/mol" and found.values.tolist() == list(range(N))
 
 
 @pytest.mark.parametrize("stride", [1, 3])

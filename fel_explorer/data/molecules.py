@@ -200,6 +200,6 @@ def _sequence_links(topology, label, reference) -> np.ndarray:
             before = anchor
     if not pairs:
         return np.zeros((0, 2), int)
-    pairs = np.array(pairs)
-    near = mdtraj.compute_distances(reference, pairs, periodic=True)[0] < LONGEST_LINK
-    return pairs[near]
+    candidates = np.array(pairs)
+    near = mdtraj.compute_distances(reference, candidates, periodic=True)[0] < LONGEST_LINK
+    return candidates[near]

@@ -51,7 +51,7 @@ def feature_lines(dataset) -> tuple[list[str], list[str]]:
             f"{n_features} features by the dataset's record for {dataset.sizes['feature']} features.",
             "The features are those that fel.featurize made, none dropped.",
         )
-    if held:
+    if molecules is not None and held:
         lines.insert(0, _whole_molecules(molecules, sorted(held), numbers))
     return lines, [f"f{i}" for i in range(n_features)]
 

@@ -56,6 +56,9 @@ class Featurizer:
 
     name: ClassVar[str]
     kind: ClassVar[str]
+    atoms: np.ndarray
+    block: FeatureBlock
+    names: list[str]
 
     def prepare(self, reference: mdtraj.Trajectory) -> Featurizer:
         """A copy bound to the topology, and where its kind aligns the positions, of a ``reference`` frame."""
@@ -80,7 +83,7 @@ class Featurizer:
 
     @property
     def options(self) -> dict:
-        return asdict(self)
+        return asdict(self)  # type: ignore[call-overload]  # every subclass is a dataclass
 
     def record(self) -> dict:
         """The entry of a prepared featurizer in the dataset's ``attrs["featurizers"]``."""

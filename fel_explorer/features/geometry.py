@@ -73,7 +73,7 @@ def closest(
     block_of = np.cumsum(sizes) // max(most, int(sizes.max()))
     values = []
     for block in np.unique(block_of):
-        chosen = [groups[i] for i in np.flatnonzero(block_of == block)]
+        chosen = [groups[i] for i in np.flatnonzero(block_of == block).tolist()]
         pairs = np.concatenate([np.array(np.meshgrid(a, b)).reshape(2, -1).T for a, b in chosen])
         begins = np.concatenate([[0], np.cumsum(sizes[block_of == block])[:-1]])
         each = distances(trajectory, pairs, molecules, periodic=periodic)

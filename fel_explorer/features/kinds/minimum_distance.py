@@ -107,7 +107,8 @@ class MinimumDistances(Featurizer):
             if not len(atoms):
                 raise self.nothing(topology, f"atom of '{selection}'")
         if self.by == "group":
-            if len(np.intersect1d(*chosen)):
+            first, *others = chosen
+            if any(len(np.intersect1d(first, other)) for other in others):
                 raise FelError("minimum_distances of groups with common atoms.", "The groups have none.")
             return _padded([chosen])
         groups = [_residues(topology, atoms) for atoms in chosen]

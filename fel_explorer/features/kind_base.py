@@ -201,10 +201,10 @@ class FeatureBlock:
             return points
         from fel_explorer.features.torch_geometry import joined_by_nearest_images
 
-        apart = self._index("apart", apart, positions)
-        return points.index_copy(
-            -3, apart, joined_by_nearest_images(points.index_select(-3, apart), self.box)
-        )
+        assert self.box is not None  # else none are apart
+        chosen = self._index("apart", apart, positions)
+        joined = joined_by_nearest_images(points.index_select(-3, chosen), self.box)
+        return points.index_copy(-3, chosen, joined)
 
     def apart(self) -> np.ndarray:
         """Numbers of the entries to nearest images between molecules; none without a box."""

@@ -46,9 +46,8 @@ def model_code(result: Result) -> str:
     """The training of a result's method."""
     lines, method = [], result.method
     fit = "data"
-    embedding = getattr(method, "embedding_", None)
-    if embedding is not None:
-        lines.append(f"embedding = {made(embedding)}.fit(data)")
+    if method.embedding_ is not None:
+        lines.append(f"embedding = {made(method.embedding_)}.fit(data)")
         fit = "data, embedding=embedding"
     if result.partial:
         lines.append("# on the page this training was stopped before its end")

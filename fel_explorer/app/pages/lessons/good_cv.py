@@ -32,7 +32,7 @@ the true bottleneck: the bars peak at ½. If the dots have long decided, blue or
 
 
 class GoodCVLesson(Lesson):
-    """Candidate CVs of Mueller-Brown: profile, time scale, and committors at the top of the barrier."""
+    """Candidate CVs of Müller-Brown: profile, time scale, and committors at the top of the barrier."""
 
     route = "4-good-cv"
     text = TEXT

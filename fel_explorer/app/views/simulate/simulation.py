@@ -17,8 +17,10 @@ import xarray as xr
 from scipy.spatial import cKDTree
 
 from fel_explorer.app.jobs.manager import Cancelled
-from fel_explorer.data.coordinates import ATOM_SETS, read_topology
+from fel_explorer.data.coordinates import ATOM_SETS
+from fel_explorer.data.solvent import solvent_atoms
 from fel_explorer.data.topologies import select_atoms
+from fel_explorer.data.topology_text import read_topology
 from fel_explorer.errors import FelError
 from fel_explorer.methods import ConditionalFlowMatching, ConditionalWGAN, LatentSpaceSimulator
 from fel_explorer.methods.latent_simulator.propagator import MixtureDensityPropagator
@@ -171,8 +173,8 @@ def chained(topology: mdtraj.Topology) -> mdtraj.Topology:
 def selection_of(choice: str, topology: mdtraj.Topology) -> str:
     """``choice`` of `ATOMS` as the simulator's ``atoms``, without water."""
     name = ATOMS[choice]
-    has_water = any(residue.is_water for residue in topology.residues)
-    return f"({ATOM_SETS[name]}) and not water" if has_water and name in ("heavy", "all") else name
+    has_solvent = solvent_atoms(topology).any()
+    return f"({ATOM_SETS[name]}) and not solvent" if has_solvent and name in ("heavy", "all") else name
 
 
 def atom_choices(topology: mdtraj.Topology) -> list[str]:

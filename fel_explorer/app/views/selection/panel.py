@@ -108,8 +108,12 @@ class SelectionPanel(Viewer):
         self._size = pmui.Typography(
             "", variant="caption", margin=(0, 12, 8, 12), sizing_mode="stretch_width"
         )
+        self._whole = pmui.Checkbox(
+            label="Whole molecules", value=True, size="small", visible=False, margin=(10, 8),
+            description="In exported structures, molecules that the periodic box cuts are made whole.",
+        )  # fmt: skip
         label = pmui.Typography("Export", variant="body2", margin=(14, 4, 0, 12))
-        self._exports = pmui.FlexBox(self._name, label, *self._downloads.values(), margin=0)
+        self._exports = pmui.FlexBox(self._name, label, *self._downloads.values(), self._whole, margin=0)
         self._layout = pmui.Column(
             pmui.Row(self._count, *self._actions.values(), sizing_mode="stretch_width", margin=0),
             self._how, self._table, pmui.Row(*self._edits.values(), margin=0), self._exports, self._size,
@@ -129,6 +133,7 @@ class SelectionPanel(Viewer):
             dataset=session.dataset,
             columns=self._columns() if kind == "csv" else (),
             how=session.selection.how,
+            whole=self._whole.value,
         )
         buffer.seek(0)
         return buffer
@@ -226,6 +231,8 @@ class SelectionPanel(Viewer):
             download.disabled = not 0 < sizes[kind] <= LIMIT
         too_large = [kind.upper() for kind, size in sizes.items() if size > LIMIT]
         self._exports.visible = self._size.visible = bool(count)
+        if count and trajectories is not None:
+            self._whole.visible = trajectories.reference.unitcell_lengths is not None
         if too_large:
             self._size.object = (
                 f"Too large for a download: {', '.join(too_large)}. Select fewer frames, save what is shown "

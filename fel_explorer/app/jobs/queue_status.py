@@ -67,7 +67,7 @@ def cause(job: Job) -> dict[str, str]:
     if isinstance(error, FelError):
         return {"what": " ".join(filter(None, (error.given, error.valid))), "way": error.remedy or ""}
     what = f"{type(error).__name__}: {error}"
-    return {"what": what, "way": "This is a fault of the program. The log says where; try other parameters."}
+    return {"what": what, "way": "This is a bug. The log says where it occurred; try other parameters."}
 
 
 def queue_text(jobs: list[Job], now: float) -> str:

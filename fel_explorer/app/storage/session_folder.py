@@ -55,7 +55,7 @@ def save_session(session: Session, path, *, callback=None) -> Path:
         raise FelError("Nothing is loaded.", remedy="Load trajectories or a dataset before saving a session.")
     if path.exists() and not is_session(path):
         raise FelError(
-            f"'{path.name}' exists and is no saved session.",
+            f"'{path.name}' exists and is not a saved session.",
             "Only sessions are replaced.",
             "Use another name.",
         )
@@ -220,7 +220,7 @@ def open_session(path, *, callback=None) -> Session:
     path = Path(path).expanduser()
     if not is_session(path):
         raise FelError(
-            f"'{path.name}' is no saved session.",
+            f"'{path.name}' is not a saved session.",
             f"A session is a folder with a {ABOUT}.",
             "Choose a folder that was saved by the explorer.",
         )

@@ -63,7 +63,7 @@ class MapPanel(pn.viewable.Viewer):
     mode = param.Selector(
         default="replace",
         objects=["replace", "add", "subtract"],
-        doc="What a lasso or box does to the selection. Shift or Ctrl adds and Alt subtracts in any mode.",
+        doc="How a lasso or box changes the selection. Shift or Ctrl adds, Alt subtracts in any mode.",
     )
 
     def __init__(self, session: Session, board: Board | None = None, *, instead_of_colour=(), **params):
@@ -121,7 +121,7 @@ class MapPanel(pn.viewable.Viewer):
         self._clear = pmui.IconButton(
             icon="close",
             size="small",
-            description="Select nothing and forget the clicked point",
+            description="Clear the selection and the clicked point",
             on_click=lambda event: self.session.clear_selection(),
             margin=(8, 0),
         )

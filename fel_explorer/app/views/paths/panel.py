@@ -22,14 +22,14 @@ from fel_explorer.plots.path_profile import plot_path_profile
 from fel_explorer.structures.paths import KINDS
 
 HOW = (
-    "Press **Draw**, then click on the map where the path shall start, pass and end. "
-    "Undo takes an anchor back."
+    "Press **Draw**, then click on the map where the path starts, passes and ends. Undo removes the "
+    "last anchor."
 )
 ABOUT = {
-    "minimum free energy": "The path of largest flux: through the valleys and over the lowest saddles.",
+    "minimum free energy": "Path of largest flux, through the valleys and over the lowest saddles.",
     "straight": "Straight lines between the anchors.",
     "nearest frames": "The observed frames nearest to the straight lines.",
-    "graph": "Observed frames by short hops from one to a similar one.",
+    "graph": "Observed frames, connected by short steps between similar frames.",
 }
 
 
@@ -78,7 +78,7 @@ class PathPanel(Viewer):
         )  # fmt: skip
         self.clear = pmui.Button(
             label="Clear", icon="close", variant="text", on_click=lambda event: self.session.clear_route(),
-            description="Remove the path. Undo brings it back.", **small,
+            description="Remove the path. Undo restores it.", **small,
         )  # fmt: skip
         self._kind = pmui.Select.from_param(
             self.param.kind, label="Kind of path", size="small", width=270, margin=(4, 8),
@@ -155,8 +155,8 @@ class PathPanel(Viewer):
         self.text.object = (
             f"**Barrier** {unit.text(highest.left, highest.left_error)} from the start, "
             f"{unit.text(highest.right, highest.right_error)} from the end; the highest "
-            f"image is {highest.index + 1} of {way.n_images}. It is a lower bound where other "
-            "variables are slow too.  \n"
+            f"image is {highest.index + 1} of {way.n_images}. It is a lower bound if other variables "
+            "are slow as well.  \n"
             f"{ABOUT[way.path.kind]}  \nClick on the curve to see the structure there."
         )
 

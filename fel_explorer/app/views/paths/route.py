@@ -159,4 +159,4 @@ def verdict(check: xr.Dataset, image: int) -> str:
     error, clashes = float(check["bond_error"][image]), int(check["clashes"][image])
     faults = [f"a bond off by {error:.3f} nm"] if error > LONG_BOND else []
     faults += [f"{clashes} clash{'es' if clashes > 1 else ''}"] if clashes else []
-    return "bonds and contacts sound" if not faults else " and ".join(faults)
+    return "no bond errors, no clashes" if not faults else " and ".join(faults)

@@ -31,7 +31,7 @@ REELS = {"path": PathReel, "simulation": SimulationReel, "frames": FramesReel}  
 MOVED_BY = {"path": "image", "simulation": "step"}  # what of the session says which place is shown
 CHANGES = ("selection", "point", "frame", "shown", "way", "simulation")  # after which something else is shown
 NO_DATA = "Structures appear here. Open trajectory files or the sample data to start."
-NO_TRAJECTORIES = "These data are numbers without structures. Open their trajectory files to see molecules."
+NO_TRAJECTORIES = "These data have no structures. Open their trajectory files to see molecules."
 
 
 class StructurePanel(Viewer):
@@ -113,7 +113,7 @@ class StructurePanel(Viewer):
         self._images = pmui.Select(
             label="Images", options={text: name for name, text in route.SHOWN.items()}, value="observed",
             width=152, visible=False, **small,
-            description="Frames that were seen, or structures that the model makes.",
+            description="Observed frames, or structures decoded by the model.",
         )  # fmt: skip
         self._layers: list[Layer] = []
         self._own: list[Layer] = []  # without the pins that are laid over them

@@ -330,7 +330,7 @@ def _train(arguments):
 
 def _export(arguments):
     from fel_explorer.data import open_dataset
-    from fel_explorer.export import plumed
+    from fel_explorer.export.plumed import plumed
     from fel_explorer.methods import load_model
 
     options = {name: getattr(arguments, name) for name in ("bias", "engine", "temperature", "barrier")}

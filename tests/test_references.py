@@ -15,7 +15,7 @@ REFERENCES = ROOT / "docs" / "references.bib"
 CODE = sorted(
     path for folder in ("fel_explorer", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")
 )
-DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCS = [ROOT / "README.md", ROOT / "sample_data" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 DOI = re.compile(r"doi:\s*(10\.\d{4,9}/[^\s\"'`,;\]]+)")
 KEY = re.compile(r"\[([a-z]+(?:19|20)\d\d[a-z0-9]+)\]")
 NUMBER = re.compile(r"\bEqs?\.\s+S?\d|\bequation|\S =\s+\S|Algorithm \d|<\s*-ln")

@@ -19,7 +19,7 @@ def dense_layers(method: Method) -> list[tuple[np.ndarray, np.ndarray, str]] | N
     transform = map_of(method)
     if hasattr(method, "dense_layers"):
         return method.dense_layers()
-    return _affine(transform, len(method.feature_names_))
+    return _affine(transform, len(method.fitted_feature_names()))
 
 
 @torch.no_grad()

@@ -40,8 +40,9 @@ def feature_lines(dataset) -> tuple[list[str], list[str]]:
     for block in blocks:
         inside = np.zeros(len(block.atoms), bool)
         if molecules is not None and _periodic(block):
-            inside = molecules.inside(block.atoms)
-            held |= set(molecules.label[block.atoms[inside, 0]].tolist())
+            entries = block.atoms.reshape(len(block.atoms), -1)
+            inside = molecules.inside(entries)
+            held |= set(molecules.label[entries[inside, 0]].tolist())
         for entry, within in zip(block.atoms, inside, strict=True):
             options = block.options | {"periodic": False} if within else block.options
             lines += block.kind.plumed(_numbers(entry, numbers).tolist(), options, n_features)
@@ -51,7 +52,7 @@ def feature_lines(dataset) -> tuple[list[str], list[str]]:
             f"{n_features} features by the dataset's record for {dataset.sizes['feature']} features.",
             "The features are those that fel.featurize made, none dropped.",
         )
-    if held:
+    if molecules is not None and held:
         lines.insert(0, _whole_molecules(molecules, sorted(held), numbers))
     return lines, [f"f{i}" for i in range(n_features)]
 

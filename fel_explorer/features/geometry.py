@@ -73,7 +73,7 @@ def closest(
     block_of = np.cumsum(sizes) // max(most, int(sizes.max()))
     values = []
     for block in np.unique(block_of):
-        chosen = [groups[i] for i in np.flatnonzero(block_of == block)]
+        chosen = [groups[i] for i in np.flatnonzero(block_of == block).tolist()]
         pairs = np.concatenate([np.array(np.meshgrid(a, b)).reshape(2, -1).T for a, b in chosen])
         begins = np.concatenate([[0], np.cumsum(sizes[block_of == block])[:-1]])
         each = distances(trajectory, pairs, molecules, periodic=periodic)
@@ -86,14 +86,14 @@ def _by_molecules(compute, trajectory, entries, molecules, periodic) -> np.ndarr
     entries = np.asarray(entries, int)
     if not periodic or trajectory.unitcell_lengths is None or molecules is None:
         return compute(trajectory.xyz, entries)
-    inside, vectors = molecules.inside(entries), trajectory.unitcell_vectors
+    inside = molecules.inside(entries)
     if not inside.any():
-        return compute(trajectory.xyz, entries, vectors)
+        return compute(trajectory.xyz, entries, trajectory.unitcell_vectors)
     atoms, local = np.unique(entries[inside], return_inverse=True)
     within = compute(molecules.positions(trajectory, atoms), local.reshape(-1, entries.shape[1]))
     if inside.all():
         return within
     values = np.empty((len(trajectory), len(entries)), within.dtype)
     values[:, inside] = within
-    values[:, ~inside] = compute(trajectory.xyz, entries[~inside], vectors)
+    values[:, ~inside] = compute(trajectory.xyz, entries[~inside], trajectory.unitcell_vectors)
     return values

@@ -26,6 +26,8 @@ callback may call it.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Self
+
 import numpy as np
 import param
 import torch
@@ -86,7 +88,7 @@ class Model(param.Parameterized):
 
     # ---- the fit and the file
 
-    def fit(self, X, *, device="auto", callback=None, checkpoint_dir=None) -> Model:
+    def fit(self, X, *, device="auto", callback=None, checkpoint_dir=None) -> Self:
         """Fit to ``X``: a dataset, an array (frame, feature), or a list of arrays (one per trajectory).
 
         Parameters
@@ -111,7 +113,7 @@ class Model(param.Parameterized):
         model_file.write(self, path)
 
     @classmethod
-    def load(cls, path) -> Model:
+    def load(cls, path) -> Self:
         """Read what `save` wrote; a `FelError` where the file holds something else than this class."""
         return model_file.load(path, cls)
 
@@ -135,12 +137,17 @@ class Model(param.Parameterized):
 
     # ---- helpers
 
-    def _check_fitted(self):
+    def _check_fitted(self) -> None:
+        self.fitted_feature_names()
+
+    def fitted_feature_names(self) -> list[str]:
+        """Names of the features that were seen by `fit`; a `FelError` before."""
         if self.feature_names_ is None:
             raise FelError(
                 f"This {type(self).__name__} is not fitted.",
                 remedy=f"Call fit(data) first, or {type(self).__name__}.load(path).",
             )
+        return self.feature_names_
 
 
 class Method(Model):
@@ -153,6 +160,13 @@ class Method(Model):
     has_modes = False  # the axes of its embedding are modes with eigenvalues_
     has_decoder = False  # inverse_transform
     takes_embedding = False  # fit(embedding=...), another fitted method
+
+    if TYPE_CHECKING:
+
+        @property
+        def n_dims(self) -> int:
+            """Dimensions of the embedding: a parameter or a property of each method."""
+            raise NotImplementedError
 
     def needs_positions(self, dataset: xr.Dataset) -> bool:
         """Whether `fit` to ``dataset`` needs ``positions``, those of the atoms behind its features."""
@@ -205,13 +219,12 @@ class Method(Model):
 
     def _map(self, X, function, dim) -> xr.DataArray:
         """Apply ``function`` in blocks of frames, so that memory does not grow with their number."""
-        self._check_fitted()
+        names = self.fitted_feature_names()
         dataset = X if isinstance(X, xr.Dataset) else schema.as_dataset(X)
-        if dataset.sizes["feature"] != len(self.feature_names_):
+        if dataset.sizes["feature"] != len(names):
             raise FelError(
                 f"The data have {dataset.sizes['feature']} features.",
-                f"This {type(self).__name__} was fitted on {len(self.feature_names_)}"
-                f" ({self.feature_names_[0]}, ...).",
+                f"This {type(self).__name__} was fitted on {len(names)} ({names[0]}, ...).",
                 "Featurize with the same featurizers.",
             )
         features, blocks = dataset["features"], []

@@ -11,6 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -25,6 +26,9 @@ from fel_explorer.sampling.force_fields import FORCE_FIELD, build_system, given_
 from fel_explorer.sampling.plan import Plan
 from fel_explorer.sampling.restraint import Restraint, sample_window, steps_of
 from fel_explorer.sampling.windows import Windows
+
+if TYPE_CHECKING:
+    from fel_explorer.data.trajectories import TrajectorySet
 
 BOLTZMANN = 0.00831446261815324  # kJ/mol/K
 SAME = 1e-3  # features of the same structure, computed twice
@@ -57,7 +61,7 @@ class MolecularSystem:
         Of OpenMM; "Reference" is the fast one for a few dozen atoms.
     """
 
-    trajs: object
+    trajs: TrajectorySet
     temperature: float
     force_field: tuple[str, ...] = FORCE_FIELD
     system: object = None
@@ -179,8 +183,12 @@ class MolecularSystem:
 def end_with_parent() -> None:
     """End this process when the one that started it has ended: killed, it can't tell its workers."""
 
+    parent = parent_process()
+    if parent is None:
+        return
+
     def watch():
-        parent_process().join()
+        parent.join()
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

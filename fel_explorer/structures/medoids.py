@@ -178,12 +178,12 @@ def k_medoids(distance: np.ndarray, n: int, weights: np.ndarray | None = None) -
     and P. J. Rousseeuw, Inf. Syst. 101, 101804 (2021), doi:10.1016/j.is.2021.101804).
     """
     weights = np.ones(len(distance)) if weights is None else np.asarray(weights, float)
-    medoids = [int((distance @ weights).argmin())]
-    while len(medoids) < n:
-        gain = np.maximum(distance[medoids].min(axis=0) - distance, 0.0) @ weights
-        gain[medoids] = -1.0
-        medoids.append(int(gain.argmax()))
-    medoids = np.array(medoids)
+    chosen = [int((distance @ weights).argmin())]
+    while len(chosen) < n:
+        gain = np.maximum(distance[chosen].min(axis=0) - distance, 0.0) @ weights
+        gain[chosen] = -1.0
+        chosen.append(int(gain.argmax()))
+    medoids = np.array(chosen)
     cost = distance[medoids].min(axis=0) @ weights
     while True:
         best = (cost, -1, -1)

@@ -239,8 +239,8 @@ def _grid_graph(space, surface, axes) -> csr_matrix:
         targets.append(target[good])
         costs.append(price[good])
     n = values.size
-    sources, targets, costs = map(np.concatenate, (sources, targets, costs))
-    return coo_matrix((costs, (sources, targets)), shape=(n, n)).tocsr()
+    rows, columns, prices = map(np.concatenate, (sources, targets, costs))
+    return coo_matrix((prices, (rows, columns)), shape=(n, n)).tocsr()
 
 
 def _known_cell(surface, axes, place) -> int:

@@ -74,4 +74,4 @@ def test_what_differs_from_the_rest_which_modes_are_slow_and_which_method_finds_
     page.keyboard.press("w")
     page.get_by_text("Slow collective variables and their time scales").click()
     page.get_by_role("button").filter(has_text="Set up SRV").click()
-    expect(page.get_by_text("Finds the slowest modes of equilibrium dynamics")).to_be_visible()
+    expect(page.get_by_text("Learns the slowest modes of equilibrium dynamics")).to_be_visible()

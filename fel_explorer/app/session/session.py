@@ -62,7 +62,9 @@ class Session(param.Parameterized):
     axes = param.Tuple(("", ""), length=2, doc="Names of the axes of the map; empty for the usual ones.")
     axes_beside = param.Tuple(("", ""), length=2, doc="The same of the second map.")
     colour_by = param.String("free energy")
-    energy_unit = param.Selector(default="kT", objects=list(UNITS), doc="Unit in which energies are shown.")
+    energy_unit: param.Selector[str] = param.Selector(
+        default="kT", objects=list(UNITS), doc="Unit in which energies are shown."
+    )
     temperature = param.Number(
         ROOM, bounds=(0.0, None), inclusive_bounds=(False, True), doc="Of the simulation, K."
     )

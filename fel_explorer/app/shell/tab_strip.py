@@ -70,7 +70,9 @@ class InsightPanel(Viewer):
     """
 
     dark = param.Boolean(False, doc="Colours for a dark page.")
-    view = param.Selector(default="states", objects=list(VIEWS.values()), doc="Which view is shown.")
+    view: param.Selector[str] = param.Selector(
+        default="states", objects=list(VIEWS.values()), doc="Which view is shown."
+    )
     open = param.Boolean(False, doc="Whether more than the header is shown.")
 
     def __init__(self, session: Session, board: Board, train: Callable[[str], None], **params):

@@ -57,9 +57,7 @@ class Contact(FeatureKind):
     def reason_no_derivative(self, options):
         if scheme_of(options) == "ca":
             return ""
-        return (
-            "Contacts by the closest heavy atoms have no continuous derivative; those with scheme='ca' have."
-        )
+        return "Contacts by closest atoms are not differentiated; take scheme='ca' or minimum_distances."
 
     def plumed(self, atoms, options, number):
         return [
@@ -138,9 +136,5 @@ class Contacts(Featurizer):
         if not pairs:
             raise self.nothing(topology, f"two residues at least {self.min_separation} apart in sequence")
         if len(pairs) > MAX_FEATURES:
-            raise FelError(
-                f"contacts: {len(anchors)} residues make {len(pairs)} pairs.",
-                f"At most {MAX_FEATURES} features are sensible.",
-                "Load fewer residues with load_trajectories(..., atoms=...).",
-            )
+            raise self.too_many(topology, f"{len(anchors)} residues", len(pairs))
         return np.array(pairs)

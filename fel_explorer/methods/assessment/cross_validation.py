@@ -103,7 +103,7 @@ def cross_validate(
         results.append(trial.judge(*halves, score, of, device=device, callback=watch.next(told)))
     if watch.stopped:
         results.pop()
-    dims = {} if "" in datasets else {"features": list(datasets)}
+    dims: dict[str, list] = {} if "" in datasets else {"features": list(datasets)}
     if parameter:
         dims[parameter] = [v if isinstance(v, int | float | str) else str(v) for v in values]
     attrs = {"method": type(method).__name__, "kind": score, "of": of}
@@ -147,11 +147,11 @@ class Trial:
         sigma = vamp.koopman(other).singular_values.numpy()
         if score == "VAMP-E":
             model = vamp.koopman(own)
-            found = [float(vamp.vamp_e(model, covariances)) for covariances in (other, own)]
+            held_out, seen = (float(vamp.vamp_e(model, covariances)) for covariances in (other, own))
         else:
             trained = vamp.koopman(own).singular_values.numpy()
-            found = [1.0 + float((s ** exponent(score)).sum()) for s in (sigma, trained)]
-        return *found, implied_timescales([1.0, *sigma], self.lag_time)
+            held_out, seen = (1.0 + float((s ** exponent(score)).sum()) for s in (sigma, trained))
+        return held_out, seen, implied_timescales([1.0, *sigma], self.lag_time)
 
     def _covariances(self, values, dataset):
         lag = schema.lag_in_frames(dataset, self.lag_time)
@@ -171,14 +171,15 @@ class Watch:
         self.done += 1
         if self.callback is None:
             return None
-        self._tell(0.0, {}, told)
-        return lambda progress: self._tell(progress.step / progress.n_steps, progress.losses, told)
+        callback = self.callback
+        self._tell(callback, 0.0, {}, told)
+        return lambda progress: self._tell(callback, progress.step / progress.n_steps, progress.losses, told)
 
-    def _tell(self, share, losses, told):
+    def _tell(self, callback: Callback, share, losses, told) -> bool:
         done, everything = self.done + share, self.n_fits
         eta = (time.monotonic() - self._began) / done * (everything - done) if done else float("nan")
         step = round(TICKS * done)
-        if self.callback(Progress(step, TICKS * everything, losses, eta, told)):
+        if callback(Progress(step, TICKS * everything, losses, eta, told)):
             self.stopped = True
         return self.stopped
 

@@ -18,6 +18,8 @@ from fel_explorer.training.split import folds
 class Committee(nn.Module):
     """Networks side by side: outputs (frame, member * output) of inputs (frame, input)."""
 
+    members: nn.ModuleList
+
     def __init__(self, members: Sequence[nn.Module] = ()):
         super().__init__()
         self.members = nn.ModuleList(members)
@@ -63,14 +65,16 @@ def train(
     checkpoint
         That of the loops; it holds which member is trained, and the ones before.
     """
-    saved, histories = checkpoint.load(device) if checkpoint else None, []
+    saved = checkpoint.load(device) if checkpoint else None
+    context = checkpoint.context if checkpoint and saved else {}
+    histories: list[xr.Dataset] = []
     for k in range(n):
         training = loop(k)
-        if saved and k < checkpoint.context["member"]:
+        if saved and k < context["member"]:
             continue
         if saved:
-            committee.load_state_dict(checkpoint.context["members"])
-            histories = [from_columns(columns) for columns in checkpoint.context["histories"]]
+            committee.load_state_dict(context["members"])
+            histories = [from_columns(columns) for columns in context["histories"]]
             training.load_state_dict(saved)
             saved = None
         if checkpoint:

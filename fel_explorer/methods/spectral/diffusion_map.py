@@ -23,7 +23,7 @@ SMALLEST = 1e-6  # eigenvalue by which the extension to new frames can still be 
 
 @register
 class DiffusionMap(Method):
-    """Maps frames by a random walk between similar frames: what is hard to reach from each other lies apart.
+    """Maps frames by a random walk between similar frames.  Frames hard to reach from each other lie apart.
 
     Blind to time.  With alpha = 1 the map does not depend on how densely frames were sampled; with 1/2
     it approximates the slow modes of overdamped dynamics; 0 is the plain graph Laplacian.  Features are
@@ -40,7 +40,7 @@ class DiffusionMap(Method):
     eigenvalues_
         (cv,) of the random walk, largest first, without the constant one.
     spectrum_
-        (mode,) up to twelve eigenvalues, also beyond ``n_dims``: they tell how many modes are slow.
+        (mode,) up to twelve eigenvalues, also beyond ``n_dims``: they show how many modes are slow.
     epsilon_
         The kernel width used, in squared standard deviations of the features.
     """

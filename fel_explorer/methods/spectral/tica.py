@@ -33,7 +33,7 @@ class TICA(Method):
     implied_timescales_
         (cv,) -tau / ln |eigenvalue| in the dataset's time unit, longest first.
     spectrum_
-        (mode,) up to twelve eigenvalues, also beyond ``n_dims``: they tell how many modes are slow.
+        (mode,) up to twelve eigenvalues, also beyond ``n_dims``: they show how many modes are slow.
     """
 
     needs_lag = True
@@ -46,7 +46,7 @@ class TICA(Method):
         "driven systems; then the singular functions of the transfer operator are found (VAMP).",
         precedence=10,
     )
-    scaling = param.Selector(
+    scaling: param.Selector[str] = param.Selector(
         default="kinetic_map",
         objects=["kinetic_map", "none"],
         precedence=10.1,

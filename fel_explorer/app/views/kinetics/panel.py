@@ -36,7 +36,9 @@ class KineticsPanel(Viewer):
 
     active = param.Boolean(False, doc="Whether it is looked at: only then it computes.")
     dark = param.Boolean(False, doc="Colours for a dark page.")
-    view = param.Selector(default="network", objects=list(VIEWS), doc="Which of the views is shown.")
+    view: param.Selector[str] = param.Selector(
+        default="network", objects=list(VIEWS), doc="Which of the views is shown."
+    )
     version = param.Integer(0, doc="Counts up when the figure is another one.")
     ready = param.Boolean(False, doc="Whether there is a figure.")
     form = param.Selector(default="auto", objects=list(FORMS.values()), doc="How rates are found.")

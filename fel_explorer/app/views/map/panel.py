@@ -60,7 +60,7 @@ class MapPanel(pn.viewable.Viewer):
     session = param.ClassSelector(class_=Session)
     dark = param.Boolean(False, doc="Colours for a dark page.")
     axes = param.Tuple(("", ""), length=2, doc="Names of the x and y axes.")
-    mode = param.Selector(
+    mode: param.Selector[str] = param.Selector(
         default="replace",
         objects=["replace", "add", "subtract"],
         doc="How a lasso or box changes the selection. Shift or Ctrl adds, Alt subtracts in any mode.",

@@ -14,7 +14,7 @@ from fel_explorer.app.views.map import colouring
 from fel_explorer.app.views.map.nearest_frame import NearestFrame
 from fel_explorer.app.views.simulate.trail import trail
 from fel_explorer.free_energy.density import SMOOTHING
-from fel_explorer.free_energy.estimator import MIN_FRAMES
+from fel_explorer.free_energy.estimator import MIN_FRAMES, FreeEnergy
 from fel_explorer.free_energy.grid import PERIOD, axis_limits
 from fel_explorer.plots.arrangement import names_apart
 from fel_explorer.plots.colours import Scale, sequential_scale
@@ -79,7 +79,7 @@ class MapView:
         estimate = self.estimate()
         return None if estimate is None else estimate.error
 
-    def estimate(self) -> free_energy.FreeEnergy | None:
+    def estimate(self) -> FreeEnergy | None:
         """The surface in `unit` with its error; None where there are too few frames to tell."""
         if len(self.xy) < MIN_FRAMES:
             return None

@@ -143,7 +143,7 @@ ADVICE = {
     "generator": Advice(
         "Eigenfunctions",
         "Its generator form needs gradients and weights instead of times, and so bears biased "
-        "sampling. On Mueller-Brown its first three rates were within 2.3 % of the reference.",
+        "sampling. On Müller-Brown its first three rates were within 2.3 % of the reference.",
         "The rates hold for overdamped dynamics with the given diffusion coefficients. For molecules "
         "it needs the coordinates too, which only Python gives it: fit(data, positions=...).",
         {"operator": "generator"},

@@ -38,7 +38,9 @@ class PathPanel(Viewer):
 
     active = param.Boolean(False, doc="Whether it is looked at.")
     dark = param.Boolean(False, doc="Colours for a dark page.")
-    kind = param.Selector(default=KINDS[0], objects=list(KINDS), doc="How the anchors are connected.")
+    kind: param.Selector[str] = param.Selector(
+        default=KINDS[0], objects=list(KINDS), doc="How the anchors are connected."
+    )
     version = param.Integer(0, doc="Counts up when the figure is another one.")
     ready = param.Boolean(False, doc="Whether there is a figure.")
 

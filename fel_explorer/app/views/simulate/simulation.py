@@ -39,11 +39,11 @@ class Settings(param.Parameterized):
         10.0, bounds=(0, None), inclusive_bounds=(False, True), precedence=1, label="Lag time",
         doc=LatentSpaceSimulator.param.lag_time.doc,
     )  # fmt: skip
-    atoms = param.Selector(
+    atoms: param.Selector[str] = param.Selector(
         default="heavy atoms", objects=list(ATOMS), precedence=2, label="Atoms",
         doc="Atoms of the decoded structures. Fewer atoms are trained and decoded faster.",
     )  # fmt: skip
-    decoder = param.Selector(
+    decoder: param.Selector[str] = param.Selector(
         default="flow matching", objects=list(DECODERS), precedence=3, label="Decoder",
         doc="Decoder of structures. Flow matching works in internal coordinates and preserves bonds and "
         "angles; cWGAN is the published adversarial network in Cartesian coordinates.",

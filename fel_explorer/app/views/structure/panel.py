@@ -42,7 +42,7 @@ class StructurePanel(Viewer):
 
     session = param.ClassSelector(class_=Session)
     dark = param.Boolean(False, doc="Colours for a dark page.")
-    view = param.Selector(default="frames", objects=list(VIEWS), doc="What is shown.")
+    view: param.Selector[str] = param.Selector(default="frames", objects=list(VIEWS), doc="What is shown.")
 
     def __init__(self, session: Session, board: Board | None = None, **params):
         super().__init__(session=session, **params)

@@ -39,7 +39,9 @@ class DrivePanel(Viewer):
 
     active = param.Boolean(False, doc="Whether it is looked at: only then it computes.")
     dark = param.Boolean(False, doc="Colours for a dark page.")
-    part = param.Selector(default="profile", objects=list(PARTS.values()), doc="Which part is shown.")
+    part: param.Selector[str] = param.Selector(
+        default="profile", objects=list(PARTS.values()), doc="Which part is shown."
+    )
     version = param.Integer(0, doc="Counts up when the figure is another one.")
     ready = param.Boolean(False, doc="Whether there is a figure.")
 

@@ -49,7 +49,7 @@ def same(one, other):
     for label, result in one.results.items():
         assert other.results[label].embedding == pytest.approx(result.embedding, abs=1e-5)
         assert np.isnan(result.seconds) or result.seconds == other.results[label].seconds
-    for name in ("active", "levels", "state_names", "colour_by", "frame", "route", "axes"):
+    for name in ("active", "levels", "state_names", "colour_by", "frame", "path_anchors", "axes"):
         assert getattr(one, name) == getattr(other, name), name
     assert np.array_equal(one.selection.mask, other.selection.mask)
     assert one.selection.how == other.selection.how

@@ -45,7 +45,15 @@ hv.Store.set_current_backend("bokeh")  # hv.extension would load a front end fro
 Redraw = hv.streams.Stream.define("Redraw", version=0)
 NO_FRAMES = bin_frames(NO_LANDSCAPE.xy, *NO_LANDSCAPE.limits, (2, 2))
 PRINTED = (900, 600)  # pixels of a figure for print
-MARKS = ["point", "frame", "route", "way", "image", "simulation", "step"]  # of the session, above the frames
+MARKS = [
+    "point",
+    "frame",
+    "path_anchors",
+    "path",
+    "image",
+    "simulation",
+    "step",
+]  # of the session, above the frames
 PIXEL = 2  # screen pixels along each side of a drawn pixel
 NO_DATA = "Load trajectories to see their landscape."
 NO_FEATURES = "Compute features of these trajectories (2, on the left) to see their landscape."

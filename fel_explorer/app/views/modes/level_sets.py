@@ -48,7 +48,7 @@ class LevelSets:
         return self.table["mean"].values[self.table["population"].values > RARE]
 
 
-def unlevelled(result: Result) -> FelError | None:
+def reason_no_level_sets(result: Result) -> FelError | None:
     """Why there are no level sets of a result; None where there are."""
     if result.tree is None and result.embedding.shape[1] <= 2:
         return None
@@ -62,7 +62,7 @@ def unlevelled(result: Result) -> FelError | None:
 
 def level_sets_job(result: Result, dataset: xr.Dataset):
     """The job; its result is a `LevelSets`, of evenly chosen frames where there are very many."""
-    if (error := unlevelled(result)) is not None:
+    if (error := reason_no_level_sets(result)) is not None:
         raise error
 
     def run(report, should_stop):

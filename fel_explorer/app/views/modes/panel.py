@@ -14,7 +14,7 @@ from fel_explorer.app.views.kinetics.analysis import default_lag
 from fel_explorer.app.views.modes import scores as mode_scores
 from fel_explorer.app.views.modes import text as words
 from fel_explorer.app.views.modes.analysis import known_modes, modes_of
-from fel_explorer.app.views.modes.level_sets import level_sets_job, level_words, unlevelled
+from fel_explorer.app.views.modes.level_sets import level_sets_job, level_words, reason_no_level_sets
 from fel_explorer.app.views.modes.parts import LevelSetsPart, OnStructure, ScoreForm
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside, offer
@@ -182,7 +182,7 @@ class ModesPanel(Viewer):
             return
         result = self.session.shown
         self._offer()
-        possible = self.part in AUTOMATIC and not (self.part == "levels" and unlevelled(result))
+        possible = self.part in AUTOMATIC and not (self.part == "levels" and reason_no_level_sets(result))
         if possible and (self.part, result) not in self._jobs:
             self._submit(self.part, result, AUTOMATIC[self.part](result, self.session.dataset))
             return
@@ -289,7 +289,7 @@ class ModesPanel(Viewer):
         return words.sensitivity_words(job.result[one.of], one.index)
 
     def _say_levels(self):
-        if (error := unlevelled(self.session.shown)) is not None:
+        if (error := reason_no_level_sets(self.session.shown)) is not None:
             return words.told(error)
         job = self._job
         if job is None or job.active:

@@ -82,6 +82,12 @@ def test_citations_are_in_the_references():
         assert not unknown, f"{path.relative_to(ROOT)} cites {unknown}, not in docs/references.bib"
 
 
+def test_every_entry_is_cited():
+    used = {name for path in [*CODE, *DOCS] for name in cited(path.read_text())}
+    unused = [key for key, entry in ENTRIES.items() if not {key, entry.get("doi", key).lower()} & used]
+    assert not unused, f"{unused} in docs/references.bib are cited nowhere"
+
+
 def test_a_source_is_named_so_that_it_can_be_found():
     for path in CODE:
         for name, text in docstrings(path):

@@ -12,6 +12,7 @@ from fel_explorer.app.session.pinned import Pinned, aligned
 from fel_explorer.app.session.session import Point, Session
 from fel_explorer.app.viewer.component import Layer
 from fel_explorer.app.views.paths import landscape_path
+from fel_explorer.data.solvent import solvent_atoms
 from fel_explorer.errors import FelError
 from fel_explorer.plots.colours import LIGHT
 from fel_explorer.structures import principal_view, reconstruct, representatives, superpose
@@ -48,13 +49,14 @@ class Images:
 class Scenes:
     """Makes scenes of one set of trajectories, aligned to its first frame and seen from where that is widest.
 
-    Water is left out.
+    Water and ions are left out.
     """
 
     def __init__(self, trajectories):
         self.trajectories = trajectories
-        water = np.array([atom.residue.is_water for atom in trajectories.topology.atoms])
-        self._atoms = np.flatnonzero(~water) if 0 < water.sum() < len(water) else np.arange(len(water))
+        solvent = solvent_atoms(trajectories.topology)
+        kept = np.flatnonzero(~solvent)
+        self._atoms = kept if len(kept) else np.arange(len(solvent))
         self.reference = principal_view(trajectories.frames([0]))
         self.n_atoms = len(self._atoms)
 
@@ -65,7 +67,7 @@ class Scenes:
         return sum(residue.is_protein or residue.is_nucleic for residue in residues) >= MIN_CHAIN
 
     def frames(self, indices) -> mdtraj.Trajectory:
-        """Aligned structures of dataset frames, without water."""
+        """Aligned structures of dataset frames, without solvent."""
         return self._shown(superpose(self.trajectories.frames(indices), self.reference))
 
     def _shown(self, trajectory):

@@ -41,6 +41,14 @@ class MinimumDistance(FeatureKind):
     def evaluate(self, positions, block):
         points = block.points(positions)
         vectors = points[..., 0, :, None, :] - points[..., 1, None, :, :]
+        if len(block.apart()):
+            import torch
+
+            from fel_explorer.features.torch_geometry import nearest_images
+
+            first, second = block.molecule[:, 0, :, None], block.molecule[:, 1, None, :]
+            between = torch.as_tensor(first != second, device=vectors.device)[..., None]
+            vectors = torch.where(between, nearest_images(vectors, block.box), vectors)
         return vectors.square().sum(-1).flatten(-2).amin(-1).sqrt()
 
     def plumed(self, atoms, options, number):

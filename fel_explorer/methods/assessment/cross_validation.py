@@ -124,7 +124,7 @@ class Trial:
         """A method like ``method``, but for one parameter."""
         changed = {parameter: value} if parameter else {}
         method = type(method)(**(method.hyperparameters() | changed))
-        lag = lag_time or getattr(method, "lag_time", 0)
+        lag = lag_time or (method.lag_time if method.needs_lag else 0)
         if not lag:
             raise FelError(
                 f"{type(method).__name__} has no lag to be scored at.",
@@ -136,8 +136,7 @@ class Trial:
     @property
     def lags(self) -> list[float]:
         """Every lag at which frames are compared."""
-        own = [getattr(self.method, "lag_time", 0), *getattr(self.method, "lag_times", [])]
-        return [self.lag_time, *filter(None, own)]
+        return [self.lag_time, *self.method.lags]
 
     def judge(self, training, test, score, of, **options) -> tuple[float, float, np.ndarray]:
         """Score on the test and on the training data, and time scales (process,) on the test data."""
@@ -156,7 +155,7 @@ class Trial:
     def _covariances(self, values, dataset):
         lag = schema.lag_in_frames(dataset, self.lag_time)
         pairs = lag_pairs(torch.from_numpy(values), dataset, lag, frame_weight(dataset, "cpu"))
-        return vamp.covariances(*pairs, reversible=getattr(self.method, "reversible", True))
+        return vamp.covariances(*pairs, reversible=self.method.reversible)
 
 
 class Watch:

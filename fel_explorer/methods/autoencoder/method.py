@@ -46,11 +46,12 @@ class Autoencoder(NetworkMethod):
     with standardised features, the square averaged over features and frames.  With a column of ``committor``
     values a second decoder predicts them from xi (extended autoencoder), and their log loss is added.
 
-    Source: W. Zhang, slides (2024) [zhang2024slides], Eq. 8 and "A simple characterization"; T. Lelievre et
-    al., J. Phys. Chem. B 128 (2024), doi:10.48550/arXiv.2310.03492; for the lag C. Wehmeyer and F. Noe, J.
-    Chem. Phys. 148, 241703 (2018), doi:10.1063/1.5011399; for lag and noise together C. X. Hernandez et al.,
-    Phys. Rev. E 97, 062412 (2018), doi:10.1103/PhysRevE.97.062412; for the committor M. Frassek, A. Arjun and
-    P. G. Bolhuis, J. Chem. Phys. 155, 064103 (2021), doi:10.1063/5.0058639.
+    Source: W. Zhang, slides (2024) [zhang2024slides], Eq. 8 and "A simple characterization"; W. Zhang and C.
+    Schuette, Proc. Appl. Math. Mech. 23, e202300189 (2023), doi:10.1002/pamm.202300189; T. Lelievre et al.,
+    J. Phys. Chem. B 128 (2024), doi:10.48550/arXiv.2310.03492; for the lag C. Wehmeyer and F. Noe, J. Chem.
+    Phys. 148, 241703 (2018), doi:10.1063/1.5011399; for lag and noise together C. X. Hernandez et al., Phys.
+    Rev. E 97, 062412 (2018), doi:10.1103/PhysRevE.97.062412; for the committor M. Frassek, A. Arjun and P. G.
+    Bolhuis, J. Chem. Phys. 155, 064103 (2021), doi:10.1063/5.0058639.
 
     Attributes
     ----------

@@ -61,7 +61,7 @@ class EmbeddedStates(Method):
         return super().fit(X, device=device, callback=callback, checkpoint_dir=checkpoint_dir)
 
     @property
-    def embedding_(self) -> Method:
+    def embedding_(self) -> Method:  # type: ignore[override]  # None for methods that take no embedding
         """The method on whose embedding the states are shown."""
         self._check_fitted()
         return self._embedding

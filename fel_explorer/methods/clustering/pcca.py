@@ -36,6 +36,7 @@ class PCCA(EmbeddedStates):
     """
 
     needs_lag = True
+    has_timescales = True
 
     lag_time = parameters.lag_time(
         doc="Lag of the Markov model, in the data's time unit (ps for molecules). Long enough that the "

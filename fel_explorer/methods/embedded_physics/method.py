@@ -24,6 +24,7 @@ from fel_explorer.methods.embedded_physics.target import (
 )
 from fel_explorer.methods.embedded_physics.training import POOL, Draws, Trainer, checkpoint_of
 from fel_explorer.methods.registry import register_model
+from fel_explorer.systems.potential import Potential
 from fel_explorer.training.loop import threads
 from fel_explorer.training.random import random_generator
 
@@ -271,7 +272,7 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
 
     def _ratio(self, temperature) -> float:
         """T / T_new, beta of the target relative to the fit's."""
-        own = self.temperature if not hasattr(self.system, "kT") else self.system.kT
+        own = self.system.kT if isinstance(self.system, Potential) else self.temperature
         temperature = own if temperature is None else temperature
         if not (math.isfinite(temperature) and temperature > 0):
             raise FelError(f"temperature={temperature!r}.", "Temperatures are positive.")

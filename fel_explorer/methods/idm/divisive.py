@@ -45,6 +45,7 @@ class DivisiveIDM(IDMParameters):
     """
 
     has_states = True
+    has_tree = True
 
     lag_times = param.List(
         [200.0, 20.0, 2.0],
@@ -200,6 +201,11 @@ class DivisiveIDM(IDMParameters):
             else:
                 children.append((parent, float("nan")))
         return children
+
+    @property
+    def lags(self) -> tuple[float, ...]:
+        """The lag of each level of the tree, longest first."""
+        return tuple(self.lag_times)
 
     @property
     def n_levels(self) -> int:

@@ -63,6 +63,7 @@ class IDM(IDMParameters):
 
     needs_lag = True
     has_states = True
+    has_timescales = True
     has_decoder = True
 
     lag_time = param.Number(

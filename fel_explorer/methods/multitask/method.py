@@ -69,6 +69,10 @@ class MultitaskCV(MultitaskParameters):
     def has_decoder(self) -> bool:  # type: ignore[override]  # as above
         return self.reconstruction_weight > 0
 
+    @property
+    def has_energies(self) -> bool:  # type: ignore[override]  # as above
+        return self.energy_weight > 0
+
     def predict_energy(self, X) -> xr.DataArray:
         """Potential energy (frame,) predicted from the CV, in the unit of the column of energies."""
         self._need_energies()

@@ -12,6 +12,7 @@ from fel_explorer.errors import FelError
 from fel_explorer.methods import molecular_features as molecular
 from fel_explorer.methods import parameters
 from fel_explorer.methods.koopman.ritz import orient, ritz, ritz_error
+from fel_explorer.methods.koopman.timescales import TimeScales
 from fel_explorer.methods.nets import on_features
 from fel_explorer.methods.network_method import NetworkMethod, frame_weight, lag_pairs
 from fel_explorer.methods.registry import register
@@ -65,6 +66,7 @@ class Eigenfunctions(NetworkMethod):
 
     needs_lag = True
     has_modes = True
+    has_timescales = True
     fitted = ("eigenvalues_", "eigenvalue_errors_", "implied_timescales_")
     _network: EigenfunctionNets
     _positions: xr.DataArray | None
@@ -281,6 +283,14 @@ class Eigenfunctions(NetworkMethod):
         self.implied_timescales_ = 1.0 / self.eigenvalues_
 
     # ---- the verbs and the file
+
+    @property
+    def lags(self) -> tuple[float, ...]:
+        """The lag of the transfer operator; () for the generator, which has none."""
+        return (self.lag_time,) if self.operator == "transfer" else ()
+
+    def _timescales(self):
+        return TimeScales(self.implied_timescales_, self.time_unit_ or "", self.eigenvalue_errors_)
 
     def dense_layers(self) -> list[tuple[np.ndarray, np.ndarray, str]]:
         """(weight (out, in), bias (out,), "Tanh" or "Linear") of each layer from features to CV, float64."""

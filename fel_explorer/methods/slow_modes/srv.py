@@ -59,6 +59,7 @@ class SRV(NetworkMethod):
 
     needs_lag = True
     has_modes = True
+    has_timescales = True
     fitted = ("eigenvalues_", "implied_timescales_")
     _network: committee.Committee
 

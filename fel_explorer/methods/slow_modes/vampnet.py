@@ -49,6 +49,7 @@ class VAMPNet(NetworkMethod):
 
     needs_lag = True
     has_states = True
+    has_timescales = True
     fitted = ("populations_", "singular_values_", "implied_timescales_", "vamp2_")
     _network: nn.Sequential
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from fel_explorer.errors import FelError
 from fel_explorer.methods import parameters
 from fel_explorer.methods.base import Method
-from fel_explorer.methods.koopman.timescales import SPECTRUM
+from fel_explorer.methods.koopman.timescales import SPECTRUM, STEPS, TimeScales, implied_timescales
 from fel_explorer.methods.registry import register
 from fel_explorer.methods.subsample import frame_weights, random_frames, take
 from fel_explorer.training.data import Scaling
@@ -46,6 +46,7 @@ class DiffusionMap(Method):
     """
 
     has_modes = True
+    has_timescales = True
 
     n_dims = parameters.n_dims(doc="Number of diffusion coordinates to keep.", maximum=100, precedence=1)
     alpha = param.Magnitude(
@@ -108,6 +109,9 @@ class DiffusionMap(Method):
             )
         self.eigenvalues_ = values.numpy()
         self._axes = functions * values ** (self.diffusion_time - 1.0)
+
+    def _timescales(self):
+        return TimeScales(implied_timescales([1.0, *self.spectrum_.clip(0)], 1.0), STEPS)
 
     def _transform(self, features):
         """psi(x) = sum_j p(x, j) psi_j / lambda, the walk's step from x to the landmarks (Nystroem)."""

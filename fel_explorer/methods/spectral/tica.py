@@ -13,7 +13,7 @@ from fel_explorer.errors import FelError
 from fel_explorer.methods import parameters
 from fel_explorer.methods.base import Method
 from fel_explorer.methods.checks import check_dims
-from fel_explorer.methods.koopman.timescales import SPECTRUM, implied_timescales
+from fel_explorer.methods.koopman.timescales import SPECTRUM, TimeScales, implied_timescales
 from fel_explorer.methods.registry import register
 from fel_explorer.training.data import Scaling
 from fel_explorer.training.pairs import segments_of
@@ -38,6 +38,7 @@ class TICA(Method):
 
     needs_lag = True
     has_modes = True
+    has_timescales = True
 
     lag_time = parameters.lag_time()
     n_dims = parameters.n_dims(doc="Number of slow components to keep.", maximum=None)
@@ -98,6 +99,10 @@ class TICA(Method):
             pair_weights = None if weights is None else weights[first : end - lag]
             estimator.partial_fit((features[:-lag], features[lag:]), weights=pair_weights)
         return estimator.fetch_model()
+
+    def _timescales(self):
+        times = implied_timescales([1.0, *self.spectrum_.clip(0)], self.lag_time)
+        return TimeScales(times, self.time_unit_ or "")
 
     def _transform(self, features):
         return ((features.double() - self._mean) @ self._matrix).float()

@@ -99,7 +99,7 @@ def test_modes_of_states_are_those_of_their_transition_matrix(dataset):
     hard = (dataset["features"][:, 0].values > 0).astype(int)
     chi = np.eye(2, dtype=np.float32)[hard]
 
-    class Lagged:
+    class Lagged(fel.methods.Method):
         needs_lag, lag_time = True, 4.0
 
     result = Result("IDM 1", Lagged(), np.zeros((len(hard), 2), np.float32), chi, hard)

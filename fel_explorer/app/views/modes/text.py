@@ -36,8 +36,7 @@ def spectrum_words(modes: Modes) -> str:
 
 def late_words(method) -> str:
     """Rates over the last steps of a training that tells them, with their spread; '' for other methods."""
-    history = getattr(method, "history", None)
-    if history is None or "rate_1" not in history:
+    if "rate_1" not in method.history:
         return ""
     late = late_rates(method)
     unit = "" if method.time_unit_ == "1" else f" per {method.time_unit_}"

@@ -32,7 +32,7 @@ NUMBERS = {*MEASURES, "seed"}
 def parameter_title(name: str, session: Session) -> str:
     """Label of a hyperparameter in the form, with its unit: 'Lag time (ps)'."""
     methods = (result.method for result in session.results.values())
-    label = next((m.param[name].label for m in methods if name in getattr(m, "param", ())), name)
+    label = next((m.param[name].label for m in methods if name in m.hyperparameter_names()), name)
     is_time = name.startswith("lag_time")
     return axis_label(label, session.dataset.attrs["time_unit"]) if is_time else label
 
@@ -40,7 +40,7 @@ def parameter_title(name: str, session: Session) -> str:
 def parameter_about(name: str, session: Session) -> str:
     """What the form says of a hyperparameter."""
     methods = (result.method for result in session.results.values())
-    return next((m.param[name].doc for m in methods if name in getattr(m, "param", ())), "") or ""
+    return next((m.param[name].doc for m in methods if name in m.hyperparameter_names()), "") or ""
 
 
 def columns_of(table: pd.DataFrame, session: Session) -> list[dict]:

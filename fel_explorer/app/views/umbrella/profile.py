@@ -51,7 +51,7 @@ def data_profile(
         columns = [_mean(cells, weight, column, grid.size) for column in chi.T]
         profile["membership"] = (("bin", "state"), np.stack(columns, axis=1))
         profile = profile.assign_coords(state=result.states())
-    if getattr(result.method, "energy_weight", 0):
+    if result.method.has_energies:
         energy = result.method.predict_energy(dataset).values.astype(float)
         unit = label(dataset, result.method.energy_column).partition(" (")[2].rstrip(")")
         profile["energy"] = ("bin", _mean(cells, weight, energy, grid.size), {"units": unit})

@@ -7,7 +7,7 @@ import pytest
 import torch
 from peptides import make_trajectory
 
-from fel_explorer.data.topologies import pdb_text
+from fel_explorer.data.topology_text import pdb_text
 from fel_explorer.errors import FelError
 from fel_explorer.features import (
     MolecularFeatures,

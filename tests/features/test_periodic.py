@@ -11,7 +11,7 @@ from strands import BOXES, cut_strands
 
 import fel_explorer as fel
 from fel_explorer.data.molecules import Molecules, arrange, make_whole
-from fel_explorer.data.topologies import pdb_text
+from fel_explorer.data.topology_text import pdb_text
 from fel_explorer.features import MolecularFeatures, make_featurizers
 
 SPECS = [

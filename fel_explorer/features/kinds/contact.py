@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from fel_explorer.data.solvent import is_solvent
 from fel_explorer.errors import FelError
 from fel_explorer.features.atom_names import residue_labels
 from fel_explorer.features.featurizer_base import (
@@ -126,7 +127,7 @@ class Contacts(Featurizer):
                 a for a in residue.atoms if a.element is not None and a.element.symbol not in ("H", "VS")
             ]
             alphas = [a for a in heavy if a.name == "CA" and a.element.symbol == "C"]
-            if alphas or (heavy and self.scheme == "closest-heavy" and not residue.is_water):
+            if alphas or (heavy and self.scheme == "closest-heavy" and not is_solvent(residue)):
                 anchors[residue.index] = (alphas or heavy)[0]
         pairs = [
             (a.index, b.index)

@@ -59,7 +59,7 @@ class SelectionPanel(Viewer):
         )
         self._how = pmui.Typography("", variant="body2", margin=(0, 12, 4, 12), sizing_mode="stretch_width")
         actions = {
-            "clear": ("close", "Select nothing", lambda event: session.clear_selection()),
+            "clear": ("close", "Clear the selection", lambda event: session.clear_selection()),
             "invert": ("flip", "Select all other frames", lambda event: session.invert_selection()),
             "undo": ("undo", "Undo the last change", lambda event: session.undo()),
             "redo": ("redo", "Redo what was undone", lambda event: session.redo()),
@@ -72,20 +72,20 @@ class SelectionPanel(Viewer):
         self._table.param.watch(self._on_row, "chosen")
         self._name = pmui.TextInput(
             label="State name", placeholder="alpha helix", size="small", width=136,
-            description="Press Enter: the map and the table then show the name.", margin=(8, 6, 0, 10),
+            description="Press Enter to show the name on the map and in the table.", margin=(8, 6, 0, 10),
         )  # fmt: skip
         self._name.param.watch(self._on_name, "value")
         edits = {
             "merge": (
                 "call_merge",
                 "Merge",
-                "Make the selected states one (key m). Undo takes it back.",
+                "Merge the selected states (key m). Undo restores them.",
                 lambda event: session.merge_states(),
             ),
             "split": (
                 "call_split",
                 "Split",
-                "Make the selected part of a state a state of its own (key s). Undo takes it back.",
+                "Split off the selected part of a state as a new state (key s). Undo restores it.",
                 lambda event: session.split_state(),
             ),
         }

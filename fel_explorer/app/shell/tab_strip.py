@@ -24,12 +24,16 @@ hv.Store.set_current_backend("bokeh")  # hv.extension would load a front end fro
 Redraw = hv.streams.Stream.define("Redraw", version=0)
 
 HEADER, BODY = 46, 284  # px
-HINT = "Which states are there?"
+HINT = "No states yet."
 WAYS = {  # to find states: {label: (method, tooltip)}
-    "Find the states": ("IDM", "Trains IDM as set up in the Model panel: a map with its metastable states."),
+    "Find the states": (
+        "IDM",
+        "Train IDM with the settings of the Model panel: metastable states and a map.",
+    ),
     "Tree of states": (
         "DivisiveIDM",
-        "Trains DivisiveIDM as set up in the Model panel: states at long times, divided at shorter ones.",
+        "Train DivisiveIDM with the settings of the Model panel: states at long lag times, "
+        "divided at shorter ones.",
     ),
 }
 
@@ -72,7 +76,7 @@ class TabStrip(Viewer):
         return self.layout
 
     def close(self) -> None:
-        """Let go of the session and the board."""
+        """Stop watching the session, and close the views."""
         for watcher in self._watchers:
             self.session.param.unwatch(watcher)
         self._watchers = []

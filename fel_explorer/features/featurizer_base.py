@@ -156,7 +156,7 @@ def _candidates(topology) -> Iterator[tuple[str, dict]]:
     yield "backbone_torsions", {}
     yield "nucleic_torsions", {}
     yield "heavy_atom_distances", {}
-    chosen = {"name CA": "ca_distances", "name BB": "distances", "not water": "distances"}
+    chosen = {"name CA": "ca_distances", "name BB": "distances", "not solvent": "distances"}
     for selection, name in chosen.items():
         atoms = len(select_atoms(topology, selection, allow_none=True))
         options = {"selection": selection} if name == "distances" else {}

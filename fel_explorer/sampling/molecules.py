@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from fel_explorer.data.molecules import make_whole
+from fel_explorer.data.molecules import Molecules, arrange
 from fel_explorer.errors import FelError
 from fel_explorer.features.molecular import MolecularFeatures
 from fel_explorer.features.outside_kinds import outside_sources
@@ -51,8 +51,8 @@ class MolecularSystem:
         Instead of ``force_field``: an `openmm.System`, or the path of one as XML; its masses, constraints and
         barostat are used as they are.
     periodic
-        Whether the molecule is in a periodic box; default: where the frames have one.  Distances in the CV
-        must be within molecules: no nearest images are sought.
+        Whether the molecule is in a periodic box; default: where the frames have one.  Features between
+        molecules are to nearest images in it.
     friction, time_step, hydrogen_mass
         In 1/ps, ps and amu; 4 fs needs heavy hydrogens.
     bias_every
@@ -125,11 +125,13 @@ class MolecularSystem:
                 "n_steered": plan.n_steered,
             }
             left = [window for window in range(len(windows)) if window not in done]
-            jobs = self._jobs(windows, dataset, starts, seed, left)
+            periodic = system.usesPeriodicBoundaryConditions()
+            jobs = self._jobs(windows, dataset, starts, seed, left, periodic)
             mass = np.array([system.getParticleMass(i)._value for i in range(system.getNumParticles())])
             restraint = Restraint(method, common["records"], plan.dimension)
             for job in jobs.values():
-                fastest = job["stiffness"] ** 0.5 * restraint.steepness(job["starts"], mass)
+                boxes = job["boxes"] if periodic and restraint.features.needs_box() else None
+                fastest = job["stiffness"] ** 0.5 * restraint.steepness(job["starts"], mass, boxes)
                 job |= common | {"steps": steps_of(fastest, step, plan.stride, self.bias_every)}
             _run_jobs(jobs, done, len(windows), plan.n_processes, callback, checkpoint, message)
         return done, plan.stride * step
@@ -155,25 +157,31 @@ class MolecularSystem:
             )
         return system
 
-    def _jobs(self, windows: Windows, dataset, starts, seed: int, chosen: list[int]) -> dict[int, dict]:
+    def _jobs(
+        self, windows: Windows, dataset, starts, seed: int, chosen: list[int], periodic: bool
+    ) -> dict[int, dict]:
         """What is special about each of the ``chosen`` windows."""
         seeds = np.random.SeedSequence(seed).generate_state(len(windows)) >> 2  # OpenMM's are int32
         features, jobs = MolecularFeatures(dataset.attrs), {}
+        in_box, reference = periodic and features.needs_box(), arrange(self.trajs.reference)
         for window in chosen:
-            frames = make_whole(self.trajs.frames(starts[window]))
-            found = features(torch.from_numpy(frames.xyz))
+            frames = self.trajs.frames(starts[window])
+            atoms, molecules = np.arange(frames.n_atoms), Molecules.of(frames)
+            xyz = molecules.placed(frames, atoms, reference.xyz[0])
+            box = torch.from_numpy(frames.unitcell_vectors) if in_box else None
+            found = features(torch.from_numpy(xyz), box)
             away = np.abs(found.numpy() - dataset["features"].values[starts[window]]).max(axis=0)
             if away.max() > SAME:
                 raise FelError(
                     f"'{dataset['feature'].values[away.argmax()]}' of a starting structure is off by"
                     f" {away.max():.2g} from the dataset.",
-                    "The dataset is of these trajectories, and its distances are within molecules.",
-                    "Featurize again, without distances to nearest images of other molecules.",
+                    "The dataset is of these trajectories, and the system has their periodic box.",
+                    "Featurize again, or take features within molecules.",
                 )
             jobs[window] = {
                 "centre": float(windows.centres[window]),
                 "stiffness": float(windows.stiffness[window]),
-                "starts": frames.xyz.astype(float),
+                "starts": xyz.astype(float),
                 "boxes": frames.unitcell_vectors,
                 "seed": int(seeds[window]),
             }

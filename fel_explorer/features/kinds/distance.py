@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import mdtraj
 
 MOST_PAIRS = 5_000_000  # that are looked at before those near in sequence are left out
-HEAVY = "element != H and not water"
+HEAVY = "element != H and not solvent"
 
 
 @register_kind
@@ -104,7 +104,7 @@ def check_counts(featurizer: Featurizer, *names: str) -> None:
 @register_featurizer
 @dataclass
 class HeavyAtomDistances(_Distances):
-    """Distances (nm) between all pairs of heavy atoms but water's; between molecules to nearest images."""
+    """Distances (nm) between all heavy atoms but the solvent's; between molecules to nearest images."""
 
     periodic: bool = True
     name: ClassVar[str] = "heavy_atom_distances"

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import panel_material_ui as pmui
 import param
-from panel.viewable import Viewer
 
 from fel_explorer.app.page_jobs import Board
 from fel_explorer.app.session.session import Session
@@ -14,10 +13,11 @@ from fel_explorer.app.views.kinetics.analysis import default_lag
 from fel_explorer.app.views.modes import scores as mode_scores
 from fel_explorer.app.views.modes import text as words
 from fel_explorer.app.views.modes.analysis import known_modes, modes_of
-from fel_explorer.app.views.modes.level_sets import level_sets_job, level_words, unlevelled
+from fel_explorer.app.views.modes.level_sets import level_sets_job, level_words, reason_no_level_sets
 from fel_explorer.app.views.modes.parts import LevelSetsPart, OnStructure, ScoreForm
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside, offer
+from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.errors import FelError
 from fel_explorer.plots.modes import plot_modes
 from fel_explorer.plots.quantities import time_text
@@ -35,20 +35,16 @@ LABELS = {"score": "Scores of {}", "sensitivity": "Sensitivity of {}", "levels":
 AUTOMATIC = {"sensitivity": mode_scores.sensitivity_job, "levels": level_sets_job}  # when they are looked at
 
 
-class ModesPanel(Viewer):
+class ModesPanel(TabView):
     """Spectrum, score against lag, sensitivity and level sets of the shown model."""
 
-    active = param.Boolean(False, doc="Whether it is looked at: only then it computes.")
-    dark = param.Boolean(False, doc="Colours for a dark page.")
     part: param.Selector[str] = param.Selector(
         default="spectrum", objects=list(PARTS.values()), doc="Which part is shown."
     )
-    version = param.Integer(0, doc="Counts up when the figure is another one.")
     ready = param.Boolean(False, doc="Whether there is a figure.")
 
-    def __init__(self, session: Session, board: Board, **params):
-        super().__init__(**params)
-        self.session, self.board = session, board
+    def __init__(self, session: Session, board: Board | None = None, **params):
+        super().__init__(session, board, **params)
         self._jobs: dict[tuple, object] = {}  # (part, result): its last job
         self._waiting = False  # for the shown part's job
         self._make_widgets()
@@ -59,9 +55,6 @@ class ModesPanel(Viewer):
             (board, board.param.watch(self._on_job, "version")),
         ]
         self._on_result()
-
-    def __panel__(self):
-        return self.layout
 
     @property
     def available(self) -> bool:
@@ -89,12 +82,12 @@ class ModesPanel(Viewer):
         self.lag, self.folds = self._scoring.lag, self._scoring.folds
         self.compute = pmui.Button(
             label="Compute", icon="play_arrow", size="small", variant="contained", margin=(8, 10),
-            description="Train the method anew at each lag and score it on data that it has not seen.",
+            description="Train the method at each lag time and score it on held-out data.",
             on_click=self._on_compute,
         )  # fmt: skip
         self.stop = pmui.Button(
             label="Stop", icon="stop", size="small", variant="outlined", color="default", margin=(8, 10),
-            description="What has been computed is kept.", visible=False,
+            description="Results computed so far are kept.", visible=False,
             on_click=lambda event: self.board.cancel(self._job),
         )  # fmt: skip
         self._bar = pmui.LinearProgress(
@@ -182,7 +175,7 @@ class ModesPanel(Viewer):
             return
         result = self.session.shown
         self._offer()
-        possible = self.part in AUTOMATIC and not (self.part == "levels" and unlevelled(result))
+        possible = self.part in AUTOMATIC and not (self.part == "levels" and reason_no_level_sets(result))
         if possible and (self.part, result) not in self._jobs:
             self._submit(self.part, result, AUTOMATIC[self.part](result, self.session.dataset))
             return
@@ -280,20 +273,20 @@ class ModesPanel(Viewer):
     def _say_sensitivity(self):
         job = self._job
         if job is None or job.active:
-            return "Computing derivatives by each feature."
+            return "Computing derivatives with respect to each feature."
         if job.error is not None:
             return words.told(job.error)
         if self._found() is None:
-            return "Stopped before it was ready."
+            return "Stopped before the end."
         one = self._variable()
         return words.sensitivity_words(job.result[one.of], one.index)
 
     def _say_levels(self):
-        if (error := unlevelled(self.session.shown)) is not None:
+        if (error := reason_no_level_sets(self.session.shown)) is not None:
             return words.told(error)
         job = self._job
         if job is None or job.active:
-            return "Computing the means of all features where the map has one value."
+            return "Computing the means of all features on level sets of the map."
         return words.told(job.error) if job.error is not None else level_words(job.result)
 
     # ---- drawing and export

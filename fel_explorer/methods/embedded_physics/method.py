@@ -14,6 +14,7 @@ from fel_explorer.methods.base import BLOCK
 from fel_explorer.methods.embedded_physics import coordinates, tempering
 from fel_explorer.methods.embedded_physics.density import NODES, LatentDensity
 from fel_explorer.methods.embedded_physics.parameters import EmbeddedPhysicsParameters
+from fel_explorer.methods.embedded_physics.quadrature import refined_log_prob
 from fel_explorer.methods.embedded_physics.samples import weighted_samples
 from fel_explorer.methods.embedded_physics.target import (
     Target,
@@ -233,7 +234,8 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
     def log_q(self, x) -> np.ndarray:
         """ln q(x) (sample,): per Cartesian volume, for molecules rigid motion left out.
 
-        Exact with one or two CVs, else estimated by draws of the encoder.
+        With one or two CVs by quadrature, refined until it changes by less than .01 (a warning where it does
+        not), else estimated by draws of the encoder.
         """
         y = self._features(x)
         return _numbers(self._log_prob(y).cpu() - self._log_volume(y))
@@ -252,7 +254,7 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
 
     def _log_prob(self, y):
         with torch.no_grad():
-            return torch.cat([self._network.log_prob(part) for part in y.split(BLOCK // 32)]).double()
+            return torch.cat([refined_log_prob(self._network, part) for part in y.split(BLOCK // 32)])
 
     def _in_space(self, y) -> np.ndarray:
         return _numbers(self._coordinates.to_space(y.double().cpu()))

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 TOLERANCE = 0.01  # of ln q between spacings
-STABLE = 2  # refinements in a row with changes below it: one can be chance
+STABLE = 2  # refinements in a row with changes below it: one can be chance,
+CERTAIN = 1e-3  # unless its change is below this
 MAX_REFINEMENTS = 7  # each halves the spacing
-NEGLIGIBLE = 16.0  # nodes so far in ln below the best of a sample are left out
+NEGLIGIBLE = 13.0  # nodes so far in ln below the best of a sample are left out
 CHUNK = 2**19  # terms of samples and nodes at once
 
 
@@ -42,6 +43,7 @@ def refined_log_prob(model, x: Tensor) -> Tensor:
         change = torch.where(used, (finer - found).abs(), 0.0)
         found = torch.where(used, finer, found)
         stable = torch.where(change > TOLERANCE, 0, stable + 1)
+        stable = torch.where(change < CERTAIN, STABLE, stable)
         kept = (stable[sample] < STABLE) & (values > best[sample] - NEGLIGIBLE)
         sample, node = sample[kept], node[kept]
         if not len(sample):

@@ -32,6 +32,7 @@ unit: $(VENV)/.test  ## all tests but those that need a browser
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 gallery: $(VENV)/.test  ## take the pictures of docs/gallery anew
 	PYTHON=$(BIN)/python tests/ui/install_chromium.sh

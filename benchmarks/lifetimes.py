@@ -1,4 +1,4 @@
-"""Are states metastable?  Lifetimes of IDM's states and of KMeans' states on tICA and PCA, alanine dipeptide.
+"""Are states metastable?  Lifetimes of IDM's states and of KMeans' states on TICA and PCA, alanine dipeptide.
 
 A state is metastable when leaving it is a Poisson process: its survival is exponential.  KMeans puts borders
 where frames are equidistant from two centres, not where the barrier is; a trajectory that jitters across such
@@ -24,14 +24,14 @@ from fel_explorer.plots.quantities import interval_text, time_text
 from fel_explorer.plots.survival import Survival, plot_survival
 
 MIN_POPULATION = 0.001
-COLOURS = {"IDM": "#0072b2", "tICA+KMeans": "#d55e00", "PCA+KMeans": "#8f5285"}
+COLOURS = {"IDM": "#0072b2", "TICA+KMeans": "#d55e00", "PCA+KMeans": "#8f5285"}
 
 
 def labellings(data, lag_time: float, seed: int):
     """{method: states (frame,)}; KMeans is told how many states IDM found."""
     idm = fel.IDM(lag_time=lag_time, seed=seed).fit(data)
     states = {"IDM": idm.predict(data)}
-    for name, method in (("tICA", fel.TICA(lag_time=lag_time, n_dims=2)), ("PCA", fel.PCA(n_dims=2))):
+    for name, method in (("TICA", fel.TICA(lag_time=lag_time, n_dims=2)), ("PCA", fel.PCA(n_dims=2))):
         kmeans = fel.KMeans(n_states=idm.n_populated_, seed=seed).fit(data, embedding=method.fit(data))
         states[f"{name}+KMeans"] = kmeans.predict(data)
     return states

@@ -34,7 +34,7 @@ PAPER = {
     "IDM": ("0.999 / 0.995", "> 0.99 / 0.95"),
     "IDM+KMeans": ("0.998 / 0.993", "0.83 / 0.65"),
     "PCA+KMeans": ("0.998 / 0.993", "0.55 / 0.44"),
-    "tICA+KMeans": ("0.992 / 0.98", "0.73 / 0.53"),
+    "TICA+KMeans": ("0.992 / 0.98", "0.73 / 0.53"),
     "DM+KMeans": ("0.997 / 0.992", "0.81 / 0.62"),
 }
 LAGS = [50.0, 8.0]  # ps
@@ -65,7 +65,7 @@ def labellings(data, n: int, lag_time: float, seed: int, device: str):
     embeddings = {
         "IDM": fel.IDM(n_states=16, **lag),
         "PCA": fel.PCA(n_dims=2),
-        "tICA": fel.TICA(n_dims=2, **lag),
+        "TICA": fel.TICA(n_dims=2, **lag),
         "DM": fel.DiffusionMap(n_dims=2, seed=seed),
     }
 
@@ -78,13 +78,13 @@ def labellings(data, n: int, lag_time: float, seed: int, device: str):
 
     def pcca():
         method = fel.PCCA(n_states=n, n_microstates=N_CELLS, **lag)
-        return method.fit(data, embedding=fitted("tICA")).predict(data)
+        return method.fit(data, embedding=fitted("TICA")).predict(data)
 
     rows = {"IDM": lambda: fitted("IDM").predict(data)}
     rows["SPIB"] = lambda: fel.SPIB(n_states=16, **lag).fit(data, device=device).predict(data)
     for name in embeddings:
         rows[f"{name}+KMeans"] = lambda name=name: kmeans(name)
-    rows["tICA+PCCA+"] = pcca
+    rows["TICA+PCCA+"] = pcca
     net = fel.VAMPNet(n_states=n, n_dims=min(2, n - 1), **lag)
     rows["VAMPNet"] = lambda: net.fit(data, device=device).predict(data)
     return rows
@@ -133,7 +133,7 @@ def report(results: Results) -> str:
     tables = []
     for system, rows in results.scores.items():
         lines = []
-        for row in [r for r in (*PAPER, "SPIB", "tICA+PCCA+", "VAMPNet") if r in rows]:
+        for row in [r for r in (*PAPER, "SPIB", "TICA+PCCA+", "VAMPNet") if r in rows]:
             found, acc, info, seconds = zip(*rows[row].values(), strict=True)
             paper = PAPER.get(row, ("", ""))[system.startswith("Alanine")]
             states = ", ".join(str(int(n)) for n in found) if row in ("IDM", "SPIB") else "told"

@@ -1,6 +1,6 @@
 """Free energies by umbrella sampling along learned CVs, against exact ones and against unbiased simulation.
 
-Five-dimensional Mueller-Brown: a `MultitaskCV` is trained on shots and runs inside the basins, 32 windows are
+Five-dimensional Müller-Brown: a `MultitaskCV` is trained on shots and runs inside the basins, 32 windows are
 sampled along it (more where neighbours overlap too little), and compared with quadrature along the same CV (a
 grid over the plane times random angles and x5).  Barrier: the top of the profile above its floor in A.
 Difference: of the floors in B and A.  Both depend on the CV, so those of the plane (x~, y~), exact too, stand

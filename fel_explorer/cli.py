@@ -92,7 +92,12 @@ def _parser() -> argparse.ArgumentParser:
         help="names with commas, or one with options: 'distances:selection=name CA'; may be repeated "
         "(default heavy_atom_distances)",
     )
-    featurize.add_argument("--columns", metavar="TABLE", help="CSV or PLUMED COLVAR with one row per frame")
+    featurize.add_argument(
+        "--columns",
+        metavar="TABLE",
+        action="append",
+        help="table of per-frame values (CSV, XVG, COLVAR, ...); once for all trajectories, or once for each",
+    )
     featurize.add_argument("--weight-column", help="column of the table that holds frame weights")
     featurize.add_argument("--bias-column", help="column with the bias in kJ/mol, such as metad.rbias")
     featurize.add_argument("--temperature", type=float, help="of the biased simulation, in K")
@@ -275,7 +280,7 @@ def _featurize(arguments):
     ]
     dataset = featurize(trajectories, specs, store=arguments.output, callback=bar)
     if arguments.columns:
-        dataset = attach_columns(dataset, arguments.columns, **options)
+        dataset = attach_columns(dataset, _one_or_all(arguments.columns), **options)
         write_columns(dataset, arguments.output)
     columns = [str(name) for name in dataset.data_vars if name != "features"]
     print(
@@ -284,9 +289,9 @@ def _featurize(arguments):
     )
 
 
-def _one_or_all(topologies: list[str] | None):
-    """One topology as it is, several as a list."""
-    return topologies[0] if topologies and len(topologies) == 1 else topologies
+def _one_or_all(paths: list[str] | None):
+    """One path as it is, several as a list."""
+    return paths[0] if paths and len(paths) == 1 else paths
 
 
 def _methods(_arguments):
@@ -330,7 +335,7 @@ def _train(arguments):
 
 def _export(arguments):
     from fel_explorer.data import open_dataset
-    from fel_explorer.export import plumed
+    from fel_explorer.export.plumed import plumed
     from fel_explorer.methods import load_model
 
     options = {name: getattr(arguments, name) for name in ("bias", "engine", "temperature", "barrier")}

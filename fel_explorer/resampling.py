@@ -52,7 +52,9 @@ class Blocks:
     lengths: np.ndarray
 
     @classmethod
-    def of_lengths(cls, lengths: Sequence[int], *, n_blocks: int = N_BLOCKS, min_length: int = 1) -> Blocks:
+    def of_lengths(
+        cls, lengths: Sequence[int] | np.ndarray, *, n_blocks: int = N_BLOCKS, min_length: int = 1
+    ) -> Blocks:
         """Divide trajectories of ``lengths`` (trajectory,) frames into units of resampling.
 
         Trajectories stay whole where Kish's effective number of them, (sum L)^2 / sum L^2, is at least
@@ -64,25 +66,25 @@ class Blocks:
         FelError
             If a trajectory is empty, or n_blocks is less than 2.
         """
-        lengths = np.asarray(lengths, np.int64)
-        if not len(lengths) or (lengths < 1).any():
-            raise FelError(f"Trajectories of {lengths.tolist()} frames.", "Each has at least one frame.")
+        frames = np.asarray(lengths, np.int64)
+        if not len(frames) or (frames < 1).any():
+            raise FelError(f"Trajectories of {frames.tolist()} frames.", "Each has at least one frame.")
         if n_blocks < 2 or min_length < 1:
             raise FelError(
                 f"n_blocks={n_blocks}, min_length={min_length}.",
                 "There are at least 2 blocks, of at least one frame each.",
                 f"Take n_blocks={N_BLOCKS}.",
             )
-        parts = np.ones(len(lengths), np.int64)
-        if lengths.sum() ** 2 / np.sum(lengths.astype(float) ** 2) < max(n_blocks / 2, 2):
-            wanted = -(-lengths * n_blocks // lengths.sum())
-            parts = np.clip(wanted, 1, np.maximum(lengths // min_length, 1))
+        parts = np.ones(len(frames), np.int64)
+        if frames.sum() ** 2 / np.sum(frames.astype(float) ** 2) < max(n_blocks / 2, 2):
+            wanted = -(-frames * n_blocks // frames.sum())
+            parts = np.clip(wanted, 1, np.maximum(frames // min_length, 1))
         edges = [
             first + np.arange(n + 1) * length // n
-            for first, length, n in zip(np.cumsum(lengths) - lengths, lengths, parts, strict=True)
+            for first, length, n in zip(np.cumsum(frames) - frames, frames, parts, strict=True)
         ]
         start, stop = (np.concatenate([e[side] for e in edges]) for side in (slice(-1), slice(1, None)))
-        return cls(start, stop, lengths)
+        return cls(start, stop, frames)
 
     @classmethod
     def of_frames(cls, trajectory: np.ndarray, *, n_blocks: int = N_BLOCKS, min_length: int = 1) -> Blocks:

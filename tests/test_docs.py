@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+import fel_explorer as fel
+
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "sample_data" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PACKAGE = ROOT / "fel_explorer"
 SUFFIXES = "py|md|js|ipynb|bib|toml|txt|png|css"
 A_PATH = re.compile(rf"[\w.-]+(/[\w.-]+)*(/|\.({SUFFIXES}))")
@@ -128,6 +130,17 @@ def test_names_of_the_package_in_docstrings_exist():
             head = match and match.group(1).split(".")[0]
             if match and ((PACKAGE / head / "__init__.py").exists() or (PACKAGE / f"{head}.py").exists()):
                 assert resolves(match.group(1)), f"{path.relative_to(ROOT)} names {word}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_names_of_the_package_on_a_page_exist(page):
+    text = page.read_text()
+    own = set(re.findall(r"^class (\w+)", text, re.MULTILINE)) | {"NAME"}
+    for name in set(re.findall(r"(?<![\w./-])fel((?:\.\w+)+)", text)):
+        first, *rest = name[1:].split(".")
+        if first not in own:
+            found = getattr(fel, first)
+            assert not rest or hasattr(found, rest[0]), f"{page.name} names fel{name}"
 
 
 def resolves(name):

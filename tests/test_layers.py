@@ -89,6 +89,32 @@ def test_only_files_of_the_user_interface_import_panel(path):
     assert not found, f"{path.name} imports {found}: rename it or move what needs panel"
 
 
+# These ask objects of other libraries, whose attributes differ between versions or classes.
+FOREIGN_OBJECTS = {
+    "app/shell/explorer.py",
+    "app/shell/tab_strip.py",
+    "app/widgets/param_form.py",
+    "data/readers.py",
+    "data/schema.py",
+    "plots/export.py",
+    "plots/glyphs.py",
+    "plots/hooks.py",
+    "systems/force_field_reading.py",
+}
+
+
+@EACH
+def test_what_an_object_may_have_is_declared(path):
+    """A `getattr` or `hasattr` with a constant name asks what a class should say; see `methods.Method`."""
+    inside = path.relative_to(PACKAGE)
+    if str(inside) in FOREIGN_OBJECTS or "workarounds" in inside.parts:
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            asked = node.func.id in ("getattr", "hasattr") and isinstance(node.args[1], ast.Constant)
+            assert not asked, f"{inside}:{node.lineno}: {ast.unparse(node)}: declare it on the class"
+
+
 def test_no_module_imports_itself_through_others():
     files = {
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path

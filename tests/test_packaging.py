@@ -36,3 +36,7 @@ def test_wheel_has_the_sample_data_and_the_viewer(installed, tmp_path):
     assert file.startswith(str(installed)), "the checkout was imported, not the wheel"
     assert n_frames == "200000"
     assert Path(bundle).stat().st_size > 1_000_000
+
+
+def test_wheel_tells_type_checkers_that_it_is_annotated(installed):
+    assert (installed / "fel_explorer" / "py.typed").is_file()  # PEP 561

@@ -15,7 +15,7 @@ REFERENCES = ROOT / "docs" / "references.bib"
 CODE = sorted(
     path for folder in ("fel_explorer", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")
 )
-DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCS = [ROOT / "README.md", ROOT / "sample_data" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 DOI = re.compile(r"doi:\s*(10\.\d{4,9}/[^\s\"'`,;\]]+)")
 KEY = re.compile(r"\[([a-z]+(?:19|20)\d\d[a-z0-9]+)\]")
 NUMBER = re.compile(r"\bEqs?\.\s+S?\d|\bequation|\S =\s+\S|Algorithm \d|<\s*-ln")
@@ -80,6 +80,12 @@ def test_citations_are_in_the_references():
     for path in [*CODE, *DOCS]:
         unknown = [name for name in cited(path.read_text()) if name not in DOIS and name not in ENTRIES]
         assert not unknown, f"{path.relative_to(ROOT)} cites {unknown}, not in docs/references.bib"
+
+
+def test_every_entry_is_cited():
+    used = {name for path in [*CODE, *DOCS] for name in cited(path.read_text())}
+    unused = [key for key, entry in ENTRIES.items() if not {key, entry.get("doi", key).lower()} & used]
+    assert not unused, f"{unused} in docs/references.bib are cited nowhere"
 
 
 def test_a_source_is_named_so_that_it_can_be_found():

@@ -84,7 +84,7 @@ class Molecules:
         if shifts is not None:
             frames, images = shifts
             xyz = xyz.copy() if every else xyz
-            xyz[frames] += np.einsum("fad,fde->fae", images, vectors[frames])
+            xyz[frames] += images @ vectors[frames]
         return xyz if every else xyz[:, chosen]
 
     def placed(self, trajectory: mdtraj.Trajectory, atoms: np.ndarray, near: np.ndarray) -> np.ndarray:
@@ -99,11 +99,11 @@ class Molecules:
         if len(count) == 1:
             return xyz
         centres, expected = (_centres(x, molecule, count) for x in (xyz, near[None]))
-        off = np.einsum("fmd,fde->fme", centres - expected, np.linalg.inv(vectors))
+        off = (centres - expected) @ np.linalg.inv(vectors)
         images = np.rint(off - off[:, [int(np.argmax(count))]])
         if not images.any():
             return xyz
-        return xyz - np.einsum("fmd,fde->fme", images, vectors)[:, molecule].astype(np.float32)
+        return xyz - (images @ vectors)[:, molecule].astype(np.float32)
 
     def _tree(self, atoms: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Atoms from ``atoms`` to the first of their molecules, their parents, and ``atoms`` among them."""
@@ -161,7 +161,7 @@ def _shifts(xyz, vectors, parent) -> tuple[np.ndarray, np.ndarray] | None:
     if not len(child):
         return None
     steps = xyz[:, child] - xyz[:, parent[child]]
-    jumps = np.rint(np.einsum("fad,fde->fae", steps, np.linalg.inv(vectors)))
+    jumps = np.rint(steps @ np.linalg.inv(vectors))
     frames = np.flatnonzero(jumps.any(axis=(1, 2)))
     if not len(frames):
         return None
@@ -200,6 +200,6 @@ def _sequence_links(topology, label, reference) -> np.ndarray:
             before = anchor
     if not pairs:
         return np.zeros((0, 2), int)
-    pairs = np.array(pairs)
-    near = mdtraj.compute_distances(reference, pairs, periodic=True)[0] < LONGEST_LINK
-    return pairs[near]
+    candidates = np.array(pairs)
+    near = mdtraj.compute_distances(reference, candidates, periodic=True)[0] < LONGEST_LINK
+    return candidates[near]

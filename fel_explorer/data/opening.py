@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,11 +80,11 @@ def common_time_step(files, infos: Sequence[FileInfo], time_step: float | None) 
     for file, info in zip(files, infos, strict=True):
         if info.uneven:
             raise uneven_times(file, info.uneven)
-    known = [i for i, info in enumerate(infos) if info.time_step is not None]
-    if not known:
+    steps = {i: info.time_step for i, info in enumerate(infos) if info.time_step is not None}
+    if not steps:
         return 1.0, "The files hold no times: one frame counts as 1 ps, unless you give the time step."
-    first = max(known, key=lambda i: infos[i].n_frames)  # whose step float32 blurs least
-    step = infos[first].time_step
+    first = max(steps, key=lambda i: infos[i].n_frames)  # whose step float32 blurs least
+    step = steps[first]
     for file, info in zip(files, infos, strict=True):
         if info.n_frames < 2:
             continue
@@ -99,7 +99,7 @@ def common_time_step(files, infos: Sequence[FileInfo], time_step: float | None) 
 
 
 def _step_tolerance(info: FileInfo, step: float) -> float:
-    last = abs(info.first_time) + info.n_frames * step
+    last = abs(info.first_time or 0.0) + info.n_frames * step
     return 1e-3 * step + 4 * EPS * last / (info.n_frames - 1)
 
 
@@ -113,11 +113,12 @@ def uneven_times(file: Path, how: str) -> FelError:
 
 def parts_of_simulations(infos: Sequence[FileInfo], step: float) -> list[list[int]]:
     """Which files, in order, go on in time where another ends: lists of their indices."""
-    spans = []
+    spans: list[tuple[float, float, float] | None] = []
     for info in infos:
-        known = info.time_step is not None and not info.uneven
-        last = info.first_time + (info.n_frames - 1) * step if known else 0.0
-        spans.append((info.first_time, last, step) if known else None)
+        if info.first_time is None or info.time_step is None or info.uneven:
+            spans.append(None)
+        else:
+            spans.append((info.first_time, info.first_time + (info.n_frames - 1) * step, step))
     return chains_of_parts(spans)
 
 
@@ -129,7 +130,9 @@ def join_parts(chains: list[list[int]], infos: Sequence[FileInfo], step: float) 
         for index, after in zip(chain, [*chain[1:], None], strict=True):
             info, stop = infos[index], infos[index].n_frames
             if after is not None:
-                stop = min(stop, round((infos[after].first_time - info.first_time) / step))
+                begin, follows = info.first_time, infos[after].first_time
+                assert begin is not None and follows is not None  # files with times alone are parts
+                stop = min(stop, round((follows - begin) / step))
             segments.append(Segment(index, 0, stop))
         trajectories.append(segments)
     return trajectories
@@ -162,7 +165,8 @@ def notes_of(files, infos: Sequence[FileInfo], chains, joined: bool, time_note: 
 
 
 def _duplicates(files, infos) -> list[str]:
-    seen, notes = {}, []
+    seen: dict[Hashable, Path] = {}
+    notes = []
     for file, info in zip(files, infos, strict=True):
         for key in (file.resolve(), info.fingerprint):
             if key in seen:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tarfile
 from pathlib import Path
 
@@ -56,7 +55,7 @@ def open_archive(archive: Path) -> TrajectorySet:
                 f"'{archive}' can't be unpacked to '{folder}' ({error}).",
                 remedy="Check the space on the disk, or install the package again.",
             ) from error
-    files = sorted(folder.glob("trajectory-*.xtc"), key=lambda p: int(re.search(r"\d+", p.stem).group()))
+    files = sorted(folder.glob("trajectory-*.xtc"), key=lambda p: int(p.stem.split("-")[1]))
     trajs = load_trajectories(files, folder / "topology.pdb")
     if (folder / "energies.csv").is_file():
         trajs.columns_file, trajs.columns_units = folder / "energies.csv", {"energy": "kJ/mol"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -169,6 +168,7 @@ def trajectories_of(dataset: xr.Dataset) -> TrajectorySet | None:
     --------
     >>> trajs = fel.data.trajectories_of(fel.open_dataset("data.zarr"))
     """
+    from fel_explorer.data.topology_text import read_topology
     from fel_explorer.data.trajectories import open_trajectories  # mdtraj, which opening does not need
 
     files, attrs = files_of(dataset), dataset.attrs
@@ -181,10 +181,7 @@ def trajectories_of(dataset: xr.Dataset) -> TrajectorySet | None:
         topology, atoms = json.loads(attrs["topology_files"]), json.loads(attrs["selection"])
         trajs = open_trajectories(files, topology, atoms=atoms, **options)
     else:
-        with tempfile.NamedTemporaryFile("w", suffix=".pdb") as topology:
-            topology.write(attrs["topology"])
-            topology.flush()
-            trajs = open_trajectories(files, topology.name, **options)
+        trajs = open_trajectories(files, read_topology(attrs["topology"]), **options)
     trajs.time_note = note
     same = same_frames(trajectory_lengths(dataset), trajs.lengths)  # not of a part of the frames
     return trajs if same else None

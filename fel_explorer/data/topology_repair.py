@@ -124,8 +124,9 @@ def _bonds_by_distance(topology, atoms, pairs, xyz, box) -> list[tuple[int, int]
     added = []
     for index in sorted(lone):
         residue = topology.residue(index)
-        members = [a.index for a in residue.atoms if not _is_bead(a) and a.element.symbol in COVALENT]
-        members = np.array(members)
+        members = np.array(
+            [a.index for a in residue.atoms if not _is_bead(a) and a.element.symbol in COVALENT]
+        )
         local = nearest_image(xyz[members] - xyz[members[0]], box)
         if not np.isfinite(local).all():
             continue

@@ -94,8 +94,10 @@ def judge(path, frames, lengths, angles, n_atoms: int, shape=None, *, shape_firs
     if lengths is None or angles is None:
         return NO_CELL
     wrong = faulty(lengths, angles, n_atoms)
-    if shape is not None and not faulty(*shape, n_atoms).any() and credible(shape[1]):
-        if shape_first or wrong.any() or not credible(angles):
+    if shape is not None:
+        sides, corners = shape
+        better = shape_first or wrong.any() or not credible(angles)
+        if better and not faulty(sides, corners, n_atoms).any() and credible(corners):
             return Cell("shape matrix")
     if not wrong.any():
         return Cell("periodic")

@@ -17,9 +17,8 @@ def dense_layers(method: Method) -> list[tuple[np.ndarray, np.ndarray, str]] | N
     None where the CV is not a chain of such layers: ANN knows no other.
     """
     transform = map_of(method)
-    if hasattr(method, "dense_layers"):
-        return method.dense_layers()
-    return _affine(transform, len(method.feature_names_))
+    layers = method.dense_layers()
+    return _affine(transform, len(method.fitted_feature_names())) if layers is None else layers
 
 
 @torch.no_grad()

@@ -59,12 +59,11 @@ def plumed(
         For features without a counterpart in PLUMED, data of other features, or an engine that can't hold
         the method.
     """
-    method._check_fitted()
-    names = [str(name) for name in data["feature"].values]
-    if names != method.feature_names_:
+    fitted, names = method.fitted_feature_names(), [str(name) for name in data["feature"].values]
+    if names != fitted:
         raise FelError(
-            f"The {type(method).__name__} was fitted on {len(method.feature_names_)} features"
-            f" ({method.feature_names_[0]}, ...), the data have {len(names)} ({names[0]}, ...).",
+            f"The {type(method).__name__} was fitted on {len(fitted)} features"
+            f" ({fitted[0]}, ...), the data have {len(names)} ({names[0]}, ...).",
             remedy="Give the dataset that it was fitted on.",
         )
     for value, valid, name in ((bias, BIASES, "bias"), (engine, ENGINES, "engine")):

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 
-import mdtraj
 import numpy as np
 
-from fel_explorer.data.coordinates import read_topology
 from fel_explorer.data.molecules import Molecules
 from fel_explorer.errors import FelError
-from fel_explorer.features.blocks import pdb_positions, read_blocks
+from fel_explorer.features.blocks import read_blocks, read_molecules
 
 
 def feature_lines(dataset) -> tuple[list[str], list[str]]:
@@ -35,13 +33,17 @@ def feature_lines(dataset) -> tuple[list[str], list[str]]:
             )
     kept = json.loads(dataset.attrs.get("atoms", "null"))
     numbers = None if kept is None else np.asarray(kept)
-    molecules = _molecules(dataset.attrs) if any(_periodic(block) for block in blocks) else None
+    known = "topology" in dataset.attrs and any(_periodic(block) for block in blocks)
+    molecules = read_molecules(dataset.attrs) if known else None
     lines, n_features, held = [], 0, set()
     for block in blocks:
         inside = np.zeros(len(block.atoms), bool)
         if molecules is not None and _periodic(block):
-            inside = molecules.inside(block.atoms)
-            held |= set(molecules.label[block.atoms[inside, 0]].tolist())
+            entries = block.atoms.reshape(len(block.atoms), -1)
+            inside = molecules.inside(entries)
+            held |= set(molecules.label[entries[inside, 0]].tolist())
+            if block.kind.makes_whole_in_plumed:
+                held |= set(molecules.label[entries].ravel().tolist())
         for entry, within in zip(block.atoms, inside, strict=True):
             options = block.options | {"periodic": False} if within else block.options
             lines += block.kind.plumed(_numbers(entry, numbers).tolist(), options, n_features)
@@ -51,20 +53,13 @@ def feature_lines(dataset) -> tuple[list[str], list[str]]:
             f"{n_features} features by the dataset's record for {dataset.sizes['feature']} features.",
             "The features are those that fel.featurize made, none dropped.",
         )
-    if held:
+    if molecules is not None and held:
         lines.insert(0, _whole_molecules(molecules, sorted(held), numbers))
     return lines, [f"f{i}" for i in range(n_features)]
 
 
 def _periodic(block) -> bool:
     return block.options.get("periodic", True)
-
-
-def _molecules(attrs) -> Molecules | None:
-    if "topology" not in attrs:
-        return None
-    frame = mdtraj.Trajectory(pdb_positions(attrs["topology"]), read_topology(attrs["topology"]))
-    return Molecules(frame.topology, frame)
 
 
 def _numbers(atoms: np.ndarray, kept: np.ndarray | None) -> np.ndarray:

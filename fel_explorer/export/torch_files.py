@@ -18,7 +18,7 @@ from fel_explorer.sampling.cv_function import map_of
 def graph_of(method: Method) -> torch.fx.GraphModule:
     """The CV of a fitted method as a graph of tensor operations on the CPU, its weights inside."""
     transform = map_of(method)
-    example = torch.zeros(1, len(method.feature_names_))
+    example = torch.zeros(1, len(method.fitted_feature_names()))
     with torch.no_grad():
         graph = make_fx(lambda features: transform(features).float().cpu())(example)
     for parameter in graph.parameters():
@@ -28,7 +28,7 @@ def graph_of(method: Method) -> torch.fx.GraphModule:
 
 def save_torchscript(method: Method, path) -> Path:
     """Write the CV as TorchScript, which PLUMED's PYTORCH_MODEL and `torch.jit.load` read."""
-    graph, example = graph_of(method), torch.zeros(1, len(method.feature_names_))
+    graph, example = graph_of(method), torch.zeros(1, len(method.fitted_feature_names()))
     with warnings.catch_warnings():
         # deprecated since torch 2.11, but PLUMED reads nothing else
         warnings.filterwarnings(
@@ -40,6 +40,6 @@ def save_torchscript(method: Method, path) -> Path:
 
 def save_archive(method: Method, path) -> Path:
     """Write the CV as a ``.pt2`` archive, which `torch.export.load` reads."""
-    example = torch.zeros(1, len(method.feature_names_))
+    example = torch.zeros(1, len(method.fitted_feature_names()))
     torch.export.save(torch.export.export(graph_of(method), (example,)), str(path))
     return Path(path)

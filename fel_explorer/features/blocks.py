@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+import mdtraj
 import numpy as np
 
+from fel_explorer.data.coordinates import read_topology
+from fel_explorer.data.molecules import Molecules
 from fel_explorer.errors import FelError
 from fel_explorer.features.kind_base import FeatureBlock, get_kind
 
@@ -36,6 +39,12 @@ def read_blocks(attrs: Mapping) -> list[FeatureBlock]:
         reference = pdb_positions(attrs["topology"])[atoms] if kind.needs_reference else None
         blocks.append(FeatureBlock(kind, atoms, record.get("options", {}), reference, record.get("name", "")))
     return blocks
+
+
+def read_molecules(attrs: Mapping) -> Molecules:
+    """The molecules of a dataset's topology."""
+    topology = read_topology(attrs["topology"])
+    return Molecules(topology, mdtraj.Trajectory(pdb_positions(attrs["topology"]), topology))
 
 
 def pdb_positions(topology: str) -> np.ndarray:

@@ -21,7 +21,7 @@ from fel_explorer.data.columns import attach_columns
 from fel_explorer.data.molecules import arrange
 from fel_explorer.data.schema import assemble, rows_per_block
 from fel_explorer.data.store import open_dataset, to_store
-from fel_explorer.data.topologies import pdb_text
+from fel_explorer.data.topology_text import pdb_text
 from fel_explorer.data.trajectories import TrajectorySet
 from fel_explorer.errors import FelError
 from fel_explorer.features.featurizer_base import MAX_FEATURES, Featurizer

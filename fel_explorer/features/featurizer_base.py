@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import asdict
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from fel_explorer.data.molecules import Molecules
-from fel_explorer.data.topologies import describe_topology
+from fel_explorer.data.topologies import describe_topology, select_atoms
 from fel_explorer.errors import FelError
 from fel_explorer.features.kind_base import FeatureBlock, get_kind, load_kinds
 from fel_explorer.plugins import check_unique
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     import mdtraj
 
 MAX_FEATURES = 20_000
+THINNED = 100  # atoms that are left where a remedy thins them: 4,950 distances
 
 registry: dict[str, type[Featurizer]] = {}
 
@@ -52,6 +56,9 @@ class Featurizer:
 
     name: ClassVar[str]
     kind: ClassVar[str]
+    atoms: np.ndarray
+    block: FeatureBlock
+    names: list[str]
 
     def prepare(self, reference: mdtraj.Trajectory) -> Featurizer:
         """A copy bound to the topology, and where its kind aligns the positions, of a ``reference`` frame."""
@@ -76,7 +83,7 @@ class Featurizer:
 
     @property
     def options(self) -> dict:
-        return asdict(self)
+        return asdict(self)  # type: ignore[call-overload]  # every subclass is a dataclass
 
     def record(self) -> dict:
         """The entry of a prepared featurizer in the dataset's ``attrs["featurizers"]``."""
@@ -102,11 +109,60 @@ class Featurizer:
         return self.block.kind.compute(trajectory, self.block)
 
     def nothing(self, topology: mdtraj.Topology, what: str) -> FelError:
+        """The error of a topology without what the featurizer measures, with a remedy that works for it."""
         return FelError(
             f"{self.name} finds no {what}.",
             f"The topology has {describe_topology(topology)}.",
-            "Choose other features, such as heavy_atom_distances, or another atom selection.",
+            suggest(topology),
         )
+
+    def too_many(self, topology: mdtraj.Topology, what: str, n_features: int) -> FelError:
+        """The error of more features than are sensible, with a remedy that works for the topology."""
+        return FelError(
+            f"{self.name}: {what} make {n_features:,} features.",
+            f"At most {MAX_FEATURES:,} features are sensible.",
+            suggest(topology),
+        )
+
+
+_suggesting: ContextVar[bool] = ContextVar("suggesting", default=False)
+
+
+def suggest(topology: mdtraj.Topology, most: int = 3) -> str:
+    """A sentence that names featurizers which work for a topology, with their numbers of features.
+
+    Each was tried on the topology, so that no remedy leads to the next error.
+    """
+    if _suggesting.get():  # asked by a featurizer that is being tried
+        return ""
+    token, found = _suggesting.set(True), []
+    try:
+        for name, options in _candidates(topology):
+            with suppress(FelError):
+                n_features = len(list_featurizers()[name](**options).describe(topology))
+                spec = ":".join([name, *(f"{option}={value}" for option, value in options.items())])
+                found.append(f"{spec} ({n_features:,} features)")
+            if len(found) == most:
+                break
+    finally:
+        _suggesting.reset(token)
+    if not found:
+        return "No featurizer of the package fits these atoms; load others with atoms=."
+    return f"For these atoms there are {' or '.join(found)}."
+
+
+def _candidates(topology) -> Iterator[tuple[str, dict]]:
+    """Featurizers with options to try, the usual ones first."""
+    yield "backbone_torsions", {}
+    yield "nucleic_torsions", {}
+    yield "heavy_atom_distances", {}
+    chosen = {"name CA": "ca_distances", "name BB": "distances", "not solvent": "distances"}
+    for selection, name in chosen.items():
+        atoms = len(select_atoms(topology, selection, allow_none=True))
+        options = {"selection": selection} if name == "distances" else {}
+        yield name, options
+        if atoms > THINNED:
+            yield name, options | {"every": -(-atoms // THINNED)}
 
 
 def list_featurizers() -> dict[str, type[Featurizer]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from inspect import signature
 
 from fel_explorer.errors import FelError
 from fel_explorer.features.featurizer_base import (
@@ -74,7 +74,7 @@ def _make(spec) -> Featurizer:
     registry = list_featurizers()
     if name not in registry:
         raise FelError(f"There is no featurizer '{name}'.", f"There are {', '.join(sorted(registry))}.")
-    known = {field.name for field in fields(registry[name])}
+    known = set(signature(registry[name]).parameters)
     if unknown := set(options) - known:
         raise FelError(
             f"{name} has no option '{sorted(unknown)[0]}'.",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from fel_explorer.data.molecules import Molecules
 
+IMAGES = np.stack(np.meshgrid(*[[-1.0, 0.0, 1.0]] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
 BLOCK = 8_000_000  # distances held at once: 32 MB
 
 
@@ -73,7 +74,7 @@ def closest(
     block_of = np.cumsum(sizes) // max(most, int(sizes.max()))
     values = []
     for block in np.unique(block_of):
-        chosen = [groups[i] for i in np.flatnonzero(block_of == block)]
+        chosen = [groups[i] for i in np.flatnonzero(block_of == block).tolist()]
         pairs = np.concatenate([np.array(np.meshgrid(a, b)).reshape(2, -1).T for a, b in chosen])
         begins = np.concatenate([[0], np.cumsum(sizes[block_of == block])[:-1]])
         each = distances(trajectory, pairs, molecules, periodic=periodic)
@@ -81,19 +82,30 @@ def closest(
     return np.concatenate(values, axis=1)
 
 
+def nearest_images(vectors: np.ndarray, box_vectors: np.ndarray | None) -> np.ndarray:
+    """The shortest periodic images of ``vectors`` (frame, 3) in boxes (frame, 3, 3), rows in nm."""
+    if box_vectors is None:
+        return vectors
+    vectors = vectors[:, None]
+    near = vectors - np.rint(vectors @ np.linalg.inv(box_vectors)) @ box_vectors
+    images = near + IMAGES @ box_vectors
+    best = np.argmin((images**2).sum(axis=-1), axis=1)
+    return images[np.arange(len(images)), best]
+
+
 def _by_molecules(compute, trajectory, entries, molecules, periodic) -> np.ndarray:
     """``compute(xyz, entries, box vectors)`` of entries within molecules and of those between them."""
     entries = np.asarray(entries, int)
     if not periodic or trajectory.unitcell_lengths is None or molecules is None:
         return compute(trajectory.xyz, entries)
-    inside, vectors = molecules.inside(entries), trajectory.unitcell_vectors
+    inside = molecules.inside(entries)
     if not inside.any():
-        return compute(trajectory.xyz, entries, vectors)
+        return compute(trajectory.xyz, entries, trajectory.unitcell_vectors)
     atoms, local = np.unique(entries[inside], return_inverse=True)
     within = compute(molecules.positions(trajectory, atoms), local.reshape(-1, entries.shape[1]))
     if inside.all():
         return within
     values = np.empty((len(trajectory), len(entries)), within.dtype)
     values[:, inside] = within
-    values[:, ~inside] = compute(trajectory.xyz, entries[~inside], vectors)
+    values[:, ~inside] = compute(trajectory.xyz, entries[~inside], trajectory.unitcell_vectors)
     return values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
@@ -73,6 +73,8 @@ class FeatureKind:
         Of the values of a feature; None where they do not go round.
     needs_reference : bool
         Whether values depend on the positions of the reference frame.
+    makes_whole_in_plumed : bool
+        Whether PLUMED makes all molecules of an entry whole first, also where it joins several.
 
     Notes
     -----
@@ -86,6 +88,7 @@ class FeatureKind:
     parts_first: ClassVar[bool] = False
     period: ClassVar[float | None] = None
     needs_reference: ClassVar[bool] = False
+    makes_whole_in_plumed: ClassVar[bool] = False
 
     # ---- names
 
@@ -169,6 +172,10 @@ class FeatureBlock:
         Of the featurizer.
     molecules : Molecules or None
         Of the topology, to make them whole where there is a periodic box.
+    molecule : ndarray (entry, k) or None
+        Number of the molecule of each atom, for nearest images in torch.
+    box : Tensor (3, 3) or (frame, 3, 3), or None
+        Box vectors in rows, nm, of the positions that `points` is given.
     """
 
     kind: FeatureKind
@@ -177,6 +184,8 @@ class FeatureBlock:
     reference: np.ndarray | None = None
     name: str = ""
     molecules: Molecules | None = None
+    molecule: np.ndarray | None = None
+    box: Tensor | None = None
     _indices: dict = field(default_factory=dict, repr=False)
 
     @property
@@ -184,19 +193,49 @@ class FeatureBlock:
         return len(self.atoms) * len(self.kind.parts)
 
     def points(self, positions: Tensor) -> Tensor:
-        """Positions (..., entry, k, 3) of the atoms of each entry, from those (..., atom, 3) of all atoms."""
-        device = positions.device
-        if device not in self._indices:
+        """Positions (..., entry, k, 3) of the atoms of each entry, from those (..., atom, 3) of all atoms.
+
+        Where there is a box, each atom of another molecule than the one before it in an entry is put to the
+        image nearest to that one.
+        """
+        points = positions[..., self._index("atoms", self.atoms, positions), :]
+        apart = self.apart()
+        if not len(apart) or self.atoms.ndim != 2:
+            return points
+        from fel_explorer.features.torch_geometry import joined_by_nearest_images
+
+        assert self.box is not None  # else none are apart
+        chosen = self._index("apart", apart, positions)
+        joined = joined_by_nearest_images(points.index_select(-3, chosen), self.box)
+        return points.index_copy(-3, chosen, joined)
+
+    def apart(self) -> np.ndarray:
+        """Numbers of the entries to nearest images between molecules; none without a box."""
+        return np.zeros(0, int) if self.box is None else self.joining()
+
+    def joining(self) -> np.ndarray:
+        """Numbers of the entries that join molecules, unless positions count as they are."""
+        if self.molecule is None or not self.options.get("periodic", True):
+            return np.zeros(0, int)
+        labels = self.molecule.reshape(len(self.molecule), -1)
+        return np.flatnonzero((labels != labels[:, :1]).any(axis=1))
+
+    def _index(self, name: str, values: np.ndarray, like: Tensor) -> Tensor:
+        """``values`` as a tensor on the device of ``like``, kept for the next call."""
+        key = name, like.device
+        if key not in self._indices:
             import torch
 
-            self._indices[device] = torch.as_tensor(self.atoms, device=device)
-        return positions[..., self._indices[device], :]
+            self._indices[key] = torch.as_tensor(values, device=like.device)
+        return self._indices[key]
 
     def renumbered(self, atoms: np.ndarray) -> FeatureBlock:
         """The same block for positions of ``atoms`` (sorted indices) only."""
-        return FeatureBlock(
-            self.kind, np.searchsorted(atoms, self.atoms), self.options, self.reference, self.name
-        )
+        return replace(self, atoms=np.searchsorted(atoms, self.atoms), _indices={})
+
+    def in_box(self, box: Tensor) -> FeatureBlock:
+        """The same block for positions in a periodic box."""
+        return replace(self, box=box)
 
     def used_atoms(self) -> np.ndarray:
         """Sorted indices of the atoms of all entries."""

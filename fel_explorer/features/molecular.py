@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fel_explorer.errors import FelError
-from fel_explorer.features.blocks import read_blocks
+from fel_explorer.features.blocks import read_blocks, read_molecules
 from fel_explorer.features.kind_base import FeatureBlock
 
 
@@ -35,7 +35,7 @@ def differentiable_blocks(attrs: Mapping) -> list[FeatureBlock]:
 class MolecularFeatures(nn.Module):
     """Positions (..., atom, 3) in nm -> features (..., feature), as `fel.featurize` computes them.
 
-    Features are those of whole molecules: no nearest images are sought.
+    Molecules are whole in the positions; between them features are to nearest images where a box is given.
 
     Parameters
     ----------
@@ -59,8 +59,34 @@ class MolecularFeatures(nn.Module):
         super().__init__()
         self.blocks = differentiable_blocks(attrs)
         self.atoms = np.unique(np.concatenate([block.used_atoms() for block in self.blocks]))
+        self._attrs, self._own_atoms_only = attrs, own_atoms_only
         if own_atoms_only:
             self.blocks = [block.renumbered(self.atoms) for block in self.blocks]
 
-    def forward(self, positions: Tensor) -> Tensor:
-        return torch.cat([block.kind.evaluate(positions, block) for block in self.blocks], dim=-1)
+    def forward(self, positions: Tensor, box: Tensor | None = None) -> Tensor:
+        """Features (..., feature) of whole molecules.
+
+        Parameters
+        ----------
+        positions
+            (..., atom, 3) in nm.
+        box
+            Periodic box vectors in rows, nm: (3, 3), or (frame, 3, 3) for positions (frame, atom, 3).
+        """
+        blocks = self.blocks
+        if box is not None:
+            self._find_molecules()
+            blocks = [block.in_box(box) for block in blocks]
+        return torch.cat([block.kind.evaluate(positions, block) for block in blocks], dim=-1)
+
+    def needs_box(self) -> bool:
+        """Whether features between molecules depend on a periodic box."""
+        self._find_molecules()
+        return any(len(block.joining()) for block in self.blocks)
+
+    def _find_molecules(self) -> None:
+        if self.blocks[0].molecule is None:
+            label = read_molecules(self._attrs).label
+            label = label[self.atoms] if self._own_atoms_only else label
+            for block in self.blocks:
+                block.molecule = label[block.atoms]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 
+from fel_explorer.errors import FelError
 from fel_explorer.features.kind_base import list_kinds
 
 
@@ -26,5 +27,9 @@ def load_sources(sources: dict[str, str]) -> None:
     for name, file in sources.items():
         if name not in sys.modules:
             spec = importlib.util.spec_from_file_location(name, file)
+            if spec is None or spec.loader is None:
+                raise FelError(
+                    f"The kinds of features in '{file}' can't be imported.", "They are in a Python file."
+                )
             sys.modules[name] = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(sys.modules[name])

@@ -40,6 +40,11 @@ def basin_difference(
     ------
     FelError
         If a basin holds no frame, or shapes don't fit.
+
+    Examples
+    --------
+    >>> left = model.transform(data).values[:, 0] < 0
+    >>> f, error = fel.free_energy.basin_difference(left, ~left, trajectory=data["trajectory"].values)
     """
     a, b = check_basins(a, b)
     weights = density.check_weights(weights, len(a))

@@ -138,6 +138,14 @@ def estimate(
     ------
     FelError
         If shapes don't fit, a weight is negative, or there are fewer frames than blocks.
+
+    Examples
+    --------
+    >>> z = model.transform(data).values  # (frame, cv)
+    >>> profile = fel.free_energy.estimate(z[:, [0]], trajectory=data["trajectory"].values, bins=40)
+    >>> profile.error.sizes["x"]
+    40
+    >>> height, error = fel.free_energy.barrier(profile, (z[:, 0].min(), z[:, 0].max()))
     """
     values = np.asarray(values)
     n_variables = values.shape[1] if values.ndim == 2 and values.shape[1] in (1, 2) else 2

@@ -37,12 +37,12 @@ class Grid:
             If a variable has no finite value.
         """
         n = values.shape[1]
-        periodic, shape = np.broadcast_to(periodic, n).tolist(), np.broadcast_to(bins, n).tolist()
+        angles, shape = np.broadcast_to(periodic, n).tolist(), np.broadcast_to(bins, n).tolist()
         columns = [column[np.isfinite(column)] for column in values.T]
         if not all(len(column) for column in columns):
             raise FelError("A variable that is NaN in all frames.", "Each has finite values.")
-        limits = [PERIOD if p else axis_limits(column) for p, column in zip(periodic, columns, strict=True)]
-        return cls(tuple(limits), tuple(shape), tuple(periodic))
+        limits = [PERIOD if p else axis_limits(column) for p, column in zip(angles, columns, strict=True)]
+        return cls(tuple(limits), tuple(shape), tuple(angles))
 
     @classmethod
     def of_edges(cls, edges: np.ndarray) -> Grid:

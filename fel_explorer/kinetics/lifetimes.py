@@ -13,7 +13,7 @@ process has no memory) but not for the survival curve, which would be biased.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 
 import numpy as np
@@ -57,9 +57,8 @@ class Dwells:
     def of(self, state: int) -> Dwells:
         """The visits to one state."""
         keep = self.state == state
-        return Dwells(
-            *(getattr(self, name)[keep] for name in list(self.__dataclass_fields__)[:-1]), self.time_step
-        )
+        parts = {field.name: getattr(self, field.name)[keep] for field in fields(self)[:-1]}
+        return Dwells(**parts, time_step=self.time_step)
 
     @property
     def at_risk(self) -> np.ndarray:
@@ -79,11 +78,11 @@ def dwells(states, *, time_step: float | None = None) -> Dwells:
         Time between frames; read from the result's coordinates by default.
     """
     parts, time_step = split(states, time_step)
-    columns = []
+    visits = []
     for trajectory, part in enumerate(parts):
         starts = np.concatenate([[0], np.flatnonzero(np.diff(part)) + 1])
         ends = np.append(starts[1:], len(part))
-        columns.append(
+        visits.append(
             (
                 part[starts],
                 ends - starts,
@@ -93,8 +92,8 @@ def dwells(states, *, time_step: float | None = None) -> Dwells:
                 starts,
             )
         )
-    columns = [np.concatenate(column) for column in zip(*columns, strict=True)]
-    return Dwells(*columns, time_step)
+    state, n_frames, complete, entered, where, start = map(np.concatenate, zip(*visits, strict=True))
+    return Dwells(state, n_frames, complete, entered, where, start, time_step)
 
 
 def survival(visits: Dwells, confidence: float = 0.95) -> xr.Dataset:

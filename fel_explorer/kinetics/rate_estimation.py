@@ -59,10 +59,10 @@ class LikelihoodFit:
 
     def __init__(self, chi: np.ndarray, blocks: Blocks, sums, lag: int, multiples, *, calibrated: bool):
         self._sums, self._multiples, self._calibrated = sums, multiples, calibrated
-        chi = torch.from_numpy(np.ascontiguousarray(chi))
+        memberships = torch.from_numpy(np.ascontiguousarray(chi))
         # frames tau apart: those between are correlated and cost time
         self._pairs = [
-            [[side[::lag] for side in shifted(chi, span, 0, n * lag)] for n in multiples]
+            [[side[::lag] for side in shifted(memberships, span, 0, n * lag)] for n in multiples]
             for span in spans(blocks)
         ]
 
@@ -83,7 +83,8 @@ class LikelihoodFit:
         def objective(log_flux, log_population):
             return -log_likelihood(pooled, log_flux, log_population, self._multiples, emission)
 
-        return _minimise(objective, start, max_iter)
+        log_flux, log_population = _minimise(objective, start, max_iter)
+        return log_flux, log_population
 
 
 def log_likelihood(pooled, log_flux, log_population, multiples, emission) -> torch.Tensor:
@@ -92,7 +93,7 @@ def log_likelihood(pooled, log_flux, log_population, multiples, emission) -> tor
     Source: J. Zhang et al., J. Phys. Chem. Lett. 10, 5571 (2019), doi:10.1021/acs.jpclett.9b02012, Eq. 7.
     """
     S, pi = rate_matrix(log_flux, log_population)
-    total = 0.0
+    total = torch.zeros((), dtype=torch.float64)
     for n, (source, target, weight) in zip(multiples, pooled, strict=True):
         predicted = source @ (emission @ propagator(S, pi, n)).T
         total = total + (weight * (target * (predicted + EPSILON).log()).sum(1)).sum()
@@ -128,7 +129,8 @@ class CorrelationFit:
             S, _ = rate_matrix(log_flux, log_population)
             return ((torch.matrix_exp(self._multiples[:, None, None] * S) - observed) ** 2).sum()
 
-        return *_minimise(objective, start[:1], max_iter), log_population
+        (log_flux,) = _minimise(objective, start[:1], max_iter)
+        return log_flux, log_population
 
 
 def _pool(pairs, weights):
@@ -145,9 +147,9 @@ def _pool(pairs, weights):
 
 def _start(joint: np.ndarray) -> Parameters:
     """Parameters that have the fluxes of a joint probability (state, state) at one lag."""
-    joint = torch.from_numpy(joint / joint.sum())
-    i, j = torch.triu_indices(len(joint), len(joint), 1)
-    return joint[i, j].clamp_min(MIN_FLUX).log(), joint.sum(0).clamp_min(MIN_FLUX).log()
+    flux = torch.from_numpy(joint / joint.sum())
+    i, j = torch.triu_indices(len(flux), len(flux), 1)
+    return flux[i, j].clamp_min(MIN_FLUX).log(), flux.sum(0).clamp_min(MIN_FLUX).log()
 
 
 def _minimise(objective, start, max_iter) -> list[torch.Tensor]:
@@ -167,4 +169,4 @@ def _minimise(objective, start, max_iter) -> list[torch.Tensor]:
         return loss
 
     optimizer.step(closure)
-    return tuple(p.detach() for p in parameters)
+    return [p.detach() for p in parameters]

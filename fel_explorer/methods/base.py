@@ -26,6 +26,8 @@ callback may call it.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Self
+
 import numpy as np
 import param
 import torch
@@ -35,7 +37,11 @@ from fel_explorer.data import schema
 from fel_explorer.devices import resolve_device
 from fel_explorer.errors import FelError
 from fel_explorer.methods import model_file
+from fel_explorer.methods.koopman.timescales import TimeScales
 from fel_explorer.methods.registry import list_methods
+
+if TYPE_CHECKING:
+    import networkx
 
 BLOCK = 65_536  # frames at once through a network
 
@@ -86,7 +92,7 @@ class Model(param.Parameterized):
 
     # ---- the fit and the file
 
-    def fit(self, X, *, device="auto", callback=None, checkpoint_dir=None) -> Model:
+    def fit(self, X, *, device="auto", callback=None, checkpoint_dir=None) -> Self:
         """Fit to ``X``: a dataset, an array (frame, feature), or a list of arrays (one per trajectory).
 
         Parameters
@@ -105,13 +111,18 @@ class Model(param.Parameterized):
         self._fit(dataset, device=resolve_device(device), callback=callback, checkpoint_dir=checkpoint_dir)
         return self
 
+    @property
+    def is_fitted(self) -> bool:
+        """Whether it was fitted, or read from a file."""
+        return self.feature_names_ is not None
+
     def save(self, path) -> None:
         """Write the fitted method to one file: safetensors with a JSON header, no pickle."""
         self._check_fitted()
         model_file.write(self, path)
 
     @classmethod
-    def load(cls, path) -> Model:
+    def load(cls, path) -> Self:
         """Read what `save` wrote; a `FelError` where the file holds something else than this class."""
         return model_file.load(path, cls)
 
@@ -135,28 +146,89 @@ class Model(param.Parameterized):
 
     # ---- helpers
 
-    def _check_fitted(self):
+    def _check_fitted(self) -> None:
+        self.fitted_feature_names()
+
+    def fitted_feature_names(self) -> list[str]:
+        """Names of the features that were seen by `fit`; a `FelError` before."""
         if self.feature_names_ is None:
             raise FelError(
                 f"This {type(self).__name__} is not fitted.",
                 remedy=f"Call fit(data) first, or {type(self).__name__}.load(path).",
             )
+        return self.feature_names_
 
 
 class Method(Model):
-    """Base of all methods; see the module's docstring for how to write one."""
+    """Base of all methods; see the module's docstring for how to write one.
 
-    # class attributes that the app and the tests read
-    needs_lag = False  # has lag_time; where 0 is allowed it means no lag
-    needs_columns = False  # learns from columns of the dataset (labels, energies) too
-    has_states = False  # predict_proba and predict
-    has_modes = False  # the axes of its embedding are modes with eigenvalues_
-    has_decoder = False  # inverse_transform
-    takes_embedding = False  # fit(embedding=...), another fitted method
+    What a method can do is declared by the attributes below.  The app, the command line and the assessment
+    read them and never look whether an attribute exists; the contract tests check them against behaviour.  A
+    method for which one depends on hyperparameters makes it a property.
+
+    Attributes
+    ----------
+    n_dims : int
+        Dimensions of the embedding; every method has them, as a hyperparameter or a property.
+    needs_lag
+        It has ``lag_time``; where 0 is allowed it means no lag.
+    needs_columns
+        It learns from columns of the dataset (labels, energies) too.
+    takes_embedding
+        ``fit(embedding=...)`` takes another fitted method, which is then `embedding_`.
+    embedding_
+        The fitted method in whose embedding this one works, else None.
+    has_states
+        `predict_proba` and `predict`.
+    has_tree
+        The states form a tree: `graph` and `n_levels`, and `transform`, `predict_proba` and `predict` take a
+        ``level``.
+    has_modes
+        The axes of the embedding are modes with ``eigenvalues_``.
+    has_timescales
+        `timescales`: of the modes, or of the Markov model of the states.
+    has_decoder
+        `inverse_transform`.
+    has_energies
+        `predict_energy`, learned from the column ``energy_column``.
+    reversible
+        The data are taken to be at equilibrium: each pair of frames counts in both directions of time.
+    """
+
+    needs_lag = False
+    needs_columns = False
+    takes_embedding = False
+    embedding_: Method | None = None
+    has_states = False
+    has_tree = False
+    has_modes = False
+    has_timescales = False
+    has_decoder = False
+    has_energies = False
+    energy_column = ""
+    reversible = True
+    implied_timescales_: np.ndarray  # of the methods that have time scales
+
+    if TYPE_CHECKING:
+
+        @property
+        def n_dims(self) -> int:
+            """Dimensions of the embedding: a parameter or a property of each method."""
+            raise NotImplementedError
+
+        @property
+        def lag_time(self) -> float:
+            """Lag time in the data's time unit: a parameter of the methods that need a lag."""
+            raise NotImplementedError
 
     def needs_positions(self, dataset: xr.Dataset) -> bool:
         """Whether `fit` to ``dataset`` needs ``positions``, those of the atoms behind its features."""
         return False
+
+    @property
+    def lags(self) -> tuple[float, ...]:
+        """Lags that resolve the dynamics, in the data's time unit, one for each level of a tree; or ()."""
+        return (self.lag_time,) if self.needs_lag and self.lag_time else ()
 
     # ---- the public verbs
 
@@ -185,6 +257,36 @@ class Method(Model):
         with torch.no_grad():
             return self._inverse_transform(torch.from_numpy(Z)).cpu().numpy()
 
+    def timescales(self) -> TimeScales:
+        """Time scales of the fitted method, slowest first."""
+        self._require(self.has_timescales, "time scales", "slow processes", "has_timescales")
+        self._check_fitted()
+        return self._timescales()
+
+    @property
+    def graph(self) -> networkx.DiGraph:
+        """The tree of states; see `DivisiveIDM.graph`."""
+        raise self._lacking("graph", "a tree of states", "has_tree")
+
+    @property
+    def n_levels(self) -> int:
+        """Levels of the tree of states; 1 without a tree."""
+        return 1
+
+    def predict_energy(self, X) -> xr.DataArray:
+        """Potential energy (frame,), in the unit of the column ``energy_column``."""
+        raise self._lacking("predict_energy", "energies", "has_energies")
+
+    def dense_layers(self) -> list[tuple[np.ndarray, np.ndarray, str]] | None:
+        """Layers from features to embedding, for programs that know these only, such as PLUMED's ANN.
+
+        Returns
+        -------
+        (weight (out, in), bias (out,), "Tanh" or "Linear") of each layer, float64, standardisation included;
+        None where the method is not such a network.
+        """
+        return None
+
     # ---- what a method implements, besides `_fit`, `_get_arrays` and `_set_arrays`
 
     def _transform(self, features: torch.Tensor) -> torch.Tensor:
@@ -196,22 +298,28 @@ class Method(Model):
     def _inverse_transform(self, points: torch.Tensor) -> torch.Tensor:
         raise NotImplementedError
 
+    def _timescales(self) -> TimeScales:
+        return TimeScales(self.implied_timescales_, self.time_unit_ or "")
+
     # ---- helpers
 
     def _require(self, present, verb, what, flag):
         if not present:
-            able = [name for name, cls in list_methods().items() if getattr(cls, flag)]
-            raise FelError(f"{type(self).__name__} has no {verb}: it does not learn {what}.", f"{able} do.")
+            raise self._lacking(verb, what, flag)
+
+    def _lacking(self, verb, what, flag) -> FelError:
+        """The error of a method that can't do ``verb``: it names those that can."""
+        able = [name for name, cls in list_methods().items() if getattr(cls, flag)]
+        return FelError(f"{type(self).__name__} has no {verb}: it does not learn {what}.", f"{able} do.")
 
     def _map(self, X, function, dim) -> xr.DataArray:
         """Apply ``function`` in blocks of frames, so that memory does not grow with their number."""
-        self._check_fitted()
+        names = self.fitted_feature_names()
         dataset = X if isinstance(X, xr.Dataset) else schema.as_dataset(X)
-        if dataset.sizes["feature"] != len(self.feature_names_):
+        if dataset.sizes["feature"] != len(names):
             raise FelError(
                 f"The data have {dataset.sizes['feature']} features.",
-                f"This {type(self).__name__} was fitted on {len(self.feature_names_)}"
-                f" ({self.feature_names_[0]}, ...).",
+                f"This {type(self).__name__} was fitted on {len(names)} ({names[0]}, ...).",
                 "Featurize with the same featurizers.",
             )
         features, blocks = dataset["features"], []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ from fel_explorer.methods.registry import list_models
 
 if TYPE_CHECKING:
     from fel_explorer.methods.base import Model
+
+M = TypeVar("M", bound="Model")
 
 FORMAT_VERSION = 1
 HEADER = {
@@ -52,7 +54,7 @@ def _pack(method) -> tuple[dict, dict[str, torch.Tensor]]:
     return header, arrays
 
 
-def load(path, kind: type[Model]) -> Model:
+def load(path, kind: type[M]) -> M:
     """Read a fitted model of the class ``kind``; a `FelError` where the file holds something else."""
     path = Path(path)
     if not path.is_file():
@@ -64,7 +66,7 @@ def load(path, kind: type[Model]) -> Model:
             f"'{path.name}' holds a {found.__name__}, which is no {kind.__name__}.",
             remedy=f"Load it with {found.__name__}.load(path).",
         )
-    return _unpack(header, arrays, path.name)
+    return cast("M", _unpack(header, arrays, path.name))
 
 
 def _unpack(header, arrays, where) -> Model:

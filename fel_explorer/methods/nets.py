@@ -33,3 +33,10 @@ def mlp(
                 parameter.uniform_(-(n_in**-0.5), n_in**-0.5, generator=generator)
         layers += [linear, activation()]
     return nn.Sequential(*layers[:-1])
+
+
+def output_layer(network: nn.Sequential) -> nn.Linear:
+    """The last layer of an `mlp`."""
+    last = network[-1]
+    assert isinstance(last, nn.Linear)
+    return last

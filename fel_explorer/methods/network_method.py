@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+import xarray as xr
 from torch import nn
 
 from fel_explorer.data import schema
@@ -31,6 +32,7 @@ class NetworkModel(Model):
 
     fitted: tuple[str, ...] = ()
     optimizer = "adam"
+    lag_time: float  # a parameter of those that need one
 
     n_steps = parameters.n_steps()
     batch_size = parameters.batch_size()
@@ -204,15 +206,17 @@ class NetworkMethod(NetworkModel, Method):
     """Base of methods that are such a network; a subclass implements `_transform` too."""
 
 
-def frame_weight(dataset, device) -> torch.Tensor:
+def frame_weight(dataset: xr.Dataset, device: str | torch.device) -> torch.Tensor:
     """Weight (frame,) float64 of each frame, 1 where the dataset has none."""
     if "weight" not in dataset:
         return torch.ones(dataset.sizes["frame"], dtype=torch.float64, device=device)
     return torch.as_tensor(dataset["weight"].values, device=device).double()
 
 
-def lag_pairs(values: torch.Tensor, dataset, lag: int, weight: torch.Tensor):
+def lag_pairs(
+    values: torch.Tensor, dataset: xr.Dataset, lag: int, weight: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Values (pair, ...) of the earlier and the later frames of all pairs, and the weights (pair,)."""
-    starts = pair_starts(segments_of(schema.trajectory_lengths(dataset)), lag)
-    starts = torch.as_tensor(starts, device=values.device)
+    first = pair_starts(segments_of(schema.trajectory_lengths(dataset)), lag)
+    starts = torch.as_tensor(first, device=values.device)
     return values[starts], values[starts + lag], weight[starts]

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from fel_explorer.plugins import check_unique
 
 if TYPE_CHECKING:
     from fel_explorer.methods.base import Method, Model
 
+M = TypeVar("M", bound="Model")
+N = TypeVar("N", bound="Method")
+
 _models: dict[str, type[Model]] = {}
 _registry: dict[str, type[Method]] = {}
 
 
-def register_model(cls: type[Model]) -> type[Model]:
+def register_model(cls: type[M]) -> type[M]:
     """Class decorator: model files may hold this class, by its name.
 
     Raises
@@ -26,7 +29,7 @@ def register_model(cls: type[Model]) -> type[Model]:
     return cls
 
 
-def register(cls: type[Method]) -> type[Method]:
+def register(cls: type[N]) -> type[N]:
     """Class decorator: put a method into the registry under its class name."""
     register_model(cls)
     _registry[cls.__name__] = cls

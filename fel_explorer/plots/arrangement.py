@@ -60,7 +60,7 @@ def arrow(start, end, radii, width):
         (point, 2) from rim to foot, (3, 2) tip and wings, (point, 2) the whole curve for labels.
     """
     across = np.array([start[1] - end[1], end[0] - start[0]])
-    bend = min(BEND, MAX_BEND / max(np.linalg.norm(across), 1.0))
+    bend = min(BEND, MAX_BEND / max(float(np.linalg.norm(across)), 1.0))
     control = (start + end) / 2 + 2 * bend * across
     t = np.linspace(0, 1, 121)[:, None]
     curve = (1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end
@@ -92,7 +92,8 @@ class Labels:
         """A free place for ``text`` on ``curve``, as near its middle as can be; None if there is none."""
         for part in (0.5, 0.42, 0.58, 0.34, 0.66, 0.27, 0.73):
             place = curve[round(part * (len(curve) - 1))]
-            if self._is_free(*place, LETTER * len(text) / 2, LINE / 2):
+            x, y = place
+            if self._is_free(x, y, LETTER * len(text) / 2, LINE / 2):
                 self.take(place, text)
                 return place
         return None
@@ -112,7 +113,8 @@ def names_apart(names: dict, limits, size) -> dict:
     limits = np.asarray(limits, float)
     scale = np.asarray(size) / np.diff(limits, axis=1).ravel()
     low, high = limits.T * scale
-    boxes, placed, tall, room = [], {}, NAME_LINE / 2, NAMES_COVER * size[0] * size[1]
+    boxes: list[tuple[float, float, float]] = []
+    placed, tall, room = {}, NAME_LINE / 2, NAMES_COVER * size[0] * size[1]
     for name, place in names.items():
         half, pixels = NAME_LETTER * len(name) / 2, np.asarray(place) * scale
         room -= 2 * half * NAME_LINE

@@ -27,7 +27,7 @@ def contour_lines(surface: xr.DataArray, levels) -> np.ndarray:
         surface["x"].values, surface["y"].values, np.ma.masked_invalid(surface.values)
     )
     gap = np.full((1, 2), np.nan)
-    lines = [line for level in levels for line in generator.lines(level)]
+    lines = [np.asarray(line) for level in levels for line in generator.lines(level)]
     kept = [line for line in lines if len(line) >= MIN_VERTICES or np.array_equal(line[0], line[-1])]
     return np.concatenate([gap, *(part for line in kept for part in (line, gap))])
 

@@ -191,7 +191,8 @@ def _nodes(tree, places, unit, dark):
         if not np.isnan(stable):
             tip += f", stability {stable:.2f} (agreement of restarts, at most 1)"
         size, colour = _size(about), tree.colours[node]
+        x, y = places[node]
         if node in tree.selected:
-            rows.append(sheet.dot(*places[node], drawing.ink(dark), size + 8))
-        rows.append(sheet.dot(*places[node], colour, size, tip=tip))
+            rows.append(sheet.dot(x, y, drawing.ink(dark), size + 8))
+        rows.append(sheet.dot(x, y, colour, size, tip=tip))
     return rows

@@ -39,8 +39,8 @@ class EnergyUnit:
         return 2 if self.name == "kcal/mol" else 1
 
     def text(self, energy: float, error: float = float("nan")) -> str:
-        """``energy`` in kT as text, with its error where that is known: "3.2 kT", "8.0 ± 0.4 kJ/mol"."""
-        known = f" ± {error * self.kT:.{self.decimals}f}" if np.isfinite(error) else ""
+        """``energy`` in kT as text, with its error where it has one: "3.2 kT", "8.0 ± 0.4 kJ/mol"."""
+        known = f" ± {error * self.kT:.{self.decimals}f}" if error > 0 else ""
         return f"{energy * self.kT:.{self.decimals}f}{known} {self.name}"
 
     def step(self, top: float) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import holoviews as hv
 
@@ -17,7 +18,7 @@ from fel_explorer.plots import glyphs
 KINDS = ("svg", "pdf", "png")
 SIZE = (16.0, 10.0)  # cm: a column and a half
 CM = 1 / 2.54
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "pdf.fonttype": 42,
     "svg.hashsalt": "fel_explorer",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from fel_explorer.errors import FelError
@@ -68,7 +70,7 @@ def _rgba(colour, alpha=1.0):
 
     if colour is None:
         return 0.0, 0.0, 0.0, 0.0
-    plain = str(colour) if isinstance(colour, str) else tuple(float(part) for part in colour)
+    plain: Any = str(colour) if isinstance(colour, str) else tuple(float(part) for part in colour)
     red, green, blue, own = to_rgba(plain)
     return red, green, blue, own * float(alpha)
 

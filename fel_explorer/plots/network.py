@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from fel_explorer.errors import FelError
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.arrangement import LETTER, Canvas, Labels, arrow, spread
 from fel_explorer.plots.colours import state_colours
@@ -51,19 +52,24 @@ class Network:
 
     def arrows(self) -> pd.DataFrame:
         """The significant rates, strongest flux first: from, to, rate, lower, upper, time, flux."""
+        rates = self.rates
+        if rates is None:
+            raise FelError(
+                "The network has no rates.", remedy="Give those of `CoarseMasterEquation.to_dataset`."
+            )
         rows = [
             {
                 "from": self.names[j],
                 "to": self.names[i],
-                **{name: float(self.rates[name][i, j]) for name in ("rate", "lower", "upper")},
-                "time": 1 / float(self.rates["rate"][i, j]),
-                "flux": float(self.rates["rate"][i, j] * self.rates["stationary_distribution"][j]),
+                **{name: float(rates[name][i, j]) for name in ("rate", "lower", "upper")},
+                "time": 1 / float(rates["rate"][i, j]),
+                "flux": float(rates["rate"][i, j] * rates["stationary_distribution"][j]),
                 "i": i,
                 "j": j,
             }
             for i in range(len(self.states))
             for j in range(len(self.states))
-            if bool(self.rates["significant"][i, j])
+            if bool(rates["significant"][i, j])
         ]
         columns = ["from", "to", "rate", "lower", "upper", "time", "flux", "i", "j"]
         return pd.DataFrame(rows, columns=columns).sort_values("flux", ascending=False, kind="stable")
@@ -138,8 +144,8 @@ def draw_network(network, arrows, *, shape=SHAPE, ringed=(), tips=None, colours=
     page = sheet.Sheet(network.limits, network.labels, image=_underlay(network, dark))
     page.lines, page.heads, page.words = _arrows(network, arrows, canvas, places, sizes, names, colours, dark)
     page.dots = [
-        sheet.dot(*place, colours[state], size, drawing.ink(dark) if state in ringed else colours[state], tip)
-        for state, place, size, tip in zip(network.states, canvas.data(places), sizes, tips, strict=True)
+        sheet.dot(x, y, colours[state], size, drawing.ink(dark) if state in ringed else colours[state], tip)
+        for state, (x, y), size, tip in zip(network.states, canvas.data(places), sizes, tips, strict=True)
     ]
     page.words += [sheet.word(*canvas.data(p), *about, size="12pt", style="bold") for p, *about in names]
     return page.overlay()
@@ -169,14 +175,16 @@ def _arrows(network, arrows, canvas, places, sizes, names, colours, dark):
     shafts, heads, labels = [], [], []
     for one in arrows:
         colour, ends = colours[network.states[one.source]], [one.source, one.target]
-        shaft, head, curve = arrow(*places[ends], sizes[ends] / 2, one.width)
-        shafts.append(sheet.line(*canvas.data(shaft).T, colour, one.width, one.tip))
-        heads.append(drawing.area(*canvas.data(head).T, colour, 1.0))
+        start, end = places[ends]
+        shaft, head, curve = arrow(start, end, sizes[ends] / 2, one.width)
+        x, y = canvas.data(shaft).T
+        shafts.append(sheet.line(x, y, colour, one.width, one.tip))
+        x, y = canvas.data(head).T
+        heads.append(drawing.area(x, y, colour, 1.0))
         place = free.find(curve, one.text)
         if place is not None:
-            labels.append(
-                sheet.word(*canvas.data(place), one.text, drawing.ink(dark), size="10pt", ground=ground)
-            )
+            x, y = canvas.data(place)
+            labels.append(sheet.word(x, y, one.text, drawing.ink(dark), size="10pt", ground=ground))
     return shafts, heads, labels
 
 

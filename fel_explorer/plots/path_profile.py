@@ -12,7 +12,7 @@ from fel_explorer.plots.registry import register
 
 def _example(draw, rng, **theme):
     length = np.linspace(0, 4, 40)
-    return draw(length, 3 - 3 * np.cos(1.5 * length), image=7, **theme)
+    return draw(length, 3 - 3 * np.cos(1.5 * length), error=np.minimum(0.2 * length, 0.5), image=7, **theme)
 
 
 @register(_example)

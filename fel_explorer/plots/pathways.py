@@ -53,7 +53,7 @@ def plot_pathways(network: Network, table: xr.Dataset, *, shape=SHAPE, colours=N
     """
     place = {state: i for i, state in enumerate(network.states)}
     total = float(table["total_flux"])
-    arrows = []
+    found = []
     for one in table["from"].values:
         for other in table["to"].values:
             edge = table.sel({"from": one, "to": other})
@@ -64,8 +64,8 @@ def plot_pathways(network: Network, table: xr.Dataset, *, shape=SHAPE, colours=N
             names = [network.names[place[state]] for state in (one, other)]
             per_time = _with_interval(edge, "net_flux", f"{{:.3g}} / {network.time_unit}")
             tip = f"{names[0]} to {names[1]}: {text} of the flux, {per_time}"
-            arrows.append((fraction, Arrow(place[one], place[other], 1.5 + 5.5 * fraction, text, tip)))
-    arrows = [arrow for _, arrow in sorted(arrows, key=lambda row: -row[0])]
+            found.append((fraction, Arrow(place[one], place[other], 1.5 + 5.5 * fraction, text, tip)))
+    arrows = [arrow for _, arrow in sorted(found, key=lambda row: -row[0])]
     ringed = (*table.attrs["source"], *table.attrs["target"])
     tips = [_tip(name, state, table) for name, state in zip(network.names, network.states, strict=True)]
     return draw_network(network, arrows, shape=shape, ringed=ringed, tips=tips, colours=colours, dark=dark)

@@ -38,15 +38,15 @@ def plot_sweep(
     shown
         Label of the run that is ringed.
     """
-    values, scores, curves = np.asarray(values, float), np.asarray(scores, float), np.asarray(curves)
+    values, scores, of_run = np.asarray(values, float), np.asarray(scores, float), np.asarray(curves)
     log = _is_log(values)
     distinct = np.unique(values)
     ticks = {0: [(np.log10(v) if log else v, f"{v:g}") for v in distinct]} if len(distinct) <= 8 else {}
     page = sheet.Sheet(_limits(values, scores, log), names, log=(log, False), ticks=ticks)
-    kinds = list(dict.fromkeys(curves))
+    kinds = list(dict.fromkeys(of_run.tolist()))
     colours = state_colours(range(len(kinds)), dark=dark)
     for i, kind in enumerate(kinds):
-        own = curves == kind
+        own = of_run == kind
         _draw(page, values[own], scores[own], np.asarray(labels)[own], colours[i], dark)
     for place, height, label in zip(values, scores, labels, strict=True):
         if label == shown:

@@ -11,11 +11,12 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from fel_explorer.data.molecules import make_whole
+from fel_explorer.data.molecules import Molecules, arrange
 from fel_explorer.errors import FelError
 from fel_explorer.features.molecular import MolecularFeatures
 from fel_explorer.features.outside_kinds import outside_sources
@@ -25,6 +26,9 @@ from fel_explorer.sampling.force_fields import FORCE_FIELD, build_system, given_
 from fel_explorer.sampling.plan import Plan
 from fel_explorer.sampling.restraint import Restraint, sample_window, steps_of
 from fel_explorer.sampling.windows import Windows
+
+if TYPE_CHECKING:
+    from fel_explorer.data.trajectories import TrajectorySet
 
 BOLTZMANN = 0.00831446261815324  # kJ/mol/K
 SAME = 1e-3  # features of the same structure, computed twice
@@ -47,8 +51,8 @@ class MolecularSystem:
         Instead of ``force_field``: an `openmm.System`, or the path of one as XML; its masses, constraints and
         barostat are used as they are.
     periodic
-        Whether the molecule is in a periodic box; default: where the frames have one.  Distances in the CV
-        must be within molecules: no nearest images are sought.
+        Whether the molecule is in a periodic box; default: where the frames have one.  Features between
+        molecules are to nearest images in it.
     friction, time_step, hydrogen_mass
         In 1/ps, ps and amu; 4 fs needs heavy hydrogens.
     bias_every
@@ -57,7 +61,7 @@ class MolecularSystem:
         Of OpenMM; "Reference" is the fast one for a few dozen atoms.
     """
 
-    trajs: object
+    trajs: TrajectorySet
     temperature: float
     force_field: tuple[str, ...] = FORCE_FIELD
     system: object = None
@@ -121,11 +125,13 @@ class MolecularSystem:
                 "n_steered": plan.n_steered,
             }
             left = [window for window in range(len(windows)) if window not in done]
-            jobs = self._jobs(windows, dataset, starts, seed, left)
+            periodic = system.usesPeriodicBoundaryConditions()
+            jobs = self._jobs(windows, dataset, starts, seed, left, periodic)
             mass = np.array([system.getParticleMass(i)._value for i in range(system.getNumParticles())])
             restraint = Restraint(method, common["records"], plan.dimension)
             for job in jobs.values():
-                fastest = job["stiffness"] ** 0.5 * restraint.steepness(job["starts"], mass)
+                boxes = job["boxes"] if periodic and restraint.features.needs_box() else None
+                fastest = job["stiffness"] ** 0.5 * restraint.steepness(job["starts"], mass, boxes)
                 job |= common | {"steps": steps_of(fastest, step, plan.stride, self.bias_every)}
             _run_jobs(jobs, done, len(windows), plan.n_processes, callback, checkpoint, message)
         return done, plan.stride * step
@@ -151,25 +157,31 @@ class MolecularSystem:
             )
         return system
 
-    def _jobs(self, windows: Windows, dataset, starts, seed: int, chosen: list[int]) -> dict[int, dict]:
+    def _jobs(
+        self, windows: Windows, dataset, starts, seed: int, chosen: list[int], periodic: bool
+    ) -> dict[int, dict]:
         """What is special about each of the ``chosen`` windows."""
         seeds = np.random.SeedSequence(seed).generate_state(len(windows)) >> 2  # OpenMM's are int32
         features, jobs = MolecularFeatures(dataset.attrs), {}
+        in_box, reference = periodic and features.needs_box(), arrange(self.trajs.reference)
         for window in chosen:
-            frames = make_whole(self.trajs.frames(starts[window]))
-            found = features(torch.from_numpy(frames.xyz))
+            frames = self.trajs.frames(starts[window])
+            atoms, molecules = np.arange(frames.n_atoms), Molecules.of(frames)
+            xyz = molecules.placed(frames, atoms, reference.xyz[0])
+            box = torch.from_numpy(frames.unitcell_vectors) if in_box else None
+            found = features(torch.from_numpy(xyz), box)
             away = np.abs(found.numpy() - dataset["features"].values[starts[window]]).max(axis=0)
             if away.max() > SAME:
                 raise FelError(
                     f"'{dataset['feature'].values[away.argmax()]}' of a starting structure is off by"
                     f" {away.max():.2g} from the dataset.",
-                    "The dataset is of these trajectories, and its distances are within molecules.",
-                    "Featurize again, without distances to nearest images of other molecules.",
+                    "The dataset is of these trajectories, and the system has their periodic box.",
+                    "Featurize again, or take features within molecules.",
                 )
             jobs[window] = {
                 "centre": float(windows.centres[window]),
                 "stiffness": float(windows.stiffness[window]),
-                "starts": frames.xyz.astype(float),
+                "starts": xyz.astype(float),
                 "boxes": frames.unitcell_vectors,
                 "seed": int(seeds[window]),
             }
@@ -179,8 +191,12 @@ class MolecularSystem:
 def end_with_parent() -> None:
     """End this process when the one that started it has ended: killed, it can't tell its workers."""
 
+    parent = parent_process()
+    if parent is None:
+        return
+
     def watch():
-        parent_process().join()
+        parent.join()
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -32,23 +32,25 @@ def sample_window(job: dict) -> dict[str, torch.Tensor]:
     torch.set_num_threads(1)
     load_sources(job.get("kind_sources", {}))
     restraint = Restraint(load_model(job["model"]), job["records"], job["dimension"])
-    restraint.compile(job["starts"].shape[1])
-    context, integrator = _context(job, restraint)
+    system = load_openmm().XmlSerializer.deserialize(job["system"])
+    periodic = system.usesPeriodicBoundaryConditions()
+    restraint.compile(job["starts"].shape[1], job["boxes"][0] if periodic else None)
+    context, integrator = _context(job, system, restraint)
     features, energies = [], []
     for walker, xyz in enumerate(job["starts"]):
-        if context.getSystem().usesPeriodicBoundaryConditions():
+        if periodic:
             context.setPeriodicBoxVectors(*reduced_box(job["boxes"][walker]))
         context.setPositions(xyz)
         context.applyConstraints(1e-6)
         context.setVelocitiesToTemperature(job["bath"][0], job["seed"] + walker)
         with torch.no_grad():
-            before = float(restraint.cv(torch.from_numpy(xyz)))
+            before = float(restraint.cv(*restraint.place_of(context.getState(positions=True))))
         for frame in range(job["n_frames"]):
             share = min(1.0, (frame + 1) / max(job["n_steered"], 1))
             context.setParameter("centre", before + share * (job["centre"] - before))
             integrator.step(job["steps"][2])
             state = context.getState(positions=True, energy=True, groups={0})
-            features.append(restraint.features(torch.from_numpy(positions_of(state))).float())
+            features.append(restraint.features(*restraint.place_of(state)).float())
             energies.append(state.getPotentialEnergy()._value)
     shape = len(job["starts"]), job["n_frames"]
     return {
@@ -74,13 +76,13 @@ def steps_of(fastest: float, time_step: float, stride: int, most: int) -> tuple[
     return time_step / finer, every, stride * finer // every
 
 
-def _context(job: dict, restraint: Restraint):
+def _context(job: dict, system, restraint: Restraint):
     """OpenMM's Context with the restraint, and its integrator."""
     openmm = load_openmm()
-    system = openmm.XmlSerializer.deserialize(job["system"])
     time_step, every, _ = job["steps"]
     force = openmm.PythonForce(restraint, {"centre": job["centre"], "stiffness": job["stiffness"]})
     force.setForceGroup(1)
+    force.setUsesPeriodicBoundaryConditions(restraint.in_box)  # its states then hold the box
     system.addForce(force)
     integrator = openmm.MTSLangevinIntegrator(*job["bath"], every * time_step, [(1, 1), (0, every)])
     integrator.setRandomNumberSeed(job["seed"])
@@ -99,40 +101,58 @@ class Restraint:
     def __init__(self, method: Method, records: dict, dimension: int):
         self.transform, self.dimension = map_of(method), dimension
         self.features = MolecularFeatures(records)
-        self._compiled = None
+        self._compiled, self.in_box = None, False
 
-    def cv(self, positions: torch.Tensor) -> torch.Tensor:
-        """The CV, 0-dimensional, at positions (atom, 3) in nm."""
-        return self.transform(self.features(positions)[None].float())[0, self.dimension]
+    def place_of(self, state) -> tuple[torch.Tensor, ...]:
+        """Positions (atom, 3) of an OpenMM State in nm, and its box (3, 3) where the features need it."""
+        positions = torch.from_numpy(positions_of(state))
+        if not self.in_box:
+            return (positions,)
+        return positions, torch.from_numpy(np.array(state.getPeriodicBoxVectors(asNumpy=True)._value))
 
-    def steepness(self, positions: np.ndarray, mass: np.ndarray) -> float:
-        """Largest sqrt(sum_i |d xi / d r_i|^2 / m_i) of structures (structure, atom, 3), masses in amu."""
+    def cv(self, positions: torch.Tensor, box: torch.Tensor | None = None) -> torch.Tensor:
+        """The CV, 0-dimensional, at positions (atom, 3) in nm of whole molecules, in a box (3, 3)."""
+        return self.transform(self.features(positions, box)[None].float())[0, self.dimension]
+
+    def steepness(self, positions: np.ndarray, mass: np.ndarray, boxes: np.ndarray | None = None) -> float:
+        """Largest sqrt(sum_i |d xi / d r_i|^2 / m_i) of structures (structure, atom, 3), masses in amu.
+
+        ``boxes`` (structure, 3, 3) are those that features between molecules need.
+        """
         x = torch.from_numpy(positions).requires_grad_()
-        cv = self.transform(self.features(x).float())[:, self.dimension]
+        box = None if boxes is None else torch.from_numpy(boxes).to(x)
+        cv = self.transform(self.features(x, box).float())[:, self.dimension]
         (slope,) = torch.autograd.grad(cv.sum(), x)
         heavy = mass > 0  # virtual sites have none
         return float((slope.square().sum(-1).numpy()[:, heavy] / mass[heavy]).sum(1).max() ** 0.5)
 
-    def value_and_slope(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The CV at positions (atom, 3), and its gradient (atom, 3)."""
+    def value_and_slope(
+        self, positions: torch.Tensor, box: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The CV at positions (atom, 3) in a box (3, 3), and its gradient (atom, 3)."""
         with torch.enable_grad():
             x = positions.detach().requires_grad_()
-            value = self.cv(x)
+            value = self.cv(x, box)
             (slope,) = torch.autograd.grad(value, x)
         return value.detach(), slope
 
-    def compile(self, n_atoms: int) -> None:
-        """Make calls fast, for positions of ``n_atoms`` atoms."""
-        example = 0.1 * torch.arange(3.0 * n_atoms, dtype=torch.float64).sin().reshape(n_atoms, 3)
-        graph = make_fx(lambda x: self.value_and_slope(x))(example)
+    def compile(self, n_atoms: int, box: np.ndarray | None = None) -> None:
+        """Make calls fast, for positions of ``n_atoms`` atoms; ``box`` (3, 3) in nm of a periodic system."""
+        self.in_box = box is not None and self.features.needs_box()
+        example = [0.1 * torch.arange(3.0 * n_atoms, dtype=torch.float64).sin().reshape(n_atoms, 3)]
+        if self.in_box:
+            example.append(torch.from_numpy(np.asarray(box, float)))
+        graph = make_fx(lambda *place: self.value_and_slope(*place))(*example)
         with warnings.catch_warnings():
             # deprecated since torch 2.11; torch.compile, its heir, needs a C++ compiler
             warnings.filterwarnings("ignore", r".*torch\.jit\..* is deprecated", DeprecationWarning)
-            self._compiled = torch.jit.freeze(torch.jit.trace(graph, example, check_trace=False).eval())
+            self._compiled = torch.jit.freeze(
+                torch.jit.trace(graph, tuple(example), check_trace=False).eval()
+            )
 
     def __call__(self, state):
         parameters = state.getParameters()
         with torch.no_grad():
-            cv, slope = (self._compiled or self.value_and_slope)(torch.from_numpy(positions_of(state)))
+            cv, slope = (self._compiled or self.value_and_slope)(*self.place_of(state))
         away, k = float(cv) - parameters["centre"], parameters["stiffness"]
         return 0.5 * k * away**2, (-k * away) * slope.numpy()

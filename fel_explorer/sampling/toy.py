@@ -83,6 +83,7 @@ def run_windows(
                 generator=generator,
                 velocity=state.get("velocity"),
             )
+            assert velocities is not None  # the dynamics are of second order
             order = torch.arange(len(centre))
             if share == 1.0:
                 with torch.no_grad():

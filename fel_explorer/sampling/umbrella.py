@@ -164,7 +164,7 @@ def _result(method, system, dataset, plan: Plan, sampled: Sampled) -> xr.Dataset
     result["overlap"] = (("umbrella", "other_umbrella"), overlap)
     result.attrs |= {
         "kT": windows.kT,
-        "energy_unit": getattr(system, "energy_unit", ""),
+        "energy_unit": system.energy_unit,
         "gaps": json.dumps(gaps(overlap, windows.centres)),
     }
     return result

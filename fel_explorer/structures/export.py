@@ -134,9 +134,9 @@ def _write_xtc(trajs, frames, target, whole) -> None:
             _write_xtc_file(trajs, frames, path, whole)
         return
     with tempfile.TemporaryDirectory() as folder:  # mdtraj writes XTC by path only
-        path = Path(folder) / "frames.xtc"
-        _write_xtc_file(trajs, frames, str(path), whole)
-        with open(path, "rb") as file:
+        written = Path(folder) / "frames.xtc"
+        _write_xtc_file(trajs, frames, str(written), whole)
+        with written.open("rb") as file:
             shutil.copyfileobj(file, target)
 
 

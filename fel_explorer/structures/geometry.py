@@ -63,7 +63,9 @@ def is_rigid(n_atoms: int, pairs: np.ndarray) -> bool:
     gram = np.zeros((n_atoms, 3, n_atoms, 3))
     outer = bond[:, :, None] * bond[:, None, :]
     for sign, row, column in ((1, 0, 0), (1, 1, 1), (-1, 0, 1), (-1, 1, 0)):
-        np.add.at(gram, (pairs[:, row], slice(None), pairs[:, column]), sign * outer)
+        for axis in range(3):
+            place = pairs[:, row], np.full(len(pairs), axis), pairs[:, column]
+            np.add.at(gram, place, sign * outer[:, axis])
     values = np.linalg.eigvalsh(gram.reshape(3 * n_atoms, 3 * n_atoms))
     return int(np.sum(values > 1e-9 * values[-1])) == 3 * n_atoms - 6
 

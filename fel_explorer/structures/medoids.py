@@ -11,6 +11,7 @@ import xarray as xr
 from fel_explorer.data.schema import check_same_frames
 from fel_explorer.errors import FelError
 from fel_explorer.structures.alignment import superpose
+from fel_explorer.structures.embedding import Embedding, embed
 
 CHOICES = ("medoids", "centroid", "random")
 SAMPLE = 1_000  # frames among which medoids are sought: the distance matrix stays at 8 MB
@@ -79,7 +80,7 @@ def representatives(
         )
     generator = np.random.default_rng(seed)
     frames, weights = _weighed(data, frames)
-    embedded = method is not None and not hasattr(method, "transform")
+    embedded = method is not None and not isinstance(method, Embedding)
     if len(frames) > SAMPLE and not (choose == "centroid" and embedded):
         frames, weights = _sample(frames, weights, generator)
     points = _points(method, data, frames)
@@ -117,8 +118,7 @@ def state_representatives(method, data: xr.Dataset, states, trajs=None, n: int =
             f"States of shape {states.shape} for {data.sizes['frame']} frames.",
             "One state per frame is needed, at least one of them not negative.",
         )
-    embedding = method.transform(data) if hasattr(method, "transform") else method
-    embedding = np.asarray(embedding, float)
+    embedding = embed(method, data)
     return {
         int(state): representatives(
             embedding, data, trajs, n, frames=np.flatnonzero(states == state), choose="centroid"
@@ -156,7 +156,7 @@ def _points(method, data, sample) -> np.ndarray:
         points = np.asarray(data["features"][sample].values, float)
         spread = points.std(axis=0)
         return points / np.where(spread > 0, spread, 1.0)
-    if hasattr(method, "transform"):
+    if isinstance(method, Embedding):
         return np.asarray(method.transform(data["features"][sample].values), float)
     return np.asarray(method, float)[sample]
 
@@ -178,12 +178,12 @@ def k_medoids(distance: np.ndarray, n: int, weights: np.ndarray | None = None) -
     and P. J. Rousseeuw, Inf. Syst. 101, 101804 (2021), doi:10.1016/j.is.2021.101804).
     """
     weights = np.ones(len(distance)) if weights is None else np.asarray(weights, float)
-    medoids = [int((distance @ weights).argmin())]
-    while len(medoids) < n:
-        gain = np.maximum(distance[medoids].min(axis=0) - distance, 0.0) @ weights
-        gain[medoids] = -1.0
-        medoids.append(int(gain.argmax()))
-    medoids = np.array(medoids)
+    chosen = [int((distance @ weights).argmin())]
+    while len(chosen) < n:
+        gain = np.maximum(distance[chosen].min(axis=0) - distance, 0.0) @ weights
+        gain[chosen] = -1.0
+        chosen.append(int(gain.argmax()))
+    medoids = np.array(chosen)
     cost = distance[medoids].min(axis=0) @ weights
     while True:
         best = (cost, -1, -1)

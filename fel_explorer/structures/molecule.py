@@ -47,7 +47,7 @@ class Branches:
         graph = bond_graph(topology)
         self._bridges = {frozenset(edge) for edge in nx.bridges(graph)}
         self._parent, self._entry, self._exit = {}, {}, {}
-        order = []
+        order: list[int] = []
         for parent, child, event in nx.dfs_labeled_edges(graph):
             if event == "forward":
                 self._parent[child], self._entry[child] = parent, len(order)

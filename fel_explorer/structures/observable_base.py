@@ -50,7 +50,7 @@ class Observable:
     @property
     def doc(self) -> str:
         """One sentence: what is measured."""
-        return inspect.getdoc(self.function).split("\n\n")[0].replace("\n", " ")
+        return (inspect.getdoc(self.function) or "").split("\n\n")[0].replace("\n", " ")
 
     @property
     def options(self) -> dict:
@@ -91,7 +91,7 @@ def register_observable(*, label: str, units: str = "1", to_reference: bool = Fa
     def put(function):
         name = function.__name__
         known = registry.get(name)
-        check_unique(function, known and known.function, name)
+        check_unique(function, None if known is None else known.function, name)
         registry[name] = Observable(name, label, units, to_reference, function)
         return function
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from fel_explorer.data.cache import cache_directory, file_hash, prune, used, whole_or_nothing
-from fel_explorer.data.topologies import pdb_text
+from fel_explorer.data.topology_text import pdb_text
 from fel_explorer.data.trajectories import TrajectorySet
 from fel_explorer.structures.observable_base import Molecule, registry
 

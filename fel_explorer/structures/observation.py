@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 
+import mdtraj
 import numpy as np
 import xarray as xr
 
@@ -147,7 +148,8 @@ class _Run:
             yield from (chunk for _, _, chunk in self.trajs.chunks(self.chunk_size))
             return
         frames = np.arange(self.n_frames) if self.frames is None else self.frames
-        read = self.trajs.frames if hasattr(self.trajs, "frames") else self.trajs.__getitem__
+        one = isinstance(self.trajs, mdtraj.Trajectory)
+        read = self.trajs.__getitem__ if one else self.trajs.frames
         for start in range(0, self.n_frames, self.chunk_size):
             yield read(frames[start : start + self.chunk_size])
 
@@ -205,7 +207,7 @@ class _Run:
 
 def _frame_of(trajs):
     """``index -> trajectory`` of that frame."""
-    if hasattr(trajs, "frames"):
+    if not isinstance(trajs, mdtraj.Trajectory):
         return lambda index: trajs.frames([index])
 
     def frame(index):

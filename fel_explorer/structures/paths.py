@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 
 from fel_explorer.errors import FelError
 from fel_explorer.free_energy import FreeEnergy, path_barrier
+from fel_explorer.structures.embedding import embed
 
 KINDS = ("minimum free energy", "straight", "nearest frames", "graph")
 STEPS = [(1, 0), (0, 1), (1, 1), (1, -1), (2, 1), (1, 2), (2, -1), (1, -2)]  # and their opposites
@@ -119,7 +120,7 @@ def path(
     ``method`` may be an array (frame, cv) that holds the embedding of ``data``; ``periods`` are those of its
     axes, None for one without.  For the rest see `find_path`.
     """
-    positions = method.transform(data).values if hasattr(method, "transform") else method
+    positions = embed(method, data)
     return find_path(
         Space(positions, periods), anchors, kind, n_images=n_images, free_energy=free_energy, seed=seed
     )
@@ -239,8 +240,8 @@ def _grid_graph(space, surface, axes) -> csr_matrix:
         targets.append(target[good])
         costs.append(price[good])
     n = values.size
-    sources, targets, costs = map(np.concatenate, (sources, targets, costs))
-    return coo_matrix((costs, (sources, targets)), shape=(n, n)).tocsr()
+    rows, columns, prices = map(np.concatenate, (sources, targets, costs))
+    return coo_matrix((prices, (rows, columns)), shape=(n, n)).tocsr()
 
 
 def _known_cell(surface, axes, place) -> int:

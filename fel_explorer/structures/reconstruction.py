@@ -160,7 +160,7 @@ def _undetermined(kinds) -> FelError:
     return FelError(
         f"These features ({given}) fix no structure.",
         "A structure follows from enough distances, from most torsions, or from coordinates.",
-        "Look at the nearest observed frame, or featurize with heavy_atom_distances too.",
+        "Look at the nearest observed frame, or featurize with more distances or torsions.",
     )
 
 

@@ -56,7 +56,7 @@ def state_observables(states, observables: xr.Dataset, *, weights=None) -> xr.Da
             "Take the observables of all frames, or index the states with the same frames.",
         )
     block = _blocks(observables)
-    rows = {name: [] for name in columns}
+    rows: dict[str, list] = {name: [] for name in columns}
     population = []
     for state in labels:
         share = weights * (membership == state if membership.ndim == 1 else membership[:, state])
@@ -66,7 +66,7 @@ def state_observables(states, observables: xr.Dataset, *, weights=None) -> xr.Da
             values = np.asarray(observables[name].values[used], float)
             angular = observables[name].attrs.get("units") in DEGREES
             rows[name].append(_statistics(values, share[used], block[used], angular))
-    result = {
+    result: dict[str, tuple] = {
         name: (("state", "statistic"), np.array(rows[name]), observables[name].attrs) for name in columns
     }
     result["population"] = ("state", population, {"units": "1"})

@@ -54,9 +54,8 @@ def run(
     step = _overdamped if options.dynamics == "overdamped" else _baoab
     bounds = None if walls is None else torch.tensor(walls, dtype=start.dtype, device=start.device).T
     shape = (n_frames, *start.shape)
-    second_order = options.dynamics == "langevin"
     xs = torch.empty(shape, dtype=start.dtype, device=start.device)
-    vs = torch.empty_like(xs) if second_order else None
+    vs = torch.empty_like(xs) if options.dynamics == "langevin" else None
     x, g = start, gradient(start)
     v = math.sqrt(kT / options.mass) * _normal(start, generator) if velocity is None else velocity
     with torch.no_grad():
@@ -64,10 +63,10 @@ def run(
             for _ in range(options.stride):
                 x, v, g = step(gradient, x, v, g, _normal(start, generator), kT, options, bounds)
             xs[frame] = x
-            if second_order:
+            if vs is not None:
                 vs[frame] = v
     _check_finite(x, options)
-    velocities = vs.transpose(0, 1).contiguous().cpu() if second_order else None
+    velocities = None if vs is None else vs.transpose(0, 1).contiguous().cpu()
     return xs.transpose(0, 1).contiguous().cpu(), velocities
 
 

@@ -149,7 +149,7 @@ class MullerBrown5D(EmbeddedPotential):
     The barrier is .92 eV from A and .59 eV from B.  A well .07 eV deep on the way belongs to B.
 
     Source: L. Sun et al., J. Chem. Theory Comput. 18, 2341 (2022), doi:10.1021/acs.jctc.1c00143, section III
-    A and Eq. 10; the potential of K. Mueller and L. D. Brown, Theor. Chim. Acta 53, 75 (1979),
+    A and Eq. 10; the potential of K. Müller and L. D. Brown, Theor. Chim. Acta 53, 75 (1979),
     doi:10.1007/BF00547608, scaled by .2, lengths by 16.
     """
 

@@ -61,7 +61,7 @@ class ForceField:
 
         Differentiable.  Raises FelError when the shape is not that of this molecule.
         """
-        return torch.cat([sum(self._terms(block).values()) for block in self._blocks(x)])
+        return torch.cat([_total(self._terms(block)) for block in self._blocks(x)])
 
     def energy_by_force(self, x) -> dict[str, Tensor]:
         """What each force of the `System` adds, by its class in OpenMM: {name: (conformation) in kJ/mol}."""
@@ -82,7 +82,7 @@ class ForceField:
         for block in self._blocks(x):
             block = block.detach().requires_grad_()
             with torch.enable_grad():
-                energy = sum(self._terms(block).values())
+                energy = _total(self._terms(block))
                 (gradient,) = torch.autograd.grad(energy.sum(), block)
             energies.append(energy.detach())
             forces.append(-gradient.permute(2, 1, 0))
@@ -112,3 +112,8 @@ class ForceField:
         for name, energy in terms:
             energies[name] = energies[name] + energy if name in energies else energy
         return energies
+
+
+def _total(energies: dict[str, Tensor]) -> Tensor:
+    first, *others = energies.values()
+    return sum(others, start=first)

@@ -1,4 +1,4 @@
-"""The Mueller-Brown potential: three minima on a curved valley."""
+"""The Müller-Brown potential: three minima on a curved valley."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class MullerBrown(Potential):
     of the generator: without them a high plateau becomes a slow mode.  With friction 1 it then is
     .2257, 4.98, 10.44 per unit of time (square-root approximation on a grid of .01).
 
-    Source: K. Mueller and L. D. Brown, Theor. Chim. Acta 53, 75 (1979), doi:10.1007/BF00547608.
+    Source: K. Müller and L. D. Brown, Theor. Chim. Acta 53, 75 (1979), doi:10.1007/BF00547608.
     """
 
     coordinate_names = ("x", "y")

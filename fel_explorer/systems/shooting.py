@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -32,9 +33,10 @@ def near_saddles(system: Potential, n_points: int, *, reach: float, seed: int = 
             "At least one point, a positive reach and a saddle are needed.",
         )
     generator = torch.Generator().manual_seed(seed)
-    embedded = isinstance(system, EmbeddedPotential)
-    saddles = system.plane_saddles if embedded else system.saddles
-    energy = system.plane_energy if embedded else system.energy
+    saddles = system.saddles
+    energy: Callable[[torch.Tensor], torch.Tensor] = system.energy
+    if isinstance(system, EmbeddedPotential):
+        saddles, energy = system.plane_saddles, system.plane_energy
     points = torch.empty(n_points, saddles.shape[1], dtype=torch.float64)
     for index, saddle in enumerate(saddles):
         mine = points[index :: len(saddles)]
@@ -44,7 +46,7 @@ def near_saddles(system: Potential, n_points: int, *, reach: float, seed: int = 
         width = (system.kT / values[1:].clamp(min=1e-12)).sqrt().clamp(max=reach)
         across = width * torch.randn((len(mine), len(width)), generator=generator, dtype=torch.float64)
         mine[:] = saddle + torch.cat([along, across], dim=1) @ directions.T
-    return system.lift_randomly(points, generator) if embedded else points
+    return system.lift_randomly(points, generator) if isinstance(system, EmbeddedPotential) else points
 
 
 def shoot(

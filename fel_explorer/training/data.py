@@ -33,12 +33,15 @@ class Scaling:
         Constant features are ignored with a warning; if all are constant there is nothing to learn.
         """
         features = dataset["features"]
-        n, mean, sum_of_squares = 0, 0.0, 0.0
+        n = 0
+        mean = sum_of_squares = np.zeros(features.shape[1])
         for start in range(0, len(features), BLOCK):  # Chan's parallel update: no cancellation
             block = np.asarray(features[start : start + BLOCK].values, np.float64)
             block_mean = block.mean(axis=0)
             delta, total = block_mean - mean, n + len(block)
-            sum_of_squares += ((block - block_mean) ** 2).sum(axis=0) + delta**2 * n * len(block) / total
+            sum_of_squares = (
+                sum_of_squares + ((block - block_mean) ** 2).sum(axis=0) + delta**2 * n * len(block) / total
+            )
             mean, n = mean + delta * len(block) / total, total
         scale = np.sqrt(sum_of_squares / n)
         keep = scale > 1e-6 * np.maximum(np.abs(mean), 1e-6)  # below float32's resolution of the mean
@@ -54,8 +57,8 @@ class Scaling:
             warnings.warn(
                 f"{len(names)} of {len(keep)} features are constant and ignored: {shown}.", stacklevel=2
             )
-        mean, scale = torch.from_numpy(mean).float(), torch.from_numpy(np.where(keep, scale, 1.0)).float()
-        return cls(mean, scale, torch.from_numpy(keep))
+        scale = np.where(keep, scale, 1.0)
+        return cls(torch.from_numpy(mean).float(), torch.from_numpy(scale).float(), torch.from_numpy(keep))
 
     def __call__(self, features: Tensor) -> Tensor:
         """Standardised features (frame, kept feature)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -31,7 +31,7 @@ class Losses:
 
     main: Tensor
     auxiliary: Tensor | None = None
-    report: dict[str, Tensor | float] = field(default_factory=dict)
+    report: Mapping[str, Tensor | float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,7 @@ class Loop:
         self.cancelled = False
         self.stopped_early = False
         self._parameters = [p for p in module.parameters() if p.requires_grad]
+        self._optimizer: torch.optim.Optimizer
         if settings.optimizer == "adam":
             self._optimizer = torch.optim.Adam(self._parameters, lr=settings.learning_rate, fused=True)
         else:
@@ -133,7 +134,7 @@ class Loop:
         while self.step < stop and not (self.cancelled or self.stopped_early):
             self._advance()
             if self.validate and self.step % self.settings.validate_every == 0:
-                self._validate()
+                self._validate(self.validate)
             self._report()
             if self.checkpoint and self.checkpoint.due():
                 self.checkpoint.save(self.state_dict())
@@ -168,8 +169,8 @@ class Loop:
         row = [v if isinstance(v, Tensor) else torch.tensor(v, device=device) for v in values.values()]
         self._records[self.step] = torch.stack([v.detach().to(torch.float32) for v in row])
 
-    def _validate(self) -> None:
-        value = float(self.validate())
+    def _validate(self, validate: Callable[[], float]) -> None:
+        value = float(validate())
         self._validations.append((self.step, value))
         counted = [(v, s) for s, v in self._validations if s >= self.settings.patient_from]
         if not counted or not self.settings.patience:
@@ -187,6 +188,7 @@ class Loop:
         if now - self._reported < REPORT_INTERVAL and not last:
             return
         self._reported = now
+        assert self._records is not None  # a step was done
         values = dict(zip(self._names, self._records[self.step - 1].tolist(), strict=True))
         if not np.isfinite(values["loss"]):
             raise FelError(
@@ -202,8 +204,12 @@ class Loop:
 
     def history(self) -> xr.Dataset:
         """Every term over the steps done so far."""
-        records = self._records[: self.step].cpu().numpy() if self.step else np.zeros((0, len(self._names)))
-        terms = {name: ("step", records[:, i].copy()) for i, name in enumerate(self._names)}
+        records = np.zeros((0, len(self._names)))
+        if self._records is not None:
+            records = self._records[: self.step].cpu().numpy()
+        terms: dict[str, tuple[str, np.ndarray]] = {
+            name: ("step", records[:, i].copy()) for i, name in enumerate(self._names)
+        }
         if self._validations:
             column = np.full(self.step, np.nan, np.float32)
             for step, value in self._validations:
@@ -237,11 +243,11 @@ class Loop:
 
 def to_columns(history: xr.Dataset) -> dict[str, Tensor]:
     """A history as tensors, which a checkpoint can hold."""
-    return {name: torch.from_numpy(np.array(values)) for name, values in history.variables.items()}
+    return {str(name): torch.from_numpy(np.array(values)) for name, values in history.variables.items()}
 
 
 def from_columns(columns: dict[str, Tensor]) -> xr.Dataset:
     """The history of which `to_columns` made ``columns``."""
-    columns = {name: tensor.cpu().numpy() for name, tensor in columns.items()}
-    step = columns.pop("step")
-    return xr.Dataset({name: ("step", values) for name, values in columns.items()}, coords={"step": step})
+    arrays = {name: tensor.cpu().numpy() for name, tensor in columns.items()}
+    step = arrays.pop("step")
+    return xr.Dataset({name: ("step", values) for name, values in arrays.items()}, coords={"step": step})

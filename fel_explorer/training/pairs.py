@@ -127,6 +127,7 @@ class LagPairs:
         """
         chosen = self._choose(n, round(n * cell_share), generator)
         earlier = self.starts[chosen]
+        offset: Tensor | int
         if self._ahead is not None:
             offset = self._ahead[chosen]
         elif self.exact:

@@ -11,7 +11,7 @@ from fel_explorer.training.checkpoint import Checkpoint
 from fel_explorer.training.loop import Loop
 
 
-def train_the_best(
+def train_best_restart(
     start: Callable[[int], Loop],
     judge: Callable[[xr.Dataset], float],
     *,
@@ -39,9 +39,8 @@ def train_the_best(
     A callback that ends the training ends it for all: the best so far is returned as it is.
     """
     saved = checkpoint.load(device) if checkpoint else None
-    first, best = 0, None
-    if saved:
-        first, best = checkpoint.context["restart"], checkpoint.context["best"]
+    context = checkpoint.context if checkpoint and saved else {}
+    first, best = context.get("restart", 0), context.get("best")
     cancelled = False
     for restart in range(first, n_restarts):
         loop = start(restart)
@@ -56,6 +55,7 @@ def train_the_best(
         cancelled = loop.cancelled
         if cancelled:
             break
+    assert best is not None  # there is at least one restart
     loop = start(best["restart"])
     loop.load_state_dict(saved or best["state"])
     if cancelled:

@@ -11,20 +11,23 @@ import xarray as xr
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.session import Session
 from fel_explorer.data import as_dataset
+from fel_explorer.methods import Method
 from fel_explorer.structures import geometry
 
 COARSE = np.array([0, 0, 0, 0, 1, 1])
 FINE = np.array([0, 0, 1, 1, 2, 2])
 
 
-class Tree:
+class Tree(Method):
     """A fitted method with a tree of states, made by hand."""
 
-    has_states = True
+    has_states = has_tree = True
     lag_times = [20.0, 2.0]
     n_levels = 2
+    graph = None
 
     def __init__(self):
+        super().__init__()
         self.graph = networkx.DiGraph(time_unit="ps")
         for level, states in enumerate((COARSE, FINE)):
             for state in np.unique(states):
@@ -39,6 +42,10 @@ class Tree:
                     representative=0,
                 )
         self.graph.add_edges_from([("1-1", "2-1"), ("1-1", "2-2"), ("1-2", "2-3")])
+
+    @property
+    def lags(self):
+        return tuple(self.lag_times)
 
     def transform(self, dataset):
         return dataset["features"]

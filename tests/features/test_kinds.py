@@ -7,7 +7,7 @@ import pytest
 import torch
 from peptides import make_trajectory
 
-from fel_explorer.data.topologies import pdb_text
+from fel_explorer.data.topology_text import pdb_text
 from fel_explorer.errors import FelError
 from fel_explorer.features import (
     MolecularFeatures,
@@ -18,8 +18,18 @@ from fel_explorer.features import (
 )
 from fel_explorer.structures import feature_atoms
 
-MOLECULES = [["ACE", "ALA", "SER", "ALA", "SER", "NME"]]
-SPECS = [*list_featurizers(), "contacts:scheme=ca"]
+MOLECULES = [["ACE", "ALA", "SER", "ALA", "SER", "NME"], ["DA", "DC", "DA"]]
+SPECS = [
+    *(name for name in list_featurizers() if name != "centre_distances"),
+    "contacts:scheme=ca",
+    "ca_distances:every=2",
+    "distances:selection=name CA:other=name O",
+    "torsions:selection=not water",
+    "torsions:atom_names=-C N CA CB",
+    "centre_distances:first=resid 1:second=resid 3 to 4",
+    "minimum_distances:first=resid 1:second=resid 3 to 4:by=group",
+    "minimum_distances:first=resid 0 1:second=resid 3 to 5",
+]
 
 
 def prepared(spec):
@@ -135,14 +145,17 @@ def test_what_a_kind_can_not_do_has_a_reason(spec):
         given = kind.constraints(bound.compute(trajectory)[0], bound.block)
         assert len(given.atoms) == len(given.values) > 0
     if not kind.reason_not_in_plumed(options):
-        lines = kind.plumed([int(i) + 1 for i in bound.atoms[0]], options, 7)
+        lines = kind.plumed((bound.atoms[0] + 1).tolist(), options, 7)
         defined = {line.split(":")[0] for line in lines}
         assert {f"f{7 + i}" for i in range(len(kind.parts))} <= defined
 
 
 def test_a_kind_that_is_not_registered_is_told():
     record = {"name": "areas", "options": {}, "kind": "area", "atoms": [[0]], "n_features": 1}
-    with pytest.raises(FelError, match=r"kind 'area'.*contact, coordinate, distance, torsion.*register_kind"):
+    with pytest.raises(
+        FelError,
+        match=r"kind 'area'.*contact, coordinate, distance, minimum_distance, torsion.*register_kind",
+    ):
         read_blocks({"topology": pdb_text(make_trajectory()[0]), "featurizers": json.dumps([record])})
 
 

@@ -1,15 +1,18 @@
 """Molecules in periodic boxes: whole inside, nearest images between them, against NumPy over all images."""
 
 import itertools
+import json
 
 import mdtraj
 import numpy as np
 import pytest
+import torch
 from strands import BOXES, cut_strands
 
 import fel_explorer as fel
 from fel_explorer.data.molecules import Molecules, arrange, make_whole
-from fel_explorer.features import make_featurizers
+from fel_explorer.data.topology_text import pdb_text
+from fel_explorer.features import MolecularFeatures, make_featurizers
 
 SPECS = [
     "ca_distances",
@@ -130,3 +133,48 @@ def test_the_dataset_s_reference_is_whole_and_features_are_those_of_the_rule(fra
     bonds = np.array([(a.index, b.index) for a, b in reference.topology.bonds])
     vectors = reference.xyz[0, bonds[:, 1]] - reference.xyz[0, bonds[:, 0]]
     assert np.linalg.norm(vectors, axis=1).max() < 0.25
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "ca_distances",
+        "contacts:scheme=ca:min_separation=1",
+        "minimum_distances",
+        "torsions:selection=name CA",
+    ],
+)
+def test_torch_follows_the_same_rule(frames, spec):
+    """Values as by mdtraj in each frame's box, derivatives by finite differences."""
+    _, broken = frames
+    bound, expected = compute(spec, broken[0], broken)
+    attrs = {"topology": pdb_text(arrange(broken[0])), "featurizers": json.dumps([bound.record()])}
+    function = MolecularFeatures(attrs)
+    whole, boxes = make_whole(broken), torch.from_numpy(broken.unitcell_vectors).double()
+    positions = torch.from_numpy(whole.xyz).double()
+    np.testing.assert_allclose(function(positions, boxes), expected, atol=2e-4)
+    np.testing.assert_allclose(function(positions[3], boxes[3]), expected[3], atol=2e-4)
+    random = torch.Generator().manual_seed(0)
+    direction = torch.randn(positions[3].shape, generator=random, dtype=torch.float64)
+    x = positions[3].clone().requires_grad_()
+    (slope,) = torch.autograd.grad(function(x, boxes[3]).sum(), x)
+    moved = [function(positions[3] + h * direction, boxes[3]).sum() for h in (1e-6, -1e-6)]
+    assert float((slope * direction).sum()) == pytest.approx(float(moved[0] - moved[1]) / 2e-6, rel=1e-4)
+
+
+@pytest.mark.parametrize("groups", [("resid 0 to 5", "resid 18 to 23"), ("resid 0 to 1", "resid 10 to 11")])
+def test_distances_of_centres_are_those_of_whole_groups(frames, groups):
+    """Between molecules to the nearest image of the centre, within one never; the same in torch."""
+    true, broken = frames
+    options = dict(zip(("first", "second"), groups, strict=True))
+    bound, found = compute(("centre_distances", options), broken[0], broken)
+    centres = [true.xyz[:, true.topology.select(group)].astype(float).mean(axis=1) for group in groups]
+    vectors = centres[1] - centres[0]
+    images = np.array(list(itertools.product(range(-3, 4), repeat=3))) * (groups[1] == "resid 18 to 23")
+    shifts = np.einsum("nd,fde->fne", images, true.unitcell_vectors)
+    oracle = np.linalg.norm(vectors[:, None] + shifts, axis=2).min(axis=1)
+    np.testing.assert_allclose(found[:, 0], oracle, atol=2e-5)
+    attrs = {"topology": pdb_text(arrange(broken[0])), "featurizers": json.dumps([bound.record()])}
+    boxes = torch.from_numpy(broken.unitcell_vectors)
+    whole = torch.from_numpy(make_whole(broken).xyz)
+    np.testing.assert_allclose(MolecularFeatures(attrs)(whole, boxes)[:, 0], oracle, atol=2e-4)

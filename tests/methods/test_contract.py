@@ -1,5 +1,6 @@
 """What every registered method owes its users, whoever wrote it."""
 
+import inspect
 import json
 import pickle
 import subprocess
@@ -93,6 +94,92 @@ def test_modes_have_an_eigenvalue_for_each_axis(name, data, fitted):
     assert method.has_modes == hasattr(method, "eigenvalues_")
     if method.has_modes:
         assert len(method.eigenvalues_) == method.transform(data).sizes["cv"]
+        assert method.has_timescales
+
+
+@ALL
+def test_time_scales_are_declared_and_slowest_first(name, fitted):
+    method = fitted[name]
+    assert method.has_timescales == bool({"implied_timescales_", "spectrum_"} & vars(method).keys())
+    if not method.has_timescales:
+        with pytest.raises(FelError, match="no time scales"):
+            method.timescales()
+        return
+    times, unit, errors = method.timescales()
+    times = times[np.isfinite(times)]
+    assert (times >= 0).all() and (np.diff(times) <= 0).all() and unit in ("ps", "steps")
+    assert (errors is not None) == ("eigenvalue_errors_" in vars(method))
+    with pytest.raises(FelError, match="not fitted"):
+        small(name).timescales()
+
+
+@ALL
+def test_a_tree_has_states_at_each_of_its_levels(name, data, fitted):
+    method = fitted[name]
+    if not method.has_tree:
+        assert method.n_levels == 1
+        with pytest.raises(FelError, match="no graph"):
+            method.graph  # noqa: B018
+        return
+    assert len(method.lags) >= method.n_levels >= 1
+    for level in range(method.n_levels):
+        nodes = [node for node, at in method.graph.nodes(data="level") if at == level]
+        assert method.predict_proba(data, level).sizes["state"] == len(nodes)
+        assert method.transform(data, level).shape == (232, method.n_dims)
+
+
+@ALL
+def test_energies_are_predicted_where_they_are_declared(name, data, fitted):
+    method = fitted[name]
+    if not method.has_energies:
+        with pytest.raises(FelError, match=r"predict_energy|predictor of energies"):
+            method.predict_energy(data)
+        return
+    assert method.energy_column in data
+    energy = method.predict_energy(data)
+    assert energy.dims == ("frame",) and np.isfinite(energy).all()
+
+
+@ALL
+def test_dense_layers_compute_the_embedding(name, data, fitted):
+    method = fitted[name]
+    layers = method.dense_layers()
+    assert (layers is None) == ("dense_layers" not in vars(METHODS[name]))
+    if layers is None:
+        return
+    x = data["features"].values.astype(float)
+    for weight, bias, activation in layers:
+        x = x @ weight.T + bias
+        x = {"Tanh": np.tanh, "Linear": np.array}[activation](x)
+    np.testing.assert_allclose(x, method.transform(data), rtol=1e-3, atol=1e-4)
+
+
+@ALL
+def test_an_embedding_is_taken_where_it_is_declared(name, data, fitted):
+    assert METHODS[name].takes_embedding == ("embedding" in inspect.signature(METHODS[name].fit).parameters)
+    if not METHODS[name].takes_embedding:
+        assert fitted[name].embedding_ is None
+        return
+    base = fitted["PCA"]
+    method = small(name).fit(data, embedding=base, device="cpu")
+    assert method.embedding_ is base
+    np.testing.assert_array_equal(method.transform(data), base.transform(data))
+
+
+@ALL
+def test_lags_are_those_of_the_hyperparameters(name):
+    method, names = small(name), METHODS[name].hyperparameter_names()
+    assert method.needs_lag == ("lag_time" in names)
+    assert isinstance(method.reversible, bool)
+    expected = SMALL["lag_times"] if method.has_tree else [SMALL["lag_time"]] * method.needs_lag
+    assert list(method.lags) == expected
+    if method.needs_lag and METHODS[name].param["lag_time"].inclusive_bounds[0]:
+        assert small(name, lag_time=0.0).lags == ()
+
+
+def test_a_generator_has_no_lag():
+    assert fel.Eigenfunctions(operator="generator").lags == ()
+    assert fel.Eigenfunctions(operator="transfer", lag_time=3.0).lags == (3.0,)
 
 
 @ALL

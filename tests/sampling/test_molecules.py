@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 
+import mdtraj
 import numpy as np
 import openmm
 import pytest
@@ -271,3 +272,37 @@ def test_features_and_molecules_that_do_not_fit_are_refused(trajs, data, method)
     closest = data.assign_attrs(featurizers=data.attrs["featurizers"].replace('"torsion"', '"contact"'))
     with pytest.raises(FelError, match="features with derivatives"):
         MolecularFeatures(closest.attrs)
+
+
+def test_features_between_molecules_are_sampled_across_the_box(tmp_path):
+    """Two argon atoms whose nearest images are held at a distance, one of them behind the box."""
+    topology = mdtraj.Topology()
+    chain = topology.add_chain()
+    for number in range(2):
+        residue = topology.add_residue("AR", chain, resSeq=number + 1)
+        topology.add_atom("AR", mdtraj.element.argon, residue)
+    box, random = np.array([[3.0, 0, 0], [1.2, 3.0, 0], [-0.9, 1.1, 2.8]]), np.random.default_rng(0)
+    xyz = np.zeros((40, 2, 3))
+    directions = random.normal(size=(40, 3))
+    xyz[:, 1] = np.linspace(0.4, 0.9, 40)[:, None] * directions / np.linalg.norm(directions, axis=1)[:, None]
+    xyz[:, 1] += random.integers(-1, 2, (40, 3)) @ box
+    frames = mdtraj.Trajectory(xyz, topology)
+    frames.unitcell_vectors = np.tile(box, (40, 1, 1))
+    frames.save_dcd(str(tmp_path / "a.dcd"))
+    trajs = fel.load_trajectories(tmp_path / "a.dcd", topology, time_step=1.0)
+    data = fel.featurize(trajs, "heavy_atom_distances", cache=False)
+    np.testing.assert_allclose(data["features"][:, 0], np.linspace(0.4, 0.9, 40), atol=1e-3)
+    method = fel.PCA(n_dims=1).fit(data)
+    system, force = openmm.System(), openmm.NonbondedForce()
+    system.setDefaultPeriodicBoxVectors(*reduced_box(box))
+    force.setNonbondedMethod(openmm.NonbondedForce.CutoffPeriodic)
+    for _ in range(2):
+        system.addParticle(39.9)
+        force.addParticle(0.0, 0.3, 0.1)
+    system.addForce(force)
+    molecule = MolecularSystem(trajs, temperature=100.0, system=system, hydrogen_mass=0)
+    sampled = umbrella(
+        method, molecule, data, n_windows=2, n_walkers=2, n_steps=60, stride=10, stiffness=5.0, fill_gaps=0
+    )
+    distance = sampled["features"].values[:, 0]
+    assert 0.3 < distance.min() and distance.max() < 1.1

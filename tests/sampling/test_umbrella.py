@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 import fel_explorer as fel
 from fel_explorer.errors import FelError
@@ -15,11 +16,12 @@ from fel_explorer.sampling import (
     place_windows,
     profile,
     profile_barrier,
+    reweighted_statistic,
     toy,
     umbrella,
     unbiased_profile,
 )
-from fel_explorer.sampling.reweighting import newton_weights, windows_of
+from fel_explorer.sampling.reweighting import newton_weights, resample, resampled_free_energies, windows_of
 from fel_explorer.sampling.rounds import Plan, Sampler
 from fel_explorer.sampling.windows import starting_frames, windows_between
 
@@ -275,3 +277,64 @@ def test_data_without_positions_and_results_of_others_are_refused(linear, hot, s
         profile(hot)
     with pytest.raises(FelError, match="0 frames in A"):
         basin_difference(sampled, np.zeros(sampled.sizes["frame"]), np.ones(sampled.sizes["frame"]))
+
+
+def sampled_exactly(n_walkers, n_frames, seed):
+    """Twelve windows of independent frames of a double well in one dimension, as `umbrella` returns them."""
+    rng, x = np.random.default_rng(seed), np.linspace(-2.2, 2.2, 4001)
+    windows = Windows(np.linspace(-1.6, 1.6, 12), np.full(12, 30.0), 1.0)
+    density = np.exp(-tilted(x) - windows.reduced(x))
+    cv = [rng.choice(x, n_walkers * n_frames, p=p / p.sum()) for p in density]
+    n, rank = 12 * n_walkers, np.arange(n_frames)
+    data = xr.Dataset(
+        {
+            "cv": ("frame", np.concatenate(cv)),
+            "window": ("frame", np.repeat(np.arange(12), n_walkers * n_frames)),
+            "centre": ("umbrella", windows.centres),
+            "stiffness": ("umbrella", windows.stiffness),
+        },
+        coords={
+            "trajectory": ("frame", np.repeat(np.arange(n), n_frames)),
+            "frame_in_trajectory": ("frame", np.tile(rank, n)),
+        },
+        attrs={"kT": 1.0},
+    )
+    weight, free, _ = mbar_weights(data["cv"].values, data["window"].values, windows)
+    data["weight"], data["window_free_energy"] = ("frame", weight * len(weight)), ("umbrella", free)
+    samples = resampled_free_energies(data, free)
+    return data.assign(window_free_energy_sample=(("draw", "umbrella"), samples))
+
+
+def tilted(x):
+    return 3 * (x**2 - 1) ** 2 + 0.5 * x
+
+
+@pytest.mark.parametrize("n_walkers, n_frames, n_blocks", [(5, 60, 5), (1, 300, 10)])
+def test_errors_of_mbar_are_the_spread_over_repeats(n_walkers, n_frames, n_blocks):
+    x, found = np.linspace(-2.2, 2.2, 4001), []
+    for seed in range(16):
+        data = sampled_exactly(n_walkers, n_frames, seed)
+        draws, block = resample(data)
+        assert len(draws.blocks) == n_blocks == block.max() + 1
+        assert (np.bincount(block) == 12 * 300 / n_blocks).all()
+        right = data["cv"].values > 0
+        f = profile(data, n_bins=40)
+        found.append((*basin_difference(data, ~right, right), *profile_barrier(f, (-1, 1))))
+    values, errors, heights, height_errors = np.array(found).T
+    p = np.exp(-tilted(x))
+    exact = -np.log(p[x > 0].sum() / p[x < 0].sum())
+    assert values.mean() == pytest.approx(exact, abs=4 * values.std() / 4)
+    assert np.sqrt(np.mean(errors**2)) == pytest.approx(values.std(ddof=1), rel=0.5)
+    assert np.sqrt(np.mean(height_errors**2)) == pytest.approx(heights.std(ddof=1), rel=0.5)
+
+
+def test_any_statistic_is_reweighted_with_its_error(sampled):
+    x = sampled["position"].values[:, 0]
+    value, error = reweighted_statistic(sampled, lambda weight: weight @ x / weight.sum())
+    axes = np.stack(np.meshgrid(np.linspace(-4.5, 4.5, 400), np.linspace(-5, 5, 200)), axis=-1).reshape(-1, 2)
+    weight = np.exp(-WELL.energy(axes).numpy())
+    assert value == pytest.approx(weight @ axes[:, 0] / weight.sum(), abs=4 * error) and 0 < error < 0.1
+    # a dataset that was saved before bootstrap samples were kept
+    older = sampled.drop_vars("window_free_energy_sample")
+    again = reweighted_statistic(older, lambda weight: weight @ x / weight.sum())
+    np.testing.assert_allclose(again, (value, error), rtol=1e-6)

@@ -3,11 +3,14 @@
 import mdtraj
 import numpy as np
 
+NUCLEOTIDE = ["P", "OP1", "OP2", "O5'", "C5'", "C4'", "O4'", "C3'", "O3'", "C2'", "C1'"]
 ATOMS = {
     "ACE": ["CH3", "C", "O"],
     "ALA": ["N", "H", "CA", "HA", "CB", "C", "O"],
     "SER": ["N", "H", "CA", "CB", "OG", "C", "O"],
     "NME": ["N", "H", "C"],
+    "DA": [*NUCLEOTIDE, "N9", "C8", "C4"],
+    "DC": [*NUCLEOTIDE, "N1", "C2", "C6"],
     "HOH": ["O", "H1", "H2"],
 }
 

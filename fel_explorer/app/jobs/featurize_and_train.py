@@ -35,7 +35,8 @@ from fel_explorer.progress import Progress
 from fel_explorer.structures import ObservablesCancelled, feature_atoms, observables
 
 DEFAULT_FEATURIZER = "heavy_atom_distances"
-FOR_LARGE = ("backbone_torsions", "ca_distances")  # where heavy atoms make more than MANY distances
+# where heavy atoms make more than MANY distances
+FOR_LARGE = ("backbone_torsions", "nucleic_torsions", "ca_distances")
 MANY = 500
 SMALL_MOLECULE = 12  # residues; beyond it torsions as columns would crowd the list of colours
 FIRST_LAG = 10  # frames

@@ -75,7 +75,7 @@ def _facts(session: Session) -> str:
     facts = {
         "Data": f"{len(lengths)} trajectories, {lengths.sum():,} frames, {time_text(total, unit)} in all",
         "Features": f"{dataset.sizes['feature']}: {_kinds(dataset)}",
-        "Method": f"{type(result.method).__name__} ({_settings(result.method)})",
+        "Method": f"{type(result.method).__name__} ({_settings(result.method)})" * result.method.is_fitted,
         "Selected": f"{session.selection.count:,} frames: {session.selection.how}"
         if session.selection.count
         else "",

@@ -9,6 +9,7 @@ import xarray as xr
 
 from fel_explorer.app.session.selection import Selection
 from fel_explorer.kinetics import merge_states, split_state
+from fel_explorer.methods import Method
 from fel_explorer.plots.colours import state_colours, tints
 
 
@@ -35,6 +36,9 @@ class Result:
     ----------
     label
         Names the model in the page ("IDM 1").
+    method
+        The fitted method; given None, as for an embedding that was made elsewhere, a `Method` that can do
+        nothing.
     embedding
         (frame, cv) float32.
     membership, state
@@ -54,7 +58,7 @@ class Result:
     """
 
     label: str
-    method: object
+    method: Method
     embedding: np.ndarray
     membership: np.ndarray | None = None
     state: np.ndarray | None = None
@@ -67,6 +71,8 @@ class Result:
     changes: tuple[Merge | Split, ...] = ()
 
     def __post_init__(self):
+        if self.method is None:
+            object.__setattr__(self, "method", Method())
         if self.state is not None and self.membership is None:
             hard = np.eye(self.state.max() + 1, dtype=np.float32)[self.state]
             object.__setattr__(self, "membership", hard)
@@ -77,7 +83,7 @@ class Result:
         base = cls(label, method, method.transform(dataset).values, seconds=seconds, partial=partial)
         if not method.has_states:
             return base
-        if not hasattr(method, "graph"):
+        if not method.has_tree:
             return base.with_states(method.predict_proba(dataset).values)
         base = replace(base, tree=method.graph)
         levels = []
@@ -109,9 +115,9 @@ class Result:
 
     @property
     def lag_time(self) -> float | None:
-        """Time resolution of the method, in the data's time unit; that of the level in a tree."""
-        lags = getattr(self.method, "lag_times", ())  # states and tree may be those of another model
-        return lags[min(self.level, len(lags) - 1)] if lags else getattr(self.method, "lag_time", None)
+        """Lag of the method (of the level in a tree), in the data's time unit; None where it has none."""
+        lags = self.method.lags  # states and tree may be those of another model
+        return lags[min(self.level, len(lags) - 1)] if lags else None
 
     @property
     def cv_names(self) -> list[str]:

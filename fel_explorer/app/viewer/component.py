@@ -108,8 +108,8 @@ class StructureViewer(JSComponent):
 
     scene = param.List([], doc="The layers as the browser gets them; set them by `show`.")
     frame = param.Integer(0, bounds=(0, None), doc="Frame shown; layers with fewer frames show their last.")
-    representation = param.Selector(default="ball+stick", objects=list(REPRESENTATIONS))
-    colouring = param.Selector(default="structure", objects=list(COLOURINGS))
+    representation: param.Selector[str] = param.Selector(default="ball+stick", objects=list(REPRESENTATIONS))
+    colouring: param.Selector[str] = param.Selector(default="structure", objects=list(COLOURINGS))
     atom_values = param.Dict(
         {},
         doc="Values that colour the atoms in place of `colouring`, with the scale that is shown: 'values' "
@@ -121,7 +121,9 @@ class StructureViewer(JSComponent):
     pins = param.List([], doc="Structures to take small pictures of, as layers.")
     thumbnails = param.Dict({}, doc="{key of a pin: its picture as a data URL}, from the browser.")
     hydrogens = param.Boolean(True, doc="Whether hydrogens are drawn.")
-    projection = param.Selector(default="orthographic", objects=["orthographic", "perspective"])
+    projection: param.Selector[str] = param.Selector(
+        default="orthographic", objects=["orthographic", "perspective"]
+    )
     background = param.String("", doc="CSS colour; '' follows the theme of the page.")
     ready = param.Integer(0, doc="Counts the scenes that the browser has drawn.")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from fel_explorer.data.solvent import is_solvent
 from fel_explorer.errors import FelError
 from fel_explorer.features.atom_names import residue_labels
 from fel_explorer.features.featurizer_base import (
@@ -57,9 +58,7 @@ class Contact(FeatureKind):
     def reason_no_derivative(self, options):
         if scheme_of(options) == "ca":
             return ""
-        return (
-            "Contacts by the closest heavy atoms have no continuous derivative; those with scheme='ca' have."
-        )
+        return "Contacts by closest atoms are not differentiated; take scheme='ca' or minimum_distances."
 
     def plumed(self, atoms, options, number):
         return [
@@ -128,7 +127,7 @@ class Contacts(Featurizer):
                 a for a in residue.atoms if a.element is not None and a.element.symbol not in ("H", "VS")
             ]
             alphas = [a for a in heavy if a.name == "CA" and a.element.symbol == "C"]
-            if alphas or (heavy and self.scheme == "closest-heavy" and not residue.is_water):
+            if alphas or (heavy and self.scheme == "closest-heavy" and not is_solvent(residue)):
                 anchors[residue.index] = (alphas or heavy)[0]
         pairs = [
             (a.index, b.index)
@@ -138,9 +137,5 @@ class Contacts(Featurizer):
         if not pairs:
             raise self.nothing(topology, f"two residues at least {self.min_separation} apart in sequence")
         if len(pairs) > MAX_FEATURES:
-            raise FelError(
-                f"contacts: {len(anchors)} residues make {len(pairs)} pairs.",
-                f"At most {MAX_FEATURES} features are sensible.",
-                "Load fewer residues with load_trajectories(..., atoms=...).",
-            )
+            raise self.too_many(topology, f"{len(anchors)} residues", len(pairs))
         return np.array(pairs)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from fel_explorer.data.topologies import select_atoms
-from fel_explorer.errors import FelError
 from fel_explorer.features.atom_names import atom_labels
 from fel_explorer.features.featurizer_base import MAX_FEATURES, Featurizer, register_featurizer
 from fel_explorer.features.kind_base import Constraints, FeatureKind, register_kind
@@ -70,9 +69,5 @@ class Coordinates(Featurizer):
         if len(atoms) < 3:
             raise self.nothing(topology, f"three atoms of '{self.selection}', which alignment needs")
         if 3 * len(atoms) > MAX_FEATURES:
-            raise FelError(
-                f"coordinates of {len(atoms)} atoms.",
-                f"At most {MAX_FEATURES} features are sensible.",
-                "Select fewer atoms, such as selection='name CA'.",
-            )
+            raise self.too_many(topology, f"{len(atoms)} atoms", 3 * len(atoms))
         return atoms[:, None]

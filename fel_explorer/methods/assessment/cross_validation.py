@@ -103,7 +103,7 @@ def cross_validate(
         results.append(trial.judge(*halves, score, of, device=device, callback=watch.next(told)))
     if watch.stopped:
         results.pop()
-    dims = {} if "" in datasets else {"features": list(datasets)}
+    dims: dict[str, list] = {} if "" in datasets else {"features": list(datasets)}
     if parameter:
         dims[parameter] = [v if isinstance(v, int | float | str) else str(v) for v in values]
     attrs = {"method": type(method).__name__, "kind": score, "of": of}
@@ -124,7 +124,7 @@ class Trial:
         """A method like ``method``, but for one parameter."""
         changed = {parameter: value} if parameter else {}
         method = type(method)(**(method.hyperparameters() | changed))
-        lag = lag_time or getattr(method, "lag_time", 0)
+        lag = lag_time or (method.lag_time if method.needs_lag else 0)
         if not lag:
             raise FelError(
                 f"{type(method).__name__} has no lag to be scored at.",
@@ -136,8 +136,7 @@ class Trial:
     @property
     def lags(self) -> list[float]:
         """Every lag at which frames are compared."""
-        own = [getattr(self.method, "lag_time", 0), *getattr(self.method, "lag_times", [])]
-        return [self.lag_time, *filter(None, own)]
+        return [self.lag_time, *self.method.lags]
 
     def judge(self, training, test, score, of, **options) -> tuple[float, float, np.ndarray]:
         """Score on the test and on the training data, and time scales (process,) on the test data."""
@@ -147,16 +146,16 @@ class Trial:
         sigma = vamp.koopman(other).singular_values.numpy()
         if score == "VAMP-E":
             model = vamp.koopman(own)
-            found = [float(vamp.vamp_e(model, covariances)) for covariances in (other, own)]
+            held_out, seen = (float(vamp.vamp_e(model, covariances)) for covariances in (other, own))
         else:
             trained = vamp.koopman(own).singular_values.numpy()
-            found = [1.0 + float((s ** exponent(score)).sum()) for s in (sigma, trained)]
-        return *found, implied_timescales([1.0, *sigma], self.lag_time)
+            held_out, seen = (1.0 + float((s ** exponent(score)).sum()) for s in (sigma, trained))
+        return held_out, seen, implied_timescales([1.0, *sigma], self.lag_time)
 
     def _covariances(self, values, dataset):
         lag = schema.lag_in_frames(dataset, self.lag_time)
         pairs = lag_pairs(torch.from_numpy(values), dataset, lag, frame_weight(dataset, "cpu"))
-        return vamp.covariances(*pairs, reversible=getattr(self.method, "reversible", True))
+        return vamp.covariances(*pairs, reversible=self.method.reversible)
 
 
 class Watch:
@@ -171,14 +170,15 @@ class Watch:
         self.done += 1
         if self.callback is None:
             return None
-        self._tell(0.0, {}, told)
-        return lambda progress: self._tell(progress.step / progress.n_steps, progress.losses, told)
+        callback = self.callback
+        self._tell(callback, 0.0, {}, told)
+        return lambda progress: self._tell(callback, progress.step / progress.n_steps, progress.losses, told)
 
-    def _tell(self, share, losses, told):
+    def _tell(self, callback: Callback, share, losses, told) -> bool:
         done, everything = self.done + share, self.n_fits
         eta = (time.monotonic() - self._began) / done * (everything - done) if done else float("nan")
         step = round(TICKS * done)
-        if self.callback(Progress(step, TICKS * everything, losses, eta, told)):
+        if callback(Progress(step, TICKS * everything, losses, eta, told)):
             self.stopped = True
         return self.stopped
 

@@ -91,7 +91,7 @@ def _strengths(function, features, weight, names) -> np.ndarray | None:
     ]
     for pair in circles:
         variance[pair] = variance[pair].sum()
-    total = 0.0
+    total: torch.Tensor | float = 0.0
     for start in range(0, len(features), BLOCK):
         part = slice(start, start + BLOCK)
         gradients = _gradients(function, features[part])

@@ -61,8 +61,8 @@ def level_sets(method: base.Method, X, *, n_bins: int = 50) -> xr.Dataset:
     inside = np.full(len(z), -1)
     inside[weight > 0] = cell_of
     population = np.bincount(cell_of, weight[weight > 0])
-    centre = np.stack([np.bincount(cell_of, (weight * c)[weight > 0]) for c in z.T], axis=1)
-    centre /= population[:, None]
+    sums = np.stack([np.bincount(cell_of, (weight * c)[weight > 0]) for c in z.T], axis=1)
+    centre = sums / population[:, None]
     mean, variance, total = _moments(dataset, inside, weight, population)
     changes = total > 1e-12 * np.maximum(np.square(mean).max(axis=0), 1e-12)
     unexplained = (variance[:, changes] / total[changes]).mean(axis=1)

@@ -46,16 +46,17 @@ class Autoencoder(NetworkMethod):
     with standardised features, the square averaged over features and frames.  With a column of ``committor``
     values a second decoder predicts them from xi (extended autoencoder), and their log loss is added.
 
-    Source: W. Zhang, slides (2024) [zhang2024slides], Eq. 8 and "A simple characterization"; T. Lelievre et
-    al., J. Phys. Chem. B 128 (2024), doi:10.48550/arXiv.2310.03492; for the lag C. Wehmeyer and F. Noe, J.
-    Chem. Phys. 148, 241703 (2018), doi:10.1063/1.5011399; for lag and noise together C. X. Hernandez et al.,
-    Phys. Rev. E 97, 062412 (2018), doi:10.1103/PhysRevE.97.062412; for the committor M. Frassek, A. Arjun and
-    P. G. Bolhuis, J. Chem. Phys. 155, 064103 (2021), doi:10.1063/5.0058639.
+    Source: W. Zhang, slides (2024) [zhang2024slides], Eq. 8 and "A simple characterization"; W. Zhang and C.
+    Schuette, Proc. Appl. Math. Mech. 23, e202300189 (2023), doi:10.1002/pamm.202300189; T. Lelievre et al.,
+    J. Phys. Chem. B 128 (2024), doi:10.48550/arXiv.2310.03492; for the lag C. Wehmeyer and F. Noe, J. Chem.
+    Phys. 148, 241703 (2018), doi:10.1063/1.5011399; for lag and noise together C. X. Hernandez et al., Phys.
+    Rev. E 97, 062412 (2018), doi:10.1103/PhysRevE.97.062412; for the committor M. Frassek, A. Arjun and P. G.
+    Bolhuis, J. Chem. Phys. 155, 064103 (2021), doi:10.1063/5.0058639.
 
     Attributes
     ----------
     reconstruction_error_
-        Share of the features' variance that the decoder misses, over all data.
+        Fraction of the features' variance that the decoder misses, over all data.
 
     Example
     -------
@@ -69,6 +70,7 @@ class Autoencoder(NetworkMethod):
     needs_lag = True
     has_decoder = True
     fitted = ("reconstruction_error_",)
+    _network: nn.ModuleDict
 
     lag_time = parameters.lag_time(
         0.0,
@@ -181,10 +183,11 @@ class Autoencoder(NetworkMethod):
         own = schema.lag_in_frames(dataset, self.lag_time) if self.lag_time else 0
         self._regularizer = self.eigenfunctions()
         self._rate = None
-        other = self._regularizer._lag(dataset) if self._regularizer else 0
-        if own and other and own != other:
+        regularizer = self._regularizer
+        other = regularizer._lag(dataset) if regularizer else 0
+        if regularizer and own and other and own != other:
             raise FelError(
-                f"lag_time={self.lag_time:g} with a regularizer of lag_time={self._regularizer.lag_time:g}.",
+                f"lag_time={self.lag_time:g} with a regularizer of lag_time={regularizer.lag_time:g}.",
                 "The frames that are rebuilt and those that the regularizer compares are the same pairs.",
                 "Give both the same lag_time, or the autoencoder lag_time=0.",
             )
@@ -238,24 +241,26 @@ class Autoencoder(NetworkMethod):
         if self.committor:
             label, logit = batch.frames[: len(frames), -1], self._network["committor"](point)[:, 0]
             terms["committor"] = self.committor_weight * log_loss(logit, label, batch.weight)
-        if self._regularizer:
-            loss = self._regularizer.objective(*self._forms(frames, z, later, batch.weight), rate)
+        if regularizer := self._regularizer:
+            energy, covariance = self._forms(regularizer, frames, z, later, batch.weight)
+            loss = regularizer.objective(energy, covariance, rate)
             terms["regularizer"] = self.regularizer_weight * loss.float()
         return terms
 
-    def _forms(self, frames, z, later, weight):
+    def _forms(self, regularizer, frames, z, later, weight):
         """E and C of the regularizer's functions of the embedding."""
         modes = self._network["modes"]
-        if self._regularizer.operator == "transfer":
-            values = modes(z), modes(self._encode(later)[0])
-            return objective.transfer_forms(*values, weight, self._regularizer.lag_time)
+        assert isinstance(modes, EigenfunctionNets)
+        if regularizer.operator == "transfer":
+            ahead = modes(self._encode(later)[0])
+            return objective.transfer_forms(modes(z), ahead, weight, regularizer.lag_time)
         values, by_z = modes.values_and_gradients(z)
         with torch.enable_grad():
             columns = [
                 torch.autograd.grad(z[:, i].sum(), frames, create_graph=True)[0] for i in range(self.n_dims)
             ]
         gradients = by_z @ torch.stack(columns, dim=1)
-        diffusion = scaled_diffusion(self._regularizer, self._scaling)
+        diffusion = scaled_diffusion(regularizer, self._scaling)
         return objective.generator_forms(values, objective.carre_du_champ(gradients, diffusion), weight)
 
     def _losses(self, batch, generator):

@@ -27,12 +27,13 @@ class EmbeddedStates(Method):
     Attributes
     ----------
     populations_
-        (state,) share of frames (of weight, in a weighted dataset) whose largest membership is that state;
+        (state,) fraction of frames (of weight, in a weighted dataset) whose largest membership is that state;
         states are numbered by it, largest first.
     """
 
     has_states = True
     takes_embedding = True
+    lag_time: float  # a parameter of those that need one
 
     n_states = parameters.n_states(maximum=1000, precedence=1)
 
@@ -60,7 +61,7 @@ class EmbeddedStates(Method):
         return super().fit(X, device=device, callback=callback, checkpoint_dir=checkpoint_dir)
 
     @property
-    def embedding_(self) -> Method:
+    def embedding_(self) -> Method:  # type: ignore[override]  # None for methods that take no embedding
         """The method on whose embedding the states are shown."""
         self._check_fitted()
         return self._embedding
@@ -102,12 +103,11 @@ class EmbeddedStates(Method):
         if embedding is None:
             self._scaling = Scaling.of(dataset)
             embedding = PCA(n_dims=min(2, dataset.sizes["feature"], dataset.sizes["frame"])).fit(dataset)
-        embedding._check_fitted()
-        if embedding.feature_names_ != self.feature_names_:
+        theirs, own = embedding.fitted_feature_names(), self.fitted_feature_names()
+        if theirs != own:
             raise FelError(
-                f"The {type(embedding).__name__} was fitted on {len(embedding.feature_names_)} features"
-                f" ({embedding.feature_names_[0]}, ...), the data have {len(self.feature_names_)}"
-                f" ({self.feature_names_[0]}, ...).",
+                f"The {type(embedding).__name__} was fitted on {len(theirs)} features"
+                f" ({theirs[0]}, ...), the data have {len(own)} ({own[0]}, ...).",
                 "An embedding belongs to the features that it was fitted on.",
                 "Featurize with the same featurizers, or fit the embedding to these data.",
             )

@@ -20,7 +20,7 @@ BATCH = 10_000  # frames in a step of the microstates' KMeans
 
 @register
 class PCCA(EmbeddedStates):
-    """Joins small cells of an embedding into metastable states by their kinetics (Markov model and PCCA+).
+    """Merges small cells of an embedding into metastable states by PCCA+ on a Markov model.
 
     The cells (microstates) are those of mini-batch KMeans; a reversible Markov model at the lag counts the
     transitions between them, and PCCA+ finds the memberships of the cells in the ``n_states`` slowest
@@ -36,6 +36,7 @@ class PCCA(EmbeddedStates):
     """
 
     needs_lag = True
+    has_timescales = True
 
     lag_time = parameters.lag_time(
         doc="Lag of the Markov model, in the data's time unit (ps for molecules). Long enough that the "

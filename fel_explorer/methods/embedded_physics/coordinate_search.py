@@ -61,7 +61,8 @@ def stiff_first(free: Tensor) -> Tensor:
 
 def _conformations(internal: Tensor, matrix: ZMatrix) -> Tensor:
     n_atoms = len(matrix.order)
-    return to_space(*internal.split([n_atoms - 1, n_atoms - 2, n_atoms - 3], dim=1), matrix)
+    bonds, angles, torsions = internal.split([n_atoms - 1, n_atoms - 2, n_atoms - 3], dim=1)
+    return to_space(bonds, angles, torsions, matrix)
 
 
 def _units(matrix: ZMatrix) -> Tensor:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +44,15 @@ class LatentDensity(nn.Module):
     encoder_hidden
         Those of the encoder, SELU and at last tanh (Table 1); None: no encoder.
     """
+
+    centre: Tensor
+    scale: Tensor
+    period: Tensor
+    around: Tensor
+    widest: Tensor
+    nodes: Tensor
+    log_weights: Tensor
+    encoder: nn.Sequential | None
 
     def __init__(
         self,
@@ -96,7 +106,7 @@ class LatentDensity(nn.Module):
 
     def draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """z (n, cv) and reparametrised x (n, dim), Eq. 32; each z is stratified, which only lowers noise."""
-        options = {"generator": generator, "device": self.centre.device}
+        options: dict[str, Any] = {"generator": generator, "device": self.centre.device}
         strata = torch.stack([torch.randperm(n, **options) for _ in range(self.n_dims)], dim=1)
         u = (strata + torch.rand(n, self.n_dims, **options)) / n
         z = torch.special.ndtri(u.double().clamp(1e-9, 1 - 1e-9)).to(self.centre.dtype)
@@ -151,7 +161,9 @@ class LatentDensity(nn.Module):
         plain, periodic = (x - self.centre) / self.scale, self.period > 0
         first = torch.where(periodic, torch.sin(turn * x), plain)
         second = torch.where(periodic, torch.cos(turn * x), 0.0)
-        return self.encoder(torch.cat([first, second], 1)).chunk(2, dim=1)
+        assert self.encoder is not None
+        mean, log_variance = self.encoder(torch.cat([first, second], 1)).chunk(2, dim=1)
+        return mean, log_variance
 
     def encode(self, x: Tensor) -> Tensor:
         """CVs (sample, cv): the mean of the exact posterior, or of the encoder."""

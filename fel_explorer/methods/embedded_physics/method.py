@@ -25,18 +25,22 @@ from fel_explorer.methods.embedded_physics.target import (
 )
 from fel_explorer.methods.embedded_physics.training import POOL, Draws, Trainer, checkpoint_of
 from fel_explorer.methods.registry import register_model
+from fel_explorer.systems.potential import Potential
 from fel_explorer.training.loop import threads
 from fel_explorer.training.random import random_generator
 
-COVERED = 0.996  # share of the Boltzmann weight, below which a mode counts as dropped
+COVERED = 0.996  # fraction of the Boltzmann weight, below which a mode counts as dropped
 COVERED_STIFF = 0.98  # the same of molecules, whose hot samples tell shares to a percent
-RARER, RARER_STIFF = 10.0, 100.0  # times by which q is below p where p is not covered: dimensions add up
-JUDGES = 100  # effective number of hot samples, by truncated weights, below which they tell nothing of it
+RARER, DENSITY_RATIO_CUTOFF = (
+    10.0,
+    100.0,
+)  # times by which q is below p where p is not covered: dimensions add up
+MIN_ESS = 100  # effective number of hot samples, by truncated weights, below which they tell nothing of it
 
 
 @register_model
 class EmbeddedPhysics(EmbeddedPhysicsParameters):
-    """Learns where a system's Boltzmann weight lies, and its CVs, from energies and forces alone.
+    """Learns CVs and a generative model of a system from its energies and forces alone.
 
     A few hidden CVs z ~ N(0, I) generate the coordinates x = mu(z) + sigma noise; the model asks for energies
     and forces at what it generates itself.  No simulation, no data.
@@ -55,16 +59,16 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
     ----------
     history
         Over ``step``: ``loss``, ``beta`` (of 1 at the end), ``reverse`` and ``forward`` (KL divergences but
-        for constants), ``energy`` in kT, ``effective_sample_size`` (a share of the batch), and where they can
-        be told ``kl_reverse`` and ``kl_forward`` in nats.
+        for constants), ``energy`` in kT, ``effective_sample_size`` (a fraction of the batch), and where they
+        can be estimated ``kl_reverse`` and ``kl_forward`` in nats.
     log_partition_
         ln Z of the target by importance weights, in the coordinates' units.
     effective_sample_size_
-        Of `POOL` samples, as a share: 1 for a perfect model.
+        Of `POOL` samples, as a fraction: 1 for a perfect model.
     coverage_
-        Share of the Boltzmann weight, as the hot model's samples tell it, where q is at least a tenth
+        Fraction of the Boltzmann weight, estimated from the hot model's samples, where q is at least a tenth
         of p, for molecules a hundredth; a warning is given where a mode was dropped.  NaN where too few of
-        these samples have weight to tell.
+        these samples have weight.
 
     Example
     -------
@@ -142,10 +146,11 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
         self.log_partition_ = tempering.log_mean_weight(drawn.log_weights)
         self.effective_sample_size_ = float(tempering.effective_sample_size(drawn.log_weights)) / POOL
         pool = trainer.pool
+        assert pool is not None  # a finished training has one
         weights = tempering.truncated_weights(pool.log_weights)
         log_target = pool.log_target - self.log_partition_
-        if float(1 / weights.square().sum()) >= JUDGES:
-            rarer = RARER_STIFF if self._is_molecule else RARER
+        if float(1 / weights.square().sum()) >= MIN_ESS:
+            rarer = DENSITY_RATIO_CUTOFF if self._is_molecule else RARER
             self.coverage_ = tempering.covered(log_target, self._log_prob(pool.y), weights, rarer)
         history = self.history
         cold, entropy = history["beta"] >= 1, float((weights * log_target).sum())
@@ -269,7 +274,7 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
 
     def _ratio(self, temperature) -> float:
         """T / T_new, beta of the target relative to the fit's."""
-        own = self.temperature if not hasattr(self.system, "kT") else self.system.kT
+        own = self.system.kT if isinstance(self.system, Potential) else self.temperature
         temperature = own if temperature is None else temperature
         if not (math.isfinite(temperature) and temperature > 0):
             raise FelError(f"temperature={temperature!r}.", "Temperatures are positive.")

@@ -30,7 +30,7 @@ class EmbeddedPhysicsParameters(Model):
         label="Hot models",
         precedence=1.3,
     )
-    schedule = param.Selector(
+    schedule: param.Selector[str] = param.Selector(
         default="staged",
         objects=["staged", "adaptive"],
         precedence=2,
@@ -38,7 +38,7 @@ class EmbeddedPhysicsParameters(Model):
         doc="staged: a hot model, whose weighted samples keep rare modes while it is cooled. adaptive: the "
         "published one, which cools as fast as the growth of the KL divergence allows.",
     )
-    posterior = param.Selector(
+    posterior: param.Selector[str] = param.Selector(
         default="exact",
         objects=["exact", "encoder"],
         precedence=2.1,
@@ -118,7 +118,7 @@ class EmbeddedPhysicsParameters(Model):
         label="Longest gradient",
         doc="Gradients of single samples are shortened to this multiple of their mean length.",
     )
-    dtype = param.Selector(
+    dtype: param.Selector[str] = param.Selector(
         default="float32",
         objects=["float32", "float64"],
         precedence=11,

@@ -81,6 +81,7 @@ def rotors_of(matrix: ZMatrix, fold: Tensor, torsions: Tensor) -> list[Rotor]:
     found = []
     for leader in torch.nonzero(fold > 1)[:, 0].tolist():
         rotor = _rotor(matrix, leader, torsions)
+        assert rotor is not None  # its fold is more than 1
         found.append(Rotor(rotor.rows, float(torsions[leader])))
     return found
 

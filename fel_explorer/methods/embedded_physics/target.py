@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -61,6 +62,16 @@ class Target:
         return linear + (value.to(y.dtype) - linear.detach()), energy
 
 
+@runtime_checkable
+class MolecularEnergy(Protocol):
+    """A molecule: `systems.ForceField`, `systems.OpenMMEnergy`, or another with these."""
+
+    n_atoms: int
+
+    def energy(self, x: Tensor) -> Tensor:
+        """Potential energy (conformation,) in kJ/mol of positions (conformation, atom, 3) in nm."""
+
+
 def thermal_energy(system, temperature: float) -> float:
     """kT in the system's energy unit; ``temperature`` in K counts for molecules only."""
     return system.kT if isinstance(system, Potential) else GAS_CONSTANT * temperature
@@ -73,7 +84,7 @@ def coordinates_of(system, kT: float, structure, bonds):
     """
     if isinstance(system, Potential):
         return PlainCoordinates.of(system)
-    if not (hasattr(system, "energy") and hasattr(system, "n_atoms")):
+    if not isinstance(system, MolecularEnergy):
         raise FelError(
             f"system={system!r}.",
             "It is a model system or a ForceField.",

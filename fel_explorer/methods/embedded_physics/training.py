@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -55,9 +55,12 @@ class Trainer:
         self.method, self.target, self.device, self.callback = method, target, device, callback
         self.pool: Weighted | None = None
         self.cancelled = False
-        self._beta, self._log_z = method.beta_start, None
-        self._stage, self._best = 0, None
-        self._checkpoint, self._saved = checkpoint, None
+        self._beta: float = method.beta_start
+        self._log_z: float | None = None
+        self._stage = 0
+        self._best: dict[str, Any] | None = None
+        self._checkpoint = checkpoint
+        self._saved: dict[str, Any] | None = None
         self.memory: Memory | None = None
         if bool(target.coordinates.stiff.any()):
             dtype = getattr(torch, method.dtype)
@@ -93,12 +96,14 @@ class Trainer:
             self._keep_better(network, history, generator, pool)
             self._stage += 1
         network, generator = self._network(0), random_generator(self.device, method.seed, 1, 0)
-        network.load_state_dict(self._best["network"])
-        generator.set_state(self._best["generator"].cpu())
+        best = self._best
+        assert best is not None  # there is at least one restart
+        network.load_state_dict(best["network"])
+        generator.set_state(best["generator"].cpu())
         settings = self._settings(n_steps, 1.0, lambda step: 1.0 - 0.95 * max(0.0, 2 * step / n_steps - 1))
         cold = self._cold(network, n_steps, generator)
         history = self._loop(network, cold, settings, generator, before, before + n_steps)
-        return network, _joined(from_columns(self._best["history"]), history)
+        return network, _joined(from_columns(best["history"]), history)
 
     def _hot_samples(self, network, generator) -> Weighted:
         """Samples of a hot model, weighted to the target.
@@ -133,6 +138,7 @@ class Trainer:
         return losses
 
     def _cold(self, network, n_steps, generator):
+        assert self.pool is not None  # the hot stages come first
         method, weights = self.method, tempering.truncated_weights(self.pool.log_weights)
 
         def losses(step):
@@ -166,12 +172,11 @@ class Trainer:
         z, y = network.draw(self.method.batch_size, generator)
         log_target, energy = self.target.log_density(y, self._beta)
         log_weights = log_target - self._log_q(network, z, y).double()
-        if self._log_z is None:
-            self._log_z = tempering.log_mean_weight(log_weights)
+        log_z = tempering.log_mean_weight(log_weights) if self._log_z is None else self._log_z
         beta = tempering.next_beta(
-            self._beta, energy, log_weights, self._log_z, largest_increase=self.method.largest_increase
+            self._beta, energy, log_weights, log_z, largest_increase=self.method.largest_increase
         )
-        self._log_z += tempering.log_partition_ratio(energy, log_weights, beta - self._beta)
+        self._log_z = log_z + tempering.log_partition_ratio(energy, log_weights, beta - self._beta)
         if self._beta < self.method.beta_low <= beta:  # to know later whether a mode was dropped
             self.pool = self._hot_samples(network, generator)
         self._beta = beta
@@ -256,6 +261,7 @@ class Trainer:
 
     def _chosen(self, n, beta, weights, generator) -> Tensor:
         """Samples (n, dim) for the forward divergence: hot ones, of a molecule mostly remembered ones."""
+        assert self.pool is not None
         of_pool = n if self.memory is None else n // POOL_SHARE
         hot = self.pool.y[torch.multinomial(weights, of_pool, True, generator=generator)]
         if self.memory is None:

@@ -25,9 +25,9 @@ COLUMNS = ("parent", "population", "mean_lifetime", "stability", "representative
 
 @register
 class DivisiveIDM(IDMParameters):
-    """Divides the data into states at a long lag, then each state at ever shorter lags: the tree of states.
+    """Learns a tree of states: metastable states at a long lag time, each divided at shorter lag times.
 
-    Each state is divided by an IDM that is trained only on the stretches of trajectory spent in it.  Parts of
+    Each state is divided by an IDM that is trained only on the segments of trajectory spent in it.  Parts of
     a rare state are thus found as easily as those of a common one, a state that does not divide stays
     whole, and the memberships of children sum to their parent's: chi_child = chi_parent chi(child | parent).
 
@@ -45,6 +45,7 @@ class DivisiveIDM(IDMParameters):
     """
 
     has_states = True
+    has_tree = True
 
     lag_times = param.List(
         [200.0, 20.0, 2.0],
@@ -131,7 +132,8 @@ class DivisiveIDM(IDMParameters):
         elif len(kept) < 2:
             return None
         else:
-            division = Division(parent, model, None, *self._place(dataset, inside, parent, model))
+            place = self._place(dataset, inside, parent, model)
+            division = Division(parent, model, torch.from_numpy(kept), *place)
         division.kept, division.stability = torch.from_numpy(kept), stability(best, labels)
         return division
 
@@ -201,6 +203,11 @@ class DivisiveIDM(IDMParameters):
         return children
 
     @property
+    def lags(self) -> tuple[float, ...]:
+        """The lag of each level of the tree, longest first."""
+        return tuple(self.lag_times)
+
+    @property
     def n_levels(self) -> int:
         """Levels that the tree has; fewer than lags if its training was stopped."""
         return len(self._levels)
@@ -210,7 +217,7 @@ class DivisiveIDM(IDMParameters):
         """The tree.
 
         Nodes are named "level-index" from 1, as in Fig. 5 C of the source.  Each has ``level`` and ``state``
-        (from 0, as `predict` takes and gives them), ``population`` (share of frames), ``lag_time`` and
+        (from 0, as `predict` takes and gives them), ``population`` (fraction of frames), ``lag_time`` and
         ``mean_lifetime`` (the data's time unit, ``graph.graph["time_unit"]``), ``stability`` (adjusted Rand
         index of the restarts of the division that made it; nan where it stayed whole or with one restart)
         and ``representative`` (dataset index of the frame nearest to its centroid).

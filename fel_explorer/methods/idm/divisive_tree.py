@@ -83,16 +83,16 @@ def stretches(dataset: xr.Dataset, inside: np.ndarray, lag: int) -> xr.Dataset |
                 lengths.append(len(frames[-1]))
     if not frames:
         return None
-    frames = np.concatenate(frames)
+    chosen = np.concatenate(frames)
     part = schema.assemble(
-        dataset["features"].values[frames],
+        dataset["features"].values[chosen],
         dataset["feature"].values,
         lengths,
         time_step=schema.time_step(dataset),
         time_unit=dataset.attrs["time_unit"],
     )
     if "weight" in dataset:
-        part["weight"] = ("frame", dataset["weight"].values[frames])
+        part["weight"] = ("frame", dataset["weight"].values[chosen])
     return part
 
 

@@ -82,7 +82,9 @@ class LagScan:
             for name in PER_STATE:
                 factor = self.time_step if name == "lifetime" else 1.0
                 columns[name] += (factor * getattr(level, name)).tolist()
-        columns |= {name: branches[name].values[columns["branch"]] for name in ("appears", "disappears")}
+        columns |= {
+            name: branches[name].values[columns["branch"]].tolist() for name in ("appears", "disappears")
+        }
         table = xr.Dataset({name: ("state_at_lag", np.asarray(values)) for name, values in columns.items()})
         return table.assign_attrs(time_unit=self.time_unit)
 
@@ -119,7 +121,7 @@ class LagScan:
         """The tree of `branches`, from parent to child; nodes are numbers and carry its variables."""
         table, graph = self.branches, networkx.DiGraph(time_unit=self.time_unit)
         for branch in range(table.sizes["branch"]):
-            about = {name: values.item() for name, values in table.isel(branch=branch).items()}
+            about = {str(name): values.item() for name, values in table.isel(branch=branch).items()}
             parent = about.pop("parent")
             graph.add_node(branch, **about)
             if parent >= 0:

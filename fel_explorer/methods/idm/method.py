@@ -31,7 +31,7 @@ FITTED = (
 
 @register
 class IDM(IDMParameters):
-    """Learns an embedding and its metastable states at once: a state is what a frame and its future share.
+    """Learns an embedding and its metastable states together, from pairs of frames that are close in time.
 
     A network G maps frames to the matching space, the embedding.  Memberships chi are a softmax over the
     similarity to one prototype per state.  Training maximises the mutual information I_beta between
@@ -45,7 +45,7 @@ class IDM(IDMParameters):
     Attributes
     ----------
     populations_
-        (state,) share of frames (of weight, in a weighted dataset) whose largest membership is that state;
+        (state,) fraction of frames (of weight, in a weighted dataset) whose largest membership is that state;
         states are numbered by it, largest first.
     n_populated_
         Number of states that hold at least 0.1 % of the frames.
@@ -63,6 +63,7 @@ class IDM(IDMParameters):
 
     needs_lag = True
     has_states = True
+    has_timescales = True
     has_decoder = True
 
     lag_time = param.Number(

@@ -27,6 +27,9 @@ class MatchingNetwork(nn.Module):
         Whether ``codes`` are structures, so that g = G; else g is a small network of its own.
     """
 
+    codes: Tensor
+    target: Tensor
+
     def __init__(
         self,
         n_features: int,

@@ -74,7 +74,7 @@ class IDMParameters(Method):
         label="Hidden layers",
         doc="Widths of the network's hidden layers (SiLU). The decoder has the same in reverse.",
     )
-    similarity = param.Selector(
+    similarity: param.Selector[str] = param.Selector(
         default=SIMILARITIES[0],
         objects=list(SIMILARITIES),
         precedence=10.3,
@@ -113,7 +113,7 @@ class IDMParameters(Method):
         "training and keeps structure in the embedding beyond the states. At 0 decoded structures mean "
         "nothing.",
     )
-    gradient_clip = param.Selector(
+    gradient_clip: param.Selector[str] = param.Selector(
         default="norm",
         objects=["norm", "adaptive"],
         precedence=10.8,
@@ -121,7 +121,7 @@ class IDMParameters(Method):
         doc="'norm' limits the whole gradient to 1. 'adaptive' first limits the gradient of the mutual "
         "information to that of the auxiliary task.",
     )
-    seeding = param.Selector(
+    seeding: param.Selector[str] = param.Selector(
         default="uniform",
         objects=["uniform", "farthest_point", "alternate"],
         precedence=10.9,

@@ -71,8 +71,8 @@ class Trainer:
     def run(self) -> tuple[MatchingNetwork, xr.Dataset]:
         """Train all restarts; returns the network with the best objective, and its history."""
         saved = self.checkpoint.load(self.device) if self.checkpoint else None
-        best = self.checkpoint.context.get("best") if saved else None
-        first = self.checkpoint.context["restart"] if saved else 0
+        context = self.checkpoint.context if self.checkpoint and saved else {}
+        best, first = context.get("best"), context.get("restart", 0)
         for restart in range(first, self.method.n_restarts):
             network = self._network(restart)
             self.show(network)
@@ -93,6 +93,7 @@ class Trainer:
                 }
             if loop.cancelled:
                 break
+        assert best is not None  # there is at least one restart
         network.load_state_dict(best["network"])
         return network, from_columns(best["history"])
 
@@ -130,7 +131,7 @@ class Trainer:
             chi, chi_later = batch.halves(network.memberships(z))
             joint = objective.joint_matrix(chi, chi_later, batch.weight)
             information = objective.information(joint, beta)
-            report = {
+            report: dict[str, torch.Tensor | float] = {
                 "objective": information,
                 "mutual_information": objective.information(joint.detach()),
                 "beta": beta,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import xarray as xr
 
@@ -10,6 +12,24 @@ from fel_explorer.errors import FelError
 ERRORS = 2.0  # standard errors in an interval
 SPECTRUM = 12  # modes that methods tell of where more than are kept cost nothing
 STEPS = "steps"  # time of a random walk that knows no other
+
+
+class TimeScales(NamedTuple):
+    """Time scales of a fitted method.
+
+    Attributes
+    ----------
+    values
+        (process,) slowest first; there may be more than the embedding has dimensions.
+    unit
+        Their unit: the data's time unit, or "steps" of a random walk that is blind to time.
+    rate_errors
+        (process,) standard errors of the rates 1 / values; None where they are not known.
+    """
+
+    values: np.ndarray
+    unit: str
+    rate_errors: np.ndarray | None = None
 
 
 def implied_timescales(eigenvalues, lag_time: float) -> np.ndarray:
@@ -40,8 +60,8 @@ def mode_spectrum(method) -> xr.Dataset:
     FelError
         If the method has no time scales or is not fitted.
     """
-    times, unit = _times(method)
-    errors = ERRORS * np.asarray(getattr(method, "eigenvalue_errors_", np.full(len(times), np.nan)), float)
+    times, unit, rate_errors = method.timescales()
+    errors = ERRORS * (np.full(len(times), np.nan) if rate_errors is None else rate_errors)
     with np.errstate(divide="ignore"):
         rates = 1.0 / times
         upper = np.where(rates > errors, 1.0 / np.maximum(rates - errors, 0.0), np.inf)
@@ -52,23 +72,6 @@ def mode_spectrum(method) -> xr.Dataset:
         coords={"process": np.arange(1, len(times) + 1)},
         attrs={"time_unit": unit},
     )
-
-
-def _times(method):
-    """Time scales (process,) and their unit."""
-    times = getattr(method, "implied_timescales_", None)
-    values = getattr(method, "spectrum_", None)
-    if times is None and values is None:
-        raise FelError(
-            f"This {type(method).__name__} has no time scales.",
-            "Fitted TICA, SRV, VAMPNet, Eigenfunctions and DiffusionMap have.",
-        )
-    if values is None:
-        return np.asarray(times, float), method.time_unit_
-    values = np.clip(values, 0.0, None)
-    if times is None:
-        return implied_timescales([1.0, *values], 1.0), STEPS
-    return implied_timescales([1.0, *values], method.lag_time), method.time_unit_
 
 
 def late_rates(method, share: float = 0.2) -> xr.Dataset:

@@ -64,7 +64,7 @@ def covariances(x: Tensor, y: Tensor, weight: Tensor | None = None, *, reversibl
     return Covariances(weighted.T @ x, weighted.T @ y, later.T @ y, mean, mean_later)
 
 
-def vamp2(covariances: Covariances, ridge: float = 0.0) -> Tensor:
+def vamp2(covariances: Covariances, ridge: float | Tensor = 0.0) -> Tensor:
     """VAMP-2 score, 1 + |C00^-1/2 C0t Ctt^-1/2|^2 (Frobenius norm), 0-dimensional.
 
     Linear solves instead of eigenvectors: the gradient stays finite where eigenvalues meet.  ``ridge`` is

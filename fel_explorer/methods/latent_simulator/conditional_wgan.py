@@ -32,9 +32,9 @@ class Adversaries(nn.Module):
 
 @register_model
 class ConditionalWGAN(Decoder):
-    """Draws structures at points of the embedding by a generator that was trained against a critic.
+    """Generates structures at points of the embedding by a network that was trained against a critic.
 
-    The critic tells structures of the data from generated ones at the same latents, with a penalty on
+    The critic distinguishes structures of the data from generated ones at the same latents, with a penalty on
     gradients other than 1; the generator learns to be taken for data.  Structures are coordinates laid on the
     first one.  The published decoder; `ConditionalFlowMatching` keeps bonds and angles much better.
 
@@ -45,6 +45,7 @@ class ConditionalWGAN(Decoder):
     """
 
     representation = CartesianFeatures
+    _network: Adversaries
     optimizer = "rmsprop"
 
     n_steps = param.Integer(

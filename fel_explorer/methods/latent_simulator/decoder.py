@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterator
+from typing import Protocol, Self
 
 import numpy as np
 import param
@@ -25,6 +26,23 @@ BLOCK = 1000  # structures at once; part of what a seed means
 MAX_FITTED = 20_000  # structures from which means and scales are taken
 
 
+class Representation(Protocol):
+    """The map between structures (frame, atom, 3) in nm and features (frame, feature)."""
+
+    @classmethod
+    def of(cls, xyz: Tensor, bonds) -> Self: ...
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, Tensor]) -> Self: ...
+    @property
+    def n_features(self) -> int: ...
+    @property
+    def reference(self) -> Tensor: ...  # (atom, 3) on which decoded structures are laid
+    def encode(self, xyz: Tensor) -> Tensor: ...
+    def decode(self, features: Tensor) -> Tensor: ...
+    def to(self, device) -> Self: ...
+    def arrays(self) -> dict[str, Tensor]: ...
+
+
 class Decoder(NetworkModel):
     """Base of models of p(structure | latents); not a model itself.
 
@@ -33,7 +51,8 @@ class Decoder(NetworkModel):
     structure in the others.
     """
 
-    representation: type
+    representation: type[Representation]
+    _structure: Representation
 
     redraws = param.Integer(
         10,
@@ -44,7 +63,9 @@ class Decoder(NetworkModel):
         "keeps structures as they are drawn first.",
     )
 
-    def fit(self, Z, xyz, *, bonds=(), device="auto", callback=None, checkpoint_dir=None) -> Decoder:
+    def fit(  # type: ignore[override]  # it learns structures, so that they are an argument
+        self, Z, xyz, *, bonds=(), device="auto", callback=None, checkpoint_dir=None
+    ) -> Self:
         """Learn structures ``xyz`` (frame, atom, 3) in nm at latents ``Z``: a dataset or (frame, cv).
 
         Parameters
@@ -183,7 +204,7 @@ class Decoder(NetworkModel):
         self._structure = self.representation.from_arrays(
             {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
         )
-        self._n_latents, self._allowed = len(self.feature_names_), arrays["allowed"]
+        self._n_latents, self._allowed = len(self.fitted_feature_names()), arrays["allowed"]
         super()._set_arrays(arrays)
 
     def _describe(self, dataset, frames, lag):

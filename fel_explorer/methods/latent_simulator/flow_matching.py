@@ -51,7 +51,7 @@ class Velocity(nn.Module):
 
 @register_model
 class ConditionalFlowMatching(Decoder):
-    """Draws structures at points of the embedding: a flow carries noise to bonds, angles and torsions.
+    """Generates structures at points of the embedding by a flow from noise to bonds, angles and torsions.
 
     Structures are whitened internal coordinates x1, rebuilt atom by atom.  A network learns, given the
     latents, the velocity along paths from noise x0 to x1; Heun's method follows it.  Components of bonds,
@@ -67,6 +67,8 @@ class ConditionalFlowMatching(Decoder):
     """
 
     representation = InternalFeatures
+    _structure: InternalFeatures
+    _network: Velocity
 
     n_steps = param.Integer(default=8000)
     batch_size = param.Integer(default=512, doc="Structures in each step.")

@@ -43,7 +43,8 @@ class ZMatrix:
 
     @cached_property
     def _torch(self) -> tuple[Tensor, Tensor, Tensor]:
-        return tuple(torch.as_tensor(v.copy()) for v in (self.order, self.anchors, self.leader))
+        order, anchors, leader = (torch.as_tensor(v.copy()) for v in (self.order, self.anchors, self.leader))
+        return order, anchors, leader
 
     @cached_property
     def generations(self) -> list[np.ndarray]:
@@ -80,7 +81,8 @@ def z_matrix(n_atoms: int, bonds) -> ZMatrix:
                 order.append(other)
                 queue.append(other)
     anchors = np.zeros((n_atoms, 3), int)
-    leader, leads = np.full(n_atoms - 3, -1), {}
+    leader = np.full(n_atoms - 3, -1)
+    leads: dict[tuple[int, int, int], int] = {}
     for row, atom in enumerate(order[1:], 1):
         anchors[row] = _anchors(atom, order[:row], parent, neighbours)
         if row >= 3:
@@ -92,7 +94,7 @@ def z_matrix(n_atoms: int, bonds) -> ZMatrix:
 
 
 def _joined(n_atoms, bonds) -> list[set[int]]:
-    neighbours = [set() for _ in range(n_atoms)]
+    neighbours: list[set[int]] = [set() for _ in range(n_atoms)]
     bonds = np.asarray(bonds, int).reshape(-1, 2)
     if bonds.size and (bonds.min() < 0 or bonds.max() >= n_atoms):
         raise FelError(f"Bonds of atoms {bonds.min()} to {bonds.max()}.", f"There are {n_atoms} atoms.")

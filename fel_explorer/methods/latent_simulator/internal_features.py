@@ -11,6 +11,7 @@ Torsions that turn stay angles.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import networkx as nx
 import numpy as np
@@ -67,7 +68,7 @@ class InternalFeatures:
     reference: Tensor
 
     @classmethod
-    def of(cls, xyz: Tensor, bonds) -> InternalFeatures:
+    def of(cls, xyz: Tensor, bonds) -> Self:
         """Fitted to structures ``xyz`` (frame, atom, 3) with the bonds (bond, 2)."""
         matrix = z_matrix(xyz.shape[1], bonds)
         lengths, angles, torsions = to_internal(xyz.double(), matrix)
@@ -116,8 +117,8 @@ class InternalFeatures:
         torsions[:, ~self.soft], torsions[:, self.soft] = turned, free
         return superposed(to_space(lengths, angles, torsions, self.matrix), self.reference).float()
 
-    def to(self, device) -> InternalFeatures:
-        return InternalFeatures(self.matrix, **{n: getattr(self, n).to(device) for n in TENSORS})
+    def to(self, device) -> Self:
+        return type(self)(self.matrix, **{n: getattr(self, n).to(device) for n in TENSORS})
 
     def arrays(self) -> dict[str, Tensor]:
         """Everything, for a file; `from_arrays` takes it back."""
@@ -125,7 +126,7 @@ class InternalFeatures:
         return own | {n: torch.from_numpy(getattr(self.matrix, n)) for n in ("order", "anchors", "leader")}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, Tensor]) -> InternalFeatures:
+    def from_arrays(cls, arrays: dict[str, Tensor]) -> Self:
         matrix = ZMatrix(*(np.asarray(arrays[n]) for n in ("order", "anchors", "leader")))
         return cls(matrix, *(arrays[n] for n in TENSORS))
 
@@ -172,7 +173,7 @@ class CartesianFeatures:
     reference: Tensor
 
     @classmethod
-    def of(cls, xyz: Tensor, bonds) -> CartesianFeatures:
+    def of(cls, xyz: Tensor, bonds) -> Self:
         """Fitted to structures ``xyz`` (frame, atom, 3); ``bonds`` do not matter."""
         reference = xyz[0].double()
         flat = superposed(xyz.double(), reference).flatten(1)
@@ -193,13 +194,13 @@ class CartesianFeatures:
         flat = self.low + (features.double() + 1) / 2 * (self.high - self.low)
         return superposed(flat.unflatten(1, (-1, 3)), self.reference).float()
 
-    def to(self, device) -> CartesianFeatures:
-        return CartesianFeatures(self.low.to(device), self.high.to(device), self.reference.to(device))
+    def to(self, device) -> Self:
+        return type(self)(self.low.to(device), self.high.to(device), self.reference.to(device))
 
     def arrays(self) -> dict[str, Tensor]:
         """Everything, for a file; `from_arrays` takes it back."""
         return {n: getattr(self, n) for n in ("low", "high", "reference")}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, Tensor]) -> CartesianFeatures:
+    def from_arrays(cls, arrays: dict[str, Tensor]) -> Self:
         return cls(*(arrays[n] for n in ("low", "high", "reference")))

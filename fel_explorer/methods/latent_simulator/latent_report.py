@@ -36,7 +36,8 @@ def compare(md, synthetic, lag: int, tau: float) -> dict:
         return [p[:, 0] for p in parts]
 
     ensembles = {"md": (md, lag), "synthetic": (synthetic, 1)}
-    edges = np.linspace(*np.quantile(np.concatenate(first(md)), QUANTILES), BINS + 1)
+    low, high = np.quantile(np.concatenate(first(md)), QUANTILES)
+    edges = np.linspace(low, high, BINS + 1)
     found = [_profile(first(parts), edges) for parts in (md, synthetic)]
     profiles, errors = [f.values.values for f in found], [f.error.values for f in found]
     halves = [_profile(half, edges).values.values for half in relaxation.blocks(first(md), 2)]
@@ -172,5 +173,6 @@ def far_share(md: np.ndarray, synthetic: np.ndarray) -> float:
 
 def basin_borders_of(psi: np.ndarray) -> np.ndarray:
     """Borders of the basins along psi_1 of frames (frame,)."""
-    edges = np.linspace(*np.quantile(psi, QUANTILES), BINS + 1)
+    low, high = np.quantile(psi, QUANTILES)
+    edges = np.linspace(low, high, BINS + 1)
     return basin_borders((edges[1:] + edges[:-1]) / 2, _profile([psi], edges).values.values)

@@ -45,15 +45,15 @@ class Support:
         a mixture often misses by a little.
         """
         inside = points.clamp(self.low, self.high)
-        distance, nearest = self._nearest(inside) if self._tree is None else self._nearest_by_tree(inside)
+        distance, nearest = self._nearest(inside)
         clipped = torch.where((distance > self.reach)[:, None], self.frames[nearest], inside)
         return clipped, (clipped != points).any(1)
 
-    def _nearest_by_tree(self, points):
-        return tuple(torch.from_numpy(found) for found in self._tree.query(points.numpy()))
-
     def _nearest(self, points):
         """Distance (point,) to the nearest frame, and its index; without leaving the device."""
+        if self._tree is not None:
+            distance, index = self._tree.query(points.numpy())
+            return torch.from_numpy(distance), torch.from_numpy(index)
         exact = "donot_use_mm_for_euclid_dist"  # the other mode is wrong by as much as close frames are apart
         blocks = points.split(max(1, BLOCK // len(self.frames)))
         found = [torch.cdist(block, self.frames, compute_mode=exact).min(dim=1) for block in blocks]

@@ -71,6 +71,12 @@ class MixtureNetwork(nn.Module):
         Draws the weights.
     """
 
+    matrix: Tensor
+    offset: Tensor
+    scale: Tensor
+    low: Tensor
+    high: Tensor
+
     def __init__(self, n_dims: int, n_kernels: int, hidden, form: str, generator: torch.Generator):
         super().__init__()
         self.n_dims, self.n_kernels, self.form = n_dims, n_kernels, form

@@ -57,6 +57,7 @@ class MixtureDensityPropagator(NetworkModel):
     """
 
     fitted = ("support_", "low_", "high_", "time_step_")
+    _network: MixtureNetwork
 
     lag_time = parameters.lag_time(
         doc="Time of a simulated step, in the data's time unit. Long enough that the latents have no memory."
@@ -70,7 +71,7 @@ class MixtureDensityPropagator(NetworkModel):
         label="Reversible",
         precedence=1.2,
     )
-    form = param.Selector(
+    form: param.Selector[str] = param.Selector(
         default="residual",
         objects=["residual", "bounded"],
         precedence=10.3,
@@ -98,9 +99,10 @@ class MixtureDensityPropagator(NetworkModel):
         super()._fit(dataset, device=device, callback=callback, checkpoint_dir=checkpoint_dir)
 
     def _train(self, dataset, frames, lag, callback, checkpoint_dir):
-        starts = pair_starts(segments_of(schema.trajectory_lengths(dataset)), lag)
-        starts = torch.as_tensor(starts, device=frames.values.device)
         values = frames.values
+        starts = torch.as_tensor(
+            pair_starts(segments_of(schema.trajectory_lengths(dataset)), lag), device=values.device
+        )
         x, y = values[starts], values[starts + lag]
         if self.reversible:
             x, y = torch.cat([x, y]), torch.cat([y, x])
@@ -142,8 +144,7 @@ class MixtureDensityPropagator(NetworkModel):
     @property
     def n_dims(self) -> int:
         """Number of latents."""
-        self._check_fitted()
-        return len(self.feature_names_)
+        return len(self.fitted_feature_names())
 
     def log_likelihood(self, X) -> float:
         """Mean ln p(z at t + lag | z at t) over data ``X``, per pair, of latents in their own unit."""
@@ -177,8 +178,8 @@ class MixtureDensityPropagator(NetworkModel):
         probability = np.diff(self.cumulative(inside.ravel(), edges[1:-1]), axis=1, prepend=0.0, append=1.0)
         free = np.einsum("q,iqj->ij", weights / 2, probability.reshape(len(width), QUADRATURE, -1))
         clipped, _ = self._support("cpu").clip(self._inner(points.mean(axis=1)[:, None]).cpu())
-        clipped = self._scaling.to("cpu").inverse(clipped)[:, 0].numpy()
-        target = np.clip(np.digitize(clipped, edges) - 1, 0, len(width) - 1)
+        landed = self._scaling.to("cpu").inverse(clipped)[:, 0].numpy()
+        target = np.clip(np.digitize(landed, edges) - 1, 0, len(width) - 1)
         return free @ np.eye(len(width))[target]
 
     def cumulative(self, points, edges) -> np.ndarray:

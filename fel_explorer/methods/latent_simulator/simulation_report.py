@@ -206,7 +206,7 @@ def _warnings(found: SimulationReport) -> list[str]:
         if memory.sizes["multiple"] < 2:
             continue
         first, last = memory.isel(multiple=0), memory.isel(multiple=-1)
-        error = np.nan_to_num(np.hypot(first["error"], last["error"]).values)
+        error = np.nan_to_num(np.hypot(first["error"].values, last["error"].values))
         times, later = first["time"].values, last["time"].values
         # a mode that is gone by then tells nothing but noise
         alive = times > float(last["multiple"]) * found.memory.attrs["lag_time"] / LIFETIMES
@@ -217,8 +217,10 @@ def _warnings(found: SimulationReport) -> list[str]:
             )
     scales = found.time_scales
     md, synthetic = (scales.sel(ensemble=name) for name in ("md", "synthetic"))
-    error = np.nan_to_num(np.hypot(md["error"], synthetic["error"]).values)
-    off = np.abs(synthetic["time"] - md["time"]).values > np.maximum(2 * error, 0.05 * md["time"].values)
+    error = np.nan_to_num(np.hypot(md["error"].values, synthetic["error"].values))
+    off = np.abs(synthetic["time"].values - md["time"].values) > np.maximum(
+        2 * error, 0.05 * md["time"].values
+    )
     for i in np.flatnonzero(off):
         told.append(
             f"Time scale {i + 1} of the simulation is {synthetic['time'].values[i]:.3g}{unit}, of the data"

@@ -27,7 +27,7 @@ VERBS = {name: f"fit_{name}" for name in KINDS}
 
 @register_model
 class LatentSpaceSimulator(Model):
-    """Learns the slow modes of a molecule, moves in them, and draws the structures that belong there.
+    """Learns slow modes of a molecule, simulates along them, and generates the structures.
 
     The parts are trained one after another by `fit`, or each by its own verb, and can be used alone.
 
@@ -86,13 +86,13 @@ class LatentSpaceSimulator(Model):
         self.topology_ = ""
 
     def _made(self, name, part):
-        kind = part if isinstance(part, type) else type(part)
+        kind: type[Model] = part if isinstance(part, type) else type(part)
         if not issubclass(kind, KINDS[name]):
             raise FelError(f"{name}={part!r}.", f"It is a {KINDS[name].__name__}, as a class or an instance.")
         if not isinstance(part, type):
             return part
         own = {"lag_time": self.lag_time, "n_dims": self.n_dims, "seed": self.seed, "reversible": True}
-        return part(**{key: value for key, value in own.items() if key in part.hyperparameter_names()})
+        return kind(**{key: value for key, value in own.items() if key in kind.hyperparameter_names()})
 
     # ---- training
 
@@ -156,8 +156,8 @@ class LatentSpaceSimulator(Model):
         frames = self._evenly(dataset, trajectories, MAX_STRUCTURES)
         xyz, self.topology_, bonds = read_coordinates(trajectories, frames, self.atoms)
         latents = self.latents(dataset)["features"].values[frames]
-        names = self._latent_names()
-        latents = schema.as_dataset(latents, feature_names=names, time_unit=self.time_unit_)
+        names, unit = self._latent_names(), dataset.attrs["time_unit"]
+        latents = schema.as_dataset(latents, feature_names=names, time_unit=unit)
         self._timed("decoder", lambda: self.decoder.fit(latents, xyz, bonds=bonds, **options))
         return self
 
@@ -220,7 +220,7 @@ class LatentSpaceSimulator(Model):
         return write_blocks(path, blocks, self._times(Z))
 
     def report(self, X, trajectories=None, **options):
-        """Everything that tells whether simulations can be trusted; see `simulation_report.report`."""
+        """Comparison of the simulations with molecular dynamics; see `simulation_report.report`."""
         from fel_explorer.methods.latent_simulator.simulation_report import report
 
         return report(self, X, trajectories, **options)

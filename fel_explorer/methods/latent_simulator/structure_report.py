@@ -19,13 +19,13 @@ TICA_BINS = 30
 
 def rmsd(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Root-mean-square deviation (frame,) in nm of structures (frame, atom, 3), each pair superposed."""
-    first, second = torch.from_numpy(first).double(), torch.from_numpy(second).double()
-    first, second = (x - x.mean(dim=1, keepdim=True) for x in (first, second))
-    covariance = first.transpose(1, 2) @ second
+    a, b = (torch.from_numpy(xyz).double() for xyz in (first, second))
+    a, b = a - a.mean(dim=1, keepdim=True), b - b.mean(dim=1, keepdim=True)
+    covariance = a.transpose(1, 2) @ b
     values = torch.linalg.svdvals(covariance)
     values[:, 2] = values[:, 2] * torch.sign(torch.linalg.det(covariance))
-    square = first.square().sum((1, 2)) + second.square().sum((1, 2)) - 2 * values.sum(1)
-    return (square.clamp_min(0) / first.shape[1]).sqrt().numpy()
+    square = a.square().sum((1, 2)) + b.square().sum((1, 2)) - 2 * values.sum(1)
+    return (square.clamp_min(0) / a.shape[1]).sqrt().numpy()
 
 
 def radius_of_gyration(xyz: np.ndarray) -> np.ndarray:
@@ -83,11 +83,11 @@ def torsion_table(observed: np.ndarray, decoded: np.ndarray, bonds: np.ndarray) 
     matrix = z_matrix(observed.shape[1], bonds)
     lead = matrix.leader < 0
     edges = np.linspace(-180, 180, TORSION_BINS + 1)
-    densities = []
+    histograms = []
     for xyz in (observed, decoded):
         angles = np.degrees(to_internal(torch.from_numpy(xyz).double(), matrix)[2].numpy()[:, lead])
-        densities.append([np.histogram(a, edges, density=True)[0] for a in angles.T])
-    densities = np.array(densities)
+        histograms.append([np.histogram(a, edges, density=True)[0] for a in angles.T])
+    densities = np.array(histograms)
     distance = 0.5 * np.abs(densities[0] - densities[1]).sum(axis=1) * (edges[1] - edges[0])
     atoms = matrix.order[3:][lead]
     return xr.Dataset(
@@ -122,7 +122,8 @@ def tica_projection(observed, lengths_of_parts, lag: int, decoded) -> xr.Dataset
     edges = [np.linspace(a, b, TICA_BINS + 1) for a, b in zip(low, high, strict=True)]
     surfaces = []
     for v in values:
-        counts = np.histogram2d(*np.clip(v, low, high).T, bins=edges)[0]
+        x, y = np.clip(v, low, high).T
+        counts = np.histogram2d(x, y, bins=edges)[0]
         surface = from_density(counts)
         surfaces.append(surface - np.nanmin(surface))
     centres = [(e[1:] + e[:-1]) / 2 for e in edges]

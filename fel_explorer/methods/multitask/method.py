@@ -18,7 +18,7 @@ from fel_explorer.methods.registry import register
 from fel_explorer.training.data import BLOCK, Frames, Scaling, fingerprint
 from fel_explorer.training.loop import Losses
 from fel_explorer.training.random import random_generator
-from fel_explorer.training.restarts import train_the_best
+from fel_explorer.training.restarts import train_best_restart
 
 COLUMNS = ("label", "energy", "basin_weight", "energy_weight")  # behind the features of a batch
 TASKS = ("classification", "energy", "pair", "reconstruction", "forecast", "regularization")
@@ -28,7 +28,7 @@ TRIAL = 0.1  # of the training, after which restarts are compared
 
 @register
 class MultitaskCV(MultitaskParameters):
-    """Learns a low-dimensional CV from which the basin and the potential energy of a frame can be told.
+    """Learns a CV from which the basin and the potential energy of a frame are predicted.
 
     An encoder makes the CV; a linear classifier and a small network predict basin and energy from it.  The
     dataset needs a column of basin labels (whole numbers, below 0: no label) and one of energies; data need
@@ -59,17 +59,22 @@ class MultitaskCV(MultitaskParameters):
     needs_lag = True
     needs_columns = True
     fitted = ("basins_", "energy_mean_", "energy_scale_", "accuracy_", "energy_error_")
+    _network: nn.ModuleDict
 
-    @property
-    def has_states(self) -> bool:
+    @property  # a class attribute elsewhere; here it depends on what is learned
+    def has_states(self) -> bool:  # type: ignore[override]
         return self.classification_weight > 0
 
     @property
-    def has_decoder(self) -> bool:
+    def has_decoder(self) -> bool:  # type: ignore[override]  # as above
         return self.reconstruction_weight > 0
 
+    @property
+    def has_energies(self) -> bool:  # type: ignore[override]  # as above
+        return self.energy_weight > 0
+
     def predict_energy(self, X) -> xr.DataArray:
-        """Potential energy (frame,) that the CV tells, in the unit of the column of energies."""
+        """Potential energy (frame,) predicted from the CV, in the unit of the column of energies."""
         self._need_energies()
         return self._map(X, lambda x: self._energy(self._transform(x)), "energy")[:, 0].rename("energy")
 
@@ -80,7 +85,7 @@ class MultitaskCV(MultitaskParameters):
         """
         self._check_fitted()
         z = torch.from_numpy(np.atleast_2d(np.asarray(Z, np.float32))).to(self._scaling.mean.device)
-        found = {}
+        found: dict[str, tuple] = {}
         with torch.no_grad():
             if self.energy_weight:
                 found["energy"] = ("point", self._energy(z)[:, 0].cpu().numpy())
@@ -94,11 +99,12 @@ class MultitaskCV(MultitaskParameters):
         The standardisation is part of the first.
         """
         self._check_fitted()
-        linear = [m for m in self._network["encoder"] if isinstance(m, nn.Linear)]
+        linear = [m for m in self._network["encoder"].modules() if isinstance(m, nn.Linear)]
         layers = [
-            [m.weight.detach().cpu().double().numpy(), m.bias.detach().cpu().double().numpy()] for m in linear
+            (m.weight.detach().cpu().double().numpy(), m.bias.detach().cpu().double().numpy()) for m in linear
         ]
-        layers[0] = on_features(*layers[0], self._scaling)
+        first_weight, first_bias = layers[0]
+        layers[0] = on_features(first_weight, first_bias, self._scaling)
         names = ["Tanh"] * (len(layers) - 1) + ["Linear"]
         return [(weight, bias, name) for (weight, bias), name in zip(layers, names, strict=True)]
 
@@ -181,7 +187,7 @@ class MultitaskCV(MultitaskParameters):
                 steps_in_all=self.n_steps + (self.n_restarts - 1) * trial,
             )
 
-        _, history = train_the_best(
+        _, history = train_best_restart(
             start,
             self._judge,
             n_restarts=self.n_restarts,
@@ -211,7 +217,7 @@ class MultitaskCV(MultitaskParameters):
         x, columns = now[:, : -len(COLUMNS)], now[:, -len(COLUMNS) :]
         label, energy, basin_weight, energy_weight = columns.unbind(1)
         label, net = label.long(), self._network
-        z, terms = net["encoder"](x), {}
+        z, terms = net["encoder"](x), dict[str, torch.Tensor]()
         if "basin" in net:
             terms["classification"] = objective.classification(net["basin"](z), label, basin_weight)
         if "energy" in net:
@@ -226,8 +232,8 @@ class MultitaskCV(MultitaskParameters):
         if "forecast" in net:
             terms["forecast"] = (net["forecast"](z) - later[:, : -len(COLUMNS)]).square().mean()
         if self.regularization_weight:
-            weights = [layer.weight for layer in net["encoder"] if isinstance(layer, nn.Linear)]
-            terms["regularization"] = sum(weight.square().sum() for weight in weights)
+            weights = [m.weight for m in net["encoder"].modules() if isinstance(m, nn.Linear)]
+            terms["regularization"] = sum((w.square().sum() for w in weights), start=z.new_zeros(()))
         return terms
 
     def _losses(self, batch, generator):

@@ -18,6 +18,8 @@ from fel_explorer.training.split import folds
 class Committee(nn.Module):
     """Networks side by side: outputs (frame, member * output) of inputs (frame, input)."""
 
+    members: nn.ModuleList
+
     def __init__(self, members: Sequence[nn.Module] = ()):
         super().__init__()
         self.members = nn.ModuleList(members)
@@ -41,11 +43,11 @@ def parts(lengths, n_members: int, fraction: float, gap: int, seed: int) -> list
         return [(segments_of(lengths), None)] * n_members
     n_parts = max(2, round(1 / fraction))
     try:
-        deals = [folds(lengths, n_parts, gap, seed + i) for i in range(-(-n_members // n_parts))]
+        shuffled_folds = [folds(lengths, n_parts, gap, seed + i) for i in range(-(-n_members // n_parts))]
     except FelError as error:
         remedy = "Take a shorter lag_time, longer trajectories or validation_fraction=0."
         raise FelError(error.given, error.valid, remedy) from error
-    return [part for deal in deals for part in deal][:n_members]
+    return [part for parts in shuffled_folds for part in parts][:n_members]
 
 
 def train(
@@ -63,14 +65,16 @@ def train(
     checkpoint
         That of the loops; it holds which member is trained, and the ones before.
     """
-    saved, histories = checkpoint.load(device) if checkpoint else None, []
+    saved = checkpoint.load(device) if checkpoint else None
+    context = checkpoint.context if checkpoint and saved else {}
+    histories: list[xr.Dataset] = []
     for k in range(n):
         training = loop(k)
-        if saved and k < checkpoint.context["member"]:
+        if saved and k < context["member"]:
             continue
         if saved:
-            committee.load_state_dict(checkpoint.context["members"])
-            histories = [from_columns(columns) for columns in checkpoint.context["histories"]]
+            committee.load_state_dict(context["members"])
+            histories = [from_columns(columns) for columns in context["histories"]]
             training.load_state_dict(saved)
             saved = None
         if checkpoint:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import param
 import torch
+import xarray as xr
 
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods import molecular_features as molecular
 from fel_explorer.methods import parameters
 from fel_explorer.methods.koopman.ritz import orient, ritz, ritz_error
+from fel_explorer.methods.koopman.timescales import TimeScales
 from fel_explorer.methods.nets import on_features
 from fel_explorer.methods.network_method import NetworkMethod, frame_weight, lag_pairs
 from fel_explorer.methods.registry import register
@@ -28,7 +30,7 @@ from fel_explorer.training.loop import Losses
 
 @register
 class Eigenfunctions(NetworkMethod):
-    """Finds the slowest processes and their rates, by minimising the energy of functions of the features.
+    """Learns the slowest modes and their rates as functions of the features, a network for each mode.
 
     ``operator="transfer"`` compares frames ``lag_time`` apart and takes any features.
     ``operator="generator"`` needs no lag and no order of frames, only samples of the equilibrium
@@ -49,7 +51,7 @@ class Eigenfunctions(NetworkMethod):
         (cv,) rates, in inverse time units, slowest first; for the transfer operator -ln sigma / tau,
         infinite where its eigenvalue sigma is not positive.
     eigenvalue_errors_
-        (cv,) standard errors from sampling, by the jackknife over ten stretches of the data.
+        (cv,) standard errors from sampling, by the jackknife over ten segments of the data.
     implied_timescales_
         (cv,) 1 / eigenvalue in the dataset's time unit.
     history
@@ -64,10 +66,13 @@ class Eigenfunctions(NetworkMethod):
 
     needs_lag = True
     has_modes = True
+    has_timescales = True
     fitted = ("eigenvalues_", "eigenvalue_errors_", "implied_timescales_")
+    _network: EigenfunctionNets
+    _positions: xr.DataArray | None
     _molecule = _positions = None  # the features as a function of coordinates, and these
 
-    operator = param.Selector(
+    operator: param.Selector[str] = param.Selector(
         default="transfer",
         objects=["transfer", "generator"],
         precedence=1,
@@ -82,7 +87,7 @@ class Eigenfunctions(NetworkMethod):
     hidden = param.List(
         default=[20, 20, 20], doc="Widths of the hidden layers (tanh) of each eigenfunction's network."
     )
-    loss = param.Selector(
+    loss: param.Selector[str] = param.Selector(
         default="resolvent",
         objects=["resolvent", "penalty"],
         precedence=10.3,
@@ -144,7 +149,7 @@ class Eigenfunctions(NetworkMethod):
     # ---- training
 
     def _frames(self, dataset, scaling, device):
-        if self._molecule is None:
+        if self._positions is None:
             return super()._frames(dataset, scaling, device)
         n = self._positions.shape[1]
         plain = Scaling(torch.zeros(n), torch.ones(n), torch.ones(n, dtype=torch.bool))
@@ -183,10 +188,11 @@ class Eigenfunctions(NetworkMethod):
     def _forms(self, batch):
         """E and C of the functions on a batch."""
         if self.operator == "transfer":
-            values = batch.halves(self._network(batch.frames))
-            return objective.transfer_forms(*values, batch.weight, self.lag_time)
+            now, later = batch.halves(self._network(batch.frames))
+            return objective.transfer_forms(now, later, batch.weight, self.lag_time)
         frames, _ = batch.halves(batch.frames)
-        return objective.generator_forms(*self._values_and_gamma(frames), batch.weight)
+        values, gamma = self._values_and_gamma(frames)
+        return objective.generator_forms(values, gamma, batch.weight)
 
     def _values_and_gamma(self, frames):
         """Values (frame, function) and carre du champ (frame, function, function)."""
@@ -239,10 +245,10 @@ class Eigenfunctions(NetworkMethod):
         weight, device = frame_weight(dataset, frames.device), frames.device
         if self.operator == "transfer":
             outputs = torch.cat([self._network(x.to(device)) for x in frames.values.split(BLOCK)])
-            *pairs, sample = lag_pairs(outputs, dataset, lag, weight)
+            now, later, sample = lag_pairs(outputs, dataset, lag, weight)
 
             def forms(weight):
-                return objective.transfer_forms(*pairs, weight, self.lag_time)
+                return objective.transfer_forms(now, later, weight, self.lag_time)
         else:
             outputs, gamma = self._values_and_energies(frames)
             sample = weight
@@ -279,13 +285,22 @@ class Eigenfunctions(NetworkMethod):
 
     # ---- the verbs and the file
 
+    @property
+    def lags(self) -> tuple[float, ...]:
+        """The lag of the transfer operator; () for the generator, which has none."""
+        return (self.lag_time,) if self.operator == "transfer" else ()
+
+    def _timescales(self):
+        return TimeScales(self.implied_timescales_, self.time_unit_ or "", self.eigenvalue_errors_)
+
     def dense_layers(self) -> list[tuple[np.ndarray, np.ndarray, str]]:
         """(weight (out, in), bias (out,), "Tanh" or "Linear") of each layer from features to CV, float64."""
         self._check_fitted()
         layers, rotation = self._network.as_one(), self._axes.cpu().numpy().T
         weight, bias = layers[-1]
         layers[-1] = rotation @ weight, rotation @ (bias - self._mean.cpu().numpy())
-        layers[0] = on_features(*layers[0], self._scaling)
+        first_weight, first_bias = layers[0]
+        layers[0] = on_features(first_weight, first_bias, self._scaling)
         names = ["Tanh"] * (len(layers) - 1) + ["Linear"]
         return [(weight, bias, name) for (weight, bias), name in zip(layers, names, strict=True)]
 

@@ -22,20 +22,20 @@ from fel_explorer.training.loop import Losses
 from fel_explorer.training.random import random_generator
 
 RIDGE = 1e-6  # of the mean variance of the outputs: dependent functions can be trained
-VALIDATE_EVERY = 10  # steps: few transitions are learned by heart within fifty
+VALIDATE_EVERY = 10  # steps: few transitions are overfitted within fifty
 SPARE = 2  # functions beyond the wanted modes: with none a network may miss one, with five it learns noise
 
 
 @register
 class SRV(NetworkMethod):
-    """Finds the slowest modes of equilibrium dynamics as functions of the features: a network, no states.
+    """Learns the slowest modes of equilibrium dynamics as functions of the features.
 
     A network's outputs, two more than modes are wanted, maximise the VAMP-2 score of frames ``lag_time``
     apart, symmetrised in time and with the mean removed; training stops when that of held-out data no longer
     gains.  Several networks (``n_networks``), each with another part of the data held out, make a committee:
-    the directions that their spaces share most are kept, so that what one network learned by heart is not.
-    Last, the eigenproblem C1 s = lambda C0 s over all data, in float64, turns these into eigenfunctions psi
-    of the transfer operator: slowest first, mean 0, variance 1, the rare side positive.  Without hidden
+    the directions that most of their spaces have in common are kept, and what a single network overfitted is
+    not. Last, the eigenproblem C1 s = lambda C0 s over all data, in float64, turns these into eigenfunctions
+    psi of the transfer operator: slowest first, mean 0, variance 1, the rare side positive.  Without hidden
     layers the method is TICA.  A fit that is stopped keeps the networks that were trained, at least the
     first.
 
@@ -59,7 +59,9 @@ class SRV(NetworkMethod):
 
     needs_lag = True
     has_modes = True
+    has_timescales = True
     fitted = ("eigenvalues_", "implied_timescales_")
+    _network: committee.Committee
 
     lag_time = parameters.lag_time()
     n_dims = parameters.n_dims(doc="Number of slow modes.")
@@ -194,7 +196,8 @@ class SRV(NetworkMethod):
         n_features = int(self._scaling.keep.sum())
         outputs = self._network.members[-1](batch.frames[:, :n_features])
         values = torch.cat([outputs, batch.frames[:, n_features:]], dim=1)
-        return vamp.covariances(*batch.halves(values), batch.weight, reversible=True)
+        now, later = batch.halves(values)
+        return vamp.covariances(now, later, batch.weight, reversible=True)
 
     def _losses(self, batch, generator):
         covariances = self._covariances(batch)
@@ -212,11 +215,11 @@ class SRV(NetworkMethod):
 
     def _describe(self, dataset, frames, lag):
         n_features, device = int(self._scaling.keep.sum()), frames.device
-        values = []
+        blocks = []
         for block in frames.values.split(BLOCK):
             block = block.to(device)
-            values.append(torch.cat([self._network(block[:, :n_features]), block[:, n_features:]], dim=1))
-        values, weight = torch.cat(values), frame_weight(dataset, device)
+            blocks.append(torch.cat([self._network(block[:, :n_features]), block[:, n_features:]], dim=1))
+        values, weight = torch.cat(blocks), frame_weight(dataset, device)
         covariances = vamp.covariances(*lag_pairs(values, dataset, lag, weight), reversible=True)
         basis = committee.consensus(covariances.c00, self._member_modes(covariances), self.n_dims + SPARE)
         shared = restrict(covariances, basis)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import param
 import torch
+from torch import nn
 
 from fel_explorer.errors import FelError
 from fel_explorer.methods import parameters
 from fel_explorer.methods.koopman import vamp
 from fel_explorer.methods.koopman.timescales import implied_timescales
-from fel_explorer.methods.nets import mlp
+from fel_explorer.methods.nets import mlp, output_layer
 from fel_explorer.methods.network_method import NetworkMethod, frame_weight, lag_pairs
 from fel_explorer.methods.registry import register
 from fel_explorer.training.data import BLOCK
@@ -21,7 +22,7 @@ RIDGE = 1e-6  # on the variance of a membership, at most 1/4: an empty state add
 
 @register
 class VAMPNet(NetworkMethod):
-    """Learns soft states whose Markov model keeps the most of the slow dynamics: a network with softmax.
+    """Learns soft states whose Markov model keeps as much of the slow dynamics as possible.
 
     Training maximises the VAMP-2 score of the memberships of two frames ``lag_time`` apart.  With held-out
     data the Koopman model of the training data is judged on them by its VAMP-E score; training stops when
@@ -36,7 +37,7 @@ class VAMPNet(NetworkMethod):
     Attributes
     ----------
     populations_
-        (state,) share of frames (of weight, in a weighted dataset) whose largest membership is that state;
+        (state,) fraction of frames (of weight, in a weighted dataset) whose largest membership is that state;
         states are numbered by it, largest first.
     singular_values_
         (process,) of the memberships' Koopman model over all data, largest first.
@@ -48,7 +49,9 @@ class VAMPNet(NetworkMethod):
 
     needs_lag = True
     has_states = True
+    has_timescales = True
     fitted = ("populations_", "singular_values_", "implied_timescales_", "vamp2_")
+    _network: nn.Sequential
 
     lag_time = parameters.lag_time()
     n_states = parameters.n_states(
@@ -122,7 +125,7 @@ class VAMPNet(NetworkMethod):
         population = torch.zeros(self.n_states, dtype=torch.float64, device=weight.device)
         population.index_add_(0, outputs.argmax(1), weight / weight.sum())
         order = population.argsort(descending=True, stable=True)
-        last = self._network[-1]
+        last = output_layer(self._network)
         last.weight.copy_(last.weight[order])
         last.bias.copy_(last.bias[order])
         self.populations_ = population[order].cpu().numpy()

@@ -11,7 +11,7 @@ from torch import Tensor
 from fel_explorer.errors import FelError
 from fel_explorer.methods import parameters
 from fel_explorer.methods.base import Method
-from fel_explorer.methods.koopman.timescales import SPECTRUM
+from fel_explorer.methods.koopman.timescales import SPECTRUM, STEPS, TimeScales, implied_timescales
 from fel_explorer.methods.registry import register
 from fel_explorer.methods.subsample import frame_weights, random_frames, take
 from fel_explorer.training.data import Scaling
@@ -23,7 +23,7 @@ SMALLEST = 1e-6  # eigenvalue by which the extension to new frames can still be 
 
 @register
 class DiffusionMap(Method):
-    """Maps frames by a random walk between similar frames: what is hard to reach from each other lies apart.
+    """Maps frames by a random walk between similar frames.  Frames hard to reach from each other lie apart.
 
     Blind to time.  With alpha = 1 the map does not depend on how densely frames were sampled; with 1/2
     it approximates the slow modes of overdamped dynamics; 0 is the plain graph Laplacian.  Features are
@@ -40,12 +40,13 @@ class DiffusionMap(Method):
     eigenvalues_
         (cv,) of the random walk, largest first, without the constant one.
     spectrum_
-        (mode,) up to twelve eigenvalues, also beyond ``n_dims``: they tell how many modes are slow.
+        (mode,) up to twelve eigenvalues, also beyond ``n_dims``: they show how many modes are slow.
     epsilon_
         The kernel width used, in squared standard deviations of the features.
     """
 
     has_modes = True
+    has_timescales = True
 
     n_dims = parameters.n_dims(doc="Number of diffusion coordinates to keep.", maximum=100, precedence=1)
     alpha = param.Magnitude(
@@ -108,6 +109,9 @@ class DiffusionMap(Method):
             )
         self.eigenvalues_ = values.numpy()
         self._axes = functions * values ** (self.diffusion_time - 1.0)
+
+    def _timescales(self):
+        return TimeScales(implied_timescales([1.0, *self.spectrum_.clip(0)], 1.0), STEPS)
 
     def _transform(self, features):
         """psi(x) = sum_j p(x, j) psi_j / lambda, the walk's step from x to the landmarks (Nystroem)."""

@@ -22,7 +22,7 @@ class PCA(Method):
     Attributes
     ----------
     explained_variance_ratio_
-        (cv,) share of the total variance along each axis.
+        (cv,) fraction of the total variance along each axis.
     """
 
     has_decoder = True

@@ -13,7 +13,7 @@ from fel_explorer.errors import FelError
 from fel_explorer.methods import parameters
 from fel_explorer.methods.base import Method
 from fel_explorer.methods.checks import check_dims
-from fel_explorer.methods.koopman.timescales import SPECTRUM, implied_timescales
+from fel_explorer.methods.koopman.timescales import SPECTRUM, TimeScales, implied_timescales
 from fel_explorer.methods.registry import register
 from fel_explorer.training.data import Scaling
 from fel_explorer.training.pairs import segments_of
@@ -33,11 +33,12 @@ class TICA(Method):
     implied_timescales_
         (cv,) -tau / ln |eigenvalue| in the dataset's time unit, longest first.
     spectrum_
-        (mode,) up to twelve eigenvalues, also beyond ``n_dims``: they tell how many modes are slow.
+        (mode,) up to twelve eigenvalues, also beyond ``n_dims``: they show how many modes are slow.
     """
 
     needs_lag = True
     has_modes = True
+    has_timescales = True
 
     lag_time = parameters.lag_time()
     n_dims = parameters.n_dims(doc="Number of slow components to keep.", maximum=None)
@@ -46,7 +47,7 @@ class TICA(Method):
         "driven systems; then the singular functions of the transfer operator are found (VAMP).",
         precedence=10,
     )
-    scaling = param.Selector(
+    scaling: param.Selector[str] = param.Selector(
         default="kinetic_map",
         objects=["kinetic_map", "none"],
         precedence=10.1,
@@ -98,6 +99,10 @@ class TICA(Method):
             pair_weights = None if weights is None else weights[first : end - lag]
             estimator.partial_fit((features[:-lag], features[lag:]), weights=pair_weights)
         return estimator.fetch_model()
+
+    def _timescales(self):
+        times = implied_timescales([1.0, *self.spectrum_.clip(0)], self.lag_time)
+        return TimeScales(times, self.time_unit_ or "")
 
     def _transform(self, features):
         return ((features.double() - self._mean) @ self._matrix).float()

@@ -23,9 +23,9 @@ DIGIT = 2**16  # the number of a frame stands behind its features in two digits,
 
 @register
 class SPIB(NetworkMethod):
-    """Learns the map from which the state a lag later is best told, and joins states that are left sooner.
+    """Learns an embedding that predicts the state a lag time later, and merges states that are left sooner.
 
-    An encoder q(z|x) draws the embedding z of a frame from a Gaussian, a decoder q(y|z) tells from it the
+    An encoder q(z|x) draws the embedding z of a frame from a Gaussian, a decoder q(y|z) predicts from it the
     state y of the frame ``lag_time`` later, and what z holds of the frame has a price beta.  Minimised is
 
         < -ln q(y(t + lag) | z) + beta [ln q(z|x(t)) - ln r(z)] >,  z from q(z|x(t)),
@@ -42,10 +42,11 @@ class SPIB(NetworkMethod):
     Attributes
     ----------
     populations_
-        (state,) share of frames (of weight, in a weighted dataset) whose largest membership is that state;
+        (state,) fraction of frames (of weight, in a weighted dataset) whose largest membership is that state;
         states are numbered by it, largest first, and there are only those that are left.
     relabelled_
-        (refinement,) share of frames that each refinement gave another label: small at last if they sufficed.
+        (refinement,) fraction of frames that each refinement gave another label: small at last if they
+        sufficed.
 
     Example
     -------
@@ -59,6 +60,8 @@ class SPIB(NetworkMethod):
     has_states = True
     fitted = ("populations_", "relabelled_")
 
+    _network: BottleneckNetwork
+
     lag_time = parameters.lag_time(
         doc="How much later the predicted state is, in the data's time unit (ps for molecules). States that "
         "are left within the lag are joined, so a shorter lag shows more states."
@@ -67,7 +70,7 @@ class SPIB(NetworkMethod):
     n_dims = parameters.n_dims(precedence=1.2)
     n_steps = param.Integer(
         default=3000,
-        doc="Steps of training in all. Each refinement has an equal share of them at most; what it does not "
+        doc="Steps of training in all. Each refinement has an equal part of them at most; what it does not "
         "need is spent after the last one.",
     )
     batch_size = param.Integer(default=1024)
@@ -110,9 +113,9 @@ class SPIB(NetworkMethod):
 
     def _frames(self, dataset, scaling, device):
         number = np.stack(np.divmod(np.arange(dataset.sizes["frame"]), DIGIT), axis=1).astype(np.float32)
-        number = xr.DataArray(number, dims=("frame", "feature"), coords={"feature": ["digit 1", "digit 2"]})
+        digits = xr.DataArray(number, dims=("frame", "feature"), coords={"feature": ["digit 1", "digit 2"]})
         numbered = dataset.drop_dims("feature").assign(
-            features=xr.concat([dataset["features"], number], "feature")
+            features=xr.concat([dataset["features"], digits], "feature")
         )
         joint = Scaling(
             torch.cat([scaling.mean, torch.zeros(2)]),

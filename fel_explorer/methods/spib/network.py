@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from fel_explorer.methods.nets import mlp
+from fel_explorer.methods.nets import mlp, output_layer
 from fel_explorer.training.data import BLOCK
+
+if TYPE_CHECKING:
+    from fel_explorer.methods.spib.refinement import Refinement
 
 FIRST_LOG_VARIANCE = -2.0  # of the noise before training: less than the spread of the embedding
 
@@ -29,6 +33,9 @@ class BottleneckNetwork(nn.Module):
         Draws the weights (CPU).
     """
 
+    alive: Tensor
+    refinement: Refinement  # while it is trained
+
     def __init__(self, n_features: int, n_dims: int, n_states: int, hidden, generator: torch.Generator):
         super().__init__()
         self.encoder = mlp([n_features, *hidden, 2 * n_dims], generator)
@@ -37,11 +44,12 @@ class BottleneckNetwork(nn.Module):
         self.prior_logits = nn.Parameter(torch.zeros(n_states))  # ln of the weight w_k, not normalised
         self.register_buffer("alive", torch.ones(n_states, dtype=torch.bool))
         with torch.no_grad():
-            self.encoder[-1].bias[n_dims:] += FIRST_LOG_VARIANCE
+            output_layer(self.encoder).bias[n_dims:] += FIRST_LOG_VARIANCE
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance of q(z|x), both (frame, cv), of standardised features (frame, feature)."""
-        return self.encoder(x).chunk(2, dim=1)
+        mean, log_variance = self.encoder(x).chunk(2, dim=1)
+        return mean, log_variance
 
     def log_probabilities(self, z: Tensor) -> Tensor:
         """ln q(y|z), (point, state), of points (point, cv); -inf for states that are switched off."""
@@ -73,7 +81,7 @@ class BottleneckNetwork(nn.Module):
     @torch.no_grad()
     def keep(self, states: Tensor) -> None:
         """Leave out all states but ``states`` (state,), and number them so."""
-        last = self.decoder[-1]
+        last = output_layer(self.decoder)
         last.weight, last.bias = nn.Parameter(last.weight[states]), nn.Parameter(last.bias[states])
         last.out_features = len(states)
         self.pseudo_inputs = nn.Parameter(self.pseudo_inputs[states])

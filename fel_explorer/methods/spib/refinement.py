@@ -81,6 +81,12 @@ class Refinement(nn.Module):
         How many times to label anew, and steps after which it is done although nothing has settled.
     """
 
+    labels: Tensor
+    rounds: Tensor
+    began: Tensor
+    populations: Tensor
+    changed: Tensor
+
     def __init__(self, network, features, weight, labels, *, sample, n_rounds: int, longest: int):
         super().__init__()
         device = weight.device

@@ -22,7 +22,7 @@ def small_session():
 
 def result(session, label="IDM 1", state=(0, 1, 1) * 4):
     n = session.dataset.sizes["frame"]
-    return Result(label, object(), np.zeros((n, 2), np.float32), None, np.array(state)[:n])
+    return Result(label, None, np.zeros((n, 2), np.float32), None, np.array(state)[:n])
 
 
 class Undoing(RuleBasedStateMachine):
@@ -177,12 +177,12 @@ def test_rare_states_are_not_listed():
     state = np.zeros(2000, int)
     state[:1] = 3
     state[1:20] = 5
-    assert Result("IDM 1", object(), np.zeros((2000, 2)), None, state).states() == [0, 5]
+    assert Result("IDM 1", None, np.zeros((2000, 2)), None, state).states() == [0, 5]
 
 
 def test_result_of_another_dataset_is_refused():
     session = small_session()
-    other = Result("PCA 1", object(), np.zeros((N + 1, 2), np.float32))
+    other = Result("PCA 1", None, np.zeros((N + 1, 2), np.float32))
     with pytest.raises(FelError, match="does not belong"):
         session.add_result(other)
     assert session.results == {}
@@ -210,7 +210,7 @@ def test_labels_count_up():
 
 def test_a_copy_shows_the_same_and_goes_its_own_way():
     session = Session(as_dataset(np.random.default_rng(0).normal(size=(30, 2))))
-    session.add_result(Result("IDM 1", object(), np.zeros((30, 2), np.float32), None, np.arange(30) % 2))
+    session.add_result(Result("IDM 1", None, np.zeros((30, 2), np.float32), None, np.arange(30) % 2))
     session.select_state(1)
     copy = session.copy()
     assert copy.shown is session.shown and copy.selection is session.selection

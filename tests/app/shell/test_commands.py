@@ -53,7 +53,7 @@ class Page:
 
 def full_page():
     session = Session(as_dataset(np.random.default_rng(0).normal(size=(N, 2))))
-    session.add_result(Result("IDM 1", object(), np.zeros((N, 2), np.float32), None, STATE))
+    session.add_result(Result("IDM 1", None, np.zeros((N, 2), np.float32), None, STATE))
     return Page(session)
 
 

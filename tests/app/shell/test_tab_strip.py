@@ -18,6 +18,7 @@ from fel_explorer.app.views.kinetics.analysis import default_lag, kinetics_job, 
 from fel_explorer.app.views.states import evidence as evidence_module
 from fel_explorer.app.views.states.evidence import evidence_of, kmeans_evidence, selected_state, state_table
 from fel_explorer.data import as_dataset
+from fel_explorer.methods import Method
 from fel_explorer.plots.quantities import time_text
 
 N = 6_000
@@ -25,8 +26,8 @@ MATRIX = np.array([[0.98, 0.02, 0.0], [0.03, 0.96, 0.01], [0.0, 0.02, 0.98]])
 CENTRES = np.array([[-3.0, 0.0], [0.0, 2.0], [3.0, 0.0]])
 
 
-class Lagged:
-    """A stand-in for the method: panels ask it for its lag only."""
+class Lagged(Method):
+    """A method with a lag and nothing else."""
 
     needs_lag, lag_time = True, 4.0
 
@@ -131,7 +132,7 @@ def test_verdicts_name_the_recrossings_and_the_lack_of_data(session):
     brief = kinetics.lifetimes(np.tile([0, 0, 0, 0, 1], 100)).sel(state=1)
     assert evidence_module.verdict(brief, 2.0, "ps") == (
         "too short",
-        "It lives about as long as the time between two frames (2 ps): no decay can be seen.",
+        "Its lifetime is about the time between two frames (2 ps): no decay can be resolved.",
     )
 
 
@@ -149,7 +150,7 @@ def test_lags_fit_the_trajectories(session):
     assert lags[0] == 2.0 and lags[-1] == 40.0 and all(lag % 2 == 0 for lag in lags)
     short = as_dataset([np.zeros((12, 2))], time_step=2.0)
     assert default_lag(session.shown, short) == 4.0 and lag_times(4.0, short)[-1] == 6.0
-    assert default_lag(Result("PCA 1", object(), np.zeros((12, 2))), short) == 2.0
+    assert default_lag(Result("PCA 1", None, np.zeros((12, 2))), short) == 2.0
 
 
 def test_job_computes_all_parts_and_stops_between_them(session):

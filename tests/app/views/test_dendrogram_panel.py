@@ -58,7 +58,7 @@ def test_names_of_states_are_on_the_tree(panel, tree_session):
 
 
 def test_a_model_without_a_tree_leaves_nothing_to_click(panel, tree_session):
-    tree_session.add_result(Result("PCA 1", object(), np.zeros((6, 2), np.float32)))
+    tree_session.add_result(Result("PCA 1", None, np.zeros((6, 2), np.float32)))
     panel._tap.event(x=0.0, y=-1.0)
     assert tree_session.selection.count == 0
     tree_session.active = "tree"

@@ -99,7 +99,7 @@ def test_modes_of_states_are_those_of_their_transition_matrix(dataset):
     hard = (dataset["features"][:, 0].values > 0).astype(int)
     chi = np.eye(2, dtype=np.float32)[hard]
 
-    class Lagged:
+    class Lagged(fel.methods.Method):
         needs_lag, lag_time = True, 4.0
 
     result = Result("IDM 1", Lagged(), np.zeros((len(hard), 2), np.float32), chi, hard)
@@ -128,7 +128,7 @@ def test_steps_of_the_diffusion_map_are_no_times(dataset):
     modes = modes_of(result, few)
     assert modes.time_unit == "steps" and modes.lag_time is None and modes.n_maps == 2
     assert_allclose(modes.spectrum["timescale"][:2], -1 / np.log(result.method.eigenvalues_))
-    assert "blind to time" in mode_text.spectrum_words(modes)
+    assert "not in time" in mode_text.spectrum_words(modes)
 
 
 def test_a_mode_is_a_colour_that_is_grey_where_it_is_zero(session):
@@ -276,7 +276,7 @@ def test_level_sets_are_shown_with_the_decoder_beside_the_means(panel, session, 
     work(board, jobs)
     table = fel.methods.level_sets(session.shown.method, session.dataset, n_bins=50)
     assert panel.ready and f"**{table.attrs['unexplained_variance']:.1%}**" in panel.text.object
-    assert "The decoder is off by" in panel.text.object
+    assert "The decoder deviates by" in panel.text.object
     shown = panel.levels.shown
     assert set(shown.options) == {"All features", "slow", "fast", "noise"}
     left, wrong = (row["y"] for row in curves(panel))

@@ -20,8 +20,8 @@ from fel_explorer.app.views.simulate.simulation import (
     training_simulator,
 )
 from fel_explorer.data import load_trajectories
-from fel_explorer.data.coordinates import read_topology
-from fel_explorer.data.topologies import pdb_text
+from fel_explorer.data.topologies import select_atoms
+from fel_explorer.data.topology_text import pdb_text, read_topology
 from fel_explorer.features import featurize
 from fel_explorer.methods import PCA
 
@@ -124,7 +124,7 @@ def test_atoms_are_offered_where_they_have_a_shape(trajectories):
     protein.add_atom("O", mdtraj.element.oxygen, water)
     assert atom_choices(protein)[0] == "C-alpha"  # 80 atoms; the backbone has 320
     simulator = simulator_for(PCA(), protein, TINY)
-    assert len(protein.select(simulator.atoms)) == 400  # without the water
+    assert len(select_atoms(protein, simulator.atoms)) == 400  # without the water
 
 
 def test_some_atoms_of_a_file_keep_their_own_bonds(trajectories):

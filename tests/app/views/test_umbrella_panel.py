@@ -57,10 +57,10 @@ def work(panel, jobs):
     panel.board.tick()
 
 
-class Energetic:
+class Energetic(fel.methods.Method):
     """A method that tells energies: the square of its CV."""
 
-    energy_weight, energy_column = 1.0, "energy"
+    has_energies, energy_column = True, "energy"
 
     def predict_energy(self, dataset):
         return xr.DataArray(dataset["features"].values[:, 0] ** 2, dims="frame")
@@ -94,7 +94,7 @@ def test_weights_count():
     z = np.repeat([0.0, 1.0], N // 2).astype(np.float32)
     data = as_dataset(z[:, None])
     data["weight"] = ("frame", np.where(z > 0.5, np.e, 1.0))
-    profile = data_profile(Result("made", object(), z[:, None]), data)
+    profile = data_profile(Result("made", None, z[:, None]), data)
     assert_allclose(profile["free_energy"].values[[0, -1]], [1.0, 0.0], atol=1e-6)
 
 

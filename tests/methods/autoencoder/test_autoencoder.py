@@ -123,7 +123,7 @@ def test_the_regularizers_energy_is_by_the_features_through_the_encoder():
     expected = torch.einsum("fic,c,fjc->ij", gradients, torch.tensor([3.0, 0.2]).double(), gradients) / 60
     scaled = method._scaling(points.float()).double().requires_grad_()
     z, _ = method._encode(scaled)
-    energy, _ = method._forms(scaled, z, None, torch.ones(60))
+    energy, _ = method._forms(method.eigenfunctions(), scaled, z, None, torch.ones(60))
     np.testing.assert_allclose(energy.detach(), expected, rtol=1e-4)
 
 

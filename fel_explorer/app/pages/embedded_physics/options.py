@@ -138,9 +138,9 @@ CHOICES = {
             },
         ),
         Choice(
-            "Mueller-Brown",
+            "Müller-Brown",
             "Three wells along a bent valley, which one CV can follow.",
-            _potential("Mueller-Brown", MullerBrown),
+            _potential("Müller-Brown", MullerBrown),
             1.0,
             {
                 "Quick": Setting(0.6, {"n_dims": 1, "n_steps": 800}),

@@ -32,12 +32,14 @@ the true bottleneck: the bars peak at ½. If the dots have long decided, blue or
 
 
 class GoodCVLesson(Lesson):
-    """Candidate CVs of Mueller-Brown: profile, time scale, and committors at the top of the barrier."""
+    """Candidate CVs of Müller-Brown: profile, time scale, and committors at the top of the barrier."""
 
     route = "4-good-cv"
     text = TEXT
 
-    kind = param.Selector(default="line", objects=list(KINDS.values()), doc="Which kind of CV.")
+    kind: param.Selector[str] = param.Selector(
+        default="line", objects=list(KINDS.values()), doc="Which kind of CV."
+    )
     angle = param.Integer(0, bounds=(0, 175), step=5, label="Angle of the line (°)")
 
     def __init__(self, **params):

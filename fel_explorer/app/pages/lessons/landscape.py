@@ -41,7 +41,7 @@ and when it is cold?
 
 
 class LandscapeLesson(Lesson):
-    """Live Langevin walkers on Mueller-Brown, and the free energy that one counts from them."""
+    """Live Langevin walkers on Müller-Brown, and the free energy that one counts from them."""
 
     route = "1-landscape"
     text = TEXT

@@ -14,7 +14,7 @@ from fel_explorer.app.views.map import colouring
 from fel_explorer.app.views.map.nearest_frame import NearestFrame
 from fel_explorer.app.views.simulate.trail import trail
 from fel_explorer.free_energy.density import SMOOTHING
-from fel_explorer.free_energy.estimator import MIN_FRAMES
+from fel_explorer.free_energy.estimator import MIN_FRAMES, FreeEnergy
 from fel_explorer.free_energy.grid import PERIOD, axis_limits
 from fel_explorer.plots.arrangement import names_apart
 from fel_explorer.plots.colours import Scale, sequential_scale
@@ -79,7 +79,7 @@ class MapView:
         estimate = self.estimate()
         return None if estimate is None else estimate.error
 
-    def estimate(self) -> free_energy.FreeEnergy | None:
+    def estimate(self) -> FreeEnergy | None:
         """The surface in `unit` with its error; None where there are too few frames to tell."""
         if len(self.xy) < MIN_FRAMES:
             return None
@@ -154,13 +154,13 @@ class MapView:
 
     def _way(self, session: Session) -> dict:
         """The session's path, where it runs over this map."""
-        route, way = session.route, session.way
-        if route is None or route.axes != self.axes:
+        anchors, path = session.path_anchors, session.path
+        if anchors is None or anchors.axes != self.axes:
             return {}
-        if way is None or way.route != route:
-            return {"anchors": route.anchors}
-        image = tuple(way.path.points[min(session.image, way.n_images - 1)].tolist())
-        return {"anchors": route.anchors, "path": way.pieces, "image": image}
+        if path is None or path.anchors != anchors:
+            return {"anchors": anchors.anchors}
+        image = tuple(path.curve.points[min(session.image, path.n_images - 1)].tolist())
+        return {"anchors": anchors.anchors, "path": path.pieces, "image": image}
 
     def point_at(self, session: Session, x: float, y: float) -> Point:
         """The clicked point, with its nearest frame on this map."""

@@ -20,7 +20,7 @@ from fel_explorer.app.views.runs.sweep_form import SweepForm
 from fel_explorer.app.widgets.param_form import Form
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
-from fel_explorer.methods import Method, list_methods
+from fel_explorer.methods import list_methods
 
 FIRST = ("IDM", "DivisiveIDM")  # offered first
 FEATURES = "features"  # no embedding
@@ -42,7 +42,7 @@ class ModelPanel(Viewer):
             label="On the embedding of",
             options=[FEATURES],
             value=FEATURES,
-            description="The trained model in whose embedding the states are looked for, or all features.",
+            description="Model in whose embedding the states are searched, or all features.",
             size="small",
             sizing_mode="stretch_width",
         )
@@ -196,9 +196,7 @@ class ModelPanel(Viewer):
         self._show_form()
 
     def _offer_embeddings(self, *_):
-        fitted = [
-            label for label, result in self.session.results.items() if isinstance(result.method, Method)
-        ]
+        fitted = [label for label, result in self.session.results.items() if result.method.is_fitted]
         options = [FEATURES, *fitted]
         value = self.embedding.value if self.embedding.value in options else FEATURES
         self.embedding.param.update(options=options, value=value)

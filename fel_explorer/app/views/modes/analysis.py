@@ -17,7 +17,7 @@ from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods import mode_spectrum
 from fel_explorer.methods.koopman.of_functions import koopman_model, mode_functions, standardise
-from fel_explorer.methods.koopman.timescales import STEPS, implied_timescales
+from fel_explorer.methods.koopman.timescales import implied_timescales
 
 _kept: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
@@ -94,7 +94,7 @@ def mode_values(result: Result, dataset: xr.Dataset, name: str) -> np.ndarray:
 
 
 def _found(result, dataset):
-    if getattr(result.method, "has_modes", False):
+    if result.method.has_modes:
         return _axes(result, dataset)
     if result.membership is None or not result.lag_time:
         raise FelError(
@@ -107,10 +107,7 @@ def _found(result, dataset):
 
 def _axes(result, dataset):
     spectrum = mode_spectrum(result.method)
-    lag = result.lag_time if spectrum.attrs["time_unit"] != STEPS else None
-    if getattr(result.method, "operator", "transfer") == "generator":
-        lag = None
-    return Modes(spectrum, lag, standardise(result.embedding, schema.frame_weights(dataset)))
+    return Modes(spectrum, result.lag_time, standardise(result.embedding, schema.frame_weights(dataset)))
 
 
 def _of_memberships(result, dataset):

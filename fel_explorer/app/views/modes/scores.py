@@ -34,7 +34,7 @@ def variables(result: Result, state_name) -> list[Variable]:
 
     ``state_name`` gives the name of a state.
     """
-    axes = "mode" if getattr(result.method, "has_modes", False) else "CV"
+    axes = "mode" if result.method.has_modes else "CV"
     found = [Variable(f"{axes} {i + 1}", "embedding", i) for i in range(result.embedding.shape[1])]
     if result.tree is not None or result.edited or result.membership is None:
         return found
@@ -54,14 +54,13 @@ def unscored(result: Result) -> FelError | None:
     """Why the lag of a result's method can't be judged; None where it can."""
     method = result.method
     name = type(method).__name__
-    varied = "lag_time" in getattr(method, "hyperparameter_names", list)() and method.lag_time
-    if not varied or getattr(method, "operator", "transfer") == "generator":
+    if not (method.needs_lag and method.lags):
         return FelError(
             f"{name} has no lag that could be varied.",
             "Scores against the lag are for TICA, SRV, VAMPNet, IDM and Eigenfunctions (transfer).",
             "Train one of these.",
         )
-    if getattr(method, "embedding_", None) is not None:
+    if method.embedding_ is not None:
         return FelError(
             f"{name} was trained on the embedding of another model.",
             "Trained anew on each part of the data it would need that model each time too.",

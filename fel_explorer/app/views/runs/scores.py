@@ -126,8 +126,8 @@ def differing(results: Mapping[str, Result]) -> list[str]:
 
 def losses(method) -> dict[str, float]:
     """Mean loss over the last steps, and held-out loss of the network that was kept: the lowest."""
-    history = getattr(method, "history", None)
-    if history is None or "loss" not in history or not history.sizes.get("step"):
+    history = method.history
+    if "loss" not in history or not history.sizes.get("step"):
         return {"loss": np.nan, "held_out_loss": np.nan}
     n_last = max(1, round(LAST_PART * history.sizes["step"]))
     held_out = history["validation"].values if "validation" in history else np.full(1, np.nan)

@@ -41,8 +41,12 @@ class SimulatePanel(Viewer):
 
     active = param.Boolean(False, doc="Whether it is looked at.")
     dark = param.Boolean(False, doc="Colours for a dark page.")
-    view = param.Selector(default="train", objects=list(VIEWS.values()), doc="Which page is shown.")
-    plot = param.Selector(default="profile", objects=list(FIGURES.values()), doc="Figure of the report.")
+    view: param.Selector[str] = param.Selector(
+        default="train", objects=list(VIEWS.values()), doc="Which page is shown."
+    )
+    plot: param.Selector[str] = param.Selector(
+        default="profile", objects=list(FIGURES.values()), doc="Figure of the report."
+    )
     version = param.Integer(0, doc="Counts up when the figure is another one.")
     ready = param.Boolean(False, doc="Whether there is a figure.")
 

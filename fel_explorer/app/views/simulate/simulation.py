@@ -17,11 +17,12 @@ import xarray as xr
 from scipy.spatial import cKDTree
 
 from fel_explorer.app.jobs.manager import Cancelled
-from fel_explorer.data.coordinates import ATOM_SETS, read_topology
+from fel_explorer.data.coordinates import ATOM_SETS
+from fel_explorer.data.solvent import solvent_atoms
 from fel_explorer.data.topologies import select_atoms
+from fel_explorer.data.topology_text import read_topology
 from fel_explorer.errors import FelError
 from fel_explorer.methods import ConditionalFlowMatching, ConditionalWGAN, LatentSpaceSimulator
-from fel_explorer.methods.base import Method
 from fel_explorer.methods.latent_simulator.propagator import MixtureDensityPropagator
 from fel_explorer.methods.latent_simulator.simulation_report import SimulationReport
 from fel_explorer.progress import Progress
@@ -39,14 +40,14 @@ class Settings(param.Parameterized):
         10.0, bounds=(0, None), inclusive_bounds=(False, True), precedence=1, label="Lag time",
         doc=LatentSpaceSimulator.param.lag_time.doc,
     )  # fmt: skip
-    atoms = param.Selector(
+    atoms: param.Selector[str] = param.Selector(
         default="heavy atoms", objects=list(ATOMS), precedence=2, label="Atoms",
-        doc="Atoms of the structures that the simulator draws. Fewer are learned and drawn faster.",
+        doc="Atoms of the decoded structures. Fewer atoms are trained and decoded faster.",
     )  # fmt: skip
-    decoder = param.Selector(
+    decoder: param.Selector[str] = param.Selector(
         default="flow matching", objects=list(DECODERS), precedence=3, label="Decoder",
-        doc="What draws structures. Flow matching works in internal coordinates and keeps bonds and angles; "
-        "cWGAN is the published adversarial network in Cartesian coordinates.",
+        doc="Decoder of structures. Flow matching works in internal coordinates and preserves bonds and "
+        "angles; cWGAN is the published adversarial network in Cartesian coordinates.",
     )  # fmt: skip
     propagator_steps = param.Integer(
         MixtureDensityPropagator.param.n_steps.default, bounds=(1, 10_000_000), precedence=4,
@@ -157,8 +158,7 @@ def shown_simulation(session) -> Simulation | None:
 
 def can_encode(result) -> bool:
     """Whether a simulator can move in the embedding of ``result``: one map, not one pieced together."""
-    is_method = result is not None and isinstance(result.method, Method)
-    return is_method and result.tree is None and hasattr(result.method, "n_dims")
+    return result is not None and result.method.is_fitted and result.tree is None
 
 
 def chained(topology: mdtraj.Topology) -> mdtraj.Topology:
@@ -173,8 +173,8 @@ def chained(topology: mdtraj.Topology) -> mdtraj.Topology:
 def selection_of(choice: str, topology: mdtraj.Topology) -> str:
     """``choice`` of `ATOMS` as the simulator's ``atoms``, without water."""
     name = ATOMS[choice]
-    has_water = any(residue.is_water for residue in topology.residues)
-    return f"({ATOM_SETS[name]}) and not water" if has_water and name in ("heavy", "all") else name
+    has_solvent = solvent_atoms(topology).any()
+    return f"({ATOM_SETS[name]}) and not solvent" if has_solvent and name in ("heavy", "all") else name
 
 
 def atom_choices(topology: mdtraj.Topology) -> list[str]:
@@ -193,7 +193,7 @@ def atom_choices(topology: mdtraj.Topology) -> list[str]:
 
 def simulator_for(method, topology, settings: dict) -> LatentSpaceSimulator:
     """An untrained simulator on the fitted ``method``; ``settings`` are those of `Settings`."""
-    lag_time, seed = settings["lag_time"], getattr(method, "seed", 0)
+    lag_time, seed = settings["lag_time"], method.seed
     propagator = MixtureDensityPropagator(
         lag_time=lag_time, n_steps=settings["propagator_steps"], reversible=True, seed=seed
     )

@@ -1,4 +1,4 @@
-"""What a collective variable shows of Mueller-Brown: profile, time scale, what lies at its barrier."""
+"""What a collective variable shows of Müller-Brown: profile, time scale, what lies at its barrier."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Projection:
 
 
 class Reaction:
-    """From the deep well of Mueller-Brown (A) to the valley of the other two (B) at kT = 1, and CVs for it.
+    """From the deep well of Müller-Brown (A) to the valley of the other two (B) at kT = 1, and CVs for it.
 
     Attributes
     ----------

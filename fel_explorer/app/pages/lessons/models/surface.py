@@ -1,4 +1,4 @@
-"""Mueller-Brown at any temperature: where walkers should be, and where they are."""
+"""Müller-Brown at any temperature: where walkers should be, and where they are."""
 
 from __future__ import annotations
 

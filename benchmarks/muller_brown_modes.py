@@ -1,4 +1,4 @@
-"""Slow modes of the Mueller-Brown potential: rates, modes and transition path against a reference on a grid.
+"""Slow modes of the Müller-Brown potential: rates, modes and transition path against a reference on a grid.
 
 The reference is the generator by square-root approximation (Lie, Fackeldey and Weber 2013) on cells of .01
 within the reflecting walls of `systems.MullerBrown`.  Two tables are printed, a line a seed (of data and of

@@ -13,7 +13,8 @@ from itertools import product
 import torch
 from torch import Tensor
 
-TOLERANCE = 0.01  # of ln q between spacings
+TOLERANCE = 0.01  # of ln q between spacings, where q is largest
+FAR = 10.0  # in ln q below the largest: there the tolerance doubles, at twice as far it triples, ...
 STABLE = 2  # refinements in a row with changes below it: one can be chance,
 CERTAIN = 1e-3  # unless its change is below this
 MAX_REFINEMENTS = 7  # each halves the spacing
@@ -42,13 +43,14 @@ def refined_log_prob(model, x: Tensor) -> Tensor:
         used = torch.isfinite(finer)
         change = torch.where(used, (finer - found).abs(), 0.0)
         found = torch.where(used, finer, found)
-        stable = torch.where(change > TOLERANCE, 0, stable + 1)
+        tolerance = TOLERANCE * (1 + (found.max() - found) / FAR)
+        stable = torch.where(change > tolerance, 0, stable + 1)
         stable = torch.where(change < CERTAIN, STABLE, stable)
         kept = (stable[sample] < STABLE) & (values > best[sample] - NEGLIGIBLE)
         sample, node = sample[kept], node[kept]
         if not len(sample):
             return found
-    unstable = change > TOLERANCE
+    unstable = change > tolerance
     if not unstable.any():
         return found
     warnings.warn(

@@ -113,6 +113,7 @@ class Reader:
         info: FileInfo | None = None,
     ):
         self.path, self.extension = path, extension(path)
+        self.timed = self.extension in TIMED
         self.atoms, self.info = atoms, info
         self.topology = topology if atoms is None else topology.subset(atoms)
         self._n_atoms = topology.n_atoms
@@ -258,7 +259,7 @@ class Reader:
 
     def _look_at_times(self, times: np.ndarray) -> tuple[float | None, float | None, str]:
         """First time, step, and where times are uneven; from those of the first two and the last frames."""
-        if self.extension not in TIMED or len(times) < 2 or not np.isfinite(times).all():
+        if not self.timed or len(times) < 2 or not np.isfinite(times).all():
             return None, None, ""
         if times[1] <= times[0] and times[-1] <= times[0]:
             return None, None, ""  # all zero, or none at all

@@ -73,6 +73,8 @@ class FeatureKind:
         Of the values of a feature; None where they do not go round.
     needs_reference : bool
         Whether values depend on the positions of the reference frame.
+    makes_whole_in_plumed : bool
+        Whether PLUMED makes all molecules of an entry whole first, also where it joins several.
 
     Notes
     -----
@@ -86,6 +88,7 @@ class FeatureKind:
     parts_first: ClassVar[bool] = False
     period: ClassVar[float | None] = None
     needs_reference: ClassVar[bool] = False
+    makes_whole_in_plumed: ClassVar[bool] = False
 
     # ---- names
 

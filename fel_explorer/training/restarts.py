@@ -11,7 +11,7 @@ from fel_explorer.training.checkpoint import Checkpoint
 from fel_explorer.training.loop import Loop
 
 
-def train_the_best(
+def train_best_restart(
     start: Callable[[int], Loop],
     judge: Callable[[xr.Dataset], float],
     *,

@@ -165,7 +165,7 @@ def _needed(session: Session) -> set[str]:
         for change in session.shown.changes:
             names |= change.selection.axes if isinstance(change, Split) else set()
     names |= session.selection.axes | set(shown_axes(session))
-    names |= set(session.route.axes) if session.route is not None else set()
+    names |= set(session.path_anchors.axes) if session.path_anchors is not None else set()
     waiting = names & set(columns)
     found: set[str] = set()
     while waiting:

@@ -64,16 +64,18 @@ def beside(session: Session) -> list[str]:
 
 def path(session: Session) -> list[str]:
     """The free energy along the path, if there is one, and what it climbs in words."""
-    way, unit = session.way, session.unit
-    if way is None:
+    path, unit = session.path, session.unit
+    if path is None:
         return []
-    highest = way.barrier
+    highest = path.barrier
     words = (
-        f"{way.path.kind.capitalize()} path of {way.n_images} images over {' and '.join(way.labels)}. "
+        f"{path.curve.kind.capitalize()} path of {path.n_images} images over {' and '.join(path.labels)}. "
         f"Barrier: {unit.text(highest.left, highest.left_error)} from the start, "
         f"{unit.text(highest.right, highest.right_error)} from the end, at image {highest.index + 1}."
     )
-    drawn = plot_path_profile(way.path.length, way.free_energy, error=way.error, barrier=highest, unit=unit)
+    drawn = plot_path_profile(
+        path.curve.length, path.free_energy, error=path.error, barrier=highest, unit=unit
+    )
     return [_figure(drawn, words, SIZE)]
 
 

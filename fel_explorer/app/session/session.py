@@ -14,7 +14,7 @@ from fel_explorer.app.session.history import History
 from fel_explorer.app.session.pinned import Pinned
 from fel_explorer.app.session.recipe import Recipe, Sweep
 from fel_explorer.app.session.result import Result
-from fel_explorer.app.session.selection import Point, Route, Selection
+from fel_explorer.app.session.selection import PathAnchors, Point, Selection
 from fel_explorer.app.session.selection_origin import Origin, StateFrames
 from fel_explorer.app.session.snapshot import Snapshot
 from fel_explorer.errors import FelError
@@ -47,9 +47,11 @@ class Session(param.Parameterized):
     selection = param.ClassSelector(class_=Selection, default=Selection(np.zeros(0, bool)))
     point = param.ClassSelector(class_=Point, default=None, allow_None=True)
     frame = param.Integer(0, bounds=(0, None), doc="Current frame: what is played and shown alone.")
-    route = param.ClassSelector(class_=Route, default=None, allow_None=True, doc="Anchors of a path.")
+    path_anchors = param.ClassSelector(
+        class_=PathAnchors, default=None, allow_None=True, doc="Anchors of a path."
+    )
     drawing = param.Boolean(False, doc="Whether a click on the map sets an anchor of the path.")
-    way = param.Parameter(None, doc="The path through the anchors, a `routes.Way`; None without one.")
+    path = param.Parameter(None, doc="The path through the anchors, a `LandscapePath`; None without one.")
     image = param.Integer(0, bounds=(0, None), doc="Current image of the path.")
     simulators = param.List([], doc="`simulating.Trained`, one an encoder.")
     simulation = param.Parameter(None, doc="What was simulated last, a `simulating.Simulation`, or None.")
@@ -228,12 +230,12 @@ class Session(param.Parameterized):
 
     def add_anchor(self, x: float, y: float, axes: tuple[str, str]) -> None:
         """Lengthen the path on the map of ``axes`` to (x, y); on other axes a new one starts."""
-        here = self.route is not None and self.route.axes == tuple(axes)
-        self._change(route=(self.route if here else Route(tuple(axes))).then(x, y))
+        here = self.path_anchors is not None and self.path_anchors.axes == tuple(axes)
+        self._change(path_anchors=(self.path_anchors if here else PathAnchors(tuple(axes))).then(x, y))
 
-    def clear_route(self) -> None:
-        if self.route is not None:
-            self._change(route=None)
+    def clear_path(self) -> None:
+        if self.path_anchors is not None:
+            self._change(path_anchors=None)
 
     def pin(self, pinned: Pinned) -> None:
         """Take ``pinned`` in the place of the pins that there are."""

@@ -36,7 +36,7 @@ class JobBar(Viewer):
             variant="text",
             color="light",
             size="small",
-            description="Show all jobs, the queue and the logs",
+            description="Show the job list: queue, logs, failures",
             margin=(0, 8),
             align="center",
             on_click=lambda event: on_open(),
@@ -53,7 +53,7 @@ class JobBar(Viewer):
         )
         self.stop = pmui.IconButton(
             icon="stop_circle",
-            description="Stop and keep what has been trained",
+            description="Stop and keep the model trained so far",
             color="light",
             size="small",
             margin=0,

@@ -12,10 +12,10 @@ STEPS = """
 **A first session**
 
 1. **Data**: open trajectories, or load the sample data: alanine dipeptide, a molecule with two slow torsions.
-2. **Features**: choose what describes a structure to the model, such as distances or torsions.
-3. **Model**: press *Train*. IDM learns a map with metastable states apart, and the states themselves.
+2. **Features**: choose the features that describe a structure, such as distances or torsions.
+3. **Model**: press *Train*. IDM learns the metastable states, and a map on which they are separated.
 4. **Map**: valleys of the free energy are states. Draw a lasso, or click a point.
-5. **Structure**: see the molecule behind the selection or the point, observed or decoded.
+5. **Structure**: see the structures of the selection or the point, observed or decoded.
 6. **Selection**: export the frames as PDB, XTC or CSV.
 
 The free energy is -kT ln of the population: a state 1 kT higher is e = 2.7 times rarer.

@@ -46,12 +46,16 @@ VIEWS = {
     "Pinned": "pins",
 }
 LASTING = ("comparison", "path", "simulate", "modes", "drive", "runs", "pins")  # that need no states
-HINT = "Which states are there?"
+HINT = "No states yet."
 WAYS = {  # to find states: {label: (method, tooltip)}
-    "Find the states": ("IDM", "Trains IDM as set up in the Model panel: a map with its metastable states."),
+    "Find the states": (
+        "IDM",
+        "Train IDM with the settings of the Model panel: metastable states and a map.",
+    ),
     "Tree of states": (
         "DivisiveIDM",
-        "Trains DivisiveIDM as set up in the Model panel: states at long times, divided at shorter ones.",
+        "Train DivisiveIDM with the settings of the Model panel: states at long lag times, "
+        "divided at shorter ones.",
     ),
 }
 

@@ -11,7 +11,7 @@ import xarray as xr
 from fel_explorer.app.session.pinned import Pinned, aligned
 from fel_explorer.app.session.session import Point, Session
 from fel_explorer.app.viewer.component import Layer
-from fel_explorer.app.views.paths import route
+from fel_explorer.app.views.paths import landscape_path
 from fel_explorer.data.solvent import solvent_atoms
 from fel_explorer.errors import FelError
 from fel_explorer.plots.colours import LIGHT
@@ -134,10 +134,10 @@ class Scenes:
         """The images of the session's path, and why they are not decoded where that was asked for."""
         unable = ""
         try:
-            found = route.images(session, session.way, shown, self.reference)
+            found = landscape_path.images(session, session.path, shown, self.reference)
         except FelError as error:
             unable = f"{error.given} The observed frames are shown."
-            found = route.images(session, session.way, "observed", self.reference)
+            found = landscape_path.images(session, session.path, "observed", self.reference)
         reference = self.reference.xyz[0]
         if found.n_atoms != len(reference):  # decoded without some atoms, such as hydrogens
             return Images(

@@ -30,8 +30,11 @@ from fel_explorer.training.random import random_generator
 
 COVERED = 0.996  # fraction of the Boltzmann weight, below which a mode counts as dropped
 COVERED_STIFF = 0.98  # the same of molecules, whose hot samples tell shares to a percent
-RARER, RARER_STIFF = 10.0, 100.0  # times by which q is below p where p is not covered: dimensions add up
-JUDGES = 100  # effective number of hot samples, by truncated weights, below which they tell nothing of it
+RARER, DENSITY_RATIO_CUTOFF = (
+    10.0,
+    100.0,
+)  # times by which q is below p where p is not covered: dimensions add up
+MIN_ESS = 100  # effective number of hot samples, by truncated weights, below which they tell nothing of it
 
 
 @register_model
@@ -145,8 +148,8 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
         assert pool is not None  # a finished training has one
         weights = tempering.truncated_weights(pool.log_weights)
         log_target = pool.log_target - self.log_partition_
-        if float(1 / weights.square().sum()) >= JUDGES:
-            rarer = RARER_STIFF if self._is_molecule else RARER
+        if float(1 / weights.square().sum()) >= MIN_ESS:
+            rarer = DENSITY_RATIO_CUTOFF if self._is_molecule else RARER
             self.coverage_ = tempering.covered(log_target, self._log_prob(pool.y), weights, rarer)
         history = self.history
         cold, entropy = history["beta"] >= 1, float((weights * log_target).sum())

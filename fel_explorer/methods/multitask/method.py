@@ -18,7 +18,7 @@ from fel_explorer.methods.registry import register
 from fel_explorer.training.data import BLOCK, Frames, Scaling, fingerprint
 from fel_explorer.training.loop import Losses
 from fel_explorer.training.random import random_generator
-from fel_explorer.training.restarts import train_the_best
+from fel_explorer.training.restarts import train_best_restart
 
 COLUMNS = ("label", "energy", "basin_weight", "energy_weight")  # behind the features of a batch
 TASKS = ("classification", "energy", "pair", "reconstruction", "forecast", "regularization")
@@ -187,7 +187,7 @@ class MultitaskCV(MultitaskParameters):
                 steps_in_all=self.n_steps + (self.n_restarts - 1) * trial,
             )
 
-        _, history = train_the_best(
+        _, history = train_best_restart(
             start,
             self._judge,
             n_restarts=self.n_restarts,

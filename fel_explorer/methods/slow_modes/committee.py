@@ -43,11 +43,11 @@ def parts(lengths, n_members: int, fraction: float, gap: int, seed: int) -> list
         return [(segments_of(lengths), None)] * n_members
     n_parts = max(2, round(1 / fraction))
     try:
-        deals = [folds(lengths, n_parts, gap, seed + i) for i in range(-(-n_members // n_parts))]
+        shuffled_folds = [folds(lengths, n_parts, gap, seed + i) for i in range(-(-n_members // n_parts))]
     except FelError as error:
         remedy = "Take a shorter lag_time, longer trajectories or validation_fraction=0."
         raise FelError(error.given, error.valid, remedy) from error
-    return [part for deal in deals for part in deal][:n_members]
+    return [part for parts in shuffled_folds for part in parts][:n_members]
 
 
 def train(

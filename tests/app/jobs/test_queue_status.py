@@ -123,7 +123,7 @@ def test_a_failure_says_why_and_offers_its_parameters(board, clock, listed):
     board.manager.work()
     listed.open()
     [row] = listed.rows
-    assert row["what"] == "A lag of 9 frames. At most 4." and row["way"] == "Take a shorter one."
+    assert row["what"] == "A lag of 9 frames. At most 4." and row["remedy"] == "Take a shorter one."
     assert row["recipe"] and row["again"] == "Try again"
     listed._handle_msg({"act": "reuse", "id": job.id})
     assert board.session.recipe.values == {"lag_time": 9.0}

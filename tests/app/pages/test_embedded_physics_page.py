@@ -178,7 +178,7 @@ def test_the_verdict_says_what_is_wrong(well, molecule, monkeypatch):
     monkeypatch.setattr(well.model, "coverage_", 1.0)
     assert diagnostics.verdict(well)[0] == "success"
     hot = page_training.Look(well.subject, well.model, well.samples, {"beta": [(1, 0.25)]}, final=True)
-    assert "at kT = 8" in diagnostics.verdict(hot)[1]
+    assert "kT = 8" in diagnostics.verdict(hot)[1]
     assert diagnostics.effective_samples(well, 2.0) < len(well.samples.state)
     assert diagnostics.verdict(molecule)[0] in ("info", "warning")
 
@@ -231,8 +231,8 @@ def test_stopping_keeps_what_was_learned(page):
         worker.join(60)
     page.tick()
     assert job.state == "cancelled" and page.look.partial
-    assert "Stopped while hot" in page.results.verdict.object
-    assert page.controls.status.object == "Stopped; what was learned is kept."
+    assert "Stopped at a high temperature" in page.results.verdict.object
+    assert page.controls.status.object == "Stopped; the model learned so far is kept."
 
 
 def test_a_failed_job_says_why(page):

@@ -132,7 +132,7 @@ def test_verdicts_name_the_recrossings_and_the_lack_of_data(session):
     brief = kinetics.lifetimes(np.tile([0, 0, 0, 0, 1], 100)).sel(state=1)
     assert evidence_module.verdict(brief, 2.0, "ps") == (
         "too short",
-        "It lives about as long as the time between two frames (2 ps): no decay can be seen.",
+        "Its lifetime is about the time between two frames (2 ps): no decay can be resolved.",
     )
 
 

@@ -49,7 +49,7 @@ def same(one, other):
     for label, result in one.results.items():
         assert other.results[label].embedding == pytest.approx(result.embedding, abs=1e-5)
         assert np.isnan(result.seconds) or result.seconds == other.results[label].seconds
-    for name in ("active", "levels", "state_names", "colour_by", "frame", "route", "axes"):
+    for name in ("active", "levels", "state_names", "colour_by", "frame", "path_anchors", "axes"):
         assert getattr(one, name) == getattr(other, name), name
     assert np.array_equal(one.selection.mask, other.selection.mask)
     assert one.selection.how == other.selection.how
@@ -120,13 +120,13 @@ def test_a_save_that_fails_leaves_the_old_one(session, tmp_path, monkeypatch):
 def test_other_folders_are_never_replaced(session, tmp_path):
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "thesis.txt").write_text("precious")
-    with pytest.raises(fel.FelError, match="no saved session"):
+    with pytest.raises(fel.FelError, match="not a saved session"):
         save_session(session, tmp_path / "work")
     assert (tmp_path / "work" / "thesis.txt").read_text() == "precious"
 
 
 def test_what_is_no_session_says_so(session, tmp_path):
-    with pytest.raises(fel.FelError, match="no saved session"):
+    with pytest.raises(fel.FelError, match="not a saved session"):
         open_session(tmp_path)
     with pytest.raises(fel.FelError, match="Nothing is loaded"):
         save_session(Session(), tmp_path / "empty.session")
@@ -175,7 +175,7 @@ def test_page_saves_and_opens_below_its_root(session, tmp_path):
 def test_only_pages_with_an_owner_offer_links():
     script, page = Explorer(), Explorer(owner="0123abcd")
     assert page.sessions.link.visible and not script.sessions.link.visible
-    with pytest.raises(FelError, match="Only pages of fel-explorer"):
+    with pytest.raises(FelError, match="Links exist only on pages"):
         script.sessions.make_link()
     for explorer in (script, page):
         explorer.close()

@@ -128,7 +128,7 @@ def test_steps_of_the_diffusion_map_are_no_times(dataset):
     modes = modes_of(result, few)
     assert modes.time_unit == "steps" and modes.lag_time is None and modes.n_maps == 2
     assert_allclose(modes.spectrum["timescale"][:2], -1 / np.log(result.method.eigenvalues_))
-    assert "blind to time" in mode_text.spectrum_words(modes)
+    assert "not in time" in mode_text.spectrum_words(modes)
 
 
 def test_a_mode_is_a_colour_that_is_grey_where_it_is_zero(session):
@@ -276,7 +276,7 @@ def test_level_sets_are_shown_with_the_decoder_beside_the_means(panel, session, 
     work(board, jobs)
     table = fel.methods.level_sets(session.shown.method, session.dataset, n_bins=50)
     assert panel.ready and f"**{table.attrs['unexplained_variance']:.1%}**" in panel.text.object
-    assert "The decoder is off by" in panel.text.object
+    assert "The decoder deviates by" in panel.text.object
     shown = panel.levels.shown
     assert set(shown.options) == {"All features", "slow", "fast", "noise"}
     left, wrong = (row["y"] for row in curves(panel))

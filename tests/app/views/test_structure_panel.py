@@ -366,7 +366,7 @@ def test_arrays_and_no_data_get_a_message():
     panel = StructurePanel(Session())
     assert panel._message.visible and "Open trajectory files" in panel._message.object
     panel.session.load(xr_arrays())
-    assert "numbers without structures" in panel._message.object
+    assert "no structures" in panel._message.object
     panel.close()
 
 

@@ -286,7 +286,7 @@ def test_a_callback_ends_the_fit_and_the_model_stays_usable():
 def test_a_stopped_fit_resumes_to_the_same_numbers(options, stop, tmp_path, monkeypatch):
     monkeypatch.setattr("fel_explorer.training.loop.REPORT_INTERVAL", 0.0)
     monkeypatch.setattr("fel_explorer.methods.embedded_physics.training.POOL", 500)
-    monkeypatch.setattr(embedded_physics, "JUDGES", 0)
+    monkeypatch.setattr(embedded_physics, "MIN_ESS", 0)
     options = SMALL | {"n_steps": 33, "steps_per_temperature": 4} | options
     whole = EmbeddedPhysics(Harmonic(), **options).fit(device="cpu")
     first = EmbeddedPhysics(Harmonic(), **options)
@@ -350,6 +350,6 @@ def test_what_does_not_fit_is_said(gaussian):
 
 
 def test_hot_samples_without_weight_judge_nothing(monkeypatch):
-    monkeypatch.setattr(embedded_physics, "JUDGES", 10**9)
+    monkeypatch.setattr(embedded_physics, "MIN_ESS", 10**9)
     model = EmbeddedPhysics(Harmonic(), **SMALL | {"n_steps": 8}).fit(device="cpu")  # does not warn
     assert np.isnan(model.coverage_)

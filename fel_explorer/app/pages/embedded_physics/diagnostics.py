@@ -46,7 +46,9 @@ def table(look: Look, temperature: float) -> list[Row]:
     rows = []
     for number, name in enumerate(subject.states):
         of_grid = exact @ (subject.exact.state == number) if exact is not None else None
-        row = _row(name, "Share of this state.", drawn.state == number, by_model, by_energy, of_grid, "%")
+        row = _row(
+            name, "Population of this state.", drawn.state == number, by_model, by_energy, of_grid, "%"
+        )
         if max(row.drawn, row.weighted, row.exact or 0.0) > RARE:
             rows.append(row)
     for name, about, values, of_grid, unit in _averages(look):
@@ -93,7 +95,9 @@ def verdict(look: Look) -> tuple[str, str]:
     """ "success", "info" or "warning", and in plain words how far to trust the model."""
     model = look.model
     if look.beta < 1:
-        return "warning", (f"Stopped while hot, at {look.temperature_text}: its weighted numbers are rough.")
+        return "warning", (
+            f"Stopped at a high temperature, {look.temperature_text}: its weighted numbers are rough."
+        )
     if model.coverage_ < model.coverage_needed:
         return "warning", (
             f"A mode may be missing: the model covers {model.coverage_:.1%} of the weight that its hot "
@@ -101,7 +105,7 @@ def verdict(look: Look) -> tuple[str, str]:
         )
     worth = effective_samples(look, look.subject.temperature)
     share = worth / len(look.samples.state)
-    told = f"{worth:,.0f} of {len(look.samples.state):,} samples count ({share:.0%})."
+    told = f"{worth:,.0f} of {len(look.samples.state):,} samples are effective ({share:.0%})."
     if worth < FEW:
         return "warning", f"{told} Too few for the weighted numbers: take *Careful*."
     if np.isnan(model.coverage_):

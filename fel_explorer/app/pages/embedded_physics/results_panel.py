@@ -77,7 +77,7 @@ class Results(Viewer):
             margin=0,
         )
         self.hint = pmui.Typography(
-            "Populations and averages come when the model has learned.", variant="body2", margin=(4, 12)
+            "Populations and averages are shown after the training.", variant="body2", margin=(4, 12)
         )
         self.numbers = pmui.Column(self.temperature, self.table, sizing_mode="stretch_both", margin=0)
         self.layout = pmui.Column(self.hint, self.numbers, sizing_mode="stretch_both", margin=0)
@@ -87,7 +87,7 @@ class Results(Viewer):
 
     def _shown(self) -> Look:
         if self.look is None:
-            raise FelError("Nothing is learned yet.", remedy="Press Learn, or load a model.")
+            raise FelError("No model is trained yet.", remedy="Press Learn, or load a model.")
         return self.look
 
     # ---- numbers
@@ -119,8 +119,8 @@ class Results(Viewer):
         number = {name: i for i, name in enumerate(look.subject.states)}
         exact = look.subject.exact is not None
         worth = diagnostics.effective_samples(look, temperature)
-        titles = [("name", "", False, "What is measured"), ("drawn", "as drawn", True, page_text.DRAWN)]
-        titles.append(("weighted", f"weighted ({worth:,.0f} count)", True, page_text.WEIGHTED))
+        titles = [("name", "", False, "Quantity"), ("drawn", "unweighted", True, page_text.DRAWN)]
+        titles.append(("weighted", f"weighted ({worth:,.0f} effective)", True, page_text.WEIGHTED))
         if exact:
             titles.append(("exact", "exact", True, page_text.EXACT))
         rows = []
@@ -141,7 +141,7 @@ class Results(Viewer):
         name = self._shown().subject.title.lower().replace(" ", "-")
         self.name_input = pmui.TextInput(
             label="Name", value=f"{name}-model", size="small", sizing_mode="stretch_width",
-            description="A folder NAME.session is made where fel-explorer was started.",
+            description="The folder NAME.session is created where fel-explorer was started.",
         )  # fmt: skip
         button = pmui.Button(label="Save", color="primary", variant="contained", on_click=self._on_name)
         self._tell("Samples as a session", self.name_input, button)

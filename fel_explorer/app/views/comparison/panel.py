@@ -20,12 +20,11 @@ from fel_explorer.structures.comparison import distributions
 from fel_explorer.structures.feature_atoms import largest_on_atoms
 
 EFFECT = (
-    "Effect size: 1 - overlap of the two distributions. 0: the same. 1: one frame tells which set it "
-    "is from. With its 95 % interval."
+    "Effect size: 1 - overlap of the two distributions, with its 95 % interval. 0: equal distributions. "
+    "1: no overlap."
 )
 ON_STRUCTURE = (
-    "Colours each atom of the structures by the largest effect size of the distances, contacts and torsions "
-    "that it takes part in."
+    "Colour each atom by the largest effect size of the distances, contacts and torsions that it is part of."
 )
 SOURCE = "comparison"  # whose values of atoms these are
 COLUMNS = [
@@ -81,11 +80,11 @@ class ComparisonPanel(Viewer):
 
     def _make_widgets(self):
         small = {"size": "small", "width": 160, "margin": (10, 4, 0, 6)}
-        self.first = pmui.Select(label="First set", description="What is compared.", **small)
-        self.second = pmui.Select(label="Second set", description="What it is compared with.", **small)
+        self.first = pmui.Select(label="First set", description="First set of frames.", **small)
+        self.second = pmui.Select(label="Second set", description="Second set of frames.", **small)
         self._keep = pmui.Button(
             label="Keep", icon="bookmark_add", size="small", variant="text", margin=(8, 2),
-            description="Put the selection aside, to compare it with another one.", on_click=self._on_keep,
+            description="Keep the selection, to compare it with another one.", on_click=self._on_keep,
         )  # fmt: skip
         self.on_structure = pmui.Switch(
             label="On the structure", size="small", description=ON_STRUCTURE, margin=(14, 4, 0, 8)
@@ -222,7 +221,7 @@ class ComparisonPanel(Viewer):
         interval = (
             f"{low:.2f} - {high:.2f}"
             if np.isfinite(low + high)
-            else "no interval: seen in too few parts of the data"
+            else "no interval: present in too few blocks of the data"
         )
         unit = "°" if bool(row["circular"]) else ""
         cells = {

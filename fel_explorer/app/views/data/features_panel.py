@@ -27,7 +27,7 @@ class FeaturesPanel(Viewer):
             options={readable(n): n for n in list_featurizers()},
             value=[featurize_and_train.DEFAULT_FEATURIZER],
             sizing_mode="stretch_width",
-            description="What describes a structure to the model. Several are joined.",
+            description="Features that describe a structure to the model. Several kinds can be combined.",
         )
         self.options_area = pmui.Column(sizing_mode="stretch_width", margin=0)
         self.preview = pmui.Typography("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")

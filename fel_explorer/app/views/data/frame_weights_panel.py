@@ -8,7 +8,7 @@ from panel.viewable import Viewer
 from fel_explorer.app.session.session import Session
 from fel_explorer.data.columns import column_names
 
-NONE = "all frames weigh the same"
+NONE = "all frames have equal weight"
 
 
 class FrameWeights(Viewer):

@@ -50,12 +50,12 @@ class DataPanel(Viewer):
             **wide,
         )
         self.physics = pmui.Button(
-            label="No data? Learn from a force field",
+            label="No data? Learn CVs from a force field",
             icon="local_fire_department",
             variant="text",
             target="_blank",
             visible=False,
-            description="A page that learns CVs and structures from energies alone",
+            description="Page that learns CVs and structures from energies alone",
             **wide,
         )
         self.formula = FormulaColumn(session)
@@ -226,7 +226,7 @@ class DataPanel(Viewer):
 def describe(trajectories, dataset) -> str:
     """Files, atoms, frames, simulated time and frame step, in words."""
     if trajectories is None and dataset is None:
-        return "Nothing is loaded. The sample data are a good start."
+        return "No data are loaded. Start with the sample data."
     lines = []
     if trajectories is not None:
         n = len(trajectories.files)

@@ -39,19 +39,19 @@ class SessionFiles(Viewer):
         small["sx"] = {"minWidth": 0, "px": "4px"}
         self.save = pmui.Button(
             label="Save", on_click=self.ask_name, **small,
-            description="Data, models, names, selection and path as one folder, to go on later (Ctrl-S).",
+            description="Save data, models, state names, selection and path, to continue later (Ctrl-S).",
         )  # fmt: skip
         self.open = pmui.Button(
             label="Reopen", on_click=self._ask_which, **small,
-            description="Go on with a saved session.",
+            description="Continue with a saved session.",
         )  # fmt: skip
         self.report = pmui.Button(
             label="Report", on_click=lambda event: self.make_report(), **small,
-            description="What is shown as one HTML file that opens anywhere: maps, tree, table, structures.",
+            description="Report of the page as one HTML file: maps, tree, table, structures.",
         )  # fmt: skip
         self.link = pmui.Button(
             label="Link", on_click=lambda event: self.make_link(), **small,
-            description="A web address that opens what is shown now, on this server.",
+            description="Web address of the current view on this server.",
         )  # fmt: skip
         self._report_job = self._link_job = None
         self.dialog = pmui.Dialog(show_close_button=True, close_on_click=True, width_option="sm")
@@ -84,7 +84,7 @@ class SessionFiles(Viewer):
         """Open the dialog that asks for a name."""
         self.name_input = pmui.TextInput(
             label="Name", value="session", size="small", sizing_mode="stretch_width",
-            description=f"A folder NAME{ENDING} is made where fel-explorer was started.",
+            description=f"The folder NAME{ENDING} is created where fel-explorer was started.",
         )  # fmt: skip
         button = pmui.Button(label="Save", color="primary", variant="contained", on_click=self._on_save)
         self._show("Save session", self.name_input, button)
@@ -183,7 +183,7 @@ class SessionFiles(Viewer):
         """
         if not self.link.visible or not page_address():
             raise FelError(
-                "Only pages of fel-explorer have an address for what they show.",
+                "Links exist only on pages that fel-explorer serves.",
                 remedy="Save the session (Ctrl-S); fel-explorer NAME.session opens it.",
             )
         session = self.session.copy()
@@ -197,7 +197,7 @@ class SessionFiles(Viewer):
         field = pmui.TextInput(label="Address", value=address, size="small", sizing_mode="stretch_width")
         copy = pmui.Button(label="Copy", icon="content_copy", color="primary", variant="contained")
         copy.js_on_click(code=f"navigator.clipboard.writeText({json.dumps(address)})")
-        what = "Opens what is shown at this moment, for anyone who reaches this server."
+        what = "Opens the current view for anyone who can reach this server."
         self._show("Link to this view", pmui.Typography(what), field, copy)
 
     def _show(self, title, *parts):

@@ -65,7 +65,7 @@ export function render({model, el}) {
       bar.setAttribute("aria-label", `Progress of ${job.label}`)
     }
     if (job.what) element("p", "what", row, job.what)
-    if (job.way) element("p", "", row, job.way)
+    if (job.remedy) element("p", "", row, job.remedy)
     if (opened === job.id) {
       const text = element("pre", "", row, model.log)
       text.tabIndex = 0

@@ -25,8 +25,8 @@ FORMS = {
 }
 HINTS = {
     "network": "Significant rates only. Hover for their intervals.",
-    "timescales": "From where they are flat on, the states are Markovian.",
-    "ck_test": "Lines: predicted. Dots: found in the data.",
+    "timescales": "The states are Markovian at lag times from which the curves are flat.",
+    "ck_test": "Lines: predicted by the model. Dots: estimated from the data.",
     "spectrum": "Time scales of the rates, with 95 % intervals.",
 }
 
@@ -79,7 +79,7 @@ class KineticsPanel(Viewer):
         )  # fmt: skip
         self._lag = pmui.FloatInput(
             label="Lag time", size="small", width=180, margin=(6, 10, 2, 10), step=1.0,
-            description="Long enough that the time scales are flat. Press Enter to compute anew.",
+            description="Choose a lag time from which the time scales are flat. Press Enter to recompute.",
         )  # fmt: skip
         self._stop = pmui.Button(
             label="Stop", icon="stop", size="small", variant="outlined", color="default",
@@ -196,7 +196,7 @@ class KineticsPanel(Viewer):
             return " ".join(filter(None, (error.given, error.remedy)))
         if part_of(self.view, self.kinetics) is None:
             working = self._job is not None and self._job.active
-            return f"{VIEWS[self.view]}: being computed." if working else "Stopped before it was ready."
+            return f"{VIEWS[self.view]}: being computed." if working else "Stopped before the end."
         if self.view == "ck_test":
             worst = self.kinetics.ck_test.attrs["worst"]
             return f"{HINTS['ck_test']} Largest difference {worst:.2g}. {note}".strip()

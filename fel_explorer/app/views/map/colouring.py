@@ -71,7 +71,7 @@ def column(session, name: str) -> np.ndarray:
         return mode_values(result, dataset, name)
     if not known(dataset, name):
         raise FelError(
-            f"There is nothing called '{name}' to colour by.",
+            f"'{name}' is not a quantity to colour by.",
             f"There are {', '.join(n for names in choices(session).values() for n in names[:6])}, ...",
             "Choose one of these.",
         )

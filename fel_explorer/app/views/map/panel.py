@@ -45,7 +45,15 @@ hv.Store.set_current_backend("bokeh")  # hv.extension would load a front end fro
 Redraw = hv.streams.Stream.define("Redraw", version=0)
 NO_FRAMES = bin_frames(NO_LANDSCAPE.xy, *NO_LANDSCAPE.limits, (2, 2))
 PRINTED = (900, 600)  # pixels of a figure for print
-MARKS = ["point", "frame", "route", "way", "image", "simulation", "step"]  # of the session, above the frames
+MARKS = [
+    "point",
+    "frame",
+    "path_anchors",
+    "path",
+    "image",
+    "simulation",
+    "step",
+]  # of the session, above the frames
 PIXEL = 2  # screen pixels along each side of a drawn pixel
 NO_DATA = "Load trajectories to see their landscape."
 NO_FEATURES = "Compute features of these trajectories (2, on the left) to see their landscape."
@@ -63,7 +71,7 @@ class MapPanel(pn.viewable.Viewer):
     mode: param.Selector[str] = param.Selector(
         default="replace",
         objects=["replace", "add", "subtract"],
-        doc="What a lasso or box does to the selection. Shift or Ctrl adds and Alt subtracts in any mode.",
+        doc="How a lasso or box changes the selection. Shift or Ctrl adds, Alt subtracts in any mode.",
     )
 
     def __init__(self, session: Session, board: Board | None = None, *, instead_of_colour=(), **params):
@@ -121,7 +129,7 @@ class MapPanel(pn.viewable.Viewer):
         self._clear = pmui.IconButton(
             icon="close",
             size="small",
-            description="Select nothing and forget the clicked point",
+            description="Clear the selection and the clicked point",
             on_click=lambda event: self.session.clear_selection(),
             margin=(8, 0),
         )

@@ -154,13 +154,13 @@ class MapView:
 
     def _way(self, session: Session) -> dict:
         """The session's path, where it runs over this map."""
-        route, way = session.route, session.way
-        if route is None or route.axes != self.axes:
+        anchors, path = session.path_anchors, session.path
+        if anchors is None or anchors.axes != self.axes:
             return {}
-        if way is None or way.route != route:
-            return {"anchors": route.anchors}
-        image = tuple(way.path.points[min(session.image, way.n_images - 1)].tolist())
-        return {"anchors": route.anchors, "path": way.pieces, "image": image}
+        if path is None or path.anchors != anchors:
+            return {"anchors": anchors.anchors}
+        image = tuple(path.curve.points[min(session.image, path.n_images - 1)].tolist())
+        return {"anchors": anchors.anchors, "path": path.pieces, "image": image}
 
     def point_at(self, session: Session, x: float, y: float) -> Point:
         """The clicked point, with its nearest frame on this map."""

@@ -1,6 +1,6 @@
-"""Which method suits whom: three questions, and a table of answers.  Plain data, no panel import.
+"""Choice of a method: three questions, and a table of answers.
 
-What it says of each method is what the method's authors claim or what README's benchmarks found.
+The statements on each method are claims of its authors or results of our benchmarks.
 """
 
 from __future__ import annotations
@@ -10,32 +10,32 @@ from dataclasses import dataclass, field
 HAVE = {
     "trajectories": "Trajectories of ordinary molecular dynamics",
     "biased": "Biased simulations (metadynamics, umbrella sampling), with a weight for each frame",
-    "structures": "Structures without order in time (replica exchange, a database)",
-    "energy": "Only a force field, or another energy",
+    "structures": "Structures without a time order (replica exchange, a database)",
+    "energy": "Only a force field, or another energy function",
 }
 WANT = {
-    "states": "States: which there are and how long they live",
-    "coordinates": "Slow coordinates and their time scales",
-    "map": "A map to look at, now",
+    "states": "Metastable states and their lifetimes",
+    "coordinates": "Slow collective variables and their time scales",
+    "map": "A quick map of the data",
     "structures": "New structures, or trajectories longer than mine",
-    "bias": "A coordinate to bias further simulations along",
+    "bias": "A collective variable to bias further simulations along",
 }
 KNOWN = {
     "nothing": "Nothing yet",
-    "often": "It happens many times in my data",
-    "rarely": "It happens a few times only, or I have less than about 10,000 frames",
-    "labels": "I know the states: I can label frames of each",
+    "often": "It occurs many times in my data",
+    "rarely": "It occurs only a few times, or I have fewer than about 10,000 frames",
+    "labels": "I know the states and can label frames of each",
 }
 QUESTIONS = {
     "have": ("What do you have?", HAVE),
     "want": ("What do you want?", WANT),
-    "known": ("What do you know of the slow process?", KNOWN),
+    "known": ("What do you know about the slow process?", KNOWN),
 }
 
 
 @dataclass(frozen=True)
 class Advice:
-    """A method, why, and what it won't do.
+    """A method, the reason for it, and its limits.
 
     Attributes
     ----------

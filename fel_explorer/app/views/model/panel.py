@@ -42,7 +42,7 @@ class ModelPanel(Viewer):
             label="On the embedding of",
             options=[FEATURES],
             value=FEATURES,
-            description="The trained model in whose embedding the states are looked for, or all features.",
+            description="Model in whose embedding the states are searched, or all features.",
             size="small",
             sizing_mode="stretch_width",
         )

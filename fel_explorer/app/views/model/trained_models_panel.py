@@ -48,7 +48,7 @@ class ModelList(Viewer):
         self.export = pmui.Button(
             label="Export", variant="outlined", size="small", on_click=lambda event: on_export(),
             sizing_mode="stretch_width",
-            description="The CV for simulations: as input for PLUMED, TorchScript and torch.export.",
+            description="Export the CV for simulations: PLUMED input, TorchScript, torch.export.",
         )  # fmt: skip
         files = (self.save, self.load, self.export)
         for button in files:
@@ -120,5 +120,5 @@ def facts(result: Result, dataset) -> str:
     if time := seconds_text(result.seconds):
         parts.append(f"trained in {time}")
     if result.partial:
-        parts.append("stopped before its end")
+        parts.append("stopped before the end")
     return ", ".join(parts)

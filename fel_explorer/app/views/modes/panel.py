@@ -14,7 +14,7 @@ from fel_explorer.app.views.kinetics.analysis import default_lag
 from fel_explorer.app.views.modes import scores as mode_scores
 from fel_explorer.app.views.modes import text as words
 from fel_explorer.app.views.modes.analysis import known_modes, modes_of
-from fel_explorer.app.views.modes.level_sets import level_sets_job, level_words, unlevelled
+from fel_explorer.app.views.modes.level_sets import level_sets_job, level_words, reason_no_level_sets
 from fel_explorer.app.views.modes.parts import LevelSetsPart, OnStructure, ScoreForm
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside, offer
@@ -89,12 +89,12 @@ class ModesPanel(Viewer):
         self.lag, self.folds = self._scoring.lag, self._scoring.folds
         self.compute = pmui.Button(
             label="Compute", icon="play_arrow", size="small", variant="contained", margin=(8, 10),
-            description="Train the method anew at each lag and score it on data that it has not seen.",
+            description="Train the method at each lag time and score it on held-out data.",
             on_click=self._on_compute,
         )  # fmt: skip
         self.stop = pmui.Button(
             label="Stop", icon="stop", size="small", variant="outlined", color="default", margin=(8, 10),
-            description="What has been computed is kept.", visible=False,
+            description="Results computed so far are kept.", visible=False,
             on_click=lambda event: self.board.cancel(self._job),
         )  # fmt: skip
         self._bar = pmui.LinearProgress(
@@ -182,7 +182,7 @@ class ModesPanel(Viewer):
             return
         result = self.session.shown
         self._offer()
-        possible = self.part in AUTOMATIC and not (self.part == "levels" and unlevelled(result))
+        possible = self.part in AUTOMATIC and not (self.part == "levels" and reason_no_level_sets(result))
         if possible and (self.part, result) not in self._jobs:
             self._submit(self.part, result, AUTOMATIC[self.part](result, self.session.dataset))
             return
@@ -280,20 +280,20 @@ class ModesPanel(Viewer):
     def _say_sensitivity(self):
         job = self._job
         if job is None or job.active:
-            return "Computing derivatives by each feature."
+            return "Computing derivatives with respect to each feature."
         if job.error is not None:
             return words.told(job.error)
         if self._found() is None:
-            return "Stopped before it was ready."
+            return "Stopped before the end."
         one = self._variable()
         return words.sensitivity_words(job.result[one.of], one.index)
 
     def _say_levels(self):
-        if (error := unlevelled(self.session.shown)) is not None:
+        if (error := reason_no_level_sets(self.session.shown)) is not None:
             return words.told(error)
         job = self._job
         if job is None or job.active:
-            return "Computing the means of all features where the map has one value."
+            return "Computing the means of all features on level sets of the map."
         return words.told(job.error) if job.error is not None else level_words(job.result)
 
     # ---- drawing and export

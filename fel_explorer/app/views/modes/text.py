@@ -14,8 +14,8 @@ from fel_explorer.plots.quantities import seconds_text, time_text
 ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
 OVERFITTED = 0.1  # of the score without the constant: training data judged so much better
 HOW_SENSITIVE = (
-    "How far the variable goes when one feature alone goes as far as it does in the data. A feature that the "
-    "model does not use has no share, however strongly it is correlated."
+    "Change of the variable when one feature alone varies as it does in the data. A feature that the "
+    "model does not use contributes nothing, however strongly it is correlated."
 )
 
 
@@ -25,10 +25,13 @@ def spectrum_words(modes: Modes) -> str:
     if modes.lag_time is not None:
         said += f"  \nGrey: faster than the lag of {time_text(modes.lag_time, unit)}, not resolved."
     if unit == STEPS:
-        said += "  \nIn steps of a random walk between similar frames, which is blind to time."
+        said += "  \nIn steps of a random walk between similar frames, not in time."
     if modes.n_maps < len(modes.spectrum["timescale"]):
-        said += f"  \nMaps of the first {modes.n_maps}; train with more dimensions for the others."
-    return said + "  \nClick on a mode to colour the map by it: it changes sign where its process goes."
+        said += f"  \nThe first {modes.n_maps} can be mapped; train with more dimensions for the others."
+    return (
+        said
+        + "  \nClick on a mode to colour the map by it: its process goes from negative to positive values."
+    )
 
 
 def late_words(method) -> str:
@@ -79,8 +82,8 @@ def plan_words(lags, unit: str, n_folds: int, seconds: float) -> str:
     n_fits, first, last = len(lags) * n_folds, *(time_text(lag, unit) for lag in (lags[0], lags[-1]))
     time = seconds_text(n_fits * seconds)
     return (
-        f"Lags from {first} to {last} are compared by the VAMP-2 score: how much of the slow dynamics of "
-        f"held-out data a model keeps. {n_fits} trainings{f', about {time}' if time else ''}."
+        f"Compare lag times from {first} to {last} by the VAMP-2 score on held-out data: how much of "
+        f"the slow dynamics a model captures. {n_fits} trainings{f', about {time}' if time else ''}."
     )
 
 
@@ -100,12 +103,12 @@ def score_words(table: xr.Dataset) -> str:
     good = lags[mean >= mean[best] - error[best]]
     if len(good) > 1:
         said += (
-            f" {_listed([time_text(lag, unit) for lag in good])} are as good within that error;"
-            " the shortest of them resolves most."
+            f" {_listed([time_text(lag, unit) for lag in good])} are equally good within the error; the "
+            "shortest of them resolves the most processes."
         )
     trained = float(table["train_score"].isel(lag_time=best).mean())
     if trained - mean[best] > OVERFITTED * max(trained - 1.0, 0.0):
-        said += f" On its training data it scores {trained:.3f}: it learns some noise by heart."
+        said += f" On its training data it scores {trained:.3f}: it overfits."
     return said
 
 
@@ -116,7 +119,7 @@ def sensitivity_words(table: xr.Dataset, index: int) -> str:
     needed = int(np.searchsorted(np.cumsum(share[order]), 0.5) + 1)
     names = [str(name) for name in table["group"].values[order][:needed]]
     if needed > 3:
-        said = f"**{needed} of {len(share)} features** make half of it; "
+        said = f"**{needed} of {len(share)} features** account for half of it; "
         said += f"*{names[0]}* leads with {share[order[0]]:.0%}."
     else:
         many = "makes" if needed == 1 else "make"

@@ -21,8 +21,8 @@ from fel_explorer.plots.quantities import axis_label
 from fel_explorer.plots.sweep import plot_sweep, run_at
 
 LAG = (
-    "Time over which a landscape is to foretell. All runs are scored at this one lag, because scores at "
-    "different lags can't be compared."
+    "Lag time of the VAMP-2 scores. All runs are scored at this one lag time, because scores at "
+    "different lag times can't be compared."
 )
 
 
@@ -71,24 +71,26 @@ class RunsPanel(Viewer):
         small = {"size": "small", "variant": "text", "margin": (0, 2)}
         self.reuse = pmui.Button(
             label="Use these parameters", icon="tune", on_click=self._reuse, **small,
-            description="Fill the form of the Model panel with what the shown model was made with.",
+            description="Fill the form of the Model panel with the parameters of the shown model.",
         )  # fmt: skip
         self.beside = pmui.Button(
             label="Second map", icon="vertical_split", on_click=self._show_beside, **small,
-            description="Keep this model on a second map, beside the one that you choose next.",
+            description="Keep this model on a second map, next to the one that you choose next.",
         )  # fmt: skip
         self.rename = pmui.Button(
             label="Rename", icon="edit", on_click=self._ask_name, **small,
-            description="Give the shown model another name.",
+            description="Rename the shown model.",
         )  # fmt: skip
         self.delete = pmui.Button(
             label="Delete", icon="delete", on_click=self._delete, **small,
-            description="Forget the shown model. This can't be undone; save it first if in doubt.",
+            description="Delete the shown model. This can't be undone; save it first if in doubt.",
         )  # fmt: skip
         choice = {"size": "small", "margin": (6, 4, 2, 8)}
         self.lag = pmui.FloatInput(label="Score lag", width=130, description=LAG, **choice)
-        self.measure = pmui.Select(label="Draw", width=190, description="What is drawn.", **choice)
-        self.parameter = pmui.Select(label="Against", width=150, description="Over which number.", **choice)
+        self.measure = pmui.Select(label="Draw", width=190, description="Quantity to plot.", **choice)
+        self.parameter = pmui.Select(
+            label="Against", width=150, description="Parameter on the x axis.", **choice
+        )
         self.text = pmui.Typography("", variant="body2", margin=(2, 12), sizing_mode="stretch_width")
         self.table = SortableTable(row_about="Show this model", sizing_mode="stretch_both", margin=(0, 8))
         self.export = FigureExport(self.figure, self.frame, lambda: "runs")

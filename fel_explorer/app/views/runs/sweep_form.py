@@ -11,7 +11,7 @@ from fel_explorer.app.views.runs.sweep import parse_values, sweepable
 from fel_explorer.errors import FelError
 
 LIKED = ("lag_time", "n_states", "seed")  # offered first
-ABOUT = "Trains the method once for each value; **Runs**, below the map, then shows scores against it."
+ABOUT = "Train the method once for each value; **Runs**, below the map, shows the scores."
 
 
 class SweepForm(Viewer):
@@ -27,13 +27,13 @@ class SweepForm(Viewer):
         super().__init__(**params)
         self._on_queue = on_queue
         wide = {"size": "small", "sizing_mode": "stretch_width", "margin": (6, 10)}
-        self.parameter = pmui.Select(label="Sweep", description="The number that is varied.", **wide)
+        self.parameter = pmui.Select(label="Sweep", description="Parameter to vary.", **wide)
         self.values = pmui.TextInput(
             label="Values", placeholder="2, 5, 10, 20", description="Numbers, separated by commas.", **wide
         )
         self.n_seeds = pmui.IntInput(
             label="Seeds for each value", value=1, start=1, end=20, step=1, **wide,
-            description="Several seeds show how far chance alone moves a score: they become error bars.",
+            description="Several seeds show the variation by chance, as error bars.",
         )  # fmt: skip
         self.button = pmui.Button(
             label="Queue the runs", icon="playlist_add", variant="outlined", size="small",

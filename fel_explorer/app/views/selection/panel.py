@@ -59,7 +59,7 @@ class SelectionPanel(Viewer):
         )
         self._how = pmui.Typography("", variant="body2", margin=(0, 12, 4, 12), sizing_mode="stretch_width")
         actions = {
-            "clear": ("close", "Select nothing", lambda event: session.clear_selection()),
+            "clear": ("close", "Clear the selection", lambda event: session.clear_selection()),
             "invert": ("flip", "Select all other frames", lambda event: session.invert_selection()),
             "undo": ("undo", "Undo the last change", lambda event: session.undo()),
             "redo": ("redo", "Redo what was undone", lambda event: session.redo()),
@@ -72,20 +72,20 @@ class SelectionPanel(Viewer):
         self._table.param.watch(self._on_row, "chosen")
         self._name = pmui.TextInput(
             label="State name", placeholder="alpha helix", size="small", width=136,
-            description="Press Enter: the map and the table then show the name.", margin=(8, 6, 0, 10),
+            description="Press Enter to show the name on the map and in the table.", margin=(8, 6, 0, 10),
         )  # fmt: skip
         self._name.param.watch(self._on_name, "value")
         edits = {
             "merge": (
                 "call_merge",
                 "Merge",
-                "Make the selected states one (key m). Undo takes it back.",
+                "Merge the selected states (key m). Undo restores them.",
                 lambda event: session.merge_states(),
             ),
             "split": (
                 "call_split",
                 "Split",
-                "Make the selected part of a state a state of its own (key s). Undo takes it back.",
+                "Split off the selected part of a state as a new state (key s). Undo restores it.",
                 lambda event: session.split_state(),
             ),
         }
@@ -108,8 +108,12 @@ class SelectionPanel(Viewer):
         self._size = pmui.Typography(
             "", variant="caption", margin=(0, 12, 8, 12), sizing_mode="stretch_width"
         )
+        self._whole = pmui.Checkbox(
+            label="Whole molecules", value=True, size="small", visible=False, margin=(10, 8),
+            description="In exported structures, molecules that the periodic box cuts are made whole.",
+        )  # fmt: skip
         label = pmui.Typography("Export", variant="body2", margin=(14, 4, 0, 12))
-        self._exports = pmui.FlexBox(self._name, label, *self._downloads.values(), margin=0)
+        self._exports = pmui.FlexBox(self._name, label, *self._downloads.values(), self._whole, margin=0)
         self._layout = pmui.Column(
             pmui.Row(self._count, *self._actions.values(), sizing_mode="stretch_width", margin=0),
             self._how, self._table, pmui.Row(*self._edits.values(), margin=0), self._exports, self._size,
@@ -129,6 +133,7 @@ class SelectionPanel(Viewer):
             dataset=session.dataset,
             columns=self._columns() if kind == "csv" else (),
             how=session.selection.how,
+            whole=self._whole.value,
         )
         buffer.seek(0)
         return buffer
@@ -226,6 +231,8 @@ class SelectionPanel(Viewer):
             download.disabled = not 0 < sizes[kind] <= LIMIT
         too_large = [kind.upper() for kind, size in sizes.items() if size > LIMIT]
         self._exports.visible = self._size.visible = bool(count)
+        if count and trajectories is not None:
+            self._whole.visible = trajectories.reference.unitcell_lengths is not None
         if too_large:
             self._size.object = (
                 f"Too large for a download: {', '.join(too_large)}. Select fewer frames, save what is shown "

@@ -42,12 +42,12 @@ class Settings(param.Parameterized):
     )  # fmt: skip
     atoms: param.Selector[str] = param.Selector(
         default="heavy atoms", objects=list(ATOMS), precedence=2, label="Atoms",
-        doc="Atoms of the structures that the simulator draws. Fewer are learned and drawn faster.",
+        doc="Atoms of the decoded structures. Fewer atoms are trained and decoded faster.",
     )  # fmt: skip
     decoder: param.Selector[str] = param.Selector(
         default="flow matching", objects=list(DECODERS), precedence=3, label="Decoder",
-        doc="What draws structures. Flow matching works in internal coordinates and keeps bonds and angles; "
-        "cWGAN is the published adversarial network in Cartesian coordinates.",
+        doc="Decoder of structures. Flow matching works in internal coordinates and preserves bonds and "
+        "angles; cWGAN is the published adversarial network in Cartesian coordinates.",
     )  # fmt: skip
     propagator_steps = param.Integer(
         MixtureDensityPropagator.param.n_steps.default, bounds=(1, 10_000_000), precedence=4,

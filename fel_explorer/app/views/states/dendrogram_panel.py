@@ -54,7 +54,7 @@ class DendrogramPanel(pn.viewable.Viewer):
             size="small",
             sizing_mode="stretch_width",
             margin=(4, 24),
-            description="Lag: states that interconvert faster than this are one. Every panel follows.",
+            description="Lag time: states that interconvert faster than this are merged. All views follow.",
         )
         self._level.param.watch(self._on_level, "value")
         # its size puts labels beside nodes; and without such a stream holoviews 1.23 attaches no tap

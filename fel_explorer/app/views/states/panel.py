@@ -30,7 +30,7 @@ LIFETIME = (
 )
 VERDICT = (
     "Does the time spent per visit decay exponentially, as for a metastable state? A chi-square test of a "
-    "constant exit rate at 1 %; departures of less than 10 % in amplitude are let pass."
+    "constant exit rate at 1 %; deviations of less than 10 % in amplitude are accepted."
 )
 MEASURED = ("rmsd", "native_contacts", "radius_of_gyration")
 WATCHED = ["shown", "state_names", "dataset"]
@@ -61,7 +61,7 @@ class StatesPanel(Viewer):
         self.divide = pmui.Button(
             label="Tree of states", icon="account_tree", size="small", variant="text", margin=(0, 8),
             on_click=lambda event: divide(), sx={"whiteSpace": "nowrap"},
-            description="How do they divide at shorter times? Trains DivisiveIDM as set up on the left.",
+            description="States at shorter lag times: train DivisiveIDM with the settings on the left.",
         )  # fmt: skip
         self.measure = pmui.Button(
             label="Measure structures", icon="straighten", size="small", variant="text", margin=(0, 8),

@@ -38,7 +38,7 @@ class MeasureBar(Viewer):
         self.text = pmui.Typography("", variant="body2", margin=(10, 4, 4, 12), sizing_mode="stretch_width")
         self.column = pmui.Button(
             label="As a column", icon="playlist_add", size="small", variant="outlined", margin=(4, 2),
-            description="Measure it in every frame, and colour the map by it.", on_click=self._on_column,
+            description="Compute it for every frame, and colour the map by it.", on_click=self._on_column,
         )  # fmt: skip
         end = pmui.IconButton(
             icon="close",

@@ -14,7 +14,7 @@ from fel_explorer.app.session.session import Session
 from fel_explorer.app.viewer import Layer, StructureViewer
 from fel_explorer.app.viewer.reels import FramesReel, PathReel, Reel, SimulationReel
 from fel_explorer.app.viewer.scenes import Scene, Scenes
-from fel_explorer.app.views.paths import route
+from fel_explorer.app.views.paths import landscape_path
 from fel_explorer.app.views.simulate.simulation import shown_simulation
 from fel_explorer.app.views.structure.measure_bar import MeasureBar
 from fel_explorer.app.views.structure.pin_button import Pinning
@@ -29,9 +29,16 @@ VIEWS = {
 }  # fmt: skip
 REELS = {"path": PathReel, "simulation": SimulationReel, "frames": FramesReel}  # the views that are played
 MOVED_BY = {"path": "image", "simulation": "step"}  # what of the session says which place is shown
-CHANGES = ("selection", "point", "frame", "shown", "way", "simulation")  # after which something else is shown
+CHANGES = (
+    "selection",
+    "point",
+    "frame",
+    "shown",
+    "path",
+    "simulation",
+)  # after which something else is shown
 NO_DATA = "Structures appear here. Open trajectory files or the sample data to start."
-NO_TRAJECTORIES = "These data are numbers without structures. Open their trajectory files to see molecules."
+NO_TRAJECTORIES = "These data have no structures. Open their trajectory files to see molecules."
 
 
 class StructurePanel(Viewer):
@@ -111,9 +118,10 @@ class StructurePanel(Viewer):
         )  # fmt: skip
         self._message = pmui.Typography(NO_DATA, variant="body1", margin=20, sizing_mode="stretch_width")
         self._images = pmui.Select(
-            label="Images", options={text: name for name, text in route.SHOWN.items()}, value="observed",
+            label="Images", value="observed",
+            options={text: name for name, text in landscape_path.SHOWN.items()},
             width=152, visible=False, **small,
-            description="Frames that were seen, or structures that the model makes.",
+            description="Observed frames, or structures decoded by the model.",
         )  # fmt: skip
         self._layers: list[Layer] = []
         self._own: list[Layer] = []  # without the pins that are laid over them
@@ -169,7 +177,7 @@ class StructurePanel(Viewer):
         changed = {event.name for event in events}
         if "simulation" in changed and shown_simulation(self.session) is not None:
             self.view = "simulation"
-        elif "way" in changed and self.session.way is not None:
+        elif "path" in changed and self.session.path is not None:
             self.view = "path"
         elif "point" in changed and self.session.point is not None:
             self.view = "point"
@@ -227,7 +235,7 @@ class StructurePanel(Viewer):
         possible = {
             "representatives": session.selection.count > 0,
             "point": session.point is not None,
-            "path": session.way is not None,
+            "path": session.path is not None,
             "simulation": shown_simulation(session) is not None,
             "pinned": session.pinned.shown > 0,
         }

@@ -75,7 +75,7 @@ export function render({model, el}) {
       element("div", "less", words, card.where).title = card.where
       element("div", "less", words, card.distance).title = model.distance_about
       const actions = element("div", "actions", node)
-      button(actions, "overlay", card.key, "Overlay", "Lay it over whatever is shown", card.overlaid)
+      button(actions, "overlay", card.key, "Overlay", "Superpose it on the current view", card.overlaid)
       button(actions, "reference", card.key, "Reference", "Align the others to it, and compare them with it",
         card.reference)
       const remove = button(actions, "remove", card.key, "✕", `Remove ${card.name}`)

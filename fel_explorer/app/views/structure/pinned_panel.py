@@ -17,7 +17,7 @@ from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.data.frame_values import FRAME_NUMBERS
 
 PDB = "One model for each pinned structure, aligned: opens in PyMOL, VMD, ChimeraX."
-HOW = "Click a picture to see it big. Overlay lays a structure over whatever is shown."
+HOW = "Click a picture to enlarge it. Overlay superposes the structure on the current view."
 
 
 class PinsPanel(Viewer):

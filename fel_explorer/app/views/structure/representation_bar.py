@@ -10,7 +10,7 @@ from fel_explorer.app.viewer.scenes import BEHIND
 
 CHOICES = {"medoids": "medoids", "nearest to the mean": "centroid", "random": "random"}
 MOST = 12  # structures overlaid
-MORE = "Hydrogens; how many structures are overlaid, how they are chosen, their opacity"
+MORE = "Hydrogens; number, choice and opacity of the superposed structures"
 VALUES = "values"  # the choice that stands for the values of atoms, while there are any
 
 
@@ -43,12 +43,12 @@ class LooksBar:
         )  # fmt: skip
         self.colouring = pmui.Select(
             label="Colour", width=108,
-            description="What colours mean: each structure its own, or parts of all alike.", **small,
+            description="Colour by structure, or by parts of the molecule.", **small,
         )  # fmt: skip
         self.hydrogens = pmui.Switch(label="H atoms", size="small", margin=(12, 4, 0, 12))
         self.count = pmui.IntSlider(label="Structures", start=1, end=MOST, **slider)
         self.choice = pmui.Select(
-            label="Chosen as", options=CHOICES, width=142,
+            label="Choice", options=CHOICES, width=142,
             description="Medoids are the frames most like the others around them.", **small,
         )  # fmt: skip
         self.opacity = pmui.FloatSlider(label="Opacity", start=0.1, end=1.0, step=0.05, **slider)

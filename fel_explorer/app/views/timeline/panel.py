@@ -54,7 +54,7 @@ class TimelinePanel(Viewer):
         self.text = pmui.Typography("", variant="body2", margin=(4, 12), sizing_mode="stretch_width")
         self.select = pmui.Button(
             label="Select their frames", icon="route", variant="outlined", size="small", margin=(6, 10),
-            description="Then look at them on the map, play them, or export them.", on_click=self._on_select,
+            description="Show them on the map, play them, or export them.", on_click=self._on_select,
         )  # fmt: skip
         self.export = FigureExport(self.figure, self._table, lambda: "timeline")
         self.layout = beside(

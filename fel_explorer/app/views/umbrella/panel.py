@@ -28,9 +28,9 @@ from fel_explorer.plots.umbrella import plot_windows
 PARTS = {"Free energy": "profile", "Windows": "windows"}
 JOINING = "Free energies by MBAR, and their errors."
 HOW = (
-    "Simulations held at places along the CV by springs, from frames of the data, and their free energy by "
-    "MBAR: it reaches over barriers that the data crossed rarely, and tests the CV.\n\nWhen they are sampled "
-    "the windows are shown here, with the gaps between them, and the free energy beside that of the data."
+    "Simulations restrained to windows along the CV, started from frames of the data, and their free "
+    "energy by MBAR. They sample barriers that the data rarely cross, and test the CV.\n\n"
+    "The windows, gaps between them, and the free energies of simulations and data are then shown here."
 )
 
 
@@ -85,12 +85,17 @@ class DrivePanel(Viewer):
         )
         default = Settings()
         self.windows = self._number(
-            "Windows", default.n_windows, 2, "Places along the CV. More of them overlap better."
+            "Windows", default.n_windows, 2, "Number of windows along the CV. More windows overlap better."
         )
         self.walkers = self._number(
-            "Walkers", default.n_walkers, 1, "Simulations in each window; with five or more errors are sound."
+            "Walkers",
+            default.n_walkers,
+            1,
+            "Independent simulations in each window; use five or more for reliable errors.",
         )
-        self.steps = self._number("Steps", default.n_steps, 10, "Of each simulation; of molecules 4 fs each.")
+        self.steps = self._number(
+            "Steps", default.n_steps, 10, "Steps of each simulation; 4 fs each for molecules."
+        )
         self.temperature = pmui.FloatInput.from_param(
             self.session.param.temperature, label="Temp. (K)", size="small", width=140, margin=(6, 4, 0, 10),
             description="Of the molecule; to compare, that of the data.",
@@ -106,7 +111,7 @@ class DrivePanel(Viewer):
         )  # fmt: skip
         self.stop = pmui.Button(
             label="Stop", icon="stop", size="small", variant="outlined", color="default", margin=(6, 10),
-            description="What has been sampled is kept, and Sample goes on from there.", visible=False,
+            description="The samples so far are kept; Sample continues from there.", visible=False,
             on_click=lambda event: self.board.cancel(self._job),
         )  # fmt: skip
         self._bar = pmui.LinearProgress(

@@ -88,14 +88,14 @@ def barrier_words(profile: xr.Dataset) -> str:
 def profile_words(profile: xr.Dataset, weighted: bool) -> str:
     """Barriers in words, and how sure they are."""
     said = barrier_words(profile)
-    counted = "by frame weights" if weighted else "as often as each place was sampled"
+    counted = "by frame weights" if weighted else "without frame weights"
     said += f"  \nCounted {counted}"
     n_blocks = profile.attrs.get("n_blocks", 1)
     if n_blocks > 1:
         said += f"; the band is one standard error, by a bootstrap of {n_blocks} parts of the data"
     said += "."
     if "membership" in profile:
-        said += "  \nBelow the curve: the states that the model sees there."
+        said += "  \nBelow the curve: memberships of the states."
     if "energy" in profile:
-        said += "  \nDashed: the potential energy that the model tells there, on its own scale."
+        said += "  \nDashed: the potential energy predicted by the model, on its own scale."
     return said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import hashlib
 import tempfile
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -128,6 +129,7 @@ class Reader:
             else:
                 self._load(topology, atoms)
         except Exception as error:  # mdtraj's readers raise a different class for each format
+            close_files_of(error)
             raise cannot_read(path, error) from error
         if info is not None:
             self.n_frames = info.n_frames
@@ -312,6 +314,13 @@ def _load_text(path: Path, ending: str, topology: mdtraj.Topology) -> mdtraj.Tra
         options["no_boxchk"] = True
     with quiet():
         return mdtraj.load(readable_name(path), **options)
+
+
+def close_files_of(error: Exception) -> None:
+    """Close what mdtraj left open when it failed, instead of when the traceback is collected."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        traceback.clear_frames(error.__traceback__)
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
 Alanine dipeptide (sample data, 200,000 frames, 45 distances between heavy atoms) at one lag time.  Quality is
 accuracy and NMI with the torsion-defined basins of ``idm_alanine.py``, as many as the time scales predict;
-SPIB and IDM find the number of states, VAMPNet is given it.  All run on one thread, one after the other in the
-same process, seed by seed, so that a busy machine slows them alike.
+SPIB and IDM find the number of states, VAMPNet is given it.  All run on one thread, one after the other in
+the same process, seed by seed, so that a busy machine slows them alike.
 
 ``--large FRAMES`` times the scan over 30 lag times of so many frames with 100 features instead: copies of the
 distances and mixtures of them, with noise.

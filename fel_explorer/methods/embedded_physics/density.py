@@ -2,8 +2,8 @@
 
 Source: M. Schoeberl, N. Zabaras and P.-S. Koutsourelakis (2020), doi:10.48550/arXiv.2002.10148, Eqs. 20-27.
 mu is a network, sigma are free parameters (Eqs. 20-22).  With one or two CVs the integral is done by
-quadrature, so that ln q(x) and the posterior of z are exact; with more the encoder r(z|x) (Eqs. 23-27) bounds
-it.  Coordinates may be periodic: their Gaussians are then wrapped around the circle.
+quadrature, so that ln q(x) and the posterior of z need no encoder; with more the encoder r(z|x) (Eqs. 23-27)
+bounds it.  Coordinates may be periodic: their Gaussians are then wrapped around the circle.
 
 Turns that CVs carry start as once around per CV, evenly, and their noise stays narrow: otherwise noise covers
 the turn while hot, and as it narrows when cooled all but one of the modes are lost before mu(z) reaches them.
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from fel_explorer.methods.nets import mlp
 
 REACH = 4.0  # of the quadrature in each z
-NODES = {1: 121, 2: 41}  # per z; 481 in one dimension change KL divergences by 1e-4
+NODES = {1: 121, 2: 41}  # per z while learning; `quadrature` refines them for the numbers that are reported
 WIDEST = 0.25  # periods: a wider wrapped Gaussian is uniform, and would need further images
 NARROW = 0.08  # periods: the same of turns that are carried by the CVs
 DRAWS = 200  # from the encoder, where ln q(x) is estimated by them
@@ -120,6 +120,14 @@ class LatentDensity(nn.Module):
             other.log_sigma[which.to(other.log_sigma.device)] += math.log(factor)
         return other
 
+    def grid(self, node: Tensor, n_axis: int) -> tuple[Tensor, Tensor]:
+        """z (node, cv) of nodes of a grid of ``n_axis`` per CV, and the ln of their weights (node,)."""
+        axis = torch.linspace(-REACH, REACH, n_axis, dtype=torch.float64, device=node.device)
+        index = [node // n_axis**power % n_axis for power in reversed(range(self.n_dims))]
+        z = torch.stack([axis[i] for i in index], 1)
+        log_norm = self.n_dims * torch.logsumexp(-0.5 * axis.square(), 0)
+        return z.to(self.centre.dtype), -0.5 * z.square().sum(1) - log_norm
+
     # ---- densities
 
     def log_conditional(self, x: Tensor, mean: Tensor) -> Tensor:
@@ -131,9 +139,9 @@ class LatentDensity(nn.Module):
         return total
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """ln q(x) (sample,): exact, or estimated by draws of the encoder."""
+        """ln q(x) (sample,): by the fixed grid, or estimated by draws of the encoder."""
         if self.exact:
-            return torch.logsumexp(self._components(x), 1)
+            return torch.logsumexp(self.log_components(x), 1)
         generator = torch.Generator(x.device).manual_seed(0)
         log_ratio = [self._bound(x, *self.posterior(x), generator) for _ in range(DRAWS)]
         return torch.logsumexp(torch.stack(log_ratio), 0) - math.log(DRAWS)
@@ -161,12 +169,12 @@ class LatentDensity(nn.Module):
         """CVs (sample, cv): the mean of the exact posterior, or of the encoder."""
         if self.encoder is not None:
             return self.posterior(x)[0]
-        return torch.softmax(self._components(x), 1) @ self.nodes
+        return torch.softmax(self.log_components(x), 1) @ self.nodes
 
     # ---- helpers
 
-    def _components(self, x: Tensor) -> Tensor:
-        """ln of weight times density (sample, node); plain coordinates in one matrix product."""
+    def log_components(self, x: Tensor) -> Tensor:
+        """ln of weight times density (sample, node), fixed grid; plain coordinates in one matrix product."""
         mean, variance, plain = self.mean(self.nodes), self.sigma().square(), self.period == 0
         root = variance[plain].sqrt()
         a, b = ((v[:, plain] - self.centre[plain]) / root for v in (x, mean))

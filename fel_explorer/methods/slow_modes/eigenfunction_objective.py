@@ -63,13 +63,31 @@ def resolvent_loss(energy: Tensor, covariance: Tensor, c: Tensor | None = None) 
 def penalty_loss(energy: Tensor, covariance: Tensor, omega: Tensor, alpha: float) -> Tensor:
     """sum_i omega_i E_ii / C_ii + alpha sum_{i <= j} (C_ij - delta_ij)^2, functions in order of E_ii / C_ii.
 
+    The published loss of the generator; the order is that of the paper's algorithm.
+
     Source: W. Zhang, T. Li and C. Schuette, J. Comput. Phys. 465, 111377 (2022),
     doi:10.1016/j.jcp.2022.111377; W. Zhang, slides (2024) [zhang2024slides], the loss below Eq. 6.
     """
     quotients = energy.diagonal() / covariance.diagonal()
+    return omega @ quotients.sort().values + alpha * _orthonormality(covariance)
+
+
+def transfer_penalty_loss(
+    energy: Tensor, covariance: Tensor, omega: Tensor, alpha: float, lag_time: float
+) -> Tensor:
+    """1/2 sum_i omega_i < |f_i(x_tau) - f_i(x)|^2 > + alpha sum_{i <= j} (C_ij - delta_ij)^2.
+
+    The published loss of the transfer operator: not divided by variances, and each weight stays with its
+    function.  ``energy`` is E of `transfer_forms`, which has 1 / (2 tau) in place of 1/2.
+
+    Source: W. Zhang, slides (2024) [zhang2024slides], the loss below Eq. 7.
+    """
+    return lag_time * omega @ energy.diagonal() + alpha * _orthonormality(covariance)
+
+
+def _orthonormality(covariance):
     identity = torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
-    penalty = (covariance - identity).triu().square().sum()
-    return omega @ quotients.sort().values + alpha * penalty
+    return (covariance - identity).triu().square().sum()
 
 
 def check_omega(omega: list[float], n: int) -> None:

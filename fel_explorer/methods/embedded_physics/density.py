@@ -16,6 +16,7 @@ import math
 from typing import Any
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from fel_explorer.methods.nets import mlp
@@ -94,17 +95,19 @@ class LatentDensity(nn.Module):
         """Whether ln q(x) is a quadrature."""
         return len(self.nodes) > 0
 
-    def sigma(self) -> Tensor:
+    def sigma(self) -> Float[Tensor, "dim"]:
         """(dim,); of periodic coordinates it bends towards the widest, where a bound would end learning."""
         sigma = self.log_sigma.exp()
         bent = sigma / torch.sqrt(1 + (sigma / self.widest.clamp(min=1e-6)).square())
         return torch.where(self.period > 0, bent, sigma)
 
-    def mean(self, z: Tensor) -> Tensor:
+    def mean(self, z: Float[Tensor, "sample cv"]) -> Float[Tensor, "sample dim"]:
         """mu(z) (sample, dim)."""
         return self.centre + self.scale * self.decoder(z) + (torch.special.ndtr(z) - 0.5) @ self.around
 
-    def draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def draw(
+        self, n: int, generator: torch.Generator
+    ) -> tuple[Float[Tensor, "{n} cv"], Float[Tensor, "{n} dim"]]:
         """z (n, cv) and reparametrised x (n, dim), Eq. 32; each z is stratified, which only lowers noise."""
         options: dict[str, Any] = {"generator": generator, "device": self.centre.device}
         strata = torch.stack([torch.randperm(n, **options) for _ in range(self.n_dims)], dim=1)
@@ -113,7 +116,7 @@ class LatentDensity(nn.Module):
         noise = torch.randn(n, len(self.centre), dtype=self.centre.dtype, **options)
         return z, self.mean(z) + self.sigma() * noise
 
-    def narrowed(self, which: Tensor, factor: float) -> LatentDensity:
+    def narrowed(self, which: Bool[Tensor, "dim"], factor: float) -> LatentDensity:
         """A copy whose noise in some coordinates, ``which`` (dim,) bool, is ``factor`` as wide."""
         other = copy.deepcopy(self)
         with torch.no_grad():
@@ -130,7 +133,9 @@ class LatentDensity(nn.Module):
 
     # ---- densities
 
-    def log_conditional(self, x: Tensor, mean: Tensor) -> Tensor:
+    def log_conditional(
+        self, x: Float[Tensor, "*#n dim"], mean: Float[Tensor, "*#n dim"]
+    ) -> Float[Tensor, "..."]:
         """ln q(x|z) (...) at x (..., dim) of means (..., dim)."""
         deviation, variance = self._nearest(x - mean), self.sigma().square()
         total = -0.5 * (deviation.square() / variance + variance.log() + LOG_2PI).sum(-1)
@@ -138,7 +143,7 @@ class LatentDensity(nn.Module):
             total = total + self._images(deviation[..., index], variance[index], index)
         return total
 
-    def log_prob(self, x: Tensor) -> Tensor:
+    def log_prob(self, x: Float[Tensor, "sample dim"]) -> Float[Tensor, "sample"]:
         """ln q(x) (sample,): by the fixed grid, or estimated by draws of the encoder."""
         if self.exact:
             return torch.logsumexp(self.log_components(x), 1)
@@ -146,16 +151,22 @@ class LatentDensity(nn.Module):
         log_ratio = [self._bound(x, *self.posterior(x), generator) for _ in range(DRAWS)]
         return torch.logsumexp(torch.stack(log_ratio), 0) - math.log(DRAWS)
 
-    def log_joint(self, z: Tensor, x: Tensor) -> Tensor:
+    def log_joint(
+        self, z: Float[Tensor, "sample cv"], x: Float[Tensor, "sample dim"]
+    ) -> Float[Tensor, "sample"]:
         """ln q(z) + ln q(x|z) - ln r(z|x) (sample,): ln q(x) but for the mismatch of the encoder, Eq. 12."""
         mean, log_variance = self.posterior(x)
         return self._prior(z) + self.log_conditional(x, self.mean(z)) - _log_normal(z, mean, log_variance)
 
-    def lower_bound(self, x: Tensor, generator: torch.Generator) -> Tensor:
+    def lower_bound(
+        self, x: Float[Tensor, "sample dim"], generator: torch.Generator
+    ) -> Float[Tensor, "sample"]:
         """ln q(x) (sample,) from below, by a draw from the encoder: Eq. 18."""
         return self._bound(x, *self.posterior(x), generator)
 
-    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def posterior(
+        self, x: Float[Tensor, "sample dim"]
+    ) -> tuple[Float[Tensor, "sample cv"], Float[Tensor, "sample cv"]]:
         """Mean and ln variance (sample, cv) of the encoder r(z|x), Eq. 24."""
         turn = 2 * math.pi / torch.where(self.period > 0, self.period, 1.0)
         plain, periodic = (x - self.centre) / self.scale, self.period > 0
@@ -165,7 +176,7 @@ class LatentDensity(nn.Module):
         mean, log_variance = self.encoder(torch.cat([first, second], 1)).chunk(2, dim=1)
         return mean, log_variance
 
-    def encode(self, x: Tensor) -> Tensor:
+    def encode(self, x: Float[Tensor, "sample dim"]) -> Float[Tensor, "sample cv"]:
         """CVs (sample, cv): the mean of the exact posterior, or of the encoder."""
         if self.encoder is not None:
             return self.posterior(x)[0]

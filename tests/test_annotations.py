@@ -13,6 +13,9 @@ LAYERS = [
     "errors.py",
     "plugins.py",
     "progress.py",
+    "free_energy",
+    "systems",
+    "training",
     "resampling.py",
 ]
 FILES = sorted(

@@ -117,7 +117,7 @@ class Structures:
         redraws, simulator.decoder.redraws = simulator.decoder.redraws, 0
         xyz = simulator.decoder.sample(latents[:N_STRUCTURES], device=device)
         simulator.decoder.redraws = redraws
-        return structure_report.clash_share(self.xyz, xyz, self.bonds)
+        return structure_report.clash_fraction(self.xyz, xyz, self.bonds)
 
 
 def spread_errors(bonds) -> np.ndarray:

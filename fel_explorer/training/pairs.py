@@ -42,15 +42,15 @@ def segments_of(lengths) -> np.ndarray:
 def pair_starts(segments: np.ndarray, lag: int) -> np.ndarray:
     """Frames (start,) from which a frame ``lag`` later lies in the same segment.
 
-    ``segments`` (segment, 2) are stretches of consecutive frames of one trajectory: `segments_of`, or a part
+    ``segments`` (segment, 2) are consecutive frames of one trajectory: `segments_of`, or a part
     of a split.  Raises a `FelError` when there is no such frame.
     """
     starts = [np.arange(first, end - lag) for first, end in segments if end - first > lag]
     if not starts:
         raise FelError(
-            f"A lag of {lag} frames in {len(segments)} stretches of at most"
+            f"A lag of {lag} frames in {len(segments)} segments of at most"
             f" {max((int(end - first) for first, end in segments), default=0)} frames.",
-            "At least one stretch must be longer than the lag.",
+            "At least one segment must be longer than the lag.",
             "Take a shorter lag_time, longer trajectories, or a smaller validation_fraction.",
         )
     return np.concatenate(starts)

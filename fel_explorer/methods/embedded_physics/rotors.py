@@ -1,6 +1,6 @@
 """Rotors in embedded physics: methyl groups and the like, whose n equal atoms look the same after 1/n turn.
 
-Their n wells are one conformation under different names.  A model that tells them apart spends its CVs on
+Their n wells are one conformation under different names.  A model that distinguishes them spends its CVs on
 these names and sits on the barriers between; here a rotor is described by the mean turn of its atoms, in a
 window of 1/n turn, which leaves out nothing: all that lies outside is inside after its atoms are renamed.
 """

@@ -14,7 +14,7 @@ import xarray as xr
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.kinetics.lifetimes import lifetimes
-from fel_explorer.methods.idm.divisive_tree import Division, Report, stability, stretches
+from fel_explorer.methods.idm.divisive_tree import Division, Report, stability, visited_segments
 from fel_explorer.methods.idm.method import IDM
 from fel_explorer.methods.idm.parameters import IDMParameters
 from fel_explorer.methods.registry import register
@@ -76,7 +76,7 @@ class DivisiveIDM(IDMParameters):
         bounds=(0, 0.5),
         precedence=1.6,
         label="Smallest state",
-        doc="Share of all frames that a state must hold; what is smaller is not split off.",
+        doc="Fraction of all frames that a state must hold; smaller states are not split off.",
     )
 
     def __init__(self, **params):
@@ -118,16 +118,16 @@ class DivisiveIDM(IDMParameters):
         n_frames, first = len(inside), not self._levels
         if not first and (report.stopped or inside.sum() < 2 * self.min_population * n_frames):
             return None
-        part = stretches(dataset, inside, schema.lag_in_frames(dataset, lag))
+        part = visited_segments(dataset, inside, schema.lag_in_frames(dataset, lag))
         if part is None:
             return None
         models, labels = self._train(part, lag, device, report, folder)
         best = int(np.argmax([model.objective_ for model in models]))
         model = models[best]
-        share = np.bincount(labels[best], minlength=self.n_states) / n_frames
-        kept = np.flatnonzero(share >= self.min_population)
+        fraction = np.bincount(labels[best], minlength=self.n_states) / n_frames
+        kept = np.flatnonzero(fraction >= self.min_population)
         if first:
-            kept = kept if len(kept) else np.array([share.argmax()])
+            kept = kept if len(kept) else np.array([fraction.argmax()])
             division = Division.undivided(model, self.n_states, self.n_dims)
         elif len(kept) < 2:
             return None
@@ -170,7 +170,7 @@ class DivisiveIDM(IDMParameters):
         spread = np.sqrt(inner.var(0).sum())
         return torch.from_numpy(inner.mean(0)), torch.tensor(SPREAD * gap / max(spread, 1e-12)).float()
 
-    # ---- what is known of the states
+    # ---- properties of the states
 
     def _measure(self, dataset, level) -> np.ndarray:
         """COLUMNS of each state of a level, (state, column)."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 SIMILARITIES = ("negative squared distance", "scaled dot product", "cosine")
-EPS = 1e-9  # of a joint probability; float32 resolves it beside 1 in every sum used here
+EPS = 1e-9  # of a joint probability; float32 resolves it next to 1 in every sum used here
 
 
 def similarity(z: Tensor, c: Tensor, kind: str = SIMILARITIES[0]) -> Tensor:
@@ -83,7 +83,7 @@ def merged_states(joint: Tensor, beta: float) -> Tensor:
     """The state (state,) that each state becomes when pairs are merged while that raises I_beta.
 
     The pair that gains most goes first.  Gradients find such merges only slowly: where two states meet on
-    a barrier there are hardly any frames to move the border by, so that a split which has lost its worth
+    a barrier there are hardly any frames to move the border by, so that a split that no longer raises I_beta
     with falling beta stays.
     """
     target = torch.arange(len(joint), device=joint.device)

@@ -32,7 +32,7 @@ def ritz(energy: Tensor, covariance: Tensor, cutoff: float = CUTOFF) -> tuple[Te
 
 
 def ritz_error(forms: Callable[[Tensor], tuple[Tensor, Tensor]], weight: Tensor, n_modes: int) -> Tensor:
-    """Standard error (mode,) of the Ritz eigenvalues, by the jackknife over `N_BLOCKS` stretches of data.
+    """Standard error (mode,) of the Ritz eigenvalues, by the jackknife over `N_BLOCKS` blocks of the data.
 
     Parameters
     ----------

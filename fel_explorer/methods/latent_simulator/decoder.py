@@ -1,4 +1,4 @@
-"""What decoders share: learning structures given latents, and drawing them in blocks."""
+"""Base of the decoders: learning structures given latents, and drawing them in blocks."""
 
 from __future__ import annotations
 

@@ -60,8 +60,8 @@ def far_pairs(n_atoms: int, bonds: np.ndarray) -> np.ndarray:
     ).reshape(-1, 2)
 
 
-def clash_share(observed: np.ndarray, decoded: np.ndarray, bonds: np.ndarray) -> float:
-    """Share of decoded structures with a pair of atoms much closer than any in the data ever are."""
+def clash_fraction(observed: np.ndarray, decoded: np.ndarray, bonds: np.ndarray) -> float:
+    """Fraction of decoded structures with a pair of atoms much closer than any in the data ever are."""
     pairs = far_pairs(observed.shape[1], bonds)
     if not len(pairs):
         return 0.0
@@ -78,7 +78,7 @@ def _batches(xyz, size=500):
 def torsion_table(observed: np.ndarray, decoded: np.ndarray, bonds: np.ndarray) -> xr.Dataset:
     """Densities of the torsions (ensemble, torsion, angle) per degree, and their total variation (torsion,).
 
-    Of atoms that share a bond to turn about only the first counts; the others follow it.
+    Of atoms that turn about the same bond only the first counts; the others follow it.
     """
     matrix = z_matrix(observed.shape[1], bonds)
     lead = matrix.leader < 0

@@ -91,7 +91,7 @@ def train(
 
 
 def consensus(covariance: Tensor, bases: Sequence[Tensor], n: int) -> Tensor:
-    """Basis (function, direction) of the ``n`` directions that several spaces of functions share most.
+    """Basis (function, direction) of the ``n`` directions most common to several spaces of functions.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def consensus(covariance: Tensor, bases: Sequence[Tensor], n: int) -> Tensor:
     Notes
     -----
     The directions are the eigenvectors of the mean of the projectors onto the spaces.  What one network
-    learned by heart is in one space only, so it is left out; the slowest combinations of all functions would
+    overfitted is in one space only, so it is left out; the slowest combinations of all functions would
     prefer it, because it looks slow.
     """
     together = torch.cat(list(bases), dim=1)

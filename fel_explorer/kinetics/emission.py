@@ -1,7 +1,7 @@
-"""What soft states show of the states behind them: the emission matrix, from correlations over three times.
+"""The emission matrix of soft states, from correlations over three times.
 
 A frame of state b shows on average the memberships M_ab = <chi_a | b>.  If the noise of chi within a state is
-forgotten within a lag, chi at different times depend on each other only through the state, so that for
+lost within a lag, chi at different times depend on each other only through the state, so that for
 reversible dynamics with transition matrix T(s), populations Pi and Z = M T
 
     C(s)   = <chi(t) chi(t+s)^T>                  = M Pi T(s) M^T
@@ -140,7 +140,7 @@ def emission_matrix(moments: Correlations) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     FelError
-        If the memberships don't tell the states apart over two lags: C(2s) is not positive definite.
+        If the memberships don't separate the states over two lags: C(2s) is not positive definite.
     """
     values, vectors = np.linalg.eigh(moments.twice)
     if values[0] <= MIN_EIGENVALUE * values[-1]:

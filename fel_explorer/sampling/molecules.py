@@ -79,7 +79,7 @@ class MolecularSystem:
         return BOLTZMANN * self.temperature
 
     def parameters(self) -> dict:
-        """What decides on the dynamics, plain values; a given ``system`` is not among them."""
+        """Settings that determine the dynamics, plain values; a given ``system`` is not among them."""
         names = ("temperature", "friction", "time_step", "hydrogen_mass", "bias_every")
         return {name: getattr(self, name) for name in names} | {"force_field": list(self.force_field)}
 
@@ -96,7 +96,7 @@ class MolecularSystem:
         checkpoint,
         message: str,
     ):
-        """What was sampled, and the time between frames.
+        """Sample the windows; return the samples and the time between frames.
 
         {window: {"features" (walker, frame, feature), "energy" (walker, frame)}} of the windows that were
         finished, at least one.
@@ -160,7 +160,7 @@ class MolecularSystem:
     def _jobs(
         self, windows: Windows, dataset, starts, seed: int, chosen: list[int], periodic: bool
     ) -> dict[int, dict]:
-        """What is special about each of the ``chosen`` windows."""
+        """Settings of each of the ``chosen`` windows."""
         seeds = np.random.SeedSequence(seed).generate_state(len(windows)) >> 2  # OpenMM's are int32
         features, jobs = MolecularFeatures(dataset.attrs), {}
         in_box, reference = periodic and features.needs_box(), arrange(self.trajs.reference)
@@ -189,7 +189,7 @@ class MolecularSystem:
 
 
 def end_with_parent() -> None:
-    """End this process when the one that started it has ended: killed, it can't tell its workers."""
+    """End this process when the one that started it has ended: a killed parent can't stop its workers."""
 
     parent = parent_process()
     if parent is None:

@@ -46,8 +46,8 @@ def sample_window(job: dict) -> dict[str, torch.Tensor]:
         with torch.no_grad():
             before = float(restraint.cv(*restraint.place_of(context.getState(positions=True))))
         for frame in range(job["n_frames"]):
-            share = min(1.0, (frame + 1) / max(job["n_steered"], 1))
-            context.setParameter("centre", before + share * (job["centre"] - before))
+            fraction = min(1.0, (frame + 1) / max(job["n_steered"], 1))
+            context.setParameter("centre", before + fraction * (job["centre"] - before))
             integrator.step(job["steps"][2])
             state = context.getState(positions=True, energy=True, groups={0})
             features.append(restraint.features(*restraint.place_of(state)).float())
@@ -60,7 +60,7 @@ def sample_window(job: dict) -> dict[str, torch.Tensor]:
 
 
 def steps_of(fastest: float, time_step: float, stride: int, most: int) -> tuple[float, int, int]:
-    """How to integrate a restraint of angular frequency ``fastest`` (1/ps).
+    """Integration steps for a restraint of angular frequency ``fastest`` (1/ps).
 
     Returns
     -------

@@ -30,7 +30,7 @@ class Sampled:
         shape = self.arrays["features"].shape[1:3]
         if others.arrays["features"].shape[1:3] != shape:
             return self
-        windows = self.windows.and_also(others.windows)
+        windows = self.windows.join(others.windows)
         order = np.argsort(windows.centres)
         arrays = {
             name: np.concatenate([values, others.arrays[name]])[order] for name, values in self.arrays.items()

@@ -77,7 +77,7 @@ def umbrella(
     each frame, a trajectory each walker, ordered by window; ``window_free_energy`` (umbrella) and bootstrap
     samples of it, ``window_free_energy_sample`` (draw, umbrella); ``position`` for model systems; ``centre``
     and ``stiffness`` (umbrella) and the ``overlap`` matrix; attrs["gaps"] lists neighbours that still overlap
-    too little, of which a warning tells: free energies on either side of a gap can't be compared.
+    too little, with a warning: free energies on either side of a gap can't be compared.
 
     Raises
     ------

@@ -65,7 +65,7 @@ def whole_or_nothing(target: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def used(path: Path) -> None:
+def mark_used(path: Path) -> None:
     """Note that an entry of the cache is in use, so that `prune` takes others first."""
     os.utime(path)
 

@@ -63,7 +63,7 @@ def quantities(dataset) -> list[str]:
     return [*angles, *others, *(name for name in features if name not in parts)]
 
 
-def known(dataset, name: str) -> bool:
+def has_values(dataset, name: str) -> bool:
     """Whether `frame_values` has ``name``."""
     own = {*map(str, dataset["feature"].values), *columns(dataset), *torsions(dataset), *FRAME_NUMBERS}
     return name in own

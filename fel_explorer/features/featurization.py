@@ -16,7 +16,7 @@ import xarray as xr
 import zarr
 
 import fel_explorer
-from fel_explorer.data.cache import cache_directory, file_hash, prune, used, whole_or_nothing
+from fel_explorer.data.cache import cache_directory, file_hash, mark_used, prune, whole_or_nothing
 from fel_explorer.data.columns import attach_columns
 from fel_explorer.data.molecules import arrange
 from fel_explorer.data.schema import assemble, rows_per_block
@@ -125,7 +125,7 @@ class _Job:
         if path.exists():
             try:
                 dataset = self._reopen(path, key, check_values=False).load()
-                used(path)
+                mark_used(path)
                 return dataset
             except Exception:  # damaged, by whatever way zarr and its codecs say so: make it anew
                 shutil.rmtree(path)

@@ -84,7 +84,7 @@ def spans(blocks: Blocks) -> list[tuple[int, int, int]]:
     return list(zip(blocks.start, blocks.stop, ends, strict=True))
 
 
-def shifted(values, span: tuple[int, int, int], *shifts: int) -> list:
+def shift(values, span: tuple[int, int, int], *shifts: int) -> list:
     """Rows of ``values`` (frame, ...) a number of frames after those of a block, as far as all are there."""
     start, stop, end = span
     count = max(min(stop, end - max(shifts)) - start, 0)
@@ -93,8 +93,8 @@ def shifted(values, span: tuple[int, int, int], *shifts: int) -> list:
 
 def _block_sums(chi, span, lag, multiples):
     here = chi[span[0] : span[1]]
-    pairs = [shifted(chi, span, 0, n * lag) for n in multiples]
-    first, middle, last = shifted(chi, span, 0, lag, 2 * lag)
+    pairs = [shift(chi, span, 0, n * lag) for n in multiples]
+    first, middle, last = shift(chi, span, 0, lag, 2 * lag)
     triple = np.stack([(first * middle[:, [j]]).T @ last for j in range(chi.shape[1])])
     return (
         here.sum(0),

@@ -22,7 +22,7 @@ from fel_explorer.features.molecular import MolecularFeatures
 from fel_explorer.features.outside_kinds import outside_sources
 from fel_explorer.methods.base import Method
 from fel_explorer.progress import Progress
-from fel_explorer.sampling.force_fields import FORCE_FIELD, build_system, given_system, load_openmm
+from fel_explorer.sampling.force_fields import FORCE_FIELD, build_system, load_openmm, load_system
 from fel_explorer.sampling.plan import Plan
 from fel_explorer.sampling.restraint import Restraint, sample_window, steps_of
 from fel_explorer.sampling.windows import Windows
@@ -148,7 +148,7 @@ class MolecularSystem:
                 box=box[0] if periodic else None,
             )
         else:
-            system = copy.deepcopy(given_system(self.system, self.trajs.topology))
+            system = copy.deepcopy(load_system(self.system, self.trajs.topology))
             for force in system.getForces():
                 force.setForceGroup(0)  # the integrator knows this group and that of the restraint
         if system.usesPeriodicBoundaryConditions() and box is None:
@@ -167,7 +167,7 @@ class MolecularSystem:
         for window in chosen:
             frames = self.trajs.frames(starts[window])
             atoms, molecules = np.arange(frames.n_atoms), Molecules.of(frames)
-            xyz = molecules.placed(frames, atoms, reference.xyz[0])
+            xyz = molecules.place_near(frames, atoms, reference.xyz[0])
             box = torch.from_numpy(frames.unitcell_vectors) if in_box else None
             found = features(torch.from_numpy(xyz), box)
             away = np.abs(found.numpy() - dataset["features"].values[starts[window]]).max(axis=0)

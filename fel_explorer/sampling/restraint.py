@@ -20,7 +20,7 @@ from fel_explorer.features.molecular import MolecularFeatures
 from fel_explorer.features.outside_kinds import load_sources
 from fel_explorer.methods.base import Method
 from fel_explorer.sampling.cv_function import map_of
-from fel_explorer.sampling.force_fields import load_openmm, reduced_box
+from fel_explorer.sampling.force_fields import load_openmm, reduce_box
 
 LARGEST_ANGLE = 1.0  # between two kicks of an oscillation; that of a heavy bond in a step of 4 fs
 
@@ -39,7 +39,7 @@ def sample_window(job: dict) -> dict[str, torch.Tensor]:
     features, energies = [], []
     for walker, xyz in enumerate(job["starts"]):
         if periodic:
-            context.setPeriodicBoxVectors(*reduced_box(job["boxes"][walker]))
+            context.setPeriodicBoxVectors(*reduce_box(job["boxes"][walker]))
         context.setPositions(xyz)
         context.applyConstraints(1e-6)
         context.setVelocitiesToTemperature(job["bath"][0], job["seed"] + walker)

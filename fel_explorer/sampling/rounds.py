@@ -25,7 +25,7 @@ class Sampled:
     arrays: dict[str, np.ndarray]
     step: float
 
-    def joined(self, others: Sampled) -> Sampled:
+    def join(self, others: Sampled) -> Sampled:
         """Both, sorted; others that were stopped amid their walkers are left out."""
         shape = self.arrays["features"].shape[1:3]
         if others.arrays["features"].shape[1:3] != shape:

@@ -94,7 +94,7 @@ def umbrella(
         weak = json.loads(result.attrs["gaps"])
         if not weak or sampler.stopped:
             break
-        sampled = sampled.joined(sampler.sample(windows_between(weak, sampled.windows), number))
+        sampled = sampled.join(sampler.sample(windows_between(weak, sampled.windows), number))
         result = _result(method, system, dataset, plan, sampled)
     free = result["window_free_energy"].values / system.kT
     samples = resampled_free_energies(result, free) * system.kT

@@ -25,7 +25,13 @@ from fel_explorer.methods.embedded_physics.coordinate_search import (
     find_minimum,
     order_by_stiffness,
 )
-from fel_explorer.methods.embedded_physics.rotors import Rotor, mean_turns, renamed, rotors_of, torsions_of
+from fel_explorer.methods.embedded_physics.rotors import (
+    Rotor,
+    mean_turns,
+    rename_atoms,
+    rotors_of,
+    torsions_of,
+)
 from fel_explorer.methods.latent_simulator.internal_coordinates import (
     ZMatrix,
     to_internal,
@@ -172,7 +178,7 @@ class MoleculeCoordinates:
         lengths, angles, torsions = to_internal(x.double(), self.matrix)
         if self._rotors:
             for rotor in self._rotors:
-                x = renamed(x, self.matrix, rotor, rotor.outside(torsions))
+                x = rename_atoms(x, self.matrix, rotor, rotor.outside(torsions))
             lengths, angles, torsions = to_internal(x.double(), self.matrix)
         internal = torch.cat([lengths, angles, mean_turns(torsions, self._rotors)], dim=1)[:, self._order]
         stiff = internal[:, : self.n_stiff] - self.start[: self.n_stiff]

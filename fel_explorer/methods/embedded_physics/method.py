@@ -148,7 +148,7 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
         log_target = pool.log_target - self.log_partition_
         if float(1 / weights.square().sum()) >= MIN_ESS:
             rarer = DENSITY_RATIO_CUTOFF_MOLECULE if self._is_molecule else DENSITY_RATIO_CUTOFF
-            self.coverage_ = tempering.covered(log_target, self._log_prob(pool.y), weights, rarer)
+            self.coverage_ = tempering.coverage(log_target, self._log_prob(pool.y), weights, rarer)
         history = self.history
         cold, entropy = history["beta"] >= 1, float((weights * log_target).sum())
         self.history = history.assign(

@@ -98,7 +98,7 @@ def folds(energy, xyz: Tensor, matrix: ZMatrix, free: Tensor) -> Tensor:
         rotor = _rotor(matrix, leader, torsions)
         if rotor is None:
             continue
-        change = energy(renamed(xyz, matrix, rotor, torch.ones(len(xyz), dtype=torch.long))) - before
+        change = energy(rename_atoms(xyz, matrix, rotor, torch.ones(len(xyz), dtype=torch.long))) - before
         if bool((change.abs() < SAME * (1 + before.abs())).all()):
             fold[leader] = len(rotor.rows)
     return fold
@@ -115,7 +115,7 @@ def _rotor(matrix: ZMatrix, leader: int, torsions: Tensor) -> Rotor | None:
     return Rotor(tuple(rows), float(torsions[leader]))
 
 
-def renamed(xyz: Tensor, matrix: ZMatrix, rotor: Rotor, steps: Tensor) -> Tensor:
+def rename_atoms(xyz: Tensor, matrix: ZMatrix, rotor: Rotor, steps: Tensor) -> Tensor:
     """Conformations (sample, atom, 3) in which atoms of a rotor stand where those ``steps`` on stood."""
     atoms = torch.as_tensor(matrix.order[[row + 3 for row in rotor.rows]], device=xyz.device)
     n = len(atoms)

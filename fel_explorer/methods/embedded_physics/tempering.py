@@ -97,6 +97,6 @@ def clipped_gradients(gradients: Tensor, kappa: float) -> Tensor:
     return gradients * (longest / norms.clamp(min=1e-30)).clamp(max=1.0)[:, None]
 
 
-def covered(log_target: Tensor, log_q: Tensor, weights: Tensor, factor: float) -> float:
+def coverage(log_target: Tensor, log_q: Tensor, weights: Tensor, factor: float) -> float:
     """Fraction of the weight (sample,) at which q is at least 1 / ``factor`` of the normalised target."""
     return float((weights * (log_target - log_q <= math.log(factor))).sum() / weights.sum())

@@ -111,7 +111,7 @@ class Trainer:
         A hot molecule is too wide in all its stiff coordinates at once to be weighted as it is: their noise
         is made as narrow as it is for a harmonic target, while the turns stay hot.
         """
-        narrowed = network.narrowed(self.target.coordinates.stiff, self._low**0.5)
+        narrowed = network.narrow(self.target.coordinates.stiff, self._low**0.5)
         return weighted_samples(narrowed, self.target, POOL, generator)
 
     def _keep_better(self, network, history, generator, pool) -> None:

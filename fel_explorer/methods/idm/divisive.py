@@ -265,7 +265,7 @@ class DivisiveIDM(IDMParameters):
             for division in divisions:
                 inside = columns[division.parent]
                 columns[division.parent] = inside * division.memberships(features)
-                z = z + inside * division.unfolded(features)
+                z = z + inside * division.unfold(features)
             chi = torch.cat(columns, dim=1)
         return chi, z
 

@@ -50,7 +50,7 @@ class Division:
         total = chi.sum(1, keepdim=True)
         return torch.where(total > 1e-12, chi / total.clamp_min(1e-12), 1 / chi.shape[1])
 
-    def unfolded(self, features: torch.Tensor) -> torch.Tensor:
+    def unfold(self, features: torch.Tensor) -> torch.Tensor:
         """Place within the state, (frame, cv)."""
         return self.scale * (self.model._transform(features).cpu() - self.centre)
 

@@ -201,7 +201,7 @@ def _unit(v: Tensor) -> Tensor:
     return v / v.norm(dim=-1, keepdim=True).clamp_min(TINY)
 
 
-def superposed(xyz: Tensor, reference: Tensor) -> Tensor:
+def superpose(xyz: Tensor, reference: Tensor) -> Tensor:
     """``xyz`` (frame, atom, 3), each frame moved rigidly closest to ``reference`` (atom, 3).
 
     Source: W. Kabsch, Acta Cryst. A 32, 922 (1976), doi:10.1107/S0567739476001873.

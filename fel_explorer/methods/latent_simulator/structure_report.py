@@ -9,7 +9,7 @@ import xarray as xr
 
 from fel_explorer.free_energy import aligned_rms, from_density
 from fel_explorer.kinetics import relaxation
-from fel_explorer.methods.latent_simulator.internal_coordinates import superposed, to_internal, z_matrix
+from fel_explorer.methods.latent_simulator.internal_coordinates import superpose, to_internal, z_matrix
 
 CLASH = 0.9  # of the closest approach seen in the data, beyond three bonds, that counts as a clash
 TORSION_BINS = 36
@@ -153,7 +153,7 @@ def gyration_table(observed_parts: list[np.ndarray], decoded_parts: list[np.ndar
 def superposed_mean(xyz: np.ndarray) -> np.ndarray:
     """Mean structure (atom, 3) of structures (frame, atom, 3) laid on the first."""
     values = torch.from_numpy(xyz).double()
-    return superposed(values, values[0]).mean(0).numpy()
+    return superpose(values, values[0]).mean(0).numpy()
 
 
 def basin_table(psi_md, xyz_md, psi_synthetic, xyz_synthetic, borders, random) -> xr.Dataset:

@@ -199,7 +199,7 @@ class Eigenfunctions(NetworkMethod):
         if self._molecule is None:
             values, gradients = self._network.values_and_gradients(frames)
             return values, objective.carre_du_champ(gradients, scaled_diffusion(self, self._scaling))
-        values, gradients = molecular.pulled_back(self._network, self._molecule, self._scaling, frames)
+        values, gradients = molecular.pull_back(self._network, self._molecule, self._scaling, frames)
         diffusion = molecular.diffusion_coefficients(self._molecule, self.diffusion).to(gradients)
         return values, objective.carre_du_champ(gradients, diffusion)
 

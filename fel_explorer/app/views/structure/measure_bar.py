@@ -11,7 +11,7 @@ from fel_explorer.app.page_jobs import Board
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.viewer import Layer, StructureViewer
 from fel_explorer.app.viewer.measurement import in_words, measuring
-from fel_explorer.data.frame_values import known
+from fel_explorer.data.frame_values import has_values
 from fel_explorer.structures.measurement import measurement_name
 
 
@@ -71,7 +71,7 @@ class MeasureBar(Viewer):
         """
         session, atoms = self.session, self.viewer.measured
         name = measurement_name(session.trajectories.topology, atoms)
-        if known(session.dataset, name):  # a distance may be a feature
+        if has_values(session.dataset, name):  # a distance may be a feature
             session.colour(name)
             return
         self._awaited = name

@@ -57,7 +57,7 @@ def evaluate(dataset: xr.Dataset, formula: str) -> np.ndarray:
     Raises
     ------
     FelError
-        If it has an unknown name or is no formula.
+        If it has an unknown name or is not a formula.
     """
     names: dict[str, str] = {}
 
@@ -70,7 +70,7 @@ def evaluate(dataset: xr.Dataset, formula: str) -> np.ndarray:
             )
         return names.setdefault(name, f"v{len(names)}_")
 
-    parts = QUOTED.split(formula)  # what is between backticks has odd places
+    parts = QUOTED.split(formula)  # odd entries were between backticks
     for i, part in enumerate(parts):
         if i % 2:
             parts[i] = placeholder(part)

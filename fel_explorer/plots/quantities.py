@@ -1,4 +1,4 @@
-"""Times as people read them: "85 ps", "1.2 ns", "80 to 92 ps"."""
+"""Readable times: "85 ps", "1.2 ns", "80 to 92 ps"."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def plot_timeline(
 
 
 def place_at(x: float, y: float, lengths: Sequence[int], time_step=1.0, time_unit="ps"):
-    """(trajectory, frame in it) at a place of the plot, or None beside the ribbons."""
+    """(trajectory, frame in it) at a place of the plot, or None outside of the ribbons."""
     n_rows, longest = min(len(lengths), MAX_ROWS), max(lengths[:MAX_ROWS])
     scale = 1000.0 if time_unit == "ps" and longest * time_step >= 10_000 else 1.0
     row, frame = n_rows - 1 - int(np.floor(y)), round(x * scale / time_step)

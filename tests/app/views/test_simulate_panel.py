@@ -107,8 +107,8 @@ def test_training_simulating_and_comparing_lead_from_page_to_page(panel, session
     assert b"free energy (kT)" in panel.export.export("svg").getvalue()
     assert "tica" in panel.figures.options.values() and panel.figures.visible
     for plot, label in [
-        ("timescales", "time scale"), ("returns", "share there again"), ("transitions", "ψ₁ one lag later"),
-        ("tica", "TICA 2"),
+        ("timescales", "time scale"), ("returns", "probability of return"),
+        ("transitions", "ψ₁ one lag later"), ("tica", "TICA 2"),
     ]:  # fmt: skip
         version = panel.version
         panel.figures.value = plot

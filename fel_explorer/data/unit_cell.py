@@ -39,7 +39,7 @@ def volumes(lengths: np.ndarray, angles: np.ndarray) -> np.ndarray:
 
 
 def faulty(lengths: np.ndarray, angles: np.ndarray, n_atoms: int) -> np.ndarray:
-    """Mask (frame,) of cells that can't hold ``n_atoms`` atoms: zero, dummy, negative, infinite, too dense."""
+    """Mask (frame,) of cells that can't hold ``n_atoms`` atoms: zero, dummy, negative, too dense."""
     with np.errstate(invalid="ignore"):
         volume = volumes(lengths, angles)
         wrong = ~np.isfinite(volume) | (np.asarray(lengths) <= 0).any(axis=1)

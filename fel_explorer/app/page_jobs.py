@@ -1,6 +1,6 @@
 """The jobs of one page: what it submits, what it sees, and which results come into its session.
 
-Workers put events into a queue; the page calls `Board.tick` on its own thread, at most ten times a second.
+Workers put events into a queue; the page calls `PageJobs.tick` on its own thread, at most ten times a second.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ENDINGS = ("done", "failed", "cancelled")
 log = logging.getLogger("fel_explorer")
 
 
-class Board(param.Parameterized):
+class PageJobs(param.Parameterized):
     """Jobs of a session's dataset, and those that this page asked for.
 
     Watch ``version``: it counts up when something changed; ``ended`` is the job that ended last.

@@ -10,7 +10,7 @@ import param
 from panel.util import edit_readonly
 from panel.viewable import Viewer
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.shell.code_dialog import CodeDialog
 from fel_explorer.app.shell.command_palette import Palette
@@ -32,7 +32,7 @@ from fel_explorer.app.views.states.dendrogram_panel import DendrogramPanel
 from fel_explorer.app.views.structure.panel import StructurePanel
 from fel_explorer.app.widgets.notifications import show_error
 from fel_explorer.app.widgets.theme import theme
-from fel_explorer.app.widgets.weak_callback import weakly
+from fel_explorer.app.widgets.weak_callback import weak_callback
 from fel_explorer.app.workarounds.panel_closed_pages import forget, leave
 from fel_explorer.errors import FelError
 
@@ -60,7 +60,7 @@ class Explorer(Viewer):
     def __init__(self, session: Session | None = None, *, root=".", owner="", **params):
         super().__init__(**params)
         self.session = session or Session()
-        self.board = Board(self.session, owner=owner)
+        self.board = PageJobs(self.session, owner=owner)
         self.data = DataPanel(self.session, self.board, root=root)
         self.sessions = self.data.sessions
         self.sessions.link.visible = bool(owner)  # in a script's explorer all tabs show the same
@@ -271,7 +271,7 @@ class Explorer(Viewer):
 
     def _hear_errors(self):
         """Tell errors of callbacks."""
-        pn.config.exception_handler = weakly(self.tell)
+        pn.config.exception_handler = weak_callback(self.tell)
 
     def _tick(self):
         with pn.io.hold():

@@ -12,7 +12,7 @@ import panel_material_ui as pmui
 import param
 from panel.viewable import Viewer
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.comparison.panel import ComparisonPanel
 from fel_explorer.app.views.kinetics.panel import KineticsPanel
@@ -75,7 +75,7 @@ class InsightPanel(Viewer):
     )
     open = param.Boolean(False, doc="Whether more than the header is shown.")
 
-    def __init__(self, session: Session, board: Board, train: Callable[[str], None], **params):
+    def __init__(self, session: Session, board: PageJobs, train: Callable[[str], None], **params):
         super().__init__(**params)
         self.session, self._train = session, train
         self.panels = {

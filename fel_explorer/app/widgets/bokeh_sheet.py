@@ -27,7 +27,7 @@ COLUMNS = {
 IMAGE = ("image", "x", "y", "dw", "dh")
 
 
-class Easel:
+class BokehSheet:
     """One plot; `show` puts a sheet on it.
 
     Parameters

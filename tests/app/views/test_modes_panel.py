@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 
 import fel_explorer as fel
 from fel_explorer.app.jobs.manager import JobManager
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.atom_values import AtomValues
 from fel_explorer.app.session.session import Result, Session
 from fel_explorer.app.shell.tab_strip import InsightPanel
@@ -63,7 +63,7 @@ def jobs():
 
 @pytest.fixture
 def board(session, jobs):
-    board = Board(session, jobs)
+    board = PageJobs(session, jobs)
     yield board
     board.close()
 

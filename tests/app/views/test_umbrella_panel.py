@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 
 import fel_explorer as fel
 from fel_explorer.app.jobs.manager import JobManager
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Result, Session
 from fel_explorer.app.views.umbrella import job as umbrella_job
 from fel_explorer.app.views.umbrella.job import Settings, overlap_words, sampling_windows, unfit
@@ -43,7 +43,7 @@ def jobs():
 
 @pytest.fixture
 def panel(session, jobs):
-    board = Board(session, jobs)
+    board = PageJobs(session, jobs)
     panel = DrivePanel(session, board)
     panel.active = True
     yield panel
@@ -112,7 +112,7 @@ def test_a_cv_of_arrays_can_not_be_sampled_and_says_why(session, jobs):
     assert "which atoms" in unfit(result, plain, None).given
     session.load(plain)
     session.add_result(result)
-    panel = DrivePanel(session, Board(session, jobs))
+    panel = DrivePanel(session, PageJobs(session, jobs))
     panel.param.update(active=True, part="windows")
     assert not panel.run.visible and "which atoms" in panel.text.object and not panel.ready
     panel.close()

@@ -15,7 +15,7 @@ from panel.viewable import Viewer
 
 from fel_explorer.app.shell.explorer import unlink_busy
 from fel_explorer.app.widgets.theme import THEME
-from fel_explorer.app.widgets.weak_callback import weakly
+from fel_explorer.app.widgets.weak_callback import weak_callback
 from fel_explorer.plots import drawing, hooks
 
 hv.Store.set_current_backend("bokeh")  # hv.extension would load a front end from a CDN in notebooks
@@ -63,8 +63,8 @@ class Figure:
 
     def _drawn(self, version, width, height, scale):
         overlay = self._draw((width or 800, height or 400)).overlay()
-        overlay.get(DOTS).opts(hooks=[hooks.hover_only_with_words("tip"), weakly(self._catch_dots)])
-        overlay.get(WORDS).opts(hooks=[weakly(self._catch_words)])
+        overlay.get(DOTS).opts(hooks=[hooks.hover_only_with_words("tip"), weak_callback(self._catch_dots)])
+        overlay.get(WORDS).opts(hooks=[weak_callback(self._catch_words)])
         return overlay
 
     def _catch_words(self, plot, element):

@@ -9,7 +9,7 @@ from panel.custom import JSComponent
 
 from fel_explorer.app.jobs.job import Job
 from fel_explorer.app.jobs.queue_status import cause, queue_text, situation
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 
 _ESM = """
 function element(tag, className, parent, text = "") {
@@ -137,7 +137,7 @@ class JobList(JSComponent):
 
     _esm = _ESM
 
-    def __init__(self, board: Board, **params):
+    def __init__(self, board: PageJobs, **params):
         super().__init__(**params)
         self._board, self._open, self._logged = board, False, None
         self._watcher = board.param.watch(self._update, "version")

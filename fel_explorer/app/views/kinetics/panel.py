@@ -8,7 +8,7 @@ import panel_material_ui as pmui
 import param
 from panel.viewable import Viewer
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.kinetics.analysis import Kinetics, default_lag, kinetics_job
 from fel_explorer.app.views.kinetics.drawing import PARTS, VIEWS, draw_view, form_words, part_of, view_table
@@ -44,7 +44,7 @@ class KineticsPanel(Viewer):
     form = param.Selector(default="auto", objects=list(FORMS.values()), doc="How rates are found.")
     lag_time = param.Number(None, allow_None=True, doc="Lag of the model, in the data's time unit.")
 
-    def __init__(self, session: Session, board: Board, **params):
+    def __init__(self, session: Session, board: PageJobs, **params):
         super().__init__(**params)
         self.session, self.board = session, board
         self.kinetics: Kinetics | None = None

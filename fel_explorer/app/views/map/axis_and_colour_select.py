@@ -5,7 +5,7 @@ from __future__ import annotations
 import panel_material_ui as pmui
 from panel.viewable import Viewer
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.map import colouring
 from fel_explorer.app.views.map.name_select import NameSelect
@@ -28,7 +28,7 @@ class MapChoices(Viewer):
         Called when an observable that was waited for is there, or won't be.
     """
 
-    def __init__(self, session: Session, board: Board | None, *, on_axes, on_colour):
+    def __init__(self, session: Session, board: PageJobs | None, *, on_axes, on_colour):
         super().__init__()
         self.session, self.board = session, board
         self.observing = Observing(session, board)

@@ -12,7 +12,7 @@ import panel_material_ui as pmui
 import param
 from bokeh.models import LassoSelectTool, Toolbar
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.selection_origin import Intervals, Region
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.map.axis_and_colour_select import MapChoices
@@ -27,7 +27,7 @@ from fel_explorer.app.views.map.view import (
     with_names_apart,
 )
 from fel_explorer.app.widgets.figure_export import FigureExport
-from fel_explorer.app.widgets.weak_callback import weakly
+from fel_explorer.app.widgets.weak_callback import weak_callback
 from fel_explorer.plots import hooks
 from fel_explorer.plots.landscape import (
     NO_LANDSCAPE,
@@ -74,7 +74,7 @@ class MapPanel(pn.viewable.Viewer):
         doc="How a lasso or box changes the selection. Shift or Ctrl adds, Alt subtracts in any mode.",
     )
 
-    def __init__(self, session: Session, board: Board | None = None, *, instead_of_colour=(), **params):
+    def __init__(self, session: Session, board: PageJobs | None = None, *, instead_of_colour=(), **params):
         super().__init__(session=session, **params)
         self._first_tools = instead_of_colour
         self.settings = SurfaceSettings(session)
@@ -292,7 +292,7 @@ class MapPanel(pn.viewable.Viewer):
             self._layers = binned, frame_layers(landscape, binned, dark=self.dark)
         drawn = overlay(landscape, [*self._layers[1], *mark_layers(landscape, dark=self.dark)])
         told = hooks.describe(description(landscape))
-        return drawn.opts(hooks=[hooks.selection_is_ours, told, weakly(self._listen)])
+        return drawn.opts(hooks=[hooks.selection_is_ours, told, weak_callback(self._listen)])
 
     def _in_window(self):
         """The frames in the pixels of the shown window."""

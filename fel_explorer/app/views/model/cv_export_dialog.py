@@ -8,7 +8,7 @@ from functools import partial
 import panel_material_ui as pmui
 from panel.viewable import Viewer
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.model.cv_files import ENDINGS, BiasedRun, CVFiles, exporting
 from fel_explorer.app.views.modes.text import told
@@ -37,7 +37,7 @@ HOW = (
 class CVExport(Viewer):
     """Options of the biased run, the downloads, and what plumed.dat says."""
 
-    def __init__(self, session: Session, board: Board, **params):
+    def __init__(self, session: Session, board: PageJobs, **params):
         super().__init__(**params)
         self.session, self.board = session, board
         self.dialog = pmui.Dialog(

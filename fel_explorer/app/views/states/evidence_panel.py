@@ -7,7 +7,7 @@ import panel_material_ui as pmui
 import param
 from panel.viewable import Viewer
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.states.evidence import (
     Evidence,
@@ -44,7 +44,7 @@ class EvidencePanel(Viewer):
     version = param.Integer(0, doc="Counts up when the figure is another one.")
     compare = param.Boolean(False, doc="Show the KMeans state that overlaps most, too.")
 
-    def __init__(self, session: Session, board: Board, **params):
+    def __init__(self, session: Session, board: PageJobs, **params):
         super().__init__(**params)
         self.session, self.board = session, board
         self._curves: list = []

@@ -10,7 +10,7 @@ import panel_material_ui as pmui
 import param
 from panel.viewable import Viewer
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.map.observables import Observing
 from fel_explorer.app.views.states.evidence import (
@@ -50,7 +50,7 @@ class StatesPanel(Viewer):
     active = param.Boolean(False, doc="Whether it is looked at: only then it computes.")
     dark = param.Boolean(False, doc="Colours for a dark page.")
 
-    def __init__(self, session: Session, divide: Callable[[], None], board: Board | None = None, **params):
+    def __init__(self, session: Session, divide: Callable[[], None], board: PageJobs | None = None, **params):
         super().__init__(**params)
         self.session, self.observing = session, Observing(session, board)
         self.table = SortableTable(sizing_mode="stretch_both", margin=(0, 8))

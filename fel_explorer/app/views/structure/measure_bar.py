@@ -7,7 +7,7 @@ from collections.abc import Callable
 import panel_material_ui as pmui
 from panel.viewable import Viewer
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.viewer import Layer, StructureViewer
 from fel_explorer.app.viewer.measurement import in_words, measuring
@@ -29,7 +29,7 @@ class MeasureBar(Viewer):
     """
 
     def __init__(
-        self, session: Session, board: Board | None, viewer: StructureViewer,
+        self, session: Session, board: PageJobs | None, viewer: StructureViewer,
         shown: Callable[[], Layer | None], **params,
     ):  # fmt: skip
         super().__init__(**params)

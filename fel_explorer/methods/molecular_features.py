@@ -49,8 +49,8 @@ def coordinates(dataset: xr.Dataset, positions) -> tuple[MolecularFeatures, xr.D
         worst = int(error.argmax())
         raise FelError(
             f"Feature '{dataset['feature'].values[worst]}' is {error[worst]:.2g} off that of the positions.",
-            "The features must be those of the positions, without nearest images across a periodic box.",
-            "Give the positions of the same frames, and featurize with periodic=False.",
+            "The features must be those of the positions; to nearest images between molecules they are not.",
+            "Give the positions of the same frames, and take features within molecules.",
         )
     names = [f"{axis} {i}" for i in function.atoms for axis in "xyz"]
     return function, xr.DataArray(chosen, dims=("frame", "feature"), coords={"feature": names})

@@ -118,7 +118,7 @@ class Frames:
     def __len__(self) -> int:
         return len(self.values)
 
-    def take(self, frames: np.ndarray) -> Tensor:
+    def take(self, frames: np.ndarray | Tensor) -> Tensor:
         """Features of the given frames, on the device."""
         index = torch.as_tensor(frames, device=self.values.device)
         return self.values[index].to(self.device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import param
 from panel.custom import JSComponent
 
-from fel_explorer.app.shell.commands import COMMANDS
+from fel_explorer.app.shell.commands import all_commands
 from fel_explorer.app.shell.header import shortcut_text
 
 _ESM = """
@@ -113,10 +113,10 @@ class Palette(JSComponent):
                 "shortcut": shortcut_text(command.shortcut),
                 "enabled": bool(command.enabled(self._session)),
             }
-            for command in COMMANDS
+            for command in all_commands()
             if command.id != "palette"
         ]
         self.opened += 1
 
     def _handle_msg(self, message: dict) -> None:
-        self._run(next(command for command in COMMANDS if command.id == message["id"]))
+        self._run(next(command for command in all_commands() if command.id == message["id"]))

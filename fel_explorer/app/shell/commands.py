@@ -1,4 +1,6 @@
-"""The one table of commands: header buttons, keyboard shortcuts and the help page are all made from it.
+"""The one table of commands: header buttons, keyboard shortcuts, palette and help are all made from it.
+
+The views of the tab strip, a table of their own, are commands too.
 
 To add a command add a row.  ``run`` gets the `Explorer`; ``enabled`` gets its `Session`.
 """
@@ -9,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fel_explorer.app.session.session import Session
+from fel_explorer.app.views.tabs import TABS
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Command:
     title
         For people; menu entry and help line.
     shortcut
-        "ctrl+z", "escape", "[", ... as `normalise` of the page's key listener writes them.
+        "ctrl+z", "escape", "[", ... as the page's key listener writes them; "" for none.
     run
         Called with the explorer.
     enabled
@@ -132,6 +135,25 @@ COMMANDS: tuple[Command, ...] = (
 )
 
 
+def view_commands() -> tuple[Command, ...]:
+    """A command for each view of the tab strip."""
+    return tuple(
+        Command(
+            f"view-{tab.id}",
+            f"Show the view '{tab.title}'",
+            tab.shortcut,
+            lambda explorer, tab=tab: explorer.strip.show(tab.id),
+            tab.possible,
+        )
+        for tab in TABS
+    )
+
+
+def all_commands() -> tuple[Command, ...]:
+    """Those of the table, and those of the views."""
+    return COMMANDS + view_commands()
+
+
 def by_shortcut() -> dict[str, Command]:
-    """{shortcut: command}."""
-    return {command.shortcut: command for command in COMMANDS}
+    """{shortcut: command} of the commands that have one."""
+    return {command.shortcut: command for command in all_commands() if command.shortcut}

@@ -18,7 +18,7 @@ from fel_explorer.app.shell.commands import Command, by_shortcut
 from fel_explorer.app.shell.header import CommandButtons, JobBar, device_text
 from fel_explorer.app.shell.help import Help
 from fel_explorer.app.shell.key_listener import Keys
-from fel_explorer.app.shell.tab_strip import InsightPanel
+from fel_explorer.app.shell.tab_strip import TabStrip
 from fel_explorer.app.shell.tour import Tour
 from fel_explorer.app.storage.autosave import Autosave, autosaved
 from fel_explorer.app.views.data.features_panel import FeaturesPanel
@@ -71,7 +71,7 @@ class Explorer(Viewer):
         self.structure = StructurePanel(self.session, self.board)
         self.second_map = SecondMap(self.session)
         self.selection = SelectionPanel(self.session)
-        self.insight = InsightPanel(self.session, self.board, self.model.start)
+        self.strip = TabStrip(self.session, self.board, self.model.start)
         self.dendrogram = DendrogramPanel(self.session)
         self.job_list = JobList(self.board)
         self.jobs = JobBar(self.board, self.job_list.open)
@@ -185,12 +185,12 @@ class Explorer(Viewer):
         left = pmui.Paper(self.map, elevation=1, sizing_mode="stretch_both", margin=4)
         dialogs = self.help, self.palette, self.code, self.job_list, self.tour
         dialogs += self.model.which, self.model.exporter
-        insight = pmui.Paper(self.insight, elevation=1, sizing_mode="stretch_width", margin=4)
+        strip = pmui.Paper(self.strip, elevation=1, sizing_mode="stretch_width", margin=4)
         strut = pmui.Column(width=0, min_height=UPPER, margin=0)  # panel counts the children's heights only
-        self.tour.parts.update(map=left, structure=structure, insight=insight, buttons=self.buttons.layout)
+        self.tour.parts.update(map=left, structure=structure, strip=strip, buttons=self.buttons.layout)
         return pmui.Column(
             pmui.Row(left, right, strut, *dialogs, sizing_mode="stretch_both", margin=0),
-            pmui.Row(self._tree(), insight, sizing_mode="stretch_width", margin=0),
+            pmui.Row(self._tree(), strip, sizing_mode="stretch_width", margin=0),
             sizing_mode="stretch_both",
             margin=4,
             scroll="y-auto",  # on small screens map and strip together don't fit
@@ -201,7 +201,7 @@ class Explorer(Viewer):
         """The dendrogram, while there is a tree and the strip beside it is open."""
         visible = pn.bind(
             lambda is_open, result: is_open and result is not None and result.tree is not None,
-            self.insight.param.open,
+            self.strip.param.open,
             self.session.param.shown,
         )
         return pmui.Paper(
@@ -295,7 +295,7 @@ class Explorer(Viewer):
         forget(context._document)
 
     def _views(self):
-        return self.map, self.second_map, self.structure, self.selection, self.insight, self.dendrogram
+        return self.map, self.second_map, self.structure, self.selection, self.strip, self.dendrogram
 
     def close(self) -> None:
         """Let go of everything that outlives the page: periodic callback, queue, watchers."""

@@ -1,12 +1,13 @@
-"""The help overlay: a first session in six steps, and the shortcuts from the command table."""
+"""The help overlay: a first session in six steps, the views, and the shortcuts from the command table."""
 
 from __future__ import annotations
 
 import panel_material_ui as pmui
 from panel.viewable import Viewer
 
-from fel_explorer.app.shell.commands import COMMANDS
+from fel_explorer.app.shell.commands import by_shortcut
 from fel_explorer.app.shell.header import shortcut_text
+from fel_explorer.app.views.tabs import TABS
 
 STEPS = """
 **A first session**
@@ -36,11 +37,14 @@ class Help(Viewer):
 
     def toggle(self) -> None:
         if not self.dialog.objects:
-            rows = "\n".join(f"| **{shortcut_text(c.shortcut)}** | {c.title} |" for c in COMMANDS)
+            keys = (f"| **{shortcut_text(key)}** | {one.title} |" for key, one in by_shortcut().items())
+            views = (f"- **{tab.title}**: {tab.about}" for tab in TABS)
+            about_views = "\n".join(["**Views below the map**", "", *views])
+            about_keys = "\n".join(["**Keyboard**", "", "| Key | Does |", "|---|---|", *keys])
             self.dialog[:] = [
                 pmui.Row(
-                    pmui.Typography(STEPS, width=420, margin=(0, 16, 0, 0)),
-                    pmui.Typography(f"**Keyboard**\n\n| Key | Does |\n|---|---|\n{rows}", width=320),
+                    pmui.Typography(f"{STEPS}\n{about_views}", width=420, margin=(0, 16, 0, 0)),
+                    pmui.Typography(about_keys, width=320),
                 )
             ]
         self.dialog.open = not self.dialog.open

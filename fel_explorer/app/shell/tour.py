@@ -42,7 +42,7 @@ STEPS = (
         "separated. You can follow the training, continue to work, and stop it at any time.",
     ),
     Step(
-        "insight",
+        "strip",
         "Is each state metastable?",
         "When states are found this strip opens: lifetimes with the evidence, rates, the states over "
         "time, differences between two states, and paths between them.",

@@ -44,9 +44,8 @@ class Contact(FeatureKind):
         if scheme_of(block.options) == "ca":
             near = geometry.distances(trajectory, block.atoms, block.molecules, periodic=periodic)
         else:
-            heavy = heavy_atoms(trajectory.topology)
-            residue = [atom.residue.index for atom in trajectory.topology.atoms]
-            groups = [[heavy[residue[i]] for i in pair] for pair in block.atoms]
+            heavy = {i: heavy_atoms(trajectory.topology.atom(i).residue) for i in np.unique(block.atoms)}
+            groups = [[heavy[i] for i in pair] for pair in block.atoms]
             near = geometry.closest(trajectory, groups, block.molecules, periodic=periodic)
         return (1 / (1 + (near / cutoff_of(block.options)) ** 6)).astype(np.float32)
 
@@ -76,12 +75,9 @@ class Contact(FeatureKind):
         return "A contact says whether residues are near, not where their atoms are."
 
 
-def heavy_atoms(topology) -> list[np.ndarray]:
-    """Indices of the atoms but hydrogens of each residue."""
-    return [
-        np.array([a.index for a in residue.atoms if a.element is None or a.element.symbol != "H"])
-        for residue in topology.residues
-    ]
+def heavy_atoms(residue) -> np.ndarray:
+    """Indices of the atoms of a residue but hydrogens."""
+    return np.array([a.index for a in residue.atoms if a.element is None or a.element.symbol != "H"])
 
 
 def scheme_of(options: dict) -> str:

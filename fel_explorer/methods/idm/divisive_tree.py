@@ -50,7 +50,13 @@ class Division:
         total = chi.sum(1, keepdim=True)
         return torch.where(total > 1e-12, chi / total.clamp_min(1e-12), 1 / chi.shape[1])
 
-    def unfold(self, features: torch.Tensor) -> torch.Tensor:
+    def evidence(self, child: int) -> list[float]:
+        """Gain, error of the gain and visits of a child among the states of the division."""
+        state = int(self.kept[child])
+        values = [getattr(self.model, name) for name in ("gains_", "gain_errors_", "visits_")]
+        return [float(value[state]) if state < len(value) else float("nan") for value in values]
+
+    def unfolded(self, features: torch.Tensor) -> torch.Tensor:
         """Place within the state, (frame, cv)."""
         return self.scale * (self.model._transform(features).cpu() - self.centre)
 
@@ -94,6 +100,13 @@ def visited_segments(dataset: xr.Dataset, inside: np.ndarray, lag: int) -> xr.Da
     if "weight" in dataset:
         part["weight"] = ("frame", dataset["weight"].values[chosen])
     return part
+
+
+def most_agreed(labels: list[np.ndarray], objectives: list[float]) -> int:
+    """Which of ``labels`` [(frame,), ...] agrees most with the others; of equals that of best objective."""
+    n = range(len(labels))
+    agreement = [round(stability(i, labels), 2) if len(labels) > 2 else 0.0 for i in n]
+    return max(n, key=lambda i: (agreement[i], objectives[i]))
 
 
 def stability(best: int, labels: list[np.ndarray]) -> float:

@@ -9,6 +9,9 @@ import torch
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods.idm import objective
+from fel_explorer.methods.idm.discrete import evidence_of_frames
+from fel_explorer.methods.idm.distillation import DiscreteStart, alternatives, stability_table
+from fel_explorer.methods.idm.microstates import PairCounts
 from fel_explorer.methods.idm.network import MatchingNetwork
 from fel_explorer.methods.idm.parameters import IDMParameters
 from fel_explorer.methods.idm.training import MIN_POPULATION, Trainer
@@ -27,6 +30,9 @@ FITTED = (
     "vamp2_",
     "implied_timescales_",
 )
+PER_STATE = ("gains_", "gain_errors_", "visits_")
+OF_START = ("start_objective_", "start_agreement_", "states_objective_")
+LATER = *PER_STATE, *OF_START, "stability_", "stability_states_"  # the first files lack these
 
 
 @register
@@ -38,9 +44,12 @@ class IDM(IDMParameters):
     the memberships of two frames at most ``lag_time`` apart.  ``n_states`` is an upper bound: states without
     memory stay empty.
 
+    By default training starts from the states that maximise I_beta among partitions of microstates, which are
+    found from counts of pairs; the network learns them and refines them by gradient (``start``).
+
     Source: J. Zhang et al., J. Phys. Chem. Lett. 10, 5571 (2019), doi:10.1021/acs.jpclett.9b02012, Eqs. 1-5
-    (numbers of the preprint, doi:10.48550/arXiv.1906.02852). The end of beta below 1, and restarts, are this
-    package's own.
+    (numbers of the preprint, doi:10.48550/arXiv.1906.02852). The end of beta below 1, the discrete start and
+    restarts are this package's own.
 
     Attributes
     ----------
@@ -59,12 +68,29 @@ class IDM(IDMParameters):
         VAMP-2 score of the memberships at ``lag_time``, at most `n_populated_`.
     implied_timescales_
         (populated state - 1,) of `transition_matrix_`, longest first, in the dataset's time unit.
+    gains_, gain_errors_
+        (populated state,) nats of I_beta that telling the state apart from its neighbour gains, and their
+        standard errors by the block bootstrap; infinite and nan where there is one state.
+    visits_
+        (populated state,) how often the state was entered, counted at the resolution of the lag.
+    start_objective_, states_objective_
+        I_beta in nats of the discrete states that training started from, and on the same pairs that of the
+        final states (largest membership); larger where the gradient found better states.  nan for a random
+        start.
+    start_agreement_
+        Normalised mutual information of the final states with those of the start; nan for a random start.
+    stability_
+        (alternative,) normalised mutual information of the discrete states with those of another final beta,
+        number of microstates and seed, with their numbers as coordinate ``n_states``; nan for a random
+        start.
     """
 
     needs_lag = True
     has_states = True
     has_timescales = True
     has_decoder = True
+
+    _given_start: DiscreteStart | None = None  # of a division of `DivisiveIDM`
 
     lag_time = param.Number(
         10.0,
@@ -98,7 +124,7 @@ class IDM(IDMParameters):
         if any(width < 1 for width in self.hidden):
             raise FelError(f"hidden={self.hidden}.", "Widths are at least 1.")
         scaling = Scaling.of(dataset)
-        codes, structures = self._codes(scaling)
+        structures = self._structures(scaling)
         self._scaling = scaling.to(device)
         frames = Frames(dataset, scaling, device)
         try:
@@ -107,7 +133,12 @@ class IDM(IDMParameters):
                     self,
                     dataset,
                     frames,
-                    build=lambda generator: self._build(codes, structures, generator),
+                    build=lambda generator, n: self._build(
+                        torch.eye(n) if structures is None else structures, structures is not None, generator
+                    ),
+                    scaling=scaling,
+                    discrete=self.start == "discrete" and structures is None,
+                    start=self._given_start,
                     show=lambda network: setattr(self, "_network", network),
                     callback=callback,
                     checkpoint_dir=checkpoint_dir,
@@ -117,10 +148,10 @@ class IDM(IDMParameters):
         finally:
             frames.close()
 
-    def _codes(self, scaling):
-        """Codes of the states (state, code), and whether they are structures."""
+    def _structures(self, scaling) -> torch.Tensor | None:
+        """The given prototypes (state, kept feature), standardised."""
         if self._given_prototypes is None:
-            return torch.eye(self.n_states), False
+            return None
         prototypes = np.asarray(self._given_prototypes, np.float32)
         if prototypes.shape != (self.n_states, len(scaling.mean)) or not np.isfinite(prototypes).all():
             raise FelError(
@@ -128,7 +159,7 @@ class IDM(IDMParameters):
                 f"It is finite and of shape (n_states, feature) = ({self.n_states}, {len(scaling.mean)}).",
                 "Set n_states to the number of prototypes and featurize them like the data.",
             )
-        return scaling(torch.from_numpy(prototypes)), True
+        return scaling(torch.from_numpy(prototypes))
 
     def _build(self, codes, structures, generator) -> MatchingNetwork:
         return MatchingNetwork(
@@ -136,6 +167,7 @@ class IDM(IDMParameters):
             self.n_dims,
             self.hidden,
             codes.clone(),
+            n_states=self.n_states,
             structures=structures,
             similarity=self.similarity,
             gamma=self.gamma,
@@ -169,6 +201,27 @@ class IDM(IDMParameters):
         self.implied_timescales_ = implied_timescales(
             np.linalg.eigvals(self.transition_matrix_), self.lag_time
         )
+        self._describe_evidence(dataset, chi.argmax(1).cpu().numpy(), trainer)
+
+    def _describe_evidence(self, dataset, states, trainer) -> None:
+        """Set the evidence for the populated states (frame,), and how they compare with the start."""
+        from sklearn.metrics import normalized_mutual_info_score
+
+        pairs = PairCounts(schema.trajectory_lengths(dataset), trainer.weights, self.seed)
+        evidence = evidence_of_frames(pairs, states, trainer.lag, self.beta_end, self.n_populated_)
+        self.gains_, self.gain_errors_, self.visits_ = evidence.gain, evidence.error, evidence.visits
+        self.start_objective_ = self.start_agreement_ = self.states_objective_ = float("nan")
+        names = list(alternatives(self.beta_end, self.n_microstates, self.seed))
+        self.stability_ = stability_table(names)
+        if trainer.start is None:
+            return
+        self.start_objective_ = trainer.start.found.objective
+        self.states_objective_ = trainer.states_objective(states)
+        self.start_agreement_ = float(
+            normalized_mutual_info_score(trainer.start.states, states[trainer.index])
+        )
+        if trainer.finder is not None:
+            self.stability_ = trainer.stability()
 
     # ---- the verbs
 
@@ -190,8 +243,10 @@ class IDM(IDMParameters):
         arrays = {f"network.{name}": tensor for name, tensor in self._network.state_dict().items()}
         scaling = self._scaling
         arrays |= {"mean": scaling.mean, "scale": scaling.scale, "keep": scaling.keep}
-        fitted = {name: torch.as_tensor(np.asarray(getattr(self, name))) for name in FITTED}
-        return arrays | fitted
+        names = *FITTED, *PER_STATE, *OF_START
+        fitted = {name: torch.as_tensor(np.asarray(getattr(self, name))) for name in names}
+        stability = {"stability_": self.stability_, "stability_states_": self.stability_["n_states"]}
+        return arrays | fitted | {name: torch.as_tensor(values.values) for name, values in stability.items()}
 
     def _set_arrays(self, arrays):
         self._scaling = Scaling(arrays["mean"], arrays["scale"], arrays["keep"])
@@ -202,6 +257,18 @@ class IDM(IDMParameters):
         self._network.load_state_dict(
             {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
         )
-        for name in FITTED:
+        if not any(name in arrays for name in LATER):
+            arrays = arrays | self._unknown(int(arrays["n_populated_"]))
+        for name in (*FITTED, *PER_STATE, *OF_START):
             value = arrays[name].numpy()
             setattr(self, name, value if value.ndim else value.item())
+        names = list(alternatives(self.beta_end, self.n_microstates, self.seed))
+        nmi, n_states = (arrays[name].numpy() for name in ("stability_", "stability_states_"))
+        self.stability_ = stability_table(names, nmi, n_states)
+
+    def _unknown(self, n: int) -> dict[str, torch.Tensor]:
+        """What the first files lack, for ``n`` populated states."""
+        empty = stability_table(list(alternatives(self.beta_end, self.n_microstates, self.seed)))
+        values = dict.fromkeys(PER_STATE, np.full(n, np.nan)) | dict.fromkeys(OF_START, np.array(np.nan))
+        values |= {"stability_": empty.values, "stability_states_": empty["n_states"].values}
+        return {name: torch.as_tensor(value) for name, value in values.items()}

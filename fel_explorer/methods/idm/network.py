@@ -21,8 +21,10 @@ class MatchingNetwork(nn.Module):
     n_features, n_dims
         Width of the input and of the matching space.
     codes
-        What stands for the states: one-hot vectors (state, state), or standardised structures
-        (state, feature).
+        What stands for the prototypes: one-hot vectors (prototype, prototype), or standardised structures
+        (prototype, feature).
+    n_states
+        Number of states, at least that of prototypes; the states after it have no membership.
     structures
         Whether ``codes`` are structures, so that g = G; else g is a small network of its own.
     """
@@ -37,6 +39,7 @@ class MatchingNetwork(nn.Module):
         hidden: Sequence[int],
         codes: Tensor,
         *,
+        n_states: int,
         structures: bool,
         similarity: str,
         gamma: float,
@@ -50,15 +53,19 @@ class MatchingNetwork(nn.Module):
         if not structures:
             self.prototype_net = mlp([len(codes), PROTOTYPE_WIDTH, n_dims], generator)
         self.register_buffer("codes", codes)
-        self.register_buffer("target", torch.eye(len(codes)))  # (prototype, state): what each counts to
+        self.register_buffer("target", torch.eye(len(codes), n_states))  # what each prototype counts to
 
     def prototypes(self) -> Tensor:
-        """Position of each state's prototype, (state, cv)."""
+        """Position of each prototype, (prototype, cv)."""
         return (self.prototype_net or self.encoder)(self.codes)
 
     def memberships(self, z: Tensor) -> Tensor:
         """chi (frame, state) of points z (frame, cv) of the matching space."""
-        return log_memberships(z, self.prototypes(), self.gamma, self.similarity).exp() @ self.target
+        return self.log_memberships(z).exp() @ self.target
+
+    def log_memberships(self, z: Tensor) -> Tensor:
+        """ln chi (frame, prototype) of points z (frame, cv), before prototypes are merged to states."""
+        return log_memberships(z, self.prototypes(), self.gamma, self.similarity)
 
     def merge(self, target: Tensor) -> None:
         """Let each state i count to state ``target[i]`` (state,) from now on."""

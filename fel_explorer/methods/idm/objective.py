@@ -9,8 +9,11 @@ the matching space, c (state, cv) the prototypes in it.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from fel_explorer.methods.idm.partition import merge_gains
 
 SIMILARITIES = ("negative squared distance", "scaled dot product", "cosine")
 EPS = 1e-9  # of a joint probability; float32 resolves it next to 1 in every sum used here
@@ -59,26 +62,6 @@ def information(joint: Tensor, beta: float = 1.0) -> Tensor:
     return (joint * joint.log()).sum() + 2.0 * beta * entropy
 
 
-def merge_gains(joint: Tensor, beta: float) -> Tensor:
-    """By how much I_beta rises when states i and j are made one, (state, state); -inf on the diagonal."""
-
-    def f(p):
-        return torch.xlogy(p, p)
-
-    marginal, alone = joint.sum(1), f(joint)
-    own_i, own_j = joint.diagonal()[:, None], joint.diagonal()[None, :]
-    # Row by row, because a tensor of all triples would not fit for hundreds of states.  The terms with i and
-    # j themselves are taken out of the sums over the other state, and put in as what they become.
-    together = torch.stack([f(joint + row).sum(1) for row in joint])
-    together = together - f(own_i + joint) - f(joint + own_j)
-    apart = alone.sum(1)[:, None] + alone.sum(1)[None, :] - f(own_i) - f(own_j) - 2 * alone
-    others = 2 * (together - apart)
-    own = f(own_i + own_j + 2 * joint) - f(own_i) - f(own_j) - 2 * alone
-    entropy = f(marginal)[:, None] + f(marginal)[None, :] - f(marginal[:, None] + marginal[None, :])
-    gain = others + own + 2 * beta * entropy
-    return gain.fill_diagonal_(-torch.inf)
-
-
 def merged_states(joint: Tensor, beta: float) -> Tensor:
     """The state (state,) that each state becomes when pairs are merged while that raises I_beta.
 
@@ -86,21 +69,19 @@ def merged_states(joint: Tensor, beta: float) -> Tensor:
     a barrier there are hardly any frames to move the border by, so that a split that no longer raises I_beta
     with falling beta stays.
     """
-    target = torch.arange(len(joint), device=joint.device)
-    joint = joint.double()
-    alive = torch.nonzero(joint.sum(1) > EPS).flatten()
+    target, table = np.arange(len(joint)), joint.detach().double().cpu().numpy()
+    alive = np.flatnonzero(table.sum(1) > EPS)
     while len(alive) > 1:
-        part = joint[alive][:, alive]
-        gain, pair = merge_gains(part, beta).flatten().max(0)
-        if gain <= 0:
+        gains = merge_gains(table[np.ix_(alive, alive)], beta)
+        pair = np.unravel_index(gains.argmax(), gains.shape)
+        if gains[pair] <= 0:
             break
-        i, j = sorted((int(pair) // len(alive), int(pair) % len(alive)), key=lambda k: -part[k].sum())
-        kept, gone = alive[i], alive[j]
+        kept, gone = sorted(alive[list(pair)], key=lambda state: (-round(table[state].sum(), 9), state))
         target[target == gone] = kept
-        joint[kept] += joint[gone]
-        joint[:, kept] += joint[:, gone]
+        table[kept] += table[gone]
+        table[:, kept] += table[:, gone]
         alive = alive[alive != gone]
-    return target
+    return torch.from_numpy(target).to(joint.device)
 
 
 def koopman_matrix(chi: Tensor, starts: Tensor, lag: int, weight: Tensor | None = None):

@@ -7,6 +7,8 @@ import param
 from fel_explorer.methods.base import Method
 from fel_explorer.methods.idm.objective import SIMILARITIES
 
+STARTS = ("discrete", "random")
+
 
 class IDMParameters(Method):
     """Hyperparameters of `IDM` but its lag; `DivisiveIDM` has them too.  ``benchmarks/`` measures them."""
@@ -31,7 +33,8 @@ class IDMParameters(Method):
         bounds=(1, 10_000_000),
         precedence=1.3,
         label="Training steps",
-        doc="Steps of training. More steps give sharper states and take proportionally longer.",
+        doc="Steps of training at most. From a random start all are done. From discrete states at most 1000, "
+        "and fewer once the objective rises no more.",
     )
     beta_end = param.Number(
         0.9,
@@ -50,6 +53,39 @@ class IDMParameters(Method):
         label="Restarts",
         doc="Trainings from different random weights; the one with the best objective is kept. Helps to find "
         "rare states.",
+    )
+    min_evidence = param.Number(
+        1.5,
+        bounds=(0, 10),
+        precedence=1.6,
+        label="Evidence for a state",
+        doc="How many standard errors the objective must gain by telling a state apart from its neighbour. "
+        "The error is that of a bootstrap over trajectories, or blocks of them. More gives fewer, surer "
+        "states. For a discrete start.",
+    )
+    start: param.Selector[str] = param.Selector(
+        default=STARTS[0],
+        objects=list(STARTS),
+        precedence=10.01,
+        label="Start",
+        doc="'discrete' first finds the states from counts of pairs between microstates, in a second and the "
+        "same ones each time; the network learns them and then refines them. 'random' trains random weights "
+        "while beta falls.",
+    )
+    min_visits = param.Number(
+        10.0,
+        bounds=(0, None),
+        precedence=10.02,
+        label="Visits of a state",
+        doc="How often a state must have been entered, counted at the resolution of the lag. For a discrete "
+        "start.",
+    )
+    n_microstates = param.Integer(
+        400,
+        bounds=(2, 5000),
+        precedence=10.03,
+        label="Microstates",
+        doc="Cells of the data, of which the discrete start puts states together; at most one per 20 frames.",
     )
     batch_size = param.Integer(
         1024,
@@ -96,13 +132,14 @@ class IDMParameters(Method):
         precedence=10.5,
         label="Initial beta",
         doc="Above 1, beta spreads the frames over all states early in the training, so that none is missed. "
-        "Far above 1 (3) nothing but the spreading counts and the training can collapse.",
+        "Far above 1 (3) nothing but the spreading counts and the training can collapse. For a random start.",
     )
     beta_decay = param.Magnitude(
         0.6,
         precedence=10.6,
         label="Beta decay",
-        doc="Fraction of the training during which beta falls linearly from its initial to its final value.",
+        doc="Fraction of the training during which beta falls linearly from its initial to its final value. "
+        "For a random start.",
     )
     reconstruction = param.Number(
         0.3,

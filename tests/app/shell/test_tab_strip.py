@@ -11,7 +11,7 @@ from fel_explorer import kinetics
 from fel_explorer.app.jobs.manager import JobManager
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Result, Session
-from fel_explorer.app.shell.tab_strip import InsightPanel
+from fel_explorer.app.shell.tab_strip import TabStrip
 from fel_explorer.app.views.kinetics import analysis as kinetics_job_module
 from fel_explorer.app.views.kinetics import drawing as kinetics_drawing
 from fel_explorer.app.views.kinetics.analysis import default_lag, kinetics_job, lag_times
@@ -73,7 +73,7 @@ def board(session, jobs):
 
 @pytest.fixture
 def panel(session, board):
-    panel = InsightPanel(session, board, print)
+    panel = TabStrip(session, board, print)
     yield panel
     panel.close()
 
@@ -186,7 +186,7 @@ def test_strip_is_a_hint_until_there_are_states(chain, jobs):
     session = Session(as_dataset([chain[1]]))
     board = PageJobs(session, jobs)
     asked = []
-    panel = InsightPanel(session, board, asked.append)
+    panel = TabStrip(session, board, asked.append)
     assert not panel.open and not panel._body.visible and panel._hint.visible
     for button in panel._hint[1:]:
         button.clicks += 1

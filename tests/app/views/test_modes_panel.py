@@ -15,7 +15,7 @@ from fel_explorer.app.jobs.manager import JobManager
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.atom_values import AtomValues
 from fel_explorer.app.session.session import Result, Session
-from fel_explorer.app.shell.tab_strip import InsightPanel
+from fel_explorer.app.shell.tab_strip import TabStrip
 from fel_explorer.app.views.map import colouring
 from fel_explorer.app.views.modes import scores as mode_scores
 from fel_explorer.app.views.modes import text as mode_text
@@ -70,7 +70,7 @@ def board(session, jobs):
 
 @pytest.fixture
 def panel(session, board):
-    panel = InsightPanel(session, board, print)
+    panel = TabStrip(session, board, print)
     panel.param.update(view="modes", open=True)
     yield panel.panels["modes"]
     panel.close()

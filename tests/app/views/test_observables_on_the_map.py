@@ -228,7 +228,7 @@ def test_structures_are_measured_for_the_table_of_states(session, board):
     embedding = session.dataset["features"].values[:, :2]
     state = (embedding[:, 0] > np.median(embedding[:, 0])).astype(int)
     session.add_result(Result("IDM 1", None, embedding, np.eye(2, dtype=np.float32)[state], state))
-    panel = StatesPanel(session, divide=list, board=board, active=True)
+    panel = StatesPanel(session, board, active=True)
     assert panel.measure.visible
     panel.measure.clicks += 1
     work(board)

@@ -165,6 +165,16 @@ def test_windows_that_were_stopped_go_on_from_there_when_started_again(well):
     assert other != folder
 
 
+def test_the_temperature_is_that_of_the_session(panel, session):
+    assert panel.temperature.value == session.temperature
+    session.temperature = 350.0
+    assert panel.temperature.value == 350.0
+    panel.temperature.value = 310.0
+    assert session.temperature == 310.0
+    panel.temperature.value = 0.0  # while a number is typed
+    assert session.temperature == 310.0
+
+
 def test_the_panel_samples_compares_and_stops(panel, session, jobs):
     assert panel.ready and "Barrier" in panel.text.object
     panel.part = "windows"

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import panel_material_ui as pmui
 import param
-from panel.viewable import Viewer
 
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.atom_values import AtomValues
@@ -14,6 +13,7 @@ from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.comparison import candidates
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.sortable_table import SortableTable
+from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.data.frame_values import label
 from fel_explorer.plots.comparison import plot_distributions
 from fel_explorer.structures.comparison import distributions
@@ -35,18 +35,14 @@ COLUMNS = [
 ]
 
 
-class ComparisonPanel(Viewer):
+class ComparisonPanel(TabView):
     """Ranks torsions, columns and features by how far two sets of frames lie apart in them."""
 
-    active = param.Boolean(False, doc="Whether it is looked at: only then it computes.")
-    dark = param.Boolean(False, doc="Colours for a dark page.")
     quantity = param.String("", doc="Whose distributions are drawn.")
-    version = param.Integer(0, doc="Counts up when the figure is another one.")
     ready = param.Boolean(False, doc="Whether there is a figure.")
 
-    def __init__(self, session: Session, board: PageJobs, **params):
-        super().__init__(**params)
-        self.session, self.board = session, board
+    def __init__(self, session: Session, board: Board | None = None, **params):
+        super().__init__(session, board, **params)
         self.kept: list[candidates.Kept] = []
         self.found = None
         self._job = None
@@ -61,9 +57,6 @@ class ComparisonPanel(Viewer):
             (session, session.param.watch(self._on_values, ["atom_values"])),
             (board, board.param.watch(self._on_job, "version")),
         ]
-
-    def __panel__(self):
-        return self.layout
 
     @property
     def available(self) -> bool:

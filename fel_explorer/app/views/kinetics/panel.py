@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import panel_material_ui as pmui
 import param
-from panel.viewable import Viewer
 
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
@@ -16,6 +15,7 @@ from fel_explorer.app.views.kinetics.pathways_panel import PathwaysControls
 from fel_explorer.app.views.states.evidence import selected_state, unweighted_note
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside
+from fel_explorer.app.widgets.tab_view import TabView
 
 FORMS = {
     "Automatic": "auto",
@@ -31,22 +31,18 @@ HINTS = {
 }
 
 
-class KineticsPanel(Viewer):
+class KineticsPanel(TabView):
     """Four views of one computation, which runs as a job when the panel is first looked at, and pathways."""
 
-    active = param.Boolean(False, doc="Whether it is looked at: only then it computes.")
-    dark = param.Boolean(False, doc="Colours for a dark page.")
     view: param.Selector[str] = param.Selector(
         default="network", objects=list(VIEWS), doc="Which of the views is shown."
     )
-    version = param.Integer(0, doc="Counts up when the figure is another one.")
     ready = param.Boolean(False, doc="Whether there is a figure.")
     form = param.Selector(default="auto", objects=list(FORMS.values()), doc="How rates are found.")
     lag_time = param.Number(None, allow_None=True, doc="Lag of the model, in the data's time unit.")
 
-    def __init__(self, session: Session, board: PageJobs, **params):
-        super().__init__(**params)
-        self.session, self.board = session, board
+    def __init__(self, session: Session, board: Board | None = None, **params):
+        super().__init__(session, board, **params)
         self.kinetics: Kinetics | None = None
         self._kept: list[Kinetics] = []
         self._job = None
@@ -59,9 +55,6 @@ class KineticsPanel(Viewer):
             (self.pathways, self.pathways.param.watch(self._show, "version")),
         ]
         self._on_result()
-
-    def __panel__(self):
-        return self.layout
 
     def close(self) -> None:
         """Stop watching the session and the board."""

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import panel_material_ui as pmui
 import param
-from panel.viewable import Viewer
 
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
@@ -18,6 +17,7 @@ from fel_explorer.app.views.modes.level_sets import level_sets_job, level_words,
 from fel_explorer.app.views.modes.parts import LevelSetsPart, OnStructure, ScoreForm
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside, offer
+from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.errors import FelError
 from fel_explorer.plots.modes import plot_modes
 from fel_explorer.plots.quantities import time_text
@@ -35,20 +35,16 @@ LABELS = {"score": "Scores of {}", "sensitivity": "Sensitivity of {}", "levels":
 AUTOMATIC = {"sensitivity": mode_scores.sensitivity_job, "levels": level_sets_job}  # when they are looked at
 
 
-class ModesPanel(Viewer):
+class ModesPanel(TabView):
     """Spectrum, score against lag, sensitivity and level sets of the shown model."""
 
-    active = param.Boolean(False, doc="Whether it is looked at: only then it computes.")
-    dark = param.Boolean(False, doc="Colours for a dark page.")
     part: param.Selector[str] = param.Selector(
         default="spectrum", objects=list(PARTS.values()), doc="Which part is shown."
     )
-    version = param.Integer(0, doc="Counts up when the figure is another one.")
     ready = param.Boolean(False, doc="Whether there is a figure.")
 
-    def __init__(self, session: Session, board: PageJobs, **params):
-        super().__init__(**params)
-        self.session, self.board = session, board
+    def __init__(self, session: Session, board: Board | None = None, **params):
+        super().__init__(session, board, **params)
         self._jobs: dict[tuple, object] = {}  # (part, result): its last job
         self._waiting = False  # for the shown part's job
         self._make_widgets()
@@ -59,9 +55,6 @@ class ModesPanel(Viewer):
             (board, board.param.watch(self._on_job, "version")),
         ]
         self._on_result()
-
-    def __panel__(self):
-        return self.layout
 
     @property
     def available(self) -> bool:

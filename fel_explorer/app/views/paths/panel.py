@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 import panel_material_ui as pmui
 import param
-from panel.viewable import Viewer
 
+from fel_explorer.app.page_jobs import Board
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.paths import landscape_path
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside
+from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.errors import FelError
 from fel_explorer.plots.path_profile import plot_path_profile
 from fel_explorer.structures.paths import KINDS
@@ -33,20 +34,16 @@ ABOUT = {
 }
 
 
-class PathPanel(Viewer):
+class PathPanel(TabView):
     """Draws a path and says what it climbs."""
 
-    active = param.Boolean(False, doc="Whether it is looked at.")
-    dark = param.Boolean(False, doc="Colours for a dark page.")
     kind: param.Selector[str] = param.Selector(
         default=KINDS[0], objects=list(KINDS), doc="How the anchors are connected."
     )
-    version = param.Integer(0, doc="Counts up when the figure is another one.")
     ready = param.Boolean(False, doc="Whether there is a figure.")
 
-    def __init__(self, session: Session, **params):
-        super().__init__(**params)
-        self.session = session
+    def __init__(self, session: Session, board: Board | None = None, **params):
+        super().__init__(session, board, **params)
         self._make_widgets()
         self._watchers = [
             session.param.watch(self._find, ["path_anchors", "shown", "dataset"]),
@@ -55,9 +52,6 @@ class PathPanel(Viewer):
             session.param.watch(self._on_unit, ["energy_unit", "temperature"]),
         ]
         self._find()
-
-    def __panel__(self):
-        return self.layout
 
     @property
     def available(self) -> bool:

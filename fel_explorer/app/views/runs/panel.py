@@ -5,7 +5,6 @@ from __future__ import annotations
 import pandas as pd
 import panel_material_ui as pmui
 import param
-from panel.viewable import Viewer
 
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.recipe import recipe_of
@@ -15,6 +14,7 @@ from fel_explorer.app.views.runs import scores as run_scores
 from fel_explorer.app.views.runs.cells import columns_of, parameter_title, row_cells
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.sortable_table import SortableTable
+from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.data import schema
 from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.quantities import axis_label
@@ -26,17 +26,13 @@ LAG = (
 )
 
 
-class RunsPanel(Viewer):
+class RunsPanel(TabView):
     """Table of the session's results; a click shows one.  It follows the session while ``active``."""
 
-    active = param.Boolean(False, doc="Whether it is looked at: only then it computes.")
-    dark = param.Boolean(False, doc="Colours for a dark page.")
-    version = param.Integer(0, doc="Counts up when the figure is another one.")
     ready = param.Boolean(False, doc="Whether there is a figure.")
 
-    def __init__(self, session: Session, board: PageJobs, **params):
-        super().__init__(**params)
-        self.session, self.board = session, board
+    def __init__(self, session: Session, board: Board | None = None, **params):
+        super().__init__(session, board, **params)
         self._job = None
         self._drawn = pd.DataFrame()
         self._settling = False
@@ -50,9 +46,6 @@ class RunsPanel(Viewer):
             (board, board.param.watch(self._on_board, "version")),
         ]
         self._on_data()
-
-    def __panel__(self):
-        return self.layout
 
     @property
     def available(self) -> bool:

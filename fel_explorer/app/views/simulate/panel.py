@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import panel_material_ui as pmui
 import param
-from panel.viewable import Viewer
 
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
@@ -15,6 +14,7 @@ from fel_explorer.app.views.simulate.pages import PlayPage, ReportPage, TrainPag
 from fel_explorer.app.views.simulate.report_rows import as_ck_test, table_of
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside
+from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.data import schema
 from fel_explorer.plots.chapman_kolmogorov import plot_ck_test
 from fel_explorer.plots.quantities import seconds_text
@@ -36,23 +36,19 @@ FIGURES = {
 KINDS = {"train": "simulator", "play": "simulation", "report": "simulation report"}  # of jobs
 
 
-class SimulatePanel(Viewer):
+class SimulatePanel(TabView):
     """Three pages: the form, what is simulated, and the report."""
 
-    active = param.Boolean(False, doc="Whether it is looked at.")
-    dark = param.Boolean(False, doc="Colours for a dark page.")
     view: param.Selector[str] = param.Selector(
         default="train", objects=list(VIEWS.values()), doc="Which page is shown."
     )
     plot: param.Selector[str] = param.Selector(
         default="profile", objects=list(FIGURES.values()), doc="Figure of the report."
     )
-    version = param.Integer(0, doc="Counts up when the figure is another one.")
     ready = param.Boolean(False, doc="Whether there is a figure.")
 
-    def __init__(self, session: Session, board: PageJobs, **params):
-        super().__init__(**params)
-        self.session, self.board = session, board
+    def __init__(self, session: Session, board: Board | None = None, **params):
+        super().__init__(session, board, **params)
         self._make_widgets()
         self._watchers = [
             (session, session.param.watch(self._on_session, ["shown", "trajectories", "simulators"])),
@@ -61,9 +57,6 @@ class SimulatePanel(Viewer):
             (board, board.param.watch(self._on_board, "version")),
         ]
         self._on_session()
-
-    def __panel__(self):
-        return self.layout
 
     @property
     def available(self) -> bool:

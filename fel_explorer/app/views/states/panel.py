@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 import panel_material_ui as pmui
 import param
-from panel.viewable import Viewer
 
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
@@ -23,6 +20,7 @@ from fel_explorer.app.views.states.evidence import (
 )
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.sortable_table import SortableTable
+from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.plots.quantities import interval_text, time_text
 
 LIFETIME = (
@@ -36,23 +34,15 @@ MEASURED = ("rmsd", "native_contacts", "radius_of_gyration")
 WATCHED = ["shown", "state_names", "dataset"]
 
 
-class StatesPanel(Viewer):
+class StatesPanel(TabView):
     """Table of the shown result's states; it follows the session while ``active``.
 
-    Parameters
-    ----------
-    divide
-        Called when a tree of states is asked for.
-    board
-        Where structures are measured as a job.
+    Structures are measured as a job of the board.
     """
 
-    active = param.Boolean(False, doc="Whether it is looked at: only then it computes.")
-    dark = param.Boolean(False, doc="Colours for a dark page.")
-
-    def __init__(self, session: Session, divide: Callable[[], None], board: PageJobs | None = None, **params):
-        super().__init__(**params)
-        self.session, self.observing = session, Observing(session, board)
+    def __init__(self, session: Session, board: Board | None = None, **params):
+        super().__init__(session, board, **params)
+        self.observing = Observing(session, board)
         self.table = SortableTable(sizing_mode="stretch_both", margin=(0, 8))
         self.export = FigureExport(None, self.frame, lambda: f"states-{session.active.replace(' ', '-')}")
         self.summary = pmui.Typography(
@@ -60,7 +50,7 @@ class StatesPanel(Viewer):
         )
         self.divide = pmui.Button(
             label="Tree of states", icon="account_tree", size="small", variant="text", margin=(0, 8),
-            on_click=lambda event: divide(), sx={"whiteSpace": "nowrap"},
+            on_click=lambda event: self.train("DivisiveIDM"), sx={"whiteSpace": "nowrap"},
             description="States at shorter lag times: train DivisiveIDM with the settings on the left.",
         )  # fmt: skip
         self.measure = pmui.Button(
@@ -81,9 +71,6 @@ class StatesPanel(Viewer):
             session.param.watch(self._mark, ["selection"]),
         ]
         self._refresh()
-
-    def __panel__(self):
-        return self.layout
 
     def close(self) -> None:
         """Let go of the session."""

@@ -6,35 +6,28 @@ import numpy as np
 import pandas as pd
 import panel_material_ui as pmui
 import param
-from panel.viewable import Viewer
 
+from fel_explorer.app.page_jobs import Board
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside, offer
+from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.data import schema
 from fel_explorer.kinetics.passages import passages
 from fel_explorer.plots.quantities import time_text
 from fel_explorer.plots.timeline import MAX_ROWS, place_at, plot_timeline
 
 
-class TimelinePanel(Viewer):
+class TimelinePanel(TabView):
     """Where and when each state was visited; a click shows the frame there."""
 
-    active = param.Boolean(False, doc="Whether it is looked at.")
-    dark = param.Boolean(False, doc="Colours for a dark page.")
-    version = param.Integer(0, doc="Counts up when the figure is another one.")
-
-    def __init__(self, session: Session, **params):
-        super().__init__(**params)
-        self.session = session
+    def __init__(self, session: Session, board: Board | None = None, **params):
+        super().__init__(session, board, **params)
         self._make_widgets()
         self._watchers = [
             session.param.watch(self._on_states, ["shown", "state_names"]),
             session.param.watch(self._show, ["frame"]),
         ]
-
-    def __panel__(self):
-        return self.layout
 
     @property
     def ready(self) -> bool:

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import panel_material_ui as pmui
 import param
-from panel.viewable import Viewer
 
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
@@ -22,6 +21,7 @@ from fel_explorer.app.views.umbrella.job import (
 from fel_explorer.app.views.umbrella.profile import barrier_words, data_profile, profile_words
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside
+from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.plots.cv_profile import plot_cv_profile
 from fel_explorer.plots.umbrella import plot_windows
 
@@ -34,20 +34,16 @@ HOW = (
 )
 
 
-class DrivePanel(Viewer):
+class DrivePanel(TabView):
     """Profile from the data and from umbrella sampling; the windows and their overlap."""
 
-    active = param.Boolean(False, doc="Whether it is looked at: only then it computes.")
-    dark = param.Boolean(False, doc="Colours for a dark page.")
     part: param.Selector[str] = param.Selector(
         default="profile", objects=list(PARTS.values()), doc="Which part is shown."
     )
-    version = param.Integer(0, doc="Counts up when the figure is another one.")
     ready = param.Boolean(False, doc="Whether there is a figure.")
 
-    def __init__(self, session: Session, board: PageJobs, **params):
-        super().__init__(**params)
-        self.session, self.board = session, board
+    def __init__(self, session: Session, board: Board | None = None, **params):
+        super().__init__(session, board, **params)
         self._jobs: dict[tuple, object] = {}  # (result, dimension): its last sampling
         self._profiles: dict[tuple, object] = {}
         self._waiting = False
@@ -56,12 +52,10 @@ class DrivePanel(Viewer):
             (session, session.param.watch(self._on_result, ["shown"])),
             (session, session.param.watch(self._on_dataset, ["dataset"])),
             (session, session.param.watch(self._show, ["state_names"])),
+            (session, session.param.watch(self._show_temperature, ["temperature"])),
             (board, board.param.watch(self._on_job, "version")),
         ]
         self._on_result()
-
-    def __panel__(self):
-        return self.layout
 
     @property
     def available(self) -> bool:
@@ -96,10 +90,12 @@ class DrivePanel(Viewer):
         self.steps = self._number(
             "Steps", default.n_steps, 10, "Steps of each simulation; 4 fs each for molecules."
         )
-        self.temperature = pmui.FloatInput.from_param(
-            self.session.param.temperature, label="Temp. (K)", size="small", width=140, margin=(6, 4, 0, 10),
+        self.temperature = pmui.FloatInput(  # not from_param, which would watch the session for ever
+            label="Temp. (K)", value=self.session.temperature, start=self.session.param.temperature.bounds[0],
+            size="small", width=140, margin=(6, 4, 0, 10),
             description="Of the molecule; to compare, that of the data.",
         )  # fmt: skip
+        self.temperature.param.watch(self._on_temperature, "value")
         self._form = pmui.Column(
             pmui.Row(self.windows, self.walkers, margin=0),
             pmui.Row(self.steps, self.temperature, margin=0),
@@ -134,6 +130,13 @@ class DrivePanel(Viewer):
         )  # fmt: skip
 
     # ---- the user acts
+
+    def _on_temperature(self, event):
+        if event.new:
+            self.session.temperature = event.new
+
+    def _show_temperature(self, event):
+        self.temperature.value = event.new
 
     def _on_run(self, _event):
         session, asked = self.session, (self.windows, self.walkers, self.steps, self.temperature)

@@ -15,7 +15,7 @@ from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.kinetics.lifetimes import lifetimes
 from fel_explorer.methods.idm.division_training import DivisionTrainer, steps_of_division
-from fel_explorer.methods.idm.divisive_tree import Division, Report, stretches
+from fel_explorer.methods.idm.divisive_tree import Division, Report, visited_segments
 from fel_explorer.methods.idm.parameters import IDMParameters
 from fel_explorer.methods.registry import register
 
@@ -131,8 +131,8 @@ class DivisiveIDM(IDMParameters):
         model, stable = trainer.train(part, n_frames, lag, folder)
         if model is None:
             return None
-        share = np.bincount(model.predict(part).values, minlength=self.n_states) / n_frames
-        kept = np.flatnonzero(share >= self.min_population)
+        fraction = np.bincount(model.predict(part).values, minlength=self.n_states) / n_frames
+        kept = np.flatnonzero(fraction >= self.min_population)
         if first:
             kept = kept if len(kept) else np.array([fraction.argmax()])
             division = Division.undivided(model, self.n_states, self.n_dims)

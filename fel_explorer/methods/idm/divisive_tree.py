@@ -56,7 +56,7 @@ class Division:
         values = [getattr(self.model, name) for name in ("gains_", "gain_errors_", "visits_")]
         return [float(value[state]) if state < len(value) else float("nan") for value in values]
 
-    def unfolded(self, features: torch.Tensor) -> torch.Tensor:
+    def unfold(self, features: torch.Tensor) -> torch.Tensor:
         """Place within the state, (frame, cv)."""
         return self.scale * (self.model._transform(features).cpu() - self.centre)
 

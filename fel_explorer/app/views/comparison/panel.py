@@ -41,7 +41,7 @@ class ComparisonPanel(TabView):
     quantity = param.String("", doc="Whose distributions are drawn.")
     ready = param.Boolean(False, doc="Whether there is a figure.")
 
-    def __init__(self, session: Session, board: Board | None = None, **params):
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
         super().__init__(session, board, **params)
         self.kept: list[candidates.Kept] = []
         self.found = None

@@ -41,7 +41,7 @@ class KineticsPanel(TabView):
     form = param.Selector(default="auto", objects=list(FORMS.values()), doc="How rates are found.")
     lag_time = param.Number(None, allow_None=True, doc="Lag of the model, in the data's time unit.")
 
-    def __init__(self, session: Session, board: Board | None = None, **params):
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
         super().__init__(session, board, **params)
         self.kinetics: Kinetics | None = None
         self._kept: list[Kinetics] = []

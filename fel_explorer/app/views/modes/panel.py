@@ -43,7 +43,7 @@ class ModesPanel(TabView):
     )
     ready = param.Boolean(False, doc="Whether there is a figure.")
 
-    def __init__(self, session: Session, board: Board | None = None, **params):
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
         super().__init__(session, board, **params)
         self._jobs: dict[tuple, object] = {}  # (part, result): its last job
         self._waiting = False  # for the shown part's job

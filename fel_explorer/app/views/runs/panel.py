@@ -31,7 +31,7 @@ class RunsPanel(TabView):
 
     ready = param.Boolean(False, doc="Whether there is a figure.")
 
-    def __init__(self, session: Session, board: Board | None = None, **params):
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
         super().__init__(session, board, **params)
         self._job = None
         self._drawn = pd.DataFrame()

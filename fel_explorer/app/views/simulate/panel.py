@@ -47,7 +47,7 @@ class SimulatePanel(TabView):
     )
     ready = param.Boolean(False, doc="Whether there is a figure.")
 
-    def __init__(self, session: Session, board: Board | None = None, **params):
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
         super().__init__(session, board, **params)
         self._make_widgets()
         self._watchers = [

@@ -41,7 +41,7 @@ class EvidencePanel(TabView):
     state = param.Integer(-1, doc="The state shown; -1 for none.")
     compare = param.Boolean(False, doc="Show the KMeans state that overlaps most, too.")
 
-    def __init__(self, session: Session, board: Board | None = None, **params):
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
         super().__init__(session, board, **params)
         self._curves: list = []
         self._job = None

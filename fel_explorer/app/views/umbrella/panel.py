@@ -42,7 +42,7 @@ class DrivePanel(TabView):
     )
     ready = param.Boolean(False, doc="Whether there is a figure.")
 
-    def __init__(self, session: Session, board: Board | None = None, **params):
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
         super().__init__(session, board, **params)
         self._jobs: dict[tuple, object] = {}  # (result, dimension): its last sampling
         self._profiles: dict[tuple, object] = {}

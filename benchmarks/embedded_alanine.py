@@ -1,4 +1,4 @@
-"""Alanine dipeptide from its force field alone, beside molecular dynamics with the same force field.
+"""Alanine dipeptide from its force field alone, compared with molecular dynamics with the same force field.
 
 Run ``python benchmarks/embedded_alanine.py`` (needs the ``md`` extra); prints Markdown tables.  AMBER ff96,
 implicit solvent (GBSA-OBC; the published generalized Born model is another), 330 K, all bonds flexible, two

@@ -105,7 +105,7 @@ def blocks(values, weights=None, n=N_BLOCKS) -> tuple[np.ndarray, np.ndarray, np
 
 
 def histogram(phi, psi, weights=None) -> np.ndarray:
-    """Shares of 10-degree bins of (phi, psi), which sum to 1."""
+    """Fractions of 10-degree bins of (phi, psi), which sum to 1."""
     box = [[-np.pi, np.pi]] * 2
     counts = np.histogram2d(phi, psi, bins=36, range=box, weights=weights)[0]
     return counts / counts.sum()

@@ -2,7 +2,7 @@
 
 Run ``python benchmarks/embedded_double_well.py``; prints Markdown tables.  The potential is that of Schoeberl
 et al. (2020), Eq. 37, at kT = 1; its second well weighs .0083, so that a model without it is only .008 nats
-of KL(q||p) worse.  Judge by KL(p||q) and by the weight of the small mode.  References are by quadrature on a
+of KL(q||p) worse.  Compare KL(p||q) and by the weight of the small mode.  References are by quadrature on a
 grid, divergences too.
 
 The row "published" is the published schedule and network: reverse KL alone, bounded by an encoder (Eq. 16),

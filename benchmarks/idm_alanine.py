@@ -147,7 +147,7 @@ def runs_at(data, reference, lag_time: float, n: int, options) -> list[list]:
 
 
 def describe(reference, lag_times, factor: float) -> list[str]:
-    """Description of the reference: time scales at several lags, and for each lag the prediction and its basins."""
+    """Text on the reference: time scales at several lags, and for each lag the prediction and its basins."""
     lines = []
     for lag in (1, 2, 5, 10):
         times = ", ".join(f"{t:.1f}" for t in reference.timescales(lag))

@@ -113,7 +113,7 @@ class Structures:
         self.spread = spread_errors(structure_report.bond_table(self.xyz, other, self.bonds))
 
     def first_clashes(self, simulator, latents, device) -> float:
-        """Share of structures with clashes if none is drawn again."""
+        """Fraction of structures with clashes if none is drawn again."""
         redraws, simulator.decoder.redraws = simulator.decoder.redraws, 0
         xyz = simulator.decoder.sample(latents[:N_STRUCTURES], device=device)
         simulator.decoder.redraws = redraws

@@ -1,9 +1,9 @@
-"""Multitask CVs of the five-dimensional models: basins and energies predicted on a part of space without training data.
+"""Multitask CVs of the five-dimensional models: basins and energies outside of the training data.
 
 Data as in Sun et al. (2022): trajectories inside the basins, and shots from the transition states labelled by
-the basin in which they end.  Training and test sets come from different trajectories and have no values in common of
-x1 / x~: its range is cut into 40 stripes, of which each takes every other.  (A test set outside the range of
-the training set can't be predicted: the network would have to know the symmetry.)
+the basin in which they end.  Training and test sets come from different trajectories and have no values of x1
+/ x~ in common: its range is cut into 40 stripes, of which each takes every other.  (A test set outside the
+range of the training set can't be predicted: the network would have to know the symmetry.)
 
 A line a variant and seed (of data and training), and the mean with its range: accuracy of the basins and
 mean absolute error of the energies on the test set.  Next to them the published values (98 %, .04 eV;

@@ -1,4 +1,4 @@
-"""Words of docstrings, comments, messages and docs: the terms of `docs/glossary.md`, not those that it rules out."""
+"""Words of docstrings, comments, messages and docs are the terms of `docs/glossary.md`."""
 
 import ast
 import io
@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-CODE = sorted(file for folder in ("fel_explorer", "benchmarks", "apps") for file in (ROOT / folder).rglob("*.py"))
+CODE = sorted(
+    file for folder in ("fel_explorer", "benchmarks", "apps") for file in (ROOT / folder).rglob("*.py")
+)
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NOT_USED = {  # pattern: what to write
     r"\bforetell|\bforetold": "predict",
@@ -24,7 +26,7 @@ NOT_USED = {  # pattern: what to write
     r"\bjudg(e|es|ed|ing)\b": "assess, compare",
     r"(?-i:\btICA\b)": "TICA",
     r"\bm(ue|u)ller[- ]brown\b": "Müller-Brown",
-    r"\btimescales?\b": "time scale",
+    r"(?<=[a-z] )timescales?\b": "time scale",
     r"\bpaper 0\d\d\b": "authors and year",
 }
 
@@ -42,7 +44,11 @@ def prose_of_code(source):
         if token.type == tokenize.COMMENT:
             yield token.start[0], token.string
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.search(r"\s", node.value.strip()):
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and re.search(r"\s", node.value.strip())
+        ):
             yield node.lineno, node.value
 
 
@@ -52,10 +58,16 @@ def prose():
     lines = []
     for file in CODE:
         for first, text in prose_of_code(file.read_text()):
-            lines += [(f"{file.relative_to(ROOT)}:{first + i}", line) for i, line in enumerate(without_code(text).split("\n"))]
+            lines += [
+                (f"{file.relative_to(ROOT)}:{first + i}", line)
+                for i, line in enumerate(without_code(text).split("\n"))
+            ]
     for page in PAGES:
         text = page.read_text().split("## Words that are not used")[0]
-        lines += [(f"{page.relative_to(ROOT)}:{i + 1}", line) for i, line in enumerate(without_code(text).split("\n"))]
+        lines += [
+            (f"{page.relative_to(ROOT)}:{i + 1}", line)
+            for i, line in enumerate(without_code(text).split("\n"))
+        ]
     return lines
 
 
@@ -69,5 +81,12 @@ def test_the_patterns_find_what_they_are_for():
     source = '"""A share of the frames."""\nx = f"This {1} is no dataset"  # told by heart\ny = ["beside"]\n'
     text = "\n".join(line for _, line in prose_of_code(source))
     found = {pattern for pattern in NOT_USED if re.search(pattern, text, re.IGNORECASE)}
-    assert {NOT_USED[pattern] for pattern in found} == {"fraction", "is not a", "predict, report, show", "overfit"}
-    assert not any(re.search(p, without_code("`beside` and ``told``\n```\nby heart\n```"), re.I) for p in NOT_USED)
+    assert {NOT_USED[pattern] for pattern in found} == {
+        "fraction",
+        "is not a",
+        "predict, report, show",
+        "overfit",
+    }
+    assert not any(
+        re.search(p, without_code("`beside` and ``told``\n```\nby heart\n```"), re.I) for p in NOT_USED
+    )

@@ -57,8 +57,8 @@ def umbrella(
     n_steps, stride
         Steps of each trajectory, and between two frames.
     discard
-        Share of each trajectory, at its beginning, that is left out as equilibration; in the first half of it
-        the restraint moves from where a walker starts to the window's centre.
+        Fraction of each trajectory, at its beginning, that is left out as equilibration; in the first half of
+        it the restraint moves from where a walker starts to the window's centre.
     stiffness, time_step
         See `place_windows`; the integration step, by default the system's.
     fill_gaps

@@ -119,7 +119,7 @@ class LagPairs:
         Parameters
         ----------
         cell_share
-            Share of the pairs drawn uniformly over cells, and uniformly within the cell; the others are
+            Fraction of the pairs drawn uniformly over cells, and uniformly within the cell; the others are
             drawn uniformly over all frames.
         unbias
             Power of the importance weight p_uniform / p_mixture <= 1 / (1 - cell_share): 1 undoes

@@ -16,7 +16,7 @@ def split(lengths, fraction: float, gap: int, seed: int = 0) -> tuple[np.ndarray
     lengths
         Frames of each trajectory.
     fraction
-        Share of the frames held out, 0 < fraction < 1.
+        Fraction of the frames held out, 0 < fraction < 1.
     gap
         Frames, at least the lag, left out between training and validation frames of one trajectory.
 

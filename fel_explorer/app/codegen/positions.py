@@ -15,7 +15,7 @@ from fel_explorer.app.views.map.view import FREE_ENERGY
 from fel_explorer.data.frame_values import frame_values, has_values
 from fel_explorer.free_energy import default_bins
 
-USUAL = {"bins": 150, "periodic": (False, False)}  # of `fel.plots.free_energy_surface`
+DEFAULTS = {"bins": 150, "periodic": (False, False)}  # of `fel.plots.free_energy_surface`
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ def landscape_lines(scope: Scope, axes) -> list[str]:
     given = "".join(
         f", {name}={value[0] if on_profile and name == 'periodic' else value}"
         for name, value in options.items()
-        if value != USUAL[name]
+        if value != DEFAULTS[name]
     )
     if on_profile:
         return [

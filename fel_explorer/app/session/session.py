@@ -180,7 +180,7 @@ class Session(param.Parameterized):
         )
 
     def remove_result(self, label: str) -> None:
-        """Forget a result; where it was shown the one before it, or the next, takes its place."""
+        """Delete a result; where it was shown the one before it, or the next, takes its place."""
         labels = list(self.results)
         place = labels.index(label)
         others = labels[:place][::-1] + labels[place + 1 :]

@@ -1,4 +1,4 @@
-"""A table that sorts by a click on a heading and tells of a click on a row."""
+"""A table that sorts by a click on a heading and reports clicks on rows."""
 
 from __future__ import annotations
 

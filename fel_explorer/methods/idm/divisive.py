@@ -210,8 +210,8 @@ class DivisiveIDM(IDMParameters):
         (from 0, as `predict` takes and gives them), ``population`` (fraction of frames), ``lag_time`` and
         ``mean_lifetime`` (the data's time unit, ``graph.graph["time_unit"]``), ``stability`` (adjusted Rand
         index of the restarts of the division that made it; nan where it stayed whole or with one restart),
-        ``gain`` and ``gain_error`` (nats of I_beta that telling it apart from its nearest sibling gains, with
-        the standard error), ``visits`` (entries from its siblings), nan where it stayed whole,
+        ``gain`` and ``gain_error`` (gain in I_beta, in nats, from separating it from its nearest sibling,
+        with the standard error), ``visits`` (entries from its siblings), nan where it stayed whole,
         and ``representative`` (dataset index of the frame nearest to its centroid).
         """
         self._check_fitted()

@@ -59,7 +59,7 @@ class IDMParameters(Method):
         bounds=(0, 10),
         precedence=1.6,
         label="Evidence for a state",
-        doc="How many standard errors the objective must gain by telling a state apart from its neighbour. "
+        doc="How many standard errors the objective must gain by separating a state from its neighbour. "
         "The error is that of a bootstrap over trajectories, or blocks of them. More gives fewer, surer "
         "states. For a discrete start.",
     )

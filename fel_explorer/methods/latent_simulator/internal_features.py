@@ -4,8 +4,8 @@ Bonds, angles and the torsions that hardly turn are stiff: small deviations from
 correlated where rings close.  They are rotated to principal components of unit variance, so that an error of
 a per cent in each is an error of a per cent in every bond, those included that close a ring and that no
 internal coordinate holds.  Where rings buckle, their bonds and angles give way with the square of the
-torsions, else the bond that closes the ring would stretch: this is taken out first, as it is no correlation.
-Torsions that turn stay angles.
+torsions, else the bond that closes the ring would stretch: this is taken out first, as it is not a
+correlation. Torsions that turn stay angles.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class MultitaskCV(MultitaskParameters):
     basins_
         (state,) label of each state.
     accuracy_
-        Share of labelled frames whose basin is predicted, over all data; NaN without a classifier.
+        Fraction of labelled frames whose basin is predicted, over all data; NaN without a classifier.
     energy_error_
         Mean absolute error of the predicted energy over all data, in its unit; NaN without.
 

@@ -84,7 +84,7 @@ def coordinates(layer):
     return np.frombuffer(layer["coordinates"], "<f4").reshape(-1, n_atoms, 3) / 10
 
 
-def let_go(slider, value):
+def release_slider(slider, value):
     """The mouse lets the slider go at ``value``."""
     with param.edit_constant(slider):
         slider.value_throttled = value
@@ -206,9 +206,9 @@ def test_looks_are_kept_while_one_goes_on(panel, session):
     assert (panel.viewer.representation, panel.viewer.colouring) == ("licorice", "element")
     assert "cartoon" not in panel.representation.representation.options  # a residue is no chain
     session.select(np.arange(50) % 2 == 0, "even frames")
-    let_go(panel.representation.count, 5)
+    release_slider(panel.representation.count, 5)
     assert len(shown(panel)) == 5
-    let_go(panel.representation.opacity, 0.3)
+    release_slider(panel.representation.opacity, 0.3)
     assert [layer["opacity"] for layer in shown(panel)] == [1.0, 0.3, 0.3, 0.3, 0.3]
     session.select(np.arange(50) % 3 == 0, "every third")
     assert [layer["opacity"] for layer in shown(panel)] == [1.0, 0.3, 0.3, 0.3, 0.3]

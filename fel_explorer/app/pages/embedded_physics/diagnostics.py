@@ -9,7 +9,7 @@ import numpy as np
 
 from fel_explorer.app.pages.embedded_physics.training import ModelSnapshot, effective_fraction
 
-FEW = 100  # effective samples below which numbers are rough
+MIN_EFFECTIVE_SAMPLES = 100  # effective samples below which numbers are rough
 RARE = 0.0005  # of the weight: states below are not listed
 
 
@@ -86,7 +86,7 @@ def _averages(snapshot: ModelSnapshot) -> list[tuple]:
 
 
 def effective_samples(snapshot: ModelSnapshot, temperature: float) -> float:
-    """How many independent samples the weighted ones are worth at a temperature."""
+    """Effective number of independent samples at a temperature."""
     weights = snapshot.samples.weights(snapshot.subject.temperature / temperature)
     return effective_fraction(weights) * len(weights)
 
@@ -104,10 +104,10 @@ def verdict(snapshot: ModelSnapshot) -> tuple[str, str]:
             "samples found. Take *Careful* or another seed."
         )
     worth = effective_samples(snapshot, snapshot.subject.temperature)
-    share = worth / len(snapshot.samples.state)
-    told = f"{worth:,.0f} of {len(snapshot.samples.state):,} samples are effective ({share:.0%})."
-    if worth < FEW:
-        return "warning", f"{told} Too few for the weighted numbers: take *Careful*."
+    fraction = worth / len(snapshot.samples.state)
+    effective = f"{worth:,.0f} of {len(snapshot.samples.state):,} samples are effective ({fraction:.0%})."
+    if worth < MIN_EFFECTIVE_SAMPLES:
+        return "warning", f"{effective} Too few for the weighted numbers: take *Careful*."
     if np.isnan(model.coverage_):
-        return "info", (f"{told} Nothing here can tell whether a state is missing: compare another seed.")
-    return "success", f"{told} It covers {model.coverage_:.1%} of the weight that its hot samples found."
+        return "info", (f"{effective} Whether a state is missing does not show here: compare another seed.")
+    return "success", f"{effective} It covers {model.coverage_:.1%} of the weight that its hot samples found."

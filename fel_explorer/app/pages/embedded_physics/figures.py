@@ -20,7 +20,7 @@ DOT = 4.5  # px
 NET = np.arange(-2.0, 2.1, 1.0)  # lines of equal z in the picture of samples
 CHAIN = 80  # dots that show a single CV
 POINTS = 300  # of a curve
-LEAST = 1e-4  # nats, as far down as distances are drawn
+MIN_DISTANCE = 1e-4  # nats, as far down as distances are drawn
 MARK = "#d6006c"  # on no map's scale
 CONFORMER_LINES = ([[-105, -105], [50, 180]], [[-105, -105], [-180, -120]], [[-180, 0], [50, 50]])
 CONFORMER_LINES += ([[-180, 0], [-120, -120]], [[0, 0], [-180, 180]])
@@ -104,7 +104,7 @@ def _draw_energy(page, subject, dark) -> None:
 def _dots(places, state, weights, dark) -> list[dict]:
     sizes = np.full(len(places), DOT)
     shown = np.isfinite(places).all(axis=1)
-    if weights is not None:  # areas by weight, as far as eyes can tell
+    if weights is not None:  # areas by weight, as far as that is visible
         sizes = DOT * np.sqrt(np.clip(weights * len(weights), 0.05, 16.0))
     colours = state_colours(range(state.max() + 1), dark=True)
     return [
@@ -212,7 +212,7 @@ CURVES = {
     "Distance": (("kl_reverse", "KL(q‖p)", 0), ("kl_forward", "KL(p‖q)", 1)),
     "Energy": (("energy", "", 5),),
 }
-LABELS = {"Quality": "share", "Distance": "KL (nats)", "Energy": "U (kT)"}
+LABELS = {"Quality": "fraction", "Distance": "KL (nats)", "Energy": "U (kT)"}
 
 
 def curve_picture(which: str, curves: dict, *, dark: bool):
@@ -220,7 +220,7 @@ def curve_picture(which: str, curves: dict, *, dark: bool):
     found = [(label, colour, *thinned(curves.get(name, []))) for name, label, colour in CURVES[which]]
     found = [row for row in found if len(row[2])]
     if which == "Distance":
-        found = [(*row[:3], np.log10(np.maximum(row[3], LEAST))) for row in found]
+        found = [(*row[:3], np.log10(np.maximum(row[3], MIN_DISTANCE))) for row in found]
     values = np.concatenate([row[3] for row in found]) if found else np.zeros(1)
     low, high = np.percentile(values, (0, 97))
     margin = 0.1 * (high - low) + 0.1

@@ -23,7 +23,7 @@ from fel_explorer.features import featurize
 from fel_explorer.methods import EmbeddedPhysics
 from fel_explorer.structures import pdb_text
 
-STRUCTURES = ".samples"  # ending of the folder beside a session with the conformations
+STRUCTURES = ".samples"  # ending of the folder next to a session with the conformations
 
 
 def columns(snapshot: ModelSnapshot) -> dict[str, np.ndarray]:
@@ -68,7 +68,7 @@ def save_for_explorer(snapshot: ModelSnapshot, root, name: str) -> Path:
     """Save the samples as the session ``name`` below ``root``; returns its folder.
 
     Its frames have weights, and z, energy and torsions or coordinates as columns.  Conformations lie in a
-    folder beside it.  Samples with no weight are left out.
+    folder next to it.  Samples with no weight are left out.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def _coordinates(snapshot: ModelSnapshot, which) -> xr.Dataset:
 
 
 def _independent(dataset: xr.Dataset) -> xr.Dataset:
-    """Each frame as a trajectory of its own: samples have no time, and their order tells nothing."""
+    """Each frame as a trajectory of its own: samples have no time or order."""
     n = dataset.sizes["frame"]
     zeros = np.zeros(n)
     return dataset.assign_coords(

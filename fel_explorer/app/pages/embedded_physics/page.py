@@ -101,7 +101,7 @@ class PhysicsPage(Viewer):
             self._structure = self._card("structure", self.viewer)
             lower = [self._card("temperature", *curves), self._structure, self._card("numbers", self.results)]
             self._content = pmui.Row(
-                beside(self.controls, self.results.ways, width=WIDTH),
+                beside(self.controls, self.results.actions, width=WIDTH),
                 pmui.Column(
                     pmui.Row(
                         self._card("samples", figures["samples"]), self._card("cv", figures["cv"]),
@@ -153,7 +153,7 @@ class PhysicsPage(Viewer):
 
     def _submit(self, function) -> Job:
         job = self.jobs.submit(self.subject.title, function, kind=KIND, owner=self.owner)
-        self.jobs.forget(older_than=job)
+        self.jobs.delete_results(older_than=job)
         self._clear()
         self._follow(job)
         return job
@@ -300,7 +300,7 @@ class PhysicsPage(Viewer):
         self.close()
 
     def close(self) -> None:
-        """Let go of everything that outlives the page; its job goes on."""
+        """Release everything that outlives the page; its job goes on."""
         if self._ticking is not None:
             self._ticking.stop()
 

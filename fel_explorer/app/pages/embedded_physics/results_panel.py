@@ -1,4 +1,4 @@
-"""What stands beside the pictures when a model is there: numbers at any temperature, trust, and ways out."""
+"""Results next to the pictures of a model: numbers at any temperature, their reliability, and exports."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COLDEST = 0.5  # times the fit's temperature
 
 
 class Results(Viewer):
-    """Temperature slider and table; and `ways`, apart: the verdict, and buttons that save, load and export.
+    """Temperature slider and table; and `actions`, separate: verdict, and buttons that save, load and export.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class Results(Viewer):
         self.save.description = "The model's file, for EmbeddedPhysics.load and this page"
         self.load = pmui.FileInput(label="Load", accept=".fel", variant="outlined", **small)
         self.dialog = pmui.Dialog(show_close_button=True, close_on_click=True, width_option="sm")
-        self.ways = pmui.Column(
+        self.actions = pmui.Column(
             self.verdict,
             pmui.FlexBox(self.open, self.export, self.save, self.load, margin=(0, 6)),
             self.dialog,
@@ -135,7 +135,7 @@ class Results(Viewer):
         columns = [dict(zip(("key", "title", "number", "about"), title, strict=True)) for title in titles]
         self.table.param.update(columns=columns, rows=rows)
 
-    # ---- ways out and in
+    # ---- save and load
 
     def _ask_name(self, _event):
         name = self._shown().subject.title.lower().replace(" ", "-")

@@ -64,7 +64,7 @@ class ComparisonPanel(TabView):
         return self.session.dataset is not None
 
     def close(self) -> None:
-        """Let go of the session and the board."""
+        """Stop watching the session and the jobs."""
         for source, watcher in self._watchers:
             source.param.unwatch(watcher)
         self._watchers = []

@@ -179,7 +179,7 @@ class SessionFiles(Viewer):
         Raises
         ------
         FelError
-            If the explorer is not a page of `fel-explorer`, whose address can tell what is shown.
+            If the explorer is not a page of `fel-explorer`, whose address can hold what is shown.
         """
         if not self.link.visible or not page_address():
             raise FelError(

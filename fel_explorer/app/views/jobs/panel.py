@@ -143,7 +143,7 @@ class JobList(JSComponent):
         self._watcher = board.param.watch(self._update, "version")
 
     def close(self) -> None:
-        """Let go of the board."""
+        """Stop watching the jobs."""
         self._board.param.unwatch(self._watcher)
 
     def open(self) -> None:

@@ -101,7 +101,7 @@ class MapPanel(pn.viewable.Viewer):
         self._on_content()
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         for watcher in self._watchers:
             watcher.inst.param.unwatch(watcher)
         self._watchers = []
@@ -249,7 +249,7 @@ class MapPanel(pn.viewable.Viewer):
             )  # fmt: skip
             self._places = self._view.state_places(self.session.result)
             self._view.nearest.prepare()
-            self.choices.tell(self.axes)
+            self.choices.show_axes(self.axes)
         self._window.update(x_range=None, y_range=None)
         self._refresh()
 
@@ -291,8 +291,8 @@ class MapPanel(pn.viewable.Viewer):
         if self._layers[0] is not binned:
             self._layers = binned, frame_layers(landscape, binned, dark=self.dark)
         drawn = overlay(landscape, [*self._layers[1], *mark_layers(landscape, dark=self.dark)])
-        told = hooks.describe(description(landscape))
-        return drawn.opts(hooks=[hooks.selection_is_ours, told, weak_callback(self._listen)])
+        description_hook = hooks.describe(description(landscape))
+        return drawn.opts(hooks=[hooks.selection_is_ours, description_hook, weak_callback(self._listen)])
 
     def _in_window(self):
         """The frames in the pixels of the shown window."""
@@ -335,7 +335,7 @@ class MapPanel(pn.viewable.Viewer):
     # ---- the user acts
 
     def _listen(self, plot, element):
-        """Notice the keys held when a drag starts, which the selection's own event does not tell.
+        """Notice the keys held when a drag starts, which the selection's own event does not hold.
 
         And hear of another window at once: the page waits for the last turn of the wheel.
         """

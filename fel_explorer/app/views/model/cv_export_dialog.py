@@ -11,7 +11,7 @@ from panel.viewable import Viewer
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.model.cv_files import ENDINGS, BiasedRun, CVFiles, exporting
-from fel_explorer.app.views.modes.text import told
+from fel_explorer.app.views.modes.text import error_text
 
 BIASES = {
     "OPES: adapts the widths of its kernels": "opes",
@@ -51,7 +51,7 @@ class CVExport(Viewer):
         return self.dialog
 
     def close(self) -> None:
-        """Let go of the board."""
+        """Stop watching the jobs."""
         self.board.param.unwatch(self._watcher)
 
     def open(self) -> None:
@@ -125,7 +125,7 @@ class CVExport(Viewer):
         elif self.made is None:
             self.text.object = "Stopped or failed: see the job list. Change an option to try again."
         else:
-            failed = {kind: told(error) for kind, error in self.made.errors.items()}
+            failed = {kind: error_text(error) for kind, error in self.made.errors.items()}
             reasons = dict.fromkeys(failed.values())
             said = [
                 f"**Not as {', '.join(TITLES[k] for k in failed if failed[k] == why)}**: {why}"

@@ -59,7 +59,7 @@ class PathPanel(TabView):
         return self.session.dataset is not None
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         for watcher in self._watchers:
             self.session.param.unwatch(watcher)
         self._watchers = []

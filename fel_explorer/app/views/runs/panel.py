@@ -53,7 +53,7 @@ class RunsPanel(TabView):
         return bool(self.session.results)
 
     def close(self) -> None:
-        """Let go of the session and the board."""
+        """Stop watching the session and the jobs."""
         for source, watcher in self._watchers:
             source.param.unwatch(watcher)
         self._watchers = []
@@ -119,7 +119,7 @@ class RunsPanel(TabView):
             return
         try:
             schema.lag_in_frames(self.session.dataset, event.new)
-        finally:  # an impossible lag is told by the page, and the last one stays
+        finally:  # the page reports an impossible lag, and the last one stays
             self._refresh()
 
     def _reuse(self, _event):

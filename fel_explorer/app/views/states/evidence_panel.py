@@ -54,7 +54,7 @@ class EvidencePanel(TabView):
         self._refresh()
 
     def close(self) -> None:
-        """Let go of the session and the board."""
+        """Stop watching the session and the jobs."""
         for source, watcher in self._watchers:
             source.param.unwatch(watcher)
         self._watchers = []

@@ -1,4 +1,4 @@
-"""The line below the structures while atoms are measured: names, value, and the way into the dataset."""
+"""The line below the structures while atoms are measured: names, value, and a button for a column of it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class MeasureBar(Viewer):
     viewer
         Where atoms are clicked.
     shown
-        Returns the layer whose value is told, or None.
+        Returns the layer whose value is shown, or None.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class MeasureBar(Viewer):
         return self.layout
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         self.session.param.unwatch(self._watcher)
         self.viewer.param.unwatch(self._viewed)
 

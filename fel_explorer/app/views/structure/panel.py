@@ -70,7 +70,7 @@ class StructurePanel(Viewer):
         self._on_data()
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         for watcher in self._watchers:
             self.session.param.unwatch(watcher)
         self._watchers = []

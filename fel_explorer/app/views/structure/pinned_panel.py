@@ -47,7 +47,7 @@ class PinsPanel(TabView):
         return len(self.session.pinned) > 0
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         self.session.param.unwatch(self._watcher)
 
     def act(self, action: str, key: int) -> None:

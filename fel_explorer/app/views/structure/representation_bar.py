@@ -9,7 +9,7 @@ from fel_explorer.app.viewer import COLOURINGS, OF_CHAINS, REPRESENTATIONS, Stru
 from fel_explorer.app.viewer.scenes import BEHIND
 
 CHOICES = {"medoids": "medoids", "nearest to the mean": "centroid", "random": "random"}
-MOST = 12  # structures overlaid
+MAX_STRUCTURES = 12  # structures overlaid
 MORE = "Hydrogens; number, choice and opacity of the superposed structures"
 VALUES = "values"  # the choice that stands for the values of atoms, while there are any
 
@@ -31,7 +31,7 @@ class RepresentationBar:
         self._apply()
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         self.session.param.unwatch(self._watcher)
 
     def _make_widgets(self):
@@ -46,7 +46,7 @@ class RepresentationBar:
             description="Colour by structure, or by parts of the molecule.", **small,
         )  # fmt: skip
         self.hydrogens = pmui.Switch(label="H atoms", size="small", margin=(12, 4, 0, 12))
-        self.count = pmui.IntSlider(label="Structures", start=1, end=MOST, **slider)
+        self.count = pmui.IntSlider(label="Structures", start=1, end=MAX_STRUCTURES, **slider)
         self.choice = pmui.Select(
             label="Choice", options=CHOICES, width=142,
             description="Medoids are the frames most like the others around them.", **small,

@@ -35,7 +35,7 @@ class TimelinePanel(TabView):
         return self.session.shown is not None and self.session.shown.state is not None
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         for watcher in self._watchers:
             self.session.param.unwatch(watcher)
         self._watchers = []

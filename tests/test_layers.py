@@ -95,6 +95,7 @@ FOREIGN_OBJECTS = {
     "app/widgets/param_form.py",
     "data/readers.py",
     "data/schema.py",
+    "data/universe.py",
     "plots/export.py",
     "plots/glyphs.py",
     "plots/hooks.py",

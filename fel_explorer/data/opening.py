@@ -14,6 +14,7 @@ from fel_explorer.data.file_names import natural_key
 from fel_explorer.data.readers import FileInfo, Reader
 from fel_explorer.data.times import EPS, chains_of_parts
 from fel_explorer.data.topologies import missing_file
+from fel_explorer.data.universe import UniverseReader
 from fel_explorer.errors import FelError
 
 
@@ -53,8 +54,9 @@ def expand(paths) -> list[Path]:
     return files
 
 
-def probe(file: Path, topology: mdtraj.Topology) -> FileInfo:
-    with Reader(file, topology) as reader:
+def probe(file: Path, topology: mdtraj.Topology, universe=None) -> FileInfo:
+    """Look at a file, or at a universe, that should have the atoms of ``topology``."""
+    with Reader(file, topology) if universe is None else UniverseReader(universe, file, topology) as reader:
         info = reader.probe()
     if info.n_atoms != topology.n_atoms:
         raise FelError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import hashlib
 import tempfile
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -113,6 +114,7 @@ class Reader:
         info: FileInfo | None = None,
     ):
         self.path, self.extension = path, extension(path)
+        self.timed = self.extension in TIMED
         self.atoms, self.info = atoms, info
         self.topology = topology if atoms is None else topology.subset(atoms)
         self._n_atoms = topology.n_atoms
@@ -127,6 +129,7 @@ class Reader:
             else:
                 self._load(topology, atoms)
         except Exception as error:  # mdtraj's readers raise a different class for each format
+            close_files_of(error)
             raise cannot_read(path, error) from error
         if info is not None:
             self.n_frames = info.n_frames
@@ -258,7 +261,7 @@ class Reader:
 
     def _look_at_times(self, times: np.ndarray) -> tuple[float | None, float | None, str]:
         """First time, step, and where times are uneven; from those of the first two and the last frames."""
-        if self.extension not in TIMED or len(times) < 2 or not np.isfinite(times).all():
+        if not self.timed or len(times) < 2 or not np.isfinite(times).all():
             return None, None, ""
         if times[1] <= times[0] and times[-1] <= times[0]:
             return None, None, ""  # all zero, or none at all
@@ -311,6 +314,13 @@ def _load_text(path: Path, ending: str, topology: mdtraj.Topology) -> mdtraj.Tra
         options["no_boxchk"] = True
     with quiet():
         return mdtraj.load(readable_name(path), **options)
+
+
+def close_files_of(error: Exception) -> None:
+    """Close what mdtraj left open when it failed, instead of when the traceback is collected."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        traceback.clear_frames(error.__traceback__)
 
 
 @contextmanager

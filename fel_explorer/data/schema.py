@@ -259,6 +259,12 @@ def check_same_frames(dataset: xr.Dataset, trajs) -> None:
         )
 
 
+def common_start(dataset: xr.Dataset) -> float | None:
+    """Time of the first frames of all trajectories, in the dataset's unit; None where they differ."""
+    starts = dataset["time"].values[dataset["frame_in_trajectory"].values == 0]
+    return float(starts[0]) if np.abs(starts - starts[0]).max() < 0.5 * time_step(dataset) else None
+
+
 def time_step(dataset: xr.Dataset) -> float:
     """Time between two frames, in the dataset's time unit."""
     return float(dataset.attrs["time_step"])

@@ -10,7 +10,7 @@ import mdtraj
 import numpy as np
 
 from fel_explorer.data.file_names import extension, readable_name
-from fel_explorer.data.readers import SELF_CONTAINED, Reader, complete_part, quiet, reason
+from fel_explorer.data.readers import SELF_CONTAINED, Reader, close_files_of, complete_part, quiet, reason
 from fel_explorer.data.solvent import solvent_atoms
 from fel_explorer.data.topology_repair import repair
 from fel_explorer.errors import FelError
@@ -65,6 +65,7 @@ def _load_topology(topology) -> mdtraj.Topology:
         with quiet(), complete_part(path) as part:
             return mdtraj.load_topology(readable_name(part))
     except Exception as error:  # mdtraj's readers raise a different class for each format
+        close_files_of(error)
         raise FelError(
             f"The topology '{path}' cannot be read ({reason(error, path)}).",
             f"Topologies are files of {', '.join(TOPOLOGY_FORMATS)}.",

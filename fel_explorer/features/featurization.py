@@ -16,7 +16,7 @@ import xarray as xr
 import zarr
 
 import fel_explorer
-from fel_explorer.data.cache import cache_directory, file_hash, mark_used, prune, whole_or_nothing
+from fel_explorer.data.cache import cache_directory, prune, used, whole_or_nothing
 from fel_explorer.data.columns import attach_columns
 from fel_explorer.data.molecules import arrange
 from fel_explorer.data.schema import assemble, rows_per_block
@@ -235,12 +235,12 @@ def _joined_names(featurizers: list[Featurizer]) -> list[str]:
 def _attributes(trajs: TrajectorySet, featurizers: list[Featurizer], reference) -> dict:
     files = [
         {
-            "path": str(file.absolute()),
-            "size": file.stat().st_size,
-            "hash": file_hash(file),
+            "path": str(file.absolute()) if file.exists() else str(file),
+            "size": file.stat().st_size if file.exists() else 0,
+            "hash": content,
             "n_frames": int(n),
         }
-        for file, n in zip(trajs.files, trajs.file_lengths, strict=True)
+        for file, content, n in zip(trajs.files, trajs.content_hashes(), trajs.file_lengths, strict=True)
     ]
     versions = {
         "fel_explorer": fel_explorer.__version__,

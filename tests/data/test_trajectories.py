@@ -195,7 +195,6 @@ def test_missing_files_and_empty_patterns_are_told(written):
         fel.load_trajectories([])
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # mdtraj leaves bad PDBs open
 def test_a_file_of_junk_and_an_unknown_format_are_told(written):
     folder, _ = written
     for name in ("junk.xtc", "junk.pdb", "junk.abc"):

@@ -63,7 +63,8 @@ class TimelinePanel(TabView):
         """A click on a ribbon makes the frame there the current one."""
         lengths = schema.trajectory_lengths(self.session.dataset)
         attrs = self.session.dataset.attrs
-        place = place_at(x, y, lengths, attrs["time_step"], attrs["time_unit"])
+        start = schema.common_start(self.session.dataset)
+        place = place_at(x, y, lengths, attrs["time_step"], attrs["time_unit"], start)
         if place is not None:
             self.session.frame = int(np.sum(lengths[: place[0]])) + place[1]
 
@@ -139,6 +140,7 @@ class TimelinePanel(TabView):
             result.colours(result.states(), dark=dark),
             time_step=float(dataset.attrs["time_step"]),
             time_unit=dataset.attrs["time_unit"],
+            start=schema.common_start(dataset),
             current=current,
             dark=dark,
         )

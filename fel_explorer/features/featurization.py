@@ -16,7 +16,7 @@ import xarray as xr
 import zarr
 
 import fel_explorer
-from fel_explorer.data.cache import cache_directory, prune, used, whole_or_nothing
+from fel_explorer.data.cache import cache_directory, mark_used, prune, whole_or_nothing
 from fel_explorer.data.columns import attach_columns
 from fel_explorer.data.molecules import arrange
 from fel_explorer.data.schema import assemble, rows_per_block

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fel_explorer.data.cache import cache_directory, prune, used, whole_or_nothing
+from fel_explorer.data.cache import cache_directory, mark_used, prune, whole_or_nothing
 from fel_explorer.data.topology_text import pdb_text
 from fel_explorer.data.trajectories import TrajectorySet
 from fel_explorer.structures.observable_base import Molecule, registry

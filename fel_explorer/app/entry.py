@@ -162,7 +162,7 @@ def page_on(
 
 def _page_on_session(paths, root) -> Callable[[], Explorer]:
     if len(paths) > 1:
-        raise FelError(f"{', '.join(map(str, paths))}.", "A session is opened alone, without other files.")
+        raise FelError(f"{', '.join(map(str, paths))}.", "One session is opened, without other files.")
     saved = open_session(paths[0])
 
     def make() -> Explorer:

@@ -104,7 +104,7 @@ def kinetics_job(
                 found = replace(found, **parts[part][1]())
             except FelError as error:
                 found = replace(found, errors={**found.errors, part: error})
-            meter.report(found)
+            meter.send(found)
         return found
 
     return run
@@ -127,10 +127,10 @@ class _Meter:
     def count(self) -> bool:
         """One step more; whether to stop."""
         self.step += 1
-        self.report()
+        self.send()
         return self.should_stop()
 
-    def report(self, preview=None):
+    def send(self, preview=None):
         left = (self.clock() - self.begin) / max(self.step, 1) * (self.n_steps - self.step)
         self.report(Progress(self.step, self.n_steps, eta=left, message=self.message), preview)
 

@@ -25,6 +25,7 @@ from openmm import app, unit
 from scores import markdown_table
 
 import fel_explorer as fel
+from fel_explorer.structures import geometry
 from fel_explorer.systems import ForceField
 
 TEMPERATURE = 330.0  # K
@@ -88,7 +89,7 @@ def observables(system, topology, xyz, helix) -> tuple[list[str], np.ndarray]:
     trajectory = mdtraj.Trajectory(xyz.astype(np.float32), topology)
     masses = np.array([atom.element.mass for atom in topology.atoms])
     values = list(conformers(*angles(topology, xyz)).T.astype(float))
-    values.append(mdtraj.compute_rg(trajectory, masses) * 10)
+    values.append(geometry.radius_of_gyration(trajectory.xyz, masses) * 10)
     values.append(mdtraj.rmsd(trajectory, helix, atom_indices=topology.select("element != H")) * 10)
     values.append(ForceField(system, device="cpu").energy(xyz).numpy())
     return [*CONFORMERS, "Rg, A", "RMSD to helix, A", "energy, kJ/mol"], np.stack(values, axis=1)

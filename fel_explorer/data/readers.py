@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import mdtraj
 import numpy as np
@@ -118,7 +119,8 @@ class Reader:
         self.atoms, self.info = atoms, info
         self.topology = topology if atoms is None else topology.subset(atoms)
         self._n_atoms = topology.n_atoms
-        self._handle, self._frames, self.cut = None, None, False
+        self._handle: Any = None  # mdtraj's file of the format; None where it reads a format at once
+        self._frames, self.cut = None, False
         self._dcd = dcd.read_header(path) if self.extension == ".dcd" and path.is_file() else None
         try:
             if self.extension in INDEXED:
@@ -205,6 +207,7 @@ class Reader:
             read._unitcell_lengths = read._unitcell_angles = None
             return read
         if kind == "shape matrix":
+            assert self._dcd is not None
             records = dcd.raw_cells(self.path, self._dcd, frames)
             read.unitcell_lengths, read.unitcell_angles = unit_cell.from_shape_matrix(records)
         wrong = unit_cell.faulty(read.unitcell_lengths, read.unitcell_angles, self._n_atoms)
@@ -276,7 +279,7 @@ class Reader:
 
     def all_times(self) -> np.ndarray:
         """Times (frame,) in ps as the file has them; reads all of it."""
-        starts = np.arange(0, self.n_frames, SCANNED)
+        starts = range(0, self.n_frames, SCANNED)
         parts = [np.arange(start, min(start + SCANNED, self.n_frames)) for start in starts]
         return np.concatenate([self._raw(part).time for part in parts]).astype(float)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -64,7 +64,7 @@ def to_store(dataset: xr.Dataset, path: Path, *, compute: bool = True) -> None:
     dataset = dataset.drop_encoding()
     names = dataset["feature"].values.astype(np.dtypes.StringDType())  # fixed-width text has no zarr v3 type
     n_frames, n_features = dataset["features"].shape
-    dataset.assign_coords(feature=names).to_zarr(
+    dataset.assign_coords(feature=names).to_zarr(  # type: ignore[call-overload]  # only literals of compute
         path,
         mode="w-",
         zarr_format=3,
@@ -126,7 +126,8 @@ def _missing_chunks(path: Path) -> int:
     group = zarr.open_group(path, mode="r")
     if "features" not in group:
         return 0
-    return group["features"].nchunks - group["features"].nchunks_initialized
+    features = group["features"]
+    return features.nchunks - features.nchunks_initialized if isinstance(features, zarr.Array) else 0
 
 
 def _not_a_dataset(path: Path, reason: str) -> FelError:
@@ -175,7 +176,7 @@ def trajectories_of(dataset: xr.Dataset) -> TrajectorySet | None:
     if not files:
         return None
     note, stride = attrs.get("time_note", ""), int(attrs["stride"])
-    options = {"stride": stride, "time_step": attrs["time_step"] / stride if note else None}
+    options: dict[str, Any] = {"stride": stride, "time_step": attrs["time_step"] / stride if note else None}
     options["join"] = "joined_lengths" in attrs
     if not _whole(dataset):
         topology, atoms = json.loads(attrs["topology_files"]), json.loads(attrs["selection"])

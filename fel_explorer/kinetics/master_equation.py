@@ -140,6 +140,7 @@ class CoarseMasterEquation:
         sums = block_correlations(chi, blocks, lag, self.multiples)
         self.calibration_ = self._check_calibration(blocks, sums)
         self.form_ = self._choose_form(sums)
+        estimate: CorrelationFit | LikelihoodFit
         if self.form_ == "correlations":
             estimate = CorrelationFit(sums, self.multiples)
         else:
@@ -170,7 +171,7 @@ class CoarseMasterEquation:
         calibrated, invariant = slow_times(np.ones(len(blocks)))
         draws = blocks.draw(CHECK_DRAWS, seed=self.seed)
         with np.errstate(invalid="ignore", divide="ignore"):
-            ratios = [np.log(np.divide(*slow_times(counts))) for counts in draws.counts]
+            ratios = np.array([np.log(np.divide(*slow_times(counts))) for counts in draws.counts])
             ratios = np.where(np.isfinite(ratios), ratios, np.nan)
         error = np.nan_to_num(float(draws.standard_error(ratios)), nan=0.0)
         tolerance = float(np.clip(2 * error, *TOLERANCES))

@@ -285,7 +285,7 @@ def _lines(landscape, dark):
     surface = landscape.surface
     if surface.ndim == 1:
         return draw_lines(_profiles(landscape), dark=dark, width=1.5).opts(apply_ranges=False)
-    levels = []
+    levels = np.zeros(0)
     if landscape.contours:
         top = float(np.nanmax(surface))
         levels = contour_levels(top, landscape.unit.step(top))

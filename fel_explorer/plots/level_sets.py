@@ -74,8 +74,8 @@ def plot_level_sets(
         return page.overlay()
     one = table.sel(feature=feature)
     mean, spread = one["mean"].values[order], np.sqrt(one["variance"].values[order])
-    values = [mean - spread, mean + spread, *([one["decoded"].values[order]] if "decoded" in one else [])]
-    low, high = float(np.min(values)), float(np.max(values))
+    shown = [mean - spread, mean + spread, *([one["decoded"].values[order]] if "decoded" in one else [])]
+    low, high = float(np.min(shown)), float(np.max(shown))
     room = 0.2 * max(high - low, 1e-6)
     limits = (axis_limits(x, 0.02), (low - 0.3 * room, high + room))
     page = sheet.Sheet(limits, (names[0], feature))
@@ -141,12 +141,13 @@ def plot_decoder(plane: xr.Dataset, *, means=(), dark=False):
     energy, colour = plane["energy"].values, state_colours([5], dark=dark)[5]
     x, y = plane["x"].values, plane["y"].values
     limits = ((float(x[0]), float(x[-1])), (float(y[0]), float(y[-1])))
-    page = sheet.Sheet(limits, tuple(map(str, plane["axis"].values)))
+    across, up = map(str, plane["axis"].values)
+    page = sheet.Sheet(limits, (across, up))
     values = np.where(energy < HIGHEST, energy / HIGHEST, np.nan)
     page.image = (x, y, values, sequential(FREE_ENERGY, dark))
     width = MIDDLE_WIDTH if plane.sizes["line"] == 1 else SIDE_WIDTH
     for points in plane["lines"].values:
-        page.lines.append(sheet.line(*points.T, colour, width))
-    for point in np.asarray(means, float).reshape(-1, 2):
-        page.dots.append(sheet.dot(*point, "#ffffff", DIAMETER, "#202124"))
+        page.lines.append(sheet.line(points[:, 0], points[:, 1], colour, width))
+    for left, bottom in np.asarray(means, float).reshape(-1, 2):
+        page.dots.append(sheet.dot(left, bottom, "#ffffff", DIAMETER, "#202124"))
     return page.overlay()

@@ -37,7 +37,7 @@ def plot_score(table: xr.Dataset, *, label: str = "", dark=False):
     label
         Of what was varied, in plain words; default its name.
     """
-    names = [name for name in table["score"].dims if name != "fold"] or ["fold"]
+    names = [str(name) for name in table["score"].dims if name != "fold"] or ["fold"]
     if names == ["fold"]:
         table = table.expand_dims(method=[table.attrs.get("method", "")])
         names = ["method"]
@@ -81,7 +81,7 @@ def _axis(values):
 def _limits(places, table, log, named):
     shown = np.concatenate([table[name].values.ravel() for name in ("score", "train_score")])
     shown = shown[np.isfinite(shown)]
-    low, high = axis_limits(shown if len(shown) else [0.0, 1.0], 0.08)
+    low, high = axis_limits(shown if len(shown) else np.array([0.0, 1.0]), 0.08)
     left, right = axis_limits(np.log10(places) if log else places, 0.08)
     if named:
         left, right = 0.5, len(places) + 0.5

@@ -6,6 +6,7 @@ import itertools
 import math
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from fel_explorer.systems.potential import Potential, points
@@ -40,17 +41,17 @@ class PeriodicPotential(Potential):
                 self.saddle_pairs.append((low, low + 2 ** (2 - axis)))
         self.saddles = torch.stack(saddles)
 
-    def energy(self, x) -> Tensor:
+    def energy(self, x) -> Float[Tensor, "*n"]:
         sine4 = torch.sin(points(x, 3)) ** 4
         return torch.exp(3 * (3 - sine4.sum(-1))) - 1
 
-    def gradient(self, x) -> Tensor:
+    def gradient(self, x) -> Float[Tensor, "*n dim"]:
         x = points(x, 3)
         sine, cosine = torch.sin(x), torch.cos(x)
         height = torch.exp(3 * (3 - (sine**4).sum(-1, keepdim=True)))
         return -12 * height * sine**3 * cosine
 
-    def basin(self, x) -> Tensor:
+    def basin(self, x) -> Int[Tensor, "*n"]:
         """Index (...) of the well of each point (..., 3): the signs of the sines, read as a binary number."""
         x_bit, y_bit, z_bit = (torch.sin(points(x, 3)) > 0).long().unbind(-1)
         return 4 * x_bit + 2 * y_bit + z_bit

@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 import xarray as xr
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from fel_explorer.data import schema
@@ -85,15 +86,15 @@ class Potential:
 
     # ---- what a system implements
 
-    def energy(self, x) -> Tensor:
+    def energy(self, x) -> Float[Tensor, "*n"]:
         """Potential energy (...) at points (..., dim), differentiable."""
         raise NotImplementedError
 
-    def gradient(self, x) -> Tensor:
+    def gradient(self, x) -> Float[Tensor, "*n dim"]:
         """Gradient of the energy (..., dim) at points (..., dim)."""
         raise NotImplementedError
 
-    def basin(self, x) -> Tensor:
+    def basin(self, x) -> Int[Tensor, "*n"]:
         """Index (...) of the minimum that steepest descent from each point (..., dim) reaches."""
         raise NotImplementedError
 
@@ -108,7 +109,7 @@ class Potential:
         """Number of coordinates."""
         return len(self.coordinate_names)
 
-    def barriers(self) -> np.ndarray:
+    def barriers(self) -> Float[np.ndarray, "state state"]:
         """Energy to climb from minimum i straight to minimum j over the lowest saddle that joins them.
 
         Returns (minimum, minimum); infinite where no saddle joins two minima.
@@ -120,15 +121,15 @@ class Potential:
             barrier[j, i] = min(barrier[j, i], top - floor[j])
         return barrier
 
-    def features(self, x: Tensor) -> tuple[list[str], Tensor]:
+    def features(self, x: Float[Tensor, "*n dim"]) -> tuple[list[str], Float[Tensor, "*n feature"]]:
         """Feature names and values (..., feature) of points (..., dim): the coordinates themselves."""
         return list(self.coordinate_names), x
 
-    def wrap(self, x: Tensor) -> Tensor:
+    def wrap(self, x: Float[Tensor, "*n dim"]) -> Float[Tensor, "*n dim"]:
         """Points (..., dim) brought back into the first period; the points themselves where there is none."""
         return x
 
-    def sample(self, n_samples: int, *, seed: int = 0) -> Tensor:
+    def sample(self, n_samples: int, *, seed: int = 0) -> Float[Tensor, "{n_samples} dim"]:
         """Independent draws (n_samples, dim) from the Boltzmann distribution exp(-U / kT), by rejection.
 
         Exact up to the weight outside `domain`.

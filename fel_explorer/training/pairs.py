@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int, Num, Shaped
 from torch import Tensor
 
 from fel_explorer.errors import FelError
@@ -24,22 +25,24 @@ class Batch:
         (pair,), mean about 1.
     """
 
-    frames: Tensor
-    weight: Tensor
+    frames: Float[Tensor, "frame feature"]
+    weight: Float[Tensor, "pair"]
 
-    def halves(self, values: Tensor) -> tuple[Tensor, Tensor]:
+    def halves(
+        self, values: Shaped[Tensor, "frame *value"]
+    ) -> tuple[Shaped[Tensor, "pair *value"], Shaped[Tensor, "pair *value"]]:
         """Split what was computed from `frames` into the earlier and the later half."""
         half = len(values) // 2
         return values[:half], values[half:]
 
 
-def segments_of(lengths) -> np.ndarray:
+def segments_of(lengths) -> Int[np.ndarray, "trajectory 2"]:
     """First frame and end (one past the last) of each trajectory, (trajectory, 2)."""
     ends = np.cumsum(np.asarray(lengths, np.int64))
     return np.stack([ends - lengths, ends], axis=1)
 
 
-def pair_starts(segments: np.ndarray, lag: int) -> np.ndarray:
+def pair_starts(segments: Int[np.ndarray, "segment 2"], lag: int) -> Int[np.ndarray, "start"]:
     """Frames (start,) from which a frame ``lag`` later lies in the same segment.
 
     ``segments`` (segment, 2) are consecutive frames of one trajectory: `segments_of`, or a part
@@ -81,14 +84,14 @@ class LagPairs:
 
     def __init__(
         self,
-        features: Tensor,
-        starts: np.ndarray,
+        features: Float[Tensor, "frame feature"],
+        starts: Int[np.ndarray, "start"],
         lag: int,
         *,
         exact: bool = False,
         both_ways: bool = False,
-        weights: np.ndarray | None = None,
-        cells: np.ndarray | None = None,
+        weights: Num[np.ndarray, "frame"] | None = None,
+        cells: Int[np.ndarray, "frame"] | None = None,
     ):
         device = features.device
         self.features, self.lag, self.exact = features, lag, exact

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 LARGEST_STEP = 1e-3  # of beta, and the shrinking factor on trial steps, in Algorithm 1
@@ -17,12 +18,12 @@ TRIALS = 40  # after which the step is 1e-9 of the largest
 NOISE = 1e-2  # nats: a batch of samples does not resolve a smaller KL divergence from 0
 
 
-def effective_sample_size(log_weights: Tensor) -> Tensor:
+def effective_sample_size(log_weights: Float[Tensor, "sample"]) -> Float[Tensor, ""]:
     """(sum w)^2 / sum w^2, 0-dimensional, of weights (sample,) given by their logarithms."""
     return torch.exp(2 * torch.logsumexp(log_weights, 0) - torch.logsumexp(2 * log_weights, 0))
 
 
-def truncated_weights(log_weights: Tensor) -> Tensor:
+def truncated_weights(log_weights: Float[Tensor, "sample"]) -> Float[Tensor, "sample"]:
     """Weights (sample,) of sum 1, none above the root of their number times the mean before.
 
     A sample in the far tail of q then no longer counts for all the others.
@@ -33,12 +34,14 @@ def truncated_weights(log_weights: Tensor) -> Tensor:
     return weights / weights.sum()
 
 
-def log_mean_weight(log_weights: Tensor) -> float:
+def log_mean_weight(log_weights: Float[Tensor, "sample"]) -> float:
     """ln of the mean weight: with weights pi / q of samples of q it estimates ln Z (Eqs. 48-50)."""
     return float(torch.logsumexp(log_weights, 0)) - math.log(len(log_weights))
 
 
-def log_partition_ratio(energy: Tensor, log_weights: Tensor, step: float) -> float:
+def log_partition_ratio(
+    energy: Float[Tensor, "sample"], log_weights: Float[Tensor, "sample"], step: float
+) -> float:
     """ln Z(beta + step) - ln Z(beta) from samples with weights pi_beta / q, Eqs. 44-45.
 
     ``energy`` (sample,) in kT of the target.

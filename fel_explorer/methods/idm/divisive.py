@@ -60,18 +60,12 @@ class DivisiveIDM(IDMParameters):
         "level to the tree: at a shorter lag, faster motions count as changes of state, and states divide.",
     )
     n_steps = param.Integer(
-        2000,
-        bounds=(1, 10_000_000),
-        precedence=1.3,
-        label="Training steps",
+        default=2000,
         doc="Steps of training of each division at most. From a random start all are done. From discrete "
         "states at most 1000, and fewer once the objective rises no more.",
     )
     n_restarts = param.Integer(
-        3,
-        bounds=(1, 100),
-        precedence=1.5,
-        label="Restarts",
+        default=3,
         doc="Repetitions of each division: of the search for discrete states, each with other microstates, "
         "or of the training from a random start. The one that the others agree with most, or the one with "
         "the best objective, is kept. The agreement is the stability of its states; with one repetition it "

@@ -85,7 +85,8 @@ def measure_evidence(counts: BlockCounts, beta: float) -> Evidence:
     samples = samples / samples.sum((1, 2), keepdims=True)
     gains = np.stack([-_merge_gain(samples, i, j, beta) for i, j in enumerate(neighbour)], axis=1)
     p = total.sum(1) / total.sum()
-    memory = (total.diagonal() / np.maximum(total.sum(1), 1e-300) - p) / (1 - p)
+    stays = np.divide(total.diagonal(), total.sum(1), out=np.zeros(n), where=p > 0)
+    memory = np.divide(stays - p, 1 - p, out=np.ones(n), where=p < 1)  # the only state is never left
     gain = losses[np.arange(n), neighbour]
     return Evidence(gain, counts.draws.standard_error(gains), visits, memory, neighbour)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import param
 import torch
 
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
+from fel_explorer.methods import parameters
 from fel_explorer.methods.idm import objective
 from fel_explorer.methods.idm.discrete import evidence_of_frames
 from fel_explorer.methods.idm.distillation import DiscreteStart, alternatives, stability_table
@@ -92,14 +92,9 @@ class IDM(IDMParameters):
 
     _given_start: DiscreteStart | None = None  # of a division of `DivisiveIDM`
 
-    lag_time = param.Number(
-        10.0,
-        bounds=(0, None),
-        inclusive_bounds=(False, True),
-        precedence=1,
-        label="Lag time",
+    lag_time = parameters.lag_time(
         doc="Time resolution, in the data's time unit (ps for molecules). States that interconvert within "
-        "the lag become one, so a shorter lag shows more states.",
+        "the lag become one, so a shorter lag shows more states."
     )
 
     def fit(self, X, *, prototypes=None, device="auto", callback=None, checkpoint_dir=None) -> IDM:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from fel_explorer.methods.idm.objective import log_memberships
@@ -55,22 +56,22 @@ class MatchingNetwork(nn.Module):
         self.register_buffer("codes", codes)
         self.register_buffer("target", torch.eye(len(codes), n_states))  # what each prototype counts to
 
-    def prototypes(self) -> Tensor:
+    def prototypes(self) -> Float[Tensor, "prototype cv"]:
         """Position of each prototype, (prototype, cv)."""
         return (self.prototype_net or self.encoder)(self.codes)
 
-    def memberships(self, z: Tensor) -> Tensor:
+    def memberships(self, z: Float[Tensor, "frame cv"]) -> Float[Tensor, "frame state"]:
         """chi (frame, state) of points z (frame, cv) of the matching space."""
         return self.log_memberships(z).exp() @ self.target
 
-    def log_memberships(self, z: Tensor) -> Tensor:
+    def log_memberships(self, z: Float[Tensor, "frame cv"]) -> Float[Tensor, "frame prototype"]:
         """ln chi (frame, prototype) of points z (frame, cv), before prototypes are merged to states."""
         return log_memberships(z, self.prototypes(), self.gamma, self.similarity)
 
-    def merge(self, target: Tensor) -> None:
+    def merge(self, target: Int[Tensor, "state"]) -> None:
         """Let each state i count to state ``target[i]`` (state,) from now on."""
         self.target.copy_(self.target @ torch.eye(len(target), device=target.device)[target])
 
-    def reorder(self, order: Tensor) -> None:
+    def reorder(self, order: Int[Tensor, "state"]) -> None:
         """Renumber the states: new state i is the old ``order[i]``."""
         self.target.copy_(self.target[:, order])

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from fel_explorer.methods.idm.partition import merge_gains
@@ -19,7 +20,9 @@ SIMILARITIES = ("negative squared distance", "scaled dot product", "cosine")
 EPS = 1e-9  # of a joint probability; float32 resolves it next to 1 in every sum used here
 
 
-def similarity(z: Tensor, c: Tensor, kind: str = SIMILARITIES[0]) -> Tensor:
+def similarity(
+    z: Float[Tensor, "frame cv"], c: Float[Tensor, "state cv"], kind: str = SIMILARITIES[0]
+) -> Float[Tensor, "frame state"]:
     """S(x, c), (frame, state): how well each frame matches each prototype.
 
     "negative squared distance" is -|z - c|^2, "scaled dot product" z . c / sqrt(d) (the attention form of
@@ -32,12 +35,18 @@ def similarity(z: Tensor, c: Tensor, kind: str = SIMILARITIES[0]) -> Tensor:
     return 2 * z @ c.T - c.square().sum(1) - z.square().sum(1, keepdim=True)
 
 
-def log_memberships(z: Tensor, c: Tensor, gamma: float, kind: str = SIMILARITIES[0]) -> Tensor:
+def log_memberships(
+    z: Float[Tensor, "frame cv"], c: Float[Tensor, "state cv"], gamma: float, kind: str = SIMILARITIES[0]
+) -> Float[Tensor, "frame state"]:
     """ln chi_j(x) = ln softmax_j gamma S(x, c_j), (frame, state).  Eq. 5 of the source."""
     return torch.log_softmax(gamma * similarity(z, c, kind), dim=1)
 
 
-def joint_matrix(chi: Tensor, chi_later: Tensor, weight: Tensor | None = None) -> Tensor:
+def joint_matrix(
+    chi: Float[Tensor, "pair state"],
+    chi_later: Float[Tensor, "pair state"],
+    weight: Float[Tensor, "pair"] | None = None,
+) -> Float[Tensor, "state state"]:
     """P = <chi(x) chi(x')^T>, (state, state): symmetrised (detailed balance) and summing to 1.
 
     ``chi`` and ``chi_later`` (pair, state) belong to the two frames of each pair, ``weight`` (pair,) to the
@@ -48,7 +57,7 @@ def joint_matrix(chi: Tensor, chi_later: Tensor, weight: Tensor | None = None) -
     return joint / joint.sum()
 
 
-def information(joint: Tensor, beta: float = 1.0) -> Tensor:
+def information(joint: Float[Tensor, "state state"], beta: float = 1.0) -> Float[Tensor, ""]:
     """I_beta = sum_ij P_ij ln [P_ij / (P_i^beta P_j^beta)] in nats.  Eq. 2 of the source.
 
     At beta = 1 the mutual information of the states of two frames within the lag.  In general
@@ -62,7 +71,7 @@ def information(joint: Tensor, beta: float = 1.0) -> Tensor:
     return (joint * joint.log()).sum() + 2.0 * beta * entropy
 
 
-def merged_states(joint: Tensor, beta: float) -> Tensor:
+def merged_states(joint: Float[Tensor, "state state"], beta: float) -> Int[Tensor, "state"]:
     """The state (state,) that each state becomes when pairs are merged while that raises I_beta.
 
     The pair that gains most goes first.  Gradients find such merges only slowly: where two states meet on
@@ -84,7 +93,12 @@ def merged_states(joint: Tensor, beta: float) -> Tensor:
     return torch.from_numpy(target).to(joint.device)
 
 
-def koopman_matrix(chi: Tensor, starts: Tensor, lag: int, weight: Tensor | None = None):
+def koopman_matrix(
+    chi: Float[Tensor, "frame state"],
+    starts: Int[Tensor, "start"],
+    lag: int,
+    weight: Float[Tensor, "frame"] | None = None,
+) -> tuple[Float[Tensor, "state state"], Float[Tensor, ""]]:
     """K(tau) = C00^-1 C0t of memberships with detailed balance, and their VAMP-2 score.
 
     Parameters

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import param
 
+from fel_explorer.methods import parameters
 from fel_explorer.methods.base import Method
 from fel_explorer.methods.idm.objective import SIMILARITIES
 
@@ -13,26 +14,15 @@ STARTS = ("discrete", "random")
 class IDMParameters(Method):
     """Hyperparameters of `IDM` but its lag; `DivisiveIDM` has them too.  ``benchmarks/`` measures them."""
 
-    n_states = param.Integer(
+    n_states = parameters.n_states(
         16,
-        bounds=(2, 512),
-        precedence=1.1,
-        label="States at most",
         doc="Upper bound on the number of states. States that are not needed stay empty, so take about twice "
         "as many as expected.",
+        label="States at most",
     )
-    n_dims = param.Integer(
-        2,
-        bounds=(1, 64),
-        precedence=1.2,
-        label="Dimensions",
-        doc="Dimensions of the embedding. Two make a map.",
-    )
-    n_steps = param.Integer(
+    n_dims = parameters.n_dims(doc="Dimensions of the embedding. Two make a map.", precedence=1.2)
+    n_steps = parameters.n_steps(
         3000,
-        bounds=(1, 10_000_000),
-        precedence=1.3,
-        label="Training steps",
         doc="Steps of training at most. From a random start all are done. From discrete states at most 1000, "
         "and fewer once the objective rises no more.",
     )
@@ -46,13 +36,9 @@ class IDMParameters(Method):
         "more than the fraction 2 (1 - beta) of its information, 20 % at 0.9 and 40 % at 0.8. At 1 "
         "any split is free and wells are divided at random; near 0.5 everything merges.",
     )
-    n_restarts = param.Integer(
-        1,
-        bounds=(1, 100),
-        precedence=1.5,
-        label="Restarts",
+    n_restarts = parameters.n_restarts(
         doc="Trainings from different random weights; the one with the best objective is kept. Helps to find "
-        "rare states.",
+        "rare states."
     )
     min_evidence = param.Number(
         1.5,
@@ -87,28 +73,10 @@ class IDMParameters(Method):
         label="Microstates",
         doc="Cells of the data, of which the discrete start puts states together; at most one per 20 frames.",
     )
-    batch_size = param.Integer(
-        1024,
-        bounds=(2, None),
-        precedence=10,
-        label="Batch size",
-        doc="Pairs of frames in each training step.",
-    )
-    learning_rate = param.Number(
-        1e-3,
-        bounds=(0, 1),
-        inclusive_bounds=(False, True),
-        precedence=10.1,
-        label="Learning rate",
-        doc="Step size of the Adam optimizer. Take a smaller one if the loss jumps.",
-    )
-    hidden = param.List(
-        [128, 128],
-        item_type=int,
-        bounds=(0, 10),
-        precedence=10.2,
-        label="Hidden layers",
-        doc="Widths of the network's hidden layers (SiLU). The decoder has the same in reverse.",
+    batch_size = parameters.batch_size(1024, doc="Pairs of frames in each training step.")
+    learning_rate = parameters.learning_rate()
+    hidden = parameters.layers(
+        [128, 128], doc="Widths of the network's hidden layers (SiLU). The decoder has the same in reverse."
     )
     similarity: param.Selector[str] = param.Selector(
         default=SIMILARITIES[0],
@@ -171,19 +139,10 @@ class IDMParameters(Method):
     n_landmarks = param.Integer(
         100, bounds=(2, 10_000), precedence=11, label="Landmarks", doc="Cells of farthest point seeding."
     )
-    validation_fraction = param.Number(
+    validation_fraction = parameters.validation_fraction(
         0.0,
-        bounds=(0, 0.9),
+        doc="Share of the data held out (whole trajectories, or blocks a lag apart). Above 0, training stops "
+        "once the objective on it no longer improves, and the best weights are kept. 0 trains on everything.",
         precedence=11.1,
-        label="Validation fraction",
-        doc="Fraction of the data held out (whole trajectories, or blocks a lag apart). Above 0, training "
-        "stops once the objective on it no longer improves, and the best weights are kept. 0 trains on "
-        "everything.",
     )
-    n_threads = param.Integer(
-        1,
-        bounds=(0, 1024),
-        precedence=11.2,
-        label="CPU threads",
-        doc="Threads for training on the CPU. One is best for small networks; 0 leaves it to torch.",
-    )
+    n_threads = parameters.n_threads(precedence=11.2)

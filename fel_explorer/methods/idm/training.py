@@ -42,7 +42,7 @@ LANDMARK_SAMPLE = 20_000  # frames among which the landmarks are chosen
 MAX_STEPS = 1000  # from a discrete start
 DISTILLATION, ANNEALING = 200, 300  # of them
 START_RATE, FINAL_RATE = 3.0, 0.3  # learning rate from a discrete start, in units of the one given
-VALIDATE_EVERY, PATIENCE = 50, 100  # steps of the refinement
+VALIDATE_EVERY = PATIENCE = 50  # steps, once the learning rate is annealed
 MIN_IMPROVEMENT = 5e-4  # nats within PATIENCE
 
 
@@ -316,7 +316,7 @@ class Trainer:
                 self.n_steps,
                 rate=self.schedule.rate,
                 patience=PATIENCE,
-                patient_from=self.schedule.distillation + self.schedule.annealing,
+                patient_from=self.schedule.distillation + self.schedule.annealing - PATIENCE,
                 validate_every=VALIDATE_EVERY,
                 min_improvement=MIN_IMPROVEMENT,
                 **shared,

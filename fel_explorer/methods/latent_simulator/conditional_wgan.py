@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import param
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from fel_explorer.methods.latent_simulator.decoder import Decoder
@@ -21,12 +22,16 @@ class Adversaries(nn.Module):
         self.generator = mlp([n_noise + n_latents, *hidden, n_features], generator)
         self.critic = mlp([n_features + n_latents, *hidden, 1], generator)
 
-    def make(self, noise: Tensor, latents: Tensor) -> Tensor:
+    def make(
+        self, noise: Float[Tensor, "frame noise"], latents: Float[Tensor, "frame cv"]
+    ) -> Float[Tensor, "frame feature"]:
         """Structures (frame, feature)."""
         return self.generator(torch.cat([noise, latents], dim=1))
 
-    def score(self, x: Tensor, latents: Tensor) -> Tensor:
-        """Scores (frame,), high for structures like the data."""
+    def judge(
+        self, x: Float[Tensor, "frame feature"], latents: Float[Tensor, "frame cv"]
+    ) -> Float[Tensor, "frame"]:
+        """Scores (frame,), high for what looks like the data."""
         return self.critic(torch.cat([x, latents], dim=1))[:, 0]
 
 

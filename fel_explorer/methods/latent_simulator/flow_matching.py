@@ -6,6 +6,7 @@ import math
 
 import param
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from fel_explorer.methods.latent_simulator.decoder import Decoder
@@ -41,7 +42,12 @@ class Velocity(nn.Module):
         """Components and angles."""
         return x[:, : self.n_features - self.n_turns], x[:, self.n_features - self.n_turns :]
 
-    def forward(self, x: Tensor, t: Tensor, latents: Tensor) -> Tensor:
+    def forward(
+        self,
+        x: Float[Tensor, "frame feature"],
+        t: Float[Tensor, "frame 1"],
+        latents: Float[Tensor, "frame cv"],
+    ) -> Float[Tensor, "frame feature"]:
         components, angles = self.split(x)
         turns = [k * angles for k in range(1, HARMONICS + 1)]
         times = math.pi * t * torch.arange(1, FREQUENCIES + 1, device=x.device)

@@ -15,6 +15,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from fel_explorer.errors import FelError
@@ -141,7 +142,9 @@ def _anchors(atom, placed, parent, neighbours) -> list[int]:
     return [*chain, 0 if third is None else third]
 
 
-def to_internal(xyz: Tensor, matrix: ZMatrix) -> tuple[Tensor, Tensor, Tensor]:
+def to_internal(
+    xyz: Float[Tensor, "frame atom 3"], matrix: ZMatrix
+) -> tuple[Float[Tensor, "frame atom-1"], Float[Tensor, "frame atom-2"], Float[Tensor, "frame atom-3"]]:
     """Bonds (frame, atom - 1) in nm, angles (frame, atom - 2) and torsions (frame, atom - 3) in radians.
 
     ``xyz`` is (frame, atom, 3).  Torsions with a leader are relative to its torsion, within (-pi, pi].
@@ -158,7 +161,12 @@ def to_internal(xyz: Tensor, matrix: ZMatrix) -> tuple[Tensor, Tensor, Tensor]:
     return bonds, angles, torsions
 
 
-def to_space(bonds: Tensor, angles: Tensor, torsions: Tensor, matrix: ZMatrix) -> Tensor:
+def to_space(
+    bonds: Float[Tensor, "frame bond"],
+    angles: Float[Tensor, "frame angle"],
+    torsions: Float[Tensor, "frame torsion"],
+    matrix: ZMatrix,
+) -> Float[Tensor, "frame bond+1 3"]:
     """Coordinates (frame, atom, 3) that have the given internal coordinates; the inverse of `to_internal`."""
     order, anchors, leader = (v.to(bonds.device) for v in matrix._torch)
     torsions = torch.where(leader >= 0, torsions + torsions[:, leader.clamp_min(0)], torsions)

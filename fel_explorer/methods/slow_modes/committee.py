@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 import xarray as xr
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from fel_explorer.errors import FelError
@@ -24,7 +25,7 @@ class Committee(nn.Module):
         super().__init__()
         self.members = nn.ModuleList(members)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "frame input"]) -> Float[Tensor, "frame output"]:
         return torch.cat([member(x) for member in self.members], dim=1)
 
 
@@ -90,8 +91,10 @@ def train(
     return xr.concat(histories, "step")
 
 
-def consensus(covariance: Tensor, bases: Sequence[Tensor], n: int) -> Tensor:
-    """Basis (function, direction) of the ``n`` directions most common to several spaces of functions.
+def consensus(
+    covariance: Float[Tensor, "function function"], bases: Iterable[Tensor], n: int
+) -> Float[Tensor, "function direction"]:
+    """Basis (function, direction) of the ``n`` directions that several spaces of functions share most.
 
     Parameters
     ----------

@@ -93,7 +93,7 @@ class Eigenfunctions(NetworkMethod):
         precedence=10.3,
         label="Loss",
         doc="'resolvent' needs no further settings; 'penalty' is the published loss: weighted energies, and "
-        "a penalty that keeps the functions apart.",
+        "a penalty that keeps the functions apart. It can miss the third of several modes.",
     )
     omega = param.List(
         [],
@@ -218,10 +218,11 @@ class Eigenfunctions(NetworkMethod):
         """
         if self.loss == "resolvent":
             return objective.resolvent_loss(energy, covariance, rate)
-        if self.operator == "transfer":  # as published, without 1 / tau
-            energy = energy * self.lag_time
         omega = torch.as_tensor(self.omega or np.linspace(1.0, 0.6, self.n_dims), dtype=torch.float64)
-        return objective.penalty_loss(energy, covariance, omega.to(energy.device), self.alpha)
+        given = energy, covariance, omega.to(energy.device), self.alpha
+        if self.operator == "transfer":
+            return objective.transfer_penalty_loss(*given, self.lag_time)
+        return objective.penalty_loss(*given)
 
     def _figure_of_merit(self, training, held_out):
         if self._rate is None:

@@ -1,5 +1,7 @@
 """Latent space simulators of the page without a browser: what is trained, simulated and shown."""
 
+from types import SimpleNamespace
+
 import mdtraj
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Result, Session
 from fel_explorer.app.views.simulate.simulation import (
     Settings,
+    Simulation,
     atom_choices,
     can_encode,
     chained,
@@ -20,6 +23,7 @@ from fel_explorer.app.views.simulate.simulation import (
     training_simulator,
 )
 from fel_explorer.data import load_trajectories
+from fel_explorer.data.coordinates import write_blocks
 from fel_explorer.data.topologies import select_atoms
 from fel_explorer.data.topology_text import pdb_text, read_topology
 from fel_explorer.features import featurize
@@ -209,3 +213,14 @@ def test_a_report_of_a_simulator_that_is_gone_is_dropped(session, trained, resul
     board.tick()
     assert session.simulators == [newer]
     board.close()
+
+
+def test_structures_are_read_from_a_cache_with_any_name(trajectories, tmp_path):
+    folder = tmp_path / "Müller"
+    folder.mkdir()
+    frames = trajectories.frames([0, 1, 2])
+    file = folder / "decoded.xtc"
+    write_blocks(file, [frames.xyz], frames.time)
+    trained = SimpleNamespace(simulator=SimpleNamespace(topology_=pdb_text(frames[0])))
+    read = Simulation.structures(SimpleNamespace(file=file, trained=trained), 1, 3)
+    np.testing.assert_allclose(read.xyz, frames.xyz[1:], atol=1e-3)

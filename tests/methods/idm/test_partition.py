@@ -217,6 +217,17 @@ def test_frames_on_a_barrier_are_not_a_state():
     assert len(found) == 2 and found.labels[0] != found.labels[1]
 
 
+def test_a_state_without_pairs_joins_the_other():
+    """Its frames are the last of the trajectory, from which no pair starts."""
+    states = np.zeros(1000, int)
+    states[-2:] = 1
+    blocks = Blocks.of_lengths([1000])
+    pairs = np.zeros((len(blocks), 2, 2))
+    pairs[:, 0, 0] = 50.0
+    counts = BlockCounts(pairs, np.array([[998.0, 2.0], [0.0, 0.0]]), 2, blocks.draw(10))
+    assert prune(counts, 0.9, min_evidence=1.5, min_visits=0.0).tolist() == [0, 0]
+
+
 def test_states_of_microstates_are_those_of_the_chain(three_states):
     """Ten microstates per state, in random order, are put together."""
     random = np.random.default_rng(3)

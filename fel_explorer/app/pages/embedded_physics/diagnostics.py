@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import mdtraj
 import numpy as np
 
-from fel_explorer.app.pages.embedded_physics.training import ModelSnapshot, effective_fraction
+from fel_explorer.app.pages.embedded_physics.training import Look, effective_share
+from fel_explorer.structures import geometry
 
 MIN_EFFECTIVE_SAMPLES = 100  # effective samples below which numbers are rough
 RARE = 0.0005  # of the weight: states below are not listed
@@ -75,7 +76,7 @@ def _averages(snapshot: ModelSnapshot) -> list[tuple]:
         length = mdtraj.compute_distances(frames, [[heavy[0], heavy[-1]]])[:, 0] * 10
         compact = "Radius of gyration: how compact the molecule is, mass-weighted."
         return [
-            ("Rg", compact, mdtraj.compute_rg(frames, masses) * 10, None, "Å"),
+            ("Rg", compact, geometry.radius_of_gyration(frames.xyz, masses) * 10, None, "Å"),
             ("end to end", "Distance of the first heavy atom from the last.", length, None, "Å"),
         ]
     grid = subject.exact

@@ -18,6 +18,7 @@ from fel_explorer.app.session.session import Session
 from fel_explorer.app.storage.input_files import inside
 from fel_explorer.app.storage.session_folder import ENDING, save_session
 from fel_explorer.data import load_trajectories, schema
+from fel_explorer.data.file_names import writable_name
 from fel_explorer.errors import FelError
 from fel_explorer.features import featurize
 from fel_explorer.methods import EmbeddedPhysics
@@ -56,8 +57,9 @@ def _write_structures(snapshot: ModelSnapshot, which, folder: Path) -> list[Path
     """``topology.pdb`` and ``samples.xtc`` of the samples ``which`` in a folder."""
     frames = snapshot.subject.trajectory(snapshot.samples.x[which])
     topology, trajectory = folder / "topology.pdb", folder / "samples.xtc"
-    topology.write_text(pdb_text(frames.topology, snapshot.subject.structure))
-    frames.save_xtc(str(trajectory))
+    topology.write_text(pdb_text(frames.topology, look.subject.structure))
+    with writable_name(trajectory) as name:
+        frames.save_xtc(name)
     return [topology, trajectory]
 
 

@@ -108,20 +108,20 @@ class ModelSnapshot:
 
 
 def samples(model: EmbeddedPhysics, subject: Subject, n: int, *, seed: int, density: bool) -> Samples:
-    """``n`` samples; with ``density`` also ln q, which takes longer."""
-    x, z, log_weight = model.draw(n, seed=seed)
+    """``n`` samples; with ``density`` also ln q, and both by refined quadrature, which takes longer."""
+    x, z, log_weight = model.draw(n, seed=seed, refined=density)
     places = subject.places(x)
     log_q = model.log_q(x) if density else None
     energy = np.nan_to_num(subject.energy(x), nan=np.inf)
     return Samples(x, z, log_weight, energy, places, subject.state(x, places), log_q)
 
 
-def divergences(model: EmbeddedPhysics, subject: Subject) -> tuple[float, float]:
-    """KL(q||p) and KL(p||q) in nats of a model system, by quadrature over its box."""
+def divergences(model: EmbeddedPhysics, subject: Subject, *, refined: bool = True) -> tuple[float, float]:
+    """KL(q||p) and KL(p||q) in nats of a model system, by quadrature over its box; see `log_q`."""
     system = subject.system
     axes = [low + (high - low) * (np.arange(GRID) + 0.5) / GRID for low, high in system.domain]
     x = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
-    log_p, log_q = -subject.energy(x), model.log_q(x)
+    log_p, log_q = -subject.energy(x), model.log_q(x, refined=refined)
     log_p, log_q = (v - v.max() - np.log(np.exp(v - v.max()).sum()) for v in (log_p, log_q))
     p, q = np.exp(log_p), np.exp(log_q)
     return float(q @ (log_q - log_p)), float(p @ (log_p - log_q))
@@ -143,7 +143,7 @@ class SnapshotCallback:
             return None
         subject, model = self._subject, self._model
         if not subject.is_molecule and model.n_dims <= 2:
-            reverse, forward = divergences(model, subject)
+            reverse, forward = divergences(model, subject, refined=False)
             self.curves.setdefault("kl_reverse", []).append((progress.step, reverse))
             self.curves.setdefault("kl_forward", []).append((progress.step, forward))
         # the same random numbers in each snapshot: the cloud flows instead of flickering

@@ -68,7 +68,7 @@ class KineticsPanel(TabView):
     def _make_widgets(self):
         self._views = pmui.RadioButtonGroup.from_param(
             self.param.view, label="", options={title: key for key, title in VIEWS.items()},
-            orientation="vertical", size="small", width=180, margin=(8, 10, 4, 10),
+            orientation="vertical", size="small", width=122, margin=(8, 4, 4, 10),
         )  # fmt: skip
         self._lag = pmui.FloatInput(
             label="Lag time", size="small", width=180, margin=(6, 10, 2, 10), step=1.0,
@@ -89,10 +89,10 @@ class KineticsPanel(TabView):
         )  # fmt: skip
         self._hint = pmui.Typography("", variant="caption", width=190, margin=(4, 10))
         self.export = FigureExport(self.figure, self._table, self._name)
-        self.layout = beside(
-            self._views, self._lag, self._form, self.pathways, self._hint, self._bar, self._stop,
-            width=222,
-        )  # fmt: skip
+        choices = pmui.Column(
+            self._lag, self._form, self.pathways, self._hint, self._bar, self._stop, width=205, margin=0
+        )
+        self.layout = beside(pmui.Row(self._views, choices, margin=0), width=352)
         self._lag.param.watch(self._on_lag, "value")
 
     # ---- what happens

@@ -115,7 +115,8 @@ class PathwaysControls(Viewer):
         self._set_ends(*ends)
 
     def _set_ends(self, source, target):
-        choices = {self.session.state_name(state): state for state in self.session.shown.states()}
+        names = {state: self.session.state_name(state) for state in self.session.shown.states()}
+        choices = {name.removeprefix("state "): state for state, name in names.items()}
         self._setting = True  # one look when both are set
         offer(self._source, choices, source)
         offer(self._target, choices, target)

@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 
 from fel_explorer.app.jobs.manager import Cancelled
 from fel_explorer.data.coordinates import ATOM_SETS
+from fel_explorer.data.file_names import readable_name
 from fel_explorer.data.solvent import solvent_atoms
 from fel_explorer.data.topologies import select_atoms
 from fel_explorer.data.topology_text import read_topology
@@ -132,7 +133,7 @@ class Simulation:
 
     def structures(self, first: int, last: int) -> mdtraj.Trajectory:
         """The decoded structures of frames ``first`` to ``last``, exclusive."""
-        with mdtraj.formats.XTCTrajectoryFile(str(self.file)) as opened:
+        with mdtraj.formats.XTCTrajectoryFile(readable_name(Path(self.file))) as opened:
             opened.seek(first)
             xyz, times, _, _ = opened.read(last - first)
         return mdtraj.Trajectory(xyz, chained(read_topology(self.trained.simulator.topology_)), time=times)

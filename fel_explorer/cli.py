@@ -227,7 +227,7 @@ def _physics(arguments):
 
 
 def server_options(arguments: argparse.Namespace) -> dict:
-    """What the server is started with.
+    """Options of the server.
 
     Raises
     ------

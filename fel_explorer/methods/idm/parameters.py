@@ -141,8 +141,9 @@ class IDMParameters(Method):
     )
     validation_fraction = parameters.validation_fraction(
         0.0,
-        doc="Share of the data held out (whole trajectories, or blocks a lag apart). Above 0, training stops "
-        "once the objective on it no longer improves, and the best weights are kept. 0 trains on everything.",
+        doc="Fraction of the data held out (whole trajectories, or blocks a lag apart). Above 0, training "
+        "stops once the objective on it no longer improves, and the best weights are kept. 0 trains on "
+        "everything.",
         precedence=11.1,
     )
     n_threads = parameters.n_threads(precedence=11.2)

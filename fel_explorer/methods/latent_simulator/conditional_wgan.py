@@ -28,10 +28,10 @@ class Adversaries(nn.Module):
         """Structures (frame, feature)."""
         return self.generator(torch.cat([noise, latents], dim=1))
 
-    def judge(
+    def score(
         self, x: Float[Tensor, "frame feature"], latents: Float[Tensor, "frame cv"]
     ) -> Float[Tensor, "frame"]:
-        """Scores (frame,), high for what looks like the data."""
+        """Scores (frame,), high for structures like the data."""
         return self.critic(torch.cat([x, latents], dim=1))[:, 0]
 
 

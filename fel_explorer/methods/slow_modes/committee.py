@@ -94,7 +94,7 @@ def train(
 def consensus(
     covariance: Float[Tensor, "function function"], bases: Iterable[Tensor], n: int
 ) -> Float[Tensor, "function direction"]:
-    """Basis (function, direction) of the ``n`` directions that several spaces of functions share most.
+    """Basis (function, direction) of the ``n`` directions most common to several spaces of functions.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import mdtraj
 import numpy as np
 
-from fel_explorer.app.pages.embedded_physics.training import Look, effective_share
+from fel_explorer.app.pages.embedded_physics.training import ModelSnapshot, effective_fraction
 from fel_explorer.structures import geometry
 
 MIN_EFFECTIVE_SAMPLES = 100  # effective samples below which numbers are rough

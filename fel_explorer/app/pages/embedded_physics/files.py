@@ -57,7 +57,7 @@ def _write_structures(snapshot: ModelSnapshot, which, folder: Path) -> list[Path
     """``topology.pdb`` and ``samples.xtc`` of the samples ``which`` in a folder."""
     frames = snapshot.subject.trajectory(snapshot.samples.x[which])
     topology, trajectory = folder / "topology.pdb", folder / "samples.xtc"
-    topology.write_text(pdb_text(frames.topology, look.subject.structure))
+    topology.write_text(pdb_text(frames.topology, snapshot.subject.structure))
     with writable_name(trajectory) as name:
         frames.save_xtc(name)
     return [topology, trajectory]

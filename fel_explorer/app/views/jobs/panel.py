@@ -9,17 +9,10 @@ from panel.custom import JSComponent
 
 from fel_explorer.app.jobs.job import Job
 from fel_explorer.app.jobs.queue_status import cause, queue_text, situation
-from fel_explorer.app.page_jobs import PageJobs
+from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.widgets.dom import ELEMENT
 
 _ESM = """
-function element(tag, className, parent, text = "") {
-  const node = document.createElement(tag)
-  node.className = className
-  node.textContent = text
-  parent.append(node)
-  return node
-}
-
 export function render({model, el}) {
   element("style", "", el, model.css)
   const dialog = element("dialog", "", el)
@@ -135,7 +128,7 @@ class JobList(JSComponent):
     opened = param.Integer(0, doc="Counts how often it was opened.")
     css = param.String(_CSS, constant=True)
 
-    _esm = _ESM
+    _esm = ELEMENT + _ESM
 
     def __init__(self, board: PageJobs, **params):
         super().__init__(**params)

@@ -9,7 +9,7 @@ from panel.custom import JSComponent
 
 from fel_explorer.app.jobs.job import Job
 from fel_explorer.app.jobs.queue_status import cause, queue_text, situation
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.widgets.dom import ELEMENT
 
 _ESM = """
@@ -130,13 +130,13 @@ class JobList(JSComponent):
 
     _esm = ELEMENT + _ESM
 
-    def __init__(self, board: Board, **params):
+    def __init__(self, board: PageJobs, **params):
         super().__init__(**params)
         self._board, self._open, self._logged = board, False, None
         self._watcher = board.param.watch(self._update, "version")
 
     def close(self) -> None:
-        """Let go of the board."""
+        """Stop watching the jobs."""
         self._board.param.unwatch(self._watcher)
 
     def open(self) -> None:

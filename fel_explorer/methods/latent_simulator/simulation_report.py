@@ -22,8 +22,6 @@ from fel_explorer.methods.latent_simulator import latent_report, structure_repor
 from fel_explorer.progress import Callback, Progress
 
 if TYPE_CHECKING:
-    import mdtraj as md
-
     from fel_explorer.data.trajectories import TrajectorySet
     from fel_explorer.methods.latent_simulator.simulator import LatentSpaceSimulator
 
@@ -89,7 +87,7 @@ class SimulationReport:
 def report(
     simulator: LatentSpaceSimulator,
     X: xr.Dataset | ArrayLike,
-    trajectories: TrajectorySet | md.Trajectory | None = None,
+    trajectories: TrajectorySet | Any | None = None,
     *,
     n_steps: int | None = None,
     n_trajectories: int = 100,

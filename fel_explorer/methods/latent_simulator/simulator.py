@@ -25,8 +25,6 @@ from fel_explorer.methods.slow_modes.srv import SRV
 from fel_explorer.progress import Callback
 
 if TYPE_CHECKING:
-    import mdtraj as md
-
     from fel_explorer.data.trajectories import TrajectorySet
     from fel_explorer.methods.latent_simulator.simulation_report import SimulationReport
 
@@ -109,7 +107,7 @@ class LatentSpaceSimulator(Model):
     def fit(
         self,
         X: xr.Dataset | ArrayLike,
-        trajectories: TrajectorySet | md.Trajectory | None = None,
+        trajectories: TrajectorySet | Any | None = None,
         *,
         device: str | torch.device = "auto",
         callback: Callback | None = None,
@@ -165,7 +163,7 @@ class LatentSpaceSimulator(Model):
         return self
 
     def fit_decoder(
-        self, X: xr.Dataset | ArrayLike, trajectories: TrajectorySet | md.Trajectory, **options: Any
+        self, X: xr.Dataset | ArrayLike, trajectories: TrajectorySet | Any, **options: Any
     ) -> LatentSpaceSimulator:
         """Train the decoder on the structures behind ``X``; the encoder comes first."""
         from fel_explorer.data.coordinates import read_coordinates
@@ -220,7 +218,7 @@ class LatentSpaceSimulator(Model):
         seed: int | None = None,
         device: str | torch.device = "auto",
         callback: Callback | None = None,
-    ) -> md.Trajectory:
+    ) -> Any:
         """Structures at latents ``Z``: a simulation, or an array (frame, cv).
 
         Returns
@@ -257,7 +255,7 @@ class LatentSpaceSimulator(Model):
     def report(
         self,
         X: xr.Dataset | ArrayLike,
-        trajectories: TrajectorySet | md.Trajectory | None = None,
+        trajectories: TrajectorySet | Any | None = None,
         **options: Any,
     ) -> SimulationReport:
         """Comparison of the simulations with molecular dynamics; see `simulation_report.report`."""

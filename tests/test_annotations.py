@@ -7,6 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "fel_explorer"
 LAYERS = [
+    "data",
     "cli.py",
     "cli_flags.py",
     "devices.py",

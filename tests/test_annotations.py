@@ -12,6 +12,7 @@ LAYERS = [
     "cli_flags.py",
     "devices.py",
     "errors.py",
+    "features",
     "plugins.py",
     "progress.py",
     "resampling.py",

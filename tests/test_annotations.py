@@ -7,16 +7,21 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "fel_explorer"
 LAYERS = [
+    "data",
     "cli.py",
     "cli_flags.py",
     "devices.py",
     "errors.py",
+    "export",
+    "features",
     "plugins.py",
     "progress.py",
     "free_energy",
     "systems",
     "training",
     "resampling.py",
+    "sampling",
+    "structures",
 ]
 FILES = sorted(
     path

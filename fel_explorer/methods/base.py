@@ -26,6 +26,7 @@ callback may call it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -97,7 +98,7 @@ class Model(param.Parameterized):
 
     def fit(
         self,
-        X: xr.Dataset | ArrayLike,
+        X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
         *,
         device: str | torch.device = "auto",
         callback: Callback | None = None,
@@ -242,20 +243,22 @@ class Method(Model):
 
     # ---- the public verbs
 
-    def transform(self, X: xr.Dataset | ArrayLike) -> xr.DataArray:
+    def transform(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> xr.DataArray:
         """Embedding, (frame, cv) float32."""
         return self._map(X, self._transform, "cv")
 
-    def fit_transform(self, X: xr.Dataset | ArrayLike, **options: Any) -> xr.DataArray:
+    def fit_transform(
+        self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray], **options: Any
+    ) -> xr.DataArray:
         """`fit`, then `transform` of the same data."""
         return self.fit(X, **options).transform(X)
 
-    def predict_proba(self, X: xr.Dataset | ArrayLike) -> xr.DataArray:
+    def predict_proba(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> xr.DataArray:
         """Soft memberships chi, (frame, state) float32; rows sum to 1."""
         self._require(self.has_states, "predict_proba", "states", "has_states")
         return self._map(X, self._predict_proba, "state")
 
-    def predict(self, X: xr.Dataset | ArrayLike) -> xr.DataArray:
+    def predict(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> xr.DataArray:
         """State of each frame, (frame,) int: the largest membership."""
         return self.predict_proba(X).argmax("state").rename("state")
 
@@ -283,7 +286,7 @@ class Method(Model):
         """Levels of the tree of states; 1 without a tree."""
         return 1
 
-    def predict_energy(self, X: xr.Dataset | ArrayLike) -> xr.DataArray:
+    def predict_energy(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> xr.DataArray:
         """Potential energy (frame,), in the unit of the column ``energy_column``."""
         raise self._lacking("predict_energy", "energies", "has_energies")
 

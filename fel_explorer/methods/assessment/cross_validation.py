@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
-from numpy.typing import ArrayLike
 
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
@@ -28,7 +27,7 @@ TICKS = 1000  # of progress in each fit
 
 def cross_validate(
     method: Method,
-    X: xr.Dataset | ArrayLike | Mapping[str, xr.Dataset],
+    X: xr.Dataset | np.ndarray | Sequence[np.ndarray] | Mapping[str, xr.Dataset],
     *,
     n_folds: int = 5,
     score: str = "VAMP-2",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import xarray as xr
-from numpy.typing import ArrayLike
 
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
@@ -19,7 +20,11 @@ ON_CIRCLE = 1e-3  # largest |cos^2 + sin^2 - 1| of a torsion, beyond rounding
 
 
 def sensitivity(
-    method: Method, X: xr.Dataset | ArrayLike, *, of: str = "embedding", n_frames: int = 10_000
+    method: Method,
+    X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
+    *,
+    of: str = "embedding",
+    n_frames: int = 10_000,
 ) -> xr.Dataset:
     """How much each feature moves each collective variable of a fitted method.
 

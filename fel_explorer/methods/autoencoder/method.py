@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import param
 import torch
 import xarray as xr
-from numpy.typing import ArrayLike
 from torch import nn
 
 from fel_explorer.data import schema
@@ -150,7 +151,7 @@ class Autoencoder(NetworkMethod):
                 "It is None, 'transfer', 'generator', an Eigenfunctions method or its parameters as JSON.",
             ) from error
 
-    def predict_committor(self, X: xr.Dataset | ArrayLike) -> xr.DataArray:
+    def predict_committor(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> xr.DataArray:
         """Committor (frame,) predicted from the embedding, 0 to 1."""
         if not self.committor:
             raise FelError(

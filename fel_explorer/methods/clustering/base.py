@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 import xarray as xr
-from numpy.typing import ArrayLike
 
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
@@ -43,7 +43,7 @@ class EmbeddedStates(Method):
 
     def fit(
         self,
-        X: xr.Dataset | ArrayLike,
+        X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
         *,
         embedding: Method | None = None,
         device: str | torch.device = "auto",

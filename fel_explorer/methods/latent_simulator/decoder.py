@@ -67,7 +67,7 @@ class Decoder(NetworkModel):
 
     def fit(  # type: ignore[override]  # it learns structures, so that they are an argument
         self,
-        Z: xr.Dataset | ArrayLike,
+        Z: xr.Dataset | np.ndarray | Sequence[np.ndarray],
         xyz: ArrayLike,
         *,
         bonds: Sequence[Sequence[int]] | np.ndarray = (),
@@ -138,7 +138,7 @@ class Decoder(NetworkModel):
 
     def sample(
         self,
-        Z: xr.Dataset | ArrayLike,
+        Z: xr.Dataset | np.ndarray | Sequence[np.ndarray],
         *,
         seed: int | None = None,
         device: str | torch.device = "auto",
@@ -159,7 +159,7 @@ class Decoder(NetworkModel):
 
     def blocks(
         self,
-        Z: xr.Dataset | ArrayLike,
+        Z: xr.Dataset | np.ndarray | Sequence[np.ndarray],
         *,
         seed: int | None = None,
         device: str | torch.device = "auto",

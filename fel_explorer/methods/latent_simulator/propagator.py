@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 import numpy as np
 import param
@@ -147,7 +148,7 @@ class MixtureDensityPropagator(NetworkModel):
         """Number of latents."""
         return len(self.fitted_feature_names())
 
-    def log_likelihood(self, X: xr.Dataset | ArrayLike) -> float:
+    def log_likelihood(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> float:
         """Mean ln p(z at t + lag | z at t) over data ``X``, per pair, of latents in their own unit."""
         self._check_fitted()
         dataset = schema.as_dataset(X)

@@ -7,13 +7,13 @@ doi:10.1039/d0sc03635h, section 3.2, with warnings.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 import xarray as xr
-from numpy.typing import ArrayLike
 from scipy.spatial import cKDTree
 
 from fel_explorer.data import schema
@@ -86,7 +86,7 @@ class SimulationReport:
 
 def report(
     simulator: LatentSpaceSimulator,
-    X: xr.Dataset | ArrayLike,
+    X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
     trajectories: TrajectorySet | Any | None = None,
     *,
     n_steps: int | None = None,

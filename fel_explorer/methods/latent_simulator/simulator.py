@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +106,7 @@ class LatentSpaceSimulator(Model):
 
     def fit(
         self,
-        X: xr.Dataset | ArrayLike,
+        X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
         trajectories: TrajectorySet | Any | None = None,
         *,
         device: str | torch.device = "auto",
@@ -142,7 +142,9 @@ class LatentSpaceSimulator(Model):
             getattr(self, VERBS[part])(X, *more, device=device, callback=watch, checkpoint_dir=folder)
         return self
 
-    def fit_encoder(self, X: xr.Dataset | ArrayLike, **options: Any) -> LatentSpaceSimulator:
+    def fit_encoder(
+        self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray], **options: Any
+    ) -> LatentSpaceSimulator:
         """Train the encoder, unless it is fitted; ``options`` as `Model.fit`."""
         dataset = schema.as_dataset(X)
         if self.encoder.feature_names_ is None:
@@ -150,7 +152,9 @@ class LatentSpaceSimulator(Model):
         self.feature_names_, self.time_unit_ = self.encoder.feature_names_, dataset.attrs["time_unit"]
         return self
 
-    def fit_propagator(self, X: xr.Dataset | ArrayLike, **options: Any) -> LatentSpaceSimulator:
+    def fit_propagator(
+        self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray], **options: Any
+    ) -> LatentSpaceSimulator:
         """Train the propagator on the embedding of ``X``; the encoder comes first."""
         latents = self.latents(X)
         if self.propagator.lag_time != self.lag_time:
@@ -163,7 +167,10 @@ class LatentSpaceSimulator(Model):
         return self
 
     def fit_decoder(
-        self, X: xr.Dataset | ArrayLike, trajectories: TrajectorySet | Any, **options: Any
+        self,
+        X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
+        trajectories: TrajectorySet | Any,
+        **options: Any,
     ) -> LatentSpaceSimulator:
         """Train the decoder on the structures behind ``X``; the encoder comes first."""
         from fel_explorer.data.coordinates import read_coordinates
@@ -194,7 +201,7 @@ class LatentSpaceSimulator(Model):
 
     # ---- the verbs
 
-    def latents(self, X: xr.Dataset | ArrayLike) -> xr.Dataset:
+    def latents(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> xr.Dataset:
         """The embedding of ``X`` as a dataset: features "psi 1", "psi 2", ... (frame, cv)."""
         dataset = schema.as_dataset(X)
         embedding = self.encoder.transform(dataset)
@@ -213,7 +220,7 @@ class LatentSpaceSimulator(Model):
 
     def decode(
         self,
-        Z: xr.Dataset | ArrayLike,
+        Z: xr.Dataset | np.ndarray | Sequence[np.ndarray],
         *,
         seed: int | None = None,
         device: str | torch.device = "auto",
@@ -236,7 +243,7 @@ class LatentSpaceSimulator(Model):
     def decode_to(
         self,
         path: str | Path,
-        Z: xr.Dataset | ArrayLike,
+        Z: xr.Dataset | np.ndarray | Sequence[np.ndarray],
         *,
         seed: int | None = None,
         device: str | torch.device = "auto",
@@ -254,7 +261,7 @@ class LatentSpaceSimulator(Model):
 
     def report(
         self,
-        X: xr.Dataset | ArrayLike,
+        X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
         trajectories: TrajectorySet | Any | None = None,
         **options: Any,
     ) -> SimulationReport:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import xarray as xr
@@ -74,7 +76,7 @@ class MultitaskCV(MultitaskParameters):
     def has_energies(self) -> bool:  # type: ignore[override]  # as above
         return self.energy_weight > 0
 
-    def predict_energy(self, X: xr.Dataset | ArrayLike) -> xr.DataArray:
+    def predict_energy(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> xr.DataArray:
         """Potential energy (frame,) predicted from the CV, in the unit of the column of energies."""
         self._need_energies()
         return self._map(X, lambda x: self._energy(self._transform(x)), "energy")[:, 0].rename("energy")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -130,7 +131,7 @@ class Eigenfunctions(NetworkMethod):
 
     def fit(
         self,
-        X: xr.Dataset | ArrayLike,
+        X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
         *,
         positions: ArrayLike | None = None,
         device: str | torch.device = "auto",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +95,7 @@ class SRV(NetworkMethod):
 
     def fit(
         self,
-        X: xr.Dataset | ArrayLike,
+        X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
         *,
         deflate: str | list[str] | ArrayLike | None = None,
         device: str | torch.device = "auto",
@@ -119,7 +120,7 @@ class SRV(NetworkMethod):
         self._n_outputs += 0 if self._nuisance is None else self._nuisance.sizes["feature"]
         return super().fit(dataset, device=device, callback=callback, checkpoint_dir=checkpoint_dir)
 
-    def score(self, X: xr.Dataset | ArrayLike) -> float:
+    def score(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> float:
         """VAMP-2 score of the modes on data ``X``, 1 + the sum of their squared eigenvalues there.
 
         On trajectories that were not fitted it shows which lag, features or size generalise; compare at one

@@ -35,7 +35,7 @@ class Session(param.Parameterized):
     dataset = param.ClassSelector(class_=xr.Dataset, default=None, allow_None=True)
     results = param.Dict({}, doc="{label: Result}, in order of training.")
     active = param.String("", doc="Label of the result that is shown; '' when there is none.")
-    levels = param.Dict({}, doc="{label: level shown} of trees of states; others show their last level.")
+    levels = param.Dict({}, doc="{label: level shown} of trees of states; others show their default level.")
     edits = param.Dict({}, doc="{(label, level): Result} whose states the user merged or split.")
     shown = param.ClassSelector(
         class_=Result,
@@ -140,7 +140,7 @@ class Session(param.Parameterized):
         result = self.results.get(self.active)
         if result is None:
             return None
-        result = result.at(self.levels.get(self.active, -1))
+        result = result.at(self.levels.get(self.active, result.level))
         return self.edits.get((result.label, result.level), result)
 
     def show_level(self, level: int) -> None:
@@ -244,8 +244,12 @@ class Session(param.Parameterized):
         self._change(colour_by=colour_by)
 
     def name_state(self, state: int, name: str) -> None:
-        """Give a state of the shown result a name; an empty one takes it back."""
-        names = {**self.state_names, (self.active, self.result.level, state): name}
+        """Give a state of the shown result a name; an empty one takes it back.
+
+        A state that stays undivided over a range of lags has the name in all of it.
+        """
+        same = {(self.active, level, one): name for level, one in self.result.same_branch(state)}
+        names = {**self.state_names, **same}
         self._change(state_names={key: name for key, name in names.items() if name})
 
     def state_name(self, state: int) -> str:

@@ -48,7 +48,10 @@ VIEWS = {
 LASTING = ("comparison", "path", "simulate", "modes", "drive", "runs", "pins")  # that need no states
 HINT = "Which states are there?"
 WAYS = {  # to find states: {label: (method, tooltip)}
-    "Find the states": ("IDM", "Trains IDM as set up in the Model panel: a map with its metastable states."),
+    "Find the states": (
+        "DiscreteIDM",
+        "Finds the metastable states at some thirty time resolutions, in seconds: then drag the slider.",
+    ),
     "Tree of states": (
         "DivisiveIDM",
         "Trains DivisiveIDM as set up in the Model panel: states at long times, divided at shorter ones.",

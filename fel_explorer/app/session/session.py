@@ -13,13 +13,14 @@ from fel_explorer.app.session.atom_values import AtomValues
 from fel_explorer.app.session.history import History
 from fel_explorer.app.session.pinned import Pinned
 from fel_explorer.app.session.recipe import Recipe, Sweep
-from fel_explorer.app.session.result import Result
+from fel_explorer.app.session.result import MicrostateLevels, Result
 from fel_explorer.app.session.selection import Point, Route, Selection
 from fel_explorer.app.session.selection_origin import Origin, StateFrames
 from fel_explorer.app.session.snapshot import Snapshot
 from fel_explorer.errors import FelError
 from fel_explorer.plots.energy_units import UNITS, EnergyUnit, energy_unit
 
+FREE_ENERGY = "free energy"
 ROOM = 300.0  # K, where the data don't say at which temperature they were made
 STAYING = "name shown looks energy_unit".split()  # with other data; `shown` follows by itself
 
@@ -61,7 +62,7 @@ class Session(param.Parameterized):
     sweep = param.ClassSelector(class_=Sweep, default=None, allow_None=True, doc="The sweep queued last.")
     axes = param.Tuple(("", ""), length=2, doc="Names of the axes of the map; empty for the usual ones.")
     axes_beside = param.Tuple(("", ""), length=2, doc="The same of the second map.")
-    colour_by = param.String("free energy")
+    colour_by = param.String(FREE_ENERGY)
     energy_unit: param.Selector[str] = param.Selector(
         default="kT", objects=list(UNITS), doc="Unit in which energies are shown."
     )
@@ -162,6 +163,8 @@ class Session(param.Parameterized):
             changes["levels"] = {k: level for k, level in self.levels.items() if k != result.label}
         if show:
             changes.update(active=result.label, point=None)
+            if isinstance(result.levels, MicrostateLevels) and self.colour_by == FREE_ENERGY:
+                changes["colour_by"] = "state"  # what the slider of the time resolution changes
         self.param.update(**changes)
 
     def rename_result(self, label: str, new: str) -> None:

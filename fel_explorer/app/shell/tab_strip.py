@@ -65,7 +65,7 @@ class InsightPanel(Viewer):
     Parameters
     ----------
     train
-        Called with the name of a method that is to be trained.
+        Called with the name of a method that is to be trained, and hyperparameters other than the form's.
     """
 
     dark = param.Boolean(False, doc="Colours for a dark page.")
@@ -74,11 +74,11 @@ class InsightPanel(Viewer):
     )
     open = param.Boolean(False, doc="Whether more than the header is shown.")
 
-    def __init__(self, session: Session, board: Board, train: Callable[[str], None], **params):
+    def __init__(self, session: Session, board: Board, train: Callable[..., None], **params):
         super().__init__(**params)
         self.session, self._train = session, train
         self.panels = {
-            "states": StatesPanel(session, lambda: train("DivisiveIDM"), board),
+            "states": StatesPanel(session, lambda: train("DivisiveIDM"), board, refine=self._refine),
             "evidence": EvidencePanel(session, board),
             "kinetics": KineticsPanel(session, board),
             "timeline": TimelinePanel(session),
@@ -160,6 +160,10 @@ class InsightPanel(Viewer):
             "runs",
         ):
             self.panels[name].param.watch(self._on_figure, "version")
+
+    def _refine(self):
+        """Train IDM at the shown time resolution."""
+        self._train("IDM", lag_time=self.session.shown.lag_time)
 
     def _ways(self):
         """What to do while there are no states."""

@@ -17,6 +17,7 @@ from bokeh.models import CustomJSTickFormatter
 from fel_explorer.app.session.result import tree_colours
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.states.tree_drawing import describe_level, plot_tree, tree_drawing
+from fel_explorer.app.widgets.after_draw import AtRest
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.plots.dendrogram import WIDTH, Dendrogram
 from fel_explorer.plots.persistence import Persistence
@@ -40,6 +41,7 @@ class DendrogramPanel(pn.viewable.Viewer):
         self._drawing: Dendrogram | Persistence | None = None
         self._was_dark = self.dark
         self._redraw = Redraw()
+        self._redraw_at_rest = AtRest(self._draw_again)  # until then the slider alone tells the lag
         self._make()
         self._watcher = session.param.watch(self._refresh, ["shown", "selection", "state_names"])
         self._refresh()
@@ -132,7 +134,11 @@ class DendrogramPanel(pn.viewable.Viewer):
             self._show_level(self._drawing, result)
         if self._drawing != before or self.dark != self._was_dark:
             self._was_dark = self.dark
-            self._redraw.event(version=self._redraw.version + 1)
+            dragged = isinstance(before, Persistence) and isinstance(self._drawing, Persistence)
+            (self._redraw_at_rest if dragged else self._draw_again)()
+
+    def _draw_again(self):
+        self._redraw.event(version=self._redraw.version + 1)
 
     def _show_level(self, drawing, result):
         unit = drawing.graph.graph["time_unit"]

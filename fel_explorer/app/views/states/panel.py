@@ -21,6 +21,7 @@ from fel_explorer.app.views.states.evidence import (
     unweighted_note,
     verdict,
 )
+from fel_explorer.app.widgets.after_draw import AtRest
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.sortable_table import SortableTable
 from fel_explorer.plots.quantities import interval_text, time_text
@@ -43,6 +44,8 @@ class StatesPanel(Viewer):
     ----------
     divide
         Called when a tree of states is asked for.
+    refine
+        Called when the states at the shown lag are to be learned by a network.
     board
         Where structures are measured as a job.
     """
@@ -50,7 +53,14 @@ class StatesPanel(Viewer):
     active = param.Boolean(False, doc="Whether it is looked at: only then it computes.")
     dark = param.Boolean(False, doc="Colours for a dark page.")
 
-    def __init__(self, session: Session, divide: Callable[[], None], board: Board | None = None, **params):
+    def __init__(
+        self,
+        session: Session,
+        divide: Callable[[], None],
+        board: Board | None = None,
+        refine: Callable[[], None] | None = None,
+        **params,
+    ):
         super().__init__(**params)
         self.session, self.observing = session, Observing(session, board)
         self.table = SortableTable(sizing_mode="stretch_both", margin=(0, 8))
@@ -63,6 +73,11 @@ class StatesPanel(Viewer):
             on_click=lambda event: divide(), sx={"whiteSpace": "nowrap"},
             description="How do they divide at shorter times? Trains DivisiveIDM as set up on the left.",
         )  # fmt: skip
+        self.refine = pmui.Button(
+            label="Refine with a network", icon="auto_fix_high", size="small", variant="text", margin=(0, 8),
+            on_click=lambda event: refine(), sx={"whiteSpace": "nowrap"}, visible=False,
+            description="Trains IDM at this lag: a map, soft memberships and decoded structures.",
+        )  # fmt: skip
         self.measure = pmui.Button(
             label="Measure structures", icon="straighten", size="small", variant="text", margin=(0, 8),
             on_click=lambda event: self.observing.ask(MEASURED), sx={"whiteSpace": "nowrap"}, visible=False,
@@ -70,14 +85,17 @@ class StatesPanel(Viewer):
             "and of the radius of gyration, where the molecule has them.",
         )  # fmt: skip
         self.layout = pmui.Column(
-            pmui.Row(self.summary, self.measure, self.divide, sizing_mode="stretch_width", margin=0),
+            pmui.Row(
+                self.summary, self.measure, self.divide, self.refine, sizing_mode="stretch_width", margin=0
+            ),
             self.table,
             sizing_mode="stretch_both",
             margin=0,
         )
         self.table.param.watch(self._on_click, "clicked")
+        self._refresh_at_rest = AtRest(self._refresh)
         self._watchers = [
-            session.param.watch(self._refresh, WATCHED),
+            session.param.watch(self._on_session, WATCHED),
             session.param.watch(self._mark, ["selection"]),
         ]
         self._refresh()
@@ -100,6 +118,13 @@ class StatesPanel(Viewer):
     def _on_click(self, _event):
         self.session.select_state(self.table.state)
 
+    def _on_session(self, *events):
+        """While the time resolution is dragged the table waits."""
+        ends = [(event.old, event.new) for event in events if event.name == "shown"]
+        same = len(ends) == len(events) and all(None not in end for end in ends)
+        dragged = same and all(old.method is new.method and new.tree is not None for old, new in ends)
+        (self._refresh_at_rest if dragged else self._refresh)()
+
     @param.depends("active", "dark", watch=True)
     def _refresh(self, *_):
         result = self.session.shown
@@ -118,6 +143,7 @@ class StatesPanel(Viewer):
         self.table.param.update(rows=rows, columns=_columns(dataset, columns))
         self.summary.object = _summary(frame, self.session.active)
         self.divide.visible = result.tree is None
+        self.refine.visible = result.method.has_microstates
         self.measure.visible = any(map(self.observing.pending, MEASURED))
         self._mark()
 

@@ -150,7 +150,7 @@ def plot_persistence(states: Persistence, *, width=WIDTH, dark=False):
     limits = ((edges[0] - 6 * pixel, edges[-1] + NAMES * pixel), (min(rows.values()) - 0.7, 0.7))
     ticks = {0: _ticks(states.lags, unit), 1: [(FAR, "")]}
     page = sheet.Sheet(limits, ("time resolution (lag)", ""), ticks=ticks)
-    page.lines = [*_connectors(states), *_marked(states, dark), *_bars(states, unit)]
+    page.lines = [*_connectors(states), *_marked(states, dark), *_bars(states, unit, pixel)]
     if states.level is not None:
         low, high = edges[states.level], edges[states.level + 1]
         page.areas = [
@@ -163,16 +163,16 @@ def plot_persistence(states: Persistence, *, width=WIDTH, dark=False):
 
 def describe_state(about: Mapping, name: str, unit: str) -> str:
     """What is known of a state at a lag, of a node's attributes, in a sentence."""
-    parts = [f"{100 * about['population']:.3g} % of the frames"]
+    parts = [f"{100 * about['population']:.3g} %"]
     if np.isfinite(about["gain"]):
         parts.append(f"gain {about['gain']:.2g} ± {about['error']:.1g} nats")
         parts.append(f"{about['visits']:.0f} visits")
-        parts.append(f"mean lifetime {time_text(about['mean_lifetime'], unit)}")
+        parts.append(f"lifetime {time_text(about['mean_lifetime'], unit)}")
     else:
         parts.append("the only state")
     ends = [time_text(about[end], unit) for end in ("appears", "disappears")]
-    undivided = f"at {ends[0]} only" if ends[0] == ends[1] else f"from {ends[0]} to {ends[1]}"
-    return f"{name} at {time_text(about['lag_time'], unit)}: {', '.join(parts)}; undivided {undivided}"
+    lags = f"at {ends[0]} only" if ends[0] == ends[1] else f"appears at {ends[0]}, disappears at {ends[1]}"
+    return f"{name} at {time_text(about['lag_time'], unit)}: {', '.join(parts)}; {lags}"
 
 
 def _ticks(lags, unit):
@@ -185,11 +185,11 @@ def _ticks(lags, unit):
     return [(-np.log10(lag), time_text(lag, unit)) for lag in found or [longest]]
 
 
-def _bars(states, unit):
-    """A segment for each state at each lag, as wide as its population."""
-    rows = []
+def _bars(states, unit, pixel):
+    """A segment for each state at each lag, as wide as its population; they overlap, or gaps would show."""
+    rows, overlap = [], np.array([-pixel / 2, pixel / 2])
     for node, about in states.graph.nodes(data=True):
-        x, y = states.edges[about["level"] : about["level"] + 2], states.rows[about["branch"]]
+        x, y = states.edges[about["level"] : about["level"] + 2] + overlap, states.rows[about["branch"]]
         tip = describe_state(about, states.names[node], unit)
         rows.append(sheet.line(x, [y, y], states.colours[node], _width(about), tip=tip))
     return rows

@@ -1,4 +1,4 @@
-"""Alanine dipeptide from its force field alone, beside molecular dynamics with the same force field.
+"""Alanine dipeptide from its force field alone, compared with molecular dynamics with the same force field.
 
 Run ``python benchmarks/embedded_alanine.py`` (needs the ``md`` extra); prints Markdown tables.  AMBER ff96,
 implicit solvent (GBSA-OBC; the published generalized Born model is another), 330 K, all bonds flexible, two
@@ -25,6 +25,7 @@ from openmm import app, unit
 from scores import markdown_table
 
 import fel_explorer as fel
+from fel_explorer.structures import geometry
 from fel_explorer.systems import ForceField
 
 TEMPERATURE = 330.0  # K
@@ -88,7 +89,7 @@ def observables(system, topology, xyz, helix) -> tuple[list[str], np.ndarray]:
     trajectory = mdtraj.Trajectory(xyz.astype(np.float32), topology)
     masses = np.array([atom.element.mass for atom in topology.atoms])
     values = list(conformers(*angles(topology, xyz)).T.astype(float))
-    values.append(mdtraj.compute_rg(trajectory, masses) * 10)
+    values.append(geometry.radius_of_gyration(trajectory.xyz, masses) * 10)
     values.append(mdtraj.rmsd(trajectory, helix, atom_indices=topology.select("element != H")) * 10)
     values.append(ForceField(system, device="cpu").energy(xyz).numpy())
     return [*CONFORMERS, "Rg, A", "RMSD to helix, A", "energy, kJ/mol"], np.stack(values, axis=1)
@@ -105,7 +106,7 @@ def blocks(values, weights=None, n=N_BLOCKS) -> tuple[np.ndarray, np.ndarray, np
 
 
 def histogram(phi, psi, weights=None) -> np.ndarray:
-    """Shares of 10-degree bins of (phi, psi), which sum to 1."""
+    """Fractions of 10-degree bins of (phi, psi), which sum to 1."""
     box = [[-np.pi, np.pi]] * 2
     counts = np.histogram2d(phi, psi, bins=36, range=box, weights=weights)[0]
     return counts / counts.sum()

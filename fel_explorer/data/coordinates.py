@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,7 +10,8 @@ import numpy as np
 
 from fel_explorer.data.file_names import writable_name
 from fel_explorer.data.molecules import Molecules, arrange
-from fel_explorer.data.topologies import pdb_text, select_atoms
+from fel_explorer.data.topologies import select_atoms
+from fel_explorer.data.topology_text import pdb_text, read_topology
 from fel_explorer.errors import FelError
 
 ATOM_SETS = {"alpha": "name CA", "backbone": "backbone", "heavy": "element != H", "all": "all"}
@@ -43,7 +43,7 @@ def read_coordinates(trajectories, frames, atoms: str) -> tuple[np.ndarray, str,
         part = _frames(trajectories, frames[start : start + BLOCK])
         if reference is None:
             reference = arrange(part[0])
-        xyz[start : start + BLOCK] = Molecules.of(part).placed(part, index, reference.xyz[0, index])
+        xyz[start : start + BLOCK] = Molecules.of(part).place_near(part, index, reference.xyz[0, index])
     topology = trajectories.topology.subset(index)
     bonds = np.array([(a.index, b.index) for a, b in topology.bonds], int).reshape(-1, 2)
     return xyz, pdb_text(mdtraj.Trajectory(xyz[:1], topology)), bonds
@@ -58,14 +58,6 @@ def _frames(trajectories, indices) -> mdtraj.Trajectory:
 def as_trajectory(xyz, topology: str, time=None) -> mdtraj.Trajectory:
     """``xyz`` (frame, atom, 3) in nm of the atoms of a PDB text, with times (frame,) in ps."""
     return mdtraj.Trajectory(np.asarray(xyz, np.float32), read_topology(topology), time=time)
-
-
-def read_topology(text: str) -> mdtraj.Topology:
-    """The topology of a PDB text."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "topology.pdb")
-        path.write_text(text)
-        return mdtraj.load_topology(str(path))
 
 
 def write_blocks(path, blocks: Iterable[np.ndarray], times: np.ndarray) -> int:

@@ -1,7 +1,7 @@
-"""What is known of each frame by name: torsions, columns and features of a dataset as plain arrays.
+"""Values of each frame by name: torsions, columns and features of a dataset as plain arrays.
 
-A torsion ("phi ALA2") is an angle in degrees, whether the dataset holds it as a column or by its cosine and
-sine as features.
+A torsion ("phi ALA2") is an angle in degrees, whether the dataset holds it as a column, in radians with the
+period of 2 pi (as PLUMED writes it), or by its cosine and sine as features.
 """
 
 from __future__ import annotations
@@ -22,8 +22,17 @@ def torsions(dataset) -> list[str]:
     names = [str(name) for name in dataset["feature"].values]
     present = set(names)
     stems = [name.removesuffix(" cos") for name in names if name.endswith(" cos")]
-    angles = [name for name in columns(dataset) if dataset[name].attrs.get("units") in DEGREES]
+    angles = [name for name in columns(dataset) if _is_angle(dataset[name].attrs)]
     return list(dict.fromkeys([*angles, *(stem for stem in stems if f"{stem} sin" in present)]))
+
+
+def _is_angle(attrs) -> bool:
+    return attrs.get("units") in DEGREES or _in_radians(attrs)
+
+
+def _in_radians(attrs) -> bool:
+    """Whether a column has the period of 2 pi that PLUMED's torsions have."""
+    return "units" not in attrs and abs(attrs.get("period", 0.0) - 2 * np.pi) < 1e-3
 
 
 def columns(dataset) -> list[str]:
@@ -46,7 +55,7 @@ def label(dataset, name: str) -> str:
 
 
 def quantities(dataset) -> list[str]:
-    """What describes a frame, once: torsions, columns, and features that no torsion stands for."""
+    """Names of all values, each once: torsions, columns, and features that no torsion stands for."""
     angles = torsions(dataset)
     parts = {f"{name} {part}" for name in angles for part in ("cos", "sin")}
     features = [str(name) for name in dataset["feature"].values]
@@ -54,8 +63,8 @@ def quantities(dataset) -> list[str]:
     return [*angles, *others, *(name for name in features if name not in parts)]
 
 
-def known(dataset, name: str) -> bool:
-    """Whether `frame_values` has ``name``."""
+def has_values(dataset, name: str) -> bool:
+    """Return whether `frame_values` has ``name``."""
     own = {*map(str, dataset["feature"].values), *columns(dataset), *torsions(dataset), *FRAME_NUMBERS}
     return name in own
 
@@ -69,7 +78,10 @@ def frame_values(dataset: xr.Dataset, name: str) -> np.ndarray:
         If the dataset has nothing of that name.
     """
     if name in (*FRAME_NUMBERS, *columns(dataset)):
-        return dataset[name].values.astype(np.float32)
+        values = dataset[name].values
+        if _in_radians(dataset[name].attrs):
+            values = np.rad2deg(np.arctan2(np.sin(values), np.cos(values)))
+        return values.astype(np.float32)
     features = {str(feature): i for i, feature in enumerate(dataset["feature"].values)}
     if name in features:
         return _feature(dataset, features[name])

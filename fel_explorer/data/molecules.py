@@ -57,12 +57,13 @@ class Molecules:
     def of(cls, trajectory: mdtraj.Trajectory) -> Molecules:
         """Those of a trajectory's topology, its first frame being the reference; kept for the next call."""
         topology = trajectory.topology
-        for known, molecules in _known:
+        for known, molecules in list(_known):
             if known() is topology:
                 return molecules
+        molecules = cls(topology, trajectory.slice([0], copy=False))
         _known[:] = [pair for pair in _known if pair[0]() is not None][-CACHED:]
-        _known.append((weakref.ref(topology), cls(topology, trajectory[0])))
-        return _known[-1][1]
+        _known.append((weakref.ref(topology), molecules))
+        return molecules
 
     def inside(self, entries: np.ndarray) -> np.ndarray:
         """Whether all atoms of each of ``entries`` (entry, k) are of one molecule, (entry,) bool."""
@@ -87,7 +88,7 @@ class Molecules:
             xyz[frames] += images @ vectors[frames]
         return xyz if every else xyz[:, chosen]
 
-    def placed(self, trajectory: mdtraj.Trajectory, atoms: np.ndarray, near: np.ndarray) -> np.ndarray:
+    def place_near(self, trajectory: mdtraj.Trajectory, atoms: np.ndarray, near: np.ndarray) -> np.ndarray:
         """`positions`, with the molecules at those images that lie to each other as in a structure.
 
         ``near`` (atom, 3) holds the positions of ``atoms`` in it, in nm. The largest molecule stays.
@@ -108,17 +109,19 @@ class Molecules:
     def _tree(self, atoms: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Atoms from ``atoms`` to the first of their molecules, their parents, and ``atoms`` among them."""
         key = np.asarray(atoms, np.int64).tobytes()
-        if key not in self._trees:
-            needed, left = np.zeros(len(self.parent), bool), np.asarray(atoms, int)
-            while len(left):
-                needed[left] = True
-                left = np.unique(self.parent[left])
-                left = left[~needed[left]]
-            tree = np.flatnonzero(needed)
-            while len(self._trees) >= CACHED:
-                self._trees.pop(next(iter(self._trees)))
-            self._trees[key] = tree, *(np.searchsorted(tree, i) for i in (self.parent[tree], atoms))
-        return self._trees[key]
+        if (known := self._trees.get(key)) is not None:
+            return known
+        needed, left = np.zeros(len(self.parent), bool), np.asarray(atoms, int)
+        while len(left):
+            needed[left] = True
+            left = np.unique(self.parent[left])
+            left = left[~needed[left]]
+        tree = np.flatnonzero(needed)
+        found = tree, np.searchsorted(tree, self.parent[tree]), np.searchsorted(tree, atoms)
+        if len(self._trees) >= CACHED:
+            self._trees.clear()
+        self._trees[key] = found
+        return found
 
 
 def make_whole(trajectory: mdtraj.Trajectory) -> mdtraj.Trajectory:
@@ -145,7 +148,7 @@ def arrange(trajectory: mdtraj.Trajectory) -> mdtraj.Trajectory:
     if trajectory.unitcell_lengths is None:
         return trajectory
     atoms, molecules = np.arange(trajectory.n_atoms), Molecules.of(trajectory)
-    return _with_positions(trajectory, molecules.placed(trajectory, atoms, np.zeros((len(atoms), 3))))
+    return _with_positions(trajectory, molecules.place_near(trajectory, atoms, np.zeros((len(atoms), 3))))
 
 
 def _centres(xyz: np.ndarray, molecule: np.ndarray, count: np.ndarray) -> np.ndarray:

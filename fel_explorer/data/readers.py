@@ -5,12 +5,14 @@ from __future__ import annotations
 import atexit
 import hashlib
 import tempfile
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import mdtraj
 import numpy as np
@@ -34,7 +36,7 @@ SCANNED = 1000  # frames at a time in search of the place where times are uneven
 
 @dataclass(frozen=True)
 class FileInfo:
-    """What opening a file tells.
+    """Properties of a trajectory file, found by opening it.
 
     Attributes
     ----------
@@ -93,7 +95,7 @@ class Reader:
     """One open trajectory file: ``read(frames)`` gives any of its frames.
 
     Formats with an index (XTC, TRR, DCD, NetCDF, HDF5, DTR) are read by seeking; the others, all text, are
-    held in memory. Not safe to share between threads: `TrajectorySet` locks.
+    held in memory. Not safe to use from several threads: `TrajectorySet` locks.
 
     Parameters
     ----------
@@ -113,10 +115,12 @@ class Reader:
         info: FileInfo | None = None,
     ):
         self.path, self.extension = path, extension(path)
+        self.timed = self.extension in TIMED
         self.atoms, self.info = atoms, info
         self.topology = topology if atoms is None else topology.subset(atoms)
         self._n_atoms = topology.n_atoms
-        self._handle, self._frames, self.cut = None, None, False
+        self._handle: Any = None  # mdtraj's file of the format; None where it reads a format at once
+        self._frames, self.cut = None, False
         self._dcd = dcd.read_header(path) if self.extension == ".dcd" and path.is_file() else None
         try:
             if self.extension in INDEXED:
@@ -127,6 +131,7 @@ class Reader:
             else:
                 self._load(topology, atoms)
         except Exception as error:  # mdtraj's readers raise a different class for each format
+            close_files_of(error)
             raise cannot_read(path, error) from error
         if info is not None:
             self.n_frames = info.n_frames
@@ -153,7 +158,7 @@ class Reader:
         self.close()
 
     def probe(self) -> FileInfo:
-        """Look at the first two and the last frames: atoms, times, unit cell, and where the file ends."""
+        """Inspect the first two and the last frames: atoms, times, unit cell, and the end of the file."""
         try:
             if self.n_frames:
                 self._find_end()
@@ -202,6 +207,7 @@ class Reader:
             read._unitcell_lengths = read._unitcell_angles = None
             return read
         if kind == "shape matrix":
+            assert self._dcd is not None
             records = dcd.raw_cells(self.path, self._dcd, frames)
             read.unitcell_lengths, read.unitcell_angles = unit_cell.from_shape_matrix(records)
         wrong = unit_cell.faulty(read.unitcell_lengths, read.unitcell_angles, self._n_atoms)
@@ -210,7 +216,7 @@ class Reader:
             fault = unit_cell.describe_fault(
                 read.unitcell_lengths[at], read.unitcell_angles[at], self._n_atoms
             )
-            raise unit_cell.unusable(self.path, int(frames[at]), fault, 0)
+            raise unit_cell.unusable_cell_error(self.path, int(frames[at]), fault, 0)
         return read
 
     def _read_run(self, run: np.ndarray) -> mdtraj.Trajectory:
@@ -218,7 +224,7 @@ class Reader:
         self._handle.seek(start)
         with np.errstate(all="ignore"):  # cells without length
             part = self._read_next(n_frames)
-        if part.n_frames < n_frames:  # DTR's reader may give more than it was asked for
+        if part.n_frames < n_frames:  # DTR's reader may return more than was requested
             raise truncated(
                 self.path, f"only {start + part.n_frames} of {self.n_frames} frames could be read"
             )
@@ -254,11 +260,11 @@ class Reader:
         if self._dcd is not None and self._dcd.cells:
             shape = unit_cell.from_shape_matrix(dcd.raw_cells(self.path, self._dcd, sample))
             first = self._dcd.version >= dcd.CHARMM_SHAPE_VERSION
-        return unit_cell.judge(self.path, sample, lengths, angles, n_atoms, shape, shape_first=first)
+        return unit_cell.decide_use(self.path, sample, lengths, angles, n_atoms, shape, shape_first=first)
 
     def _look_at_times(self, times: np.ndarray) -> tuple[float | None, float | None, str]:
         """First time, step, and where times are uneven; from those of the first two and the last frames."""
-        if self.extension not in TIMED or len(times) < 2 or not np.isfinite(times).all():
+        if not self.timed or len(times) < 2 or not np.isfinite(times).all():
             return None, None, ""
         if times[1] <= times[0] and times[-1] <= times[0]:
             return None, None, ""  # all zero, or none at all
@@ -273,7 +279,7 @@ class Reader:
 
     def all_times(self) -> np.ndarray:
         """Times (frame,) in ps as the file has them; reads all of it."""
-        starts = np.arange(0, self.n_frames, SCANNED)
+        starts = range(0, self.n_frames, SCANNED)
         parts = [np.arange(start, min(start + SCANNED, self.n_frames)) for start in starts]
         return np.concatenate([self._raw(part).time for part in parts]).astype(float)
 
@@ -313,9 +319,16 @@ def _load_text(path: Path, ending: str, topology: mdtraj.Topology) -> mdtraj.Tra
         return mdtraj.load(readable_name(path), **options)
 
 
+def close_files_of(error: Exception) -> None:
+    """Close what mdtraj left open when it failed, instead of when the traceback is collected."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        traceback.clear_frames(error.__traceback__)
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without mdtraj's warnings of unit cells, which `unit_cell.judge` looks at itself."""
+    """Without mdtraj's warnings of unit cells, which `unit_cell.decide_use` checks itself."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Unlikely unit cell vectors", UserWarning)
         yield

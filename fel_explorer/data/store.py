@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -65,7 +64,7 @@ def to_store(dataset: xr.Dataset, path: Path, *, compute: bool = True) -> None:
     dataset = dataset.drop_encoding()
     names = dataset["feature"].values.astype(np.dtypes.StringDType())  # fixed-width text has no zarr v3 type
     n_frames, n_features = dataset["features"].shape
-    dataset.assign_coords(feature=names).to_zarr(
+    dataset.assign_coords(feature=names).to_zarr(  # type: ignore[call-overload]  # only literals of compute
         path,
         mode="w-",
         zarr_format=3,
@@ -127,7 +126,8 @@ def _missing_chunks(path: Path) -> int:
     group = zarr.open_group(path, mode="r")
     if "features" not in group:
         return 0
-    return group["features"].nchunks - group["features"].nchunks_initialized
+    features = group["features"]
+    return features.nchunks - features.nchunks_initialized if isinstance(features, zarr.Array) else 0
 
 
 def _not_a_dataset(path: Path, reason: str) -> FelError:
@@ -169,22 +169,20 @@ def trajectories_of(dataset: xr.Dataset) -> TrajectorySet | None:
     --------
     >>> trajs = fel.data.trajectories_of(fel.open_dataset("data.zarr"))
     """
+    from fel_explorer.data.topology_text import read_topology
     from fel_explorer.data.trajectories import open_trajectories  # mdtraj, which opening does not need
 
     files, attrs = files_of(dataset), dataset.attrs
     if not files:
         return None
     note, stride = attrs.get("time_note", ""), int(attrs["stride"])
-    options = {"stride": stride, "time_step": attrs["time_step"] / stride if note else None}
+    options: dict[str, Any] = {"stride": stride, "time_step": attrs["time_step"] / stride if note else None}
     options["join"] = "joined_lengths" in attrs
     if not _whole(dataset):
         topology, atoms = json.loads(attrs["topology_files"]), json.loads(attrs["selection"])
         trajs = open_trajectories(files, topology, atoms=atoms, **options)
     else:
-        with tempfile.NamedTemporaryFile("w", suffix=".pdb") as topology:
-            topology.write(attrs["topology"])
-            topology.flush()
-            trajs = open_trajectories(files, topology.name, **options)
+        trajs = open_trajectories(files, read_topology(attrs["topology"]), **options)
     trajs.time_note = note
     same = same_frames(trajectory_lengths(dataset), trajs.lengths)  # not of a part of the frames
     return trajs if same else None
@@ -201,7 +199,7 @@ def positions_of(dataset: xr.Dataset) -> np.ndarray | None:
     if trajs is None:
         return None
     frames, reference = trajs.frames(np.arange(trajs.n_frames)), arrange(trajs.reference)
-    return Molecules.of(frames).placed(frames, np.arange(frames.n_atoms), reference.xyz[0])
+    return Molecules.of(frames).place_near(frames, np.arange(frames.n_atoms), reference.xyz[0])
 
 
 def write_columns(dataset: xr.Dataset, path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +10,9 @@ import mdtraj
 import numpy as np
 
 from fel_explorer.data.file_names import extension, readable_name
-from fel_explorer.data.readers import SELF_CONTAINED, complete_part, quiet, reason
+from fel_explorer.data.readers import SELF_CONTAINED, Reader, close_files_of, complete_part, quiet, reason
+from fel_explorer.data.solvent import solvent_atoms
+from fel_explorer.data.topology_repair import repair
 from fel_explorer.errors import FelError
 
 TOPOLOGY_FORMATS = (
@@ -63,11 +65,32 @@ def _load_topology(topology) -> mdtraj.Topology:
         with quiet(), complete_part(path) as part:
             return mdtraj.load_topology(readable_name(part))
     except Exception as error:  # mdtraj's readers raise a different class for each format
+        close_files_of(error)
         raise FelError(
             f"The topology '{path}' cannot be read ({reason(error, path)}).",
             f"Topologies are files of {', '.join(TOPOLOGY_FORMATS)}.",
             "Check that the file is whole and that its extension says what it is.",
         ) from error
+
+
+def load_structure(path: Path) -> mdtraj.Trajectory:
+    """The first frame of a file that names its atoms; chains and bonds agree with its coordinates.
+
+    Raises
+    ------
+    FelError
+        If there is no such file or it can't be read.
+    """
+    if not path.exists():
+        raise missing_file(path)
+    topology = _own_topology(path)
+    with Reader(path, topology) as reader:
+        info = reader.probe()
+    with Reader(path, topology, info=info) as reader:
+        frame = reader.read(np.array([0]))
+    box = frame.unitcell_vectors
+    frame.topology = repair(topology, frame.xyz[0], None if box is None else box[0])
+    return frame
 
 
 def missing_file(path: Path) -> FelError:
@@ -87,10 +110,13 @@ def select_or_all(topology: mdtraj.Topology, atoms) -> np.ndarray | None:
 def select_atoms(
     topology: mdtraj.Topology, selection: str | Sequence[int], *, allow_none: bool = False
 ) -> np.ndarray:
-    """Atom indices of an mdtraj selection or a list of indices, sorted; `FelError` if there are none."""
+    """Atom indices of an mdtraj selection or a list of indices, sorted; `FelError` if there are none.
+
+    ``solvent`` stands for water and single ions (`fel_explorer.data.solvent`).
+    """
     if isinstance(selection, str):
         try:
-            indices = topology.select(selection)
+            indices = topology.select(_with_solvent(topology, selection))
         except Exception as error:  # the selection parser raises what pyparsing and ast raise
             raise FelError(
                 f"The atom selection '{selection}' is not understood.",
@@ -112,6 +138,17 @@ def select_atoms(
             f"The topology has atoms 0 to {topology.n_atoms - 1}.",
         )
     return np.asarray(indices, dtype=np.int64)
+
+
+def _with_solvent(topology: mdtraj.Topology, selection: str) -> str:
+    """A selection that mdtraj understands, with atoms in place of the word ``solvent``."""
+    pattern = r"""\bsolvent\b(?=(?:[^'"]|'[^']*'|"[^"]*")*$)"""
+    if not re.search(pattern, selection):
+        return selection
+    index = np.flatnonzero(solvent_atoms(topology))
+    runs = np.split(index, np.flatnonzero(np.diff(index) > 1) + 1) if len(index) else []
+    ranges = " or ".join(f"index {run[0]} to {run[-1]}" for run in runs)
+    return re.sub(pattern, f"({ranges})" if ranges else "none", selection)
 
 
 def describe_topology(topology: mdtraj.Topology) -> str:
@@ -138,15 +175,3 @@ def check_same_atoms(files, topologies, selected) -> None:
                 "All trajectories must hold the same atoms in the same order.",
                 "Choose a common part with atoms=, such as atoms='protein'.",
             )
-
-
-def pdb_text(frame: mdtraj.Trajectory) -> str:
-    """The first frame of a trajectory as PDB text, without the line that tells the date."""
-    frame = frame[0]  # a copy
-    for atom in frame.topology.atoms:  # mdtraj writes atoms by serial number, but bonds by place
-        atom.serial = None
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "frame.pdb")
-        frame.save_pdb(str(path))
-        lines = path.read_text().splitlines(keepends=True)
-    return "".join(line for line in lines if not line.startswith("REMARK   1 CREATED"))

@@ -14,11 +14,13 @@ import mdtraj
 import numpy as np
 
 from fel_explorer.data import opening
+from fel_explorer.data.cache import file_hash
 from fel_explorer.data.opening import Segment
 from fel_explorer.data.readers import Frames, Reader
 from fel_explorer.data.times import describe_unevenness, time_tolerance
 from fel_explorer.data.topologies import check_same_atoms, load_topologies, select_or_all
 from fel_explorer.data.topology_repair import repair
+from fel_explorer.data.universe import UniverseReader, content_hash, source_of, topology_of, universes_in
 from fel_explorer.errors import FelError
 
 OPEN_FILES = 32  # kept open at once by one TrajectorySet
@@ -27,7 +29,7 @@ OPEN_FILES = 32  # kept open at once by one TrajectorySet
 class TrajectorySet:
     """Trajectory files as one sequence of frames; made by `load_trajectories`.
 
-    Coordinates are read when they are asked for. Safe to use from several threads.
+    Coordinates are read when they are needed. Safe to use from several threads.
 
     Attributes
     ----------
@@ -68,10 +70,23 @@ class TrajectorySet:
         What was given as the topology of the files, and as ``atoms``.
     given_time_step : float or None
         The time step of the files that was given, in ps.
+    universes : list or None
+        The MDAnalysis universes that were given in place of files.
     """
 
     def __init__(
-        self, files, topologies, infos, *, stride, atoms, time_step, time_note, segments=None, notes=()
+        self,
+        files,
+        topologies,
+        infos,
+        *,
+        stride,
+        atoms,
+        time_step,
+        time_note,
+        segments=None,
+        notes=(),
+        universes=None,
     ):
         self.files: tuple[Path, ...] = tuple(files)
         self.stride, self.time_step, self.time_note = stride, time_step, time_note
@@ -81,6 +96,7 @@ class TrajectorySet:
         self.columns_units: dict[str, str] = {}
         self.topology_source, self.selection = None, None
         self.given_time_step: float | None = None
+        self.universes = universes
         self.joined = segments is not None
         self._topologies, self._infos, self._atoms = topologies, infos, atoms
         self.atoms = atoms[0]
@@ -127,6 +143,12 @@ class TrajectorySet:
         indices = self._check(indices)
         trajectory = np.searchsorted(self._starts, indices, side="right") - 1
         return trajectory, indices - self._starts[trajectory]
+
+    def content_hashes(self) -> list[str]:
+        """Hash of the content of each file or universe, for caches."""
+        if self.universes is not None:
+            return [content_hash(universe) for universe in self.universes]
+        return [file_hash(file) for file in self.files]
 
     def file_of(self, trajectory: int, frame: int) -> tuple[Path, int]:
         """The file that holds a frame of a trajectory (counted after the stride), and its number there."""
@@ -211,7 +233,10 @@ class TrajectorySet:
         )
 
     def _open(self, file: int) -> Reader:
-        return Reader(self.files[file], self._topologies[file], self._atoms[file], self._infos[file])
+        opened = self._topologies[file], self._atoms[file], self._infos[file]
+        if self.universes is not None:
+            return UniverseReader(self.universes[file], self.files[file], *opened)
+        return Reader(self.files[file], *opened)
 
     def _reader(self, file: int) -> Reader:
         """An open reader from the pool; call with the lock held."""
@@ -226,12 +251,12 @@ class TrajectorySet:
         indices = np.atleast_1d(np.asarray(indices))
         if indices.size == 0:
             raise FelError(
-                "No frame was asked for.", "At least one frame index is needed.", "Select some frames first."
+                "No frame was requested.", "At least one frame index is needed.", "Select some frames first."
             )
         if indices.dtype.kind not in "iu" or indices.ndim != 1:
             raise FelError(
                 f"Frame indices of type {indices.dtype} and shape {indices.shape}.",
-                "Frames are asked for by a list of integers.",
+                "Frames are given as a list of integers.",
                 "Turn a mask into indices with numpy.flatnonzero(mask).",
             )
         if indices.min() < 0 or indices.max() >= self.n_frames:
@@ -278,7 +303,8 @@ def load_trajectories(
     ----------
     paths
         A path, a pattern such as ``"run*/traj.xtc"``, or a list of these; one trajectory each. What a
-        pattern matches is in natural order: run2 before run10.
+        pattern matches is in natural order: run2 before run10. Or an MDAnalysis ``Universe``, or a list of
+        these, with the formats that MDAnalysis reads (TPR, H5MD, TNG, LAMMPS data) and without ``topology``.
     topology
         A file with the atoms (PDB, GRO, PSF, PRMTOP, ...), a list of one such file per trajectory, or an
         ``mdtraj.Topology``. Not needed where the trajectories name their atoms (PDB, HDF5, GRO, CIF, ...).
@@ -327,9 +353,14 @@ def open_trajectories(
     """`load_trajectories` without warnings, for programs that show the ``notes`` themselves."""
     if not isinstance(stride, int | np.integer) or stride < 1:
         raise FelError(f"stride={stride!r}.", "The stride is a whole number from 1 up.")
-    files = opening.expand(paths)
-    topologies = load_topologies(files, topology)
-    infos = [opening.probe(file, top) for file, top in zip(files, topologies, strict=True)]
+    universes = universes_in(paths)
+    if universes is None:
+        files = opening.expand(paths)
+        topologies = load_topologies(files, topology)
+        infos = [opening.probe(file, top) for file, top in zip(files, topologies, strict=True)]
+    else:
+        files, topologies = [source_of(one) for one in universes], [topology_of(one) for one in universes]
+        infos = [opening.probe(*one) for one in zip(files, topologies, universes, strict=True)]
     chosen = {id(top): select_or_all(top, atoms) for top in topologies}
     selected = [chosen[id(top)] for top in topologies]
     check_same_atoms(files, topologies, selected)
@@ -351,6 +382,8 @@ def open_trajectories(
         time_note=note,
         segments=opening.join_parts(chains, infos, step) if join else None,
         notes=opening.notes_of(files, infos, chains, join, note),
+        universes=universes,
     )
-    opened.topology_source, opened.selection, opened.given_time_step = topology, atoms, time_step
+    opened.topology_source = topology if universes is None else opened.topology
+    opened.selection, opened.given_time_step = atoms, time_step
     return opened

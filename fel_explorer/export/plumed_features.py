@@ -42,6 +42,8 @@ def feature_lines(dataset) -> tuple[list[str], list[str]]:
             entries = block.atoms.reshape(len(block.atoms), -1)
             inside = molecules.inside(entries)
             held |= set(molecules.label[entries[inside, 0]].tolist())
+            if block.kind.makes_whole_in_plumed:
+                held |= set(molecules.label[entries].ravel().tolist())
         for entry, within in zip(block.atoms, inside, strict=True):
             options = block.options | {"periodic": False} if within else block.options
             lines += block.kind.plumed(_numbers(entry, numbers).tolist(), options, n_features)

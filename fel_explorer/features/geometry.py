@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from fel_explorer.data.molecules import Molecules
 
+IMAGES = np.stack(np.meshgrid(*[[-1.0, 0.0, 1.0]] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
 BLOCK = 8_000_000  # distances held at once: 32 MB
 
 
@@ -79,6 +80,17 @@ def closest(
         each = distances(trajectory, pairs, molecules, periodic=periodic)
         values.append(np.minimum.reduceat(each, begins, axis=1))
     return np.concatenate(values, axis=1)
+
+
+def nearest_images(vectors: np.ndarray, box_vectors: np.ndarray | None) -> np.ndarray:
+    """The shortest periodic images of ``vectors`` (frame, 3) in boxes (frame, 3, 3), rows in nm."""
+    if box_vectors is None:
+        return vectors
+    vectors = vectors[:, None]
+    near = vectors - np.rint(vectors @ np.linalg.inv(box_vectors)) @ box_vectors
+    images = near + IMAGES @ box_vectors
+    best = np.argmin((images**2).sum(axis=-1), axis=1)
+    return images[np.arange(len(images)), best]
 
 
 def _by_molecules(compute, trajectory, entries, molecules, periodic) -> np.ndarray:

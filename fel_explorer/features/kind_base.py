@@ -57,7 +57,7 @@ class Constraints:
 
 
 class FeatureKind:
-    """How features of one kind are computed, differentiated, written for PLUMED, named and inverted.
+    """One kind of features: its computation, derivatives, PLUMED input, names and inversion.
 
     Attributes
     ----------
@@ -73,11 +73,13 @@ class FeatureKind:
         Of the values of a feature; None where they do not go round.
     needs_reference : bool
         Whether values depend on the positions of the reference frame.
+    makes_whole_in_plumed : bool
+        Whether PLUMED makes all molecules of an entry whole first, also where it joins several.
 
     Notes
     -----
     `compute` (mdtraj) is required. Where `evaluate` (torch), `plumed` or `constraints` is left out, the kind
-    is refused wherever that is asked of it, with the sentence of the ``reason_`` method of the same purpose.
+    raises an error wherever it is needed, with the sentence of the ``reason_`` method of the same purpose.
     """
 
     name: ClassVar[str]
@@ -86,6 +88,7 @@ class FeatureKind:
     parts_first: ClassVar[bool] = False
     period: ClassVar[float | None] = None
     needs_reference: ClassVar[bool] = False
+    makes_whole_in_plumed: ClassVar[bool] = False
 
     # ---- names
 
@@ -154,7 +157,7 @@ class FeatureKind:
 
 @dataclass(eq=False)
 class FeatureBlock:
-    """The features that one featurizer made.
+    """The features of one featurizer.
 
     Attributes
     ----------

@@ -128,7 +128,7 @@ class CoarseMasterEquation:
         ------
         FelError
             If fewer than two states are populated, the lag or its multiples do not fit, or
-            ``form="correlations"`` and the memberships don't tell the states apart over two lags.
+            ``form="correlations"`` and the memberships don't separate the states over two lags.
         """
         parts, step = split(memberships, time_step)
         longest = max(map(len, parts))
@@ -140,6 +140,7 @@ class CoarseMasterEquation:
         sums = block_correlations(chi, blocks, lag, self.multiples)
         self.calibration_ = self._check_calibration(blocks, sums)
         self.form_ = self._choose_form(sums)
+        estimate: CorrelationFit | LikelihoodFit
         if self.form_ == "correlations":
             estimate = CorrelationFit(sums, self.multiples)
         else:
@@ -170,7 +171,7 @@ class CoarseMasterEquation:
         calibrated, invariant = slow_times(np.ones(len(blocks)))
         draws = blocks.draw(CHECK_DRAWS, seed=self.seed)
         with np.errstate(invalid="ignore", divide="ignore"):
-            ratios = [np.log(np.divide(*slow_times(counts))) for counts in draws.counts]
+            ratios = np.array([np.log(np.divide(*slow_times(counts))) for counts in draws.counts])
             ratios = np.where(np.isfinite(ratios), ratios, np.nan)
         error = np.nan_to_num(float(draws.standard_error(ratios)), nan=0.0)
         tolerance = float(np.clip(2 * error, *TOLERANCES))
@@ -204,7 +205,7 @@ class CoarseMasterEquation:
             try:
                 K, pi = self._physical(estimate(counts, parameters, max_iter=50))
             except FelError:
-                K, pi = np.full((n, n), np.nan), np.full(n, np.nan)  # a draw that doesn't tell states apart
+                K, pi = np.full((n, n), np.nan), np.full(n, np.nan)  # a draw that doesn't separate the states
             rates.append(K)
             fluxes.append(K * pi * observed_time)
             timescales.append(_timescales(K, pi))

@@ -49,8 +49,8 @@ def coordinates(dataset: xr.Dataset, positions) -> tuple[MolecularFeatures, xr.D
         worst = int(error.argmax())
         raise FelError(
             f"Feature '{dataset['feature'].values[worst]}' is {error[worst]:.2g} off that of the positions.",
-            "The features must be those of the positions, without nearest images across a periodic box.",
-            "Give the positions of the same frames, and featurize with periodic=False.",
+            "The features must be those of the positions; to nearest images between molecules they are not.",
+            "Give the positions of the same frames, and take features within molecules.",
         )
     names = [f"{axis} {i}" for i in function.atoms for axis in "xyz"]
     return function, xr.DataArray(chosen, dims=("frame", "feature"), coords={"feature": names})
@@ -67,7 +67,7 @@ def diffusion_coefficients(function: MolecularFeatures, coefficients) -> Tensor:
     return values if len(values) == 1 else values[torch.from_numpy(function.atoms)].repeat_interleave(3)
 
 
-def pulled_back(network, function, scaling, x: Tensor) -> tuple[Tensor, Tensor]:
+def pull_back(network, function, scaling, x: Tensor) -> tuple[Tensor, Tensor]:
     """Values (frame, function) of networks of features, and gradients (frame, function, coordinate).
 
     Both are differentiable with respect to the networks' weights.
@@ -84,7 +84,7 @@ def pulled_back(network, function, scaling, x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def linear_functions(function, scaling, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Values and gradients, as of `pulled_back`, of the widest linear combinations of the features."""
+    """Values and gradients, as of `pull_back`, of the widest linear combinations of the features."""
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         scaled = scaling(at_coordinates(function, x))

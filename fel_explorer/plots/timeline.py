@@ -27,6 +27,7 @@ def plot_timeline(
     *,
     time_step=1.0,
     time_unit="ps",
+    start: float | None = 0.0,
     current=None,
     dark=False,
 ):
@@ -38,6 +39,9 @@ def plot_timeline(
         (frame,) ints of each trajectory.
     colours
         {state: colour}.
+    start
+        Time of the first frame of all trajectories; None where they begin at different times, which are then
+        counted from the first frame of each.
     current
         (trajectory, frame in it) to mark, or None.
     """
@@ -57,25 +61,31 @@ def plot_timeline(
         known = places[places < len(row)]
         top = (len(rows) - 1 - number) * (thick + 1)
         image[top : top + thick, : len(known)] = table[row[known]]
-    end, unit = longest * time_step, time_unit
-    if unit == "ps" and end >= 10_000:
-        end, unit = end / 1000, "ns"
-    page = sheet.Sheet(((0.0, end), (0.0, float(len(rows)))), (axis_label("time", unit), "trajectory"))
-    x = (np.arange(n_columns) + 0.5) * end / n_columns
+    scale, unit = _scale(longest, time_step, time_unit)
+    first, length = (start or 0.0) / scale, longest * time_step / scale
+    name = "time" if start is not None else "time since the first frame"
+    limits = ((first, first + length), (0.0, float(len(rows))))
+    page = sheet.Sheet(limits, (axis_label(name, unit), "trajectory"))
+    x = first + (np.arange(n_columns) + 0.5) * length / n_columns
     y = (np.arange(len(image)) + 0.5) / (thick + 1)
     page.image = x, y, (image + 0.5) / len(palette), palette
     page.ticks = {1: [(len(rows) - n - 0.58, str(n + 1)) for n in range(len(rows))]}
     if current is not None and current[0] < len(rows):
         low = len(rows) - 1 - current[0]
-        at = current[1] / longest * end
+        at = first + current[1] / longest * length
         page.lines.append(sheet.line([at, at], [low - 0.05, low + 0.9], drawing.ink(dark), 3.0))
     return page.overlay()
 
 
-def place_at(x: float, y: float, lengths: Sequence[int], time_step=1.0, time_unit="ps"):
-    """(trajectory, frame in it) at a place of the plot, or None beside the ribbons."""
+def _scale(longest: int, time_step: float, unit: str) -> tuple[float, str]:
+    """What times are divided by, and their unit then."""
+    return (1000.0, "ns") if unit == "ps" and longest * time_step >= 10_000 else (1.0, unit)
+
+
+def place_at(x: float, y: float, lengths: Sequence[int], time_step=1.0, time_unit="ps", start=0.0):
+    """(trajectory, frame in it) at a place of the plot, or None outside of the ribbons."""
     n_rows, longest = min(len(lengths), MAX_ROWS), max(lengths[:MAX_ROWS])
-    scale = 1000.0 if time_unit == "ps" and longest * time_step >= 10_000 else 1.0
-    row, frame = n_rows - 1 - int(np.floor(y)), round(x * scale / time_step)
+    scale, _ = _scale(longest, time_step, time_unit)
+    row, frame = n_rows - 1 - int(np.floor(y)), round((x * scale - (start or 0.0)) / time_step)
     inside = 0 <= row < n_rows and 0 <= frame < lengths[row]
     return (row, frame) if inside else None

@@ -6,13 +6,15 @@ import mdtraj
 import numpy as np
 
 from fel_explorer.data.molecules import arrange
+from fel_explorer.data.solvent import solvent_atoms
 
 MIN_BACKBONE = 12  # with fewer backbone atoms all heavy atoms are a better frame
 
 
 def fit_atoms(topology: mdtraj.Topology) -> np.ndarray:
     """Atoms to superpose by: the backbone of proteins, else heavy atoms, else all."""
-    solute = [a for a in topology.atoms if not a.residue.is_water]
+    atoms = list(topology.atoms)
+    solute = [atoms[index] for index in np.flatnonzero(~solvent_atoms(topology))]
     backbone = [a.index for a in solute if a.is_backbone]
     if len(backbone) >= MIN_BACKBONE:
         return np.array(backbone)

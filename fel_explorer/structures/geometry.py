@@ -98,3 +98,20 @@ def refine_distances(xyz: np.ndarray, pairs: np.ndarray, targets: np.ndarray) ->
 
     options = {"maxiter": 500, "ftol": 1e-14, "gtol": 1e-9}
     return minimize(stress, xyz.ravel(), jac=True, method="L-BFGS-B", options=options).x.reshape(-1, 3)
+
+
+def radius_of_gyration(xyz: np.ndarray, masses: np.ndarray) -> np.ndarray:
+    """Mass-weighted root-mean-square distance (frame,) of atoms from their centre of mass.
+
+    Not `mdtraj.compute_rg`, which weighs by mass about the centre of geometry.
+
+    Parameters
+    ----------
+    xyz
+        (frame, atom, 3) positions.
+    masses
+        (atom,), not all of them zero.
+    """
+    weights = (np.asarray(masses, float) / np.sum(masses)).astype(xyz.dtype)
+    centred = xyz - np.einsum("fad,a->fd", xyz, weights)[:, None]
+    return np.sqrt(np.einsum("fad,fad,a->f", centred, centred, weights, optimize=True))

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fel_explorer.data.cache import cache_directory, file_hash, prune, used, whole_or_nothing
-from fel_explorer.data.topologies import pdb_text
+from fel_explorer.data.cache import cache_directory, mark_used, prune, whole_or_nothing
+from fel_explorer.data.topology_text import pdb_text
 from fel_explorer.data.trajectories import TrajectorySet
 from fel_explorer.structures.observable_base import Molecule, registry
 
@@ -22,7 +22,8 @@ def paths(trajs: TrajectorySet, specs: dict[str, dict], molecule: Molecule) -> d
     """{name: folder} of the package's own observables; those of others may change without a new version."""
     ours = [name for name in specs if registry[name].function.__module__.startswith("fel_explorer.")]
     shared = {
-        "files": [[file_hash(file), int(n)] for file, n in zip(trajs.files, trajs.file_lengths, strict=True)],
+        "files": [[h, int(n)] for h, n in zip(trajs.content_hashes(), trajs.file_lengths, strict=True)],
+        "joined": trajs.raw_lengths.tolist() if trajs.joined else None,
         "topology": pdb_text(trajs.reference),
         "atoms": None if trajs.atoms is None else trajs.atoms.tolist(),
         "stride": trajs.stride,
@@ -56,5 +57,5 @@ def load(folder: Path, n_frames: int) -> np.ndarray | None:
     if values.shape != (n_frames,):
         shutil.rmtree(folder)
         return None
-    used(folder)
+    mark_used(folder)
     return values

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
-from functools import lru_cache
-from pathlib import Path
-
 import mdtraj
 import numpy as np
 
+from fel_explorer.data.topology_text import read_structure
 from fel_explorer.errors import FelError
 
 MAX_SERIAL = 99_999  # the format has five columns for atom numbers
@@ -77,7 +74,6 @@ def bond_records(topology: mdtraj.Topology) -> list[str]:
     ]
 
 
-@lru_cache(maxsize=16)
 def read_pdb(text: str) -> mdtraj.Trajectory:
     """The frames of a PDB text, such as ``dataset.attrs["topology"]``.  Treat the result as read-only.
 
@@ -86,9 +82,4 @@ def read_pdb(text: str) -> mdtraj.Trajectory:
     FelError
         If the text holds no atoms.
     """
-    if not any(line.startswith(("ATOM  ", "HETATM")) for line in text.splitlines()):
-        raise FelError("The topology is not PDB text: no atoms.", remedy="Featurize the trajectories again.")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "topology.pdb"
-        path.write_text(text)
-        return mdtraj.load_pdb(str(path))
+    return read_structure(text)

@@ -8,12 +8,11 @@ import mdtraj
 import numpy as np
 
 from fel_explorer.data.molecules import arrange
-from fel_explorer.data.readers import Frames, cannot_read
-from fel_explorer.data.topologies import missing_file
+from fel_explorer.data.readers import Frames
+from fel_explorer.data.solvent import solvent_atoms
+from fel_explorer.data.topologies import load_structure
 from fel_explorer.errors import FelError
 from fel_explorer.structures.observable_base import Molecule
-
-IONS = set("NA CL K LI RB CS MG ZN CA2 SOD CLA POT LIT CES CAL NA+ CL- K+ MG2 MG+2 ZN2 CIP CIM BR I".split())
 
 
 def solute(topology: mdtraj.Topology) -> np.ndarray | None:
@@ -24,14 +23,10 @@ def solute(topology: mdtraj.Topology) -> np.ndarray | None:
     FelError
         If nothing is left.
     """
-    keep = [a.index for r in topology.residues if not _is_solvent(r) for a in r.atoms]
-    if not keep:
+    keep = np.flatnonzero(~solvent_atoms(topology))
+    if not len(keep):
         raise FelError("The trajectories hold nothing but water and ions.", "Observables are of a molecule.")
-    return None if len(keep) == topology.n_atoms else np.array(keep)
-
-
-def _is_solvent(residue) -> bool:
-    return residue.is_water or (residue.n_atoms == 1 and residue.name.upper() in IONS)
+    return None if len(keep) == topology.n_atoms else keep
 
 
 def take(frames: mdtraj.Trajectory, atoms: np.ndarray | None, topology: mdtraj.Topology) -> Frames:
@@ -83,12 +78,7 @@ def make_molecule(topology: mdtraj.Topology, first, reference) -> tuple[Molecule
 
 
 def _load(path: Path) -> mdtraj.Trajectory:
-    if not path.exists():
-        raise missing_file(path)
-    try:
-        return mdtraj.load(str(path))[0]
-    except Exception as error:  # mdtraj's readers raise a different class for each format
-        raise cannot_read(path, error) from error
+    return load_structure(path)
 
 
 def _same_atoms(one: mdtraj.Topology, other: mdtraj.Topology) -> bool:
@@ -102,8 +92,8 @@ def _matched(structure, topology, name) -> mdtraj.Trajectory:
     Atoms are the same that have the same name in a residue of the same number of the same chain; a
     crystal structure has no hydrogens, and force fields name histidines in ways of their own.
     """
-    theirs = {_identity(atom): atom.index for atom in structure.topology.atoms}
-    found = np.array([theirs.get(_identity(atom), -1) for atom in topology.atoms])
+    theirs = dict(zip(_identities(structure.topology), range(structure.n_atoms), strict=True))
+    found = np.array([theirs.get(identity, -1) for identity in _identities(topology)])
     if np.count_nonzero(found >= 0) < 3:
         raise FelError(
             f"The reference {name} has {np.count_nonzero(found >= 0)} atoms in common with the trajectories.",
@@ -114,5 +104,12 @@ def _matched(structure, topology, name) -> mdtraj.Trajectory:
     return mdtraj.Trajectory(xyz[None], topology)
 
 
-def _identity(atom) -> tuple:
-    return atom.residue.chain.index, atom.residue.resSeq, atom.name
+def _identities(topology) -> list[tuple]:
+    """Chain, residue number and name of each atom; parts of a chain with a gap between them are one chain."""
+    numbers, number, last = {}, -1, None
+    for chain in topology.chains:
+        first = chain.residue(0)
+        goes_on = last is not None and chain.chain_id == last.chain.chain_id and first.resSeq > last.resSeq
+        number += not goes_on
+        numbers[chain.index], last = number, chain.residue(chain.n_residues - 1)
+    return [(numbers[a.residue.chain.index], a.residue.resSeq, a.name) for a in topology.atoms]

@@ -21,6 +21,7 @@ from scipy.spatial import cKDTree
 from scipy.special import expit
 
 from fel_explorer.errors import FelError
+from fel_explorer.structures import geometry
 from fel_explorer.structures.molecule import farthest_apart
 from fel_explorer.structures.observable_base import Molecule, register_observable
 
@@ -85,8 +86,8 @@ def native_contacts(
     native = molecule.distances(molecule.reference, pairs)[0]
 
     def compute(frames):
-        stretched = (beta * (scale * native - distances) for distances in _distances(molecule, frames, pairs))
-        return np.concatenate([expit(x).mean(axis=1) for x in stretched])
+        scaled = (beta * (scale * native - distances) for distances in _distances(molecule, frames, pairs))
+        return np.concatenate([expit(x).mean(axis=1) for x in scaled])
 
     return compute
 
@@ -97,14 +98,7 @@ def radius_of_gyration(molecule: Molecule):
     masses = np.array([a.element.mass if a.element is not None else 0.0 for a in molecule.topology.atoms])
     if masses.sum() == 0:
         raise molecule.lacks("radius_of_gyration", "atoms of known mass")
-    weights = (masses / masses.sum()).astype(np.float32)
-
-    # mdtraj.compute_rg weighs by mass about the centre of geometry, which is not the radius of gyration
-    def compute(frames):
-        centred = frames.xyz - np.einsum("fad,a->fd", frames.xyz, weights)[:, None]
-        return np.sqrt(np.einsum("fad,fad,a->f", centred, centred, weights, optimize=True))
-
-    return compute
+    return lambda frames: geometry.radius_of_gyration(frames.xyz, masses)
 
 
 @register_observable(label="end-to-end distance", units="nm")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from fel_explorer.systems.potential import Potential, points
@@ -32,14 +33,14 @@ class DoubleWell(Potential):
         reach = 2 * self.kT**0.5
         self.domain = ((-4.5 - reach, 4.5 + reach), (-3 * reach, 3 * reach))
 
-    def energy(self, x) -> Tensor:
+    def energy(self, x) -> Float[Tensor, "*n"]:
         x1, x2 = points(x, 2).unbind(-1)
         return x1**4 / 4 - 3 * x1**2 + x1 + x2**2 / 2
 
-    def gradient(self, x) -> Tensor:
+    def gradient(self, x) -> Float[Tensor, "*n dim"]:
         x1, x2 = points(x, 2).unbind(-1)
         return torch.stack([x1**3 - 6 * x1 + 1, x2], dim=-1)
 
-    def basin(self, x) -> Tensor:
+    def basin(self, x) -> Int[Tensor, "*n"]:
         """Index (...) of the well of each point (..., 2): 0 left of the saddle, 1 right of it."""
         return (points(x, 2)[..., 0] > STATIONARY[1]).long()

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from fel_explorer.errors import FelError
@@ -33,15 +34,15 @@ class Options:
 
 def run(
     gradient: Callable[[Tensor], Tensor],
-    start: Tensor,
+    start: Float[Tensor, "walker dim"],
     *,
     kT: float,
     n_frames: int,
     options: Options,
     walls: tuple[tuple[float, float], ...] | None,
     generator: torch.Generator,
-    velocity: Tensor | None = None,
-) -> tuple[Tensor, Tensor | None]:
+    velocity: Float[Tensor, "walker dim"] | None = None,
+) -> tuple[Float[Tensor, "walker frame dim"], Float[Tensor, "walker frame dim"] | None]:
     """Integrate from ``start`` (walker, dim) and keep every ``options.stride``-th step.
 
     ``velocity`` (walker, dim) is that of the start; by default thermal.
@@ -105,6 +106,6 @@ def _check_finite(x: Tensor, options: Options) -> None:
     if not x.isfinite().all():
         raise FelError(
             f"The walkers diverged at time_step={options.time_step:g}.",
-            "The step must be small beside the inverse of the potential's largest curvature.",
+            "The step must be small compared with the inverse of the potential's largest curvature.",
             "Take a smaller time_step or leave it out for the default.",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from fel_explorer.devices import resolve_device
@@ -56,23 +57,25 @@ class ForceField:
         terms = Reader(system, self.device, dtype)
         self._of_atoms, self._of_pairs, self._pairs = terms.of_atoms, terms.of_pairs, terms.pairs
 
-    def energy(self, x) -> Tensor:
+    def energy(self, x) -> Float[Tensor, "conformation"]:
         """Potential energies (conformation) in kJ/mol of conformations (conformation, atom, 3) in nm.
 
         Differentiable.  Raises FelError when the shape is not that of this molecule.
         """
         return torch.cat([_total(self._terms(block)) for block in self._blocks(x)])
 
-    def energy_by_force(self, x) -> dict[str, Tensor]:
-        """What each force of the `System` adds, by its class in OpenMM: {name: (conformation) in kJ/mol}."""
+    def energy_by_force(self, x) -> dict[str, Float[Tensor, "conformation"]]:
+        """Energy of each force of the `System`, by its class in OpenMM: {name: (conformation) in kJ/mol}."""
         blocks = [self._terms(block) for block in self._blocks(x)]
         return {name: torch.cat([block[name] for block in blocks]) for name in blocks[0]}
 
-    def forces(self, x) -> Tensor:
+    def forces(self, x) -> Float[Tensor, "conformation atom 3"]:
         """Forces (conformation, atom, 3) in kJ/mol/nm: minus the gradients of the energies."""
         return self.energy_and_forces(x)[1]
 
-    def energy_and_forces(self, x) -> tuple[Tensor, Tensor]:
+    def energy_and_forces(
+        self, x
+    ) -> tuple[Float[Tensor, "conformation"], Float[Tensor, "conformation atom 3"]]:
         """Energies (conformation) in kJ/mol and forces (conformation, atom, 3) in kJ/mol/nm.
 
         Both without a graph, so that memory is needed only for a block at a time: to differentiate further,
@@ -101,13 +104,13 @@ class ForceField:
         size = max(1, numbers // max(1, 2 * self._pairs.shape[1]))
         return [block.permute(2, 1, 0).contiguous() for block in x.split(size)]
 
-    def _terms(self, x: Tensor) -> dict[str, Tensor]:
+    def _terms(self, x: Float[Tensor, "3 atom conformation"]) -> dict[str, Float[Tensor, "conformation"]]:
         """Energies (conformation) of each force at x (3, atom, conformation)."""
         energies: dict[str, Tensor] = {}
         terms = [(name, term(x)) for name, term in self._of_atoms]
         if self._of_pairs:
-            way = between(x, *self._pairs)
-            r = dot(way, way).sqrt()
+            vectors = between(x, *self._pairs)
+            r = dot(vectors, vectors).sqrt()
             terms += [(name, term(r)) for name, term in self._of_pairs]
         for name, energy in terms:
             energies[name] = energies[name] + energy if name in energies else energy

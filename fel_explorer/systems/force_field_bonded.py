@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from scipy.interpolate import CubicSpline
 from torch import Tensor
 
@@ -38,13 +39,17 @@ def norm(a: Tensor) -> Tensor:
     return dot(a, a).clamp_min(torch.finfo(a.dtype).tiny).sqrt()
 
 
-def angles(x: Tensor, atoms: Tensor) -> Tensor:
+def angles(
+    x: Float[Tensor, "3 atom conformation"], atoms: Int[Tensor, "3 angle"]
+) -> Float[Tensor, "angle conformation"]:
     """Angles (term, conformation) in [0, pi] at the middle of three atoms, ``atoms`` (3, term)."""
     a, b = between(x, atoms[1], atoms[0]), between(x, atoms[1], atoms[2])
     return torch.atan2(norm(cross(a, b)), dot(a, b))
 
 
-def torsions(x: Tensor, atoms: Tensor) -> Tensor:
+def torsions(
+    x: Float[Tensor, "3 atom conformation"], atoms: Int[Tensor, "4 torsion"]
+) -> Float[Tensor, "torsion conformation"]:
     """Torsions (term, conformation) in [-pi, pi], of the IUPAC's sign, ``atoms`` (4, term)."""
     a, b, c = (between(x, atoms[k], atoms[k + 1]) for k in range(3))
     m, n = cross(a, b), cross(b, c)
@@ -58,8 +63,8 @@ class Bonds:
         self.atoms, self.lengths, self.stiffness = atoms, lengths[:, None], stiffness[:, None]
 
     def __call__(self, x: Tensor) -> Tensor:
-        stretch = norm(between(x, *self.atoms)) - self.lengths
-        return (0.5 * self.stiffness * stretch**2).sum(0)
+        extension = norm(between(x, *self.atoms)) - self.lengths
+        return (0.5 * self.stiffness * extension**2).sum(0)
 
 
 class Angles:
@@ -75,7 +80,7 @@ class Angles:
 class Torsions:
     """sum k [1 + cos(n phi - phi0)].  ``atoms`` (4, term), n and phi0 (term) in rad, k (term) in kJ/mol.
 
-    The many terms of one torsion share its angle.
+    The many terms of one torsion use its angle once.
     """
 
     def __init__(self, atoms: Tensor, periodicity: Tensor, phase: Tensor, k: Tensor):

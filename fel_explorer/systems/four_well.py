@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from fel_explorer.systems.potential import Potential, points
@@ -44,15 +45,15 @@ class FourWell(Potential):
         reach = 1.45 * max(1.0, self.kT) ** 0.125
         self.domain = ((-reach, reach),)
 
-    def energy(self, x) -> Tensor:
+    def energy(self, x) -> Float[Tensor, "*n"]:
         x, bumps, _ = self._bumps(x)
         return 2 * (x[..., 0] ** 8 + bumps.sum(-1))
 
-    def gradient(self, x) -> Tensor:
+    def gradient(self, x) -> Float[Tensor, "*n dim"]:
         x, bumps, slopes = self._bumps(x)
         return 2 * (8 * x**7 + (bumps * slopes).sum(-1, keepdim=True))
 
-    def basin(self, x) -> Tensor:
+    def basin(self, x) -> Int[Tensor, "*n"]:
         """Index (...) of the well of each point (..., 1), counted from the left."""
         x = points(x, 1)
         return torch.bucketize(x[..., 0].contiguous(), self.saddles[:, 0].to(x))

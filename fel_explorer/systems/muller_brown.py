@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from fel_explorer.errors import FelError
@@ -57,10 +58,10 @@ class MullerBrown(Potential):
     def parameters(self) -> dict:
         return {"scale": self.scale, "kT": self.kT, "walls": self.walls is not None}
 
-    def energy(self, x) -> Tensor:
+    def energy(self, x) -> Float[Tensor, "*n"]:
         return self._terms(points(x, 2))[0].sum(-1)
 
-    def gradient(self, x) -> Tensor:
+    def gradient(self, x) -> Float[Tensor, "*n dim"]:
         terms, dx, dy, (a, b, c) = self._terms(points(x, 2))
         return torch.stack(
             [(terms * (2 * a * dx + b * dy)).sum(-1), (terms * (b * dx + 2 * c * dy)).sum(-1)], dim=-1
@@ -73,7 +74,7 @@ class MullerBrown(Potential):
         terms = self.scale * A.to(x) * torch.exp(a * dx**2 + b * dx * dy + c * dy**2)
         return terms, dx, dy, (a, b, c)
 
-    def basin(self, x) -> Tensor:
+    def basin(self, x) -> Int[Tensor, "*n"]:
         """Index (...) of the minimum that steepest descent reaches from each point (..., 2)."""
         return descend(
             self.gradient, points(x, 2), self.minima, rate=2e-4 / self.scale, longest=0.01, near=0.1

@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 import xarray as xr
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from fel_explorer.data import schema
@@ -85,20 +86,20 @@ class Potential:
 
     # ---- what a system implements
 
-    def energy(self, x) -> Tensor:
+    def energy(self, x) -> Float[Tensor, "*n"]:
         """Potential energy (...) at points (..., dim), differentiable."""
         raise NotImplementedError
 
-    def gradient(self, x) -> Tensor:
+    def gradient(self, x) -> Float[Tensor, "*n dim"]:
         """Gradient of the energy (..., dim) at points (..., dim)."""
         raise NotImplementedError
 
-    def basin(self, x) -> Tensor:
+    def basin(self, x) -> Int[Tensor, "*n"]:
         """Index (...) of the minimum that steepest descent from each point (..., dim) reaches."""
         raise NotImplementedError
 
     def parameters(self) -> dict:
-        """What `__init__` was given, JSON types only."""
+        """Arguments of `__init__`, JSON types only."""
         return {"kT": self.kT}
 
     # ---- what every system gets from it
@@ -108,7 +109,7 @@ class Potential:
         """Number of coordinates."""
         return len(self.coordinate_names)
 
-    def barriers(self) -> np.ndarray:
+    def barriers(self) -> Float[np.ndarray, "state state"]:
         """Energy to climb from minimum i straight to minimum j over the lowest saddle that joins them.
 
         Returns (minimum, minimum); infinite where no saddle joins two minima.
@@ -120,15 +121,15 @@ class Potential:
             barrier[j, i] = min(barrier[j, i], top - floor[j])
         return barrier
 
-    def features(self, x: Tensor) -> tuple[list[str], Tensor]:
+    def features(self, x: Float[Tensor, "*n dim"]) -> tuple[list[str], Float[Tensor, "*n feature"]]:
         """Feature names and values (..., feature) of points (..., dim): the coordinates themselves."""
         return list(self.coordinate_names), x
 
-    def wrap(self, x: Tensor) -> Tensor:
+    def wrap(self, x: Float[Tensor, "*n dim"]) -> Float[Tensor, "*n dim"]:
         """Points (..., dim) brought back into the first period; the points themselves where there is none."""
         return x
 
-    def sample(self, n_samples: int, *, seed: int = 0) -> Tensor:
+    def sample(self, n_samples: int, *, seed: int = 0) -> Float[Tensor, "{n_samples} dim"]:
         """Independent draws (n_samples, dim) from the Boltzmann distribution exp(-U / kT), by rejection.
 
         Exact up to the weight outside `domain`.
@@ -152,7 +153,7 @@ class Potential:
         n_kept = sum(map(len, kept))
         raise FelError(
             f"{n_samples} samples at kT={self.kT:g}: {n_kept} of {MAX_PROPOSALS} draws accepted.",
-            "Direct sampling needs a temperature at which the wells are not tiny beside the domain.",
+            "Direct sampling needs a temperature at which the wells are not tiny compared with the domain.",
             "Raise kT, draw fewer, or simulate with start=system.minima[0].",
         )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import xarray as xr
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from fel_explorer.errors import FelError
@@ -22,9 +23,9 @@ BLOCK = 65_536  # frames read at once
 class Scaling:
     """Standardisation of the features: (x - mean) / scale; ``keep`` marks those that are not constant."""
 
-    mean: Tensor
-    scale: Tensor
-    keep: Tensor
+    mean: Float[Tensor, "feature"]
+    scale: Float[Tensor, "feature"]
+    keep: Bool[Tensor, "feature"]
 
     @classmethod
     def of(cls, dataset: xr.Dataset) -> Scaling:
@@ -60,11 +61,11 @@ class Scaling:
         scale = np.where(keep, scale, 1.0)
         return cls(torch.from_numpy(mean).float(), torch.from_numpy(scale).float(), torch.from_numpy(keep))
 
-    def __call__(self, features: Tensor) -> Tensor:
+    def __call__(self, features: Float[Tensor, "frame feature"]) -> Float[Tensor, "frame kept"]:
         """Standardised features (frame, kept feature)."""
         return ((features - self.mean) / self.scale)[:, self.keep]
 
-    def inverse(self, values: Tensor) -> Tensor:
+    def inverse(self, values: Float[Tensor, "frame kept"]) -> Float[Tensor, "frame feature"]:
         """Features (frame, feature) from standardised ones; the constant ones at their constant."""
         features = self.mean.expand(len(values), -1).clone()
         features[:, self.keep] += values * self.scale[self.keep]
@@ -118,7 +119,9 @@ class Frames:
     def __len__(self) -> int:
         return len(self.values)
 
-    def take(self, frames: np.ndarray) -> Tensor:
+    def take(
+        self, frames: Int[np.ndarray, "chosen"] | Int[Tensor, "chosen"]
+    ) -> Float[Tensor, "chosen feature"]:
         """Features of the given frames, on the device."""
         index = torch.as_tensor(frames, device=self.values.device)
         return self.values[index].to(self.device)
@@ -131,7 +134,7 @@ class Frames:
 
 
 def fingerprint(dataset: xr.Dataset) -> list[float]:
-    """Numbers that tell one dataset from another: shape, time step, and some of its frames."""
+    """Fingerprint of a dataset, to recognise it: shape, time step, and some of its frames."""
     frame = np.unique(np.linspace(0, dataset.sizes["frame"] - 1, 100, dtype=int))
     some = np.asarray(dataset["features"][frame].values, np.float64)
     sums = [float(some.sum()), float((some * np.arange(1, len(frame) + 1)[:, None]).sum())]

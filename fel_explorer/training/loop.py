@@ -48,6 +48,8 @@ class Settings:
     validate_every, patience
         Steps between two validations; steps without a better one after which training stops and goes back to
         the best weights (0: never).  Counted from ``patient_from`` on, when schedules have ended.
+    min_improvement
+        Decrease of the validation below which it does not count as better.
     optimizer
         "adam" or "rmsprop".  Both leave parameters alone that the loss of a step does not reach.
     """
@@ -60,6 +62,7 @@ class Settings:
     validate_every: int = 100
     patience: int = 0
     patient_from: int = 0
+    min_improvement: float = 0.0
     message: str = ""
     optimizer: str = "adam"
 
@@ -178,7 +181,11 @@ class Loop:
         _, best_step = min(counted)
         if best_step == self.step:
             self._best = {k: v.detach().clone() for k, v in self.module.state_dict().items()}
-        self.stopped_early = self.step - best_step >= self.settings.patience
+        reference, improved = float("inf"), self.step
+        for value, step in counted:
+            if value < reference - self.settings.min_improvement:
+                reference, improved = value, step
+        self.stopped_early = self.step - improved >= self.settings.patience
 
     def _report(self) -> None:
         now = time.monotonic()

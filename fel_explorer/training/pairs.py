@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int, Num, Shaped
 from torch import Tensor
 
 from fel_explorer.errors import FelError
@@ -24,33 +25,35 @@ class Batch:
         (pair,), mean about 1.
     """
 
-    frames: Tensor
-    weight: Tensor
+    frames: Float[Tensor, "frame feature"]
+    weight: Float[Tensor, "pair"]
 
-    def halves(self, values: Tensor) -> tuple[Tensor, Tensor]:
+    def halves(
+        self, values: Shaped[Tensor, "frame *value"]
+    ) -> tuple[Shaped[Tensor, "pair *value"], Shaped[Tensor, "pair *value"]]:
         """Split what was computed from `frames` into the earlier and the later half."""
         half = len(values) // 2
         return values[:half], values[half:]
 
 
-def segments_of(lengths) -> np.ndarray:
+def segments_of(lengths) -> Int[np.ndarray, "trajectory 2"]:
     """First frame and end (one past the last) of each trajectory, (trajectory, 2)."""
     ends = np.cumsum(np.asarray(lengths, np.int64))
     return np.stack([ends - lengths, ends], axis=1)
 
 
-def pair_starts(segments: np.ndarray, lag: int) -> np.ndarray:
+def pair_starts(segments: Int[np.ndarray, "segment 2"], lag: int) -> Int[np.ndarray, "start"]:
     """Frames (start,) from which a frame ``lag`` later lies in the same segment.
 
-    ``segments`` (segment, 2) are stretches of consecutive frames of one trajectory: `segments_of`, or a part
+    ``segments`` (segment, 2) are consecutive frames of one trajectory: `segments_of`, or a part
     of a split.  Raises a `FelError` when there is no such frame.
     """
     starts = [np.arange(first, end - lag) for first, end in segments if end - first > lag]
     if not starts:
         raise FelError(
-            f"A lag of {lag} frames in {len(segments)} stretches of at most"
+            f"A lag of {lag} frames in {len(segments)} segments of at most"
             f" {max((int(end - first) for first, end in segments), default=0)} frames.",
-            "At least one stretch must be longer than the lag.",
+            "At least one segment must be longer than the lag.",
             "Take a shorter lag_time, longer trajectories, or a smaller validation_fraction.",
         )
     return np.concatenate(starts)
@@ -81,14 +84,14 @@ class LagPairs:
 
     def __init__(
         self,
-        features: Tensor,
-        starts: np.ndarray,
+        features: Float[Tensor, "frame feature"],
+        starts: Int[np.ndarray, "start"],
         lag: int,
         *,
         exact: bool = False,
         both_ways: bool = False,
-        weights: np.ndarray | None = None,
-        cells: np.ndarray | None = None,
+        weights: Num[np.ndarray, "frame"] | None = None,
+        cells: Int[np.ndarray, "frame"] | None = None,
     ):
         device = features.device
         self.features, self.lag, self.exact = features, lag, exact
@@ -119,7 +122,7 @@ class LagPairs:
         Parameters
         ----------
         cell_share
-            Share of the pairs drawn uniformly over cells, and uniformly within the cell; the others are
+            Fraction of the pairs drawn uniformly over cells, and uniformly within the cell; the others are
             drawn uniformly over all frames.
         unbias
             Power of the importance weight p_uniform / p_mixture <= 1 / (1 - cell_share): 1 undoes

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
-def farthest_points(points: Tensor, n: int, first: int = 0) -> Tensor:
+def farthest_points(points: Float[Tensor, "point dim"], n: int, first: int = 0) -> Int[Tensor, "chosen"]:
     """Indices (n,) of points (frame, feature), each farthest from all chosen before it.
 
     Source: T. F. Gonzalez, Theor. Comput. Sci. 38, 293 (1985), doi:10.1016/0304-3975(85)90224-5; used for
@@ -33,8 +34,8 @@ def whitening(sample: Tensor, *, explained: float = 0.95, n_max: int = 10) -> Te
     centred = (sample - sample.mean(0)).double()
     variances, axes = torch.linalg.eigh(centred.T @ centred / len(sample))
     variances, axes = variances.flip(0).clamp_min(0), axes.flip(1)
-    share = variances.cumsum(0) / variances.sum()
-    n = min(int((share < explained).sum()) + 1, n_max)
+    fraction = variances.cumsum(0) / variances.sum()
+    n = min(int((fraction < explained).sum()) + 1, n_max)
     return (axes[:, :n] / variances[:n].sqrt()).to(sample.dtype)
 
 
@@ -54,7 +55,9 @@ class Landmarks:
         points = sample @ self._transform
         self.points = points[farthest_points(points, n)]
 
-    def cell_of(self, features: Tensor, block: int = 65_536) -> np.ndarray:
+    def cell_of(
+        self, features: Float[Tensor, "frame feature"], block: int = 65_536
+    ) -> Int[np.ndarray, "frame"]:
         """Nearest landmark (frame,) of each frame of ``features`` (frame, feature)."""
         offset = self.points.square().sum(1)
         device = self.points.device

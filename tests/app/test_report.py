@@ -13,7 +13,7 @@ from fel_explorer.app.report import report_html, save_report, structures
 from fel_explorer.app.session.pinned import rmsds
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.session import Session
-from fel_explorer.app.views.paths import route
+from fel_explorer.app.views.paths import landscape_path
 from fel_explorer.errors import FelError
 from fel_explorer.structures.alignment import fit_atoms
 
@@ -116,7 +116,7 @@ def whole(session):
     whole.axes, whole.beside, whole.axes_beside = ("psi ALA2", "phi ALA2"), "PCA 2", ("CV 2", "CV 1")
     for frame in (0, 399):
         whole.add_anchor(*fel.data.values_of(data, *whole.axes)[frame], whole.axes)
-    whole.way = route.find_way(whole, "straight")
+    whole.path = landscape_path.find_landscape_path(whole, "straight")
     pin(whole, (5, 300))
     return whole, report_html(whole)
 
@@ -129,19 +129,19 @@ def test_second_map_path_and_pins_are_in_the_report(whole):
     first, second, profile = (base64.b64decode(a.partition(",")[2]).decode() for a in page.addresses)
     assert "psi ALA2 (degrees)" in first and "psi ALA2 (degrees)" not in second and "CV 2" in second
     assert session.axes == ("psi ALA2", "phi ALA2") and session.axes_beside == ("CV 2", "CV 1")
-    climb = session.unit.text(session.way.barrier.left, session.way.barrier.left_error)
+    climb = session.unit.text(session.path.barrier.left, session.path.barrier.left_error)
     assert climb in text and "length of the path" in profile
 
 
 def test_structures_along_the_path_and_pins_can_be_looked_at(whole):
     session, text = whole
-    found, way = scenes(text), session.way
+    found, path = scenes(text), session.path
     assert list(found)[1:] == [
         "Along the path", "All pinned structures", "Pinned: frame 5 <i>", "Pinned: frame 300 <i>"
     ]  # fmt: skip
     along = found["Along the path"]
-    assert images(along["layers"][0]).shape == (way.n_images, session.trajectories.n_atoms, 3)
-    assert len(along["images"]) == way.n_images and f"frame {way.path.frames[-1]:,}" in along["images"][-1]
+    assert images(along["layers"][0]).shape == (path.n_images, session.trajectories.n_atoms, 3)
+    assert len(along["images"]) == path.n_images and f"frame {path.curve.frames[-1]:,}" in along["images"][-1]
     alone = [found[f"Pinned: frame {frame} <i>"]["layers"][0] for frame in (5, 300)]
     together = found["All pinned structures"]["layers"]
     np.testing.assert_allclose(images(together[1]), images(alone[1]))

@@ -52,4 +52,4 @@ def test_a_session_opens_with_everything_in_it(folder):
     assert list(session.axes) == wanted["axes"]
     assert session.colour_by == wanted["colour_by"] and session.frame == wanted["frame"]
     assert [pin.name for pin in session.pinned.pins] == wanted["pinned"]
-    assert [list(anchor) for anchor in session.route.anchors] == wanted["anchors"]
+    assert [list(anchor) for anchor in session.path_anchors.anchors] == wanted["anchors"]

@@ -122,7 +122,7 @@ def test_files_that_are_no_tables_are_told(data, tmp_path):
     with pytest.raises(FelError, match=r"does not exist"):
         fel.attach_columns(data, tmp_path / "none.csv")
     (tmp_path / "a.edr").write_bytes(b"\0\1")
-    with pytest.raises(FelError, match=r"GROMACS energy file.*CSV or COLVAR.*panedr"):
+    with pytest.raises(FelError, match=r"GROMACS energy file.*CSV, XVG or COLVAR.*panedr"):
         fel.attach_columns(data, tmp_path / "a.edr")
     for content in ("", "a,b\n1,2\n1,2,3,4\n", "a,b\n"):
         (tmp_path / "a.csv").write_text(content)

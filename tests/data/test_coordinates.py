@@ -8,7 +8,8 @@ from peptides import make_trajectory
 from strands import cut_strands
 
 import fel_explorer as fel
-from fel_explorer.data.coordinates import read_coordinates, read_topology
+from fel_explorer.data.coordinates import read_coordinates
+from fel_explorer.data.topology_text import read_topology
 from fel_explorer.methods import ConditionalFlowMatching, MixtureDensityPropagator
 
 RESIDUES = ("ACE", "ALA", "SER", "ALA", "ALA", "SER", "NME", "HOH")

@@ -78,7 +78,6 @@ def test_natural_order_counts_numbers():
 JUNK = {"top.abc": "x", "top.pdb": "no atoms", "top.gro": "a\nb\n", "top.prmtop": "x", "top.psf": "x"}
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # mdtraj leaves bad files open
 @pytest.mark.parametrize("name", [*JUNK, "top.xtc"])
 def test_messages_of_topologies_speak_of_topologies(tmp_path, name):
     trajectory = make_trajectory(n_frames=2)

@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from itertools import pairwise
+from itertools import pairwise, product
 
 import mdtraj
 import numpy as np
@@ -101,7 +101,7 @@ def dense(layers, x):
 def interpret(text, xyz, topology, box=None):
     """Values of the labels in PLUMED input, by PLUMED's manual, with geometry from mdtraj; one frame."""
     text = re.sub(r"\.\.\.\n(.*?)\n\.\.\.", lambda m: " ".join(m[1].split()), text, flags=re.DOTALL)
-    frame, values = mdtraj.Trajectory(xyz[None].astype(np.float32), topology), {}
+    frame, values, centres = mdtraj.Trajectory(xyz[None].astype(np.float32), topology), {}, {}
     if box is not None:
         frame.unitcell_vectors = box[None]
     for line in text.splitlines():
@@ -113,7 +113,19 @@ def interpret(text, xyz, topology, box=None):
         label, rest = line.split(": ", 1)
         action, *words = rest.split()
         options = dict(word.split("=", 1) for word in words if "=" in word)
-        if action in ("DISTANCE", "TORSION"):
+        if action == "CENTER":
+            atoms = [int(i) - 1 for i in options["ATOMS"].split(",")]
+            centres[label] = frame.xyz[0, atoms].astype(float).mean(axis=0)
+        elif action == "DISTANCE" and not options["ATOMS"][0].isdigit():
+            first, second = (centres[name] for name in options["ATOMS"].split(","))
+            images = np.array(list(product(range(-2, 3), repeat=3))) * ("NOPBC" not in words)
+            values[label] = float(np.linalg.norm(second - first + images @ box, axis=1).min())
+        elif action == "DISTANCES" and "LOWEST" in words:
+            groups = [[int(i) - 1 for i in options[f"GROUP{side}"].split(",")] for side in "AB"]
+            pairs = np.array(list(product(*groups)))
+            found = mdtraj.compute_distances(frame, pairs, periodic="NOPBC" not in words)
+            values[f"{label}.lowest"] = float(found.min())
+        elif action in ("DISTANCE", "TORSION"):
             atoms = np.array([[int(i) - 1 for i in options["ATOMS"].split(",")]])
             compute = mdtraj.compute_distances if action == "DISTANCE" else mdtraj.compute_dihedrals
             values[label] = float(compute(frame, atoms, periodic="NOPBC" not in words)[0, 0])
@@ -156,7 +168,10 @@ def test_molecules_longer_than_half_the_box_are_whole_in_plumed(tmp_path):
     cells = {"unitcell_lengths": np.full((30, 3), 6.0), "unitcell_angles": np.full((30, 3), 90.0)}
     mdtraj.Trajectory(xyz, topology, **cells).save_dcd(str(tmp_path / "a.dcd"))
     trajs = fel.load_trajectories(tmp_path / "a.dcd", topology, time_step=1.0)
-    data = fel.featurize(trajs, ["ca_distances", "contacts:scheme=ca:min_separation=13"], cache=False)
+    groups = "first=resid 0 to 12:second=resid 14 to 27"
+    specs = ["ca_distances", "contacts:scheme=ca:min_separation=13", f"centre_distances:{groups}"]
+    specs += [f"minimum_distances:by=group:{groups}", "minimum_distances:min_separation=12:first=chainid 0"]
+    data = fel.featurize(trajs, specs, cache=False)
     text = export.plumed(fel.PCA(n_dims=1).fit(data), data, tmp_path / "run", bias="none").read_text()
     assert "WHOLEMOLECULES ENTITY0=1-14 ENTITY1=15-28" in text
     assert "f12: DISTANCE ATOMS=1,14 NOPBC" in text and "f13: DISTANCE ATOMS=1,15\n" in text

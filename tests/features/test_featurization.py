@@ -157,6 +157,16 @@ def test_a_coordinate_that_is_not_a_number_names_file_and_frame(tmp_path, cache)
     assert error.value.remedy and not kept(cache)
 
 
+@pytest.mark.parametrize("frame", [0, 6])
+def test_a_frame_of_zeros_is_refused_with_its_number(tmp_path, frame):
+    trajectory = make_trajectory(n_frames=10)
+    trajectory.xyz[frame] = 0
+    trajectory.save_trr(str(tmp_path / "a.trr"))
+    trajs = fel.load_trajectories(tmp_path / "a.trr", trajectory.topology)
+    with pytest.raises(FelError, match=rf"a.trr': all coordinates are zero in frame {frame}"):
+        fel.featurize(trajs, SPEC)
+
+
 class Faulty(fel.list_featurizers()["ca_distances"]):
     """Says that it measures all pairs of C, and gives what it is told to."""
 
@@ -175,6 +185,10 @@ class Faulty(fel.list_featurizers()["ca_distances"]):
     [
         (
             lambda n: np.full((n, 1), np.nan),
+            r"faulty computed a value of 'd ACE1-C ALA2-C' that is not finite",
+        ),
+        (
+            lambda n: np.full((n, 1), 1.8446743e19),
             r"faulty computed a value of 'd ACE1-C ALA2-C' that is not finite",
         ),
         (lambda n: np.ones((n, 2)), r"faulty computed an array of shape \(7, 2\). It describes 1 features"),

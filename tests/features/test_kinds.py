@@ -7,7 +7,7 @@ import pytest
 import torch
 from peptides import make_trajectory
 
-from fel_explorer.data.topologies import pdb_text
+from fel_explorer.data.topology_text import pdb_text
 from fel_explorer.errors import FelError
 from fel_explorer.features import (
     MolecularFeatures,
@@ -20,12 +20,13 @@ from fel_explorer.structures import feature_atoms
 
 MOLECULES = [["ACE", "ALA", "SER", "ALA", "SER", "NME"], ["DA", "DC", "DA"]]
 SPECS = [
-    *list_featurizers(),
+    *(name for name in list_featurizers() if name != "centre_distances"),
     "contacts:scheme=ca",
     "ca_distances:every=2",
     "distances:selection=name CA:other=name O",
     "torsions:selection=not water",
     "torsions:atom_names=-C N CA CB",
+    "centre_distances:first=resid 1:second=resid 3 to 4",
     "minimum_distances:first=resid 1:second=resid 3 to 4:by=group",
     "minimum_distances:first=resid 0 1:second=resid 3 to 5",
 ]

@@ -11,7 +11,7 @@ from strands import BOXES, cut_strands
 
 import fel_explorer as fel
 from fel_explorer.data.molecules import Molecules, arrange, make_whole
-from fel_explorer.data.topologies import pdb_text
+from fel_explorer.data.topology_text import pdb_text
 from fel_explorer.features import MolecularFeatures, make_featurizers
 
 SPECS = [
@@ -160,3 +160,21 @@ def test_torch_follows_the_same_rule(frames, spec):
     (slope,) = torch.autograd.grad(function(x, boxes[3]).sum(), x)
     moved = [function(positions[3] + h * direction, boxes[3]).sum() for h in (1e-6, -1e-6)]
     assert float((slope * direction).sum()) == pytest.approx(float(moved[0] - moved[1]) / 2e-6, rel=1e-4)
+
+
+@pytest.mark.parametrize("groups", [("resid 0 to 5", "resid 18 to 23"), ("resid 0 to 1", "resid 10 to 11")])
+def test_distances_of_centres_are_those_of_whole_groups(frames, groups):
+    """Between molecules to the nearest image of the centre, within one never; the same in torch."""
+    true, broken = frames
+    options = dict(zip(("first", "second"), groups, strict=True))
+    bound, found = compute(("centre_distances", options), broken[0], broken)
+    centres = [true.xyz[:, true.topology.select(group)].astype(float).mean(axis=1) for group in groups]
+    vectors = centres[1] - centres[0]
+    images = np.array(list(itertools.product(range(-3, 4), repeat=3))) * (groups[1] == "resid 18 to 23")
+    shifts = np.einsum("nd,fde->fne", images, true.unitcell_vectors)
+    oracle = np.linalg.norm(vectors[:, None] + shifts, axis=2).min(axis=1)
+    np.testing.assert_allclose(found[:, 0], oracle, atol=2e-5)
+    attrs = {"topology": pdb_text(arrange(broken[0])), "featurizers": json.dumps([bound.record()])}
+    boxes = torch.from_numpy(broken.unitcell_vectors)
+    whole = torch.from_numpy(make_whole(broken).xyz)
+    np.testing.assert_allclose(MolecularFeatures(attrs)(whole, boxes)[:, 0], oracle, atol=2e-4)

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from numpy.testing import assert_allclose
 
-from fel_explorer.data.topologies import pdb_text
+from fel_explorer.data.topology_text import pdb_text
 from fel_explorer.errors import FelError
 from fel_explorer.features.featurizers import make_featurizers
 from fel_explorer.structures import atom_values, feature_atoms

@@ -214,4 +214,5 @@ def test_a_fit_killed_with_sigkill_resumes_to_bit_identical_weights(tmp_path):
     resumed, unbroken = fit(tmp_path), fit(None)
     assert resumed.history.identical(unbroken.history)
     expected = unbroken._get_arrays()
-    assert all(torch.equal(array, expected[name]) for name, array in resumed._get_arrays().items())
+    for name, array in resumed._get_arrays().items():
+        np.testing.assert_array_equal(array, expected[name], err_msg=name)

@@ -8,7 +8,7 @@ from torch import nn
 
 from fel_explorer.training.checkpoint import Checkpoint
 from fel_explorer.training.loop import Loop, Losses, Settings
-from fel_explorer.training.restarts import train_the_best
+from fel_explorer.training.restarts import train_best_restart
 
 N_STEPS, TRIAL = 40, 10
 HEIGHTS = (3.0, 1.0, 2.0)  # of the losses of the restarts: the second is best
@@ -42,7 +42,7 @@ def starter(callback=None, checkpoint=None):
 
 
 def train(callback=None, checkpoint=None):
-    return train_the_best(
+    return train_best_restart(
         starter(callback, checkpoint),
         lambda history: float(history["loss"][-1]),
         n_restarts=3,

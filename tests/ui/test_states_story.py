@@ -21,7 +21,7 @@ def view(page, name):
 
 def test_states_have_lifetimes_evidence_and_kinetics(page, demo, tmp_path):
     open_demo(page, demo)
-    expect(page.get_by_role("button", name="Finds the metastable states")).to_be_visible()
+    expect(page.get_by_role("button", name="Find the metastable states")).to_be_visible()
     train(page, 300)
     expect(page.get_by_text("with exponential decay")).to_be_visible(timeout=2 * LOAD)
     rows = page.locator(".fel-table tbody tr")
@@ -37,7 +37,7 @@ def test_states_have_lifetimes_evidence_and_kinetics(page, demo, tmp_path):
     expect(
         page.get_by_text(re.compile(r"^(Exponential|Recrosses|Not exponential|Too few exits|Too short)\.$"))
     ).to_be_visible()
-    assert "share still there" in save(page, "SVG", tmp_path).read_text()
+    assert "fraction still in the state" in save(page, "SVG", tmp_path).read_text()
 
     view(page, "Kinetics")
     expect(page.get_by_text("Significant rates only")).to_be_visible(timeout=2 * LOAD)
@@ -55,6 +55,9 @@ def test_states_have_lifetimes_evidence_and_kinetics(page, demo, tmp_path):
         view(page, title)
         expect(page.get_by_text(words)).to_be_visible()
     assert save(page, "PDF", tmp_path).read_bytes().startswith(b"%PDF")
+    view(page, "Pathways")
+    expect(page.get_by_text("on average after")).to_be_visible(timeout=2 * LOAD)
+    assert "mean_first_passage_time" in set(pd.read_csv(save(page, "CSV", tmp_path))["quantity"])
     page.keyboard.press("t")
     view(page, "Network")
     settle(page)

@@ -231,7 +231,7 @@ def test_training_idm_shows_states_and_decoded_structures(page, demo):
 def test_cancel_keeps_what_was_learned(page, demo):
     open_demo(page, demo)
     train(page, 200_000)
-    stop = page.get_by_label("Stop and keep what has been trained")
+    stop = page.get_by_label("Stop and keep the model trained so far")
     expect(stop).to_be_visible(timeout=LOAD)
     page.wait_for_timeout(2000)
     stop.click()
@@ -242,7 +242,7 @@ def test_cancel_keeps_what_was_learned(page, demo):
 def test_reload_finds_its_training_again(page, demo):
     open_demo(page, demo)
     train(page, 200_001)
-    stop = page.get_by_label("Stop and keep what has been trained")
+    stop = page.get_by_label("Stop and keep the model trained so far")
     expect(stop).to_be_visible(timeout=LOAD)
     page.reload()
     expect(stop).to_be_visible(timeout=LOAD)

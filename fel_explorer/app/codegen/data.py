@@ -149,7 +149,8 @@ def _column_line(name, attrs, trajectories) -> str | None:
         own = trajectories is not None and str(trajectories.columns_file) == attrs["table"]
         options = json.loads(attrs.get("table_options", "{}"))
         given = "".join(f", {option}={value!r}" for option, value in options.items())
-        return "" if own else f"data = fel.attach_columns(data, {attrs['table']!r}{given})"
+        table = json.loads(attrs["table"]) if attrs["table"].startswith("[") else attrs["table"]
+        return "" if own else f"data = fel.attach_columns(data, {table!r}{given})"
     return None
 
 
@@ -164,7 +165,7 @@ def _needed(session: Session) -> set[str]:
         for change in session.shown.changes:
             names |= change.selection.axes if isinstance(change, Split) else set()
     names |= session.selection.axes | set(shown_axes(session))
-    names |= set(session.route.axes) if session.route is not None else set()
+    names |= set(session.path_anchors.axes) if session.path_anchors is not None else set()
     waiting = names & set(columns)
     found: set[str] = set()
     while waiting:

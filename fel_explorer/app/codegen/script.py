@@ -26,7 +26,7 @@ def sections(session: Session) -> dict[str, str]:
         parts["Map"] = map_code(session, None)
     else:
         parts |= _model_sections(session, result)
-    if session.way is not None and (code := path_code(session)):
+    if session.path is not None and (code := path_code(session)):
         parts["Path"] = code
     if session.selection.count:
         parts["Selected frames"] = selection_code(session)

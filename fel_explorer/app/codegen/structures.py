@@ -12,18 +12,18 @@ N_STRUCTURES = 3
 
 def path_code(session: Session) -> str:
     """The path through the anchors, and its frames; '' where an axis is gone."""
-    way = session.way
-    lines = landscape_lines(Scope(session, session.shown), way.route.axes)
+    path = session.path
+    lines = landscape_lines(Scope(session, session.shown), path.anchors.axes)
     if not lines:
         return ""
-    anchors = [tuple(round(float(value), 6) for value in anchor) for anchor in way.route.anchors]
-    around = periods(session, way.route.axes)
+    anchors = [tuple(round(float(value), 6) for value in anchor) for anchor in path.anchors.anchors]
+    around = periods(session, path.anchors.axes)
     given = f", periods={around}" if any(around) else ""
     saved = ['fel.structures.export_frames(trajs, path.frames, "path.pdb")'] * has_structures(session)
     return text(
         *lines,
         f"anchors = {anchors}",
-        f'path = fel.structures.path(xy, data, anchors, "{way.path.kind}", free_energy=surface{given})',
+        f'path = fel.structures.path(xy, data, anchors, "{path.curve.kind}", free_energy=surface{given})',
         *saved,
     )
 

@@ -1,4 +1,4 @@
-"""The queue of jobs in words: what each does, when it will end, why it failed."""
+"""Texts on the queue of jobs: what each does, when it will end, why it failed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def duration(job: Job, now: float) -> float:
 
 
 def time_left(jobs: list[Job], now: float, workers: int = 2) -> float:
-    """Seconds until all of ``jobs`` that run or wait have ended; nan while nothing tells.
+    """Seconds until all of ``jobs`` that run or wait have ended; nan while that is unknown.
 
     One that waits is taken to last as long as those of its kind and method do on average.
     """
@@ -60,14 +60,14 @@ def situation(job: Job, now: float) -> str:
 
 
 def cause(job: Job) -> dict[str, str]:
-    """Why a job failed and what to do: {"what", "way"}; empty for others."""
+    """Why a job failed and what to do: {"what", "remedy"}; empty for others."""
     error = job.error
     if error is None:
         return {}
     if isinstance(error, FelError):
-        return {"what": " ".join(filter(None, (error.given, error.valid))), "way": error.remedy or ""}
+        return {"what": " ".join(filter(None, (error.given, error.valid))), "remedy": error.remedy or ""}
     what = f"{type(error).__name__}: {error}"
-    return {"what": what, "way": "This is a fault of the program. The log says where; try other parameters."}
+    return {"what": what, "remedy": "This is a bug. The log says where it occurred; try other parameters."}
 
 
 def queue_text(jobs: list[Job], now: float) -> str:

@@ -23,7 +23,8 @@ from fel_explorer.plots.survival import plot_survival
 MAP = "The free energy is -kT ln of the population: 1 kT higher is e = 2.7 times rarer."
 TREE = "States that interconvert faster than the lag at the left are one state."
 TABLE = "Mean lifetimes with 95 % intervals, and whether visits end by chance at any time (exponential)."
-SURVIVAL = "Share of visits that still last; a straight line is the exponential decay of a metastable state."
+SURVIVAL = "Fraction of visits that still last; a straight line is the exponential decay of a metastable "
+"state."
 BESIDE = "The same frames on the map of another model."
 PATH = "The free energy of the map along the path: a lower bound where other variables are slow too."
 PIXELS = (900, 600)
@@ -62,17 +63,19 @@ def beside(session: Session) -> list[str]:
 
 
 def path(session: Session) -> list[str]:
-    """The free energy along the path, if there is one, and what it climbs in words."""
-    way, unit = session.way, session.unit
-    if way is None:
+    """The free energy along the path, if there is one, and a text on its barrier."""
+    path, unit = session.path, session.unit
+    if path is None:
         return []
-    highest = way.barrier
+    highest = path.barrier
     words = (
-        f"{way.path.kind.capitalize()} path of {way.n_images} images over {' and '.join(way.labels)}. "
+        f"{path.curve.kind.capitalize()} path of {path.n_images} images over {' and '.join(path.labels)}. "
         f"Barrier: {unit.text(highest.left, highest.left_error)} from the start, "
         f"{unit.text(highest.right, highest.right_error)} from the end, at image {highest.index + 1}."
     )
-    drawn = plot_path_profile(way.path.length, way.free_energy, error=way.error, barrier=highest, unit=unit)
+    drawn = plot_path_profile(
+        path.curve.length, path.free_energy, error=path.error, barrier=highest, unit=unit
+    )
     return [_figure(drawn, words, SIZE)]
 
 

@@ -99,13 +99,13 @@ def _typical(session, scenes):
 
 def _path(session, scenes):
     """The observed frames along the path as one layer to step through, with a line about each."""
-    way, unit = session.way, session.unit
-    if way is None:
+    path, unit = session.path, session.unit
+    if path is None:
         return
     shown, _ = scenes.path(session, "observed")
     words = [
-        f"Image {i + 1} of {way.n_images}, {unit.text(energy)}: {frame_name(session, int(frame))}"
-        for i, (energy, frame) in enumerate(zip(way.free_energy, way.path.frames, strict=True))
+        f"Image {i + 1} of {path.n_images}, {unit.text(energy)}: {frame_name(session, int(frame))}"
+        for i, (energy, frame) in enumerate(zip(path.free_energy, path.curve.frames, strict=True))
     ]
     yield "Along the path", [shown.layer], words
 

@@ -13,7 +13,7 @@ MODES = ("replace", "add", "subtract", "intersect")
 
 
 @dataclass(frozen=True)
-class Route:
+class PathAnchors:
     """Anchors of a path that were set on a map.
 
     Attributes
@@ -27,9 +27,9 @@ class Route:
     axes: tuple[str, str]
     anchors: tuple[tuple[float, float], ...] = ()
 
-    def then(self, x: float, y: float) -> Route:
+    def then(self, x: float, y: float) -> PathAnchors:
         """With one more anchor."""
-        return Route(self.axes, (*self.anchors, (float(x), float(y))))
+        return PathAnchors(self.axes, (*self.anchors, (float(x), float(y))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +120,7 @@ class Point:
     distance
         Distance from ``position`` to that frame in the embedding.
     off_manifold
-        Whether the distance is large beside the spacing of the data, so that a decoded structure there
+        Whether the distance is large compared with the spacing of the data, so that a decoded structure there
         is an extrapolation.
     """
 

@@ -14,7 +14,7 @@ from fel_explorer.app.session.history import History
 from fel_explorer.app.session.pinned import Pinned
 from fel_explorer.app.session.recipe import Recipe, Sweep
 from fel_explorer.app.session.result import MicrostateLevels, Result
-from fel_explorer.app.session.selection import Point, Route, Selection
+from fel_explorer.app.session.selection import PathAnchors, Point, Selection
 from fel_explorer.app.session.selection_origin import Origin, StateFrames
 from fel_explorer.app.session.snapshot import Snapshot
 from fel_explorer.errors import FelError
@@ -22,7 +22,7 @@ from fel_explorer.plots.energy_units import UNITS, EnergyUnit, energy_unit
 
 FREE_ENERGY = "free energy"
 ROOM = 300.0  # K, where the data don't say at which temperature they were made
-STAYING = "name shown looks energy_unit".split()  # with other data; `shown` follows by itself
+STAYING = "name shown representation energy_unit".split()  # with other data; `shown` follows by itself
 
 
 class Session(param.Parameterized):
@@ -48,9 +48,11 @@ class Session(param.Parameterized):
     selection = param.ClassSelector(class_=Selection, default=Selection(np.zeros(0, bool)))
     point = param.ClassSelector(class_=Point, default=None, allow_None=True)
     frame = param.Integer(0, bounds=(0, None), doc="Current frame: what is played and shown alone.")
-    route = param.ClassSelector(class_=Route, default=None, allow_None=True, doc="Anchors of a path.")
+    path_anchors = param.ClassSelector(
+        class_=PathAnchors, default=None, allow_None=True, doc="Anchors of a path."
+    )
     drawing = param.Boolean(False, doc="Whether a click on the map sets an anchor of the path.")
-    way = param.Parameter(None, doc="The path through the anchors, a `routes.Way`; None without one.")
+    path = param.Parameter(None, doc="The path through the anchors, a `LandscapePath`; None without one.")
     image = param.Integer(0, bounds=(0, None), doc="Current image of the path.")
     simulators = param.List([], doc="`simulating.Trained`, one an encoder.")
     simulation = param.Parameter(None, doc="What was simulated last, a `simulating.Simulation`, or None.")
@@ -69,7 +71,9 @@ class Session(param.Parameterized):
     temperature = param.Number(
         ROOM, bounds=(0.0, None), inclusive_bounds=(False, True), doc="Of the simulation, K."
     )
-    looks = param.Dict({}, doc="How structures are to be drawn, see `panels.looks`; stays with new data.")
+    representation = param.Dict(
+        {}, doc="How structures are to be drawn, see `RepresentationBar`; stays with new data."
+    )
     atom_values = param.ClassSelector(
         class_=AtomValues, default=None, allow_None=True, doc="What colours the atoms of the structures."
     )
@@ -179,7 +183,7 @@ class Session(param.Parameterized):
         )
 
     def remove_result(self, label: str) -> None:
-        """Forget a result; where it was shown the one before it, or the next, takes its place."""
+        """Delete a result; where it was shown the one before it, or the next, takes its place."""
         labels = list(self.results)
         place = labels.index(label)
         others = labels[:place][::-1] + labels[place + 1 :]
@@ -231,12 +235,12 @@ class Session(param.Parameterized):
 
     def add_anchor(self, x: float, y: float, axes: tuple[str, str]) -> None:
         """Lengthen the path on the map of ``axes`` to (x, y); on other axes a new one starts."""
-        here = self.route is not None and self.route.axes == tuple(axes)
-        self._change(route=(self.route if here else Route(tuple(axes))).then(x, y))
+        here = self.path_anchors is not None and self.path_anchors.axes == tuple(axes)
+        self._change(path_anchors=(self.path_anchors if here else PathAnchors(tuple(axes))).then(x, y))
 
-    def clear_route(self) -> None:
-        if self.route is not None:
-            self._change(route=None)
+    def clear_path(self) -> None:
+        if self.path_anchors is not None:
+            self._change(path_anchors=None)
 
     def pin(self, pinned: Pinned) -> None:
         """Take ``pinned`` in the place of the pins that there are."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 
 from fel_explorer.app.session.pinned import Pinned
-from fel_explorer.app.session.selection import Point, Route, Selection
+from fel_explorer.app.session.selection import PathAnchors, Point, Selection
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Snapshot:
     colour_by: str
     state_names: dict = field(default_factory=dict)
     edits: dict = field(default_factory=dict)
-    route: Route | None = None
+    path_anchors: PathAnchors | None = None
     pinned: Pinned = field(default_factory=Pinned)
 
     @classmethod

@@ -1,4 +1,6 @@
-"""The one table of commands: header buttons, keyboard shortcuts and the help page are all made from it.
+"""The one table of commands: header buttons, keyboard shortcuts, palette and help are all made from it.
+
+The views of the tab strip, a table of their own, are commands too.
 
 To add a command add a row.  ``run`` gets the `Explorer`; ``enabled`` gets its `Session`.
 """
@@ -9,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fel_explorer.app.session.session import Session
+from fel_explorer.app.views.tabs import TABS
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Command:
     title
         For people; menu entry and help line.
     shortcut
-        "ctrl+z", "escape", "[", ... as `normalise` of the page's key listener writes them.
+        "ctrl+z", "escape", "[", ... as the page's key listener writes them; "" for none.
     run
         Called with the explorer.
     enabled
@@ -103,7 +106,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("merge", "Merge the selected states", "m", lambda e: e.session.merge_states(), _can_merge),
     Command(
         "split",
-        "Make the selected part of a state a state",
+        "Split off the selected part of a state",
         "s",
         lambda e: e.session.split_state(),
         _can_split,
@@ -111,23 +114,46 @@ COMMANDS: tuple[Command, ...] = (
     Command("next-frame", "Next frame", "arrowright", lambda e: step_frame(e.session, 1), _has_data),
     Command("previous-frame", "Previous frame", "arrowleft", lambda e: step_frame(e.session, -1), _has_data),
     Command("lasso", "Lasso tool", "l", lambda e: e.map.activate_lasso(), _has_data),
-    Command("path", "Draw a path on the map, or stop", "p", lambda e: toggle_drawing(e.session), _has_data),
-    Command("second-map", "Second map, or close it", "2", lambda e: toggle_second(e.session), _has_model),
+    Command(
+        "path", "Start or stop drawing a path on the map", "p", lambda e: toggle_drawing(e.session), _has_data
+    ),
+    Command(
+        "second-map", "Open or close the second map", "2", lambda e: toggle_second(e.session), _has_model
+    ),
     Command("save", "Save the session", "ctrl+s", lambda e: e.sessions.ask_name(), _has_data),
-    Command("report", "Write a report", "r", lambda e: e.sessions.make_report(), _has_model),
+    Command("report", "Write a report (HTML)", "r", lambda e: e.sessions.make_report(), _has_model),
     Command("link", "Link to this view", "u", lambda e: e.sessions.make_link(), _has_data),
-    Command("python", "Show the Python of this page", "y", lambda e: e.code.open(), _has_data, "code"),
-    Command("jobs", "Jobs: queue, logs and failures", "j", lambda e: e.job_list.open(), icon="list_alt"),
+    Command("python", "Show the Python code of this page", "y", lambda e: e.code.open(), _has_data, "code"),
+    Command("jobs", "Job list: queue, logs, failures", "j", lambda e: e.job_list.open(), icon="list_alt"),
     Command("which-method", "Which method should I use?", "w", lambda e: e.model.which.open()),
     Command("export-cv", "Export the CV for simulations", "e", lambda e: e.model.exporter.open(), _has_model),
     Command("palette", "Command palette", "ctrl+k", lambda e: e.palette.open(), icon="search"),
     Command("tour", "Tour of the page in five steps", "h", lambda e: e.tour.start(), icon="tour"),
-    Command("large", "Larger type, or the usual", "b", lambda e: e.toggle_large()),
-    Command("theme", "Light or dark", "t", lambda e: e.toggle_theme(), icon="contrast"),
+    Command("large", "Larger or normal type", "b", lambda e: e.toggle_large()),
+    Command("theme", "Light or dark colours", "t", lambda e: e.toggle_theme(), icon="contrast"),
     Command("help", "Keyboard shortcuts and help", "?", lambda e: e.help.toggle(), icon="help_outline"),
 )
 
 
+def view_commands() -> tuple[Command, ...]:
+    """A command for each view of the tab strip."""
+    return tuple(
+        Command(
+            f"view-{tab.id}",
+            f"Show the view '{tab.title}'",
+            tab.shortcut,
+            lambda explorer, tab=tab: explorer.strip.show(tab.id),
+            tab.possible,
+        )
+        for tab in TABS
+    )
+
+
+def all_commands() -> tuple[Command, ...]:
+    """Those of the table, and those of the views."""
+    return COMMANDS + view_commands()
+
+
 def by_shortcut() -> dict[str, Command]:
-    """{shortcut: command}."""
-    return {command.shortcut: command for command in COMMANDS}
+    """{shortcut: command} of the commands that have one."""
+    return {command.shortcut: command for command in all_commands() if command.shortcut}

@@ -1,4 +1,4 @@
-"""What is known of the states: their table, the evidence for each, and the kinetics between them."""
+"""The tab strip below the map: the views of `views.tabs`, one of them shown, on one shared plot."""
 
 from __future__ import annotations
 
@@ -12,19 +12,11 @@ import panel_material_ui as pmui
 import param
 from panel.viewable import Viewer
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
-from fel_explorer.app.views.comparison.panel import ComparisonPanel
-from fel_explorer.app.views.kinetics.panel import KineticsPanel
-from fel_explorer.app.views.modes.panel import ModesPanel
-from fel_explorer.app.views.paths.panel import PathPanel
-from fel_explorer.app.views.runs.panel import RunsPanel
-from fel_explorer.app.views.simulate.panel import SimulatePanel
-from fel_explorer.app.views.states.evidence_panel import EvidencePanel
-from fel_explorer.app.views.states.panel import StatesPanel
-from fel_explorer.app.views.structure.pinned_panel import PinsPanel
-from fel_explorer.app.views.timeline.panel import TimelinePanel
-from fel_explorer.app.views.umbrella.panel import DrivePanel
+from fel_explorer.app.views.tabs import TABS, has_states
+from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.errors import FelError
 from fel_explorer.plots.sheet import Sheet
 
 hv.Store.set_current_backend("bokeh")  # hv.extension would load a front end from a CDN in notebooks
@@ -32,34 +24,21 @@ hv.Store.set_current_backend("bokeh")  # hv.extension would load a front end fro
 Redraw = hv.streams.Stream.define("Redraw", version=0)
 
 HEADER, BODY = 46, 284  # px
-VIEWS = {
-    "States": "states",
-    "Evidence": "evidence",
-    "Kinetics": "kinetics",
-    "Timeline": "timeline",
-    "Compare": "comparison",
-    "Path": "path",
-    "Simulate": "simulate",
-    "Modes": "modes",
-    "Drive": "drive",
-    "Runs": "runs",
-    "Pinned": "pins",
-}
-LASTING = ("comparison", "path", "simulate", "modes", "drive", "runs", "pins")  # that need no states
-HINT = "Which states are there?"
-WAYS = {  # to find states: {label: (method, tooltip)}
+HINT = "No states yet."
+STATE_METHODS = {  # to find states: {label: (method, tooltip)}
     "Find the states": (
         "DiscreteIDM",
-        "Finds the metastable states at some thirty time resolutions, in seconds: then drag the slider.",
+        "Find the metastable states at about thirty time resolutions, in seconds.",
     ),
     "Tree of states": (
         "DivisiveIDM",
-        "Trains DivisiveIDM as set up in the Model panel: states at long times, divided at shorter ones.",
+        "Train DivisiveIDM with the settings of the Model panel: states at long lag times, "
+        "divided at shorter ones.",
     ),
 }
 
 
-class InsightPanel(Viewer):
+class TabStrip(Viewer):
     """A strip of views that opens when there are states or a path, and that can be folded away.
 
     Parameters
@@ -69,35 +48,27 @@ class InsightPanel(Viewer):
     """
 
     dark = param.Boolean(False, doc="Colours for a dark page.")
-    view: param.Selector[str] = param.Selector(
-        default="states", objects=list(VIEWS.values()), doc="Which view is shown."
-    )
+    view = param.String(TABS[0].id, doc="Which view is shown, by its id in `TABS`.")
     open = param.Boolean(False, doc="Whether more than the header is shown.")
 
-    def __init__(self, session: Session, board: Board, train: Callable[..., None], **params):
+    def __init__(self, session: Session, board: PageJobs, train: Callable[..., None], **params):
         super().__init__(**params)
         self.session, self._train = session, train
-        self.panels = {
-            "states": StatesPanel(session, lambda: train("DivisiveIDM"), board, refine=self._refine),
-            "evidence": EvidencePanel(session, board),
-            "kinetics": KineticsPanel(session, board),
-            "timeline": TimelinePanel(session),
-            "comparison": ComparisonPanel(session, board),
-            "path": PathPanel(session),
-            "simulate": SimulatePanel(session, board),
-            "modes": ModesPanel(session, board),
-            "drive": DrivePanel(session, board),
-            "runs": RunsPanel(session, board),
-            "pins": PinsPanel(session),
-        }
+        self.tabs = {tab.id: tab for tab in TABS}
+        self.panels: dict[str, TabView] = {}
+        for tab in TABS:
+            self.panels[tab.id] = panel = tab.load()(session, board)
+            panel.train = train
         self._folded = False  # by the user: then new states don't open it
         self._figure_shown: tuple | None = None  # view, its version, and theme
         self._make_layout()
         self._watchers = [
             session.param.watch(self._on_result, ["shown", "dataset"]),
-            session.param.watch(self._on_drawing, ["drawing"]),
-            session.param.watch(self._on_sweep, ["sweep"]),
-            session.param.watch(self._on_pinned, ["pinned"]),
+            *(
+                session.param.watch(partial(self._on_change, tab), tab.opens_on)
+                for tab in TABS
+                if tab.opens_on
+            ),
         ]
         self._on_result()
 
@@ -105,7 +76,7 @@ class InsightPanel(Viewer):
         return self.layout
 
     def close(self) -> None:
-        """Let go of the session and the board."""
+        """Stop watching the session, and close the views."""
         for watcher in self._watchers:
             self.session.param.unwatch(watcher)
         self._watchers = []
@@ -116,17 +87,17 @@ class InsightPanel(Viewer):
         # buttons and no radio group, which is silent when its value is clicked: that opens the folded strip
         self.buttons = {
             name: pmui.Button(
-                label=title,
+                label=tab.title,
                 size="small",
                 margin=(6, 1),
                 variant="text",
                 sx={"minWidth": 0, "px": "6px"},
                 on_click=partial(self._on_click, name),
             )
-            for title, name in VIEWS.items()
+            for name, tab in self.tabs.items()
         }
         self._views = pmui.Row(*self.buttons.values(), margin=(0, 4))
-        self._hint = self._ways()
+        self._hint = self._state_buttons()
         small = {"size": "small", "margin": (6, 6), "on_click": self._on_fold}
         self._fold = pmui.IconButton(icon="expand_more", description="Fold", **small)
         self._unfold = pmui.IconButton(icon="expand_less", description="Open", **small)
@@ -148,69 +119,57 @@ class InsightPanel(Viewer):
         # shown and hidden, because a live page does not take another height
         self._body = pmui.Row(self._plot, sizing_mode="stretch_width", height=BODY, margin=0)
         self.layout = pmui.Column(self._header, self._body, sizing_mode="stretch_width", margin=0)
-        for name in (
-            "evidence",
-            "kinetics",
-            "timeline",
-            "comparison",
-            "path",
-            "simulate",
-            "modes",
-            "drive",
-            "runs",
-        ):
-            self.panels[name].param.watch(self._on_figure, "version")
+        for name, tab in self.tabs.items():
+            if tab.has_plot:
+                self.panels[name].param.watch(self._on_figure, "version")
 
-    def _refine(self):
-        """Train IDM at the shown time resolution."""
-        self._train("IDM", lag_time=self.session.shown.lag_time)
-
-    def _ways(self):
+    def _state_buttons(self):
         """What to do while there are no states."""
         buttons = [
             pmui.Button(
                 label=label, size="small", variant="outlined", margin=(3, 4), description=tooltip,
                 on_click=lambda event, name=name: self._train(name), sx={"whiteSpace": "nowrap"},
             )
-            for label, (name, tooltip) in WAYS.items()
+            for label, (name, tooltip) in STATE_METHODS.items()
         ]  # fmt: skip
         text = pmui.Typography(HINT, variant="body2", color="textSecondary", margin=(9, 8))
         return pmui.Row(text, *buttons, margin=(0, 8))
 
-    def _has_states(self):
-        return self.session.shown is not None and self.session.shown.state is not None
+    def _offered(self) -> list[str]:
+        """Views that have something to show."""
+        return [name for name, panel in self.panels.items() if panel.available]
 
-    def _offered(self) -> dict[str, str]:
-        """The views that have something to show: those of states only where there are states."""
-        has_states = self._has_states()
-        return {
-            title: name
-            for title, name in VIEWS.items()
-            if getattr(self.panels[name], "available", has_states)
-        }
+    def show(self, name: str) -> None:
+        """Open a view, by its id in `TABS`, even if the strip was folded.
+
+        Raises
+        ------
+        FelError
+            If it has nothing to show yet.
+        """
+        if name not in self._offered():
+            tab = self.tabs[name]
+            raise FelError(f"'{tab.title}' has nothing to show yet.", tab.about)
+        self._open(name)
+
+    def _open(self, name):
+        self.view, self._folded, self.open = name, False, True
 
     def _on_result(self, *_):
-        offered, has_states = self._offered(), self._has_states()
-        if self.view not in offered.values() or (has_states and not self.open and not self._folded):
-            self.view = next(iter(offered.values()), "states")
+        offered, found = self._offered(), has_states(self.session)
+        if self.view not in offered or (found and not self.open and not self._folded):
+            self.view = next(iter(offered), TABS[0].id)
         for name, button in self.buttons.items():
-            button.visible = name in offered.values()
-        keeps_open = self.open and bool(offered) and self.view in LASTING
-        self.open = (has_states or keeps_open) and not self._folded
+            button.visible = name in offered
+        keeps_open = self.open and bool(offered) and not self.tabs[self.view].needs_states
+        self.open = (found or keeps_open) and not self._folded
         self._show()
 
-    def _on_drawing(self, event):
-        if event.new:
-            self.view, self._folded, self.open = "path", False, True
-
-    def _on_sweep(self, event):
-        if event.new is not None:
-            self.view, self._folded, self.open = "runs", False, True
-
-    def _on_pinned(self, event):
-        if len(event.old) == 0 < len(event.new):  # later ones don't take the strip from what is looked at
-            self.view, self._folded, self.open = "pins", False, True
-        if (len(event.old) > 0) != (len(event.new) > 0):
+    def _on_change(self, tab, event):
+        """A parameter of the session that may open a view, or make it available, has changed."""
+        if tab.opens(event.old, event.new):
+            self._open(tab.id)
+        if self.buttons[tab.id].visible != self.panels[tab.id].available:
             self._on_result()
 
     def _on_fold(self, _event):
@@ -218,20 +177,20 @@ class InsightPanel(Viewer):
         self.open = not self.open
 
     def _on_click(self, name, _event):
-        """A view was asked for: it is shown even if the strip was folded."""
-        self.view, self._folded, self.open = name, False, True
+        self._open(name)
 
     def _on_tap(self, x, y):
-        tapped = getattr(self.panels[self.view], "tapped", None)
-        if tapped is not None and x is not None and self._plot.visible:
-            tapped(x, y)
+        if x is not None and self._plot.visible:
+            self.panels[self.view].tapped(x, y)
 
     @param.depends("open", "view", "dark", watch=True)
     def _show(self):
         for name, button in self.buttons.items():
             button.variant = "contained" if self.open and name == self.view else "text"
         self._body.visible = self._fold.visible = self.open
-        self._hint.visible = self.session.dataset is not None and not self.open and not self._has_states()
+        self._hint.visible = (
+            self.session.dataset is not None and not self.open and not has_states(self.session)
+        )
         self._unfold.visible = bool(self._offered()) and not self.open
         for name, panel in self.panels.items():
             shown = self.open and name == self.view
@@ -250,7 +209,7 @@ class InsightPanel(Viewer):
     def _on_figure(self, *_):
         """The shown view has another figure, or none yet."""
         panel = self.panels[self.view]
-        self._plot.visible = self.open and getattr(panel, "ready", self.view == "evidence")
+        self._plot.visible = self.open and self.tabs[self.view].has_plot and panel.ready
         shown = (self.view, panel.version, self.dark) if self._plot.visible else None
         if shown not in (None, self._figure_shown):  # several changes at once ask for one figure
             self._redraw.event(version=self._redraw.version + 1)

@@ -26,32 +26,32 @@ STEPS = (
     Step(
         "map",
         "The landscape",
-        "Every place on the map is a structure of the simulation, and dark places are deep: there the "
-        "molecule likes to be. **Click** anywhere, or draw a **lasso** around a valley.",
+        "Every place on the map is a structure of the simulation, and dark places have a low free "
+        "energy: the molecule is often there. **Click** anywhere, or draw a **lasso** around a valley.",
     ),
     Step(
         "structure",
-        "The molecule there",
-        "Here are the structures behind what you clicked or selected, laid over each other. Turn them with "
-        "the mouse; below the viewer frames are played.",
+        "The structures",
+        "The structures of the clicked point or the selection, superposed. Turn them with "
+        "the mouse; play the frames with the buttons below the viewer.",
     ),
     Step(
         "tools",
-        "Learn the states",
-        "Press **Train** under *Model*. IDM learns a map on which states that live long lie apart, and tells "
-        "the states. You can watch, go on working, and stop at any time.",
+        "Find the states",
+        "Press **Train** under *Model*. IDM finds the metastable states, and a map on which they are "
+        "separated. You can follow the training, continue to work, and stop it at any time.",
     ),
     Step(
-        "insight",
-        "Are they real?",
-        "Once there are states this strip opens: how long each lives, the evidence, rates between them, when "
-        "they were visited, what differs between two, and paths from one to another.",
+        "strip",
+        "Is each state metastable?",
+        "When states are found this strip opens: lifetimes with the evidence, rates, the states over "
+        "time, differences between two states, and paths between them.",
     ),
     Step(
         "buttons",
         "Everything else",
-        "**Ctrl-K** finds any command by its name, **Ctrl-Z** undoes, **?** lists the keys, **y** shows the "
-        "Python of what you see, and **r** writes a report that opens anywhere.",
+        "**Ctrl-K** finds any command by its name, **Ctrl-Z** undoes, **?** lists the keys, **y**  "
+        "shows the Python code of the page, and **r** writes a report as one HTML file.",
     ),
 )
 

@@ -19,7 +19,7 @@ from fel_explorer.app.jobs import featurize_and_train
 from fel_explorer.app.session import pinned, selection_origin
 from fel_explorer.app.session.pinned import Pinned
 from fel_explorer.app.session.result import Merge, Result, Split
-from fel_explorer.app.session.selection import Point, Route, Selection
+from fel_explorer.app.session.selection import PathAnchors, Point, Selection
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.simulate.simulation import Trained, simulator_of
 from fel_explorer.data import open_dataset, save_dataset, trajectories_of
@@ -27,8 +27,18 @@ from fel_explorer.errors import FelError
 from fel_explorer.methods import LatentSpaceSimulator, load_model
 from fel_explorer.progress import Progress
 
-KEPT = "results active levels edits state_names selection point route colour_by frame looks pinned".split()
-KEPT += ["simulators", "energy_unit", "temperature", "axes", "axes_beside", "beside"]
+KEPT = "results active levels edits state_names selection point path_anchors colour_by".split()
+KEPT += [
+    "frame",
+    "representation",
+    "pinned",
+    "simulators",
+    "energy_unit",
+    "temperature",
+    "axes",
+    "axes_beside",
+    "beside",
+]
 ENDING = ".session"
 VERSION = 1
 ABOUT, ARRAYS, DATA, MODELS = "session.json", "arrays.npz", "data.zarr", "models"
@@ -55,7 +65,7 @@ def save_session(session: Session, path, *, callback=None) -> Path:
         raise FelError("Nothing is loaded.", remedy="Load trajectories or a dataset before saving a session.")
     if path.exists() and not is_session(path):
         raise FelError(
-            f"'{path.name}' exists and is no saved session.",
+            f"'{path.name}' exists and is not a saved session.",
             "Only sessions are replaced.",
             "Use another name.",
         )
@@ -135,7 +145,7 @@ def _columns(dataset) -> dict:
 
 
 def _described(session) -> dict:
-    point, route = session.point, session.route
+    point, anchors = session.point, session.path_anchors
     return {
         "version": VERSION,
         "fingerprint": featurize_and_train.fingerprint(session.dataset),
@@ -168,9 +178,9 @@ def _described(session) -> dict:
         "point": None
         if point is None
         else [point.model, list(map(float, point.position)), point.frame, point.distance, point.off_manifold],
-        "looks": session.looks,
+        "looks": session.representation,
         "pinned": pinned.described(session.pinned),
-        "route": None if route is None else [list(route.axes), [list(a) for a in route.anchors]],
+        "route": None if anchors is None else [list(anchors.axes), [list(a) for a in anchors.anchors]],
     }
 
 
@@ -220,7 +230,7 @@ def open_session(path, *, callback=None) -> Session:
     path = Path(path).expanduser()
     if not is_session(path):
         raise FelError(
-            f"'{path.name}' is no saved session.",
+            f"'{path.name}' is not a saved session.",
             f"A session is a folder with a {ABOUT}.",
             "Choose a folder that was saved by the explorer.",
         )
@@ -268,7 +278,7 @@ def _restore(session, about, arrays) -> None:
         made = {"membership": arrays[f"membership {i}"], "state": arrays[f"state {i}"]}
         changes = _changes(edited_by[i], i, arrays, n_frames) if edited_by else ()
         edits[label, level] = replace(shown, **made, levels=(), edited=True, changes=changes)
-    point, route = about["point"], about["route"]
+    point, anchors = about["point"], about["route"]
     session.param.update(
         active=about["active"],
         levels=about["levels"],
@@ -276,11 +286,13 @@ def _restore(session, about, arrays) -> None:
         state_names={(label, level, state): name for label, level, state, name in about["names"]},
         selection=Selection(mask, about["selected_by"], selection_origin.restored(about.get("selected_in"))),
         point=None if point is None else Point(point[0], np.array(point[1]), *point[2:]),
-        route=None if route is None else Route(tuple(route[0]), tuple(map(tuple, route[1]))),
+        path_anchors=None
+        if anchors is None
+        else PathAnchors(tuple(anchors[0]), tuple(map(tuple, anchors[1]))),
         colour_by=about["colour_by"],
         energy_unit=about.get("energy_unit", "kT"),
         temperature=about.get("temperature", 300.0),
-        looks=about.get("looks", {}),  # of sessions that were saved before there were any
+        representation=about.get("looks", {}),  # of sessions that were saved before there were any
         pinned=pinned.restored(about["pinned"], arrays) if "pinned" in about else Pinned(),
         axes=tuple(about.get("axes", ("", ""))),
         axes_beside=tuple(about.get("axes_beside", ("", ""))),

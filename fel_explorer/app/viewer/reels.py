@@ -1,4 +1,4 @@
-"""What is played in the 3-D viewer: frames, the images of a path, a simulation.  No widgets here."""
+"""Animations of the 3-D viewer: frames, the images of a path, a simulation.  No widgets here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.viewer.component import Layer
 from fel_explorer.app.viewer.scenes import DECODED, Scene, Scenes, frame_name, readable_time
-from fel_explorer.app.views.paths import route
+from fel_explorer.app.views.paths import landscape_path
 from fel_explorer.app.views.simulate.simulation import shown_simulation
 from fel_explorer.data.coordinates import ATOM_SETS
 from fel_explorer.data.topologies import select_atoms
@@ -102,7 +102,7 @@ class PathReel(Reel):
 
     def __init__(self, scenes, session, shown: str):
         super().__init__(scenes, session)
-        self.count = self.window = session.way.n_images
+        self.count = self.window = session.path.n_images
         self._images, self._unable = scenes.path(session, shown)
         self.decoded = shown == "decoded" and not self._unable
 
@@ -117,20 +117,21 @@ class PathReel(Reel):
         return [self._images.layer]
 
     def scene(self, at):
-        way = self.session.way
-        name = frame_name(self.session, int(way.path.frames[at]))
+        path = self.session.path
+        name = frame_name(self.session, int(path.curve.frames[at]))
         text = (
-            f"Image {at + 1} of {self.count}, {self.session.unit.text(way.free_energy[at])}: "
-            f"{route.verdict(self._images.checks, at)}; {'nearest' if self.decoded else 'showing'} {name}."
+            f"Image {at + 1} of {self.count}, {self.session.unit.text(path.free_energy[at])}: "
+            f"{landscape_path.verdict(self._images.checks, at)}; "
+            f"{'nearest' if self.decoded else 'showing'} {name}."
         )
         return Scene(text=text, warning=self._unable)
 
     def origins(self, at):
-        return [(int(self.session.way.path.frames[at]), "decoded" if self.decoded else "")]
+        return [(int(self.session.path.curve.frames[at]), "decoded" if self.decoded else "")]
 
 
 class SimulationReel(Reel):
-    """One trajectory of the session's simulation: what was drawn beside the nearest frames of the data."""
+    """One trajectory of the session's simulation: what was drawn next to the nearest frames of the data."""
 
     def __init__(self, scenes, session):
         super().__init__(scenes, session)
@@ -163,10 +164,10 @@ class SimulationReel(Reel):
         observed = self.scenes.trajectories.frames(nearest).atom_slice(self._atoms)
         drawn = self.simulation.structures(self.first + int(places[0]), self.first + int(places[-1]) + 1)
         observed.topology = drawn.topology  # C-alphas as a chain, as they are drawn
-        looks = {"reference": reference.xyz[0]}
+        style = {"reference": reference.xyz[0]}
         return [
-            Layer(superpose(drawn, reference), "Synthetic", colour=DECODED, **looks),
-            Layer(superpose(observed, reference), "Nearest frame of the data", column=1, **looks),
+            Layer(superpose(drawn, reference), "Synthetic", colour=DECODED, **style),
+            Layer(superpose(observed, reference), "Nearest frame of the data", column=1, **style),
         ]
 
     def scene(self, at):

@@ -1,4 +1,4 @@
-"""What the 3-D viewer shows for a session: layers and the words beside them.  No widgets here."""
+"""Scenes of the 3-D viewer for a session: layers and their texts.  No widgets here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import xarray as xr
 from fel_explorer.app.session.pinned import Pinned, aligned
 from fel_explorer.app.session.session import Point, Session
 from fel_explorer.app.viewer.component import Layer
-from fel_explorer.app.views.paths import route
+from fel_explorer.app.views.paths import landscape_path
+from fel_explorer.data.solvent import solvent_atoms
 from fel_explorer.errors import FelError
 from fel_explorer.plots.colours import LIGHT
 from fel_explorer.structures import principal_view, reconstruct, representatives, superpose
@@ -48,13 +49,14 @@ class Images:
 class Scenes:
     """Makes scenes of one set of trajectories, aligned to its first frame and seen from where that is widest.
 
-    Water is left out.
+    Water and ions are left out.
     """
 
     def __init__(self, trajectories):
         self.trajectories = trajectories
-        water = np.array([atom.residue.is_water for atom in trajectories.topology.atoms])
-        self._atoms = np.flatnonzero(~water) if 0 < water.sum() < len(water) else np.arange(len(water))
+        solvent = solvent_atoms(trajectories.topology)
+        kept = np.flatnonzero(~solvent)
+        self._atoms = kept if len(kept) else np.arange(len(solvent))
         self.reference = principal_view(trajectories.frames([0]))
         self.n_atoms = len(self._atoms)
 
@@ -65,16 +67,16 @@ class Scenes:
         return sum(residue.is_protein or residue.is_nucleic for residue in residues) >= MIN_CHAIN
 
     def frames(self, indices) -> mdtraj.Trajectory:
-        """Aligned structures of dataset frames, without water."""
+        """Aligned structures of dataset frames, without solvent."""
         return self._shown(superpose(self.trajectories.frames(indices), self.reference))
 
     def _shown(self, trajectory):
         return trajectory if self.n_atoms == trajectory.n_atoms else trajectory.atom_slice(self._atoms)
 
-    def layer(self, trajectory: mdtraj.Trajectory, label: str = "", note: str = "", **looks) -> Layer:
+    def layer(self, trajectory: mdtraj.Trajectory, label: str = "", note: str = "", **style) -> Layer:
         """A layer of observed frames; small molecules share one set of bonds: nothing is loaded anew."""
         reference = None if self.has_chain else self._shown(self.reference).xyz[0]
-        return Layer(trajectory, label, note, reference=reference, **looks)
+        return Layer(trajectory, label, note, reference=reference, **style)
 
     def located(self, layer: Layer) -> Layer:
         """``layer`` with the places of its atoms in the topology of the trajectories."""
@@ -115,13 +117,13 @@ class Scenes:
         selected = session.selection.frames
         found = representatives(space, session.dataset, n=n, frames=selected, choose=choose)
         layers = []
-        for i, (frame, share) in enumerate(zip(found.frames, found.shares, strict=True)):
+        for i, (frame, fraction) in enumerate(zip(found.frames, found.shares, strict=True)):
             label = frame_name(session, frame).partition(", ")[2]
-            label = f"{share:.0%}   {label}" if choose == "medoids" and len(found.frames) > 1 else label
-            looks = {"colour": LIGHT[i % len(LIGHT)], "opacity": 1.0 if i == 0 else opacity}
-            layers.append(self.layer(self.frames([frame]), label, **looks))
+            label = f"{fraction:.0%}   {label}" if choose == "medoids" and len(found.frames) > 1 else label
+            style = {"colour": LIGHT[i % len(LIGHT)], "opacity": 1.0 if i == 0 else opacity}
+            layers.append(self.layer(self.frames([frame]), label, **style))
         meaning = {
-            "medoids": "each the most typical of its share of the selection",
+            "medoids": "each the most typical of its part of the selection",
             "centroid": "those nearest to the selection's mean",
             "random": "drawn at random",
         }
@@ -132,10 +134,10 @@ class Scenes:
         """The images of the session's path, and why they are not decoded where that was asked for."""
         unable = ""
         try:
-            found = route.images(session, session.way, shown, self.reference)
+            found = landscape_path.images(session, session.path, shown, self.reference)
         except FelError as error:
             unable = f"{error.given} The observed frames are shown."
-            found = route.images(session, session.way, "observed", self.reference)
+            found = landscape_path.images(session, session.path, "observed", self.reference)
         reference = self.reference.xyz[0]
         if found.n_atoms != len(reference):  # decoded without some atoms, such as hydrogens
             return Images(

@@ -1,4 +1,4 @@
-"""Work that may wait until the page has drawn what came first, or until a drag has come to rest."""
+"""Callbacks that run after the page has drawn the answer to an event, or when a drag is at rest."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ PAUSE = 60  # ms, in which the answer leaves and the page begins to draw it
 REST = 200  # ms without another event, after which a drag counts as at rest
 
 
-class Later:
+class AfterDraw:
     """Runs ``callback`` once after the answer to the present event has gone to the page.
 
-    Asked for again before that it still runs once; without a page it runs at once.
+    Called again before that it still runs once; without a page it runs immediately.
     """
 
     def __init__(self, callback: Callable[[], None]):

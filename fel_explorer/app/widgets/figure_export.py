@@ -16,7 +16,7 @@ ABOUT = {  # figures are in light colours
     "svg": "text and lines, for Inkscape and the web",
     "pdf": "text and lines, for LaTeX and print",
     "png": "an image of 300 dpi",
-    "csv": "the numbers behind it as a table",
+    "csv": "the data of the figure as a table",
 }
 
 
@@ -38,7 +38,7 @@ class FigureExport(Viewer):
     ):
         super().__init__(**params)
         self._draw, self._table, self._file_name = draw, table, file_name
-        what = "Save the figure or its numbers" if draw is not None else "Save the numbers"
+        what = "Save the figure or its data" if draw is not None else "Save the data"
         self.button = pmui.IconButton(
             icon="download", size="small", margin=(8, 4), description=what, on_click=self._open
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from fel_explorer.data.solvent import is_solvent
 from fel_explorer.errors import FelError
 from fel_explorer.features.atom_names import residue_labels
 from fel_explorer.features.featurizer_base import (
@@ -43,9 +44,8 @@ class Contact(FeatureKind):
         if scheme_of(block.options) == "ca":
             near = geometry.distances(trajectory, block.atoms, block.molecules, periodic=periodic)
         else:
-            heavy = heavy_atoms(trajectory.topology)
-            residue = [atom.residue.index for atom in trajectory.topology.atoms]
-            groups = [[heavy[residue[i]] for i in pair] for pair in block.atoms]
+            heavy = {i: heavy_atoms(trajectory.topology.atom(i).residue) for i in np.unique(block.atoms)}
+            groups = [[heavy[i] for i in pair] for pair in block.atoms]
             near = geometry.closest(trajectory, groups, block.molecules, periodic=periodic)
         return (1 / (1 + (near / cutoff_of(block.options)) ** 6)).astype(np.float32)
 
@@ -75,12 +75,9 @@ class Contact(FeatureKind):
         return "A contact says whether residues are near, not where their atoms are."
 
 
-def heavy_atoms(topology) -> list[np.ndarray]:
-    """Indices of the atoms but hydrogens of each residue."""
-    return [
-        np.array([a.index for a in residue.atoms if a.element is None or a.element.symbol != "H"])
-        for residue in topology.residues
-    ]
+def heavy_atoms(residue) -> np.ndarray:
+    """Indices of the atoms of a residue but hydrogens."""
+    return np.array([a.index for a in residue.atoms if a.element is None or a.element.symbol != "H"])
 
 
 def scheme_of(options: dict) -> str:
@@ -126,7 +123,7 @@ class Contacts(Featurizer):
                 a for a in residue.atoms if a.element is not None and a.element.symbol not in ("H", "VS")
             ]
             alphas = [a for a in heavy if a.name == "CA" and a.element.symbol == "C"]
-            if alphas or (heavy and self.scheme == "closest-heavy" and not residue.is_water):
+            if alphas or (heavy and self.scheme == "closest-heavy" and not is_solvent(residue)):
                 anchors[residue.index] = (alphas or heavy)[0]
         pairs = [
             (a.index, b.index)

@@ -28,8 +28,7 @@ class MinimumDistance(FeatureKind):
     n_atoms = 2
 
     def quantities(self, topology, atoms):
-        labels = atom_labels(topology)
-        return [f"min d {' '.join(_between(labels, group) for group in entry)}" for entry in atoms]
+        return [f"min d {' '.join(labels)}" for labels in group_labels(topology, atoms)]
 
     def compute(self, trajectory, block):
         from fel_explorer.features.geometry import closest
@@ -66,9 +65,13 @@ class MinimumDistance(FeatureKind):
         return "A shortest distance says how near groups are, not where their atoms are."
 
 
-def _between(labels, group) -> str:
-    first, last = labels[group[0]], labels[group[-1]]
-    return first if first == last else f"{first}..{last}"
+def group_labels(topology, entries) -> list[list[str]]:
+    """Labels of the groups of each entry (group, atom), such as "ALA1-N..ALA2-O" from first to last atom."""
+    labels, named = atom_labels(topology), []
+    for entry in entries:
+        ends = [(labels[group[0]], labels[group[-1]]) for group in entry]
+        named.append([first if first == last else f"{first}..{last}" for first, last in ends])
+    return named
 
 
 @register_featurizer
@@ -110,14 +113,14 @@ class MinimumDistances(Featurizer):
             first, *others = chosen
             if any(len(np.intersect1d(first, other)) for other in others):
                 raise FelError("minimum_distances of groups with common atoms.", "The groups have none.")
-            return _padded([chosen])
+            return padded([chosen])
         groups = [_residues(topology, atoms) for atoms in chosen]
         entries = self._entries(topology, groups[0], groups[-1])
         if not entries:
             raise self.nothing(topology, f"two residues at least {self.min_separation} apart in sequence")
         if len(entries) > MAX_FEATURES:
             raise self.too_many(topology, f"{len(groups[0])} and {len(groups[-1])} residues", len(entries))
-        return _padded(entries)
+        return padded(entries)
 
     def _entries(self, topology, first: dict, second: dict) -> list:
         chain = [residue.chain.index for residue in topology.residues]
@@ -145,7 +148,7 @@ def _residues(topology, atoms: np.ndarray) -> dict[int, np.ndarray]:
     return {residue: np.array(own) for residue, own in groups.items()}
 
 
-def _padded(entries) -> np.ndarray:
+def padded(entries) -> np.ndarray:
     """Pairs of groups as an array (entry, 2, size of the largest group); others repeat their last atom."""
     size = max(len(group) for entry in entries for group in entry)
     return np.array([[np.pad(g, (0, size - len(g)), mode="edge") for g in entry] for entry in entries])

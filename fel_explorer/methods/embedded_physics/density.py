@@ -2,8 +2,8 @@
 
 Source: M. Schoeberl, N. Zabaras and P.-S. Koutsourelakis (2020), doi:10.48550/arXiv.2002.10148, Eqs. 20-27.
 mu is a network, sigma are free parameters (Eqs. 20-22).  With one or two CVs the integral is done by
-quadrature, so that ln q(x) and the posterior of z are exact; with more the encoder r(z|x) (Eqs. 23-27) bounds
-it.  Coordinates may be periodic: their Gaussians are then wrapped around the circle.
+quadrature, so that ln q(x) and the posterior of z need no encoder; with more the encoder r(z|x) (Eqs. 23-27)
+bounds it.  Coordinates may be periodic: their Gaussians are then wrapped around the circle.
 
 Turns that CVs carry start as once around per CV, evenly, and their noise stays narrow: otherwise noise covers
 the turn while hot, and as it narrows when cooled all but one of the modes are lost before mu(z) reaches them.
@@ -16,12 +16,13 @@ import math
 from typing import Any
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from fel_explorer.methods.nets import mlp
 
 REACH = 4.0  # of the quadrature in each z
-NODES = {1: 121, 2: 41}  # per z; 481 in one dimension change KL divergences by 1e-4
+NODES = {1: 121, 2: 41}  # per z while learning; `quadrature` refines them for the numbers that are reported
 WIDEST = 0.25  # periods: a wider wrapped Gaussian is uniform, and would need further images
 NARROW = 0.08  # periods: the same of turns that are carried by the CVs
 DRAWS = 200  # from the encoder, where ln q(x) is estimated by them
@@ -94,17 +95,19 @@ class LatentDensity(nn.Module):
         """Whether ln q(x) is a quadrature."""
         return len(self.nodes) > 0
 
-    def sigma(self) -> Tensor:
+    def sigma(self) -> Float[Tensor, "dim"]:
         """(dim,); of periodic coordinates it bends towards the widest, where a bound would end learning."""
         sigma = self.log_sigma.exp()
         bent = sigma / torch.sqrt(1 + (sigma / self.widest.clamp(min=1e-6)).square())
         return torch.where(self.period > 0, bent, sigma)
 
-    def mean(self, z: Tensor) -> Tensor:
+    def mean(self, z: Float[Tensor, "sample cv"]) -> Float[Tensor, "sample dim"]:
         """mu(z) (sample, dim)."""
         return self.centre + self.scale * self.decoder(z) + (torch.special.ndtr(z) - 0.5) @ self.around
 
-    def draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def draw(
+        self, n: int, generator: torch.Generator
+    ) -> tuple[Float[Tensor, "{n} cv"], Float[Tensor, "{n} dim"]]:
         """z (n, cv) and reparametrised x (n, dim), Eq. 32; each z is stratified, which only lowers noise."""
         options: dict[str, Any] = {"generator": generator, "device": self.centre.device}
         strata = torch.stack([torch.randperm(n, **options) for _ in range(self.n_dims)], dim=1)
@@ -113,16 +116,26 @@ class LatentDensity(nn.Module):
         noise = torch.randn(n, len(self.centre), dtype=self.centre.dtype, **options)
         return z, self.mean(z) + self.sigma() * noise
 
-    def narrowed(self, which: Tensor, factor: float) -> LatentDensity:
+    def narrow(self, which: Bool[Tensor, "dim"], factor: float) -> LatentDensity:
         """A copy whose noise in some coordinates, ``which`` (dim,) bool, is ``factor`` as wide."""
         other = copy.deepcopy(self)
         with torch.no_grad():
             other.log_sigma[which.to(other.log_sigma.device)] += math.log(factor)
         return other
 
+    def grid(self, node: Tensor, n_axis: int) -> tuple[Tensor, Tensor]:
+        """z (node, cv) of nodes of a grid of ``n_axis`` per CV, and the ln of their weights (node,)."""
+        axis = torch.linspace(-REACH, REACH, n_axis, dtype=torch.float64, device=node.device)
+        index = [node // n_axis**power % n_axis for power in reversed(range(self.n_dims))]
+        z = torch.stack([axis[i] for i in index], 1)
+        log_norm = self.n_dims * torch.logsumexp(-0.5 * axis.square(), 0)
+        return z.to(self.centre.dtype), -0.5 * z.square().sum(1) - log_norm
+
     # ---- densities
 
-    def log_conditional(self, x: Tensor, mean: Tensor) -> Tensor:
+    def log_conditional(
+        self, x: Float[Tensor, "*#n dim"], mean: Float[Tensor, "*#n dim"]
+    ) -> Float[Tensor, "..."]:
         """ln q(x|z) (...) at x (..., dim) of means (..., dim)."""
         deviation, variance = self._nearest(x - mean), self.sigma().square()
         total = -0.5 * (deviation.square() / variance + variance.log() + LOG_2PI).sum(-1)
@@ -130,24 +143,30 @@ class LatentDensity(nn.Module):
             total = total + self._images(deviation[..., index], variance[index], index)
         return total
 
-    def log_prob(self, x: Tensor) -> Tensor:
-        """ln q(x) (sample,): exact, or estimated by draws of the encoder."""
+    def log_prob(self, x: Float[Tensor, "sample dim"]) -> Float[Tensor, "sample"]:
+        """ln q(x) (sample,): by the fixed grid, or estimated by draws of the encoder."""
         if self.exact:
-            return torch.logsumexp(self._components(x), 1)
+            return torch.logsumexp(self.log_components(x), 1)
         generator = torch.Generator(x.device).manual_seed(0)
         log_ratio = [self._bound(x, *self.posterior(x), generator) for _ in range(DRAWS)]
         return torch.logsumexp(torch.stack(log_ratio), 0) - math.log(DRAWS)
 
-    def log_joint(self, z: Tensor, x: Tensor) -> Tensor:
+    def log_joint(
+        self, z: Float[Tensor, "sample cv"], x: Float[Tensor, "sample dim"]
+    ) -> Float[Tensor, "sample"]:
         """ln q(z) + ln q(x|z) - ln r(z|x) (sample,): ln q(x) but for the mismatch of the encoder, Eq. 12."""
         mean, log_variance = self.posterior(x)
         return self._prior(z) + self.log_conditional(x, self.mean(z)) - _log_normal(z, mean, log_variance)
 
-    def lower_bound(self, x: Tensor, generator: torch.Generator) -> Tensor:
+    def lower_bound(
+        self, x: Float[Tensor, "sample dim"], generator: torch.Generator
+    ) -> Float[Tensor, "sample"]:
         """ln q(x) (sample,) from below, by a draw from the encoder: Eq. 18."""
         return self._bound(x, *self.posterior(x), generator)
 
-    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def posterior(
+        self, x: Float[Tensor, "sample dim"]
+    ) -> tuple[Float[Tensor, "sample cv"], Float[Tensor, "sample cv"]]:
         """Mean and ln variance (sample, cv) of the encoder r(z|x), Eq. 24."""
         turn = 2 * math.pi / torch.where(self.period > 0, self.period, 1.0)
         plain, periodic = (x - self.centre) / self.scale, self.period > 0
@@ -157,16 +176,16 @@ class LatentDensity(nn.Module):
         mean, log_variance = self.encoder(torch.cat([first, second], 1)).chunk(2, dim=1)
         return mean, log_variance
 
-    def encode(self, x: Tensor) -> Tensor:
+    def encode(self, x: Float[Tensor, "sample dim"]) -> Float[Tensor, "sample cv"]:
         """CVs (sample, cv): the mean of the exact posterior, or of the encoder."""
         if self.encoder is not None:
             return self.posterior(x)[0]
-        return torch.softmax(self._components(x), 1) @ self.nodes
+        return torch.softmax(self.log_components(x), 1) @ self.nodes
 
     # ---- helpers
 
-    def _components(self, x: Tensor) -> Tensor:
-        """ln of weight times density (sample, node); plain coordinates in one matrix product."""
+    def log_components(self, x: Tensor) -> Tensor:
+        """ln of weight times density (sample, node), fixed grid; plain coordinates in one matrix product."""
         mean, variance, plain = self.mean(self.nodes), self.sigma().square(), self.period == 0
         root = variance[plain].sqrt()
         a, b = ((v[:, plain] - self.centre[plain]) / root for v in (x, mean))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from fel_explorer.methods.embedded_physics.density import LatentDensity
+from fel_explorer.methods.embedded_physics.quadrature import refined_log_prob
 from fel_explorer.methods.embedded_physics.target import Target
 from fel_explorer.methods.embedded_physics.tempering import truncated_weights
 
@@ -42,7 +43,7 @@ def weighted_samples(
     for start in range(0, n, BLOCK):
         z, y = network.draw(min(BLOCK, n - start), generator)
         log_target, _ = target.log_density(y, beta)
-        blocks.append(Weighted(y, z, log_target - network.log_prob(y).double(), log_target))
+        blocks.append(Weighted(y, z, log_target - refined_log_prob(network, y), log_target))
     return Weighted(*(torch.cat([getattr(b, name) for b in blocks]) for name in Weighted.__annotations__))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fel_explorer.methods.idm.evidence import measure_evidence, prune
+from fel_explorer.methods.idm.evidence import BlockCounts, Evidence, measure_evidence, prune
 from fel_explorer.methods.idm.microstates import PairCounts
 from fel_explorer.methods.idm.partition import aggregate, information, merge_parts, move_microstates, optimise
 from fel_explorer.resampling import Blocks
@@ -100,16 +100,9 @@ def find_states(
         (_limited(joint, optimise(joint, start, criteria.beta), criteria) for start in starts),
         key=lambda parts: information(aggregate(joint, parts), criteria.beta),
     )
-    blocks = Blocks.of_lengths(pairs.lengths, min_length=lag)
-    draws, block = blocks.draw(N_DRAWS), blocks.of_frame()
-
-    def counts(parts):
-        states, n = parts[labels], int(parts.max()) + 1
-        exact = blocks.pair_sums(states, n, lag).sum(0)
-        return pairs.joint_of_blocks(states, n, lag, block), exact, lag, draws, criteria.beta
-
     kept = prune(
-        *counts(best),
+        _counts(pairs, best[labels], lag, int(best.max()) + 1),
+        criteria.beta,
         min_evidence=criteria.min_evidence,
         min_visits=criteria.min_visits,
         min_population=criteria.min_population,
@@ -117,14 +110,16 @@ def find_states(
     if kept.max() < best.max():
         best = move_microstates(joint, kept[best], criteria.beta)
     best = _by_population(best, joint.sum(1))
-    evidence = measure_evidence(*counts(best))
-    rows = joint @ np.eye(best.max() + 1)[best]
+    evidence = evidence_of_frames(pairs, best[labels], lag, criteria.beta, int(best.max()) + 1)
+    member = np.eye(best.max() + 1)[best]
+    rows, mass = joint @ member, joint.sum(1, keepdims=True)
+    rows = np.where(mass > 0, rows, member)  # microstates without pairs
     n_frames = np.bincount(best[labels], minlength=best.max() + 1)
     with np.errstate(divide="ignore"):
         lifetime = n_frames / evidence.visits
     return DiscreteStates(
         labels=best,
-        memberships=rows / rows.sum(1, keepdims=True),
+        memberships=rows / np.where(mass > 0, mass, 1.0),
         objective=information(aggregate(joint, best), criteria.beta),
         population=np.bincount(best, joint.sum(1)),
         gain=evidence.gain,
@@ -132,6 +127,18 @@ def find_states(
         visits=evidence.visits,
         lifetime=lifetime,
     )
+
+
+def evidence_of_frames(pairs: PairCounts, states: np.ndarray, lag: int, beta: float, n: int) -> Evidence:
+    """Evidence for ``n`` states, whose numbers are ``states`` (frame,), at a lag in frames."""
+    return measure_evidence(_counts(pairs, states, lag, n), beta)
+
+
+def _counts(pairs, states, lag, n) -> BlockCounts:
+    blocks = Blocks.of_lengths(pairs.lengths, min_length=lag)
+    exact = blocks.pair_sums(states, n, lag).sum(0)
+    counted = pairs.joint_of_blocks(states, n, lag, blocks.of_frame())
+    return BlockCounts(counted, exact, lag, blocks.draw(N_DRAWS))
 
 
 def coarse_partitions(centres: np.ndarray, seed: int = 0) -> list[np.ndarray]:

@@ -14,13 +14,16 @@ import xarray as xr
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.kinetics.lifetimes import lifetimes
-from fel_explorer.methods.idm.divisive_tree import Division, Report, stability, stretches
-from fel_explorer.methods.idm.method import IDM
+from fel_explorer.methods.idm.division_training import DivisionTrainer, steps_of_division
+from fel_explorer.methods.idm.divisive_tree import Division, Report, visited_segments
 from fel_explorer.methods.idm.parameters import IDMParameters
 from fel_explorer.methods.registry import register
 
 SPREAD = 0.25  # size of an unfolded state on the map, in units of its distance to the next one
-COLUMNS = ("parent", "population", "mean_lifetime", "stability", "representative")
+COLUMNS = (
+    *("parent", "population", "mean_lifetime", "stability", "representative"),
+    *("gain", "gain_error", "visits"),  # the first files lack these
+)
 
 
 @register
@@ -57,26 +60,23 @@ class DivisiveIDM(IDMParameters):
         "level to the tree: at a shorter lag, faster motions count as changes of state, and states divide.",
     )
     n_steps = param.Integer(
-        2000,
-        bounds=(1, 10_000_000),
-        precedence=1.3,
-        label="Training steps",
-        doc="Steps of training of each division. More steps give sharper states and take longer.",
+        default=2000,
+        doc="Steps of training of each division at most. From a random start all are done. From discrete "
+        "states at most 1000, and fewer once the objective rises no more.",
     )
     n_restarts = param.Integer(
-        2,
-        bounds=(1, 100),
-        precedence=1.5,
-        label="Restarts",
-        doc="Trainings of each division from different random weights. The one with the best objective is "
-        "kept, and how well the others agree with it is the stability of its states; with one it is unknown.",
+        default=3,
+        doc="Repetitions of each division: of the search for discrete states, each with other microstates, "
+        "or of the training from a random start. The one that the others agree with most, or the one with "
+        "the best objective, is kept. The agreement is the stability of its states; with one repetition it "
+        "is unknown.",
     )
     min_population = param.Number(
         0.005,
         bounds=(0, 0.5),
         precedence=1.6,
         label="Smallest state",
-        doc="Share of all frames that a state must hold; what is smaller is not split off.",
+        doc="Fraction of all frames that a state must hold; smaller states are not split off.",
     )
 
     def __init__(self, **params):
@@ -94,7 +94,8 @@ class DivisiveIDM(IDMParameters):
         for lag in lags:
             schema.lag_in_frames(dataset, lag)
         self._levels, self._rows = [], []
-        report = Report(callback, self.n_steps * self.n_restarts, len(lags))
+        report = Report(callback, steps_of_division(self), len(lags))
+        trainer = DivisionTrainer(self, report, device, show=self._show)
         for level, lag in enumerate(lags):
             states = self.predict(dataset).values if level else np.zeros(dataset.sizes["frame"], int)
             n_parents = len(self._parents(level - 1)) if level else 1
@@ -102,7 +103,7 @@ class DivisiveIDM(IDMParameters):
             divisions = []
             for parent in range(n_parents):
                 folder = None if checkpoint_dir is None else Path(checkpoint_dir) / f"{level}-{parent}"
-                division = self._divide(dataset, states == parent, parent, lag, device, report, folder)
+                division = self._divide(dataset, states == parent, parent, lag, trainer, folder)
                 divisions += [division] if division is not None else []
                 report.division_ended()
             self._levels[level:] = [divisions]
@@ -113,52 +114,34 @@ class DivisiveIDM(IDMParameters):
 
     # ---- one division
 
-    def _divide(self, dataset, inside, parent, lag, device, report, folder) -> Division | None:
+    def _divide(self, dataset, inside, parent, lag, trainer, folder) -> Division | None:
         """The division of state ``parent``, or None if it stays whole."""
         n_frames, first = len(inside), not self._levels
-        if not first and (report.stopped or inside.sum() < 2 * self.min_population * n_frames):
+        if not first and (trainer.report.stopped or inside.sum() < 2 * self.min_population * n_frames):
             return None
-        part = stretches(dataset, inside, schema.lag_in_frames(dataset, lag))
+        part = visited_segments(dataset, inside, schema.lag_in_frames(dataset, lag))
         if part is None:
             return None
-        models, labels = self._train(part, lag, device, report, folder)
-        best = int(np.argmax([model.objective_ for model in models]))
-        model = models[best]
-        share = np.bincount(labels[best], minlength=self.n_states) / n_frames
-        kept = np.flatnonzero(share >= self.min_population)
+        model, stable = trainer.train(part, n_frames, lag, folder)
+        if model is None:
+            return None
+        fraction = np.bincount(model.predict(part).values, minlength=self.n_states) / n_frames
+        kept = np.flatnonzero(fraction >= self.min_population)
         if first:
-            kept = kept if len(kept) else np.array([share.argmax()])
+            kept = kept if len(kept) else np.array([fraction.argmax()])
             division = Division.undivided(model, self.n_states, self.n_dims)
         elif len(kept) < 2:
             return None
         else:
             place = self._place(dataset, inside, parent, model)
             division = Division(parent, model, torch.from_numpy(kept), *place)
-        division.kept, division.stability = torch.from_numpy(kept), stability(best, labels)
+        division.kept, division.stability = torch.from_numpy(kept), stable
         return division
 
-    def _train(self, part, lag, device, report, folder):
-        """IDMs fitted to ``part`` from different seeds, and their states (frame,)."""
-        models, labels = [], []
-        for restart in range(self.n_restarts):
-            model = IDM(lag_time=lag, **self._shared(), n_restarts=1, seed=self.seed + restart)
-            if not self._levels:  # so that the embedding can be watched as it forms
-                self._levels = [[Division.undivided(model, self.n_states, self.n_dims)]]
-            model.fit(
-                part,
-                device=device,
-                callback=report.restart(restart, self.n_steps),
-                checkpoint_dir=folder and folder / str(restart),
-            )
-            models.append(model)
-            labels.append(model.predict(part).values)
-            if report.stopped:
-                break
-        return models, labels
-
-    def _shared(self):
-        own = {"lag_times", "min_population", "n_restarts", "seed"}
-        return {name: value for name, value in self.hyperparameters().items() if name not in own}
+    def _show(self, model) -> None:
+        """Let the embedding of the first level be watched as it forms."""
+        if not self._levels:
+            self._levels = [[Division.undivided(model, self.n_states, self.n_dims)]]
 
     def _place(self, dataset, inside, parent, model):
         """Centre and scale that unfold a state among its neighbours on the map of the level above."""
@@ -170,7 +153,7 @@ class DivisiveIDM(IDMParameters):
         spread = np.sqrt(inner.var(0).sum())
         return torch.from_numpy(inner.mean(0)), torch.tensor(SPREAD * gap / max(spread, 1e-12)).float()
 
-    # ---- what is known of the states
+    # ---- properties of the states
 
     def _measure(self, dataset, level) -> np.ndarray:
         """COLUMNS of each state of a level, (state, column)."""
@@ -182,24 +165,25 @@ class DivisiveIDM(IDMParameters):
         population = np.bincount(states.values, weight, len(parents)) / weight.sum()
         z = self.transform(dataset, level).values
         rows = []
-        for state, (parent, stable) in enumerate(parents):
+        for state, (parent, division, child) in enumerate(parents):
             members = np.flatnonzero(states.values == state)
             centre = z[members].mean(0) if len(members) else 0.0
             nearest = members[np.linalg.norm(z[members] - centre, axis=1).argmin()] if len(members) else -1
-            rows.append([parent, population[state], table["mean_lifetime"][state], stable, nearest])
+            row = [parent, population[state], table["mean_lifetime"][state]]
+            evidence = [np.nan] * 3 if division is None else division.evidence(child)
+            stable = np.nan if division is None else division.stability
+            rows.append([*row, stable, nearest, *evidence])
         return np.array(rows, float)
 
-    def _parents(self, level) -> list[tuple[int, float]]:
-        """Parent in the level above and stability of each state of a level."""
+    def _parents(self, level) -> list[tuple[int, Division | None, int]]:
+        """Of each state of a level its parent in the level above, the division, and its index in that."""
         n_above = len(self._parents(level - 1)) if level else 1
         divisions = {division.parent: division for division in self._levels[level]}
         children = []
         for parent in range(n_above):
-            if parent in divisions:
-                division = divisions[parent]
-                children += [(parent, division.stability)] * len(division.kept)
-            else:
-                children.append((parent, float("nan")))
+            division = divisions.get(parent)
+            n = 1 if division is None else len(division.kept)
+            children += [(parent, division, child) for child in range(n)]
         return children
 
     @property
@@ -219,7 +203,9 @@ class DivisiveIDM(IDMParameters):
         Nodes are named "level-index" from 1, as in Fig. 5 C of the source.  Each has ``level`` and ``state``
         (from 0, as `predict` takes and gives them), ``population`` (fraction of frames), ``lag_time`` and
         ``mean_lifetime`` (the data's time unit, ``graph.graph["time_unit"]``), ``stability`` (adjusted Rand
-        index of the restarts of the division that made it; nan where it stayed whole or with one restart)
+        index of the restarts of the division that made it; nan where it stayed whole or with one restart),
+        ``gain`` and ``gain_error`` (gain in I_beta, in nats, from separating it from its nearest sibling,
+        with the standard error), ``visits`` (entries from its siblings), nan where it stayed whole,
         and ``representative`` (dataset index of the frame nearest to its centroid).
         """
         self._check_fitted()
@@ -265,7 +251,7 @@ class DivisiveIDM(IDMParameters):
             for division in divisions:
                 inside = columns[division.parent]
                 columns[division.parent] = inside * division.memberships(features)
-                z = z + inside * division.unfolded(features)
+                z = z + inside * division.unfold(features)
             chi = torch.cat(columns, dim=1)
         return chi, z
 
@@ -290,7 +276,9 @@ class DivisiveIDM(IDMParameters):
     def _set_arrays(self, arrays):
         self._levels, self._rows = [], []
         for level in map(str, range(int(arrays["n_levels"]))):
-            self._rows.append(arrays[level].numpy())
+            rows = arrays[level].numpy()
+            missing = len(COLUMNS) - rows.shape[1]
+            self._rows.append(np.pad(rows, ((0, 0), (0, missing)), constant_values=np.nan))
             divisions = []
             for name, model in self._parts.items():
                 if name.split(".")[0] == level:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
-import param
 import torch
 
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
+from fel_explorer.methods import parameters
 from fel_explorer.methods.idm import objective
+from fel_explorer.methods.idm.discrete import evidence_of_frames
+from fel_explorer.methods.idm.distillation import DiscreteStart, alternatives, stability_table
+from fel_explorer.methods.idm.microstates import PairCounts
 from fel_explorer.methods.idm.network import MatchingNetwork
 from fel_explorer.methods.idm.parameters import IDMParameters
 from fel_explorer.methods.idm.training import MIN_POPULATION, Trainer
 from fel_explorer.methods.koopman.timescales import implied_timescales
+from fel_explorer.methods.network_method import NetworkMethod, frame_weight
 from fel_explorer.methods.registry import register
-from fel_explorer.training.data import BLOCK, Frames, Scaling
-from fel_explorer.training.loop import threads
+from fel_explorer.training.data import BLOCK, Scaling
 from fel_explorer.training.pairs import pair_starts, segments_of
 
 FITTED = (
@@ -27,10 +30,13 @@ FITTED = (
     "vamp2_",
     "implied_timescales_",
 )
+PER_STATE = ("gains_", "gain_errors_", "visits_")
+OF_START = ("start_objective_", "start_agreement_", "states_objective_")
+LATER = *PER_STATE, *OF_START, "stability_", "stability_states_"  # the first files lack these
 
 
 @register
-class IDM(IDMParameters):
+class IDM(IDMParameters, NetworkMethod):
     """Learns an embedding and its metastable states together, from pairs of frames that are close in time.
 
     A network G maps frames to the matching space, the embedding.  Memberships chi are a softmax over the
@@ -38,9 +44,12 @@ class IDM(IDMParameters):
     the memberships of two frames at most ``lag_time`` apart.  ``n_states`` is an upper bound: states without
     memory stay empty.
 
+    By default training starts from the states that maximise I_beta among partitions of microstates, which are
+    found from counts of pairs; the network learns them and refines them by gradient (``start``).
+
     Source: J. Zhang et al., J. Phys. Chem. Lett. 10, 5571 (2019), doi:10.1021/acs.jpclett.9b02012, Eqs. 1-5
-    (numbers of the preprint, doi:10.48550/arXiv.1906.02852). The end of beta below 1, and restarts, are this
-    package's own.
+    (numbers of the preprint, doi:10.48550/arXiv.1906.02852). The end of beta below 1, the discrete start and
+    restarts are this package's own.
 
     Attributes
     ----------
@@ -59,6 +68,21 @@ class IDM(IDMParameters):
         VAMP-2 score of the memberships at ``lag_time``, at most `n_populated_`.
     implied_timescales_
         (populated state - 1,) of `transition_matrix_`, longest first, in the dataset's time unit.
+    gains_, gain_errors_
+        (populated state,) gain in I_beta, in nats, from separating the state from its neighbour, and their
+        standard errors by the block bootstrap; infinite and nan where there is one state.
+    visits_
+        (populated state,) how often the state was entered, counted at the resolution of the lag.
+    start_objective_, states_objective_
+        I_beta in nats of the discrete states that training started from, and on the same pairs that of the
+        final states (largest membership); larger where the gradient found better states.  nan for a random
+        start.
+    start_agreement_
+        Normalised mutual information of the final states with those of the start; nan for a random start.
+    stability_
+        (alternative,) normalised mutual information of the discrete states with those of another final beta,
+        number of microstates and seed, with their numbers as coordinate ``n_states``; nan for a random
+        start.
     """
 
     needs_lag = True
@@ -66,14 +90,14 @@ class IDM(IDMParameters):
     has_timescales = True
     has_decoder = True
 
-    lag_time = param.Number(
-        10.0,
-        bounds=(0, None),
-        inclusive_bounds=(False, True),
-        precedence=1,
-        label="Lag time",
+    fitted = (*FITTED, *PER_STATE, *OF_START)
+    _network: MatchingNetwork
+    _given_prototypes: np.ndarray | None = None
+    _given_start: DiscreteStart | None = None  # of a division of `DivisiveIDM`
+
+    lag_time = parameters.lag_time(
         doc="Time resolution, in the data's time unit (ps for molecules). States that interconvert within "
-        "the lag become one, so a shorter lag shows more states.",
+        "the lag become one, so a shorter lag shows more states."
     )
 
     def fit(self, X, *, prototypes=None, device="auto", callback=None, checkpoint_dir=None) -> IDM:
@@ -93,34 +117,40 @@ class IDM(IDMParameters):
         self._given_prototypes = prototypes
         return super().fit(X, device=device, callback=callback, checkpoint_dir=checkpoint_dir)
 
-    def _fit(self, dataset, *, device, callback, checkpoint_dir) -> None:
-        schema.lag_in_frames(dataset, self.lag_time)  # before anything slow
-        if any(width < 1 for width in self.hidden):
-            raise FelError(f"hidden={self.hidden}.", "Widths are at least 1.")
-        scaling = Scaling.of(dataset)
-        codes, structures = self._codes(scaling)
-        self._scaling = scaling.to(device)
-        frames = Frames(dataset, scaling, device)
-        try:
-            with threads(self.n_threads):
-                trainer = Trainer(
-                    self,
-                    dataset,
-                    frames,
-                    build=lambda generator: self._build(codes, structures, generator),
-                    show=lambda network: setattr(self, "_network", network),
-                    callback=callback,
-                    checkpoint_dir=checkpoint_dir,
-                )
-                self._network, self.history = trainer.run()
-                self._describe(dataset, frames, trainer)
-        finally:
-            frames.close()
+    def _prepare(self, scaling, generator):
+        self._structures = self._standardised_prototypes(scaling.to("cpu"))
+        super()._prepare(scaling, generator)
 
-    def _codes(self, scaling):
-        """Codes of the states (state, code), and whether they are structures."""
+    def _build(self, n_features, generator):
+        n = self.n_states if self._structures is None else len(self._structures)
+        return self._network_of(n, generator)
+
+    def _network_of(self, n: int, generator: torch.Generator) -> MatchingNetwork:
+        """Untrained network of ``n`` prototypes, learned ones or the given structures."""
+        given = self._structures
+        return self._matching_network(torch.eye(n) if given is None else given, given is not None, generator)
+
+    def _train(self, dataset, frames, lag, callback, checkpoint_dir):
+        trainer = Trainer(
+            self,
+            dataset,
+            frames,
+            build=lambda generator, n: self._network_of(n, generator),
+            scaling=self._scaling,
+            discrete=self.start == "discrete" and self._structures is None,
+            start=self._given_start,
+            show=lambda network: setattr(self, "_network", network),
+            callback=callback,
+            checkpoint_dir=checkpoint_dir,
+        )
+        self._network, history = trainer.run()
+        self._describe_states(dataset, frames, trainer)
+        return history
+
+    def _standardised_prototypes(self, scaling) -> torch.Tensor | None:
+        """The given prototypes (state, kept feature), standardised."""
         if self._given_prototypes is None:
-            return torch.eye(self.n_states), False
+            return None
         prototypes = np.asarray(self._given_prototypes, np.float32)
         if prototypes.shape != (self.n_states, len(scaling.mean)) or not np.isfinite(prototypes).all():
             raise FelError(
@@ -128,14 +158,15 @@ class IDM(IDMParameters):
                 f"It is finite and of shape (n_states, feature) = ({self.n_states}, {len(scaling.mean)}).",
                 "Set n_states to the number of prototypes and featurize them like the data.",
             )
-        return scaling(torch.from_numpy(prototypes)), True
+        return scaling(torch.from_numpy(prototypes))
 
-    def _build(self, codes, structures, generator) -> MatchingNetwork:
+    def _matching_network(self, codes, structures, generator) -> MatchingNetwork:
         return MatchingNetwork(
             int(self._scaling.keep.sum()),
             self.n_dims,
             self.hidden,
             codes.clone(),
+            n_states=self.n_states,
             structures=structures,
             similarity=self.similarity,
             gamma=self.gamma,
@@ -143,15 +174,13 @@ class IDM(IDMParameters):
         )
 
     @torch.no_grad()
-    def _describe(self, dataset, frames, trainer) -> None:
+    def _describe_states(self, dataset, frames, trainer) -> None:
         """Renumber the states by population and set the fitted attributes."""
         network, device = self._network, self._scaling.mean.device
         chi = torch.cat(
             [network.memberships(network.encoder(x.to(device))) for x in frames.values.split(BLOCK)]
         )
-        weight = torch.ones(len(chi), dtype=torch.float64, device=device)
-        if "weight" in dataset:
-            weight = torch.as_tensor(dataset["weight"].values, device=device).double()
+        weight = frame_weight(dataset, device)
         population = torch.zeros(self.n_states, dtype=torch.float64, device=device)
         population.index_add_(0, chi.argmax(1), weight / weight.sum())
         order = population.argsort(descending=True, stable=True)
@@ -169,11 +198,32 @@ class IDM(IDMParameters):
         self.implied_timescales_ = implied_timescales(
             np.linalg.eigvals(self.transition_matrix_), self.lag_time
         )
+        self._describe_evidence(dataset, chi.argmax(1).cpu().numpy(), trainer)
+
+    def _describe_evidence(self, dataset, states, trainer) -> None:
+        """Set the evidence for the populated states (frame,), and how they compare with the start."""
+        from sklearn.metrics import normalized_mutual_info_score
+
+        pairs = PairCounts(schema.trajectory_lengths(dataset), trainer.weights, self.seed)
+        evidence = evidence_of_frames(pairs, states, trainer.lag, self.beta_end, self.n_populated_)
+        self.gains_, self.gain_errors_, self.visits_ = evidence.gain, evidence.error, evidence.visits
+        self.start_objective_ = self.start_agreement_ = self.states_objective_ = float("nan")
+        names = list(alternatives(self.beta_end, self.n_microstates, self.seed))
+        self.stability_ = stability_table(names)
+        if trainer.start is None:
+            return
+        self.start_objective_ = trainer.start.found.objective
+        self.states_objective_ = trainer.states_objective(states)
+        self.start_agreement_ = float(
+            normalized_mutual_info_score(trainer.start.states, states[trainer.index])
+        )
+        if trainer.finder is not None:
+            self.stability_ = trainer.stability()
 
     # ---- the verbs
 
     def _embed(self, features) -> torch.Tensor:
-        return self._network.encoder(self._scaling(features.to(self._scaling.mean.device)))
+        return self._network.encoder(self._scaled(features))
 
     def _transform(self, features):
         return self._embed(features)
@@ -187,21 +237,30 @@ class IDM(IDMParameters):
     # ---- the file
 
     def _get_arrays(self):
-        arrays = {f"network.{name}": tensor for name, tensor in self._network.state_dict().items()}
-        scaling = self._scaling
-        arrays |= {"mean": scaling.mean, "scale": scaling.scale, "keep": scaling.keep}
-        fitted = {name: torch.as_tensor(np.asarray(getattr(self, name))) for name in FITTED}
-        return arrays | fitted
+        stability = {"stability_": self.stability_, "stability_states_": self.stability_["n_states"]}
+        return super()._get_arrays() | {n: torch.as_tensor(v.values) for n, v in stability.items()}
 
     def _set_arrays(self, arrays):
         self._scaling = Scaling(arrays["mean"], arrays["scale"], arrays["keep"])
         codes = arrays["network.codes"]
         structures = not any(name.startswith("network.prototype_net.") for name in arrays)
-        self._network = self._build(codes, structures, torch.Generator())
+        self._network = self._matching_network(codes, structures, torch.Generator())
         prefix = "network."
         self._network.load_state_dict(
             {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
         )
-        for name in FITTED:
+        if not any(name in arrays for name in LATER):
+            arrays = arrays | self._unknown(int(arrays["n_populated_"]))
+        for name in self.fitted:
             value = arrays[name].numpy()
             setattr(self, name, value if value.ndim else value.item())
+        names = list(alternatives(self.beta_end, self.n_microstates, self.seed))
+        nmi, n_states = (arrays[name].numpy() for name in ("stability_", "stability_states_"))
+        self.stability_ = stability_table(names, nmi, n_states)
+
+    def _unknown(self, n: int) -> dict[str, torch.Tensor]:
+        """What the first files lack, for ``n`` populated states."""
+        empty = stability_table(list(alternatives(self.beta_end, self.n_microstates, self.seed)))
+        values = dict.fromkeys(PER_STATE, np.full(n, np.nan)) | dict.fromkeys(OF_START, np.array(np.nan))
+        values |= {"stability_": empty.values, "stability_states_": empty["n_states"].values}
+        return {name: torch.as_tensor(value) for name, value in values.items()}

@@ -9,14 +9,20 @@ the matching space, c (state, cv) the prototypes in it.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from fel_explorer.methods.idm.partition import merge_gains
+
 SIMILARITIES = ("negative squared distance", "scaled dot product", "cosine")
-EPS = 1e-9  # of a joint probability; float32 resolves it beside 1 in every sum used here
+EPS = 1e-9  # of a joint probability; float32 resolves it next to 1 in every sum used here
 
 
-def similarity(z: Tensor, c: Tensor, kind: str = SIMILARITIES[0]) -> Tensor:
+def similarity(
+    z: Float[Tensor, "frame cv"], c: Float[Tensor, "state cv"], kind: str = SIMILARITIES[0]
+) -> Float[Tensor, "frame state"]:
     """S(x, c), (frame, state): how well each frame matches each prototype.
 
     "negative squared distance" is -|z - c|^2, "scaled dot product" z . c / sqrt(d) (the attention form of
@@ -29,12 +35,18 @@ def similarity(z: Tensor, c: Tensor, kind: str = SIMILARITIES[0]) -> Tensor:
     return 2 * z @ c.T - c.square().sum(1) - z.square().sum(1, keepdim=True)
 
 
-def log_memberships(z: Tensor, c: Tensor, gamma: float, kind: str = SIMILARITIES[0]) -> Tensor:
+def log_memberships(
+    z: Float[Tensor, "frame cv"], c: Float[Tensor, "state cv"], gamma: float, kind: str = SIMILARITIES[0]
+) -> Float[Tensor, "frame state"]:
     """ln chi_j(x) = ln softmax_j gamma S(x, c_j), (frame, state).  Eq. 5 of the source."""
     return torch.log_softmax(gamma * similarity(z, c, kind), dim=1)
 
 
-def joint_matrix(chi: Tensor, chi_later: Tensor, weight: Tensor | None = None) -> Tensor:
+def joint_matrix(
+    chi: Float[Tensor, "pair state"],
+    chi_later: Float[Tensor, "pair state"],
+    weight: Float[Tensor, "pair"] | None = None,
+) -> Float[Tensor, "state state"]:
     """P = <chi(x) chi(x')^T>, (state, state): symmetrised (detailed balance) and summing to 1.
 
     ``chi`` and ``chi_later`` (pair, state) belong to the two frames of each pair, ``weight`` (pair,) to the
@@ -45,7 +57,7 @@ def joint_matrix(chi: Tensor, chi_later: Tensor, weight: Tensor | None = None) -
     return joint / joint.sum()
 
 
-def information(joint: Tensor, beta: float = 1.0) -> Tensor:
+def information(joint: Float[Tensor, "state state"], beta: float = 1.0) -> Float[Tensor, ""]:
     """I_beta = sum_ij P_ij ln [P_ij / (P_i^beta P_j^beta)] in nats.  Eq. 2 of the source.
 
     At beta = 1 the mutual information of the states of two frames within the lag.  In general
@@ -59,51 +71,34 @@ def information(joint: Tensor, beta: float = 1.0) -> Tensor:
     return (joint * joint.log()).sum() + 2.0 * beta * entropy
 
 
-def merge_gains(joint: Tensor, beta: float) -> Tensor:
-    """By how much I_beta rises when states i and j are made one, (state, state); -inf on the diagonal."""
-
-    def f(p):
-        return torch.xlogy(p, p)
-
-    marginal, alone = joint.sum(1), f(joint)
-    own_i, own_j = joint.diagonal()[:, None], joint.diagonal()[None, :]
-    # Row by row, because a tensor of all triples would not fit for hundreds of states.  The terms with i and
-    # j themselves are taken out of the sums over the other state, and put in as what they become.
-    together = torch.stack([f(joint + row).sum(1) for row in joint])
-    together = together - f(own_i + joint) - f(joint + own_j)
-    apart = alone.sum(1)[:, None] + alone.sum(1)[None, :] - f(own_i) - f(own_j) - 2 * alone
-    others = 2 * (together - apart)
-    own = f(own_i + own_j + 2 * joint) - f(own_i) - f(own_j) - 2 * alone
-    entropy = f(marginal)[:, None] + f(marginal)[None, :] - f(marginal[:, None] + marginal[None, :])
-    gain = others + own + 2 * beta * entropy
-    return gain.fill_diagonal_(-torch.inf)
-
-
-def merged_states(joint: Tensor, beta: float) -> Tensor:
+def merged_states(joint: Float[Tensor, "state state"], beta: float) -> Int[Tensor, "state"]:
     """The state (state,) that each state becomes when pairs are merged while that raises I_beta.
 
     The pair that gains most goes first.  Gradients find such merges only slowly: where two states meet on
-    a barrier there are hardly any frames to move the border by, so that a split which has lost its worth
+    a barrier there are hardly any frames to move the border by, so that a split that no longer raises I_beta
     with falling beta stays.
     """
-    target = torch.arange(len(joint), device=joint.device)
-    joint = joint.double()
-    alive = torch.nonzero(joint.sum(1) > EPS).flatten()
+    target, table = np.arange(len(joint)), joint.detach().double().cpu().numpy()
+    alive = np.flatnonzero(table.sum(1) > EPS)
     while len(alive) > 1:
-        part = joint[alive][:, alive]
-        gain, pair = merge_gains(part, beta).flatten().max(0)
-        if gain <= 0:
+        gains = merge_gains(table[np.ix_(alive, alive)], beta)
+        pair = np.unravel_index(gains.argmax(), gains.shape)
+        if gains[pair] <= 0:
             break
-        i, j = sorted((int(pair) // len(alive), int(pair) % len(alive)), key=lambda k: -part[k].sum())
-        kept, gone = alive[i], alive[j]
+        kept, gone = sorted(alive[list(pair)], key=lambda state: (-round(table[state].sum(), 9), state))
         target[target == gone] = kept
-        joint[kept] += joint[gone]
-        joint[:, kept] += joint[:, gone]
+        table[kept] += table[gone]
+        table[:, kept] += table[:, gone]
         alive = alive[alive != gone]
-    return target
+    return torch.from_numpy(target).to(joint.device)
 
 
-def koopman_matrix(chi: Tensor, starts: Tensor, lag: int, weight: Tensor | None = None):
+def koopman_matrix(
+    chi: Float[Tensor, "frame state"],
+    starts: Int[Tensor, "start"],
+    lag: int,
+    weight: Float[Tensor, "frame"] | None = None,
+) -> tuple[Float[Tensor, "state state"], Float[Tensor, ""]]:
     """K(tau) = C00^-1 C0t of memberships with detailed balance, and their VAMP-2 score.
 
     Parameters

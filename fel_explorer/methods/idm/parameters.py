@@ -4,34 +4,27 @@ from __future__ import annotations
 
 import param
 
+from fel_explorer.methods import parameters
 from fel_explorer.methods.base import Method
 from fel_explorer.methods.idm.objective import SIMILARITIES
+
+STARTS = ("discrete", "random")
 
 
 class IDMParameters(Method):
     """Hyperparameters of `IDM` but its lag; `DivisiveIDM` has them too.  ``benchmarks/`` measures them."""
 
-    n_states = param.Integer(
+    n_states = parameters.n_states(
         16,
-        bounds=(2, 512),
-        precedence=1.1,
-        label="States at most",
         doc="Upper bound on the number of states. States that are not needed stay empty, so take about twice "
         "as many as expected.",
+        label="States at most",
     )
-    n_dims = param.Integer(
-        2,
-        bounds=(1, 64),
-        precedence=1.2,
-        label="Dimensions",
-        doc="Dimensions of the embedding. Two make a map.",
-    )
-    n_steps = param.Integer(
+    n_dims = parameters.n_dims(doc="Dimensions of the embedding. Two make a map.", precedence=1.2)
+    n_steps = parameters.n_steps(
         3000,
-        bounds=(1, 10_000_000),
-        precedence=1.3,
-        label="Training steps",
-        doc="Steps of training. More steps give sharper states and take proportionally longer.",
+        doc="Steps of training at most. From a random start all are done. From discrete states at most 1000, "
+        "and fewer once the objective rises no more.",
     )
     beta_end = param.Number(
         0.9,
@@ -39,40 +32,51 @@ class IDMParameters(Method):
         inclusive_bounds=(False, True),
         precedence=1.4,
         label="Memory threshold (final beta)",
-        doc="How much memory a split must have to count as metastable: within the lag, the state must still "
-        "tell more than the share 2 (1 - beta) of what it tells now, 20 % at 0.9 and 40 % at 0.8. At 1 "
+        doc="How much memory a split must have to count as metastable: within the lag, the state must keep "
+        "more than the fraction 2 (1 - beta) of its information, 20 % at 0.9 and 40 % at 0.8. At 1 "
         "any split is free and wells are divided at random; near 0.5 everything merges.",
     )
-    n_restarts = param.Integer(
-        1,
-        bounds=(1, 100),
-        precedence=1.5,
-        label="Restarts",
+    n_restarts = parameters.n_restarts(
         doc="Trainings from different random weights; the one with the best objective is kept. Helps to find "
-        "rare states.",
+        "rare states."
     )
-    batch_size = param.Integer(
-        1024,
-        bounds=(2, None),
-        precedence=10,
-        label="Batch size",
-        doc="Pairs of frames in each training step.",
-    )
-    learning_rate = param.Number(
-        1e-3,
-        bounds=(0, 1),
-        inclusive_bounds=(False, True),
-        precedence=10.1,
-        label="Learning rate",
-        doc="Step size of the Adam optimizer. Take a smaller one if the loss jumps.",
-    )
-    hidden = param.List(
-        [128, 128],
-        item_type=int,
+    min_evidence = param.Number(
+        1.5,
         bounds=(0, 10),
-        precedence=10.2,
-        label="Hidden layers",
-        doc="Widths of the network's hidden layers (SiLU). The decoder has the same in reverse.",
+        precedence=1.6,
+        label="Evidence for a state",
+        doc="How many standard errors the objective must gain by separating a state from its neighbour. "
+        "The error is that of a bootstrap over trajectories, or blocks of them. More gives fewer, surer "
+        "states. For a discrete start.",
+    )
+    start: param.Selector[str] = param.Selector(
+        default=STARTS[0],
+        objects=list(STARTS),
+        precedence=10.01,
+        label="Start",
+        doc="'discrete' first finds the states from counts of pairs between microstates, in a second and the "
+        "same ones each time; the network learns them and then refines them. 'random' trains random weights "
+        "while beta falls.",
+    )
+    min_visits = param.Number(
+        10.0,
+        bounds=(0, None),
+        precedence=10.02,
+        label="Visits of a state",
+        doc="How often a state must have been entered, counted at the resolution of the lag. For a discrete "
+        "start.",
+    )
+    n_microstates = param.Integer(
+        400,
+        bounds=(2, 5000),
+        precedence=10.03,
+        label="Microstates",
+        doc="Cells of the data, of which the discrete start puts states together; at most one per 20 frames.",
+    )
+    batch_size = parameters.batch_size(1024, doc="Pairs of frames in each training step.")
+    learning_rate = parameters.learning_rate()
+    hidden = parameters.layers(
+        [128, 128], doc="Widths of the network's hidden layers (SiLU). The decoder has the same in reverse."
     )
     similarity: param.Selector[str] = param.Selector(
         default=SIMILARITIES[0],
@@ -96,13 +100,14 @@ class IDMParameters(Method):
         precedence=10.5,
         label="Initial beta",
         doc="Above 1, beta spreads the frames over all states early in the training, so that none is missed. "
-        "Far above 1 (3) nothing but the spreading counts and the training can collapse.",
+        "Far above 1 (3) nothing but the spreading counts and the training can collapse. For a random start.",
     )
     beta_decay = param.Magnitude(
         0.6,
         precedence=10.6,
         label="Beta decay",
-        doc="Share of the training during which beta falls linearly from its initial to its final value.",
+        doc="Fraction of the training during which beta falls linearly from its initial to its final value. "
+        "For a random start.",
     )
     reconstruction = param.Number(
         0.3,
@@ -129,23 +134,16 @@ class IDMParameters(Method):
         doc="How batches are drawn. 'uniform': in proportion to population. 'farthest_point': half of each "
         "batch evenly over cells around landmarks spread as far apart as possible, with weights that undo "
         "the bias by the end; finds rare states more often, others less reliably. 'alternate': one restart "
-        "like the first, the next like the second; with 4 restarts the choice when states may be rare.",
+        "'uniform', the next 'farthest_point'; recommended with 4 restarts when states may be rare.",
     )
     n_landmarks = param.Integer(
         100, bounds=(2, 10_000), precedence=11, label="Landmarks", doc="Cells of farthest point seeding."
     )
-    validation_fraction = param.Number(
+    validation_fraction = parameters.validation_fraction(
         0.0,
-        bounds=(0, 0.9),
+        doc="Fraction of the data held out (whole trajectories, or blocks a lag apart). Above 0, training "
+        "stops once the objective on it no longer improves, and the best weights are kept. 0 trains on "
+        "everything.",
         precedence=11.1,
-        label="Validation share",
-        doc="Share of the data held out (whole trajectories, or blocks a lag apart). Above 0, training stops "
-        "once the objective on it no longer improves, and the best weights are kept. 0 trains on everything.",
     )
-    n_threads = param.Integer(
-        1,
-        bounds=(0, 1024),
-        precedence=11.2,
-        label="CPU threads",
-        doc="Threads for training on the CPU. One is best for small networks; 0 leaves it to torch.",
-    )
+    n_threads = parameters.n_threads(precedence=11.2)

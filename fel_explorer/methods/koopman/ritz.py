@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from fel_explorer.methods.koopman.vamp import CUTOFF, whitening
@@ -16,7 +17,11 @@ from fel_explorer.methods.koopman.vamp import CUTOFF, whitening
 N_BLOCKS = 10  # of the data, for errors
 
 
-def ritz(energy: Tensor, covariance: Tensor, cutoff: float = CUTOFF) -> tuple[Tensor, Tensor]:
+def ritz(
+    energy: Float[Tensor, "function function"],
+    covariance: Float[Tensor, "function function"],
+    cutoff: float = CUTOFF,
+) -> tuple[Float[Tensor, "mode"], Float[Tensor, "function mode"]]:
     """Solve E v = lambda C v.
 
     Returns
@@ -31,8 +36,10 @@ def ritz(energy: Tensor, covariance: Tensor, cutoff: float = CUTOFF) -> tuple[Te
     return values, whiten @ vectors
 
 
-def ritz_error(forms: Callable[[Tensor], tuple[Tensor, Tensor]], weight: Tensor, n_modes: int) -> Tensor:
-    """Standard error (mode,) of the Ritz eigenvalues, by the jackknife over `N_BLOCKS` stretches of data.
+def ritz_error(
+    forms: Callable[[Tensor], tuple[Tensor, Tensor]], weight: Float[Tensor, "sample"], n_modes: int
+) -> Float[Tensor, "{n_modes}"]:
+    """Standard error (mode,) of the Ritz eigenvalues, by the jackknife over `N_BLOCKS` blocks of the data.
 
     Parameters
     ----------
@@ -56,7 +63,12 @@ def ritz_error(forms: Callable[[Tensor], tuple[Tensor, Tensor]], weight: Tensor,
     return ((len(values) - 1) * values.var(0, correction=0)).sqrt()
 
 
-def orient(axes: Tensor, outputs: Tensor, mean: Tensor, weight: Tensor) -> Tensor:
+def orient(
+    axes: Float[Tensor, "function mode"],
+    outputs: Float[Tensor, "frame function"],
+    mean: Float[Tensor, "function"],
+    weight: Float[Tensor, "frame"],
+) -> Float[Tensor, "function mode"]:
     """``axes`` (function, mode) with signs that make each mode's rare side positive (third moment >= 0)."""
     third = (weight[:, None] * ((outputs.double() - mean) @ axes) ** 3).sum(0)
     return axes * torch.where(third < 0, -1.0, 1.0)

@@ -12,25 +12,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float, Num
 from torch import Tensor
 
-CUTOFF = 1e-10  # share of the largest variance below which a direction is noise
+CUTOFF = 1e-10  # fraction of the largest variance below which a direction is noise
 
 
 @dataclass(frozen=True)
 class Covariances:
     """Mean-free covariances (function, function), float64, and the means (function,) of both frames."""
 
-    c00: Tensor
-    c0t: Tensor
-    ctt: Tensor
-    mean: Tensor
-    mean_later: Tensor
+    c00: Float[Tensor, "function function"]
+    c0t: Float[Tensor, "function function"]
+    ctt: Float[Tensor, "function function"]
+    mean: Float[Tensor, "function"]
+    mean_later: Float[Tensor, "function"]
 
 
 @dataclass(frozen=True)
 class Koopman:
-    """The best linear model of what the earlier frame tells of the later one.
+    """The best linear prediction of functions of the later frame from functions of the earlier one.
 
     Attributes
     ----------
@@ -42,13 +43,19 @@ class Koopman:
         (function,) of the earlier frames.
     """
 
-    singular_values: Tensor
-    left: Tensor
-    right: Tensor
-    mean: Tensor
+    singular_values: Float[Tensor, "process"]
+    left: Float[Tensor, "function process"]
+    right: Float[Tensor, "function process"]
+    mean: Float[Tensor, "function"]
 
 
-def covariances(x: Tensor, y: Tensor, weight: Tensor | None = None, *, reversible=False) -> Covariances:
+def covariances(
+    x: Float[Tensor, "pair function"],
+    y: Float[Tensor, "pair function"],
+    weight: Num[Tensor, "pair"] | None = None,
+    *,
+    reversible: bool = False,
+) -> Covariances:
     """C00, C0t and Ctt of pairs.
 
     ``weight`` (pair,) counts each pair so many times.  ``reversible`` counts it in both directions of time.
@@ -64,7 +71,7 @@ def covariances(x: Tensor, y: Tensor, weight: Tensor | None = None, *, reversibl
     return Covariances(weighted.T @ x, weighted.T @ y, later.T @ y, mean, mean_later)
 
 
-def vamp2(covariances: Covariances, ridge: float | Tensor = 0.0) -> Tensor:
+def vamp2(covariances: Covariances, ridge: float | Tensor = 0.0) -> Float[Tensor, ""]:
     """VAMP-2 score, 1 + |C00^-1/2 C0t Ctt^-1/2|^2 (Frobenius norm), 0-dimensional.
 
     Linear solves instead of eigenvectors: the gradient stays finite where eigenvalues meet.  ``ridge`` is
@@ -83,14 +90,16 @@ def koopman(covariances: Covariances, cutoff: float = CUTOFF) -> Koopman:
     return Koopman(values, whiten @ u, whiten_later @ vt.T, covariances.mean)
 
 
-def whitening(covariance: Tensor, cutoff: float = CUTOFF) -> Tensor:
+def whitening(
+    covariance: Float[Tensor, "function function"], cutoff: float = CUTOFF
+) -> Float[Tensor, "function direction"]:
     """W (function, direction) with W^T C W = 1."""
     values, vectors = torch.linalg.eigh(covariance)
     keep = values > cutoff * values[-1].clamp_min(torch.finfo(torch.float64).tiny)
     return vectors[:, keep] / values[keep].sqrt()
 
 
-def vamp_e(model: Koopman, test: Covariances) -> Tensor:
+def vamp_e(model: Koopman, test: Covariances) -> Float[Tensor, ""]:
     """VAMP-E score of a model on other data than it was made from, 0-dimensional: higher is better.
 
     1 + tr(2 S U^T C0t V - S U^T C00 U S V^T Ctt V).  On its own data it is the VAMP-2 score; a model that

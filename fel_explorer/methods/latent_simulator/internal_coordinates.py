@@ -1,4 +1,4 @@
-"""Internal coordinates: bonds, angles and torsions of a bonded graph, and the way back to space.
+"""Internal coordinates: bonds, angles and torsions of a bonded graph, and back to Cartesian coordinates.
 
 Each atom is placed by three others: its bond to the first, its angle with the second, its torsion about the
 bond of these two with the third (NeRF, J. Parsons et al.,
@@ -15,6 +15,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from fel_explorer.errors import FelError
@@ -129,19 +130,21 @@ def _anchors(atom, placed, parent, neighbours) -> list[int]:
     chain = [first]
     ahead = parent[first]
     around = [a for a in placed if a != first]
-    # the bond to turn about goes on along the tree, or to what was first placed beside the partner
+    # the bond to turn about goes on along the tree, or to what was first placed next to the partner
     near = [a for a in around if a in neighbours[first]]
     second = ahead if ahead is not None else (near[0] if near else None)
     if second is None:
         return [first, 0, 0]
     chain.append(second)
     further = [a for a in around if a != second and a in neighbours[second]]
-    beside = [a for a in near if a != second]
-    third = (further or beside or [a for a in around if a != second] or [None])[0]
+    siblings = [a for a in near if a != second]
+    third = (further or siblings or [a for a in around if a != second] or [None])[0]
     return [*chain, 0 if third is None else third]
 
 
-def to_internal(xyz: Tensor, matrix: ZMatrix) -> tuple[Tensor, Tensor, Tensor]:
+def to_internal(
+    xyz: Float[Tensor, "frame atom 3"], matrix: ZMatrix
+) -> tuple[Float[Tensor, "frame atom-1"], Float[Tensor, "frame atom-2"], Float[Tensor, "frame atom-3"]]:
     """Bonds (frame, atom - 1) in nm, angles (frame, atom - 2) and torsions (frame, atom - 3) in radians.
 
     ``xyz`` is (frame, atom, 3).  Torsions with a leader are relative to its torsion, within (-pi, pi].
@@ -158,7 +161,12 @@ def to_internal(xyz: Tensor, matrix: ZMatrix) -> tuple[Tensor, Tensor, Tensor]:
     return bonds, angles, torsions
 
 
-def to_space(bonds: Tensor, angles: Tensor, torsions: Tensor, matrix: ZMatrix) -> Tensor:
+def to_space(
+    bonds: Float[Tensor, "frame bond"],
+    angles: Float[Tensor, "frame angle"],
+    torsions: Float[Tensor, "frame torsion"],
+    matrix: ZMatrix,
+) -> Float[Tensor, "frame bond+1 3"]:
     """Coordinates (frame, atom, 3) that have the given internal coordinates; the inverse of `to_internal`."""
     order, anchors, leader = (v.to(bonds.device) for v in matrix._torch)
     torsions = torch.where(leader >= 0, torsions + torsions[:, leader.clamp_min(0)], torsions)
@@ -201,7 +209,7 @@ def _unit(v: Tensor) -> Tensor:
     return v / v.norm(dim=-1, keepdim=True).clamp_min(TINY)
 
 
-def superposed(xyz: Tensor, reference: Tensor) -> Tensor:
+def superpose(xyz: Tensor, reference: Tensor) -> Tensor:
     """``xyz`` (frame, atom, 3), each frame moved rigidly closest to ``reference`` (atom, 3).
 
     Source: W. Kabsch, Acta Cryst. A 32, 922 (1976), doi:10.1107/S0567739476001873.

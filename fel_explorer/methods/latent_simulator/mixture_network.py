@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -35,7 +36,7 @@ class Mixture:
     means: Tensor
     widths: Tensor
 
-    def log_likelihood(self, y: Tensor) -> Tensor:
+    def log_likelihood(self, y: Float[Tensor, "frame dim"]) -> Float[Tensor, "frame"]:
         """ln p(y), (frame,), of y (frame, dim)."""
         deviation = (y[:, None] - self.means) / self.widths
         dim = y.shape[1]
@@ -87,7 +88,13 @@ class MixtureNetwork(nn.Module):
         for name, value in (("offset", 0.0), ("scale", 1.0), ("low", -1.0), ("high", 1.0)):
             self.register_buffer(name, torch.full((n_dims,), value))
 
-    def set_data(self, x: Tensor, y: Tensor, low: Tensor, high: Tensor) -> None:
+    def set_data(
+        self,
+        x: Float[Tensor, "pair dim"],
+        y: Float[Tensor, "pair dim"],
+        low: Float[Tensor, "dim"],
+        high: Float[Tensor, "dim"],
+    ) -> None:
         """Take the linear prediction from pairs x, y (pair, dim), and the range of the data (dim,)."""
         x, y = x.double(), y.double()
         centred = x - x.mean(0)
@@ -98,11 +105,11 @@ class MixtureNetwork(nn.Module):
         self.low.copy_(low)
         self.high.copy_(high)
 
-    def linear(self, x: Tensor) -> Tensor:
+    def linear(self, x: Float[Tensor, "frame dim"]) -> Float[Tensor, "frame dim"]:
         """The linear prediction A x + b, (frame, dim)."""
         return x @ self.matrix.T + self.offset
 
-    def forward(self, x: Tensor) -> Mixture:
+    def forward(self, x: Float[Tensor, "frame dim"]) -> Mixture:
         bounded = self.form == "bounded"
         span = self.high - self.low
         out = self.net((x - self.low) / span if bounded else x)
@@ -128,7 +135,7 @@ def propagate(
 
     Returns
     -------
-    The points (step, trajectory, dim) on the CPU, and the share of steps that were clipped.
+    The points (step, trajectory, dim) on the CPU, and the fraction of steps that were clipped.
     """
     began = reported = time.monotonic()
     frames = torch.empty((n_steps, *x.shape))

@@ -18,7 +18,7 @@ from fel_explorer.methods.registry import register
 from fel_explorer.training.data import BLOCK, Frames, Scaling, fingerprint
 from fel_explorer.training.loop import Losses
 from fel_explorer.training.random import random_generator
-from fel_explorer.training.restarts import train_the_best
+from fel_explorer.training.restarts import train_best_restart
 
 COLUMNS = ("label", "energy", "basin_weight", "energy_weight")  # behind the features of a batch
 TASKS = ("classification", "energy", "pair", "reconstruction", "forecast", "regularization")
@@ -43,7 +43,7 @@ class MultitaskCV(MultitaskParameters):
     basins_
         (state,) label of each state.
     accuracy_
-        Share of labelled frames whose basin is predicted, over all data; NaN without a classifier.
+        Fraction of labelled frames whose basin is predicted, over all data; NaN without a classifier.
     energy_error_
         Mean absolute error of the predicted energy over all data, in its unit; NaN without.
 
@@ -187,9 +187,9 @@ class MultitaskCV(MultitaskParameters):
                 steps_in_all=self.n_steps + (self.n_restarts - 1) * trial,
             )
 
-        _, history = train_the_best(
+        _, history = train_best_restart(
             start,
-            self._judge,
+            self._trial_loss,
             n_restarts=self.n_restarts,
             trial=trial,
             device=frames.device,
@@ -197,7 +197,7 @@ class MultitaskCV(MultitaskParameters):
         )
         return history
 
-    def _judge(self, history) -> float:
+    def _trial_loss(self, history) -> float:
         """The weighted loss at the end of a trial, as if all prefactors were 1; lower is better."""
         last = history.isel(step=slice(-max(1, history.sizes["step"] // 4), None))
         total = sum(
@@ -212,7 +212,7 @@ class MultitaskCV(MultitaskParameters):
         return checkpoint
 
     def _terms(self, batch) -> dict[str, torch.Tensor]:
-        """Each task's loss on a batch, not weighted; about 1 for a network that knows nothing."""
+        """Each task's loss on a batch, not weighted; about 1 for an uninformed network."""
         now, later = batch.halves(batch.frames)
         x, columns = now[:, : -len(COLUMNS)], now[:, -len(COLUMNS) :]
         label, energy, basin_weight, energy_weight = columns.unbind(1)

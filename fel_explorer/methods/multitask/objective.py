@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int, Num
 from torch import Tensor
 
 UNLABELLED = -1  # label of frames that belong to no basin
 LARGEST_WEIGHT = 10.0  # of one frame, in units of the mean
 
 
-def basin_weights(label: np.ndarray) -> np.ndarray:
+def basin_weights(label: Num[np.ndarray, "frame"]) -> Float[np.ndarray, "frame"]:
     """w_i of Eq. 2: each basin has the same sum.  (frame,), mean 1 over labelled frames, others 0."""
     weight = np.zeros(len(label))
     labelled = label >= 0
@@ -24,7 +25,7 @@ def basin_weights(label: np.ndarray) -> np.ndarray:
     return weight
 
 
-def interval_weights(energy: np.ndarray, n_intervals: int) -> np.ndarray:
+def interval_weights(energy: Num[np.ndarray, "frame"], n_intervals: int) -> Float[np.ndarray, "frame"]:
     """u_i of Eq. 3: every interval of energy has the same sum.  (frame,), mean 1.
 
     Intervals are of equal width between the extremes.  No frame counts more than 10 times the mean, so that
@@ -40,7 +41,9 @@ def interval_weights(energy: np.ndarray, n_intervals: int) -> np.ndarray:
     return weight / weight.mean()
 
 
-def classification(logits: Tensor, label: Tensor, weight: Tensor) -> Tensor:
+def classification(
+    logits: Float[Tensor, "frame basin"], label: Int[Tensor, "frame"], weight: Float[Tensor, "frame"]
+) -> Float[Tensor, ""]:
     """Eq. 2 for any number of basins, in units of the ln(basins) of a guess.
 
     ``logits`` (frame, basin), ``label`` (frame,) int, ``weight`` (frame,); frames of weight 0 don't count.
@@ -49,12 +52,20 @@ def classification(logits: Tensor, label: Tensor, weight: Tensor) -> Tensor:
     return (weight @ entropy) / (weight.sum().clamp(min=1e-12) * np.log(max(logits.shape[1], 2)))
 
 
-def energy_error(predicted: Tensor, energy: Tensor, weight: Tensor) -> Tensor:
+def energy_error(
+    predicted: Float[Tensor, "frame"], energy: Float[Tensor, "frame"], weight: Float[Tensor, "frame"]
+) -> Float[Tensor, ""]:
     """Eq. 3: the mean weighted square; all (frame,)."""
     return (weight @ (predicted - energy).square()) / weight.sum()
 
 
-def pair_loss(z: Tensor, energy: Tensor, label: Tensor, cutoff: float, width: float) -> Tensor:
+def pair_loss(
+    z: Float[Tensor, "frame cv"],
+    energy: Float[Tensor, "frame"],
+    label: Int[Tensor, "frame"],
+    cutoff: float,
+    width: float,
+) -> Float[Tensor, ""]:
     """Eqs. 11 and 12: distances in the embedding are to be differences of energy, within each basin.
 
     sum u_ij [d_ij^2 - (V_i - V_j)^2]^2 / sum u_ij over pairs of equal label, with

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 import xarray as xr
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from fel_explorer.errors import FelError
@@ -24,7 +25,7 @@ class Committee(nn.Module):
         super().__init__()
         self.members = nn.ModuleList(members)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "frame input"]) -> Float[Tensor, "frame output"]:
         return torch.cat([member(x) for member in self.members], dim=1)
 
 
@@ -43,11 +44,11 @@ def parts(lengths, n_members: int, fraction: float, gap: int, seed: int) -> list
         return [(segments_of(lengths), None)] * n_members
     n_parts = max(2, round(1 / fraction))
     try:
-        deals = [folds(lengths, n_parts, gap, seed + i) for i in range(-(-n_members // n_parts))]
+        shuffled_folds = [folds(lengths, n_parts, gap, seed + i) for i in range(-(-n_members // n_parts))]
     except FelError as error:
         remedy = "Take a shorter lag_time, longer trajectories or validation_fraction=0."
         raise FelError(error.given, error.valid, remedy) from error
-    return [part for deal in deals for part in deal][:n_members]
+    return [part for parts in shuffled_folds for part in parts][:n_members]
 
 
 def train(
@@ -90,8 +91,10 @@ def train(
     return xr.concat(histories, "step")
 
 
-def consensus(covariance: Tensor, bases: Sequence[Tensor], n: int) -> Tensor:
-    """Basis (function, direction) of the ``n`` directions that several spaces of functions share most.
+def consensus(
+    covariance: Float[Tensor, "function function"], bases: Iterable[Tensor], n: int
+) -> Float[Tensor, "function direction"]:
+    """Basis (function, direction) of the ``n`` directions most common to several spaces of functions.
 
     Parameters
     ----------
@@ -103,7 +106,7 @@ def consensus(covariance: Tensor, bases: Sequence[Tensor], n: int) -> Tensor:
     Notes
     -----
     The directions are the eigenvectors of the mean of the projectors onto the spaces.  What one network
-    learned by heart is in one space only, so it is left out; the slowest combinations of all functions would
+    overfitted is in one space only, so it is left out; the slowest combinations of all functions would
     prefer it, because it looks slow.
     """
     together = torch.cat(list(bases), dim=1)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import numpy as np
 import torch
 import xarray as xr
+from jaxtyping import Float
 
 from fel_explorer.errors import FelError
 from fel_explorer.methods.koopman import vamp
 
 
 def nuisance(dataset: xr.Dataset, deflate) -> xr.DataArray:
-    """What `SRV.fit` was told to deflate, as features (frame, feature) of the dataset's frames.
+    """The processes that `SRV.fit` deflates, as features (frame, feature) of the dataset's frames.
 
     Raises
     ------
@@ -39,7 +40,7 @@ def nuisance(dataset: xr.Dataset, deflate) -> xr.DataArray:
     return xr.DataArray(values, dims=("frame", "feature"), coords={"feature": names})
 
 
-def deflation(covariances: vamp.Covariances, n: int) -> torch.Tensor:
+def deflation(covariances: vamp.Covariances, n: int) -> Float[torch.Tensor, "function {n}"]:
     """Basis (function, direction) of what the first ``n`` functions span uncorrelated with the others.
 
     The projector 1 - S (S^T S)^-1 S^T, S the covariance of the first functions with the others; the
@@ -56,7 +57,9 @@ def deflation(covariances: vamp.Covariances, n: int) -> torch.Tensor:
     )
 
 
-def restrict(covariances: vamp.Covariances, basis: torch.Tensor) -> vamp.Covariances:
+def restrict(
+    covariances: vamp.Covariances, basis: Float[torch.Tensor, "function direction"]
+) -> vamp.Covariances:
     """Covariances of the combinations ``basis`` (function, direction) of the functions."""
     c00, c0t, ctt = (basis.T @ getattr(covariances, name) @ basis for name in ("c00", "c0t", "ctt"))
     return vamp.Covariances(c00, c0t, ctt, covariances.mean @ basis, covariances.mean_later @ basis)

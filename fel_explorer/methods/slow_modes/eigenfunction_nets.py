@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from scipy.linalg import block_diag
 from torch import Tensor, nn
 
@@ -14,8 +15,8 @@ from torch import Tensor, nn
 class EigenfunctionNets(nn.Module):
     """``n_functions`` networks with tanh and one output each, weights drawn from ``generator`` (CPU).
 
-    Apart, because functions that share layers train each other's errors; smooth, because the generator's
-    loss contains their gradients.
+    Separate, because in common layers functions take over each other's errors; smooth, because the
+    generator's loss contains their gradients.
     """
 
     def __init__(self, n_inputs: int, hidden: Sequence[int], n_functions: int, generator: torch.Generator):
@@ -27,11 +28,13 @@ class EigenfunctionNets(nn.Module):
                 values.uniform_(-(n_in**-0.5), n_in**-0.5, generator=generator)
                 parameters.append(nn.Parameter(values))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "frame input"]) -> Float[Tensor, "frame function"]:
         """Values (frame, function) at points x (frame, input)."""
         return self._evaluate(x.expand(len(self.weights[0]), *x.shape))
 
-    def values_and_gradients(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def values_and_gradients(
+        self, x: Float[Tensor, "frame input"]
+    ) -> tuple[Float[Tensor, "frame function"], Float[Tensor, "frame function input"]]:
         """Values (frame, function) and gradients (frame, function, input), both differentiable."""
         with torch.enable_grad():
             each = x.expand(len(self.weights[0]), *x.shape)

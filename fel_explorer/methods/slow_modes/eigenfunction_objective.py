@@ -15,6 +15,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from fel_explorer.errors import FelError
@@ -24,12 +25,18 @@ from fel_explorer.methods.koopman.ritz import ritz
 RIDGE = 1e-9  # of the mean variance: collinear functions can be trained apart
 
 
-def carre_du_champ(gradients: Tensor, diffusion: Tensor) -> Tensor:
+def carre_du_champ(
+    gradients: Float[Tensor, "frame function coordinate"], diffusion: Float[Tensor, "coordinate"]
+) -> Float[Tensor, "frame function function"]:
     """grad f_i . a grad f_j (frame, function, function) from gradients (frame, function, coordinate)."""
     return (gradients * diffusion) @ gradients.transpose(1, 2)
 
 
-def generator_forms(values: Tensor, gamma: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+def generator_forms(
+    values: Float[Tensor, "frame function"],
+    gamma: Float[Tensor, "frame function function"],
+    weight: Float[Tensor, "frame"],
+) -> tuple[Float[Tensor, "function function"], Float[Tensor, "function function"]]:
     """E and C of functions from values (frame, function), `carre_du_champ` and weights (frame,), float64."""
     values, weight = values.double(), weight.double() / weight.double().sum()
     energy = torch.einsum("f,fij->ij", weight, gamma.double())
@@ -37,13 +44,22 @@ def generator_forms(values: Tensor, gamma: Tensor, weight: Tensor) -> tuple[Tens
     return energy, (values * weight[:, None]).T @ values
 
 
-def transfer_forms(values: Tensor, later: Tensor, weight: Tensor, lag_time: float) -> tuple[Tensor, Tensor]:
+def transfer_forms(
+    values: Float[Tensor, "pair function"],
+    later: Float[Tensor, "pair function"],
+    weight: Float[Tensor, "pair"],
+    lag_time: float,
+) -> tuple[Float[Tensor, "function function"], Float[Tensor, "function function"]]:
     """E and C of functions from their values (pair, function) at both frames of the pairs, float64."""
     covariances = vamp.covariances(values, later, weight, reversible=True)
     return (covariances.c00 - covariances.c0t) / lag_time, covariances.c00
 
 
-def resolvent_loss(energy: Tensor, covariance: Tensor, c: Tensor | None = None) -> Tensor:
+def resolvent_loss(
+    energy: Float[Tensor, "function function"],
+    covariance: Float[Tensor, "function function"],
+    c: Float[Tensor, ""] | None = None,
+) -> Float[Tensor, ""]:
     """-c tr[(E + c C)^-1 C] = -sum_i c / (lambda_i + c).
 
     It depends only on the space that the functions span, and its weights are those of the resolvent
@@ -60,16 +76,39 @@ def resolvent_loss(energy: Tensor, covariance: Tensor, c: Tensor | None = None) 
     return -c * torch.linalg.solve(energy + c * covariance, covariance).trace()
 
 
-def penalty_loss(energy: Tensor, covariance: Tensor, omega: Tensor, alpha: float) -> Tensor:
+def penalty_loss(
+    energy: Float[Tensor, "function function"],
+    covariance: Float[Tensor, "function function"],
+    omega: Float[Tensor, "function"],
+    alpha: float,
+) -> Float[Tensor, ""]:
     """sum_i omega_i E_ii / C_ii + alpha sum_{i <= j} (C_ij - delta_ij)^2, functions in order of E_ii / C_ii.
+
+    The published loss of the generator; the order is that of the paper's algorithm.
 
     Source: W. Zhang, T. Li and C. Schuette, J. Comput. Phys. 465, 111377 (2022),
     doi:10.1016/j.jcp.2022.111377; W. Zhang, slides (2024) [zhang2024slides], the loss below Eq. 6.
     """
     quotients = energy.diagonal() / covariance.diagonal()
+    return omega @ quotients.sort().values + alpha * _orthonormality(covariance)
+
+
+def transfer_penalty_loss(
+    energy: Tensor, covariance: Tensor, omega: Tensor, alpha: float, lag_time: float
+) -> Tensor:
+    """1/2 sum_i omega_i < |f_i(x_tau) - f_i(x)|^2 > + alpha sum_{i <= j} (C_ij - delta_ij)^2.
+
+    The published loss of the transfer operator: not divided by variances, and each weight stays with its
+    function.  ``energy`` is E of `transfer_forms`, which has 1 / (2 tau) in place of 1/2.
+
+    Source: W. Zhang, slides (2024) [zhang2024slides], the loss below Eq. 7.
+    """
+    return lag_time * omega @ energy.diagonal() + alpha * _orthonormality(covariance)
+
+
+def _orthonormality(covariance):
     identity = torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
-    penalty = (covariance - identity).triu().square().sum()
-    return omega @ quotients.sort().values + alpha * penalty
+    return (covariance - identity).triu().square().sum()
 
 
 def check_omega(omega: list[float], n: int) -> None:
@@ -83,7 +122,11 @@ def check_omega(omega: list[float], n: int) -> None:
         )
 
 
-def figure_of_merit(training, held_out, c: Tensor) -> Tensor:
+def figure_of_merit(
+    training: tuple[Float[Tensor, "function function"], Float[Tensor, "function function"]],
+    held_out: tuple[Float[Tensor, "function function"], Float[Tensor, "function function"]],
+    c: Float[Tensor, ""],
+) -> Float[Tensor, ""]:
     """How well the modes of (E, C) of training data hold for (E, C) of others; higher is better.
 
     With s = c / (lambda + c) the modes of the training data make the model sum_i s_i u_i <u_i, .> of the

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from fel_explorer.methods.nets import mlp, output_layer
@@ -46,32 +47,39 @@ class BottleneckNetwork(nn.Module):
         with torch.no_grad():
             output_layer(self.encoder).bias[n_dims:] += FIRST_LOG_VARIANCE
 
-    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def encode(
+        self, x: Float[Tensor, "frame feature"]
+    ) -> tuple[Float[Tensor, "frame cv"], Float[Tensor, "frame cv"]]:
         """Mean and log variance of q(z|x), both (frame, cv), of standardised features (frame, feature)."""
         mean, log_variance = self.encoder(x).chunk(2, dim=1)
         return mean, log_variance
 
-    def log_probabilities(self, z: Tensor) -> Tensor:
+    def log_probabilities(self, z: Float[Tensor, "point cv"]) -> Float[Tensor, "point state"]:
         """ln q(y|z), (point, state), of points (point, cv); -inf for states that are switched off."""
         return self.decoder(z).masked_fill(~self.alive, -torch.inf).log_softmax(1)
 
-    def log_prior(self, z: Tensor) -> Tensor:
+    def log_prior(self, z: Float[Tensor, "point cv"]) -> Float[Tensor, "point"]:
         """ln r(z) = ln sum_k w_k q(z|u_k), (point,), of points (point, cv)."""
         mean, log_variance = self.encode(self.pseudo_inputs[self.alive])
         weight = self.prior_logits[self.alive].log_softmax(0)
         return torch.logsumexp(weight + log_normal(z[:, None], mean, log_variance), dim=1)
 
-    def information(self, z: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
+    def information(
+        self,
+        z: Float[Tensor, "#frame cv"],
+        mean: Float[Tensor, "#frame cv"],
+        log_variance: Float[Tensor, "#frame cv"],
+    ) -> Float[Tensor, "frame"]:
         """ln q(z|x) - ln r(z), (frame,), in nats; its mean over z drawn from q(z|x) is KL(q(z|x) || r)."""
         return log_normal(z, mean, log_variance) - self.log_prior(z)
 
     @torch.no_grad()
-    def embed(self, features: Tensor) -> Tensor:
+    def embed(self, features: Float[Tensor, "frame feature"]) -> Float[Tensor, "frame cv"]:
         """Mean of z (frame, cv) of all standardised features (frame, feature), wherever they are kept."""
         return torch.cat([self.encode(self._here(block))[0] for block in features.split(BLOCK)])
 
     @torch.no_grad()
-    def decide(self, features: Tensor) -> Tensor:
+    def decide(self, features: Float[Tensor, "frame feature"]) -> Int[Tensor, "frame"]:
         """Most probable state (frame,) at the mean of z, of the same."""
         return torch.cat([self.log_probabilities(z).argmax(1) for z in self.embed(features).split(BLOCK)])
 
@@ -79,7 +87,7 @@ class BottleneckNetwork(nn.Module):
         return features.to(self.alive.device)
 
     @torch.no_grad()
-    def keep(self, states: Tensor) -> None:
+    def keep(self, states: Int[Tensor, "state"]) -> None:
         """Leave out all states but ``states`` (state,), and number them so."""
         last = output_layer(self.decoder)
         last.weight, last.bias = nn.Parameter(last.weight[states]), nn.Parameter(last.bias[states])

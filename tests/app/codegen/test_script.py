@@ -12,7 +12,7 @@ from fel_explorer.app.codegen import script
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.map.view import default_axes, make_view
-from fel_explorer.app.views.paths import route
+from fel_explorer.app.views.paths import landscape_path
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +48,12 @@ def test_script_makes_what_is_shown(opened, tmp_path, monkeypatch):
     x, y = opened.result.embedding[[0, -1]]
     opened.add_anchor(*x, ("CV 1", "CV 2"))
     opened.add_anchor(*y, ("CV 1", "CV 2"))
-    opened.way = route.find_way(opened)
+    opened.path = landscape_path.find_landscape_path(opened)
     made = run(script.script(opened), tmp_path, monkeypatch)
     assert np.array_equal(made["cvs"], opened.result.embedding)
     assert np.array_equal(made["states"].values, opened.result.state)
     assert np.array_equal(made["frames"], opened.selection.frames)
-    assert np.allclose(made["path"].points, opened.way.path.points, atol=1e-5)
+    assert np.allclose(made["path"].points, opened.path.curve.points, atol=1e-5)
     np.testing.assert_allclose(made["surface"], make_view(opened, ("CV 1", "CV 2")).surface)
     assert made["trajs"].stride == 2 and made["trajs"].n_frames == 600
     for name in ("free-energy.svg", "survival.svg", "timescales.svg", "ck-test.svg", "structures.pdb"):
@@ -67,13 +67,13 @@ def test_before_a_model_map_and_path_run_over_torsions(opened, tmp_path, monkeyp
     xy = fel.data.values_of(bare.dataset, *axes)
     for frame in (0, 599):
         bare.add_anchor(*xy[frame], axes)
-    bare.way = route.find_way(bare)
+    bare.path = landscape_path.find_landscape_path(bare)
     code = script.script(bare)
     assert "periods=[360.0, 360.0]" in code and "xlabel='phi ALA2'" in code
     made = run(code.replace("fel.plots.save", "print"), tmp_path, monkeypatch)
     np.testing.assert_allclose(made["surface"], make_view(bare, axes).surface)
-    assert np.allclose(made["path"].points, bare.way.path.points, atol=1e-4)
-    assert np.array_equal(made["path"].frames, bare.way.path.frames)
+    assert np.allclose(made["path"].points, bare.path.curve.points, atol=1e-4)
+    assert np.array_equal(made["path"].frames, bare.path.curve.frames)
 
 
 def test_each_section_names_its_panel(opened):

@@ -7,7 +7,7 @@ import pytest
 
 from fel_explorer.app.session.session import Result, Session
 from fel_explorer.app.shell.command_palette import Palette
-from fel_explorer.app.shell.commands import COMMANDS, by_shortcut
+from fel_explorer.app.shell.commands import COMMANDS, all_commands, by_shortcut, view_commands
 from fel_explorer.app.shell.header import shortcut_text
 from fel_explorer.data import as_dataset
 
@@ -77,7 +77,18 @@ def test_every_command_keeps_the_contract(command):
 
 
 def test_ids_and_shortcuts_are_unique():
-    assert len({command.id for command in COMMANDS}) == len(COMMANDS) == len(by_shortcut())
+    assert len({command.id for command in all_commands()}) == len(all_commands())
+    assert len(COMMANDS) == len(by_shortcut())
+
+
+@pytest.mark.parametrize("command", view_commands(), ids=lambda command: command.id)
+def test_every_view_is_shown_by_a_command(command):
+    page = full_page()
+    page.strip = page
+    page.show = page.calls.append
+    assert command.enabled(page.session) and not command.enabled(Session())
+    command.run(page)
+    assert [f"view-{name}" for name in page.calls] == [command.id]
 
 
 def test_undo_and_clear_are_enabled_when_there_is_something_to_undo_or_clear():
@@ -120,7 +131,7 @@ def test_palette_lists_every_command_and_runs_the_chosen_one():
     palette = Palette(page.session, ran.append)
     palette.open()
     listed = {command["id"]: command for command in palette.commands}
-    assert set(listed) == {command.id for command in COMMANDS} - {"palette"}
+    assert set(listed) == {command.id for command in all_commands()} - {"palette"}
     assert listed["lasso"]["enabled"] and not listed["redo"]["enabled"]
     palette._handle_msg({"id": "lasso"})
     assert [command.id for command in ran] == ["lasso"]

@@ -9,9 +9,9 @@ import pytest
 
 from fel_explorer import kinetics
 from fel_explorer.app.jobs.manager import JobManager
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Result, Session
-from fel_explorer.app.shell.tab_strip import InsightPanel
+from fel_explorer.app.shell.tab_strip import TabStrip
 from fel_explorer.app.views.kinetics import analysis as kinetics_job_module
 from fel_explorer.app.views.kinetics import drawing as kinetics_drawing
 from fel_explorer.app.views.kinetics.analysis import default_lag, kinetics_job, lag_times
@@ -66,14 +66,14 @@ def jobs():
 
 @pytest.fixture
 def board(session, jobs):
-    board = Board(session, jobs)
+    board = PageJobs(session, jobs)
     yield board
     board.close()
 
 
 @pytest.fixture
 def panel(session, board):
-    panel = InsightPanel(session, board, print)
+    panel = TabStrip(session, board, print)
     yield panel
     panel.close()
 
@@ -132,7 +132,7 @@ def test_verdicts_name_the_recrossings_and_the_lack_of_data(session):
     brief = kinetics.lifetimes(np.tile([0, 0, 0, 0, 1], 100)).sel(state=1)
     assert evidence_module.verdict(brief, 2.0, "ps") == (
         "too short",
-        "It lives about as long as the time between two frames (2 ps): no decay can be seen.",
+        "Its lifetime is about the time between two frames (2 ps): no decay can be resolved.",
     )
 
 
@@ -184,9 +184,9 @@ def test_a_part_that_cannot_be_computed_says_why_and_the_others_stay(session):
 
 def test_strip_is_a_hint_until_there_are_states(chain, jobs):
     session = Session(as_dataset([chain[1]]))
-    board = Board(session, jobs)
+    board = PageJobs(session, jobs)
     asked = []
-    panel = InsightPanel(session, board, lambda name, **values: asked.append(name))
+    panel = TabStrip(session, board, lambda name, **values: asked.append(name))
     assert not panel.open and not panel._body.visible and panel._hint.visible
     for button in panel._hint[1:]:
         button.clicks += 1

@@ -8,7 +8,7 @@ import pytest
 
 import fel_explorer as fel
 from fel_explorer.app.jobs.manager import JobManager
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.selection import Point
 from fel_explorer.app.session.session import Session
@@ -37,7 +37,7 @@ def session():
     session.add_anchor(1.0, 1.0, ("CV 1", "CV 2"))
     session.colour("phi")
     session.axes = ("phi", "CV 2")
-    session.looks = {"representation": "licorice", "count": 5}
+    session.representation = {"representation": "licorice", "count": 5}
     xyz = rng.normal(size=(4, 3))
     session.pinned = session.pinned.add("frame 17", 17, True, xyz, np.arange(4)).overlay(1)
     session.pinned = session.pinned.add("decoded, nearest frame 3", 3, False, -xyz[:3], [0, 2, 3])
@@ -49,7 +49,7 @@ def same(one, other):
     for label, result in one.results.items():
         assert other.results[label].embedding == pytest.approx(result.embedding, abs=1e-5)
         assert np.isnan(result.seconds) or result.seconds == other.results[label].seconds
-    for name in ("active", "levels", "state_names", "colour_by", "frame", "route", "axes"):
+    for name in ("active", "levels", "state_names", "colour_by", "frame", "path_anchors", "axes"):
         assert getattr(one, name) == getattr(other, name), name
     assert np.array_equal(one.selection.mask, other.selection.mask)
     assert one.selection.how == other.selection.how
@@ -57,7 +57,7 @@ def same(one, other):
     assert np.array_equal(one.shown.state, other.shown.state) and one.shown.edited == other.shown.edited
     assert other.shown.membership == pytest.approx(one.shown.membership)
     assert np.array_equal(one.dataset["phi"], other.dataset["phi"])
-    assert one.looks == other.looks and one.pinned.overlaid == other.pinned.overlaid
+    assert one.representation == other.representation and one.pinned.overlaid == other.pinned.overlaid
     for pin, again in zip(one.pinned.pins, other.pinned.pins, strict=True):
         assert np.array_equal(pin.xyz, again.xyz) and np.array_equal(pin.atoms, again.atoms)
         assert (pin.key, pin.name, pin.frame, pin.observed) == (
@@ -120,13 +120,13 @@ def test_a_save_that_fails_leaves_the_old_one(session, tmp_path, monkeypatch):
 def test_other_folders_are_never_replaced(session, tmp_path):
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "thesis.txt").write_text("precious")
-    with pytest.raises(fel.FelError, match="no saved session"):
+    with pytest.raises(fel.FelError, match="not a saved session"):
         save_session(session, tmp_path / "work")
     assert (tmp_path / "work" / "thesis.txt").read_text() == "precious"
 
 
 def test_what_is_no_session_says_so(session, tmp_path):
-    with pytest.raises(fel.FelError, match="no saved session"):
+    with pytest.raises(fel.FelError, match="not a saved session"):
         open_session(tmp_path)
     with pytest.raises(fel.FelError, match="Nothing is loaded"):
         save_session(Session(), tmp_path / "empty.session")
@@ -151,14 +151,14 @@ def test_command_line_opens_a_session(session, tmp_path):
 
 def test_page_saves_and_opens_below_its_root(session, tmp_path):
     manager = JobManager(workers=0)
-    board = Board(session, manager)
+    board = PageJobs(session, manager)
     files = SessionFiles(session, board, tmp_path)
     assert files.write("mine").name == "mine.session" and files.saved() == ["mine.session"]
     for name in ("", "../out", "a/b"):
         with pytest.raises(fel.FelError, match="without slashes"):
             files.write(name)
     other = Session()
-    other_board = Board(other, manager)
+    other_board = PageJobs(other, manager)
     other_files = SessionFiles(other, other_board, tmp_path)
     assert other_files.save.disabled
     other_files.read("mine.session")
@@ -175,7 +175,7 @@ def test_page_saves_and_opens_below_its_root(session, tmp_path):
 def test_only_pages_with_an_owner_offer_links():
     script, page = Explorer(), Explorer(owner="0123abcd")
     assert page.sessions.link.visible and not script.sessions.link.visible
-    with pytest.raises(FelError, match="Only pages of fel-explorer"):
+    with pytest.raises(FelError, match="Links exist only on pages"):
         script.sessions.make_link()
     for explorer in (script, page):
         explorer.close()

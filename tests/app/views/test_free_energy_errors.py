@@ -65,18 +65,18 @@ def test_path_and_report_have_the_errors_of_the_map(session, monkeypatch):
     x = session.shown.embedding
     for side in (x[:, 0] < np.median(x[:, 0]), x[:, 0] > np.quantile(x[:, 0], 0.9)):
         session.add_anchor(*np.median(x[side], axis=0), ("CV 1", "CV 2"))
-    view, way = make_view(session, ("CV 1", "CV 2"), weighted=True), session.way
+    view, path = make_view(session, ("CV 1", "CV 2"), weighted=True), session.path
     np.testing.assert_array_equal(of_script(session, view.axes, 2), view.error)
-    np.testing.assert_array_equal(way.error, at_points(view.error, way.path.points))
-    np.testing.assert_array_equal(way.free_energy, at_points(view.surface, way.path.points))
+    np.testing.assert_array_equal(path.error, at_points(view.error, path.curve.points))
+    np.testing.assert_array_equal(path.free_energy, at_points(view.surface, path.curve.points))
     drawn = {}
     plot = figures.plot_path_profile
     monkeypatch.setattr(
         figures, "plot_path_profile", lambda *given, **named: drawn.update(named) or plot(*given, **named)
     )
     (html,) = figures.path(session)
-    np.testing.assert_array_equal(drawn["error"], way.error)
-    highest = way.barrier
+    np.testing.assert_array_equal(drawn["error"], path.error)
+    highest = path.barrier
     for height, error in ((highest.left, highest.left_error), (highest.right, highest.right_error)):
         text = session.unit.text(height, error)
         assert "±" in text and text in html and text in panel.text.object

@@ -214,7 +214,7 @@ def test_states_show_their_names_and_keep_their_colours(panel, session):
 
 
 def test_unknown_names_are_told_and_the_map_falls_back(panel, session):
-    with pytest.raises(FelError, match="nothing called 'enthalpy'"):
+    with pytest.raises(FelError, match="'enthalpy' is not a quantity"):
         colouring.column(session, "enthalpy")
     session.colour("membership 6")
     session.add_result(Result("PCA 1", None, session.result.embedding))

@@ -12,10 +12,10 @@ from numpy.testing import assert_allclose
 
 import fel_explorer as fel
 from fel_explorer.app.jobs.manager import JobManager
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.atom_values import AtomValues
 from fel_explorer.app.session.session import Result, Session
-from fel_explorer.app.shell.tab_strip import InsightPanel
+from fel_explorer.app.shell.tab_strip import TabStrip
 from fel_explorer.app.views.map import colouring
 from fel_explorer.app.views.modes import scores as mode_scores
 from fel_explorer.app.views.modes import text as mode_text
@@ -63,14 +63,14 @@ def jobs():
 
 @pytest.fixture
 def board(session, jobs):
-    board = Board(session, jobs)
+    board = PageJobs(session, jobs)
     yield board
     board.close()
 
 
 @pytest.fixture
 def panel(session, board):
-    panel = InsightPanel(session, board, print)
+    panel = TabStrip(session, board, print)
     panel.param.update(view="modes", open=True)
     yield panel.panels["modes"]
     panel.close()
@@ -128,7 +128,7 @@ def test_steps_of_the_diffusion_map_are_no_times(dataset):
     modes = modes_of(result, few)
     assert modes.time_unit == "steps" and modes.lag_time is None and modes.n_maps == 2
     assert_allclose(modes.spectrum["timescale"][:2], -1 / np.log(result.method.eigenvalues_))
-    assert "blind to time" in mode_text.spectrum_words(modes)
+    assert "not in time" in mode_text.spectrum_words(modes)
 
 
 def test_a_mode_is_a_colour_that_is_grey_where_it_is_zero(session):
@@ -240,7 +240,7 @@ def test_the_structure_is_coloured_by_the_atoms_of_what_a_variable_depends_on(pa
     assert switch.visible and session.atom_values is None
     switch.value = True
     shown = session.atom_values
-    assert shown.title == "TICA 1: share of mode 2 (%)" and np.isnan(shown.values[4])
+    assert shown.title == "TICA 1: contribution to mode 2 (%)" and np.isnan(shown.values[4])
     share = panel._job.result["embedding"]["feature_share"].values[1]
     assert_allclose(shown.values[:4], 50 * np.convolve(share, [1, 1]), rtol=1e-6)
     panel.variable.value = "mode 1"
@@ -276,7 +276,7 @@ def test_level_sets_are_shown_with_the_decoder_beside_the_means(panel, session, 
     work(board, jobs)
     table = fel.methods.level_sets(session.shown.method, session.dataset, n_bins=50)
     assert panel.ready and f"**{table.attrs['unexplained_variance']:.1%}**" in panel.text.object
-    assert "The decoder is off by" in panel.text.object
+    assert "The decoder deviates by" in panel.text.object
     shown = panel.levels.shown
     assert set(shown.options) == {"All features", "slow", "fast", "noise"}
     left, wrong = (row["y"] for row in curves(panel))

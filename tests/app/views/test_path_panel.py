@@ -6,9 +6,9 @@ import pytest
 
 import fel_explorer as fel
 from fel_explorer.app.jobs.manager import JobManager
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
-from fel_explorer.app.views.paths import route
+from fel_explorer.app.views.paths import landscape_path
 from fel_explorer.app.views.paths.panel import PathPanel
 
 
@@ -26,38 +26,38 @@ def session():
 def test_anchors_make_a_way_and_undo_takes_them_back(session):
     panel = PathPanel(session, active=True)
     session.add_anchor(150, 0, ("phi", "psi"))
-    assert session.way is None and not panel.ready
+    assert session.path is None and not panel.ready
     session.add_anchor(-150, 0, ("phi", "psi"))
-    way = session.way
-    assert panel.ready and way.n_images == 40
-    assert (np.abs(way.path.points[:, 0]) > 120).all()  # over 180 degrees, not over 0
-    assert len(way.pieces) == 2
-    highest = way.barrier
+    path = session.path
+    assert panel.ready and path.n_images == 40
+    assert (np.abs(path.curve.points[:, 0]) > 120).all()  # over 180 degrees, not over 0
+    assert len(path.pieces) == 2
+    highest = path.barrier
     assert 0 < highest.left < 4 and 0 < highest.right < 4 and 5 < highest.index < 35
     assert 0 < highest.left_error < 0.5 and "±" in panel.text.object
-    panel.tapped(way.path.length[7], 0)
+    panel.tapped(path.curve.length[7], 0)
     assert session.image == 7
     assert {"phi", "psi", "free_energy_kT", "frame"} <= set(panel._table().columns)
     session.undo()
-    assert session.way is None and len(session.route.anchors) == 1
+    assert session.path is None and len(session.path_anchors.anchors) == 1
     session.redo()
-    assert session.way is not None
-    session.clear_route()
-    assert session.route is None and session.way is None
+    assert session.path is not None
+    session.clear_path()
+    assert session.path_anchors is None and session.path is None
     panel.close()
 
 
 def test_other_axes_start_another_path(session):
     session.add_anchor(0, 0, ("phi", "psi"))
     session.add_anchor(1, 1, ("feature 1", "feature 2"))
-    assert session.route.axes == ("feature 1", "feature 2") and len(session.route.anchors) == 1
+    assert session.path_anchors.axes == ("feature 1", "feature 2") and len(session.path_anchors.anchors) == 1
 
 
 def test_way_on_a_profile_says_what_to_do(session):
     panel = PathPanel(session, active=True)
     session.add_anchor(0, 0, ("phi", "free energy"))
     session.add_anchor(9, 1, ("phi", "free energy"))
-    assert session.way is None and "y axis" in panel.text.object
+    assert session.path is None and "y axis" in panel.text.object
     panel.close()
 
 
@@ -65,7 +65,7 @@ def test_comparison_ranks_what_differs(session):
     from fel_explorer.app.views.comparison.panel import ComparisonPanel
 
     manager = JobManager(workers=0)
-    board = Board(session, manager)
+    board = PageJobs(session, manager)
     panel = ComparisonPanel(session, board, active=True)
     session.select(session.dataset["phi"].values > 0, "test")
     while manager.work():
@@ -91,5 +91,5 @@ def test_comparison_ranks_what_differs(session):
 
 def test_unbroken_splits_at_the_period():
     points = np.array([[170.0, 0], [178, 0], [-175, 0], [-170, 0]])
-    assert [len(piece) for piece in route.unbroken(points, (360.0, None))] == [2, 2]
-    assert [len(piece) for piece in route.unbroken(points, (None, None))] == [4]
+    assert [len(piece) for piece in landscape_path.unbroken(points, (360.0, None))] == [2, 2]
+    assert [len(piece) for piece in landscape_path.unbroken(points, (None, None))] == [4]

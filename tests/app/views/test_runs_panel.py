@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from fel_explorer.app.jobs.manager import JobManager
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.selection import Point
 from fel_explorer.app.session.session import Session
-from fel_explorer.app.shell.tab_strip import InsightPanel
+from fel_explorer.app.shell.tab_strip import TabStrip
 from fel_explorer.app.views.model.panel import ModelPanel
 from fel_explorer.app.views.runs import scores as run_scores
 from fel_explorer.app.views.runs.sweep import parse_values, plan, sweepable
@@ -46,9 +46,9 @@ def jobs():
 def explorer(jobs, data):
     """The parts of an explorer that runs concern, on the first frames."""
     session = Session(data.isel(frame=slice(0, 2000)))
-    board = Board(session, jobs, "page")
+    board = PageJobs(session, jobs, "page")
     model = ModelPanel(session, board)
-    parts = {"model": model, "insight": InsightPanel(session, board, model.start)}
+    parts = {"model": model, "strip": TabStrip(session, board, model.start)}
     yield SimpleNamespace(session=session, board=board, **parts)
     for part in (*parts.values(), board):
         part.close()
@@ -61,8 +61,8 @@ def work(explorer, jobs):
 
 
 def runs_view(explorer):
-    explorer.insight._on_click("runs", None)
-    return explorer.insight.panels["runs"]
+    explorer.strip._on_click("runs", None)
+    return explorer.strip.panels["runs"]
 
 
 # ---- scores
@@ -197,13 +197,13 @@ def test_a_sweep_from_the_form_is_queued_scored_and_drawn(explorer, jobs):
     panel.sweep_form.values.value_input = "2, 4, 8"
     assert panel.sweep_form.button.label == "Queue 3 runs"
     panel.sweep_form._queue(None)
-    assert explorer.insight.view == "runs" and explorer.insight.open
+    assert explorer.strip.view == "runs" and explorer.strip.open
     jobs.work()
     jobs.work()
     explorer.board.tick()
-    assert "2 of 3 runs" in explorer.insight.panels["runs"].text.object
+    assert "2 of 3 runs" in explorer.strip.panels["runs"].text.object
     work(explorer, jobs)
-    view = explorer.insight.panels["runs"]
+    view = explorer.strip.panels["runs"]
     labels = [f"TICA, lag time {lag}" for lag in (2, 4, 8)]
     assert list(explorer.session.results) == labels and explorer.session.active == labels[0]
     assert view.parameter.value == "lag_time" and view.ready
@@ -223,7 +223,7 @@ def test_a_row_shows_its_run_and_its_parameters_fill_the_form(explorer, jobs):
     cells = [row["cells"] for row in view.table.rows]
     assert [c["lag_time"]["text"] for c in cells] == ["4", "8"] and view.table.chosen == 1
     assert all(float(c["map_vamp2"]["text"]) > 1 for c in cells)
-    assert view.ready and explorer.insight._plot.visible
+    assert view.ready and explorer.strip._plot.visible
     view.table._handle_msg({"state": 0})
     assert explorer.session.active == "TICA 1"
     panel.method.value = "PCA"
@@ -258,7 +258,7 @@ def test_deleting_asks_first_and_a_reload_does_not_bring_it_back(explorer, jobs,
     explorer.board.rename("TICA 1", "slow")
     with pytest.raises(FelError, match="empty"):
         explorer.board.rename("slow", " ")
-    again = Board(Session(explorer.session.dataset), jobs, "page")
+    again = PageJobs(Session(explorer.session.dataset), jobs, "page")
     assert list(again.session.results) == ["slow"]
     again.close()
 

@@ -6,7 +6,7 @@ import pytest
 import fel_explorer as fel
 from fel_explorer.app.codegen.script import script
 from fel_explorer.app.jobs.manager import JobManager
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.result import Result, branch_numbers
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.storage.session_folder import open_session, save_session
@@ -157,7 +157,7 @@ def test_the_printed_script_makes_the_same_states(session, scanned, tmp_path, mo
 
 def test_find_the_states_runs_a_scan_as_a_job(scanned):
     session, manager = Session(scanned[0]), JobManager(workers=0)
-    board = Board(session, manager)
+    board = PageJobs(session, manager)
     model = ModelPanel(session, board)
     model.start("DiscreteIDM", n_microstates=60)
     [job] = board.jobs

@@ -68,7 +68,7 @@ def test_a_click_on_the_second_map_is_a_point_of_its_model(session, maps):
     assert (session.point.model, session.point.frame, session.frame) == ("B", 7, 7)
     session.drawing = True  # a path is drawn on the first map only
     second.map._tap(*map(float, session.results["B"].embedding[9]))
-    assert session.route is None and session.point.frame == 9
+    assert session.path_anchors is None and session.point.frame == 9
     place = first._view.place_of(session, session.point)
     np.testing.assert_allclose(place, session.results["A"].embedding[9])
 

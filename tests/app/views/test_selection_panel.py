@@ -3,10 +3,13 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
+from strands import cut_strands
 
+import fel_explorer as fel
 from fel_explorer.app.session.session import Result, Session
 from fel_explorer.app.views.selection.panel import LIMIT, SelectionPanel
 from fel_explorer.data import as_dataset
+from fel_explorer.structures import read_pdb
 
 
 @pytest.fixture
@@ -29,13 +32,17 @@ def panel(session):
 
 
 def names(panel):
-    return [row["name"] for row in panel._table.rows]
+    return cells(panel, "name", "text")
+
+
+def cells(panel, column, part="value"):
+    return [row["cells"][column][part] for row in panel._table.rows]
 
 
 def test_nothing_selected_lists_all_states(panel):
     assert "Nothing selected" in panel._count.object
     assert names(panel) == ["state 1", "state 3", "state 2"]
-    assert [row["frames"] for row in panel._table.rows] == [50, 30, 20]
+    assert cells(panel, "frames") == [50, 30, 20]
     assert panel._actions["clear"].disabled and panel._downloads["csv"].disabled
 
 
@@ -44,7 +51,7 @@ def test_count_origin_and_states_of_a_selection(panel, session):
     assert panel._count.object.startswith("**60 frames**") and "60 %" in panel._count.object
     assert panel._how.object == "Lasso on IDM 1."
     assert names(panel) == ["state 1", "state 3"]
-    np.testing.assert_allclose([row["share"] for row in panel._table.rows], [100 * 5 / 6, 100 / 6])
+    np.testing.assert_allclose(cells(panel, "fraction"), [5 / 6, 1 / 6])
 
 
 def test_buttons_act_on_the_session(panel, session):
@@ -106,3 +113,22 @@ def test_closed_panels_leave_the_session_alone(session):
     before = panel._count.object
     session.select(np.ones(100, bool), "all")
     assert panel._count.object == before
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_exported_structures_are_whole_where_the_box_is_ticked(whole, tmp_path):
+    true, broken = cut_strands("orthorhombic")
+    broken.save_dcd(str(tmp_path / "a.dcd"))
+    trajs = fel.load_trajectories(tmp_path / "a.dcd", true.topology, time_step=1.0)
+    session = Session(as_dataset(np.random.default_rng(0).normal(size=(8, 2))))
+    session.trajectories = trajs
+    panel = SelectionPanel(session)
+    try:
+        session.select(np.arange(8) == 5, "box")
+        assert panel._whole.visible and panel._whole.value
+        panel._whole.value = whole
+        written = read_pdb(panel.export("pdb").read().decode())
+        step = np.linalg.norm(written.xyz[0, 1] - written.xyz[0, 0])
+        assert (step < 0.25) == whole
+    finally:
+        panel.close()

@@ -1,14 +1,17 @@
 """Latent space simulators of the page without a browser: what is trained, simulated and shown."""
 
+from types import SimpleNamespace
+
 import mdtraj
 import numpy as np
 import pytest
 
 from fel_explorer.app.jobs.manager import JobManager
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Result, Session
 from fel_explorer.app.views.simulate.simulation import (
     Settings,
+    Simulation,
     atom_choices,
     can_encode,
     chained,
@@ -20,8 +23,9 @@ from fel_explorer.app.views.simulate.simulation import (
     training_simulator,
 )
 from fel_explorer.data import load_trajectories
-from fel_explorer.data.coordinates import read_topology
-from fel_explorer.data.topologies import pdb_text
+from fel_explorer.data.coordinates import write_blocks
+from fel_explorer.data.topologies import select_atoms
+from fel_explorer.data.topology_text import pdb_text, read_topology
 from fel_explorer.features import featurize
 from fel_explorer.methods import PCA
 
@@ -124,7 +128,7 @@ def test_atoms_are_offered_where_they_have_a_shape(trajectories):
     protein.add_atom("O", mdtraj.element.oxygen, water)
     assert atom_choices(protein)[0] == "C-alpha"  # 80 atoms; the backbone has 320
     simulator = simulator_for(PCA(), protein, TINY)
-    assert len(protein.select(simulator.atoms)) == 400  # without the water
+    assert len(select_atoms(protein, simulator.atoms)) == 400  # without the water
 
 
 def test_some_atoms_of_a_file_keep_their_own_bonds(trajectories):
@@ -184,21 +188,21 @@ def test_a_simulation_is_shown_with_its_own_model(session, simulation, trained, 
 
 def test_jobs_bring_simulators_and_simulations_into_the_session(session, trained, simulation):
     jobs = JobManager(workers=0)
-    board = Board(session, jobs)
+    board = PageJobs(session, jobs)
     board.submit("simulator", lambda *_: trained, kind="simulator")
     board.submit("simulation", lambda *_: simulation, kind="simulation")
     while jobs.work():
         board.tick()
     assert shown_simulator(session) is trained and shown_simulation(session) is simulation
     reloaded = Session(session.dataset, session.trajectories)
-    other = Board(reloaded, jobs)
+    other = PageJobs(reloaded, jobs)
     assert reloaded.simulators == [trained]
     for one in (board, other):
         one.close()
 
 
 def test_a_report_of_a_simulator_that_is_gone_is_dropped(session, trained, result, dataset, trajectories):
-    board = Board(session, JobManager(workers=0))
+    board = PageJobs(session, JobManager(workers=0))
     simulator = simulator_for(result.method, trajectories.topology, TINY)
     job = training_simulator(simulator, dataset, trajectories, device="cpu")
     newer = job(lambda *_: None, lambda: False)
@@ -209,3 +213,14 @@ def test_a_report_of_a_simulator_that_is_gone_is_dropped(session, trained, resul
     board.tick()
     assert session.simulators == [newer]
     board.close()
+
+
+def test_structures_are_read_from_a_cache_with_any_name(trajectories, tmp_path):
+    folder = tmp_path / "Müller"
+    folder.mkdir()
+    frames = trajectories.frames([0, 1, 2])
+    file = folder / "decoded.xtc"
+    write_blocks(file, [frames.xyz], frames.time)
+    trained = SimpleNamespace(simulator=SimpleNamespace(topology_=pdb_text(frames[0])))
+    read = Simulation.structures(SimpleNamespace(file=file, trained=trained), 1, 3)
+    np.testing.assert_allclose(read.xyz, frames.xyz[1:], atol=1e-3)

@@ -132,7 +132,7 @@ def test_carried_turns_start_once_around_evenly_and_with_little_noise():
 
 def test_a_narrowed_copy_has_less_noise_where_it_is_told():
     model = density(dim=3)
-    narrow = model.narrowed(torch.tensor([True, False, True]), 0.5)
+    narrow = model.narrow(torch.tensor([True, False, True]), 0.5)
     np.testing.assert_allclose((narrow.sigma() / model.sigma()).detach(), [0.5, 1.0, 0.5])
     np.testing.assert_allclose(model.sigma().detach(), 0.7)
 
@@ -286,7 +286,7 @@ def test_a_callback_ends_the_fit_and_the_model_stays_usable():
 def test_a_stopped_fit_resumes_to_the_same_numbers(options, stop, tmp_path, monkeypatch):
     monkeypatch.setattr("fel_explorer.training.loop.REPORT_INTERVAL", 0.0)
     monkeypatch.setattr("fel_explorer.methods.embedded_physics.training.POOL", 500)
-    monkeypatch.setattr(embedded_physics, "JUDGES", 0)
+    monkeypatch.setattr(embedded_physics, "MIN_ESS", 0)
     options = SMALL | {"n_steps": 33, "steps_per_temperature": 4} | options
     whole = EmbeddedPhysics(Harmonic(), **options).fit(device="cpu")
     first = EmbeddedPhysics(Harmonic(), **options)
@@ -350,6 +350,6 @@ def test_what_does_not_fit_is_said(gaussian):
 
 
 def test_hot_samples_without_weight_judge_nothing(monkeypatch):
-    monkeypatch.setattr(embedded_physics, "JUDGES", 10**9)
+    monkeypatch.setattr(embedded_physics, "MIN_ESS", 10**9)
     model = EmbeddedPhysics(Harmonic(), **SMALL | {"n_steps": 8}).fit(device="cpu")  # does not warn
     assert np.isnan(model.coverage_)

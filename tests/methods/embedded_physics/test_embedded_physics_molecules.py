@@ -225,7 +225,7 @@ def test_a_stopped_fit_of_a_molecule_resumes_to_the_same_numbers(tmp_path, monke
     """What it remembers of its own samples is in the checkpoint."""
     monkeypatch.setattr("fel_explorer.training.loop.REPORT_INTERVAL", 0.0)
     monkeypatch.setattr("fel_explorer.methods.embedded_physics.training.POOL", 500)
-    monkeypatch.setattr("fel_explorer.methods.embedded_physics.method.JUDGES", 0)
+    monkeypatch.setattr("fel_explorer.methods.embedded_physics.method.MIN_ESS", 0)
     options = SHORT | {"n_steps": 33, "batch_size": 8}
 
     def fitted(**how):

@@ -9,7 +9,7 @@ from chains import markov_chain
 
 from fel_explorer.methods.idm import objective
 from fel_explorer.methods.idm.discrete import Criteria, coarse_partitions, find_states
-from fel_explorer.methods.idm.evidence import measure_evidence, prune
+from fel_explorer.methods.idm.evidence import BlockCounts, measure_evidence, prune
 from fel_explorer.methods.idm.microstates import PairCounts
 from fel_explorer.methods.idm.partition import (
     aggregate,
@@ -142,12 +142,13 @@ def measured(states, lag=5):
     blocks = Blocks.of_lengths(LENGTHS, min_length=lag)
     pairs, n = PairCounts(LENGTHS), int(states.max()) + 1
     counts = pairs.joint_of_blocks(states, n, lag, blocks.of_frame())
-    return counts, blocks.pair_sums(states, n, lag).sum(0), lag, blocks.draw(300), 0.9
+    return BlockCounts(counts, blocks.pair_sums(states, n, lag).sum(0), lag, blocks.draw(300))
 
 
 def test_gains_and_their_errors_are_those_of_a_bootstrap_by_hand(three_states):
-    counts, exact, lag, draws, beta = measured(three_states)
-    evidence = measure_evidence(counts, exact, lag, draws, beta)
+    counted, beta = measured(three_states), 0.9
+    counts, draws = counted.pairs, counted.draws
+    evidence = measure_evidence(counted, beta)
 
     def lost(table, i):
         table = table / table.sum()
@@ -174,8 +175,18 @@ def test_visits_are_entries_at_the_resolution_of_the_lag():
     exact = Blocks.of_lengths([1000]).pair_sums(states, 2, 10).sum(0)
     blocks = Blocks.of_lengths([1000], min_length=10)
     counts = PairCounts([1000]).joint_of_blocks(states, 2, 10, blocks.of_frame())
-    visits = measure_evidence(counts, exact, 10, blocks.draw(10), 0.9).visits
+    visits = measure_evidence(BlockCounts(counts, exact, 10, blocks.draw(10)), 0.9).visits
     np.testing.assert_allclose(visits, 2.2)
+
+
+def test_memory_is_the_excess_of_staying_over_chance():
+    matrix = np.array([[0.9, 0.1], [0.3, 0.7]])  # second eigenvalue 0.6
+    states = markov_chain(matrix, 50_000)
+    blocks = Blocks.of_lengths([50_000])
+    counts = PairCounts([50_000]).joint_of_blocks(states, 2, 1, blocks.of_frame())
+    counted = BlockCounts(counts, np.zeros((2, 2)), 1, blocks.draw(5))
+    memory = measure_evidence(counted, 0.9).memory
+    np.testing.assert_allclose(memory, 0.6, atol=0.02)
 
 
 def test_a_state_without_evidence_joins_its_neighbour(three_states):
@@ -185,12 +196,36 @@ def test_a_state_without_evidence_joins_its_neighbour(three_states):
     split[(three_states == 1) & coin] = 3
     split[7_000:7_030] = 4
     limits = {"min_evidence": 1.5, "min_visits": 5.0}
-    labels = prune(*measured(split), **limits)
+    labels = prune(measured(split), 0.9, **limits)
     assert len(np.unique(labels)) == 3 and labels[1] == labels[3] and labels[4] in labels[:3]
-    assert len(np.unique(prune(*measured(three_states), **limits))) == 3
-    assert len(np.unique(prune(*measured(three_states), min_evidence=1.5, min_visits=1e6))) == 1
-    rare = prune(*measured(three_states), **limits, min_population=0.2)
+    assert len(np.unique(prune(measured(three_states), 0.9, **limits))) == 3
+    assert len(np.unique(prune(measured(three_states), 0.9, min_evidence=1.5, min_visits=1e6))) == 1
+    rare = prune(measured(three_states), 0.9, **limits, min_population=0.2)
     assert len(np.unique(rare)) == 2 and rare[0] == rare[2]
+
+
+def test_frames_on_a_barrier_are_not_a_state():
+    """Frames that may be of either state raise the objective as a class of their own, but have no memory."""
+    states = markov_chain(np.array([[0.98, 0.02], [0.02, 0.98]]), 20_000, seed=4)
+    unclear = np.random.default_rng(0).random(20_000) < 0.05
+    wrong = np.random.default_rng(1).integers(0, 2, 20_000)
+    labels = np.where(unclear, 2 + wrong, states)  # two microstates that tell nothing of the state
+    joint = PairCounts([20_000]).joint(labels, 4, 2)
+    apart = information(aggregate(joint, np.array([0, 1, 2, 2])), 0.9)
+    assert apart > max(information(aggregate(joint, np.array([0, 1, i, i])), 0.9) for i in (0, 1))
+    found = find_states(PairCounts([20_000]), labels, [np.arange(4)], 2, Criteria())
+    assert len(found) == 2 and found.labels[0] != found.labels[1]
+
+
+def test_a_state_without_pairs_joins_the_other():
+    """Its frames are the last of the trajectory, from which no pair starts."""
+    states = np.zeros(1000, int)
+    states[-2:] = 1
+    blocks = Blocks.of_lengths([1000])
+    pairs = np.zeros((len(blocks), 2, 2))
+    pairs[:, 0, 0] = 50.0
+    counts = BlockCounts(pairs, np.array([[998.0, 2.0], [0.0, 0.0]]), 2, blocks.draw(10))
+    assert prune(counts, 0.9, min_evidence=1.5, min_visits=0.0).tolist() == [0, 0]
 
 
 def test_states_of_microstates_are_those_of_the_chain(three_states):

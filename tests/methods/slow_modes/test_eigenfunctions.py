@@ -54,6 +54,21 @@ def test_the_published_loss_orders_functions_before_it_weighs_them():
     assert float(loss) == pytest.approx(1.0 * 1 + 0.5 * 3 + 20 * (1.0 + 0.25))
 
 
+def test_the_published_loss_of_the_transfer_operator_is_the_mean_square_step():
+    random = np.random.default_rng(0)
+    f, later = random.normal(size=(2, 50, 2))
+    forms = objective.transfer_forms(*map(torch.from_numpy, (f, later, np.ones(50))), 5.0)
+    omega = torch.tensor([1.0, 0.5]).double()
+    loss = objective.transfer_penalty_loss(*forms, omega, 20.0, 5.0)
+    covariance = np.cov(np.concatenate([f, later]).T, ddof=0)
+    printed = 0.5 * (np.array([1.0, 0.5]) * ((later - f) ** 2).mean(0)).sum()
+    assert float(loss) == pytest.approx(
+        printed + 20 * np.square(np.triu(covariance - np.eye(2))).sum(), rel=1e-6
+    )
+    method = fel.Eigenfunctions(loss="penalty", lag_time=5.0, n_dims=2, omega=[1.0, 0.5])
+    assert float(method.objective(*forms)) == pytest.approx(float(loss), rel=1e-9)
+
+
 def test_the_figure_of_merit_is_the_sum_of_squares_on_its_own_data_and_less_on_others():
     own, other, c = forms(0), forms(1), torch.tensor(0.7)
     rates = scipy.linalg.eigh(own[0].numpy(), own[1].numpy(), eigvals_only=True)

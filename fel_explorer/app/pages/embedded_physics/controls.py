@@ -25,8 +25,8 @@ NO_OPENMM = (
     "without it."
 )
 TEXT = """
-**No data needed.** The model makes structures from hidden numbers **z**, asks the force field what each
-costs, and learns. It begins **hot** and cools.
+**No data needed.** The model generates structures from latent variables **z** and learns from the
+energies of the force field. Training starts at a **high temperature** and cools down.
 """
 
 
@@ -65,11 +65,12 @@ class Controls(Viewer):
         self.learn = pmui.Button(
             label="Learn", icon="local_fire_department", color="primary", variant="contained",
             on_click=lambda event: learn(), margin=(6, 10), **wide,
-            description="Starts hot, where every state is easily reached, and cools down",
+            description="Start at a high temperature, where all states are easily reached, and cool down",
         )  # fmt: skip
         self.stop = pmui.Button(
             label="Stop", icon="stop", color="default", variant="outlined", visible=False,
-            on_click=lambda event: stop(), margin=(6, 10), **wide, description="Keeps what has been learned",
+            on_click=lambda event: stop(), margin=(6, 10), **wide,
+            description="Stop and keep the model learned so far",
         )  # fmt: skip
         self.bar = pmui.LinearProgress(
             value=0, variant="determinate", visible=False, sizing_mode="stretch_width", margin=(0, 10)
@@ -155,7 +156,7 @@ class Controls(Viewer):
     # ---- progress
 
     def show(self, job: Job | None) -> None:
-        """Tell how far a job is."""
+        """Show the progress of a job."""
         active = job is not None and job.active
         self.learn.visible, self.stop.visible, self.bar.visible = not active, active, active
         self.system.disabled = self.temperature.disabled = self.care.disabled = active
@@ -182,10 +183,16 @@ def describe(job: Job) -> str:
     if job.state == "done":
         return f"Learned in {seconds_text(job.finished - job.started)}. Click in the picture of z."
     if job.state == "cancelled":
-        return "Stopped; what was learned is kept." if job.result else "Stopped before anything was learned."
+        return (
+            "Stopped; the model learned so far is kept."
+            if job.result
+            else "Stopped before anything was learned."
+        )
     if job.stopping:
-        return "Stopping: judging what was learned."
+        return "Stopping: evaluating the model."
     if done.n_steps <= 1:
         return f"{done.message.capitalize() or 'Begins'} ..."
     left = seconds_text(done.eta) if done.step < done.n_steps else ""
-    return f"Step {done.step:,} of {done.n_steps:,}" + (f", {left} left." if left else ", judging it.")
+    return f"Step {done.step:,} of {done.n_steps:,}" + (
+        f", {left} left." if left else ", evaluating the model."
+    )

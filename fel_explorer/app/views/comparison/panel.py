@@ -6,26 +6,25 @@ import numpy as np
 import pandas as pd
 import panel_material_ui as pmui
 import param
-from panel.viewable import Viewer
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.atom_values import AtomValues
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.comparison import candidates
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.sortable_table import SortableTable
+from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.data.frame_values import label
 from fel_explorer.plots.comparison import plot_distributions
 from fel_explorer.structures.comparison import distributions
 from fel_explorer.structures.feature_atoms import largest_on_atoms
 
 EFFECT = (
-    "Effect size: 1 - overlap of the two distributions. 0: the same. 1: one frame tells which set it "
-    "is from. With its 95 % interval."
+    "Effect size: 1 - overlap of the two distributions, with its 95 % interval. 0: equal distributions. "
+    "1: no overlap."
 )
 ON_STRUCTURE = (
-    "Colours each atom of the structures by the largest effect size of the distances, contacts and torsions "
-    "that it takes part in."
+    "Colour each atom by the largest effect size of the distances, contacts and torsions that it is part of."
 )
 SOURCE = "comparison"  # whose values of atoms these are
 COLUMNS = [
@@ -36,18 +35,14 @@ COLUMNS = [
 ]
 
 
-class ComparisonPanel(Viewer):
+class ComparisonPanel(TabView):
     """Ranks torsions, columns and features by how far two sets of frames lie apart in them."""
 
-    active = param.Boolean(False, doc="Whether it is looked at: only then it computes.")
-    dark = param.Boolean(False, doc="Colours for a dark page.")
     quantity = param.String("", doc="Whose distributions are drawn.")
-    version = param.Integer(0, doc="Counts up when the figure is another one.")
     ready = param.Boolean(False, doc="Whether there is a figure.")
 
-    def __init__(self, session: Session, board: Board, **params):
-        super().__init__(**params)
-        self.session, self.board = session, board
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
+        super().__init__(session, board, **params)
         self.kept: list[candidates.Kept] = []
         self.found = None
         self._job = None
@@ -63,16 +58,13 @@ class ComparisonPanel(Viewer):
             (board, board.param.watch(self._on_job, "version")),
         ]
 
-    def __panel__(self):
-        return self.layout
-
     @property
     def available(self) -> bool:
         """Whether there is anything to compare."""
         return self.session.dataset is not None
 
     def close(self) -> None:
-        """Let go of the session and the board."""
+        """Stop watching the session and the jobs."""
         for source, watcher in self._watchers:
             source.param.unwatch(watcher)
         self._watchers = []
@@ -81,11 +73,11 @@ class ComparisonPanel(Viewer):
 
     def _make_widgets(self):
         small = {"size": "small", "width": 160, "margin": (10, 4, 0, 6)}
-        self.first = pmui.Select(label="First set", description="What is compared.", **small)
-        self.second = pmui.Select(label="Second set", description="What it is compared with.", **small)
+        self.first = pmui.Select(label="First set", description="First set of frames.", **small)
+        self.second = pmui.Select(label="Second set", description="Second set of frames.", **small)
         self._keep = pmui.Button(
             label="Keep", icon="bookmark_add", size="small", variant="text", margin=(8, 2),
-            description="Put the selection aside, to compare it with another one.", on_click=self._on_keep,
+            description="Keep the selection, to compare it with another one.", on_click=self._on_keep,
         )  # fmt: skip
         self.on_structure = pmui.Switch(
             label="On the structure", size="small", description=ON_STRUCTURE, margin=(14, 4, 0, 8)
@@ -222,7 +214,7 @@ class ComparisonPanel(Viewer):
         interval = (
             f"{low:.2f} - {high:.2f}"
             if np.isfinite(low + high)
-            else "no interval: seen in too few parts of the data"
+            else "no interval: present in too few blocks of the data"
         )
         unit = "°" if bool(row["circular"]) else ""
         cells = {

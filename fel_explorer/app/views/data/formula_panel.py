@@ -21,7 +21,7 @@ class FormulaColumn(Viewer):
         self.session = session
         self.button = pmui.Button(
             label="Formula", icon="functions", variant="text", size="small", sizing_mode="stretch_width",
-            on_click=self._ask, description="A new column calculated from others, such as energy / 4.184",
+            on_click=self._ask, description="New column calculated from others, such as energy / 4.184",
         )  # fmt: skip
         self.dialog = pmui.Dialog(show_close_button=True, close_on_click=True, width_option="sm")
         self.layout = pmui.Column(self.button, self.dialog, sizing_mode="stretch_width", margin=0)
@@ -48,8 +48,8 @@ class FormulaColumn(Viewer):
         written = [name if name.isidentifier() else f"`{name}`" for name in names[:SHOWN]]
         shown = ", ".join(written) + (", ..." if len(names) > SHOWN else "")
         about = (
-            f"{EXAMPLE}  \nNames of more than one word stand in backticks; torsions are in degrees.  \n"
-            f"**There are** {shown}  \n**Functions** {', '.join(FUNCTIONS)}"
+            f"{EXAMPLE}  \nPut names of more than one word in backticks; torsions are in degrees.  \n"
+            f"**Columns** {shown}  \n**Functions** {', '.join(FUNCTIONS)}"
         )
         add = pmui.Button(label="Add", color="primary", variant="contained", on_click=self._on_add)
         self.dialog.title = "Column from a formula"

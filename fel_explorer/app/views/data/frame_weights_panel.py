@@ -8,7 +8,7 @@ from panel.viewable import Viewer
 from fel_explorer.app.session.session import Session
 from fel_explorer.data.columns import column_names
 
-NONE = "all frames weigh the same"
+NONE = "all frames have equal weight"
 
 
 class FrameWeights(Viewer):
@@ -39,8 +39,8 @@ class FrameWeights(Viewer):
         return self.layout
 
     def offer(self, tables) -> None:
-        """Offer the columns of a single table; of none or several nothing."""
-        names = column_names(tables[0]) if len(tables) == 1 else []
+        """Offer the columns of the tables, of which all have the same."""
+        names = column_names(tables[0]) if tables else []
         likely = sorted(names, key=lambda name: ("weight" not in name.lower(), "bias" not in name.lower()))
         self._options = {NONE: {}}
         for name in likely:

@@ -8,21 +8,20 @@ import panel_material_ui as pmui
 from panel.viewable import Viewer
 
 from fel_explorer.app.jobs import featurize_and_train
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.storage.input_files import inside, sort_out
 from fel_explorer.app.views.data.formula_panel import FormulaColumn
 from fel_explorer.app.views.data.frame_weights_panel import FrameWeights
 from fel_explorer.app.views.data.session_files_panel import SessionFiles
+from fel_explorer.data.file_names import in_natural_order
 from fel_explorer.errors import FelError
-
-TABLES = {".csv", ".tsv", ".txt", ".dat", ".xvg", ".edr"}
 
 
 class DataPanel(Viewer):
     """What the explorer looks at; ``root`` is the only folder that the page may read."""
 
-    def __init__(self, session: Session, board: Board, root=".", **params):
+    def __init__(self, session: Session, board: PageJobs, root=".", **params):
         super().__init__(**params)
         self.session, self.board, self.root = session, board, Path(root).resolve()
         wide = {"sizing_mode": "stretch_width", "size": "small"}
@@ -47,16 +46,16 @@ class DataPanel(Viewer):
             icon="table_chart",
             variant="text",
             on_click=self._browse_columns,
-            description="Attach per-frame values from a CSV or PLUMED COLVAR file: energies, weights, ...",
+            description="Attach per-frame values from tables (CSV, XVG, COLVAR): energies, weights, ...",
             **wide,
         )
         self.physics = pmui.Button(
-            label="No data? Learn from a force field",
+            label="No data? Learn CVs from a force field",
             icon="local_fire_department",
             variant="text",
             target="_blank",
             visible=False,
-            description="A page that learns CVs and structures from energies alone",
+            description="Page that learns CVs and structures from energies alone",
             **wide,
         )
         self.formula = FormulaColumn(session)
@@ -118,13 +117,17 @@ class DataPanel(Viewer):
             kind="data",
         )
 
-    def attach(self, path, **weights) -> None:
-        """Attach the columns of a table below the root; ``weights`` as `data.attach_columns` takes them."""
+    def attach(self, *paths, **weights) -> None:
+        """Attach the columns of a table below the root, or of one for each trajectory in natural order.
+
+        ``weights`` are options of `data.attach_columns`.
+        """
         if self.session.dataset is None:
             raise FelError("No dataset to attach columns to.", remedy="Compute features first.")
         from fel_explorer.data import attach_columns
 
-        [table] = inside(self.root, [path])
+        tables = in_natural_order(inside(self.root, paths))
+        table = tables[0] if len(tables) == 1 else tables
         self.session.attach(attach_columns(self.session.dataset, table, **weights))
 
     def _sample(self, _event):
@@ -141,7 +144,8 @@ class DataPanel(Viewer):
     def _browse_columns(self, _event):
         self._show(
             "Attach columns",
-            "Choose one table with one row per frame: CSV with a header line, or COLVAR.",
+            "Choose a table (CSV, XVG, COLVAR, ...), or one for each trajectory. Rows belong to frames by "
+            "their time, or by order where there are no times.",
             options=False,
         )
 
@@ -208,10 +212,10 @@ class DataPanel(Viewer):
                 time_step=self.time_step.value,
                 join=self.join.value,
             )
-        elif len(chosen) != 1:
-            raise FelError(f"{len(chosen)} files are chosen.", "Columns come from one table.")
+        elif not chosen:
+            raise FelError("No file is chosen.", "Columns come from one table, or one for each trajectory.")
         else:
-            self.attach(chosen[0], **self.weights.chosen)
+            self.attach(*chosen, **self.weights.chosen)
         self.dialog.open = False
 
     def _update(self, *_):
@@ -222,7 +226,7 @@ class DataPanel(Viewer):
 def describe(trajectories, dataset) -> str:
     """Files, atoms, frames, simulated time and frame step, in words."""
     if trajectories is None and dataset is None:
-        return "Nothing is loaded. The sample data are a good start."
+        return "No data are loaded. Start with the sample data."
     lines = []
     if trajectories is not None:
         n = len(trajectories.files)

@@ -10,7 +10,7 @@ import panel as pn
 import panel_material_ui as pmui
 from panel.viewable import Viewer
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.report import report_html
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.storage.autosave import keep_view
@@ -32,26 +32,26 @@ def page_address() -> str:
 class SessionFiles(Viewer):
     """Four buttons and their dialog; sessions lie in ``root``, the only folder that the page may read."""
 
-    def __init__(self, session: Session, board: Board, root: Path, **params):
+    def __init__(self, session: Session, board: PageJobs, root: Path, **params):
         super().__init__(**params)
         self.session, self.board, self.root = session, board, Path(root)
         small = {"size": "small", "variant": "text", "sizing_mode": "stretch_width", "margin": (5, 2)}
         small["sx"] = {"minWidth": 0, "px": "4px"}
         self.save = pmui.Button(
             label="Save", on_click=self.ask_name, **small,
-            description="Data, models, names, selection and path as one folder, to go on later (Ctrl-S).",
+            description="Save data, models, state names, selection and path, to continue later (Ctrl-S).",
         )  # fmt: skip
         self.open = pmui.Button(
             label="Reopen", on_click=self._ask_which, **small,
-            description="Go on with a saved session.",
+            description="Continue with a saved session.",
         )  # fmt: skip
         self.report = pmui.Button(
             label="Report", on_click=lambda event: self.make_report(), **small,
-            description="What is shown as one HTML file that opens anywhere: maps, tree, table, structures.",
+            description="Report of the page as one HTML file: maps, tree, table, structures.",
         )  # fmt: skip
         self.link = pmui.Button(
             label="Link", on_click=lambda event: self.make_link(), **small,
-            description="A web address that opens what is shown now, on this server.",
+            description="Web address of the current view on this server.",
         )  # fmt: skip
         self._report_job = self._link_job = None
         self.dialog = pmui.Dialog(show_close_button=True, close_on_click=True, width_option="sm")
@@ -84,7 +84,7 @@ class SessionFiles(Viewer):
         """Open the dialog that asks for a name."""
         self.name_input = pmui.TextInput(
             label="Name", value="session", size="small", sizing_mode="stretch_width",
-            description=f"A folder NAME{ENDING} is made where fel-explorer was started.",
+            description=f"The folder NAME{ENDING} is created where fel-explorer was started.",
         )  # fmt: skip
         button = pmui.Button(label="Save", color="primary", variant="contained", on_click=self._on_save)
         self._show("Save session", self.name_input, button)
@@ -179,11 +179,11 @@ class SessionFiles(Viewer):
         Raises
         ------
         FelError
-            If the explorer is not a page of `fel-explorer`, whose address can tell what is shown.
+            If the explorer is not a page of `fel-explorer`, whose address can hold what is shown.
         """
         if not self.link.visible or not page_address():
             raise FelError(
-                "Only pages of fel-explorer have an address for what they show.",
+                "Links exist only on pages that fel-explorer serves.",
                 remedy="Save the session (Ctrl-S); fel-explorer NAME.session opens it.",
             )
         session = self.session.copy()
@@ -197,7 +197,7 @@ class SessionFiles(Viewer):
         field = pmui.TextInput(label="Address", value=address, size="small", sizing_mode="stretch_width")
         copy = pmui.Button(label="Copy", icon="content_copy", color="primary", variant="contained")
         copy.js_on_click(code=f"navigator.clipboard.writeText({json.dumps(address)})")
-        what = "Opens what is shown at this moment, for anyone who reaches this server."
+        what = "Opens the current view for anyone who can reach this server."
         self._show("Link to this view", pmui.Typography(what), field, copy)
 
     def _show(self, title, *parts):

@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 import panel_material_ui as pmui
 import param
-from panel.viewable import Viewer
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.kinetics.analysis import Kinetics, default_lag, kinetics_job
 from fel_explorer.app.views.kinetics.drawing import PARTS, VIEWS, draw_view, form_words, part_of, view_table
@@ -16,6 +15,7 @@ from fel_explorer.app.views.kinetics.pathways_panel import PathwaysControls
 from fel_explorer.app.views.states.evidence import selected_state, unweighted_note
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside
+from fel_explorer.app.widgets.tab_view import TabView
 
 FORMS = {
     "Automatic": "auto",
@@ -25,28 +25,24 @@ FORMS = {
 }
 HINTS = {
     "network": "Significant rates only. Hover for their intervals.",
-    "timescales": "From where they are flat on, the states are Markovian.",
-    "ck_test": "Lines: predicted. Dots: found in the data.",
+    "timescales": "The states are Markovian at lag times from which the curves are flat.",
+    "ck_test": "Lines: predicted by the model. Dots: estimated from the data.",
     "spectrum": "Time scales of the rates, with 95 % intervals.",
 }
 
 
-class KineticsPanel(Viewer):
+class KineticsPanel(TabView):
     """Four views of one computation, which runs as a job when the panel is first looked at, and pathways."""
 
-    active = param.Boolean(False, doc="Whether it is looked at: only then it computes.")
-    dark = param.Boolean(False, doc="Colours for a dark page.")
     view: param.Selector[str] = param.Selector(
         default="network", objects=list(VIEWS), doc="Which of the views is shown."
     )
-    version = param.Integer(0, doc="Counts up when the figure is another one.")
     ready = param.Boolean(False, doc="Whether there is a figure.")
     form = param.Selector(default="auto", objects=list(FORMS.values()), doc="How rates are found.")
     lag_time = param.Number(None, allow_None=True, doc="Lag of the model, in the data's time unit.")
 
-    def __init__(self, session: Session, board: Board, **params):
-        super().__init__(**params)
-        self.session, self.board = session, board
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
+        super().__init__(session, board, **params)
         self.kinetics: Kinetics | None = None
         self._kept: list[Kinetics] = []
         self._job = None
@@ -60,9 +56,6 @@ class KineticsPanel(Viewer):
         ]
         self._on_result()
 
-    def __panel__(self):
-        return self.layout
-
     def close(self) -> None:
         """Stop watching the session and the board."""
         self.pathways.close()
@@ -75,11 +68,11 @@ class KineticsPanel(Viewer):
     def _make_widgets(self):
         self._views = pmui.RadioButtonGroup.from_param(
             self.param.view, label="", options={title: key for key, title in VIEWS.items()},
-            orientation="vertical", size="small", width=180, margin=(8, 10, 4, 10),
+            orientation="vertical", size="small", width=122, margin=(8, 4, 4, 10),
         )  # fmt: skip
         self._lag = pmui.FloatInput(
             label="Lag time", size="small", width=180, margin=(6, 10, 2, 10), step=1.0,
-            description="Long enough that the time scales are flat. Press Enter to compute anew.",
+            description="Choose a lag time from which the time scales are flat. Press Enter to recompute.",
         )  # fmt: skip
         self._stop = pmui.Button(
             label="Stop", icon="stop", size="small", variant="outlined", color="default",
@@ -96,10 +89,10 @@ class KineticsPanel(Viewer):
         )  # fmt: skip
         self._hint = pmui.Typography("", variant="caption", width=190, margin=(4, 10))
         self.export = FigureExport(self.figure, self._table, self._name)
-        self.layout = beside(
-            self._views, self._lag, self._form, self.pathways, self._hint, self._bar, self._stop,
-            width=222,
-        )  # fmt: skip
+        choices = pmui.Column(
+            self._lag, self._form, self.pathways, self._hint, self._bar, self._stop, width=205, margin=0
+        )
+        self.layout = beside(pmui.Row(self._views, choices, margin=0), width=352)
         self._lag.param.watch(self._on_lag, "value")
 
     # ---- what happens
@@ -196,7 +189,7 @@ class KineticsPanel(Viewer):
             return " ".join(filter(None, (error.given, error.remedy)))
         if part_of(self.view, self.kinetics) is None:
             working = self._job is not None and self._job.active
-            return f"{VIEWS[self.view]}: being computed." if working else "Stopped before it was ready."
+            return f"{VIEWS[self.view]}: being computed." if working else "Stopped before the end."
         if self.view == "ck_test":
             worst = self.kinetics.ck_test.attrs["worst"]
             return f"{HINTS['ck_test']} Largest difference {worst:.2g}. {note}".strip()

@@ -7,7 +7,7 @@ import panel_material_ui as pmui
 import param
 from panel.viewable import Viewer
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.kinetics.drawing import state_ground
 from fel_explorer.app.views.kinetics.pathways import (
@@ -32,7 +32,7 @@ class PathwaysControls(Viewer):
     lag_time = param.Number(None, allow_None=True, doc="Of the Markov model, in the data's time unit.")
     version = param.Integer(0, doc="Counts up when the figure or the words are others.")
 
-    def __init__(self, session: Session, board: Board, **params):
+    def __init__(self, session: Session, board: PageJobs, **params):
         super().__init__(**params)
         self.session, self.board = session, board
         self.found: Pathways | None = None
@@ -115,7 +115,8 @@ class PathwaysControls(Viewer):
         self._set_ends(*ends)
 
     def _set_ends(self, source, target):
-        choices = {self.session.state_name(state): state for state in self.session.shown.states()}
+        names = {state: self.session.state_name(state) for state in self.session.shown.states()}
+        choices = {name.removeprefix("state "): state for state, name in names.items()}
         self._setting = True  # one look when both are set
         offer(self._source, choices, source)
         offer(self._target, choices, target)

@@ -12,7 +12,7 @@ import panel_material_ui as pmui
 import param
 from bokeh.models import LassoSelectTool, Toolbar
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.selection_origin import Intervals, Region
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.map.axis_and_colour_select import MapChoices
@@ -28,7 +28,7 @@ from fel_explorer.app.views.map.view import (
 )
 from fel_explorer.app.widgets.after_draw import AtRest
 from fel_explorer.app.widgets.figure_export import FigureExport
-from fel_explorer.app.widgets.weak_callback import weakly
+from fel_explorer.app.widgets.weak_callback import weak_callback
 from fel_explorer.plots import hooks
 from fel_explorer.plots.landscape import (
     NO_LANDSCAPE,
@@ -46,7 +46,15 @@ hv.Store.set_current_backend("bokeh")  # hv.extension would load a front end fro
 Redraw = hv.streams.Stream.define("Redraw", version=0)
 NO_FRAMES = bin_frames(NO_LANDSCAPE.xy, *NO_LANDSCAPE.limits, (2, 2))
 PRINTED = (900, 600)  # pixels of a figure for print
-MARKS = ["point", "frame", "route", "way", "image", "simulation", "step"]  # of the session, above the frames
+MARKS = [
+    "point",
+    "frame",
+    "path_anchors",
+    "path",
+    "image",
+    "simulation",
+    "step",
+]  # of the session, above the frames
 PIXEL = 2  # screen pixels along each side of a drawn pixel
 NO_DATA = "Load trajectories to see their landscape."
 NO_FEATURES = "Compute features of these trajectories (2, on the left) to see their landscape."
@@ -64,10 +72,10 @@ class MapPanel(pn.viewable.Viewer):
     mode: param.Selector[str] = param.Selector(
         default="replace",
         objects=["replace", "add", "subtract"],
-        doc="What a lasso or box does to the selection. Shift or Ctrl adds and Alt subtracts in any mode.",
+        doc="How a lasso or box changes the selection. Shift or Ctrl adds, Alt subtracts in any mode.",
     )
 
-    def __init__(self, session: Session, board: Board | None = None, *, instead_of_colour=(), **params):
+    def __init__(self, session: Session, board: PageJobs | None = None, *, instead_of_colour=(), **params):
         super().__init__(session=session, **params)
         self._first_tools = instead_of_colour
         self.settings = SurfaceSettings(session)
@@ -95,7 +103,7 @@ class MapPanel(pn.viewable.Viewer):
         self._on_content()
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         for watcher in self._watchers:
             watcher.inst.param.unwatch(watcher)
         self._watchers = []
@@ -123,7 +131,7 @@ class MapPanel(pn.viewable.Viewer):
         self._clear = pmui.IconButton(
             icon="close",
             size="small",
-            description="Select nothing and forget the clicked point",
+            description="Clear the selection and the clicked point",
             on_click=lambda event: self.session.clear_selection(),
             margin=(8, 0),
         )
@@ -256,7 +264,7 @@ class MapPanel(pn.viewable.Viewer):
             )  # fmt: skip
             self._places = self._view.state_places(self.session.result)
             self._view.nearest.prepare()
-            self.choices.tell(self.axes)
+            self.choices.show_axes(self.axes)
         self._window.update(x_range=None, y_range=None)
         self._refresh()
 
@@ -298,8 +306,8 @@ class MapPanel(pn.viewable.Viewer):
         if self._layers[0] is not binned:
             self._layers = binned, frame_layers(landscape, binned, dark=self.dark)
         drawn = overlay(landscape, [*self._layers[1], *mark_layers(landscape, dark=self.dark)])
-        told = hooks.describe(description(landscape))
-        return drawn.opts(hooks=[hooks.selection_is_ours, told, weakly(self._listen)])
+        description_hook = hooks.describe(description(landscape))
+        return drawn.opts(hooks=[hooks.selection_is_ours, description_hook, weak_callback(self._listen)])
 
     def _in_window(self):
         """The frames in the pixels of the shown window."""
@@ -342,7 +350,7 @@ class MapPanel(pn.viewable.Viewer):
     # ---- the user acts
 
     def _listen(self, plot, element):
-        """Notice the keys held when a drag starts, which the selection's own event does not tell.
+        """Notice the keys held when a drag starts, which the selection's own event does not hold.
 
         And hear of another window at once: the page waits for the last turn of the wheel.
         """

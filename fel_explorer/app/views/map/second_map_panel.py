@@ -1,4 +1,4 @@
-"""A second map beside the first one: another model of the same frames, with the same selection."""
+"""A second map next to the first one: another model of the same frames, with the same selection."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class SecondMap(Viewer):
         self.session, self.side = session, SideSession(session)
         self.choice = pmui.Select(
             label="Second map", size="small", variant="outlined", width=170, margin=(10, 6, 2, 6),
-            description="The model that is shown here; the first map shows that of the Model panel.",
+            description="Model shown on this map; the first map shows the model chosen in the Model panel.",
         )  # fmt: skip
         self.borrows = pmui.Switch.from_param(
             self.side.param.borrows, label="States of the first map", size="small", margin=(14, 6, 0, 10),
-            description="Give frames the names and colours of the states that they have on the first map.",
+            description="Colour and name frames by their states on the first map.",
         )  # fmt: skip
         self.shut = pmui.IconButton(
             icon="close", size="small", margin=(12, 0), on_click=self._shut,
@@ -43,7 +43,7 @@ class SecondMap(Viewer):
         return self.map
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         self.session.param.unwatch(self._watcher)
         self.map.close()
         self.side.close()

@@ -10,14 +10,14 @@ from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.map.view import SMOOTHING
 from fel_explorer.plots.energy_units import EnergyUnit
 
-TEMPERATURE = "Temperature of the simulation (K): it turns kT into energies per mole."
+TEMPERATURE = "Temperature of the simulation (K), for energies per mole."
 
 
 class SurfaceSettings(Viewer):
     """A button that opens the settings of the free energy."""
 
-    contours = param.Boolean(True, doc="Lines of equal free energy, some ten of them, at least 1 kT apart.")
-    weighted = param.Boolean(True, doc="Use the frames' weights, so that biased sampling is corrected for.")
+    contours = param.Boolean(True, doc="Lines of equal free energy: about ten, at least 1 kT apart.")
+    weighted = param.Boolean(True, doc="Use the frame weights to correct for biased sampling.")
     smoothing = param.Number(
         SMOOTHING,
         bounds=(0.0, 5.0),

@@ -76,12 +76,12 @@ class MapView:
 
     @cached_property
     def error(self) -> xr.DataArray | None:
-        """Standard error of the surface in `unit`; None where there are too few frames to tell."""
+        """Standard error of the surface in `unit`; None where there are too few frames."""
         estimate = self.estimate()
         return None if estimate is None else estimate.error
 
     def estimate(self) -> FreeEnergy | None:
-        """The surface in `unit` with its error; None where there are too few frames to tell."""
+        """The surface in `unit` with its error; None where there are too few frames."""
         if len(self.xy) < MIN_FRAMES:
             return None
         return free_energy.estimate(self._cvs, self.weights, self.trajectory, kT=self.unit.kT, **self.grid)
@@ -158,13 +158,13 @@ class MapView:
 
     def _way(self, session: Session) -> dict:
         """The session's path, where it runs over this map."""
-        route, way = session.route, session.way
-        if route is None or route.axes != self.axes:
+        anchors, path = session.path_anchors, session.path
+        if anchors is None or anchors.axes != self.axes:
             return {}
-        if way is None or way.route != route:
-            return {"anchors": route.anchors}
-        image = tuple(way.path.points[min(session.image, way.n_images - 1)].tolist())
-        return {"anchors": route.anchors, "path": way.pieces, "image": image}
+        if path is None or path.anchors != anchors:
+            return {"anchors": anchors.anchors}
+        image = tuple(path.curve.points[min(session.image, path.n_images - 1)].tolist())
+        return {"anchors": anchors.anchors, "path": path.pieces, "image": image}
 
     def point_at(self, session: Session, x: float, y: float) -> Point:
         """The clicked point, with its nearest frame on this map."""
@@ -175,7 +175,7 @@ class MapView:
             return Point("", clicked, frame, distance, off_manifold)
         position = np.array(result.embedding[frame], float)
         shown = [name for name in self.axes if name in result.cv_names]
-        if len(shown) < len(clicked):  # an axis is no CV: the point stands for its frame
+        if len(shown) < len(clicked):  # an axis is not a CV: the point stands for its frame
             return Point(result.label, position, frame, 0.0, False)
         for name, value in zip(shown, clicked, strict=True):
             position[result.cv_names.index(name)] = value

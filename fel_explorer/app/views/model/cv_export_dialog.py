@@ -8,19 +8,19 @@ from functools import partial
 import panel_material_ui as pmui
 from panel.viewable import Viewer
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.model.cv_files import ENDINGS, BiasedRun, CVFiles, exporting
-from fel_explorer.app.views.modes.text import told
+from fel_explorer.app.views.modes.text import error_text
 
 BIASES = {
-    "OPES: finds its own widths": "opes",
+    "OPES: adapts the widths of its kernels": "opes",
     "Well-tempered metadynamics": "metadynamics",
     "None: only print the CV": "none",
 }
 TITLES = {"plumed": "PLUMED input", "torchscript": "TorchScript", "archive": "torch.export"}
 ABOUT = {
-    "plumed": "ZIP: plumed.dat with the features, the CV and the bias, and the CV as files beside it.",
+    "plumed": "ZIP: plumed.dat with the features, the CV and the bias, and the files of the CV.",
     "torchscript": "cv.pt, for PLUMED's PYTORCH_MODEL and torch.jit.load: features (1, n) to CV.",
     "archive": "cv.pt2, for torch.export.load: the same without TorchScript.",
 }
@@ -37,7 +37,7 @@ HOW = (
 class CVExport(Viewer):
     """Options of the biased run, the downloads, and what plumed.dat says."""
 
-    def __init__(self, session: Session, board: Board, **params):
+    def __init__(self, session: Session, board: PageJobs, **params):
         super().__init__(**params)
         self.session, self.board = session, board
         self.dialog = pmui.Dialog(
@@ -51,7 +51,7 @@ class CVExport(Viewer):
         return self.dialog
 
     def close(self) -> None:
-        """Let go of the board."""
+        """Stop watching the jobs."""
         self.board.param.unwatch(self._watcher)
 
     def open(self) -> None:
@@ -69,11 +69,11 @@ class CVExport(Viewer):
         self.bias = pmui.Select(label="Bias", options=BIASES, value="opes", width=290, **small)
         self.temperature = pmui.FloatInput(
             label="Temperature (K)", value=300.0, start=1.0, step=10.0, width=140,
-            description="Of the simulation to come.", **small,
+            description="Temperature of the simulation in which the CV is used.", **small,
         )  # fmt: skip
         self.barrier = pmui.FloatInput(
             label="Barrier (kJ/mol)", value=40.0, start=1.0, step=5.0, width=140,
-            description="The highest that is to be crossed; the bias grows no higher.", **small,
+            description="Highest barrier to cross; the bias does not exceed it.", **small,
         )  # fmt: skip
         self.bar = pmui.LinearProgress(width=290, margin=(4, 6), visible=False)
         self.text = pmui.Typography("", variant="body2", width=300, margin=(4, 6))
@@ -123,9 +123,9 @@ class CVExport(Viewer):
         if working:
             self.text.object = "Writing the files."
         elif self.made is None:
-            self.text.object = "Stopped, or failed: the jobs say more. Change an option to try again."
+            self.text.object = "Stopped or failed: see the job list. Change an option to try again."
         else:
-            failed = {kind: told(error) for kind, error in self.made.errors.items()}
+            failed = {kind: error_text(error) for kind, error in self.made.errors.items()}
             reasons = dict.fromkeys(failed.values())
             said = [
                 f"**Not as {', '.join(TITLES[k] for k in failed if failed[k] == why)}**: {why}"

@@ -11,7 +11,7 @@ import param
 from panel.viewable import Viewer
 
 from fel_explorer.app.jobs.manager import Job
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.widgets.sparklines import losses_svg, points_svg
 from fel_explorer.plots.quantities import seconds_text
 
@@ -23,7 +23,7 @@ class Monitor(Viewer):
 
     dark = param.Boolean(False, doc="Colours for a dark page.")
 
-    def __init__(self, board: Board, clock=time.monotonic, **params):
+    def __init__(self, board: PageJobs, clock=time.monotonic, **params):
         super().__init__(**params)
         self.board, self.clock = board, clock
         self.job: Job | None = None
@@ -47,7 +47,7 @@ class Monitor(Viewer):
             size="small",
             variant="outlined",
             on_click=self._resume,
-            description="Go on from the checkpoint",
+            description="Continue from the checkpoint",
             margin=(5, 10),
         )
         drawing = {"sizing_mode": "stretch_width", "margin": (2, 10), "visible": False}
@@ -111,10 +111,10 @@ def describe(job: Job) -> str:
     if job.state == "done":
         return f"**{job.label}** trained in {seconds_text(job.finished - job.started)}"
     if job.state == "cancelled":
-        where = f"stopped at step {done.step} of {done.n_steps}" if done.n_steps else "stopped before its end"
-        return f"**{job.label}** {where}; what was trained is kept"
+        where = f"stopped at step {done.step} of {done.n_steps}" if done.n_steps else "stopped before the end"
+        return f"**{job.label}** {where}; the model trained so far is kept"
     if job.stopping:
-        return f"**{job.label}** stopped at step {done.step}; placing all frames with what it learned"
+        return f"**{job.label}** stopped at step {done.step}; computing the embedding of all frames"
     if not done.n_steps:
         return f"**{job.label}** begins"
     left = seconds_text(done.eta)

@@ -21,7 +21,7 @@ ENDS = (0.0005, 0.9995)  # quantiles of the embedding between which the decoder 
 LINES, POINTS = 13, 200  # of a decoder's surface in each direction, and of each line
 CELLS = 150  # of the plane, along each axis
 WORST = 30  # features that can be chosen
-RARE = 1e-4  # share of the frames of a cell that is not drawn as a dot
+RARE = 1e-4  # fraction of the frames of a cell that is not drawn as a dot
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class LevelSets:
     table
         From `methods.level_sets`.
     worst
-        Features of which most is left, first that of which the largest share is.
+        Features of which most is left, first that of which the largest fraction is.
     plane
         For `plots.level_sets.plot_decoder`; None where there are not two features or no decoder.
     """
@@ -48,12 +48,12 @@ class LevelSets:
         return self.table["mean"].values[self.table["population"].values > RARE]
 
 
-def unlevelled(result: Result) -> FelError | None:
+def reason_no_level_sets(result: Result) -> FelError | None:
     """Why there are no level sets of a result; None where there are."""
     if result.tree is None and result.embedding.shape[1] <= 2:
         return None
     return FelError(
-        f"{result.label} has {'a map pieced together' if result.tree else result.embedding.shape[1]}"
+        f"{result.label} has {'a map made of several models' if result.tree else result.embedding.shape[1]}"
         f"{'' if result.tree else ' dimensions'}.",
         "Level sets are of maps of one or two dimensions.",
         "Train with Dimensions 1 or 2.",
@@ -62,7 +62,7 @@ def unlevelled(result: Result) -> FelError | None:
 
 def level_sets_job(result: Result, dataset: xr.Dataset):
     """The job; its result is a `LevelSets`, of evenly chosen frames where there are very many."""
-    if (error := unlevelled(result)) is not None:
+    if (error := reason_no_level_sets(result)) is not None:
         raise error
 
     def run(report, should_stop):
@@ -83,8 +83,8 @@ def _worst(table):
     left = population @ table["variance"].values
     mean = population @ table["mean"].values
     total = left + population @ np.square(table["mean"].values - mean)
-    share = np.where(total > 1e-12, left / np.maximum(total, 1e-12), 0.0)
-    return [str(name) for name in table["feature"].values[np.argsort(-share, kind="stable")][:WORST]]
+    fraction = np.where(total > 1e-12, left / np.maximum(total, 1e-12), 0.0)
+    return [str(name) for name in table["feature"].values[np.argsort(-fraction, kind="stable")][:WORST]]
 
 
 def _plane(result, dataset) -> xr.Dataset:
@@ -126,12 +126,14 @@ def level_words(found: LevelSets) -> str:
     """How much is left within level sets, how wrong the decoder is, and how to read both."""
     table = found.table
     left = table.attrs["unexplained_variance"]
-    said = f"**{left:.1%}** of the features' variance is left where the map has one value: what it misses."
+    said = (
+        f"The map leaves **{left:.1%}** of the variance of the features unexplained (within its level sets)."
+    )
     if "decoder_error" in table:
         wrong = float(table["population"] @ table["decoder_error"])
         said += (
-            f"  \nThe decoder is off by **{wrong:.1%}**: its best is the mean of the features there, "
-            "the best map leaves the least variance."
+            f"  \nThe decoder deviates by **{wrong:.1%}** of the variance from the best one, "
+            "which is the mean on each level set."
         )
     if len(found.worst) > 2:
         said += f"  \nMost is left of *{found.worst[0]}* and *{found.worst[1]}*."

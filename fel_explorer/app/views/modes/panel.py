@@ -6,18 +6,18 @@ import numpy as np
 import pandas as pd
 import panel_material_ui as pmui
 import param
-from panel.viewable import Viewer
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.kinetics.analysis import default_lag
 from fel_explorer.app.views.modes import scores as mode_scores
 from fel_explorer.app.views.modes import text as words
 from fel_explorer.app.views.modes.analysis import known_modes, modes_of
-from fel_explorer.app.views.modes.level_sets import level_sets_job, level_words, unlevelled
+from fel_explorer.app.views.modes.level_sets import level_sets_job, level_words, reason_no_level_sets
 from fel_explorer.app.views.modes.parts import LevelSetsPart, OnStructure, ScoreForm
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside, offer
+from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.errors import FelError
 from fel_explorer.plots.modes import plot_modes
 from fel_explorer.plots.quantities import time_text
@@ -35,20 +35,16 @@ LABELS = {"score": "Scores of {}", "sensitivity": "Sensitivity of {}", "levels":
 AUTOMATIC = {"sensitivity": mode_scores.sensitivity_job, "levels": level_sets_job}  # when they are looked at
 
 
-class ModesPanel(Viewer):
+class ModesPanel(TabView):
     """Spectrum, score against lag, sensitivity and level sets of the shown model."""
 
-    active = param.Boolean(False, doc="Whether it is looked at: only then it computes.")
-    dark = param.Boolean(False, doc="Colours for a dark page.")
     part: param.Selector[str] = param.Selector(
         default="spectrum", objects=list(PARTS.values()), doc="Which part is shown."
     )
-    version = param.Integer(0, doc="Counts up when the figure is another one.")
     ready = param.Boolean(False, doc="Whether there is a figure.")
 
-    def __init__(self, session: Session, board: Board, **params):
-        super().__init__(**params)
-        self.session, self.board = session, board
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
+        super().__init__(session, board, **params)
         self._jobs: dict[tuple, object] = {}  # (part, result): its last job
         self._waiting = False  # for the shown part's job
         self._make_widgets()
@@ -60,16 +56,13 @@ class ModesPanel(Viewer):
         ]
         self._on_result()
 
-    def __panel__(self):
-        return self.layout
-
     @property
     def available(self) -> bool:
         """Whether there is a model."""
         return self.session.shown is not None
 
     def close(self) -> None:
-        """Let go of the session and the board."""
+        """Stop watching the session and the jobs."""
         for source, watcher in self._watchers:
             source.param.unwatch(watcher)
         self._watchers = []
@@ -89,12 +82,12 @@ class ModesPanel(Viewer):
         self.lag, self.folds = self._scoring.lag, self._scoring.folds
         self.compute = pmui.Button(
             label="Compute", icon="play_arrow", size="small", variant="contained", margin=(8, 10),
-            description="Train the method anew at each lag and score it on data that it has not seen.",
+            description="Train the method at each lag time and score it on held-out data.",
             on_click=self._on_compute,
         )  # fmt: skip
         self.stop = pmui.Button(
             label="Stop", icon="stop", size="small", variant="outlined", color="default", margin=(8, 10),
-            description="What has been computed is kept.", visible=False,
+            description="Results computed so far are kept.", visible=False,
             on_click=lambda event: self.board.cancel(self._job),
         )  # fmt: skip
         self._bar = pmui.LinearProgress(
@@ -182,7 +175,7 @@ class ModesPanel(Viewer):
             return
         result = self.session.shown
         self._offer()
-        possible = self.part in AUTOMATIC and not (self.part == "levels" and unlevelled(result))
+        possible = self.part in AUTOMATIC and not (self.part == "levels" and reason_no_level_sets(result))
         if possible and (self.part, result) not in self._jobs:
             self._submit(self.part, result, AUTOMATIC[self.part](result, self.session.dataset))
             return
@@ -210,7 +203,7 @@ class ModesPanel(Viewer):
         job = self._job
         running = job is not None and job.active
         self._bar.visible = self.stop.visible = running
-        scores = self.part == "score" and mode_scores.unscored(self.session.shown) is None
+        scores = self.part == "score" and mode_scores.reason_no_scores(self.session.shown) is None
         self._scoring.layout.visible = self.compute.visible = scores and not running
         if running:
             self._bar.value = round(100 * job.fraction) if np.isfinite(job.fraction) else 0
@@ -259,20 +252,20 @@ class ModesPanel(Viewer):
             said = words.spectrum_words(modes_of(self.session.shown, self.session.dataset))
             return said + words.late_words(self.session.shown.method)
         except FelError as error:
-            return words.told(error)
+            return words.error_text(error)
 
     def _say_score(self):
         error, job, unit = (
-            mode_scores.unscored(self.session.shown),
+            mode_scores.reason_no_scores(self.session.shown),
             self._job,
             self.session.dataset.attrs["time_unit"],
         )
         if error is not None:
-            return words.told(error)
+            return words.error_text(error)
         if job is not None and job.active:
             return words.progress_words(job)
         if job is not None and (job.result is not None or job.error is not None):
-            return words.score_words(job.result) if job.error is None else words.told(job.error)
+            return words.score_words(job.result) if job.error is None else words.error_text(job.error)
         result = self.session.shown
         lags = mode_scores.tried_lags(result, self.session.dataset)
         return words.plan_words(lags, unit, self.folds.value or 0, result.seconds)
@@ -280,21 +273,21 @@ class ModesPanel(Viewer):
     def _say_sensitivity(self):
         job = self._job
         if job is None or job.active:
-            return "Computing derivatives by each feature."
+            return "Computing derivatives with respect to each feature."
         if job.error is not None:
-            return words.told(job.error)
+            return words.error_text(job.error)
         if self._found() is None:
-            return "Stopped before it was ready."
+            return "Stopped before the end."
         one = self._variable()
         return words.sensitivity_words(job.result[one.of], one.index)
 
     def _say_levels(self):
-        if (error := unlevelled(self.session.shown)) is not None:
-            return words.told(error)
+        if (error := reason_no_level_sets(self.session.shown)) is not None:
+            return words.error_text(error)
         job = self._job
         if job is None or job.active:
-            return "Computing the means of all features where the map has one value."
-        return words.told(job.error) if job.error is not None else level_words(job.result)
+            return "Computing the means of all features on level sets of the map."
+        return words.error_text(job.error) if job.error is not None else level_words(job.result)
 
     # ---- drawing and export
 

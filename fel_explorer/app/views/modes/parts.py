@@ -25,13 +25,13 @@ class ScoreForm(Viewer):
         super().__init__(**params)
         self.lag = pmui.FloatInput(
             label="Scored at lag", size="small", width=140, margin=(8, 10, 2, 10),
-            description="Models of all lags are scored by how much slow dynamics they keep over this time, "
-            "because scores of different times can't be compared.",
+            description="Lag time of the VAMP-2 score. All models are scored at this one lag time, "
+            "because scores at different lag times can't be compared.",
         )  # fmt: skip
         self.folds = pmui.IntInput(
             label="Parts", value=N_FOLDS, start=2, end=20, size="small", width=110, margin=(8, 0, 2, 0),
-            description="The data are divided into so many parts, whole trajectories where there are enough. "
-            "Each is held out once, and the spread over them is the error.",
+            description="Number of cross-validation folds: whole trajectories where there are enough. "
+            "Each fold is held out once; the spread over the folds is the error.",
         )  # fmt: skip
         self.layout = pmui.Row(self.lag, self.folds, margin=0)
 
@@ -83,7 +83,8 @@ class OnStructure(Viewer):
         self._values: AtomValues | None = None
         self.switch = pmui.Switch(
             label="Colour the structure by it", size="small", margin=(6, 12),
-            description="Each atom by its part of the shares; that of a distance is divided over two atoms.",
+            description="Colour each atom by its fraction of the sensitivity; "
+            "that of a distance is divided between its two atoms.",
         )  # fmt: skip
         self.switch.param.watch(self._colour, "value")
         self._watcher = session.param.watch(self._on_values, ["atom_values"])
@@ -92,18 +93,18 @@ class OnStructure(Viewer):
         return self.switch
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         self.session.param.unwatch(self._watcher)
 
     def offer(self, tables: dict[str, xr.Dataset] | None, variable: Variable | None) -> None:
-        """Take what is known of a variable (None: nothing is shown) from the tables of `sensitivity_job`."""
+        """Take the values of a variable (None: nothing is shown) from the tables of `sensitivity_job`."""
         session, self._values = self.session, None
         known = tables is not None and session.trajectories is not None
         if known and "featurizers" in session.dataset.attrs:
             table = tables[variable.of]
             share = table["feature_share"].isel({table["share"].dims[0]: variable.index})
             percent = 100 * atom_values(share, session.dataset.attrs).values
-            title = f"{session.active}: share of {variable.name} (%)"
+            title = f"{session.active}: contribution to {variable.name} (%)"
             percent[percent == 0] = np.nan  # in no feature, or in none that the model uses
             self._values = AtomValues(percent, title, source=SOURCE)
         self.switch.visible = self._values is not None

@@ -1,4 +1,4 @@
-"""What the view of modes says in words."""
+"""Texts of the view of modes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from fel_explorer.plots.modes import largest_gap
 from fel_explorer.plots.quantities import seconds_text, time_text
 
 ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
-OVERFITTED = 0.1  # of the score without the constant: training data judged so much better
+OVERFITTED = 0.1  # of the score without the constant: training data scored so much higher
 HOW_SENSITIVE = (
-    "How far the variable goes when one feature alone goes as far as it does in the data. A feature that the "
-    "model does not use has no share, however strongly it is correlated."
+    "Change of the variable when one feature alone varies as it does in the data. A feature that the "
+    "model does not use contributes nothing, however strongly it is correlated."
 )
 
 
@@ -25,23 +25,26 @@ def spectrum_words(modes: Modes) -> str:
     if modes.lag_time is not None:
         said += f"  \nGrey: faster than the lag of {time_text(modes.lag_time, unit)}, not resolved."
     if unit == STEPS:
-        said += "  \nIn steps of a random walk between similar frames, which is blind to time."
+        said += "  \nIn steps of a random walk between similar frames, not in time."
     if modes.n_maps < len(modes.spectrum["timescale"]):
-        said += f"  \nMaps of the first {modes.n_maps}; train with more dimensions for the others."
-    return said + "  \nClick on a mode to colour the map by it: it changes sign where its process goes."
+        said += f"  \nThe first {modes.n_maps} can be mapped; train with more dimensions for the others."
+    return (
+        said
+        + "  \nClick on a mode to colour the map by it: its process goes from negative to positive values."
+    )
 
 
 def late_words(method) -> str:
-    """Rates over the last steps of a training that tells them, with their spread; '' for other methods."""
+    """Rates over the last steps of a training that has them, with their spread; '' for other methods."""
     if "rate_1" not in method.history:
         return ""
     late = late_rates(method)
     unit = "" if method.time_unit_ == "1" else f" per {method.time_unit_}"
-    told = [
+    rates = [
         f"{rate:.3g} ± {spread:.2g}"
         for rate, spread in zip(late["rate"].values, late["spread"].values, strict=True)
     ]
-    return f"  \nRates of the batches in the last fifth of the training: {_listed(told)}{unit}."
+    return f"  \nRates of the batches in the last fifth of the training: {_listed(rates)}{unit}."
 
 
 def gap_words(modes: Modes) -> str:
@@ -79,8 +82,8 @@ def plan_words(lags, unit: str, n_folds: int, seconds: float) -> str:
     n_fits, first, last = len(lags) * n_folds, *(time_text(lag, unit) for lag in (lags[0], lags[-1]))
     time = seconds_text(n_fits * seconds)
     return (
-        f"Lags from {first} to {last} are compared by the VAMP-2 score: how much of the slow dynamics of "
-        f"held-out data a model keeps. {n_fits} trainings{f', about {time}' if time else ''}."
+        f"Compare lag times from {first} to {last} by the VAMP-2 score on held-out data: how much of "
+        f"the slow dynamics a model captures. {n_fits} trainings{f', about {time}' if time else ''}."
     )
 
 
@@ -93,19 +96,19 @@ def progress_words(job) -> str:
 
 
 def score_words(table: xr.Dataset) -> str:
-    """Which lag is best, which are as good, and whether the training data were learned by heart."""
+    """Which lag is best, which are as good, and whether the training data were overfitted."""
     mean, error, unit = table["mean"].values, table["error"].values, table.attrs["time_unit"]
     lags, best = table["lag_time"].values, int(np.argmax(table["mean"].values))
     said = f"**Best at {time_text(lags[best], unit)}**: {mean[best]:.3f} ± {error[best]:.3f}."
     good = lags[mean >= mean[best] - error[best]]
     if len(good) > 1:
         said += (
-            f" {_listed([time_text(lag, unit) for lag in good])} are as good within that error;"
-            " the shortest of them resolves most."
+            f" {_listed([time_text(lag, unit) for lag in good])} are equally good within the error; the "
+            "shortest of them resolves the most processes."
         )
     trained = float(table["train_score"].isel(lag_time=best).mean())
     if trained - mean[best] > OVERFITTED * max(trained - 1.0, 0.0):
-        said += f" On its training data it scores {trained:.3f}: it learns some noise by heart."
+        said += f" On its training data it scores {trained:.3f}: it overfits."
     return said
 
 
@@ -116,7 +119,7 @@ def sensitivity_words(table: xr.Dataset, index: int) -> str:
     needed = int(np.searchsorted(np.cumsum(share[order]), 0.5) + 1)
     names = [str(name) for name in table["group"].values[order][:needed]]
     if needed > 3:
-        said = f"**{needed} of {len(share)} features** make half of it; "
+        said = f"**{needed} of {len(share)} features** account for half of it; "
         said += f"*{names[0]}* leads with {share[order[0]]:.0%}."
     else:
         many = "makes" if needed == 1 else "make"
@@ -129,7 +132,7 @@ def _listed(words) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def told(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """An error as a line of text."""
     if not isinstance(error, FelError):
         return f"Something went wrong: {error}"

@@ -11,53 +11,47 @@ import numpy as np
 import pandas as pd
 import panel_material_ui as pmui
 import param
-from panel.viewable import Viewer
 
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
-from fel_explorer.app.views.paths import route
+from fel_explorer.app.views.paths import landscape_path
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside
+from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.errors import FelError
 from fel_explorer.plots.path_profile import plot_path_profile
 from fel_explorer.structures.paths import KINDS
 
 HOW = (
-    "Press **Draw**, then click on the map where the path shall start, pass and end. "
-    "Undo takes an anchor back."
+    "Press **Draw**, then click on the map where the path starts, passes and ends. Undo removes the "
+    "last anchor."
 )
 ABOUT = {
-    "minimum free energy": "The path of largest flux: through the valleys and over the lowest saddles.",
+    "minimum free energy": "Path of largest flux, through the valleys and over the lowest saddles.",
     "straight": "Straight lines between the anchors.",
     "nearest frames": "The observed frames nearest to the straight lines.",
-    "graph": "Observed frames by short hops from one to a similar one.",
+    "graph": "Observed frames, connected by short steps between similar frames.",
 }
 
 
-class PathPanel(Viewer):
+class PathPanel(TabView):
     """Draws a path and says what it climbs."""
 
-    active = param.Boolean(False, doc="Whether it is looked at.")
-    dark = param.Boolean(False, doc="Colours for a dark page.")
     kind: param.Selector[str] = param.Selector(
         default=KINDS[0], objects=list(KINDS), doc="How the anchors are connected."
     )
-    version = param.Integer(0, doc="Counts up when the figure is another one.")
     ready = param.Boolean(False, doc="Whether there is a figure.")
 
-    def __init__(self, session: Session, **params):
-        super().__init__(**params)
-        self.session = session
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
+        super().__init__(session, board, **params)
         self._make_widgets()
         self._watchers = [
-            session.param.watch(self._find, ["route", "shown", "dataset"]),
+            session.param.watch(self._find, ["path_anchors", "shown", "dataset"]),
             session.param.watch(self._show, ["image"]),
             session.param.watch(self._on_drawing, ["drawing"]),
             session.param.watch(self._on_unit, ["energy_unit", "temperature"]),
         ]
         self._find()
-
-    def __panel__(self):
-        return self.layout
 
     @property
     def available(self) -> bool:
@@ -65,7 +59,7 @@ class PathPanel(Viewer):
         return self.session.dataset is not None
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         for watcher in self._watchers:
             self.session.param.unwatch(watcher)
         self._watchers = []
@@ -79,8 +73,8 @@ class PathPanel(Viewer):
             description="Clicks on the map set the path's anchors (key p).", **small,
         )  # fmt: skip
         self.clear = pmui.Button(
-            label="Clear", icon="close", variant="text", on_click=lambda event: self.session.clear_route(),
-            description="Remove the path. Undo brings it back.", **small,
+            label="Clear", icon="close", variant="text", on_click=lambda event: self.session.clear_path(),
+            description="Remove the path. Undo restores it.", **small,
         )  # fmt: skip
         self._kind = pmui.Select.from_param(
             self.param.kind, label="Kind of path", size="small", width=270, margin=(4, 8),
@@ -115,8 +109,8 @@ class PathPanel(Viewer):
 
     def tapped(self, x: float, _y: float) -> None:
         """A click on the profile shows the image there."""
-        if self.session.way is not None:
-            self.session.image = int(np.abs(self.session.way.path.length - x).argmin())
+        if self.session.path is not None:
+            self.session.image = int(np.abs(self.session.path.curve.length - x).argmin())
 
     # ---- the session changed
 
@@ -125,15 +119,15 @@ class PathPanel(Viewer):
         """Find the path anew."""
         self._error = ""
         try:
-            way = route.find_way(self.session, self.kind) if self.available else None
+            path = landscape_path.find_landscape_path(self.session, self.kind) if self.available else None
         except FelError as error:
-            way, self._error = None, " ".join(filter(None, (error.given, error.remedy)))
-        self.session.param.update(way=way, image=0)
-        self.ready = way is not None
-        self.clear.disabled = self.session.route is None
-        self.export.disable(way is None)
+            path, self._error = None, " ".join(filter(None, (error.given, error.remedy)))
+        self.session.param.update(path=path, image=0)
+        self.ready = path is not None
+        self.clear.disabled = self.session.path_anchors is None
+        self.export.disable(path is None)
         for download in self.downloads.values():
-            download.disabled = way is None or self.session.trajectories is None
+            download.disabled = path is None or self.session.trajectories is None
         self._say()
         self._show()
 
@@ -147,38 +141,40 @@ class PathPanel(Viewer):
         self._show()
 
     def _say(self):
-        way = self.session.way
-        if way is None:
-            n = len(self.session.route.anchors) if self.session.route is not None else 0
+        path = self.session.path
+        if path is None:
+            n = len(self.session.path_anchors.anchors) if self.session.path_anchors is not None else 0
             drawn = {0: "Click on the map where the path starts.", 1: "Now click where it ends."}.get(n, "")
             self.text.object = self._error or (drawn if self.session.drawing else HOW)
             return
-        highest, unit = way.barrier, self.session.unit
+        highest, unit = path.barrier, self.session.unit
         self.text.object = (
             f"**Barrier** {unit.text(highest.left, highest.left_error)} from the start, "
             f"{unit.text(highest.right, highest.right_error)} from the end; the highest "
-            f"image is {highest.index + 1} of {way.n_images}. It is a lower bound where other "
-            "variables are slow too.  \n"
-            f"{ABOUT[way.path.kind]}  \nClick on the curve to see the structure there."
+            f"image is {highest.index + 1} of {path.n_images}. It is a lower bound if other variables "
+            "are slow as well.  \n"
+            f"{ABOUT[path.curve.kind]}  \nClick on the curve to see the structure there."
         )
 
     # ---- drawing and export
 
     def figure(self, shape=None, *, dark=False):
         """The free energy along the path; any ``shape`` suits it."""
-        way = self.session.way
+        path = self.session.path
         return plot_path_profile(
-            way.path.length, way.free_energy, error=way.error, barrier=way.barrier, image=self.session.image,
-            unit=self.session.unit, dark=dark,
+            path.curve.length, path.free_energy, error=path.error, barrier=path.barrier,
+            image=self.session.image, unit=self.session.unit, dark=dark,
         )  # fmt: skip
 
     def _table(self) -> pd.DataFrame:
-        return self.session.way.table().to_dataframe().reset_index()
+        return self.session.path.table().to_dataframe().reset_index()
 
     def file(self, kind: str) -> io.BytesIO:
         """The observed frames along the path as one file, aligned."""
-        trajectories, way = self.session.trajectories, self.session.way
-        images = route.images(self.session, way, "observed", trajectories.frames(way.path.frames[:1]))
+        trajectories, path = self.session.trajectories, self.session.path
+        images = landscape_path.images(
+            self.session, path, "observed", trajectories.frames(path.curve.frames[:1])
+        )
         with tempfile.TemporaryDirectory() as folder:  # mdtraj writes by path only
             file = File(folder) / f"path.{kind}"
             images.save(str(file))

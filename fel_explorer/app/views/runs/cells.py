@@ -9,21 +9,21 @@ from fel_explorer.app.views.runs.scores import MEASURES
 from fel_explorer.plots.quantities import axis_label, seconds_text, time_text
 
 ABOUT = {
-    "label": "Name of the model; a click on a row shows it on the map.",
-    "method": "The method, and the model in whose embedding it works.",
-    "states_vamp2": "How much the states tell of where the molecule is one lag later: 1 for nothing, 1 more "
-    "for each slow process that they hold. Higher is better between runs with equally many states.",
-    "map_vamp2": "The same of the axes of the map: 1 for nothing, at most 1 more for each axis. Higher is "
-    "better between maps of equally many axes.",
-    "timescale": "Slowest time scale that the states resolve (the map, where there are no states). It is a "
-    "lower bound: the longer at the same lag the better.",
-    "n_states": "States that hold at least 0.1 % of the frames.",
-    "held_out_loss": "Loss on data that were held out of the training, of the network that was kept. Lower "
-    "is better, between runs of one method with the same lag.",
-    "loss": "Mean loss over the last twentieth of the training. Lower is better, but a low one with a high "
-    "held-out loss has learned noise.",
-    "seconds": "Time that the training took.",
-    "seed": "Seed of the random numbers: runs that differ in nothing else show how far chance goes.",
+    "label": "Name of the model. Click on a row to show it on the map.",
+    "method": "Method, and the model whose embedding it uses.",
+    "states_vamp2": "VAMP-2 score of the states: 1 plus up to 1 for each slow process that they "
+    "capture. Higher is better among runs with the same number of states.",
+    "map_vamp2": "VAMP-2 score of the axes of the map: 1 plus up to 1 for each axis. Higher is better "
+    "among maps with the same number of axes.",
+    "timescale": "Slowest implied time scale of the states (of the map, where there are no states). It "
+    "is a lower bound: at the same lag time, longer is better.",
+    "n_states": "Number of states with at least 0.1 % of the frames.",
+    "held_out_loss": "Loss of the final network on held-out data. Lower is better among runs of one "
+    "method at the same lag time.",
+    "loss": "Mean loss over the last 5 % of the steps. A low loss with a high held-out loss means "
+    "overfitting.",
+    "seconds": "Training time.",
+    "seed": "Random seed: the spread over runs that differ only in the seed is due to chance.",
 }
 TITLES = {"label": "Model", "method": "Method", "seed": "Seed", **MEASURES}
 NUMBERS = {*MEASURES, "seed"}
@@ -45,8 +45,8 @@ def parameter_about(name: str, session: Session) -> str:
 
 def columns_of(table: pd.DataFrame, session: Session) -> list[dict]:
     """The table's columns for `SortableTable`: those of `runs.run_table` that hold anything."""
-    told = all(row.method in row.label for row in table.itertuples())  # by the name of the model
-    hidden = ["embedding", "stopped_early", *(["method"] if told else [])]
+    named = all(row.method in row.label for row in table.itertuples())  # by the name of the model
+    hidden = ["embedding", "stopped_early", *(["method"] if named else [])]
     shown = []
     for name in table.columns:
         if name in hidden or table[name].isna().all():
@@ -68,9 +68,9 @@ def row_cells(row: dict, time_unit: str, *, waits: bool) -> dict:
         cells["method"]["less"] = f"on {row['embedding']}"
     if row["stopped_early"]:
         cells["label"]["less"] = "stopped"
-        cells["label"]["about"] = "Its training was stopped before the end."
+        cells["label"]["about"] = "The training was stopped before the end."
     for name in ("states_vamp2", "map_vamp2", "timescale") if waits else ():
-        cells[name] = {"text": "…", "value": None, "about": "Being computed"}
+        cells[name] = {"text": "…", "value": None, "about": "Computing"}
     return cells
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import panel_material_ui as pmui
 import param
-from panel.viewable import Viewer
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.recipe import recipe_of
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.kinetics.analysis import default_lag
@@ -15,28 +14,25 @@ from fel_explorer.app.views.runs import scores as run_scores
 from fel_explorer.app.views.runs.cells import columns_of, parameter_title, row_cells
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.sortable_table import SortableTable
+from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.data import schema
 from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.quantities import axis_label
 from fel_explorer.plots.sweep import plot_sweep, run_at
 
 LAG = (
-    "Time over which a landscape is to foretell. All runs are scored at this one lag, because scores at "
-    "different lags can't be compared."
+    "Lag time of the VAMP-2 scores. All runs are scored at this one lag time, because scores at "
+    "different lag times can't be compared."
 )
 
 
-class RunsPanel(Viewer):
+class RunsPanel(TabView):
     """Table of the session's results; a click shows one.  It follows the session while ``active``."""
 
-    active = param.Boolean(False, doc="Whether it is looked at: only then it computes.")
-    dark = param.Boolean(False, doc="Colours for a dark page.")
-    version = param.Integer(0, doc="Counts up when the figure is another one.")
     ready = param.Boolean(False, doc="Whether there is a figure.")
 
-    def __init__(self, session: Session, board: Board, **params):
-        super().__init__(**params)
-        self.session, self.board = session, board
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
+        super().__init__(session, board, **params)
         self._job = None
         self._drawn = pd.DataFrame()
         self._settling = False
@@ -51,16 +47,13 @@ class RunsPanel(Viewer):
         ]
         self._on_data()
 
-    def __panel__(self):
-        return self.layout
-
     @property
     def available(self) -> bool:
         """Whether anything has been trained."""
         return bool(self.session.results)
 
     def close(self) -> None:
-        """Let go of the session and the board."""
+        """Stop watching the session and the jobs."""
         for source, watcher in self._watchers:
             source.param.unwatch(watcher)
         self._watchers = []
@@ -71,24 +64,26 @@ class RunsPanel(Viewer):
         small = {"size": "small", "variant": "text", "margin": (0, 2)}
         self.reuse = pmui.Button(
             label="Use these parameters", icon="tune", on_click=self._reuse, **small,
-            description="Fill the form of the Model panel with what the shown model was made with.",
+            description="Fill the form of the Model panel with the parameters of the shown model.",
         )  # fmt: skip
         self.beside = pmui.Button(
             label="Second map", icon="vertical_split", on_click=self._show_beside, **small,
-            description="Keep this model on a second map, beside the one that you choose next.",
+            description="Keep this model on a second map, next to the one that you choose next.",
         )  # fmt: skip
         self.rename = pmui.Button(
             label="Rename", icon="edit", on_click=self._ask_name, **small,
-            description="Give the shown model another name.",
+            description="Rename the shown model.",
         )  # fmt: skip
         self.delete = pmui.Button(
             label="Delete", icon="delete", on_click=self._delete, **small,
-            description="Forget the shown model. This can't be undone; save it first if in doubt.",
+            description="Delete the shown model. This can't be undone; save it first if in doubt.",
         )  # fmt: skip
         choice = {"size": "small", "margin": (6, 4, 2, 8)}
         self.lag = pmui.FloatInput(label="Score lag", width=130, description=LAG, **choice)
-        self.measure = pmui.Select(label="Draw", width=190, description="What is drawn.", **choice)
-        self.parameter = pmui.Select(label="Against", width=150, description="Over which number.", **choice)
+        self.measure = pmui.Select(label="Draw", width=190, description="Quantity to plot.", **choice)
+        self.parameter = pmui.Select(
+            label="Against", width=150, description="Parameter on the x axis.", **choice
+        )
         self.text = pmui.Typography("", variant="body2", margin=(2, 12), sizing_mode="stretch_width")
         self.table = SortableTable(row_about="Show this model", sizing_mode="stretch_both", margin=(0, 8))
         self.export = FigureExport(self.figure, self.frame, lambda: "runs")
@@ -124,7 +119,7 @@ class RunsPanel(Viewer):
             return
         try:
             schema.lag_in_frames(self.session.dataset, event.new)
-        finally:  # an impossible lag is told by the page, and the last one stays
+        finally:  # the page reports an impossible lag, and the last one stays
             self._refresh()
 
     def _reuse(self, _event):

@@ -11,7 +11,7 @@ import param
 from panel.viewable import Viewer
 
 from fel_explorer.app.session.session import Session
-from fel_explorer.app.views.selection.state_table import StateTable
+from fel_explorer.app.widgets.sortable_table import SortableTable
 from fel_explorer.structures import export_frames
 
 LIMIT = 64_000_000  # bytes of a download, which the page holds in memory
@@ -42,7 +42,7 @@ class SelectionPanel(Viewer):
         self._refresh()
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         for watcher in self._watchers:
             self.session.param.unwatch(watcher)
         self._watchers = []
@@ -59,7 +59,7 @@ class SelectionPanel(Viewer):
         )
         self._how = pmui.Typography("", variant="body2", margin=(0, 12, 4, 12), sizing_mode="stretch_width")
         actions = {
-            "clear": ("close", "Select nothing", lambda event: session.clear_selection()),
+            "clear": ("close", "Clear the selection", lambda event: session.clear_selection()),
             "invert": ("flip", "Select all other frames", lambda event: session.invert_selection()),
             "undo": ("undo", "Undo the last change", lambda event: session.undo()),
             "redo": ("redo", "Redo what was undone", lambda event: session.redo()),
@@ -68,24 +68,24 @@ class SelectionPanel(Viewer):
             name: pmui.IconButton(icon=icon, description=about, size="small", on_click=action, margin=(6, 2))
             for name, (icon, about, action) in actions.items()
         }
-        self._table = StateTable(sizing_mode="stretch_width", margin=(2, 8))
-        self._table.param.watch(self._on_row, "chosen")
+        self._table = SortableTable(compact=True, sizing_mode="stretch_width", margin=(2, 8))
+        self._table.param.watch(self._on_row, "clicked")
         self._name = pmui.TextInput(
             label="State name", placeholder="alpha helix", size="small", width=136,
-            description="Press Enter: the map and the table then show the name.", margin=(8, 6, 0, 10),
+            description="Press Enter to show the name on the map and in the table.", margin=(8, 6, 0, 10),
         )  # fmt: skip
         self._name.param.watch(self._on_name, "value")
         edits = {
             "merge": (
                 "call_merge",
                 "Merge",
-                "Make the selected states one (key m). Undo takes it back.",
+                "Merge the selected states (key m). Undo restores them.",
                 lambda event: session.merge_states(),
             ),
             "split": (
                 "call_split",
                 "Split",
-                "Make the selected part of a state a state of its own (key s). Undo takes it back.",
+                "Split off the selected part of a state as a new state (key s). Undo restores it.",
                 lambda event: session.split_state(),
             ),
         }
@@ -108,8 +108,12 @@ class SelectionPanel(Viewer):
         self._size = pmui.Typography(
             "", variant="caption", margin=(0, 12, 8, 12), sizing_mode="stretch_width"
         )
+        self._whole = pmui.Checkbox(
+            label="Whole molecules", value=True, size="small", visible=False, margin=(10, 8),
+            description="In exported structures, molecules that the periodic box cuts are made whole.",
+        )  # fmt: skip
         label = pmui.Typography("Export", variant="body2", margin=(14, 4, 0, 12))
-        self._exports = pmui.FlexBox(self._name, label, *self._downloads.values(), margin=0)
+        self._exports = pmui.FlexBox(self._name, label, *self._downloads.values(), self._whole, margin=0)
         self._layout = pmui.Column(
             pmui.Row(self._count, *self._actions.values(), sizing_mode="stretch_width", margin=0),
             self._how, self._table, pmui.Row(*self._edits.values(), margin=0), self._exports, self._size,
@@ -129,6 +133,7 @@ class SelectionPanel(Viewer):
             dataset=session.dataset,
             columns=self._columns() if kind == "csv" else (),
             how=session.selection.how,
+            whole=self._whole.value,
         )
         buffer.seek(0)
         return buffer
@@ -195,17 +200,33 @@ class SelectionPanel(Viewer):
         frames = np.bincount(within, minlength=1)
         states = [int(s) for s in np.argsort(-frames, kind="stable") if frames[s]]
         colours = result.colours(states, dark=self.dark)
+        fractions = frames / len(within)
         rows = [
             {
                 "state": state,
-                "name": session.state_name(state),
                 "colour": colours[state],
-                "frames": int(frames[state]),
-                "share": 100 * float(frames[state]) / len(within),
+                "cells": {
+                    "name": {"text": session.state_name(state), "value": state},
+                    "frames": {"text": f"{frames[state]:,}", "value": int(frames[state])},
+                    "fraction": {
+                        "text": f"{100 * fractions[state]:.2g} %",
+                        "value": float(fractions[state]),
+                        "bar": float(fractions[state] / fractions.max()),
+                    },
+                },
             }
             for state in states
         ]
-        self._table.param.update(rows=rows, share_title="% of the selection" if count else "% of all frames")
+        columns = [
+            {"key": "name", "title": "State"},
+            {"key": "frames", "title": "Frames", "number": True},
+            {
+                "key": "fraction",
+                "title": "% of the selection" if count else "% of all frames",
+                "number": False,
+            },
+        ]
+        self._table.param.update(rows=rows, columns=columns)
         if self._name.visible:
             name = session.state_names.get((session.active, result.level, self._single_state()), "")
             self._name.param.update(value=name, value_input=name)
@@ -226,6 +247,8 @@ class SelectionPanel(Viewer):
             download.disabled = not 0 < sizes[kind] <= LIMIT
         too_large = [kind.upper() for kind, size in sizes.items() if size > LIMIT]
         self._exports.visible = self._size.visible = bool(count)
+        if count and trajectories is not None:
+            self._whole.visible = trajectories.reference.unitcell_lengths is not None
         if too_large:
             self._size.object = (
                 f"Too large for a download: {', '.join(too_large)}. Select fewer frames, save what is shown "

@@ -21,12 +21,12 @@ from fel_explorer.app.widgets.layout import beside
 from fel_explorer.app.widgets.sparklines import losses_svg
 from fel_explorer.plots.quantities import time_text
 
-ABOUT = """**A simulator of the map.** The shown model says where a structure lies on the map. A *propagator*
-learns from the data where that place moves within one lag time; a *decoder* learns to draw structures there.
-Together they make new trajectories in seconds.
+ABOUT = """**A simulator of the map.** The shown model maps a structure to a point (encoder). A
+*propagator* learns from the data how the point moves within one lag time; a *decoder* generates structures
+there. Together they generate new trajectories in seconds.
 
-They are worth what the **report** says they are: compare them with MD before you believe them."""
-MOST_STEPS, MOST_TRAJECTORIES = 2000, 20
+Compare them with MD in the **report** before you use them."""
+MAX_STEPS, MAX_TRAJECTORIES = 2000, 20
 TABLE = """
 :host {font: 13.5px/1.35 Roboto, "Helvetica Neue", Arial, sans-serif}
 table {width: 100%; border-collapse: collapse;
@@ -58,14 +58,14 @@ def text(words="", **options):
 
 
 class TrainPage(Viewer):
-    """The form, and beside it what a simulator is."""
+    """The form, next to a text on what a simulator is."""
 
     def __init__(self, session: Session, train):
         super().__init__()
         self.form = SimulatorForm(session)
         self.button = main_button(
             "Train simulator", "play_arrow", train,
-            "Train the propagator, then the decoder. Stop keeps what they have learned.",
+            "Train the propagator, then the decoder. Stop keeps the state of the training.",
         )  # fmt: skip
         self.layout = pmui.Column(self.form, self.button, sizing_mode="stretch_width", margin=0)
         about = pmui.Typography(ABOUT, variant="body2", margin=(10, 24), width=540)
@@ -89,11 +89,13 @@ class PlayPage(Viewer):
         super().__init__()
         self.session = session
         slider = {"size": "small", "width": 128, "margin": (4, 14)}
-        self.n_steps = pmui.IntSlider(label="Steps", start=20, end=MOST_STEPS, step=20, value=200, **slider)
+        self.n_steps = pmui.IntSlider(label="Steps", start=20, end=MAX_STEPS, step=20, value=200, **slider)
         self.n_trajectories = pmui.IntSlider(
-            label="Trajectories", start=1, end=MOST_TRAJECTORIES, value=5, **slider
+            label="Trajectories", start=1, end=MAX_TRAJECTORIES, value=5, **slider
         )
-        self.button = main_button("Simulate", "play_arrow", simulate, "Each press makes other trajectories.")
+        self.button = main_button(
+            "Simulate", "play_arrow", simulate, "Each press generates new trajectories."
+        )
         self.downloads = {
             "xtc": self._download("xtc", "All synthetic trajectories, one after another."),
             "pdb": self._download("pdb", "The shown trajectory; its first model is a topology for the XTC."),
@@ -149,7 +151,7 @@ class PlayPage(Viewer):
 
 
 class ReportPage(Viewer):
-    """Warnings and choice of a figure, and beside them the numbers."""
+    """Warnings and choice of a figure, next to the numbers."""
 
     def __init__(self, choice, compare):
         super().__init__()
@@ -158,7 +160,7 @@ class ReportPage(Viewer):
             "Compare with MD", "fact_check", compare,
             "Simulates 100 trajectories as long as the longest of the data, and draws 2,000 structures.",
         )  # fmt: skip
-        self.hint = text("How do its trajectories compare with those it has learned from?", margin=(6, 12))
+        self.hint = text("Compare the synthetic trajectories with the MD data.", margin=(6, 12))
         self.choice = choice
         self.warnings = pn.pane.HTML("", sizing_mode="stretch_width", stylesheets=[NOTES], margin=(2, 12))
         self.table = pn.pane.HTML("", width=390, stylesheets=[TABLE], margin=(2, 4))

@@ -6,15 +6,15 @@ import numpy as np
 import pandas as pd
 import panel_material_ui as pmui
 import param
-from panel.viewable import Viewer
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.simulate import simulation as simulations
 from fel_explorer.app.views.simulate.pages import PlayPage, ReportPage, TrainPage, nearest_step, text
 from fel_explorer.app.views.simulate.report_rows import as_ck_test, table_of
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside
+from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.data import schema
 from fel_explorer.plots.chapman_kolmogorov import plot_ck_test
 from fel_explorer.plots.quantities import seconds_text
@@ -36,23 +36,19 @@ FIGURES = {
 KINDS = {"train": "simulator", "play": "simulation", "report": "simulation report"}  # of jobs
 
 
-class SimulatePanel(Viewer):
+class SimulatePanel(TabView):
     """Three pages: the form, what is simulated, and the report."""
 
-    active = param.Boolean(False, doc="Whether it is looked at.")
-    dark = param.Boolean(False, doc="Colours for a dark page.")
     view: param.Selector[str] = param.Selector(
         default="train", objects=list(VIEWS.values()), doc="Which page is shown."
     )
     plot: param.Selector[str] = param.Selector(
         default="profile", objects=list(FIGURES.values()), doc="Figure of the report."
     )
-    version = param.Integer(0, doc="Counts up when the figure is another one.")
     ready = param.Boolean(False, doc="Whether there is a figure.")
 
-    def __init__(self, session: Session, board: Board, **params):
-        super().__init__(**params)
-        self.session, self.board = session, board
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
+        super().__init__(session, board, **params)
         self._make_widgets()
         self._watchers = [
             (session, session.param.watch(self._on_session, ["shown", "trajectories", "simulators"])),
@@ -61,9 +57,6 @@ class SimulatePanel(Viewer):
             (board, board.param.watch(self._on_board, "version")),
         ]
         self._on_session()
-
-    def __panel__(self):
-        return self.layout
 
     @property
     def available(self) -> bool:
@@ -81,7 +74,7 @@ class SimulatePanel(Viewer):
         return simulations.shown_simulation(self.session)
 
     def close(self) -> None:
-        """Let go of the session and the board."""
+        """Stop watching the session and the jobs."""
         for source, watcher in self._watchers:
             source.param.unwatch(watcher)
         self._watchers = []
@@ -204,7 +197,7 @@ class SimulatePanel(Viewer):
         for view, page in self.pages.items():
             page.layout.visible = view == self.view and job is None
         self.bar.visible = self.stop.visible = job is not None
-        self.text.object = self._said() if job is None else told(job)
+        self.text.object = self._said() if job is None else job_text(job)
         if self.view == "train":
             self.pages["train"].watch(job)
         if job is not None:
@@ -263,7 +256,7 @@ def drawn(report, plot: str, unit: str, dark: bool):
     return plot_ck_test(test, names, time_unit=unit, dark=dark)
 
 
-def told(job) -> str:
+def job_text(job) -> str:
     """ "**Simulator on SRV 1** propagator, part 1 of 2: step 300 of 3,000, 12 s left"."""
     done, left = job.progress, seconds_text(job.progress.eta)
     if job.state == "queued":

@@ -79,11 +79,12 @@ def _latents(report) -> list[Row]:
     rows.append(
         Row("Transition density, variation", "",
             synthetic=report.transition_density.attrs["total_variation"],
-            about="Mean total variation of where ψ₁ goes in one lag: 0 the same, 1 nothing in common.")
+            about="Mean total variation distance of the transition densities along ψ₁ over one lag time: "
+            "0 equal, 1 no overlap.")
     )  # fmt: skip
     rows.append(
         Row("Steps clipped to the data", "%", synthetic=100 * report.outside["clipped"],
-            about="Steps that would have gone where there are no data.")
+            about="Fraction of steps that would have left the region of the data.")
     )  # fmt: skip
     rows.append(
         Row("Far from all data", "%", 0.1, 100 * report.outside["far"],
@@ -102,9 +103,9 @@ def _structures(report) -> list[Row]:
             Row("Bond spreads, median error", "%", synthetic=_median(spread),
                 about="Of each bond the standard deviation over the frames."),
             Row("Torsions, variation", "", synthetic=float(found["torsions"]["total_variation"].mean()),
-                about="Mean total variation of the distributions: 0 the same, 1 nothing in common."),
+                about="Mean total variation distance of the distributions: 0 equal, 1 no overlap."),
             Row("Structures with clashes", "%", 100 * numbers["clashes_md"], 100 * numbers["clashes"],
-                about="With two atoms clearly closer than any two in the data come; MD: one half of the "
+                about="Structures with two atoms clearly closer than in the data; MD: one half of the "
                 "frames against the other."),
             Row("RMSD to the frame", "nm", numbers["rmsd_floor"], numbers["rmsd_to_frame"],
                 about="Of frames drawn again from their place on the map; MD: of the nearest other frame."),

@@ -17,8 +17,11 @@ import xarray as xr
 from scipy.spatial import cKDTree
 
 from fel_explorer.app.jobs.manager import Cancelled
-from fel_explorer.data.coordinates import ATOM_SETS, read_topology
+from fel_explorer.data.coordinates import ATOM_SETS
+from fel_explorer.data.file_names import readable_name
+from fel_explorer.data.solvent import solvent_atoms
 from fel_explorer.data.topologies import select_atoms
+from fel_explorer.data.topology_text import read_topology
 from fel_explorer.errors import FelError
 from fel_explorer.methods import ConditionalFlowMatching, ConditionalWGAN, LatentSpaceSimulator
 from fel_explorer.methods.latent_simulator.propagator import MixtureDensityPropagator
@@ -40,12 +43,12 @@ class Settings(param.Parameterized):
     )  # fmt: skip
     atoms: param.Selector[str] = param.Selector(
         default="heavy atoms", objects=list(ATOMS), precedence=2, label="Atoms",
-        doc="Atoms of the structures that the simulator draws. Fewer are learned and drawn faster.",
+        doc="Atoms of the decoded structures. Fewer atoms are trained and decoded faster.",
     )  # fmt: skip
     decoder: param.Selector[str] = param.Selector(
         default="flow matching", objects=list(DECODERS), precedence=3, label="Decoder",
-        doc="What draws structures. Flow matching works in internal coordinates and keeps bonds and angles; "
-        "cWGAN is the published adversarial network in Cartesian coordinates.",
+        doc="Decoder of structures. Flow matching works in internal coordinates and preserves bonds and "
+        "angles; cWGAN is the published adversarial network in Cartesian coordinates.",
     )  # fmt: skip
     propagator_steps = param.Integer(
         MixtureDensityPropagator.param.n_steps.default, bounds=(1, 10_000_000), precedence=4,
@@ -130,7 +133,7 @@ class Simulation:
 
     def structures(self, first: int, last: int) -> mdtraj.Trajectory:
         """The decoded structures of frames ``first`` to ``last``, exclusive."""
-        with mdtraj.formats.XTCTrajectoryFile(str(self.file)) as opened:
+        with mdtraj.formats.XTCTrajectoryFile(readable_name(Path(self.file))) as opened:
             opened.seek(first)
             xyz, times, _, _ = opened.read(last - first)
         return mdtraj.Trajectory(xyz, chained(read_topology(self.trained.simulator.topology_)), time=times)
@@ -171,8 +174,8 @@ def chained(topology: mdtraj.Topology) -> mdtraj.Topology:
 def selection_of(choice: str, topology: mdtraj.Topology) -> str:
     """``choice`` of `ATOMS` as the simulator's ``atoms``, without water."""
     name = ATOMS[choice]
-    has_water = any(residue.is_water for residue in topology.residues)
-    return f"({ATOM_SETS[name]}) and not water" if has_water and name in ("heavy", "all") else name
+    has_solvent = solvent_atoms(topology).any()
+    return f"({ATOM_SETS[name]}) and not solvent" if has_solvent and name in ("heavy", "all") else name
 
 
 def atom_choices(topology: mdtraj.Topology) -> list[str]:
@@ -236,11 +239,11 @@ def simulating(trained: Trained, embedding, n_steps: int, n_trajectories: int, s
 
     def run(report, should_stop):
         def callback(message):
-            def tell(progress):
+            def on_progress(progress):
                 report(replace(progress, losses={}, message=message))
                 return should_stop()
 
-            return tell
+            return on_progress
 
         simulator, options = trained.simulator, {"seed": seed, "device": device}
         latents = simulator.simulate(n_steps, n_trajectories, callback=callback("simulating"), **options)

@@ -25,7 +25,7 @@ from fel_explorer.plots.quantities import time_text
 from fel_explorer.plots.sheet import Sheet
 
 HEIGHT = 236  # px of the plot
-RESOLUTION = "Lag: states that interconvert faster than this are one. Every panel follows."
+RESOLUTION = "Lag time: states that interconvert faster than this are merged. All views follow."
 
 Redraw = hv.streams.Stream.define("Redraw", version=0)
 
@@ -50,7 +50,7 @@ class DendrogramPanel(pn.viewable.Viewer):
         return self._layout
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         self.session.param.unwatch(self._watcher)
         self._tap.clear()
         self._redraw.clear()
@@ -79,7 +79,7 @@ class DendrogramPanel(pn.viewable.Viewer):
         self._found = pmui.Typography(
             "", variant="body2", margin=(0, 24), sizing_mode="stretch_width", visible=False
         )
-        # its size puts labels beside nodes; and without such a stream holoviews 1.23 attaches no tap
+        # its size puts labels next to nodes; and without such a stream holoviews 1.23 attaches no tap
         tree = hv.DynamicMap(self._draw, streams=[self._redraw, hv.streams.PlotSize()])
         self._tap = hv.streams.SingleTap(source=tree)
         self._tap.add_subscriber(self._on_tap)

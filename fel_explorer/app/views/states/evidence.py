@@ -25,7 +25,7 @@ from fel_explorer.structures import state_observables
 TOO_SHORT = 5  # frames of mean lifetime below which no decay is resolved
 KMEANS_FRAMES = 50_000  # from which cluster centres are found
 MAX_OBSERVABLES = 4  # columns of the table of states
-LIKED = ("rmsd", "native_contacts", "q", "radius_of_gyration", "rg", "energy")  # shown first
+FIRST_SHOWN = ("rmsd", "native_contacts", "q", "radius_of_gyration", "rg", "energy")  # shown first
 
 UNWEIGHTED = "Frame weights are not used here: biased trajectories have biased kinetics."
 
@@ -101,17 +101,17 @@ def verdict(row: xr.Dataset, time_step: float, time_unit: str) -> tuple[str, str
     """Of a row of `kinetics.lifetimes`: the verdict in a word or two, and in a sentence."""
     said, n_exits = str(row["verdict"].item()), int(row["n_exits"])
     if said == "exponential":
-        return said, ("Leaving it is a matter of chance at any time: the mark of a metastable state.")
+        return said, ("The exit rate is constant in time, as for a metastable state.")
     if said == "not exponential":
         amplitude = float(row["amplitude"])
         if amplitude < 1:
             return "recrosses", (
-                f"About {1 - amplitude:.0%} of the visits end at once: they cross the border and turn back, "
-                "or the state holds more than one well."
+                f"About {1 - amplitude:.0%} of the visits end at once: recrossings of the border, or "
+                "the state contains more than one well."
             )
-        return said, "Visits end later than they would by chance: the state may be a passage."
+        return said, "Visits last longer than for a constant exit rate: the state may be a transition region."
     if n_exits < MIN_EXITS:
-        return "too few exits", f"Left {n_exits} times in these data; a verdict takes {MIN_EXITS}."
+        return "too few exits", f"Left {n_exits} times in these data; at least {MIN_EXITS} are needed."
     if float(row["mean_lifetime"]) > TOO_SHORT * time_step:
         return "too few exits", (
             f"Left {n_exits} times, but too few visits have both their beginning and a long enough "
@@ -120,7 +120,7 @@ def verdict(row: xr.Dataset, time_step: float, time_unit: str) -> tuple[str, str
     step = time_text(time_step, time_unit)
     return (
         "too short",
-        f"It lives about as long as the time between two frames ({step}): no decay can be seen.",
+        f"Its lifetime is about the time between two frames ({step}): no decay can be resolved.",
     )
 
 
@@ -176,6 +176,6 @@ def observables(dataset: xr.Dataset) -> list[str]:
 
     def rank(name):
         word = name.lower().split()[0]
-        return LIKED.index(word) if word in LIKED else len(LIKED)
+        return FIRST_SHOWN.index(word) if word in FIRST_SHOWN else len(FIRST_SHOWN)
 
     return sorted(names, key=rank)[:MAX_OBSERVABLES]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import panel_material_ui as pmui
 import param
-from panel.viewable import Viewer
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.states.evidence import (
     Evidence,
@@ -21,6 +20,7 @@ from fel_explorer.app.views.states.evidence import (
 from fel_explorer.app.views.states.panel import VERDICT
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside, offer
+from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.data.schema import frame_weights
 from fel_explorer.plots.quantities import interval_text, time_text
 from fel_explorer.plots.survival import plot_survival, survival_table
@@ -32,21 +32,17 @@ NO_ICON = {"& .MuiAlert-icon": {"display": "none"}}
 KMEANS_COLOUR = {False: "#7a5195", True: "#c9a0e0"}
 
 
-class EvidencePanel(Viewer):
+class EvidencePanel(TabView):
     """Population, lifetime, verdict, survival and exits of the selected state.
 
     Without a selected state it shows the one it showed last, or the most populated.
     """
 
-    active = param.Boolean(False, doc="Whether it is looked at: only then it computes.")
-    dark = param.Boolean(False, doc="Colours for a dark page.")
     state = param.Integer(-1, doc="The state shown; -1 for none.")
-    version = param.Integer(0, doc="Counts up when the figure is another one.")
     compare = param.Boolean(False, doc="Show the KMeans state that overlaps most, too.")
 
-    def __init__(self, session: Session, board: Board, **params):
-        super().__init__(**params)
-        self.session, self.board = session, board
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
+        super().__init__(session, board, **params)
         self._curves: list = []
         self._job = None
         self._rivals: tuple = (None, None)  # result and the evidence of its KMeans states
@@ -57,11 +53,8 @@ class EvidencePanel(Viewer):
         ]
         self._refresh()
 
-    def __panel__(self):
-        return self.layout
-
     def close(self) -> None:
-        """Let go of the session and the board."""
+        """Stop watching the session and the jobs."""
         for source, watcher in self._watchers:
             source.param.unwatch(watcher)
         self._watchers = []

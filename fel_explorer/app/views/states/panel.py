@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 import panel_material_ui as pmui
 import param
-from panel.viewable import Viewer
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.map.observables import Observing
 from fel_explorer.app.views.states.evidence import (
@@ -24,6 +21,7 @@ from fel_explorer.app.views.states.evidence import (
 from fel_explorer.app.widgets.after_draw import AtRest
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.sortable_table import SortableTable
+from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.plots.quantities import interval_text, time_text
 
 LIFETIME = (
@@ -31,38 +29,21 @@ LIFETIME = (
 )
 VERDICT = (
     "Does the time spent per visit decay exponentially, as for a metastable state? A chi-square test of a "
-    "constant exit rate at 1 %; departures of less than 10 % in amplitude are let pass."
+    "constant exit rate at 1 %; deviations of less than 10 % in amplitude are accepted."
 )
 MEASURED = ("rmsd", "native_contacts", "radius_of_gyration")
 WATCHED = ["shown", "state_names", "dataset"]
 
 
-class StatesPanel(Viewer):
+class StatesPanel(TabView):
     """Table of the shown result's states; it follows the session while ``active``.
 
-    Parameters
-    ----------
-    divide
-        Called when a tree of states is asked for.
-    refine
-        Called when the states at the shown lag are to be learned by a network.
-    board
-        Where structures are measured as a job.
+    Structures are measured as a job of the board.
     """
 
-    active = param.Boolean(False, doc="Whether it is looked at: only then it computes.")
-    dark = param.Boolean(False, doc="Colours for a dark page.")
-
-    def __init__(
-        self,
-        session: Session,
-        divide: Callable[[], None],
-        board: Board | None = None,
-        refine: Callable[[], None] | None = None,
-        **params,
-    ):
-        super().__init__(**params)
-        self.session, self.observing = session, Observing(session, board)
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
+        super().__init__(session, board, **params)
+        self.observing = Observing(session, board)
         self.table = SortableTable(sizing_mode="stretch_both", margin=(0, 8))
         self.export = FigureExport(None, self.frame, lambda: f"states-{session.active.replace(' ', '-')}")
         self.summary = pmui.Typography(
@@ -70,13 +51,13 @@ class StatesPanel(Viewer):
         )
         self.divide = pmui.Button(
             label="Tree of states", icon="account_tree", size="small", variant="text", margin=(0, 8),
-            on_click=lambda event: divide(), sx={"whiteSpace": "nowrap"},
-            description="How do they divide at shorter times? Trains DivisiveIDM as set up on the left.",
+            on_click=lambda event: self.train("DivisiveIDM"), sx={"whiteSpace": "nowrap"},
+            description="States at shorter lag times: train DivisiveIDM with the settings on the left.",
         )  # fmt: skip
         self.refine = pmui.Button(
             label="Refine with a network", icon="auto_fix_high", size="small", variant="text", margin=(0, 8),
-            on_click=lambda event: refine(), sx={"whiteSpace": "nowrap"}, visible=False,
-            description="Trains IDM at this lag: a map, soft memberships and decoded structures.",
+            on_click=lambda event: self._refine(), sx={"whiteSpace": "nowrap"}, visible=False,
+            description="Train IDM at this lag time: a map, soft memberships and decoded structures.",
         )  # fmt: skip
         self.measure = pmui.Button(
             label="Measure structures", icon="straighten", size="small", variant="text", margin=(0, 8),
@@ -100,11 +81,8 @@ class StatesPanel(Viewer):
         ]
         self._refresh()
 
-    def __panel__(self):
-        return self.layout
-
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         for watcher in self._watchers:
             self.session.param.unwatch(watcher)
         self._watchers = []
@@ -117,6 +95,10 @@ class StatesPanel(Viewer):
 
     def _on_click(self, _event):
         self.session.select_state(self.table.state)
+
+    def _refine(self):
+        """Train IDM at the shown time resolution."""
+        self.train("IDM", lag_time=self.session.shown.lag_time)
 
     def _on_session(self, *events):
         """While the time resolution is dragged the table waits."""

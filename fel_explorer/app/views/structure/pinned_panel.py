@@ -7,28 +7,25 @@ from dataclasses import replace
 import pandas as pd
 import panel_material_ui as pmui
 import param
-from panel.viewable import Viewer
 
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.pinned import Pin, as_pdb, fitted, rmsds
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.viewer.scenes import pin_colour
 from fel_explorer.app.views.structure.pin_grid import PinGrid
 from fel_explorer.app.widgets.figure_export import FigureExport
+from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.data.frame_values import FRAME_NUMBERS
 
 PDB = "One model for each pinned structure, aligned: opens in PyMOL, VMD, ChimeraX."
-HOW = "Click a picture to see it big. Overlay lays a structure over whatever is shown."
+HOW = "Click a picture to enlarge it. Overlay superposes the structure on the current view."
 
 
-class PinsPanel(Viewer):
+class PinsPanel(TabView):
     """The pins of the session as a grid."""
 
-    active = param.Boolean(False, doc="Whether it is looked at.")
-    dark = param.Boolean(False, doc="Colours for a dark page.")
-
-    def __init__(self, session: Session, **params):
-        super().__init__(**params)
-        self.session = session
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
+        super().__init__(session, board, **params)
         self.grid = PinGrid(self.act, sizing_mode="stretch_both", margin=0)
         self.text = pmui.Typography("", variant="body2", margin=(2, 12, 4, 12), sizing_mode="stretch_width")
         self.export = FigureExport(None, self.frame, lambda: "pinned")
@@ -44,16 +41,13 @@ class PinsPanel(Viewer):
         self._watcher = session.param.watch(self._refresh, ["pinned", "thumbnails", "shown", "state_names"])
         self._refresh()
 
-    def __panel__(self):
-        return self.layout
-
     @property
     def available(self) -> bool:
         """Whether anything is pinned."""
         return len(self.session.pinned) > 0
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         self.session.param.unwatch(self._watcher)
 
     def act(self, action: str, key: int) -> None:

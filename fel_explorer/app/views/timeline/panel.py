@@ -6,35 +6,28 @@ import numpy as np
 import pandas as pd
 import panel_material_ui as pmui
 import param
-from panel.viewable import Viewer
 
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside, offer
+from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.data import schema
 from fel_explorer.kinetics.passages import passages
 from fel_explorer.plots.quantities import time_text
 from fel_explorer.plots.timeline import MAX_ROWS, place_at, plot_timeline
 
 
-class TimelinePanel(Viewer):
+class TimelinePanel(TabView):
     """Where and when each state was visited; a click shows the frame there."""
 
-    active = param.Boolean(False, doc="Whether it is looked at.")
-    dark = param.Boolean(False, doc="Colours for a dark page.")
-    version = param.Integer(0, doc="Counts up when the figure is another one.")
-
-    def __init__(self, session: Session, **params):
-        super().__init__(**params)
-        self.session = session
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
+        super().__init__(session, board, **params)
         self._make_widgets()
         self._watchers = [
             session.param.watch(self._on_states, ["shown", "state_names"]),
             session.param.watch(self._show, ["frame"]),
         ]
-
-    def __panel__(self):
-        return self.layout
 
     @property
     def ready(self) -> bool:
@@ -42,7 +35,7 @@ class TimelinePanel(Viewer):
         return self.session.shown is not None and self.session.shown.state is not None
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         for watcher in self._watchers:
             self.session.param.unwatch(watcher)
         self._watchers = []
@@ -54,7 +47,7 @@ class TimelinePanel(Viewer):
         self.text = pmui.Typography("", variant="body2", margin=(4, 12), sizing_mode="stretch_width")
         self.select = pmui.Button(
             label="Select their frames", icon="route", variant="outlined", size="small", margin=(6, 10),
-            description="Then look at them on the map, play them, or export them.", on_click=self._on_select,
+            description="Show them on the map, play them, or export them.", on_click=self._on_select,
         )  # fmt: skip
         self.export = FigureExport(self.figure, self._table, lambda: "timeline")
         self.layout = beside(
@@ -70,7 +63,8 @@ class TimelinePanel(Viewer):
         """A click on a ribbon makes the frame there the current one."""
         lengths = schema.trajectory_lengths(self.session.dataset)
         attrs = self.session.dataset.attrs
-        place = place_at(x, y, lengths, attrs["time_step"], attrs["time_unit"])
+        start = schema.common_start(self.session.dataset)
+        place = place_at(x, y, lengths, attrs["time_step"], attrs["time_unit"], start)
         if place is not None:
             self.session.frame = int(np.sum(lengths[: place[0]])) + place[1]
 
@@ -146,6 +140,7 @@ class TimelinePanel(Viewer):
             result.colours(result.states(), dark=dark),
             time_step=float(dataset.attrs["time_step"]),
             time_unit=dataset.attrs["time_unit"],
+            start=schema.common_start(dataset),
             current=current,
             dark=dark,
         )

@@ -6,48 +6,44 @@ import numpy as np
 import pandas as pd
 import panel_material_ui as pmui
 import param
-from panel.viewable import Viewer
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
-from fel_explorer.app.views.modes.text import progress_words, told
+from fel_explorer.app.views.modes.text import error_text, progress_words
 from fel_explorer.app.views.umbrella.job import (
     Sampled,
     Settings,
     is_model_system,
     overlap_words,
+    reason_no_sampling,
     sampling_windows,
-    unfit,
 )
 from fel_explorer.app.views.umbrella.profile import barrier_words, data_profile, profile_words
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside
+from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.plots.cv_profile import plot_cv_profile
 from fel_explorer.plots.umbrella import plot_windows
 
 PARTS = {"Free energy": "profile", "Windows": "windows"}
 JOINING = "Free energies by MBAR, and their errors."
 HOW = (
-    "Simulations held at places along the CV by springs, from frames of the data, and their free energy by "
-    "MBAR: it reaches over barriers that the data crossed rarely, and tests the CV.\n\nWhen they are sampled "
-    "the windows are shown here, with the gaps between them, and the free energy beside that of the data."
+    "Simulations restrained to windows along the CV, started from frames of the data, and their free "
+    "energy by MBAR. They sample barriers that the data rarely cross, and test the CV.\n\n"
+    "The windows, gaps between them, and the free energies of simulations and data are then shown here."
 )
 
 
-class DrivePanel(Viewer):
+class DrivePanel(TabView):
     """Profile from the data and from umbrella sampling; the windows and their overlap."""
 
-    active = param.Boolean(False, doc="Whether it is looked at: only then it computes.")
-    dark = param.Boolean(False, doc="Colours for a dark page.")
     part: param.Selector[str] = param.Selector(
         default="profile", objects=list(PARTS.values()), doc="Which part is shown."
     )
-    version = param.Integer(0, doc="Counts up when the figure is another one.")
     ready = param.Boolean(False, doc="Whether there is a figure.")
 
-    def __init__(self, session: Session, board: Board, **params):
-        super().__init__(**params)
-        self.session, self.board = session, board
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
+        super().__init__(session, board, **params)
         self._jobs: dict[tuple, object] = {}  # (result, dimension): its last sampling
         self._profiles: dict[tuple, object] = {}
         self._waiting = False
@@ -56,12 +52,10 @@ class DrivePanel(Viewer):
             (session, session.param.watch(self._on_result, ["shown"])),
             (session, session.param.watch(self._on_dataset, ["dataset"])),
             (session, session.param.watch(self._show, ["state_names"])),
+            (session, session.param.watch(self._show_temperature, ["temperature"])),
             (board, board.param.watch(self._on_job, "version")),
         ]
         self._on_result()
-
-    def __panel__(self):
-        return self.layout
 
     @property
     def available(self) -> bool:
@@ -69,7 +63,7 @@ class DrivePanel(Viewer):
         return self.session.shown is not None
 
     def close(self) -> None:
-        """Let go of the session and the board."""
+        """Stop watching the session and the jobs."""
         for source, watcher in self._watchers:
             source.param.unwatch(watcher)
         self._watchers = []
@@ -85,16 +79,23 @@ class DrivePanel(Viewer):
         )
         default = Settings()
         self.windows = self._number(
-            "Windows", default.n_windows, 2, "Places along the CV. More of them overlap better."
+            "Windows", default.n_windows, 2, "Number of windows along the CV. More windows overlap better."
         )
         self.walkers = self._number(
-            "Walkers", default.n_walkers, 1, "Simulations in each window; with five or more errors are sound."
+            "Walkers",
+            default.n_walkers,
+            1,
+            "Independent simulations in each window; use five or more for reliable errors.",
         )
-        self.steps = self._number("Steps", default.n_steps, 10, "Of each simulation; of molecules 4 fs each.")
-        self.temperature = pmui.FloatInput.from_param(
-            self.session.param.temperature, label="Temp. (K)", size="small", width=140, margin=(6, 4, 0, 10),
+        self.steps = self._number(
+            "Steps", default.n_steps, 10, "Steps of each simulation; 4 fs each for molecules."
+        )
+        self.temperature = pmui.FloatInput(  # not from_param, which would watch the session for ever
+            label="Temp. (K)", value=self.session.temperature, start=self.session.param.temperature.bounds[0],
+            size="small", width=140, margin=(6, 4, 0, 10),
             description="Of the molecule; to compare, that of the data.",
         )  # fmt: skip
+        self.temperature.param.watch(self._on_temperature, "value")
         self._form = pmui.Column(
             pmui.Row(self.windows, self.walkers, margin=0),
             pmui.Row(self.steps, self.temperature, margin=0),
@@ -106,7 +107,7 @@ class DrivePanel(Viewer):
         )  # fmt: skip
         self.stop = pmui.Button(
             label="Stop", icon="stop", size="small", variant="outlined", color="default", margin=(6, 10),
-            description="What has been sampled is kept, and Sample goes on from there.", visible=False,
+            description="The samples so far are kept; Sample continues from there.", visible=False,
             on_click=lambda event: self.board.cancel(self._job),
         )  # fmt: skip
         self._bar = pmui.LinearProgress(
@@ -129,6 +130,13 @@ class DrivePanel(Viewer):
         )  # fmt: skip
 
     # ---- the user acts
+
+    def _on_temperature(self, event):
+        if event.new:
+            self.session.temperature = event.new
+
+    def _show_temperature(self, event):
+        self.temperature.value = event.new
 
     def _on_run(self, _event):
         session, asked = self.session, (self.windows, self.walkers, self.steps, self.temperature)
@@ -171,7 +179,7 @@ class DrivePanel(Viewer):
     def _show_job(self):
         job = self._job
         running = job is not None and job.active
-        possible = self.part == "windows" and self._unfit() is None
+        possible = self.part == "windows" and self._reason_no_sampling() is None
         self._bar.visible = self.stop.visible = running
         self._form.visible = self.run.visible = possible and not running
         self.about.visible = possible and self._sampled is None
@@ -215,8 +223,8 @@ class DrivePanel(Viewer):
             self._profiles[self._key] = data_profile(self.session.shown, self.session.dataset, self.dimension)
         return self._profiles[self._key]
 
-    def _unfit(self):
-        return unfit(self.session.shown, self.session.dataset, self.session.trajectories)
+    def _reason_no_sampling(self):
+        return reason_no_sampling(self.session.shown, self.session.dataset, self.session.trajectories)
 
     # ---- in words
 
@@ -224,7 +232,7 @@ class DrivePanel(Viewer):
         if not self.available:
             return
         job = self._job
-        error = self._unfit() if self.part == "windows" else None
+        error = self._reason_no_sampling() if self.part == "windows" else None
         if self.part == "profile":
             said = profile_words(self._profile(), "weight" in self.session.dataset)
             if self._sampled is not None:
@@ -232,11 +240,11 @@ class DrivePanel(Viewer):
                 said = f"By umbrella sampling:  \n{sampled}\n\nFrom the data:  \n{said}"
             self.text.object = said
         elif error is not None:
-            self.text.object = told(error)
+            self.text.object = error_text(error)
         elif job is not None and job.active:
             self.text.object = JOINING if job.fraction >= 1 else progress_words(job)
         elif job is not None and job.error is not None:
-            self.text.object = told(job.error)
+            self.text.object = error_text(job.error)
         else:
             self.text.object = "" if self._sampled is None else overlap_words(self._sampled)
 

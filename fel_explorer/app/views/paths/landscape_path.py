@@ -9,7 +9,7 @@ import mdtraj
 import numpy as np
 import xarray as xr
 
-from fel_explorer.app.session.selection import Route
+from fel_explorer.app.session.selection import PathAnchors
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.map import colouring
 from fel_explorer.app.views.map.view import make_view
@@ -23,12 +23,12 @@ SHOWN = {"observed": "observed frames", "decoded": "decoded by the model"}
 
 
 @dataclass(frozen=True, eq=False)
-class Way:
+class LandscapePath:
     """A path and what is known along it.
 
     Attributes
     ----------
-    route, path
+    anchors, curve
         The anchors, and the images between them.
     labels
         The axes' labels.
@@ -38,20 +38,20 @@ class Way:
         Of the two axes, None without one.
     """
 
-    route: Route
-    path: Path
+    anchors: PathAnchors
+    curve: Path
     labels: tuple[str, str]
     profile: FreeEnergy
     periods: tuple[float | None, float | None]
 
     @property
     def n_images(self) -> int:
-        return len(self.path.points)
+        return len(self.curve.points)
 
     @cached_property
     def pieces(self) -> tuple[np.ndarray, ...]:
         """Places to draw, split where the path crosses the end of a period."""
-        return unbroken(self.path.points, self.periods)
+        return unbroken(self.curve.points, self.periods)
 
     @property
     def free_energy(self) -> np.ndarray:
@@ -70,8 +70,8 @@ class Way:
 
     def table(self) -> xr.Dataset:
         """Length, free energy with its error, frame and position of each image."""
-        names = dict(zip(("cv_1", "cv_2"), self.route.axes, strict=True))
-        return profile_table(self.path, self.free_energy, self.error).rename(names)
+        names = dict(zip(("cv_1", "cv_2"), self.anchors.axes, strict=True))
+        return profile_table(self.curve, self.free_energy, self.error).rename(names)
 
 
 def unbroken(points, periods) -> tuple[np.ndarray, ...]:
@@ -90,7 +90,9 @@ def periods_of(session: Session, axes) -> tuple[float | None, float | None]:
     return tuple(360.0 if name in angles else None for name in axes)
 
 
-def find_way(session: Session, kind: str = KINDS[0], *, weighted: bool = True) -> Way | None:
+def find_landscape_path(
+    session: Session, kind: str = KINDS[0], *, weighted: bool = True
+) -> LandscapePath | None:
     """The path through the session's anchors; None while there are less than two.
 
     Raises
@@ -98,35 +100,35 @@ def find_way(session: Session, kind: str = KINDS[0], *, weighted: bool = True) -
     FelError
         If the axes are gone, or nothing connects the anchors.
     """
-    route = session.route
-    if route is None or len(route.anchors) < 2:
+    anchors = session.path_anchors
+    if anchors is None or len(anchors.anchors) < 2:
         return None
-    view = make_view(session, route.axes, weighted=weighted)
+    view = make_view(session, anchors.axes, weighted=weighted)
     if view.is_profile:
         raise FelError(
             "A path on a profile.", "Paths run over two axes.", "Choose another y axis than the free energy."
         )
-    periods = periods_of(session, route.axes)
-    path = find_path(Space(view.xy, periods), route.anchors, kind, free_energy=view.surface)
+    periods = periods_of(session, anchors.axes)
+    curve = find_path(Space(view.xy, periods), anchors.anchors, kind, free_energy=view.surface)
     estimate = view.estimate()
     if estimate is None:
-        profile = FreeEnergy.without_error(at_points(view.surface, path.points))
+        profile = FreeEnergy.without_error(at_points(view.surface, curve.points))
     else:
-        profile = estimate.at(path.points)
-    return Way(route, path, view.labels, profile, periods)
+        profile = estimate.at(curve.points)
+    return LandscapePath(anchors, curve, view.labels, profile, periods)
 
 
-def can_decode(session: Session, way: Way) -> str:
+def can_decode(session: Session, path: LandscapePath) -> str:
     """Why the path's images can't be decoded; '' if they can."""
     result = session.result
-    if result is None or not set(way.route.axes) <= set(result.cv_names):
+    if result is None or not set(path.anchors.axes) <= set(result.cv_names):
         return "The path does not run over the model's CVs."
     if not result.method.has_decoder:
         return f"{result.label} has no decoder."
     return ""
 
 
-def images(session: Session, way: Way, shown: str, reference) -> mdtraj.Trajectory:
+def images(session: Session, path: LandscapePath, shown: str, reference) -> mdtraj.Trajectory:
     """The structures along the path, each aligned to the one before it.
 
     ``shown`` is one of `SHOWN`; ``reference`` is what the first is aligned to.
@@ -136,15 +138,15 @@ def images(session: Session, way: Way, shown: str, reference) -> mdtraj.Trajecto
     FelError
         If the images are to be decoded and can't be.
     """
-    whole = superpose(session.trajectories.frames(way.path.frames), reference)
+    whole = superpose(session.trajectories.frames(path.curve.frames), reference)
     if shown == "observed":
         return whole
-    if why := can_decode(session, way):
+    if why := can_decode(session, path):
         raise FelError(why, remedy="Show the observed frames.")
     result = session.result
-    places = np.array(result.embedding[way.path.frames], float)
-    for i, name in enumerate(way.route.axes):
-        places[:, result.cv_names.index(name)] = way.path.points[:, i]
+    places = np.array(result.embedding[path.curve.frames], float)
+    for i, name in enumerate(path.anchors.axes):
+        places[:, result.cv_names.index(name)] = path.curve.points[:, i]
     features = result.method.inverse_transform(places)
     made = [
         reconstruct(row, session.dataset.attrs, nearest=frame)
@@ -159,4 +161,4 @@ def verdict(check: xr.Dataset, image: int) -> str:
     error, clashes = float(check["bond_error"][image]), int(check["clashes"][image])
     faults = [f"a bond off by {error:.3f} nm"] if error > LONG_BOND else []
     faults += [f"{clashes} clash{'es' if clashes > 1 else ''}"] if clashes else []
-    return "bonds and contacts sound" if not faults else " and ".join(faults)
+    return "no bond errors, no clashes" if not faults else " and ".join(faults)

@@ -1,0 +1,74 @@
+"""The base class of the views in the tab strip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import param
+from panel.viewable import Viewable, Viewer
+
+from fel_explorer.app.views.tabs import has_states
+from fel_explorer.app.widgets.figure_export import FigureExport
+
+if TYPE_CHECKING:
+    import holoviews as hv
+
+    from fel_explorer.app.page_jobs import PageJobs
+    from fel_explorer.app.session.session import Session
+
+
+class TabView(Viewer):
+    """A view of the tab strip; a row of `views.tabs.TABS` names it.
+
+    It watches the session and, for jobs, the board, and computes only while it is ``active``.  The views
+    share one plot: `figure` draws on it what belongs to this view.
+
+    Parameters
+    ----------
+    session
+        What is shown and changed.
+    board
+        Where jobs run.
+
+    Attributes
+    ----------
+    layout
+        What stands next to the plot, or in its place.
+    export
+        The figure and the table as files.
+    ready
+        Whether there is a figure; a parameter or a property where it changes.
+    """
+
+    active = param.Boolean(False, doc="Whether it is looked at: only then it computes.")
+    dark = param.Boolean(False, doc="Colours for a dark page.")
+    version = param.Integer(0, doc="Counts up when the figure is another one.")
+
+    layout: Viewable
+    export: FigureExport
+    ready = True
+    train: Callable[..., None] | None = None  # trains a method by name, with hyperparameters to be set first
+
+    def __init__(self, session: Session, board: PageJobs | None = None, **params: Any):
+        super().__init__(**params)
+        self.session, self.board = session, board
+
+    def __panel__(self) -> Viewable:
+        return self.layout
+
+    @property
+    def available(self) -> bool:
+        """Whether there is anything to show, so that the strip offers it."""
+        return has_states(self.session)
+
+    def figure(self, shape: tuple[int, int] | None = None, *, dark: bool = False) -> hv.Overlay:
+        """The figure, for a plot of ``shape`` (width, height) in screen pixels."""
+        raise NotImplementedError
+
+    def tapped(self, x: float, y: float) -> None:
+        """What a click on the figure at (x, y), in the units of its axes, does; by default nothing."""
+
+    def close(self) -> None:
+        """Stop watching the session and the board."""
+        raise NotImplementedError

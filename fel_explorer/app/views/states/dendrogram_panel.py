@@ -41,7 +41,7 @@ class DendrogramPanel(pn.viewable.Viewer):
         self._drawing: Dendrogram | Persistence | None = None
         self._was_dark = self.dark
         self._redraw = Redraw()
-        self._redraw_at_rest = AtRest(self._draw_again)  # until then the slider alone tells the lag
+        self._redraw_at_rest = AtRest(self._draw_again)  # until then only the slider shows the lag
         self._make()
         self._watcher = session.param.watch(self._refresh, ["shown", "selection", "state_names"])
         self._refresh()

@@ -7,10 +7,12 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "fel_explorer"
 LAYERS = [
+    "data",
     "cli.py",
     "cli_flags.py",
     "devices.py",
     "errors.py",
+    "features",
     "plugins.py",
     "progress.py",
     "resampling.py",

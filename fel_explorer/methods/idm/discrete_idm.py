@@ -113,7 +113,7 @@ class DiscreteIDM(Method):
     def __init__(self, **params):
         super().__init__(**params)
         self._microstates: Microstates
-        self._weight = np.zeros(0)  # frames (microstate,)
+        self._weight = np.zeros(0, np.int64)  # frames (microstate,)
         self._scanned: list[float] = []
         self._levels: list[DiscreteStates] = []
         self._time_step = 1.0

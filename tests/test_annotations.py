@@ -12,10 +12,13 @@ LAYERS = [
     "cli_flags.py",
     "devices.py",
     "errors.py",
+    "export",
     "features",
     "plugins.py",
     "progress.py",
     "resampling.py",
+    "sampling",
+    "structures",
 ]
 FILES = sorted(
     path

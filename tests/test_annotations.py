@@ -17,6 +17,7 @@ LAYERS = [
     "plugins.py",
     "progress.py",
     "free_energy",
+    "kinetics",
     "systems",
     "training",
     "resampling.py",

@@ -1,4 +1,4 @@
-"""The dialog of all jobs: the queue, progress, time left, logs, and failures with a way on."""
+"""The dialog of all jobs: the queue, progress, time left, logs, and failures with their remedies."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ SHAPE = (720, 420)  # pixels of the plot before it is drawn
 class PathwaysControls(Viewer):
     """The pathways between two states, found by a job when they are first looked at."""
 
-    active = param.Boolean(False, doc="Whether they are looked at: only then they are computed.")
+    active = param.Boolean(False, doc="Whether the tab is shown: only then they are computed.")
     lag_time = param.Number(None, allow_None=True, doc="Of the Markov model, in the data's time unit.")
     version = param.Integer(0, doc="Counts up when the figure or the words are others.")
 

@@ -136,7 +136,9 @@ class Simulation:
         with mdtraj.formats.XTCTrajectoryFile(readable_name(Path(self.file))) as opened:
             opened.seek(first)
             xyz, times, _, _ = opened.read(last - first)
-        return mdtraj.Trajectory(xyz, chained(read_topology(self.trained.simulator.topology_)), time=times)
+        return mdtraj.Trajectory(
+            xyz, chain_atoms(read_topology(self.trained.simulator.topology_)), time=times
+        )
 
 
 def shown_simulator(session) -> Trained | None:
@@ -162,7 +164,7 @@ def can_encode(result) -> bool:
     return result is not None and result.method.is_fitted and result.tree is None
 
 
-def chained(topology: mdtraj.Topology) -> mdtraj.Topology:
+def chain_atoms(topology: mdtraj.Topology) -> mdtraj.Topology:
     """With bonds between the C-alphas of a chain where there are no bonds at all."""
     if topology.n_bonds == 0:
         for chain in topology.chains:

@@ -273,7 +273,7 @@ class StructurePanel(Viewer):
     def _hold(self, layers, frame=0):
         """Show layers, whose atoms are found among those of the data."""
         big = self.session.pinned.shown if self.view == "pinned" else 0
-        self._own = [self._scenes.located(layer) for layer in layers]
+        self._own = [self._scenes.locate(layer) for layer in layers]
         self._layers = [*self._own, *self.pinning.overlaid(without=big)]
         self.viewer.show(self._layers, frame=frame)
 

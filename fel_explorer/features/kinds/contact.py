@@ -81,7 +81,7 @@ def heavy_atoms(residue) -> np.ndarray:
 
 
 def scheme_of(options: dict) -> str:
-    """Which atoms a contact is between."""
+    """Choice of the atoms of a contact."""
     return options.get("scheme", "closest-heavy")
 
 

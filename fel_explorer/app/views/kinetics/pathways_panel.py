@@ -65,7 +65,7 @@ class PathwaysControls(Viewer):
         return self.job is not None and self.job.active
 
     def words(self) -> str:
-        """What was found, or why nothing was."""
+        """Text on the pathways, or on why there are none."""
         if default_ends(self.session.shown) is None:
             return "Pathways need two states."
         if self._source.value == self._target.value:

@@ -35,7 +35,7 @@ PARTS = ("propagator", "decoder")
 
 
 class Settings(param.Parameterized):
-    """What the user chooses of a simulator; everything else has the defaults of its parts."""
+    """Settings of a simulator that the user chooses; everything else has the defaults of its parts."""
 
     lag_time = param.Number(
         10.0, bounds=(0, None), inclusive_bounds=(False, True), precedence=1, label="Lag time",
@@ -123,7 +123,7 @@ class Simulation:
         return self.n_steps * float(self.latents.attrs["time_step"])
 
     def number_at(self, step: int) -> int:
-        """Which trajectory, from 1, the frame ``step`` belongs to."""
+        """Number of the trajectory, from 1, of the frame ``step``."""
         return min(step, self.n_frames - 1) // self.n_steps + 1
 
     def trajectory_at(self, step: int) -> tuple[int, int]:

@@ -82,7 +82,7 @@ class StructurePanel(Viewer):
 
     @property
     def trajectory(self):
-        """What is shown, as a list of ``mdtraj.Trajectory``, one for each layer."""
+        """Shown structures as a list of ``mdtraj.Trajectory``, one for each layer."""
         return [layer.trajectory for layer in self._layers]
 
     def to_nglview(self):

@@ -106,7 +106,7 @@ class Result:
     def relabel(self, label: str) -> Result:
         """The same under another label."""
         if isinstance(self.levels, MicrostateLevels):
-            levels = self.levels.relabelled(label)
+            levels = self.levels.relabel(label)
         else:
             levels = tuple(replace(level, label=label) for level in self.levels)
         changes = tuple(
@@ -232,7 +232,7 @@ class MicrostateLevels(Sequence):
         self._kept.move_to_end(level)
         return self._kept[level]
 
-    def relabelled(self, label: str) -> MicrostateLevels:
+    def relabel(self, label: str) -> MicrostateLevels:
         """The same of a result under another label."""
         return MicrostateLevels(replace(self._base, label=label), self.microstates, self._memberships)
 

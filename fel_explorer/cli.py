@@ -6,10 +6,17 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fel_explorer import __version__
 from fel_explorer.cli_flags import train_parser
 from fel_explorer.errors import FelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fel_explorer.progress import Progress
+
 
 COMMANDS = ("open", "demo", "lessons", "physics", "featurize", "train", "export", "methods")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -31,7 +38,7 @@ EXAMPLES = """examples:
 """
 
 
-def main(argv=None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; 0 on success, 2 on bad input, 130 when interrupted."""
     argv = list(sys.argv[1:] if argv is None else argv)
     if not argv or (argv[0] not in COMMANDS and argv[0] not in ("-h", "--help", "--version")):
@@ -116,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     export = commands.add_parser(
         "export",
         help="write the CV of a model for PLUMED and torch",
-        description="Write plumed.dat with features, CV and a biased run, and the CV as files beside it.",
+        description="Write plumed.dat with features, CV and a biased run, and the CV as files next to it.",
     )
     export.add_argument("model", help="model file (.fel)")
     export.add_argument("dataset", help="the dataset that it was trained on")
@@ -219,16 +226,16 @@ def _physics(arguments):
     entry.serve(physics_pages.pages(arguments.root), **options)
 
 
-def server_options(arguments) -> dict:
-    """What the server is started with.
+def server_options(arguments: argparse.Namespace) -> dict:
+    """Options of the server.
 
     Raises
     ------
     FelError
-        If a host other than this machine is asked for without a password file, or the root is no folder.
+        If a host other than this machine is set without a password file, or the root is not a folder.
     """
     if not Path(arguments.root).is_dir():
-        raise FelError(f"--root {arguments.root} is no folder.", remedy="Give an existing folder.")
+        raise FelError(f"--root {arguments.root} is not a folder.", remedy="Give an existing folder.")
     options = {
         "port": arguments.port,
         "address": arguments.host,
@@ -344,7 +351,7 @@ def _export(arguments):
     print(f"{written}: {', '.join(sorted(path.name for path in written.parent.iterdir()))}")
 
 
-def bar(progress) -> None:
+def bar(progress: Progress) -> None:
     """A progress callback for the terminal."""
     if not sys.stderr.isatty() and progress.step < progress.n_steps:
         return

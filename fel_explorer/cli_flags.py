@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import param
+
+    from fel_explorer.methods.base import Method
 
 
-def train_parser(cls) -> argparse.ArgumentParser:
+def train_parser(cls: type[Method]) -> argparse.ArgumentParser:
     """A parser with one flag for every hyperparameter of a method."""
     parser = argparse.ArgumentParser(
-        prog=f"fel-explorer train {cls.__name__}", description=cls.__doc__.strip().split("\n\n")[0]
+        prog=f"fel-explorer train {cls.__name__}", description=(cls.__doc__ or "").strip().split("\n\n")[0]
     )
     parser.add_argument("dataset", help="a dataset that featurize wrote")
     parser.add_argument("-o", "--output", required=True, help="model file to write (.fel)")
@@ -27,7 +33,7 @@ def train_parser(cls) -> argparse.ArgumentParser:
     return parser
 
 
-def flag(parameter) -> dict:
+def flag(parameter: param.Parameter) -> dict:
     """argparse's keywords for a Param: its type, its choices, or a list of values."""
     import param
 

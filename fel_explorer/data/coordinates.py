@@ -43,7 +43,7 @@ def read_coordinates(trajectories, frames, atoms: str) -> tuple[np.ndarray, str,
         part = _frames(trajectories, frames[start : start + BLOCK])
         if reference is None:
             reference = arrange(part[0])
-        xyz[start : start + BLOCK] = Molecules.of(part).placed(part, index, reference.xyz[0, index])
+        xyz[start : start + BLOCK] = Molecules.of(part).place_near(part, index, reference.xyz[0, index])
     topology = trajectories.topology.subset(index)
     bonds = np.array([(a.index, b.index) for a, b in topology.bonds], int).reshape(-1, 2)
     return xyz, pdb_text(mdtraj.Trajectory(xyz[:1], topology)), bonds

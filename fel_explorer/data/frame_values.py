@@ -1,4 +1,4 @@
-"""What is known of each frame by name: torsions, columns and features of a dataset as plain arrays.
+"""Values of each frame by name: torsions, columns and features of a dataset as plain arrays.
 
 A torsion ("phi ALA2") is an angle in degrees, whether the dataset holds it as a column, in radians with the
 period of 2 pi (as PLUMED writes it), or by its cosine and sine as features.
@@ -55,7 +55,7 @@ def label(dataset, name: str) -> str:
 
 
 def quantities(dataset) -> list[str]:
-    """What describes a frame, once: torsions, columns, and features that no torsion stands for."""
+    """Names of all values, each once: torsions, columns, and features that no torsion stands for."""
     angles = torsions(dataset)
     parts = {f"{name} {part}" for name in angles for part in ("cos", "sin")}
     features = [str(name) for name in dataset["feature"].values]
@@ -63,8 +63,8 @@ def quantities(dataset) -> list[str]:
     return [*angles, *others, *(name for name in features if name not in parts)]
 
 
-def known(dataset, name: str) -> bool:
-    """Whether `frame_values` has ``name``."""
+def has_values(dataset, name: str) -> bool:
+    """Return whether `frame_values` has ``name``."""
     own = {*map(str, dataset["feature"].values), *columns(dataset), *torsions(dataset), *FRAME_NUMBERS}
     return name in own
 

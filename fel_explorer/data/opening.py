@@ -1,4 +1,4 @@
-"""Looking at trajectory files before they are used: which files, whether they agree, what to note."""
+"""Inspection of trajectory files before they are used: their names, agreement and faults."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def common_time_step(files, infos: Sequence[FileInfo], time_step: float | None) 
             raise FelError(
                 f"'{files[first]}' has a frame every {step:g} ps and '{file}' "
                 + (f"every {info.time_step:g} ps." if info.time_step else "holds no times."),
-                "All trajectories must share one time step.",
+                "All trajectories must have the same time step.",
                 "Load them apart, thin the finer one first, or give the time step if the files are wrong.",
             )
     return step, ""
@@ -141,7 +141,7 @@ def join_parts(chains: list[list[int]], infos: Sequence[FileInfo], step: float) 
 
 
 def notes_of(files, infos: Sequence[FileInfo], chains, joined: bool, time_note: str) -> list[str]:
-    """What a person should know of the files: cut ends, boxes, duplicates, parts that could be joined."""
+    """Notes on the files for the user: cut ends, boxes, duplicates, parts that could be joined."""
     notes = [
         f"'{file}' ends within a frame or before the frames that its header announces: its {info.n_frames} "
         "complete frames are used. Is it still being written, or was it copied in part?"

@@ -1,4 +1,4 @@
-"""Regions drawn on a map: which points lie inside."""
+"""Regions drawn on a map: tests whether points lie inside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dataset schema: what every other layer may assume of a dataset, and its validator.
+"""The dataset schema: dims, variables and attrs of a dataset, and their validation.
 
 A dataset is an `xarray.Dataset` along the dimension ``frame``:
 
@@ -64,7 +64,7 @@ def as_dataset(
     arrays = [np.asarray(a) for a in (arrays if isinstance(arrays, list | tuple) else [arrays])]
     _check_arrays(arrays)
     lengths = [len(a) for a in arrays]
-    with np.errstate(over="ignore"):  # what is too large for float32 is told by validate()
+    with np.errstate(over="ignore"):  # validate() reports what is too large for float32
         features = np.concatenate(arrays).astype(np.float32, copy=False)
     dataset = assemble(
         features,
@@ -98,7 +98,7 @@ def _check_arrays(arrays: list[np.ndarray]) -> None:
         if array.shape[1] != arrays[0].shape[1]:
             raise FelError(
                 f"Array {index} has {array.shape[1]} features and array 0 has {arrays[0].shape[1]}.",
-                "All trajectories share the same features.",
+                "All trajectories have the same features.",
             )
         if len(array) == 0:
             raise FelError(

@@ -1,4 +1,4 @@
-"""Which residues are solvent: water and single ions."""
+"""Solvent: water and single ions."""
 
 from __future__ import annotations
 

@@ -199,7 +199,7 @@ def positions_of(dataset: xr.Dataset) -> np.ndarray | None:
     if trajs is None:
         return None
     frames, reference = trajs.frames(np.arange(trajs.n_frames)), arrange(trajs.reference)
-    return Molecules.of(frames).placed(frames, np.arange(frames.n_atoms), reference.xyz[0])
+    return Molecules.of(frames).place_near(frames, np.arange(frames.n_atoms), reference.xyz[0])
 
 
 def write_columns(dataset: xr.Dataset, path) -> None:

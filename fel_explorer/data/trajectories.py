@@ -29,7 +29,7 @@ OPEN_FILES = 32  # kept open at once by one TrajectorySet
 class TrajectorySet:
     """Trajectory files as one sequence of frames; made by `load_trajectories`.
 
-    Coordinates are read when they are asked for. Safe to use from several threads.
+    Coordinates are read when they are needed. Safe to use from several threads.
 
     Attributes
     ----------
@@ -251,12 +251,12 @@ class TrajectorySet:
         indices = np.atleast_1d(np.asarray(indices))
         if indices.size == 0:
             raise FelError(
-                "No frame was asked for.", "At least one frame index is needed.", "Select some frames first."
+                "No frame was requested.", "At least one frame index is needed.", "Select some frames first."
             )
         if indices.dtype.kind not in "iu" or indices.ndim != 1:
             raise FelError(
                 f"Frame indices of type {indices.dtype} and shape {indices.shape}.",
-                "Frames are asked for by a list of integers.",
+                "Frames are given as a list of integers.",
                 "Turn a mask into indices with numpy.flatnonzero(mask).",
             )
         if indices.min() < 0 or indices.max() >= self.n_frames:

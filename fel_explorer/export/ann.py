@@ -23,7 +23,7 @@ def dense_layers(method: Method) -> list[tuple[np.ndarray, np.ndarray, str]] | N
 
 @torch.no_grad()
 def _affine(transform, n: int):
-    """The one layer of a linear method, found by asking it."""
+    """The layer of a linear method, from its values at unit vectors."""
     corners = torch.cat([torch.zeros(1, n), torch.eye(n)]).float()
     values = transform(corners).double().cpu()
     bias, weight = values[0], (values[1:] - values[0]).T

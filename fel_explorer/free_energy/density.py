@@ -62,7 +62,7 @@ def smooth(counts: np.ndarray, smoothing: float, grid: Grid) -> np.ndarray:
     return gaussian_filter(counts, smoothing, mode=grid.modes, truncate=TRUNCATE, axes=axes)
 
 
-def reached(counts: np.ndarray, smoothing: float, grid: Grid) -> np.ndarray:
+def near_frames(counts: np.ndarray, smoothing: float, grid: Grid) -> np.ndarray:
     """Where a cell (y, x) or (x,) is within two kernel widths of a frame, by the frames' ``counts``."""
     if smoothing <= 0:
         return counts > 0

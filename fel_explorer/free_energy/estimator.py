@@ -155,7 +155,7 @@ def estimate(
     cells = grid.cells(values)
     per_block = grid.unflatten(blocks.sums(cells, grid.size, weights))
     frames = per_block.sum(axis=0) if weights is None else grid.counts(values)
-    known = density.reached(frames, smoothing, grid)
+    known = density.near_frames(frames, smoothing, grid)
     per_block = density.smooth(per_block, smoothing, grid)
     samples = blocks.draw(n_draws, seed=seed).sums(per_block)
     return from_samples(

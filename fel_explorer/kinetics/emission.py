@@ -1,7 +1,7 @@
-"""What soft states show of the states behind them: the emission matrix, from correlations over three times.
+"""The emission matrix of soft states, from correlations over three times.
 
 A frame of state b shows on average the memberships M_ab = <chi_a | b>.  If the noise of chi within a state is
-forgotten within a lag, chi at different times depend on each other only through the state, so that for
+lost within a lag, chi at different times depend on each other only through the state, so that for
 reversible dynamics with transition matrix T(s), populations Pi and Z = M T
 
     C(s)   = <chi(t) chi(t+s)^T>                  = M Pi T(s) M^T
@@ -84,7 +84,7 @@ def spans(blocks: Blocks) -> list[tuple[int, int, int]]:
     return list(zip(blocks.start, blocks.stop, ends, strict=True))
 
 
-def shifted(values, span: tuple[int, int, int], *shifts: int) -> list:
+def shift(values, span: tuple[int, int, int], *shifts: int) -> list:
     """Rows of ``values`` (frame, ...) a number of frames after those of a block, as far as all are there."""
     start, stop, end = span
     count = max(min(stop, end - max(shifts)) - start, 0)
@@ -93,8 +93,8 @@ def shifted(values, span: tuple[int, int, int], *shifts: int) -> list:
 
 def _block_sums(chi, span, lag, multiples):
     here = chi[span[0] : span[1]]
-    pairs = [shifted(chi, span, 0, n * lag) for n in multiples]
-    first, middle, last = shifted(chi, span, 0, lag, 2 * lag)
+    pairs = [shift(chi, span, 0, n * lag) for n in multiples]
+    first, middle, last = shift(chi, span, 0, lag, 2 * lag)
     triple = np.stack([(first * middle[:, [j]]).T @ last for j in range(chi.shape[1])])
     return (
         here.sum(0),
@@ -140,7 +140,7 @@ def emission_matrix(moments: Correlations) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     FelError
-        If the memberships don't tell the states apart over two lags: C(2s) is not positive definite.
+        If the memberships don't separate the states over two lags: C(2s) is not positive definite.
     """
     values, vectors = np.linalg.eigh(moments.twice)
     if values[0] <= MIN_EIGENVALUE * values[-1]:

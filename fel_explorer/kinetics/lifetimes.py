@@ -220,7 +220,7 @@ def _exit_probability_interval(exits: int, trials: int, confidence: float) -> tu
 def exponential_test(visits: Dwells, n_bins: int = 6) -> tuple[float, float]:
     """Amplitude of the late exponential and p-value of a constant exit probability, for one state's visits.
 
-    Both nan where there are too few visits with a known start to tell.
+    Both nan where there are too few visits with a known start.
     """
     known = visits.entered
     trials, complete = visits.at_risk[known], visits.complete[known]

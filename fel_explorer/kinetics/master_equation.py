@@ -128,7 +128,7 @@ class CoarseMasterEquation:
         ------
         FelError
             If fewer than two states are populated, the lag or its multiples do not fit, or
-            ``form="correlations"`` and the memberships don't tell the states apart over two lags.
+            ``form="correlations"`` and the memberships don't separate the states over two lags.
         """
         parts, step = split(memberships, time_step)
         longest = max(map(len, parts))
@@ -205,7 +205,7 @@ class CoarseMasterEquation:
             try:
                 K, pi = self._physical(estimate(counts, parameters, max_iter=50))
             except FelError:
-                K, pi = np.full((n, n), np.nan), np.full(n, np.nan)  # a draw that doesn't tell states apart
+                K, pi = np.full((n, n), np.nan), np.full(n, np.nan)  # a draw that doesn't separate the states
             rates.append(K)
             fluxes.append(K * pi * observed_time)
             timescales.append(_timescales(K, pi))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from fel_explorer.kinetics.emission import calibrated_emission, correlations, emission_matrix, shifted, spans
+from fel_explorer.kinetics.emission import calibrated_emission, correlations, emission_matrix, shift, spans
 from fel_explorer.resampling import Blocks
 
 EPSILON = 1e-12
@@ -62,7 +62,7 @@ class LikelihoodFit:
         memberships = torch.from_numpy(np.ascontiguousarray(chi))
         # frames tau apart: those between are correlated and cost time
         self._pairs = [
-            [[side[::lag] for side in shifted(memberships, span, 0, n * lag)] for n in multiples]
+            [[side[::lag] for side in shift(memberships, span, 0, n * lag)] for n in multiples]
             for span in spans(blocks)
         ]
 

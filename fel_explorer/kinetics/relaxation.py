@@ -1,6 +1,6 @@
 """Relaxation of slow modes along trajectories: time scales and their block errors.
 
-A series is a list of arrays (frame, cv), one per trajectory; blocks are equal stretches of all its frames in
+A series is a list of arrays (frame, cv), one per trajectory; blocks are equal segments of all its frames in
 order, cut where trajectories end.
 """
 
@@ -36,7 +36,7 @@ def relaxation_times(parts: list[np.ndarray], lag: int, lag_time: float) -> np.n
     """Time scales t_i = -lag_time / ln lambda_i, (cv,) slowest first, of the best linear model at the lag.
 
     C1 v = lambda C0 v, symmetrised in time and with the mean removed; 0 where lambda is not positive.  Modes
-    of like time scale may mix without harm.  ``lag`` is in frames.
+    of similar time scales may mix without harm.  ``lag`` is in frames.
     """
     c0, c1 = _covariances(parts, lag)
     values = scipy.linalg.eigh(c1, c0, eigvals_only=True)[::-1]
@@ -97,7 +97,7 @@ def block_error(parts: list[np.ndarray], estimate, n_blocks: int = N_BLOCKS) -> 
         try:
             found.append(np.asarray(estimate(block), float))
         except FelError:
-            continue  # a block without a pair of frames a lag apart tells nothing
+            continue  # a block without a pair of frames a lag apart gives no estimate
     if len(found) < 2:
         return np.full(np.shape(estimate(parts)), np.nan)
     return np.std(found, axis=0, ddof=1) / np.sqrt(len(found))
@@ -129,7 +129,7 @@ def returns(parts: list[np.ndarray], borders: np.ndarray, lag: int) -> np.ndarra
 
 
 def crossings(parts: list[np.ndarray], low: float, high: float) -> int:
-    """How often a series (frame,) goes from below ``low`` to above ``high`` or back."""
+    """Number of times that a series (frame,) goes from below ``low`` to above ``high`` or back."""
     count = 0
     for part in parts:
         side = np.where(part < low, -1, np.where(part > high, 1, 0))

@@ -1,4 +1,4 @@
-"""States that are made one, or divided, by hand: hard states and memberships together."""
+"""Merging and splitting of states by hand: hard states and memberships together."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fel_explorer.errors import FelError
 
 
 def merge_states(states, memberships, merged: Sequence[int]):
-    """Make some states one, which keeps the number of the first; its membership is the sum of theirs.
+    """Merge states into one with the number of the first; its membership is the sum of theirs.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def merge_states(states, memberships, merged: Sequence[int]):
 
 
 def split_state(states, memberships, state: int, frames):
-    """Make some frames of a state a new, last state, which takes their memberships of the old one.
+    """Split some frames of a state off as a new, last state, which takes their memberships of the old one.
 
     Parameters
     ----------

@@ -47,7 +47,7 @@ BLOCK = 65_536  # frames at once through a network
 
 
 class Model(param.Parameterized):
-    """What everything that is fitted shares: hyperparameters, the fit to a dataset, and the file.
+    """Base of everything that is fitted: hyperparameters, the fit to a dataset, and the file.
 
     Hyperparameters are Params.  Fitted attributes end in ``_``.  ``feature_names_`` and ``time_unit_`` are
     those of the data seen by `fit`.

@@ -67,7 +67,7 @@ def diffusion_coefficients(function: MolecularFeatures, coefficients) -> Tensor:
     return values if len(values) == 1 else values[torch.from_numpy(function.atoms)].repeat_interleave(3)
 
 
-def pulled_back(network, function, scaling, x: Tensor) -> tuple[Tensor, Tensor]:
+def pull_back(network, function, scaling, x: Tensor) -> tuple[Tensor, Tensor]:
     """Values (frame, function) of networks of features, and gradients (frame, function, coordinate).
 
     Both are differentiable with respect to the networks' weights.
@@ -84,7 +84,7 @@ def pulled_back(network, function, scaling, x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def linear_functions(function, scaling, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Values and gradients, as of `pulled_back`, of the widest linear combinations of the features."""
+    """Values and gradients, as of `pull_back`, of the widest linear combinations of the features."""
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         scaled = scaling(at_coordinates(function, x))

@@ -1,4 +1,4 @@
-"""Where nodes, arrows and their labels go on the screen: all in pixels, as overlap is a matter of pixels."""
+"""Layout of nodes, arrows and labels on the screen, in pixels."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Labels:
         self._boxes = [(x, y, size / 2, size / 2) for (x, y), size in zip(places, sizes, strict=True)]
 
     def take(self, place, text: str) -> None:
-        """Say that ``text`` stands at ``place``."""
+        """Reserve ``place`` for ``text``."""
         self._boxes.append((*place, LETTER * len(text) / 2 + 2, LINE / 2))
 
     def find(self, curve, text: str):

@@ -1,4 +1,4 @@
-"""The Chapman-Kolmogorov test: what the model predicts beside what the data say."""
+"""The Chapman-Kolmogorov test: predictions of the model compared with estimates from the data."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _example(draw, rng, **theme):
 def plot_ck_test(
     test: xr.Dataset, names: dict[int, str], *, states=None, colours=None, time_unit="ps", dark=False
 ):
-    """Probability to be in a state again n lags later: line as the model predicts, dots as the data say.
+    """Probability to be in a state again n lags later: predictions as lines, estimates as dots.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def plot_ck_test(
                 bars.append(sheet.line([at, at], [low, high], drawing.ink(dark), 1.5))
     lag, last = test.attrs["lag_time"], int(time[-1])
     marks = [(i + n * step, time_text(n * lag, "1")) for i in range(len(shown)) for n in (0, last // 2, last)]
-    labels = (axis_label("time", time_unit), "share there again")
+    labels = (axis_label("time", time_unit), "probability of return")
     limits = (-0.08, max(len(shown), 1) - (1 - WIDTH) + 0.08), (0.0, 1.18)
     ticks = {0: marks, 1: [(value, f"{value:g}") for value in (0, 0.5, 1)]}
     page = sheet.Sheet(limits, labels, ticks=ticks)

@@ -1,4 +1,4 @@
-"""The layers of which line drawings here are made: areas, lines, dots and words.
+"""Layers of line drawings: areas, lines, dots and texts.
 
 A plot has the same layers in the same order whatever the number of its curves: a DynamicMap can then pass
 from one drawing to the next without new glyphs, which a live page takes badly.  For the same reason each
@@ -22,7 +22,7 @@ def ink(dark: bool) -> str:
 
 
 def faint(dark: bool) -> str:
-    """The colour of lines and words of second rank."""
+    """The colour of secondary lines and texts."""
     return "#9aa0a6" if dark else "#6b7075"
 
 
@@ -56,7 +56,7 @@ def areas(rows) -> hv.Polygons:
 
 
 def lines(rows, *, dash="solid", about=(), tooltips=None) -> hv.Contours:
-    """Rows from `line`; with ``tooltips`` they tell of the columns ``about`` when hovered."""
+    """Rows from `line`; with ``tooltips`` hovering shows the columns ``about``."""
     blank = dict.fromkeys(about, "")
     unseen = [line(FAR, FAR, c, width, **blank) for c, width in zip(UNSEEN, (1.0, 2.0), strict=True)]
     curves = hv.Contours([*unseen, *rows], AXES, ["colour", "width", *about]).opts(

@@ -1,4 +1,4 @@
-"""Bokeh's glyphs drawn by matplotlib: those that the plots here are made of."""
+"""Bokeh's glyphs drawn by matplotlib: those that the plots use."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Glyph:
         return list(column)
 
     def one(self, name):
-        """A property that all items share."""
+        """A property common to all items."""
         spec = self._properties[name]
         return getattr(spec, "value", spec)
 

@@ -64,7 +64,7 @@ def axes(limits, labels):
 
 
 def describe(words: str):
-    """What a screen reader says of the plot, whose canvas tells it nothing."""
+    """Set the description of the plot for screen readers, which can't read its canvas."""
 
     def hook(plot, element):
         attributes = {"role": "img", "aria-label": words}

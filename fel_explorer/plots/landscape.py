@@ -1,4 +1,4 @@
-"""The interactive map: frames in grey, what is selected in colour, contours, names and marks, in one overlay.
+"""The interactive map: frames in grey, the selection in colour, contours, names and marks, in one overlay.
 
 The overlay always has the same layers in the same order, empty ones too, because a DynamicMap updates its
 layers by their place.
@@ -62,7 +62,7 @@ class Landscape:
     unit
         Of the free energies.
     error
-        (x,) standard error of a profile, in ``unit``, drawn as lines beside it.
+        (x,) standard error of a profile, in ``unit``, drawn as lines on both sides.
     path, anchors
         Places (image, 2) along a path in pieces that don't cross the ends of a period, and of its anchors.
     image
@@ -144,14 +144,14 @@ def plot_landscape(landscape: Landscape, x_range=None, y_range=None, shape=(300,
 def overlay(landscape: Landscape, layers) -> hv.Overlay:
     """The layers of `frame_layers` and `mark_layers` as one labelled map."""
     x, y = landscape.labels
-    told = [hooks.selection_is_ours, hooks.describe(description(landscape))]
+    adjustments = [hooks.selection_is_ours, hooks.describe(description(landscape))]
     return hv.Overlay(layers).opts(
-        xlabel=x, ylabel=y, show_legend=False, lod=WHEEL_RESTS, hooks=told, **FRAME
+        xlabel=x, ylabel=y, show_legend=False, lod=WHEEL_RESTS, hooks=adjustments, **FRAME
     )
 
 
 def description(landscape: Landscape) -> str:
-    """The map in words, for a screen reader."""
+    """Description of the map for a screen reader."""
     x, y = landscape.labels
     n, selected = len(landscape.xy), int(landscape.selected.sum())
     parts = [f"Map of {n:,} frames along {x} and {y}", f"coloured by {landscape.scale.label}"]
@@ -176,7 +176,7 @@ def frame_layers(landscape, binned: Binned, *, dark=False) -> list:
         chosen = selected if any_selected else None
         image = binned.fill(landscape.values, landscape.scale.kind, chosen)
     grey_points = inside if grey_needed and as_points and not whole_surface else nobody
-    n_sized = 100 if landscape.surface.ndim == 1 else len(inside)  # dots that read beside a curve
+    n_sized = 100 if landscape.surface.ndim == 1 else len(inside)  # dots that stand out on a curve
     points = coloured if as_points and not whole_surface else nobody
     return [
         _grey_image(landscape, binned if grey_needed and not as_points else None, dark),
@@ -223,7 +223,7 @@ def _or_nothing(pixels, landscape):
 
 
 def _hover_columns(landscape, frame):
-    """What the tooltip tells of each of ``frame`` (any shape); always the same columns."""
+    """Columns of the tooltip for each of ``frame`` (any shape); always the same columns."""
     if len(landscape.xy) == 0:
         return {name: np.zeros(np.shape(frame)) for name in ("F", "state")}
     state = np.zeros(np.shape(frame), np.int32) if landscape.state is None else landscape.state[frame]

@@ -1,4 +1,4 @@
-"""What lies above the frames of a map: paths, trails, marks and names; all of a `landscape.Landscape`."""
+"""Marks above the frames of a map: paths, trails, marks and names; all of a `landscape.Landscape`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ FADED = (0.25, 0.55, 1.0)  # opacity of the trail, oldest part first
 
 
 def mark_layers(landscape, *, dark=False) -> list:
-    """What lies above the frames: path, trail, clicked point, current frame and image, names of states."""
-    return [*_ways(landscape, dark), _marks(landscape, dark), _names(landscape, dark)]
+    """Marks above the frames: path, trail, clicked point, current frame and image, names of states."""
+    return [*_lines(landscape, dark), _marks(landscape, dark), _names(landscape, dark)]
 
 
-def _ways(landscape, dark):
+def _lines(landscape, dark):
     """The path, with a rim that parts it from any colour below, and the trail, which fades with age."""
     thirds = np.array_split(np.asarray(landscape.trail), len(FADED)) if len(landscape.trail) else [()] * 3
     return [

@@ -84,7 +84,7 @@ def largest_gap(values) -> tuple[int, float] | None:
 
 
 def _mark_gap(page, values, limits, dark):
-    """A band over the largest gap, and in words how large it is and how many modes are slow."""
+    """A band over the largest gap, with a text on its size and the number of slow modes."""
     gap = largest_gap(values)
     if gap is None:
         return

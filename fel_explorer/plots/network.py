@@ -93,8 +93,8 @@ def _example(draw, rng, **theme):
     surface = xr.DataArray(bowl, dims=("y", "x"), coords={"y": axis, "x": axis})
     places = np.array([[-0.6, -0.4], [0.6, -0.3], [0.0, 0.6]])
     limits = ((-1.0, 1.0), (-1.0, 1.0))
-    shares = np.array([0.5, 0.3, 0.2])
-    network = Network(states, ["A", "B", "C"], places, shares, rates, surface, limits, ("CV 1", "CV 2"))
+    populations = np.array([0.5, 0.3, 0.2])
+    network = Network(states, ["A", "B", "C"], places, populations, rates, surface, limits, ("CV 1", "CV 2"))
     return draw(network, **theme)
 
 
@@ -119,7 +119,7 @@ def plot_network(network: Network, *, shape=SHAPE, selected=None, colours=None, 
 
 @dataclass(frozen=True)
 class Arrow:
-    """An arrow between two nodes: their indices, its width in pixels, its label, and what hovering says."""
+    """An arrow between two nodes: their indices, its width in pixels, its label, and its tooltip."""
 
     source: int
     target: int

@@ -11,7 +11,7 @@ from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.quantities import axis_label
 from fel_explorer.plots.registry import register
 
-CAP = 0.012  # half the width of an error bar's cap, as a share of the axis
+CAP = 0.012  # half the width of an error bar's cap, as a fraction of the axis
 DECADES = 1.0  # numbers that span more are drawn on a logarithmic axis
 
 
@@ -136,7 +136,7 @@ def _name(page, curves, dimension, colours):
     """Names of the curves, in their colours, along the top."""
     (left, right), (low, high) = page.limits
     for index, curve in enumerate(curves):
-        share = (index + 0.5) / len(curves)
-        x = left * (right / left) ** share if page.log[0] else left + share * (right - left)
+        fraction = (index + 0.5) / len(curves)
+        x = left * (right / left) ** fraction if page.log[0] else left + fraction * (right - left)
         text = str(curve[dimension].values)
         page.words.append(sheet.word(x, high - 0.05 * (high - low), text, colours[index], style="bold"))

@@ -21,7 +21,7 @@ TIP = {"about": ("tip",), "tooltips": "@tip"}
 
 
 def line(x, y, colour: str, width=2.0, tip="") -> dict:
-    """A curve; ``tip`` is told when it is hovered."""
+    """A curve; ``tip`` is shown when it is hovered."""
     return drawing.line(x, y, colour, width, tip=tip)
 
 
@@ -38,7 +38,7 @@ def word(x, y, text: str, colour: str, *, align="center", size="11pt", style="no
 
 @dataclass
 class Sheet:
-    """What is drawn, from below to above; rows are made by the functions of this module.
+    """The layers of a drawing, from below to above; rows are made by the functions of this module.
 
     Attributes
     ----------
@@ -116,7 +116,7 @@ def _image(image, limits):
 
 
 def _with_tips(element):
-    """No tooltip where there is nothing to tell."""
+    """No tooltip where its text is empty."""
     return element.opts(hooks=[hooks.hover_only_with_words("tip")])
 
 

@@ -95,7 +95,7 @@ def plot_simulated_timescales(memory: xr.Dataset, *, time_unit="ps", dark=False)
     limits = ((left, right), (bottom, top))
     page = sheet.Sheet(limits, labels, log=(True, True), ticks={0: ticks}, areas=[grey])
     for place, (name, colour) in enumerate(colours.items()):
-        one, x = memory.sel(ensemble=name), lags * (1 + 0.03 * (2 * place - 1))  # beside each other
+        one, x = memory.sel(ensemble=name), lags * (1 + 0.03 * (2 * place - 1))  # next to each other
         for process in range(memory.sizes["process"]):
             y = one["time"].values[:, process]
             error = np.nan_to_num(one["error"].values[:, process])

@@ -1,4 +1,4 @@
-"""A latent space simulator beside the data as pictures: where psi_1 goes in a lag, structures in TICA."""
+"""A latent space simulator compared with the data: transitions of psi_1 in a lag, structures in TICA."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _example_transitions(draw, rng, **theme):
 def plot_simulated_transitions(density: xr.DataArray, *, dark=False):
     """P(psi_1 a lag later | psi_1), of the data on the left and of the simulation on the right.
 
-    ``density`` (ensemble, psi_1, psi_1_later); attrs ``total_variation``, which is told.
+    ``density`` (ensemble, psi_1, psi_1_later); attrs ``total_variation``, which is shown.
     """
     values = np.sqrt(np.swapaxes(density.values, 1, 2))  # wide and narrow places in one picture
     axes, labels = (density["psi_1"].values, density["psi_1_later"].values), ("ψ₁", "ψ₁ one lag later")

@@ -40,7 +40,7 @@ class Survival:
 
 
 def survival_table(curves: Sequence[Survival]) -> pd.DataFrame:
-    """One row per state and time, with the exponential beside the estimate."""
+    """One row per state and time, with the estimate and the exponential."""
     parts = []
     for one in curves:
         part = one.curve.to_dataframe().reset_index()
@@ -79,7 +79,7 @@ def plot_survival(curves: Sequence[Survival], *, time_unit="ps", dark=False):
         t = np.linspace(0, end, 60)
         fits.append(sheet.line(t, _exponential(t, one), drawing.ink(dark), 1.5))
         legend.append((_described(one, time_unit), one.colour))
-    labels = (axis_label("time since entering the state", time_unit), "share still there")
+    labels = (axis_label("time since entering the state", time_unit), "fraction still in the state")
     page = sheet.Sheet(limits, labels, log=(False, True))
     page.areas, page.lines, page.dashes = bands, steps, fits
     page.words = _legend(legend, limits, dark)

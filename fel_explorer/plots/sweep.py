@@ -25,7 +25,7 @@ def _example(draw, rng, **theme):
 def plot_sweep(
     values, scores, curves: Sequence[str], *, labels: Sequence[str], names=("", ""), shown="", dark=False
 ):
-    """Dots are runs; a curve joins their means, with the standard error where several share a value.
+    """Dots are runs; a curve joins their means, with the standard error where several have the same value.
 
     Parameters
     ----------

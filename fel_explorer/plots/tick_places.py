@@ -1,4 +1,4 @@
-"""Where an axis has ticks, and what they say."""
+"""Positions and labels of axis ticks."""
 
 from __future__ import annotations
 

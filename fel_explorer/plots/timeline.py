@@ -83,7 +83,7 @@ def _scale(longest: int, time_step: float, unit: str) -> tuple[float, str]:
 
 
 def place_at(x: float, y: float, lengths: Sequence[int], time_step=1.0, time_unit="ps", start=0.0):
-    """(trajectory, frame in it) at a place of the plot, or None beside the ribbons."""
+    """(trajectory, frame in it) at a place of the plot, or None outside of the ribbons."""
     n_rows, longest = min(len(lengths), MAX_ROWS), max(lengths[:MAX_ROWS])
     scale, _ = _scale(longest, time_step, time_unit)
     row, frame = n_rows - 1 - int(np.floor(y)), round((x * scale - (start or 0.0)) / time_step)

@@ -10,7 +10,7 @@ from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.quantities import axis_label, time_text
 from fel_explorer.plots.registry import register
 
-GAP = 3.0  # a time scale this many times the next one is a gap worth naming
+GAP = 3.0  # a time scale this many times the next one is labelled as a gap
 
 
 def _example_timescales(draw, rng, **theme):
@@ -71,7 +71,7 @@ def plot_spectrum(spectrum: xr.Dataset, *, time_unit="ps", max_processes=12, dar
     """Bars of the slowest time scales (``timescale``, ``lower``, ``upper`` over ``process``), slowest first.
 
     Where one is at least three times the next, the largest such gap is marked: the processes before it are
-    slow beside all others.
+    slow compared with all others.
     """
     values, low, high = (spectrum[n].values[:max_processes] for n in ("timescale", "lower", "upper"))
     low, high = np.where(np.isfinite(low), low, values), np.where(np.isfinite(high), high, values)

@@ -10,9 +10,9 @@ from fel_explorer.errors import FelError
 from fel_explorer.sampling.force_fields import (
     FORCE_FIELD,
     build_system,
-    given_system,
     load_openmm,
-    reduced_box,
+    load_system,
+    reduce_box,
 )
 
 BLOCK = 1000  # frames read at once
@@ -62,7 +62,7 @@ def potential_energies(
     frames = np.arange(len(trajs)) if frames is None else np.asarray(frames)
     box = trajs.frames(frames[:1]).unitcell_vectors
     if system is not None:
-        system = given_system(system, trajs.topology)
+        system = load_system(system, trajs.topology)
         periodic = system.usesPeriodicBoundaryConditions()
     periodic = box is not None if periodic is None else periodic
     if periodic and box is None:
@@ -80,7 +80,7 @@ def potential_energies(
         block = trajs.frames(frames[start : start + BLOCK])
         for index, xyz in enumerate(block.xyz):
             if periodic:
-                context.setPeriodicBoxVectors(*reduced_box(block.unitcell_vectors[index]))
+                context.setPeriodicBoxVectors(*reduce_box(block.unitcell_vectors[index]))
             context.setPositions(xyz.astype(float))
             energies[start + index] = context.getState(energy=True).getPotentialEnergy()._value
     return energies

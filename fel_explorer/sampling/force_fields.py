@@ -50,7 +50,7 @@ def build_system(
     options["nonbondedMethod"] = openmm.app.NoCutoff
     molecule = topology.to_openmm()
     if box is not None:
-        molecule.setPeriodicBoxVectors(reduced_box(box) * openmm.unit.nanometer)
+        molecule.setPeriodicBoxVectors(reduce_box(box) * openmm.unit.nanometer)
         cutoff = min(CUTOFF, 0.499 * float(np.diagonal(box).min()))  # at most half the box
         options |= {"nonbondedMethod": openmm.app.PME, "nonbondedCutoff": cutoff}
     try:
@@ -65,7 +65,7 @@ def build_system(
         ) from error
 
 
-def given_system(system, topology):
+def load_system(system, topology):
     """A System, or the path of one as OpenMM's XML, if it is of as many atoms as ``topology``."""
     openmm = load_openmm()
     if not isinstance(system, openmm.System):
@@ -90,7 +90,7 @@ def given_system(system, topology):
     return system
 
 
-def reduced_box(vectors) -> np.ndarray:
+def reduce_box(vectors) -> np.ndarray:
     """Box vectors (3, 3) in the form that OpenMM takes: of all that span the same lattice, the short ones."""
     a, b, c = np.array(vectors, float)
     c = c - b * round(c[1] / b[1])

@@ -22,7 +22,7 @@ from fel_explorer.features.molecular import MolecularFeatures
 from fel_explorer.features.outside_kinds import outside_sources
 from fel_explorer.methods.base import Method
 from fel_explorer.progress import Progress
-from fel_explorer.sampling.force_fields import FORCE_FIELD, build_system, given_system, load_openmm
+from fel_explorer.sampling.force_fields import FORCE_FIELD, build_system, load_openmm, load_system
 from fel_explorer.sampling.plan import Plan
 from fel_explorer.sampling.restraint import Restraint, sample_window, steps_of
 from fel_explorer.sampling.windows import Windows
@@ -79,7 +79,7 @@ class MolecularSystem:
         return BOLTZMANN * self.temperature
 
     def parameters(self) -> dict:
-        """What decides on the dynamics, plain values; a given ``system`` is not among them."""
+        """Settings that determine the dynamics, plain values; a given ``system`` is not among them."""
         names = ("temperature", "friction", "time_step", "hydrogen_mass", "bias_every")
         return {name: getattr(self, name) for name in names} | {"force_field": list(self.force_field)}
 
@@ -96,7 +96,7 @@ class MolecularSystem:
         checkpoint,
         message: str,
     ):
-        """What was sampled, and the time between frames.
+        """Sample the windows; return the samples and the time between frames.
 
         {window: {"features" (walker, frame, feature), "energy" (walker, frame)}} of the windows that were
         finished, at least one.
@@ -148,7 +148,7 @@ class MolecularSystem:
                 box=box[0] if periodic else None,
             )
         else:
-            system = copy.deepcopy(given_system(self.system, self.trajs.topology))
+            system = copy.deepcopy(load_system(self.system, self.trajs.topology))
             for force in system.getForces():
                 force.setForceGroup(0)  # the integrator knows this group and that of the restraint
         if system.usesPeriodicBoundaryConditions() and box is None:
@@ -160,14 +160,14 @@ class MolecularSystem:
     def _jobs(
         self, windows: Windows, dataset, starts, seed: int, chosen: list[int], periodic: bool
     ) -> dict[int, dict]:
-        """What is special about each of the ``chosen`` windows."""
+        """Settings of each of the ``chosen`` windows."""
         seeds = np.random.SeedSequence(seed).generate_state(len(windows)) >> 2  # OpenMM's are int32
         features, jobs = MolecularFeatures(dataset.attrs), {}
         in_box, reference = periodic and features.needs_box(), arrange(self.trajs.reference)
         for window in chosen:
             frames = self.trajs.frames(starts[window])
             atoms, molecules = np.arange(frames.n_atoms), Molecules.of(frames)
-            xyz = molecules.placed(frames, atoms, reference.xyz[0])
+            xyz = molecules.place_near(frames, atoms, reference.xyz[0])
             box = torch.from_numpy(frames.unitcell_vectors) if in_box else None
             found = features(torch.from_numpy(xyz), box)
             away = np.abs(found.numpy() - dataset["features"].values[starts[window]]).max(axis=0)
@@ -189,7 +189,7 @@ class MolecularSystem:
 
 
 def end_with_parent() -> None:
-    """End this process when the one that started it has ended: killed, it can't tell its workers."""
+    """End this process when the one that started it has ended: a killed parent can't stop its workers."""
 
     parent = parent_process()
     if parent is None:

@@ -41,7 +41,7 @@ def mbar_weights(cv, window, windows: Windows, *, start=None) -> tuple[np.ndarra
     -------
     Weights (frame,), which sum to 1; free energies (window,) in kT; overlap matrix (window, window).
     """
-    logging.getLogger("pymbar").setLevel(logging.ERROR)  # it tells about JAX at each import
+    logging.getLogger("pymbar").setLevel(logging.ERROR)  # it logs a note on JAX at each import
     from pymbar import MBAR
 
     cv, window = np.asarray(cv, float), np.asarray(window, int)

@@ -25,12 +25,12 @@ class Sampled:
     arrays: dict[str, np.ndarray]
     step: float
 
-    def joined(self, others: Sampled) -> Sampled:
+    def join(self, others: Sampled) -> Sampled:
         """Both, sorted; others that were stopped amid their walkers are left out."""
         shape = self.arrays["features"].shape[1:3]
         if others.arrays["features"].shape[1:3] != shape:
             return self
-        windows = self.windows.and_also(others.windows)
+        windows = self.windows.join(others.windows)
         order = np.argsort(windows.centres)
         arrays = {
             name: np.concatenate([values, others.arrays[name]])[order] for name, values in self.arrays.items()

@@ -57,8 +57,8 @@ def umbrella(
     n_steps, stride
         Steps of each trajectory, and between two frames.
     discard
-        Share of each trajectory, at its beginning, that is left out as equilibration; in the first half of it
-        the restraint moves from where a walker starts to the window's centre.
+        Fraction of each trajectory, at its beginning, that is left out as equilibration; in the first half of
+        it the restraint moves from where a walker starts to the window's centre.
     stiffness, time_step
         See `place_windows`; the integration step, by default the system's.
     fill_gaps
@@ -77,7 +77,7 @@ def umbrella(
     each frame, a trajectory each walker, ordered by window; ``window_free_energy`` (umbrella) and bootstrap
     samples of it, ``window_free_energy_sample`` (draw, umbrella); ``position`` for model systems; ``centre``
     and ``stiffness`` (umbrella) and the ``overlap`` matrix; attrs["gaps"] lists neighbours that still overlap
-    too little, of which a warning tells: free energies on either side of a gap can't be compared.
+    too little, with a warning: free energies on either side of a gap can't be compared.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def umbrella(
         weak = json.loads(result.attrs["gaps"])
         if not weak or sampler.stopped:
             break
-        sampled = sampled.joined(sampler.sample(windows_between(weak, sampled.windows), number))
+        sampled = sampled.join(sampler.sample(windows_between(weak, sampled.windows), number))
         result = _result(method, system, dataset, plan, sampled)
     free = result["window_free_energy"].values / system.kT
     samples = resampled_free_energies(result, free) * system.kT

@@ -1,4 +1,4 @@
-"""Umbrella windows: where they stand, how stiff they are, and whether neighbours overlap."""
+"""Umbrella windows: centres, stiffness, and overlap of neighbours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fel_explorer.errors import FelError
 
 STIFFNESS = 4.0  # kT / spacing^2: a window alone spreads over half the distance to its neighbour
 ENOUGH_OVERLAP = 0.03  # between neighbours (Klimovich et al. 2015, doi:10.1007/s10822-015-9840-9)
-TAIL = 0.001  # share of the frames beyond the outermost windows, on either side
+TAIL = 0.001  # fraction of the frames beyond the outermost windows, on either side
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Windows:
         """Some of the windows, or all of them in another order."""
         return Windows(self.centres[order], self.stiffness[order], self.kT)
 
-    def and_also(self, others: Windows) -> Windows:
-        """These windows and then the others, not sorted."""
+    def join(self, others: Windows) -> Windows:
+        """Join these windows and the others, not sorted."""
         return Windows(
             np.concatenate([self.centres, others.centres]),
             np.concatenate([self.stiffness, others.stiffness]),

@@ -61,7 +61,7 @@ def export_frames(
     Raises
     ------
     FelError
-        If there are no frames, the format is unknown, or structures are asked for without trajectories.
+        If there are no frames, the format is unknown, or structures are requested without trajectories.
     """
     frames = np.asarray(frames, int)
     format = format or (Path(target).suffix.lstrip(".").lower() if isinstance(target, str | Path) else "")
@@ -76,7 +76,7 @@ def export_frames(
             "Export CSV, or open the trajectory files.",
         )
     if format == "csv" and dataset is None:
-        raise FelError("CSV was asked for without a dataset.", remedy="Give dataset=.")
+        raise FelError("A CSV file needs a dataset.", remedy="Give dataset=.")
     if format == "xtc":
         _write_xtc(trajs, frames, target, whole)
         return

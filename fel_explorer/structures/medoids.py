@@ -1,4 +1,4 @@
-"""A few frames that stand for many."""
+"""Representative frames of a selection or a state."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def representatives(
         frames, weights = _sample(frames, weights, generator)
     points = _points(method, data, frames)
     chosen = _choose(choose, points, weights, min(n, len(frames)), generator)
-    shares = _shares(points, weights, chosen)
+    shares = _fractions(points, weights, chosen)
     if choose == "medoids":
         order = np.argsort(-shares, kind="stable")
         chosen, shares = chosen[order], shares[order]
@@ -203,6 +203,6 @@ def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(squared, 0.0))
 
 
-def _shares(points, weights, chosen) -> np.ndarray:
+def _fractions(points, weights, chosen) -> np.ndarray:
     nearest = _distances(points, points[chosen]).argmin(axis=1)
     return np.bincount(nearest, weights, minlength=len(chosen)) / weights.sum()

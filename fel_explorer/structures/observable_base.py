@@ -1,4 +1,4 @@
-"""What an observable is, their registry, and the molecule that one is prepared for."""
+"""Observables, their registry, and the molecule for which one is prepared."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ registry: dict[str, Observable] = {}
 
 @dataclass(frozen=True)
 class Observable:
-    """One number per frame that people know a molecule by.
+    """One number per frame that describes a structure, such as the radius of gyration.
 
     Attributes
     ----------
@@ -100,7 +100,7 @@ def register_observable(*, label: str, units: str = "1", to_reference: bool = Fa
 
 @dataclass(frozen=True, eq=False)
 class Molecule:
-    """What observables are prepared for: a topology without solvent, and a structure to compare with.
+    """A molecule for observables: a topology without solvent, and a structure to compare with.
 
     Attributes
     ----------

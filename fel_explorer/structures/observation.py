@@ -1,4 +1,4 @@
-"""Frames -> observables, a few at a time, with progress and a cache."""
+"""Observables of all frames, in blocks, with progress and a cache."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def observables(
     cache: bool = True,
     callback: Callback | None = None,
 ) -> xr.Dataset:
-    """Measure what molecules are known by: RMSD, native contacts, radius of gyration, ...
+    """Compute observables of the structures: RMSD, native contacts, radius of gyration, ...
 
     Water and ions are left out, and molecules are made whole across periodic boundaries.
 
@@ -104,7 +104,7 @@ def observables(
     molecule, atoms = make_molecule(trajs.topology, _frame_of(trajs), reference)
     frames = None if frames is None else _checked_frames(frames, trajs.n_frames)
     specs = _specs(applicable(trajs, reference) if names is None else names)
-    # preparing all of them tells what does not fit before anything is computed
+    # all are prepared first, so that errors come before anything is computed
     computes = {name: registry[name].prepare(molecule, **options) for name, options in specs.items()}
     paths = {}
     if cache and frames is None and isinstance(trajs, TrajectorySet):

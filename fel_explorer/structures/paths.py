@@ -22,7 +22,7 @@ from fel_explorer.structures.embedding import embed
 
 KINDS = ("minimum free energy", "straight", "nearest frames", "graph")
 STEPS = [(1, 0), (0, 1), (1, 1), (1, -1), (2, 1), (1, 2), (2, -1), (1, -2)]  # and their opposites
-HIGHEST = 200.0  # kT; beyond it exp(F) tells nothing more
+HIGHEST = 200.0  # kT; beyond it exp(F) makes no difference
 GRAPH_FRAMES = 4_000
 NEIGHBOURS = 12
 
@@ -68,7 +68,7 @@ class Space:
         self._tree = cKDTree(self._inside(self.positions), boxsize=self._box, balanced_tree=False)
 
     def step(self, start, end) -> np.ndarray:
-        """From ``start`` to ``end``, the shorter way round."""
+        """From ``start`` to ``end``, along the shorter arc."""
         step = np.asarray(end, float) - start
         finite = np.isfinite(self.periods)
         step[..., finite] -= self.periods[finite] * np.round(step[..., finite] / self.periods[finite])
@@ -152,7 +152,7 @@ def find_path(space: Space, anchors, kind=KINDS[0], *, n_images=40, free_energy=
     Raises
     ------
     FelError
-        If there are less than two anchors, no such kind, no surface where one is needed, or no way through.
+        If there are less than two anchors, no such kind, no surface where one is needed, or no path through.
     """
     anchors = np.atleast_2d(np.asarray(anchors, float))
     n_dims = space.positions.shape[1]
@@ -167,7 +167,7 @@ def find_path(space: Space, anchors, kind=KINDS[0], *, n_images=40, free_energy=
     elif kind == "graph":
         points = space.positions[_hops(space, anchors, seed)]
     elif kind in ("straight", "nearest frames"):
-        points = _resampled(space, space.unwrap(anchors), n_images)
+        points = _resample(space, space.unwrap(anchors), n_images)
     else:
         raise FelError(f"kind={kind!r}.", f"Kinds are {', '.join(KINDS)}.")
     if kind in ("nearest frames", "graph"):
@@ -178,7 +178,7 @@ def find_path(space: Space, anchors, kind=KINDS[0], *, n_images=40, free_energy=
     return Path(kind, space.wrap(points), frames, distances, space.length(points))
 
 
-def _resampled(space, points, n_images):
+def _resample(space, points, n_images):
     """``n_images`` at equal arc lengths along ``points``, which have no jumps."""
     length = space.length(points)
     keep = np.append(True, np.diff(length) > 0)
@@ -205,14 +205,14 @@ def _least_free_energy(space, anchors, surface, n_images):
     for start, end in pairwise(nodes):
         cells = _shortest(graph, start, end, "No frames connect two anchors on this map.")
         legs.append(np.column_stack([axes[0][cells % columns], axes[1][cells // columns]]))
-    way = space.unwrap(np.vstack([legs[0], *(leg[1:] for leg in legs[1:])]))
-    if len(way) > 2:  # the corners of the grid are not those of the valley
-        ends = way[0].copy(), way[-1].copy()
-        way = gaussian_filter1d(way, 1.5, axis=0, mode="nearest")
-        way[0], way[-1] = ends
-    if len(way) == 1:
-        way = space.unwrap(anchors)
-    return _resampled(space, way, n_images)
+    points = space.unwrap(np.vstack([legs[0], *(leg[1:] for leg in legs[1:])]))
+    if len(points) > 2:  # the corners of the grid are not those of the valley
+        ends = points[0].copy(), points[-1].copy()
+        points = gaussian_filter1d(points, 1.5, axis=0, mode="nearest")
+        points[0], points[-1] = ends
+    if len(points) == 1:
+        points = space.unwrap(anchors)
+    return _resample(space, points, n_images)
 
 
 def _grid_graph(space, surface, axes) -> csr_matrix:

@@ -1,4 +1,4 @@
-"""Structures from features, so that what a decoder yields can be looked at.
+"""Structures from features, to view what a decoder yields.
 
 Distances are embedded in space and refined, torsions are applied to a known geometry, coordinates are
 taken as they are; features that fix no structure raise an error that says so.
@@ -178,7 +178,7 @@ def _from_distances(atoms, pairs, targets, topology, nearest) -> np.ndarray:
     matrix[pairs[:, 0], pairs[:, 1]] = matrix[pairs[:, 1], pairs[:, 0]] = np.maximum(targets, 0.0)
     start = geometry.embed_distances(matrix)
     hands = [geometry.refine_distances(start * sign, pairs, targets) for sign in ((1, 1, 1), (1, 1, -1))]
-    # Distances do not tell a molecule from its mirror image: stereocentres decide, then the likeness.
+    # Distances do not distinguish a molecule from its mirror image: stereocentres decide, then similarity.
     scores = []
     for xyz in hands:
         positions = np.full_like(nearest, np.nan)

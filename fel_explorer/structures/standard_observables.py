@@ -86,8 +86,8 @@ def native_contacts(
     native = molecule.distances(molecule.reference, pairs)[0]
 
     def compute(frames):
-        stretched = (beta * (scale * native - distances) for distances in _distances(molecule, frames, pairs))
-        return np.concatenate([expit(x).mean(axis=1) for x in stretched])
+        scaled = (beta * (scale * native - distances) for distances in _distances(molecule, frames, pairs))
+        return np.concatenate([expit(x).mean(axis=1) for x in scaled])
 
     return compute
 

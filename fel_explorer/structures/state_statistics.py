@@ -1,4 +1,4 @@
-"""What the frames of each state have in common: mean, spread and uncertainty of observables."""
+"""Observables of the frames of each state: mean, spread and uncertainty of observables."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ def state_observables(states, observables: xr.Dataset, *, weights=None) -> xr.Da
     rows: dict[str, list] = {name: [] for name in columns}
     population = []
     for state in labels:
-        share = weights * (membership == state if membership.ndim == 1 else membership[:, state])
-        population.append(share.sum() / weights.sum())
-        used = np.flatnonzero(share > 0)
+        weight = weights * (membership == state if membership.ndim == 1 else membership[:, state])
+        population.append(weight.sum() / weights.sum())
+        used = np.flatnonzero(weight > 0)
         for name in columns:
             values = np.asarray(observables[name].values[used], float)
             angular = observables[name].attrs.get("units") in DEGREES
-            rows[name].append(_statistics(values, share[used], block[used], angular))
+            rows[name].append(_statistics(values, weight[used], block[used], angular))
     result: dict[str, tuple] = {
         name: (("state", "statistic"), np.array(rows[name]), observables[name].attrs) for name in columns
     }

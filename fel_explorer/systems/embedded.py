@@ -146,7 +146,7 @@ class EmbeddedPotential(Potential):
 class MullerBrown5D(EmbeddedPotential):
     """Two states in five dimensions: A at (x~, y~) = (23.07, 31.07) and B, .33 eV higher, at (41.98, 8.45).
 
-    The barrier is .92 eV from A and .59 eV from B.  A well .07 eV deep on the way belongs to B.
+    The barrier is .92 eV from A and .59 eV from B.  A well .07 eV deep on the path belongs to B.
 
     Source: L. Sun et al., J. Chem. Theory Comput. 18, 2341 (2022), doi:10.1021/acs.jctc.1c00143, section III
     A and Eq. 10; the potential of K. Müller and L. D. Brown, Theor. Chim. Acta 53, 75 (1979),

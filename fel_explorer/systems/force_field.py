@@ -65,7 +65,7 @@ class ForceField:
         return torch.cat([_total(self._terms(block)) for block in self._blocks(x)])
 
     def energy_by_force(self, x) -> dict[str, Float[Tensor, "conformation"]]:
-        """What each force of the `System` adds, by its class in OpenMM: {name: (conformation) in kJ/mol}."""
+        """Energy of each force of the `System`, by its class in OpenMM: {name: (conformation) in kJ/mol}."""
         blocks = [self._terms(block) for block in self._blocks(x)]
         return {name: torch.cat([block[name] for block in blocks]) for name in blocks[0]}
 
@@ -109,8 +109,8 @@ class ForceField:
         energies: dict[str, Tensor] = {}
         terms = [(name, term(x)) for name, term in self._of_atoms]
         if self._of_pairs:
-            way = between(x, *self._pairs)
-            r = dot(way, way).sqrt()
+            vectors = between(x, *self._pairs)
+            r = dot(vectors, vectors).sqrt()
             terms += [(name, term(r)) for name, term in self._of_pairs]
         for name, energy in terms:
             energies[name] = energies[name] + energy if name in energies else energy

@@ -63,8 +63,8 @@ class Bonds:
         self.atoms, self.lengths, self.stiffness = atoms, lengths[:, None], stiffness[:, None]
 
     def __call__(self, x: Tensor) -> Tensor:
-        stretch = norm(between(x, *self.atoms)) - self.lengths
-        return (0.5 * self.stiffness * stretch**2).sum(0)
+        extension = norm(between(x, *self.atoms)) - self.lengths
+        return (0.5 * self.stiffness * extension**2).sum(0)
 
 
 class Angles:
@@ -80,7 +80,7 @@ class Angles:
 class Torsions:
     """sum k [1 + cos(n phi - phi0)].  ``atoms`` (4, term), n and phi0 (term) in rad, k (term) in kJ/mol.
 
-    The many terms of one torsion share its angle.
+    The many terms of one torsion use its angle once.
     """
 
     def __init__(self, atoms: Tensor, periodicity: Tensor, phase: Tensor, k: Tensor):

@@ -25,7 +25,7 @@ class Nonbonded:
 
     def __init__(self, charge_products: Tensor, sigma: Tensor, epsilon: Tensor):
         self.coulomb = COULOMB * charge_products[:, None]
-        # A zero sigma beside a zero epsilon keeps 0 * inf, NaN in single precision, out of overlapping atoms.
+        # A zero sigma with a zero epsilon keeps 0 * inf, NaN in single precision, out of overlapping atoms.
         self.sigma = torch.where(epsilon == 0, 0, sigma)[:, None]
         self.epsilon = 4 * epsilon[:, None]
 

@@ -19,7 +19,7 @@ Term = Callable[[Tensor], Tensor]
 
 
 class Reader:
-    """What a force field computes: ``of_atoms`` and ``of_pairs``, lists of (OpenMM's class name, term).
+    """Terms of a force field: ``of_atoms`` and ``of_pairs``, lists of (OpenMM's class name, term).
 
     Terms of atoms take x (3, atom, conformation), terms of pairs take the distances (pair, conformation) of
     ``pairs`` (2, pair).  Raises FelError when the system holds what torch terms can't compute.

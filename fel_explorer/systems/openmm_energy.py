@@ -76,7 +76,7 @@ class OpenMMEnergy:
 
 
 class _Energy(torch.autograd.Function):
-    """The bridge: forces are asked for along with the energies and kept for the backward pass."""
+    """Energies by OpenMM; the forces are computed along with them and kept for the backward pass."""
 
     @staticmethod
     def forward(ctx, x, field):

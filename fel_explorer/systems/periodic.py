@@ -16,7 +16,7 @@ class PeriodicPotential(Potential):
     """V = exp[3 (3 - sin^4 x - sin^4 y - sin^4 z)] - 1, periodic in 2 pi: eight equal wells of energy 0.
 
     Neighbouring wells differ in the sign of one sine and are joined by two saddles of height e^3 - 1, which
-    are flat across (the curvature along the way vanishes).  Features are the cosines and sines, so that
+    are flat across (the curvature along the path vanishes).  Features are the cosines and sines, so that
     models see the period.
 
     Source: potential, ``kT`` = 0.25 (e^3 - 1) and barriers of 4 kT as in J. Zhang et al., J. Phys. Chem.

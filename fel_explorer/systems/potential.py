@@ -99,7 +99,7 @@ class Potential:
         raise NotImplementedError
 
     def parameters(self) -> dict:
-        """What `__init__` was given, JSON types only."""
+        """Arguments of `__init__`, JSON types only."""
         return {"kT": self.kT}
 
     # ---- what every system gets from it
@@ -153,7 +153,7 @@ class Potential:
         n_kept = sum(map(len, kept))
         raise FelError(
             f"{n_samples} samples at kT={self.kT:g}: {n_kept} of {MAX_PROPOSALS} draws accepted.",
-            "Direct sampling needs a temperature at which the wells are not tiny beside the domain.",
+            "Direct sampling needs a temperature at which the wells are not tiny compared with the domain.",
             "Raise kT, draw fewer, or simulate with start=system.minima[0].",
         )
 

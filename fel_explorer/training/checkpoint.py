@@ -1,4 +1,4 @@
-"""Checkpoints that survive kill -9: written whole or not at all, read without running anything."""
+"""Checkpoints of a fit: written atomically, read without executing code."""
 
 from __future__ import annotations
 

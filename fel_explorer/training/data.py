@@ -134,7 +134,7 @@ class Frames:
 
 
 def fingerprint(dataset: xr.Dataset) -> list[float]:
-    """Numbers that tell one dataset from another: shape, time step, and some of its frames."""
+    """Fingerprint of a dataset, to recognise it: shape, time step, and some of its frames."""
     frame = np.unique(np.linspace(0, dataset.sizes["frame"] - 1, 100, dtype=int))
     some = np.asarray(dataset["features"][frame].values, np.float64)
     sums = [float(some.sum()), float((some * np.arange(1, len(frame) + 1)[:, None]).sum())]

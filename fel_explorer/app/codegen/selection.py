@@ -22,7 +22,7 @@ from fel_explorer.kinetics import merge_states, split_state
 WIDTH = 100  # of a line
 NOTHING = 'selected = np.zeros(data.sizes["frame"], bool)'
 SIGNS = {"replace": "= ", "add": "|= ", "subtract": "&= ~", "intersect": "&= "}
-MOST_RUNS = 24  # of frames in a row that are printed
+MAX_RUNS = 24  # of frames in a row that are printed
 
 
 class Part(NamedTuple):
@@ -75,7 +75,7 @@ def _by_frames(mask) -> list[str]:
     runs = [f"{first}:{last}" for first, last in edges.reshape(-1, 2)]
     if not runs:
         return [NOTHING]
-    if len(runs) <= MOST_RUNS:
+    if len(runs) <= MAX_RUNS:
         return [NOTHING, *_folded("selected[np.r_[", runs, "]] = True")]
     return [
         "import pandas as pd",

@@ -24,7 +24,8 @@ from fel_explorer.plots.survival import plot_survival
 MAP = "The free energy is -kT ln of the population: 1 kT higher is e = 2.7 times rarer."
 TREE = "States that interconvert faster than the lag at the left are one state."
 TABLE = "Mean lifetimes with 95 % intervals, and whether visits end by chance at any time (exponential)."
-SURVIVAL = "Share of visits that still last; a straight line is the exponential decay of a metastable state."
+SURVIVAL = "Fraction of visits that still last; a straight line is the exponential decay of a metastable "
+"state."
 BESIDE = "The same frames on the map of another model."
 PATH = "The free energy of the map along the path: a lower bound where other variables are slow too."
 PIXELS = (900, 600)
@@ -63,7 +64,7 @@ def beside(session: Session) -> list[str]:
 
 
 def path(session: Session) -> list[str]:
-    """The free energy along the path, if there is one, and what it climbs in words."""
+    """The free energy along the path, if there is one, and a text on its barrier."""
     path, unit = session.path, session.unit
     if path is None:
         return []

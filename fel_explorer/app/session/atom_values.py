@@ -1,7 +1,7 @@
 """Values of atoms that colour the structures, whoever computed them.
 
 A panel sets ``session.atom_values``; the 3-D viewer then colours by it and shows its scale.  The last one who
-sets it is shown; ``source`` tells whose it is, so that a toggle can follow.
+sets it is shown; ``source`` names the panel, so that a toggle can follow.
 """
 
 from __future__ import annotations

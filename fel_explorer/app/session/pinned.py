@@ -15,7 +15,7 @@ from fel_explorer.structures import geometry
 from fel_explorer.structures.alignment import fit_atoms
 from fel_explorer.structures.pdb import atom_records, bond_records
 
-MOST = 40  # pins: each is a picture to be taken and sent
+MAX_PINS = 40  # pins: each is a picture to be taken and sent
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,9 +98,9 @@ class Pinned:
         """
         if observed and any(pin.observed and pin.frame == frame for pin in self.pins):
             return self
-        if len(self) >= MOST:
+        if len(self) >= MAX_PINS:
             raise FelError(
-                f"{len(self)} structures are pinned.", f"At most {MOST} can be.", "Remove some of them."
+                f"{len(self)} structures are pinned.", f"At most {MAX_PINS} can be.", "Remove some of them."
             )
         order = np.argsort(atoms)
         xyz, atoms = np.array(xyz, np.float32)[order], np.array(atoms, int)[order]

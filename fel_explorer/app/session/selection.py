@@ -120,7 +120,7 @@ class Point:
     distance
         Distance from ``position`` to that frame in the embedding.
     off_manifold
-        Whether the distance is large beside the spacing of the data, so that a decoded structure there
+        Whether the distance is large compared with the spacing of the data, so that a decoded structure there
         is an extrapolation.
     """
 

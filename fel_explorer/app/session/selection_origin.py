@@ -10,7 +10,7 @@ import numpy as np
 
 from fel_explorer.data import in_box, in_polygon
 
-MOST_INTERVALS = 6
+MAX_INTERVALS = 6
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,12 @@ class Intervals:
     def around(cls, model: str, axis: str, x: np.ndarray, mask: np.ndarray) -> Intervals | None:
         """Those that hold the frames in ``mask`` of the values ``x`` (frame,); None where they are too many.
 
-        Frames of equal values can't be told apart by any interval.
+        Frames of equal values can't be separated by any interval.
         """
         order = np.argsort(x, kind="stable")
         values, inside = x[order].astype(float), mask[order]
         edges = np.flatnonzero(np.diff(np.concatenate([[False], inside, [False]]).astype(np.int8)))
-        if not 0 < len(edges) <= 2 * MOST_INTERVALS:
+        if not 0 < len(edges) <= 2 * MAX_INTERVALS:
             return None
         ends = [_between(values, place) for place in edges]
         made = cls(model, (axis,), tuple(zip(ends[::2], ends[1::2], strict=True)))

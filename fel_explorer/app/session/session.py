@@ -21,7 +21,7 @@ from fel_explorer.errors import FelError
 from fel_explorer.plots.energy_units import UNITS, EnergyUnit, energy_unit
 
 ROOM = 300.0  # K, where the data don't say at which temperature they were made
-STAYING = "name shown looks energy_unit".split()  # with other data; `shown` follows by itself
+STAYING = "name shown representation energy_unit".split()  # with other data; `shown` follows by itself
 
 
 class Session(param.Parameterized):
@@ -70,7 +70,9 @@ class Session(param.Parameterized):
     temperature = param.Number(
         ROOM, bounds=(0.0, None), inclusive_bounds=(False, True), doc="Of the simulation, K."
     )
-    looks = param.Dict({}, doc="How structures are to be drawn, see `panels.looks`; stays with new data.")
+    representation = param.Dict(
+        {}, doc="How structures are to be drawn, see `RepresentationBar`; stays with new data."
+    )
     atom_values = param.ClassSelector(
         class_=AtomValues, default=None, allow_None=True, doc="What colours the atoms of the structures."
     )
@@ -178,7 +180,7 @@ class Session(param.Parameterized):
         )
 
     def remove_result(self, label: str) -> None:
-        """Forget a result; where it was shown the one before it, or the next, takes its place."""
+        """Delete a result; where it was shown the one before it, or the next, takes its place."""
         labels = list(self.results)
         place = labels.index(label)
         others = labels[:place][::-1] + labels[place + 1 :]

@@ -6,22 +6,15 @@ import param
 from panel.custom import JSComponent
 
 from fel_explorer.app.codegen import script
+from fel_explorer.app.widgets.dom import ELEMENT
 
 _ESM = """
-function element(tag, parent, text = "", className = "") {
-  const node = document.createElement(tag)
-  node.textContent = text
-  node.className = className
-  parent.append(node)
-  return node
-}
-
 export function render({model, el}) {
-  element("style", el, model.css)
-  const dialog = element("dialog", el)
+  element("style", "", el, model.css)
+  const dialog = element("dialog", "", el)
   dialog.setAttribute("aria-label", "The Python of this page")
   function copying(parent, label, text) {
-    const button = element("button", parent, label)
+    const button = element("button", "", parent, label)
     button.type = "button"
     button.onclick = async () => {
       await navigator.clipboard.writeText(text())
@@ -32,20 +25,20 @@ export function render({model, el}) {
   }
   function draw() {
     dialog.replaceChildren()
-    const head = element("header", dialog)
-    element("h2", head, "The same in Python")
+    const head = element("header", "", dialog)
+    element("h2", "", head, "The same in Python")
     const all = () => model.sections.map(([title, code]) => `# ${title}\\n${code}`).join("\\n")
     copying(head, "Copy all", all).autofocus = true
-    const close = element("button", head, "Close")
+    const close = element("button", "", head, "Close")
     close.type = "button"
     close.onclick = () => dialog.close()
-    element("p", dialog, "It runs as printed, in a script or a notebook; each part after those above it.")
+    element("p", "", dialog, "It runs as printed, in a script or a notebook; each part after those above it.")
     for (const [title, code] of model.sections) {
-      const part = element("section", dialog)
-      const line = element("header", part)
-      element("h3", line, title)
+      const part = element("section", "", dialog)
+      const line = element("header", "", part)
+      element("h3", "", line, title)
       copying(line, "Copy", () => code)
-      element("pre", part, code.trimEnd()).tabIndex = 0
+      element("pre", "", part, code.trimEnd()).tabIndex = 0
     }
   }
   dialog.onclick = (event) => { if (event.target === dialog) dialog.close() }
@@ -82,7 +75,7 @@ class CodeDialog(JSComponent):
     opened = param.Integer(0, doc="Counts how often it was opened.")
     css = param.String(_CSS, constant=True)
 
-    _esm = _ESM
+    _esm = ELEMENT + _ESM
 
     def __init__(self, session, **params):
         super().__init__(**params)

@@ -7,23 +7,17 @@ from panel.custom import JSComponent
 
 from fel_explorer.app.shell.commands import all_commands
 from fel_explorer.app.shell.header import shortcut_text
+from fel_explorer.app.widgets.dom import ELEMENT
 
 _ESM = """
-function element(tag, parent, text = "") {
-  const node = document.createElement(tag)
-  node.textContent = text
-  parent.append(node)
-  return node
-}
-
 export function render({model, el}) {
-  element("style", el, model.css)
-  const dialog = element("dialog", el)
+  element("style", "", el, model.css)
+  const dialog = element("dialog", "", el)
   dialog.setAttribute("aria-label", "Commands")
-  const input = element("input", dialog)
+  const input = element("input", "", dialog)
   input.placeholder = "Type a command"
   input.setAttribute("aria-label", "Command")
-  const list = element("ul", dialog)
+  const list = element("ul", "", dialog)
   list.setAttribute("role", "listbox")
   let found = [], at = 0
 
@@ -37,14 +31,14 @@ export function render({model, el}) {
     at = Math.max(0, Math.min(at, found.length - 1))
     list.replaceChildren()
     found.forEach((command, index) => {
-      const row = element("li", list, command.title)
+      const row = element("li", "", list, command.title)
       row.setAttribute("role", "option")
       row.setAttribute("aria-selected", index === at)
       row.setAttribute("aria-disabled", !command.enabled)
-      element("kbd", row, command.shortcut)
+      element("kbd", "", row, command.shortcut)
       row.onclick = () => run(command)
     })
-    if (!found.length) element("li", list, "No such command").setAttribute("aria-disabled", true)
+    if (!found.length) element("li", "", list, "No such command").setAttribute("aria-disabled", true)
     list.children[at]?.scrollIntoView({block: "nearest"})
   }
   function run(command) {
@@ -98,7 +92,7 @@ class Palette(JSComponent):
     opened = param.Integer(0, doc="Counts how often it was opened.")
     css = param.String(_CSS, constant=True)
 
-    _esm = _ESM
+    _esm = ELEMENT + _ESM
 
     def __init__(self, session, run, **params):
         super().__init__(**params)

@@ -10,7 +10,7 @@ import torch
 from panel.viewable import Viewer
 
 from fel_explorer.app.jobs.queue_status import time_left
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.shell.commands import COMMANDS, Command
 from fel_explorer.plots.quantities import seconds_text
 
@@ -28,7 +28,7 @@ class JobBar(Viewer):
     A click on the text calls ``on_open``.
     """
 
-    def __init__(self, board: Board, on_open, **params):
+    def __init__(self, board: PageJobs, on_open, **params):
         super().__init__(**params)
         self.board = board
         self.text = pmui.Button(

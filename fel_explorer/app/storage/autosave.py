@@ -93,7 +93,7 @@ class Autosave:
         self._watcher = session.param.watch(self._on_change, [*KEPT, "dataset"]) if token else None
 
     def close(self) -> None:
-        """Let go of the session; a save that runs comes to its end."""
+        """Stop watching the session; a save that runs comes to its end."""
         if self._watcher is not None:
             self.session.param.unwatch(self._watcher)
             self._watcher = None
@@ -131,7 +131,7 @@ class Autosave:
         try:
             save_session(session, folder() / f"{self.token}{ENDING}")
             prune(folder(), KEPT_PAGES)
-        except Exception:  # whatever the disk says must not end the page; Ctrl-S tells the user
+        except Exception:  # whatever the disk says must not end the page; Ctrl-S reports it to the user
             log.exception("the page could not be saved by itself")
 
 

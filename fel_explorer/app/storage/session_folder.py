@@ -30,7 +30,7 @@ from fel_explorer.progress import Progress
 KEPT = "results active levels edits state_names selection point path_anchors colour_by".split()
 KEPT += [
     "frame",
-    "looks",
+    "representation",
     "pinned",
     "simulators",
     "energy_unit",
@@ -178,7 +178,7 @@ def _described(session) -> dict:
         "point": None
         if point is None
         else [point.model, list(map(float, point.position)), point.frame, point.distance, point.off_manifold],
-        "looks": session.looks,
+        "looks": session.representation,
         "pinned": pinned.described(session.pinned),
         "route": None if anchors is None else [list(anchors.axes), [list(a) for a in anchors.anchors]],
     }
@@ -292,7 +292,7 @@ def _restore(session, about, arrays) -> None:
         colour_by=about["colour_by"],
         energy_unit=about.get("energy_unit", "kT"),
         temperature=about.get("temperature", 300.0),
-        looks=about.get("looks", {}),  # of sessions that were saved before there were any
+        representation=about.get("looks", {}),  # of sessions that were saved before there were any
         pinned=pinned.restored(about["pinned"], arrays) if "pinned" in about else Pinned(),
         axes=tuple(about.get("axes", ("", ""))),
         axes_beside=tuple(about.get("axes_beside", ("", ""))),

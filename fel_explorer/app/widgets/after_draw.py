@@ -1,4 +1,4 @@
-"""Work that may wait until the page has drawn what came first."""
+"""Callbacks that run after the page has drawn the answer to an event."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import panel as pn
 PAUSE = 60  # ms, in which the answer leaves and the page begins to draw it
 
 
-class Later:
+class AfterDraw:
     """Runs ``callback`` once after the answer to the present event has gone to the page.
 
-    Asked for again before that it still runs once; without a page it runs at once.
+    Called again before that it still runs once; without a page it runs immediately.
     """
 
     def __init__(self, callback: Callable[[], None]):

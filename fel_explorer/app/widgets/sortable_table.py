@@ -1,13 +1,16 @@
-"""A table that sorts by a click on a heading and tells of a click on a row."""
+"""Table that sorts by a click on a heading and reports a click on a row."""
 
 from __future__ import annotations
 
 import param
 from panel.custom import JSComponent
 
+from fel_explorer.app.widgets.dom import ELEMENT
+
 _CSS = """
 :host {height: 100%}
-.fel-table {height: 100%; overflow: auto; font: 14px/1.4 Roboto, "Helvetica Neue", Arial, sans-serif;
+.fel-table, .fel-states {height: 100%; overflow: auto;
+  font: 14px/1.4 Roboto, "Helvetica Neue", Arial, sans-serif;
   color: var(--panel-on-surface-color, var(--jp-ui-font-color1, #333))}
 table {width: 100%; border-collapse: collapse; white-space: nowrap}
 thead th {position: sticky; top: 0; z-index: 1; padding: 2px 10px; text-align: left; font-weight: 500;
@@ -21,23 +24,19 @@ tbody tr {cursor: pointer}
 tbody tr:hover {background: color-mix(in srgb, currentColor 7%, transparent)}
 tbody tr.chosen {background: color-mix(in srgb, currentColor 13%, transparent)}
 td button {all: unset; cursor: pointer; display: flex; align-items: center; gap: 8px; font-weight: 500}
+.fel-states {height: auto; max-height: 200px}
+.fel-states table {white-space: normal}
+.bar {display: inline-block; height: 10px; margin-right: 8px; border-radius: 2px; min-width: 2px; opacity: .8}
 .dot {flex: none; width: 11px; height: 11px; border-radius: 50%}
 .less {opacity: .7; font-size: 12px}
 """
 
 _ESM = """
-function element(tag, className, parent, text = "") {
-  const node = document.createElement(tag)
-  node.className = className
-  node.textContent = text
-  parent.append(node)
-  return node
-}
-
 export function render({model, el}) {
-  el.style.width = el.style.height = "100%"
+  el.style.width = "100%"
+  if (!model.compact) el.style.height = "100%"
   element("style", "", el, model.css)
-  const root = element("div", "fel-table", el)
+  const root = element("div", model.compact ? "fel-states" : "fel-table", el)
   let by = "", falling = true
 
   function sorted() {
@@ -76,13 +75,19 @@ export function render({model, el}) {
       line.onclick = () => model.send_msg({state: row.state})
       model.columns.forEach((column, index) => {
         const cell = element("td", column.number ? "number" : "", line)
-        const {text, less, about} = row.cells[column.key]
+        const {text, less, about, bar} = row.cells[column.key]
         if (about) cell.title = about
         if (index === 0) {
           const button = element("button", "", cell)
           button.type = "button"
           element("span", "dot", button).style.background = row.colour
           element("span", "", button, text)
+        } else if (bar !== undefined) {
+          cell.style.minWidth = "110px"
+          const drawn = element("span", "bar", cell)
+          drawn.style.background = row.colour
+          drawn.style.width = `${60 * bar}px`
+          cell.append(text)
         } else {
           cell.textContent = text
         }
@@ -99,21 +104,23 @@ export function render({model, el}) {
 
 
 class SortableTable(JSComponent):
-    """Rows ``{"state", "colour", "cells": {key: {"text", "value", "less", "about"}}}``.
+    """Rows ``{"state", "colour", "cells": {key: {"text", "value", "less", "about", "bar"}}}``.
 
     ``text`` is shown, with ``less`` behind it in small print; ``value`` is sorted by, None last; ``about`` is
-    a tooltip.  Columns ``{"key", "title", "number", "about"}``; the first one carries the colour.
+    a tooltip; ``bar`` draws a bar of that fraction of its full width before the text.  Columns ``{"key",
+    "title", "number", "about"}``; the first one carries the colour.
     """
 
     rows = param.List([], doc="What is listed, in order until the user sorts.")
     columns = param.List([], doc="From left to right.")
     chosen = param.Integer(-1, doc="State of the row that is marked; -1 for none.")
+    compact = param.Boolean(False, constant=True, doc="Only as high as its rows, up to a limit.")
     row_about = param.String("Select this state", doc="Tooltip of the rows.")
     clicked = param.Event(doc="Fires when a row was clicked; `state` says which.")
     state = param.Integer(-1, doc="State of the row clicked last.")
     css = param.String(_CSS, constant=True)
 
-    _esm = _ESM
+    _esm = ELEMENT + _ESM
 
     def _handle_msg(self, data: dict) -> None:
         self.state = int(data["state"])

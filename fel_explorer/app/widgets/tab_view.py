@@ -14,7 +14,7 @@ from fel_explorer.app.widgets.figure_export import FigureExport
 if TYPE_CHECKING:
     import holoviews as hv
 
-    from fel_explorer.app.page_jobs import Board
+    from fel_explorer.app.page_jobs import PageJobs
     from fel_explorer.app.session.session import Session
 
 
@@ -50,7 +50,7 @@ class TabView(Viewer):
     ready = True
     train: Callable[[str], None] | None = None  # trains a method by name, as set up in the Model panel
 
-    def __init__(self, session: Session, board: Board | None = None, **params: Any):
+    def __init__(self, session: Session, board: PageJobs | None = None, **params: Any):
         super().__init__(**params)
         self.session, self.board = session, board
 

@@ -39,7 +39,7 @@ class CentreDistance(FeatureKind):
             for group, positions in zip(entry, near, strict=True):
                 atoms, first = np.unique(group, return_index=True)
                 if periodic and block.molecules is not None:
-                    xyz = block.molecules.placed(trajectory, atoms, positions[first])
+                    xyz = block.molecules.place_near(trajectory, atoms, positions[first])
                 else:
                     xyz = trajectory.xyz[:, atoms]
                 centres.append(xyz.mean(axis=1))

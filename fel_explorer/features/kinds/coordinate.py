@@ -35,15 +35,15 @@ class Coordinate(FeatureKind):
         atoms, reference = block.atoms[:, 0], block.reference[:, 0]
         xyz = trajectory.xyz[:, atoms]
         if block.molecules is not None:
-            xyz = block.molecules.placed(trajectory, atoms, reference)
+            xyz = block.molecules.place_near(trajectory, atoms, reference)
         chosen = mdtraj.Trajectory(xyz, None).superpose(mdtraj.Trajectory(reference, None))
         return chosen.xyz.reshape(len(chosen), -1)
 
     def evaluate(self, positions, block):
-        from fel_explorer.features.torch_geometry import superposed
+        from fel_explorer.features.torch_geometry import superpose
 
         points = block.points(positions)[..., 0, :]
-        return superposed(points, points.new_tensor(block.reference[:, 0])).flatten(-2)
+        return superpose(points, points.new_tensor(block.reference[:, 0])).flatten(-2)
 
     def reason_not_in_plumed(self, options):
         return "Coordinates after a fit have no counterpart with derivatives in PLUMED's input."

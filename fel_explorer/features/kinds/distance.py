@@ -16,7 +16,7 @@ from fel_explorer.features.kind_base import Constraints, FeatureKind, register_k
 if TYPE_CHECKING:
     import mdtraj
 
-MOST_PAIRS = 5_000_000  # that are looked at before those near in sequence are left out
+MAX_PAIRS = 5_000_000  # that are made before those near in sequence are left out
 HEAVY = "element != H and not solvent"
 
 
@@ -63,7 +63,7 @@ class _Distances(Featurizer):
         if len(atoms) < 2:
             raise self.nothing(topology, f"two atoms of '{self.selection_of()}'")
         n_pairs = len(atoms) * (len(atoms) - 1) // 2
-        if n_pairs > (MAX_FEATURES if self.min_separation == 1 else MOST_PAIRS):
+        if n_pairs > (MAX_FEATURES if self.min_separation == 1 else MAX_PAIRS):
             raise self.too_many(topology, f"{len(atoms)} atoms", n_pairs)
         first, second = np.triu_indices(len(atoms), 1)
         return np.column_stack([atoms[first], atoms[second]])
@@ -165,7 +165,7 @@ class Distances(_Distances):
         for atoms, selection in ((first, self.selection), (second, self.other)):
             if not len(atoms):
                 raise self.nothing(topology, f"atom of '{selection}'")
-        if len(first) * len(second) > MOST_PAIRS:
+        if len(first) * len(second) > MAX_PAIRS:
             raise self.too_many(topology, f"{len(first)} and {len(second)} atoms", len(first) * len(second))
         pairs = np.sort(np.column_stack([np.repeat(first, len(second)), np.tile(second, len(first))]), axis=1)
         return np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)

@@ -240,7 +240,7 @@ def named_torsions(topology: mdtraj.Topology, torsions: dict, needed=frozenset()
         {name: four atom names}, "-" and "+" before one stand for the residue before and after; or a function
         of the residue's atom names that returns four. "*" in the names of old files is read as a prime.
     needed
-        Names that a residue must have to be looked at.
+        Names of atoms that a residue must have to count.
     """
     entries = []
     for chain in topology.chains:

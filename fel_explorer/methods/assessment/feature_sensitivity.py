@@ -41,7 +41,7 @@ def sensitivity(method: Method, X, *, of: str = "embedding", n_frames: int = 10_
     -------
     Dataset over ``cv`` (or ``state``) with ``strength`` (cv, group) in the variable's unit, ``share``
     (cv, group), the strengths scaled to a sum of 1, groups ranked by the mean of it, largest first, and
-    ``feature_share`` (cv, feature), the shares of the groups divided over their features;
+    ``feature_share`` (cv, feature), the fractions of the groups divided over their features;
     ``group_of`` (feature) names the group of each.
 
     Raises
@@ -122,16 +122,16 @@ def _table(strength, names, dim) -> xr.Dataset:
     """The result of `sensitivity` from strengths (cv, feature)."""
     groups = feature_groups(names)
     joint = np.stack([np.sqrt(np.square(strength[:, i]).sum(1)) for i in groups.values()], axis=1)
-    share = joint / np.maximum(joint.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+    fraction = joint / np.maximum(joint.sum(axis=1, keepdims=True), np.finfo(float).tiny)
     each = np.zeros_like(strength)
     for column, (i, whole) in enumerate(zip(groups.values(), joint.T, strict=True)):
         split = np.square(strength[:, i]) / np.maximum(np.square(whole), np.finfo(float).tiny)[:, None]
-        each[:, i] = share[:, column, None] * split
+        each[:, i] = fraction[:, column, None] * split
     group_of = {i: name for name, places in groups.items() for i in places}
     table = xr.Dataset(
         {
             "strength": ((dim, "group"), joint),
-            "share": ((dim, "group"), share),
+            "share": ((dim, "group"), fraction),
             "feature_share": ((dim, "feature"), each),
         },
         coords={
@@ -141,4 +141,4 @@ def _table(strength, names, dim) -> xr.Dataset:
             dim: np.arange(len(strength)),
         },
     )
-    return table.isel(group=np.argsort(-share.mean(axis=0), kind="stable"))
+    return table.isel(group=np.argsort(-fraction.mean(axis=0), kind="stable"))

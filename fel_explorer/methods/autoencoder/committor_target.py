@@ -33,9 +33,9 @@ def committor_labels(dataset: xr.Dataset, column: str) -> xr.DataArray:
     values = np.asarray(dataset[column].values, float)
     known = values[~np.isnan(values)]
     if not len(known) or known.min() < 0 or known.max() > 1 or known.min() == known.max():
-        told = f"{known.min():g} to {known.max():g}" if len(known) else "nothing but NaN"
+        range_text = f"{known.min():g} to {known.max():g}" if len(known) else "nothing but NaN"
         raise FelError(
-            f"Column '{column}' holds {told}.",
+            f"Column '{column}' holds {range_text}.",
             "Committors are probabilities from 0 to 1, or outcomes 0 and 1 of shots, not all equal.",
         )
     values = np.where(np.isnan(values), UNKNOWN, values).astype(np.float32)

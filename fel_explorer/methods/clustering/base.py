@@ -1,4 +1,4 @@
-"""What methods share that look for states in the embedding of another method."""
+"""Base of the methods that find states in the embedding of another method."""
 
 from __future__ import annotations
 

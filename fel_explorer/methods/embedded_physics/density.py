@@ -116,7 +116,7 @@ class LatentDensity(nn.Module):
         noise = torch.randn(n, len(self.centre), dtype=self.centre.dtype, **options)
         return z, self.mean(z) + self.sigma() * noise
 
-    def narrowed(self, which: Bool[Tensor, "dim"], factor: float) -> LatentDensity:
+    def narrow(self, which: Bool[Tensor, "dim"], factor: float) -> LatentDensity:
         """A copy whose noise in some coordinates, ``which`` (dim,) bool, is ``factor`` as wide."""
         other = copy.deepcopy(self)
         with torch.no_grad():

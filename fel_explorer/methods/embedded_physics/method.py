@@ -30,12 +30,10 @@ from fel_explorer.training.loop import threads
 from fel_explorer.training.random import random_generator
 
 COVERED = 0.996  # fraction of the Boltzmann weight, below which a mode counts as dropped
-COVERED_STIFF = 0.98  # the same of molecules, whose hot samples tell shares to a percent
-RARER, DENSITY_RATIO_CUTOFF = (
-    10.0,
-    100.0,
-)  # times by which q is below p where p is not covered: dimensions add up
-MIN_ESS = 100  # effective number of hot samples, by truncated weights, below which they tell nothing of it
+COVERED_STIFF = 0.98  # the same for molecules, whose hot samples resolve fractions to a percent
+# factors by which q is below p where p is not covered, for low and for molecular dimensions
+DENSITY_RATIO_CUTOFF, DENSITY_RATIO_CUTOFF_MOLECULE = 10.0, 100.0
+MIN_ESS = 100  # effective number of hot samples below which they say nothing about the coverage
 
 
 @register_model
@@ -150,8 +148,8 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
         weights = tempering.truncated_weights(pool.log_weights)
         log_target = pool.log_target - self.log_partition_
         if float(1 / weights.square().sum()) >= MIN_ESS:
-            rarer = DENSITY_RATIO_CUTOFF if self._is_molecule else RARER
-            self.coverage_ = tempering.covered(log_target, self._log_prob(pool.y), weights, rarer)
+            rarer = DENSITY_RATIO_CUTOFF_MOLECULE if self._is_molecule else DENSITY_RATIO_CUTOFF
+            self.coverage_ = tempering.coverage(log_target, self._log_prob(pool.y), weights, rarer)
         history = self.history
         cold, entropy = history["beta"] >= 1, float((weights * log_target).sum())
         self.history = history.assign(

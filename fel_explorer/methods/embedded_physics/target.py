@@ -1,4 +1,4 @@
-"""What embedded physics learns: exp(-beta U / kT) of a system, in the coordinates of its model."""
+"""The target density of embedded physics: exp(-beta U / kT) of a system, in the coordinates of its model."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def thermal_energy(system, temperature: float) -> float:
 def coordinates_of(system, kT: float, structure, bonds):
     """The coordinates in which a system is modelled.
 
-    Raises FelError for what is no system, or a molecule without structure and bonds.
+    Raises FelError for what is not a system, or a molecule without structure and bonds.
     """
     if isinstance(system, Potential):
         return PlainCoordinates.of(system)
@@ -112,7 +112,7 @@ def described(system) -> str:
 
 
 def identity(system, structure, bonds) -> dict:
-    """What tells one target from another, in plain values; an energy stands for the force field."""
+    """Identity of the target in plain values, to recognise it; an energy stands for the force field."""
     if isinstance(system, Potential):
         return {"system": described(system)}
     structure = torch.as_tensor(np.asarray(structure, np.float64))

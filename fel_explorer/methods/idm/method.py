@@ -16,9 +16,9 @@ from fel_explorer.methods.idm.network import MatchingNetwork
 from fel_explorer.methods.idm.parameters import IDMParameters
 from fel_explorer.methods.idm.training import MIN_POPULATION, Trainer
 from fel_explorer.methods.koopman.timescales import implied_timescales
+from fel_explorer.methods.network_method import NetworkMethod, frame_weight
 from fel_explorer.methods.registry import register
-from fel_explorer.training.data import BLOCK, Frames, Scaling
-from fel_explorer.training.loop import threads
+from fel_explorer.training.data import BLOCK, Scaling
 from fel_explorer.training.pairs import pair_starts, segments_of
 
 FITTED = (
@@ -36,7 +36,7 @@ LATER = *PER_STATE, *OF_START, "stability_", "stability_states_"  # the first fi
 
 
 @register
-class IDM(IDMParameters):
+class IDM(IDMParameters, NetworkMethod):
     """Learns an embedding and its metastable states together, from pairs of frames that are close in time.
 
     A network G maps frames to the matching space, the embedding.  Memberships chi are a softmax over the
@@ -69,7 +69,7 @@ class IDM(IDMParameters):
     implied_timescales_
         (populated state - 1,) of `transition_matrix_`, longest first, in the dataset's time unit.
     gains_, gain_errors_
-        (populated state,) nats of I_beta that telling the state apart from its neighbour gains, and their
+        (populated state,) gain in I_beta, in nats, from separating the state from its neighbour, and their
         standard errors by the block bootstrap; infinite and nan where there is one state.
     visits_
         (populated state,) how often the state was entered, counted at the resolution of the lag.
@@ -90,6 +90,9 @@ class IDM(IDMParameters):
     has_timescales = True
     has_decoder = True
 
+    fitted = (*FITTED, *PER_STATE, *OF_START)
+    _network: MatchingNetwork
+    _given_prototypes: np.ndarray | None = None
     _given_start: DiscreteStart | None = None  # of a division of `DivisiveIDM`
 
     lag_time = parameters.lag_time(
@@ -114,36 +117,37 @@ class IDM(IDMParameters):
         self._given_prototypes = prototypes
         return super().fit(X, device=device, callback=callback, checkpoint_dir=checkpoint_dir)
 
-    def _fit(self, dataset, *, device, callback, checkpoint_dir) -> None:
-        schema.lag_in_frames(dataset, self.lag_time)  # before anything slow
-        if any(width < 1 for width in self.hidden):
-            raise FelError(f"hidden={self.hidden}.", "Widths are at least 1.")
-        scaling = Scaling.of(dataset)
-        structures = self._structures(scaling)
-        self._scaling = scaling.to(device)
-        frames = Frames(dataset, scaling, device)
-        try:
-            with threads(self.n_threads):
-                trainer = Trainer(
-                    self,
-                    dataset,
-                    frames,
-                    build=lambda generator, n: self._build(
-                        torch.eye(n) if structures is None else structures, structures is not None, generator
-                    ),
-                    scaling=scaling,
-                    discrete=self.start == "discrete" and structures is None,
-                    start=self._given_start,
-                    show=lambda network: setattr(self, "_network", network),
-                    callback=callback,
-                    checkpoint_dir=checkpoint_dir,
-                )
-                self._network, self.history = trainer.run()
-                self._describe(dataset, frames, trainer)
-        finally:
-            frames.close()
+    def _prepare(self, scaling, generator):
+        self._structures = self._standardised_prototypes(scaling.to("cpu"))
+        super()._prepare(scaling, generator)
 
-    def _structures(self, scaling) -> torch.Tensor | None:
+    def _build(self, n_features, generator):
+        n = self.n_states if self._structures is None else len(self._structures)
+        return self._network_of(n, generator)
+
+    def _network_of(self, n: int, generator: torch.Generator) -> MatchingNetwork:
+        """Untrained network of ``n`` prototypes, learned ones or the given structures."""
+        given = self._structures
+        return self._matching_network(torch.eye(n) if given is None else given, given is not None, generator)
+
+    def _train(self, dataset, frames, lag, callback, checkpoint_dir):
+        trainer = Trainer(
+            self,
+            dataset,
+            frames,
+            build=lambda generator, n: self._network_of(n, generator),
+            scaling=self._scaling,
+            discrete=self.start == "discrete" and self._structures is None,
+            start=self._given_start,
+            show=lambda network: setattr(self, "_network", network),
+            callback=callback,
+            checkpoint_dir=checkpoint_dir,
+        )
+        self._network, history = trainer.run()
+        self._describe_states(dataset, frames, trainer)
+        return history
+
+    def _standardised_prototypes(self, scaling) -> torch.Tensor | None:
         """The given prototypes (state, kept feature), standardised."""
         if self._given_prototypes is None:
             return None
@@ -156,7 +160,7 @@ class IDM(IDMParameters):
             )
         return scaling(torch.from_numpy(prototypes))
 
-    def _build(self, codes, structures, generator) -> MatchingNetwork:
+    def _matching_network(self, codes, structures, generator) -> MatchingNetwork:
         return MatchingNetwork(
             int(self._scaling.keep.sum()),
             self.n_dims,
@@ -170,15 +174,13 @@ class IDM(IDMParameters):
         )
 
     @torch.no_grad()
-    def _describe(self, dataset, frames, trainer) -> None:
+    def _describe_states(self, dataset, frames, trainer) -> None:
         """Renumber the states by population and set the fitted attributes."""
         network, device = self._network, self._scaling.mean.device
         chi = torch.cat(
             [network.memberships(network.encoder(x.to(device))) for x in frames.values.split(BLOCK)]
         )
-        weight = torch.ones(len(chi), dtype=torch.float64, device=device)
-        if "weight" in dataset:
-            weight = torch.as_tensor(dataset["weight"].values, device=device).double()
+        weight = frame_weight(dataset, device)
         population = torch.zeros(self.n_states, dtype=torch.float64, device=device)
         population.index_add_(0, chi.argmax(1), weight / weight.sum())
         order = population.argsort(descending=True, stable=True)
@@ -221,7 +223,7 @@ class IDM(IDMParameters):
     # ---- the verbs
 
     def _embed(self, features) -> torch.Tensor:
-        return self._network.encoder(self._scaling(features.to(self._scaling.mean.device)))
+        return self._network.encoder(self._scaled(features))
 
     def _transform(self, features):
         return self._embed(features)
@@ -235,26 +237,21 @@ class IDM(IDMParameters):
     # ---- the file
 
     def _get_arrays(self):
-        arrays = {f"network.{name}": tensor for name, tensor in self._network.state_dict().items()}
-        scaling = self._scaling
-        arrays |= {"mean": scaling.mean, "scale": scaling.scale, "keep": scaling.keep}
-        names = *FITTED, *PER_STATE, *OF_START
-        fitted = {name: torch.as_tensor(np.asarray(getattr(self, name))) for name in names}
         stability = {"stability_": self.stability_, "stability_states_": self.stability_["n_states"]}
-        return arrays | fitted | {name: torch.as_tensor(values.values) for name, values in stability.items()}
+        return super()._get_arrays() | {n: torch.as_tensor(v.values) for n, v in stability.items()}
 
     def _set_arrays(self, arrays):
         self._scaling = Scaling(arrays["mean"], arrays["scale"], arrays["keep"])
         codes = arrays["network.codes"]
         structures = not any(name.startswith("network.prototype_net.") for name in arrays)
-        self._network = self._build(codes, structures, torch.Generator())
+        self._network = self._matching_network(codes, structures, torch.Generator())
         prefix = "network."
         self._network.load_state_dict(
             {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
         )
         if not any(name in arrays for name in LATER):
             arrays = arrays | self._unknown(int(arrays["n_populated_"]))
-        for name in (*FITTED, *PER_STATE, *OF_START):
+        for name in self.fitted:
             value = arrays[name].numpy()
             setattr(self, name, value if value.ndim else value.item())
         names = list(alternatives(self.beta_end, self.n_microstates, self.seed))

@@ -35,7 +35,7 @@ from fel_explorer.training.seeding import Landmarks
 from fel_explorer.training.split import split
 from fel_explorer.training.windows import pair_source
 
-MIN_POPULATION = 0.001  # share of frames from which a state counts as populated
+MIN_POPULATION = 0.001  # fraction of frames from which a state counts as populated
 EVALUATION_PAIRS = 20_000  # that compare restarts and validate
 CELL_SHARE = 0.5  # of a batch, with farthest point seeding
 LANDMARK_SAMPLE = 20_000  # frames among which the landmarks are chosen

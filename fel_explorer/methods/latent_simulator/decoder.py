@@ -1,4 +1,4 @@
-"""What decoders share: learning structures given latents, and drawing them in blocks."""
+"""Base of the decoders: learning structures given latents, and drawing them in blocks."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Decoder(NetworkModel):
             If frames, atoms or values don't fit.
         """
         latents = schema.as_dataset(Z)
-        xyz = checked_structures(xyz, latents.sizes["frame"])
+        xyz = check_structures(xyz, latents.sizes["frame"])
         some = torch.from_numpy(xyz[:: len(xyz) // MAX_FITTED + 1])
         self._structure, self._allowed = self.representation.of(some, bonds), closest_allowed(some, bonds)
         names = [str(name) for name in latents["feature"].values]
@@ -211,7 +211,7 @@ class Decoder(NetworkModel):
         return
 
 
-def checked_structures(xyz, n_frames: int) -> np.ndarray:
+def check_structures(xyz, n_frames: int) -> np.ndarray:
     """``xyz`` as (frame, atom, 3) float32, or a `FelError` that says what does not fit."""
     xyz = np.asarray(xyz, np.float32)
     if xyz.ndim != 3 or xyz.shape[2] != 3 or len(xyz) != n_frames:

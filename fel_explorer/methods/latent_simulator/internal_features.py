@@ -4,8 +4,8 @@ Bonds, angles and the torsions that hardly turn are stiff: small deviations from
 correlated where rings close.  They are rotated to principal components of unit variance, so that an error of
 a per cent in each is an error of a per cent in every bond, those included that close a ring and that no
 internal coordinate holds.  Where rings buckle, their bonds and angles give way with the square of the
-torsions, else the bond that closes the ring would stretch: this is taken out first, as it is no correlation.
-Torsions that turn stay angles.
+torsions, else the bond that closes the ring would stretch: this is taken out first, as it is not a
+correlation. Torsions that turn stay angles.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from fel_explorer.methods.latent_simulator.internal_coordinates import (
     ZMatrix,
-    superposed,
+    superpose,
     to_internal,
     to_space,
     wrap,
@@ -115,7 +115,7 @@ class InternalFeatures:
         lengths, angles, turned = stiff.split([n_atoms - 1, n_atoms - 2, int((~self.soft).sum())], dim=1)
         torsions = stiff.new_empty(len(stiff), n_atoms - 3)
         torsions[:, ~self.soft], torsions[:, self.soft] = turned, free
-        return superposed(to_space(lengths, angles, torsions, self.matrix), self.reference).float()
+        return superpose(to_space(lengths, angles, torsions, self.matrix), self.reference).float()
 
     def to(self, device) -> Self:
         return type(self)(self.matrix, **{n: getattr(self, n).to(device) for n in TENSORS})
@@ -176,7 +176,7 @@ class CartesianFeatures:
     def of(cls, xyz: Tensor, bonds) -> Self:
         """Fitted to structures ``xyz`` (frame, atom, 3); ``bonds`` do not matter."""
         reference = xyz[0].double()
-        flat = superposed(xyz.double(), reference).flatten(1)
+        flat = superpose(xyz.double(), reference).flatten(1)
         low, high = flat.min(0).values, flat.max(0).values
         return cls(low, torch.maximum(high, low + 1e-6), reference)
 
@@ -186,13 +186,13 @@ class CartesianFeatures:
 
     def encode(self, xyz: Tensor) -> Tensor:
         """Features (frame, feature) float32."""
-        flat = superposed(xyz.double(), self.reference).flatten(1)
+        flat = superpose(xyz.double(), self.reference).flatten(1)
         return (2 * (flat - self.low) / (self.high - self.low) - 1).float()
 
     def decode(self, features: Tensor) -> Tensor:
         """Coordinates (frame, atom, 3) float32."""
         flat = self.low + (features.double() + 1) / 2 * (self.high - self.low)
-        return superposed(flat.unflatten(1, (-1, 3)), self.reference).float()
+        return superpose(flat.unflatten(1, (-1, 3)), self.reference).float()
 
     def to(self, device) -> Self:
         return type(self)(self.low.to(device), self.high.to(device), self.reference.to(device))

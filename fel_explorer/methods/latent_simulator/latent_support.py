@@ -1,4 +1,4 @@
-"""Where the latents of the data lie: to keep simulations there, and to learn from all of it."""
+"""Support of the latents of the data: to keep simulations there, and to draw training data evenly from it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fel_explorer.errors import FelError
 
-FAR = 0.001  # share of the data that counts as far from the rest
+FAR = 0.001  # fraction of the data that counts as far from the rest
 N_CELLS = 100
 BLOCK = 2**25  # distances computed at once
 

@@ -135,7 +135,7 @@ def propagate(
 
     Returns
     -------
-    The points (step, trajectory, dim) on the CPU, and the share of steps that were clipped.
+    The points (step, trajectory, dim) on the CPU, and the fraction of steps that were clipped.
     """
     began = reported = time.monotonic()
     frames = torch.empty((n_steps, *x.shape))

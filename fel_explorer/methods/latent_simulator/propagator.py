@@ -1,4 +1,4 @@
-"""A propagator of latents: where a trajectory in the embedding goes next, learnt from where it went."""
+"""A propagator of latents: the density of the next point, learnt from trajectories in the embedding."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from fel_explorer.training.pairs import pair_starts, segments_of
 from fel_explorer.training.random import random_generator
 
 SUPPORT = 20_000  # frames of the data that the model keeps: starts of simulations, and where data were
-BY_CELL = 0.5  # share of the pairs drawn evenly over the places of the data, so that rare ones are learnt too
+BY_CELL = 0.5  # fraction of the pairs drawn evenly over the cells of the data: rare regions are learnt too
 QUADRATURE = 4  # points in each bin of a transition matrix
 
 
@@ -80,12 +80,12 @@ class MixtureDensityPropagator(NetworkModel):
     )
     n_steps = param.Integer(
         default=3000,
-        doc="Steps of training. More make rare places of much data right; few data are learnt by heart.",
+        doc="Steps of training. More improve rare regions of large data; small data are overfitted.",
     )
     learning_rate = param.Number(default=3e-3)
     validation_fraction = param.Number(
         default=0.0,
-        doc="Share of the data held out to stop early by, for short data. 0 trains on everything.",
+        doc="Fraction of the data held out to stop early by, for short data. 0 trains on everything.",
     )
     batch_size = param.Integer(default=4096, doc="Pairs of frames in each step.")
 
@@ -241,7 +241,7 @@ class MixtureDensityPropagator(NetworkModel):
         Returns
         -------
         Dataset of the schema, the latents as its features, time in the unit of the data.  Its attrs hold
-        ``clipped``, the share of steps that would have gone where there are no data.
+        ``clipped``, the fraction of steps that would have gone where there are no data.
 
         Raises
         ------

@@ -43,7 +43,7 @@ class MultitaskCV(MultitaskParameters):
     basins_
         (state,) label of each state.
     accuracy_
-        Share of labelled frames whose basin is predicted, over all data; NaN without a classifier.
+        Fraction of labelled frames whose basin is predicted, over all data; NaN without a classifier.
     energy_error_
         Mean absolute error of the predicted energy over all data, in its unit; NaN without.
 
@@ -189,7 +189,7 @@ class MultitaskCV(MultitaskParameters):
 
         _, history = train_best_restart(
             start,
-            self._judge,
+            self._trial_loss,
             n_restarts=self.n_restarts,
             trial=trial,
             device=frames.device,
@@ -197,7 +197,7 @@ class MultitaskCV(MultitaskParameters):
         )
         return history
 
-    def _judge(self, history) -> float:
+    def _trial_loss(self, history) -> float:
         """The weighted loss at the end of a trial, as if all prefactors were 1; lower is better."""
         last = history.isel(step=slice(-max(1, history.sizes["step"] // 4), None))
         total = sum(
@@ -212,7 +212,7 @@ class MultitaskCV(MultitaskParameters):
         return checkpoint
 
     def _terms(self, batch) -> dict[str, torch.Tensor]:
-        """Each task's loss on a batch, not weighted; about 1 for a network that knows nothing."""
+        """Each task's loss on a batch, not weighted; about 1 for an uninformed network."""
         now, later = batch.halves(batch.frames)
         x, columns = now[:, : -len(COLUMNS)], now[:, -len(COLUMNS) :]
         label, energy, basin_weight, energy_weight = columns.unbind(1)

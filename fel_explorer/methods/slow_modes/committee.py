@@ -94,7 +94,7 @@ def train(
 def consensus(
     covariance: Float[Tensor, "function function"], bases: Iterable[Tensor], n: int
 ) -> Float[Tensor, "function direction"]:
-    """Basis (function, direction) of the ``n`` directions that several spaces of functions share most.
+    """Basis (function, direction) of the ``n`` directions most common to several spaces of functions.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def consensus(
     Notes
     -----
     The directions are the eigenvectors of the mean of the projectors onto the spaces.  What one network
-    learned by heart is in one space only, so it is left out; the slowest combinations of all functions would
+    overfitted is in one space only, so it is left out; the slowest combinations of all functions would
     prefer it, because it looks slow.
     """
     together = torch.cat(list(bases), dim=1)

@@ -15,7 +15,7 @@ from fel_explorer.methods.koopman import vamp
 
 
 def nuisance(dataset: xr.Dataset, deflate) -> xr.DataArray:
-    """What `SRV.fit` was told to deflate, as features (frame, feature) of the dataset's frames.
+    """The processes that `SRV.fit` deflates, as features (frame, feature) of the dataset's frames.
 
     Raises
     ------

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 class EigenfunctionNets(nn.Module):
     """``n_functions`` networks with tanh and one output each, weights drawn from ``generator`` (CPU).
 
-    Apart, because functions that share layers train each other's errors; smooth, because the generator's
-    loss contains their gradients.
+    Separate, because in common layers functions take over each other's errors; smooth, because the
+    generator's loss contains their gradients.
     """
 
     def __init__(self, n_inputs: int, hidden: Sequence[int], n_functions: int, generator: torch.Generator):

@@ -199,7 +199,7 @@ class Eigenfunctions(NetworkMethod):
         if self._molecule is None:
             values, gradients = self._network.values_and_gradients(frames)
             return values, objective.carre_du_champ(gradients, scaled_diffusion(self, self._scaling))
-        values, gradients = molecular.pulled_back(self._network, self._molecule, self._scaling, frames)
+        values, gradients = molecular.pull_back(self._network, self._molecule, self._scaling, frames)
         diffusion = molecular.diffusion_coefficients(self._molecule, self.diffusion).to(gradients)
         return values, objective.carre_du_champ(gradients, diffusion)
 
@@ -208,8 +208,8 @@ class Eigenfunctions(NetworkMethod):
         rates, _ = ritz(energy.detach(), covariance.detach())
         if self.operator == "transfer":
             rates = -torch.log((1.0 - rates * self.lag_time).clamp_min(1e-12)) / self.lag_time
-        told = {f"rate_{i + 1}": rates[i] if i < len(rates) else float("nan") for i in range(self.n_dims)}
-        return Losses(self.objective(energy, covariance), None, told)
+        terms = {f"rate_{i + 1}": rates[i] if i < len(rates) else float("nan") for i in range(self.n_dims)}
+        return Losses(self.objective(energy, covariance), None, terms)
 
     def objective(self, energy, covariance, rate=None) -> torch.Tensor:
         """The chosen loss of functions with these E and C (function, function).
@@ -273,7 +273,7 @@ class Eigenfunctions(NetworkMethod):
         return torch.cat(values), torch.cat(gamma)
 
     def _set_rates(self, energies, errors):
-        """Fitted attributes from the Ritz eigenvalues (mode,) and their errors."""
+        """Set the fitted attributes from the Ritz eigenvalues (mode,) and their errors."""
         missing = self.n_dims - len(energies)
         if self.operator == "transfer":
             sigma = np.clip(1.0 - energies * self.lag_time, 0.0, None)

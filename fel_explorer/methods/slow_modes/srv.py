@@ -76,7 +76,7 @@ class SRV(NetworkMethod):
     validation_fraction = param.Number(
         default=0.25,
         bounds=(0, 0.5),
-        doc="Share of the data that each network holds out (whole trajectories, or blocks a lag apart) to "
+        doc="Fraction of the data that each network holds out (whole trajectories, or blocks a lag apart) to "
         "stop early by. 0 trains on everything for all steps.",
     )
 
@@ -84,7 +84,7 @@ class SRV(NetworkMethod):
         default=None,
         precedence=10.5,
         label="Leave out",
-        doc="Columns of the dataset, with commas between, that tell of slow processes that are known and not "
+        doc="Columns of the dataset, with commas between, that follow known slow processes which are not "
         "wanted, such as a rare isomerisation: the modes don't correlate with them. None: nothing.",
     )
 
@@ -110,7 +110,7 @@ class SRV(NetworkMethod):
     def score(self, X) -> float:
         """VAMP-2 score of the modes on data ``X``, 1 + the sum of their squared eigenvalues there.
 
-        On trajectories that were not fitted it tells which lag, features or size generalise; compare at one
+        On trajectories that were not fitted it shows which lag, features or size generalise; compare at one
         ``lag_time`` and ``n_dims`` only.
         """
         dataset = schema.as_dataset(X)
@@ -207,7 +207,7 @@ class SRV(NetworkMethod):
         return Losses(-score, None, {"score": score.detach()})
 
     def _figure_of_merit(self, training, held_out):
-        # not VAMP-E: it also charges for time scales, which few held-out transitions can't tell
+        # not VAMP-E: it also charges for time scales, which few held-out transitions don't determine
         found = self._covariances(held_out)
         if self._nuisance is not None:
             found = restrict(found, deflation(self._covariances(training), self._n_outputs))

@@ -8,7 +8,7 @@ import pytest
 import fel_explorer as fel
 from fel_explorer.app.codegen import script
 from fel_explorer.app.codegen.polygon_simplification import shortened, thinned
-from fel_explorer.app.codegen.selection import MOST_RUNS
+from fel_explorer.app.codegen.selection import MAX_RUNS
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.selection_origin import Intervals, Region
 from fel_explorer.app.session.session import Session
@@ -169,7 +169,7 @@ def test_frames_selected_otherwise_are_printed_as_numbers(session, tmp_path, mon
     assert "0:1, 5:8, 1199:1200" in script.selection_code(session)
     made = run(session, tmp_path, monkeypatch)
     np.testing.assert_array_equal(made["frames"], np.flatnonzero(few))
-    many = np.arange(N) % (N // (2 * MOST_RUNS)) == 0
+    many = np.arange(N) % (N // (2 * MAX_RUNS)) == 0
     session.select(many, "by hand")
     fel.structures.export_frames(
         None, session.selection.frames, tmp_path / "selection.csv", dataset=session.dataset

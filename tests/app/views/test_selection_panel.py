@@ -32,13 +32,17 @@ def panel(session):
 
 
 def names(panel):
-    return [row["name"] for row in panel._table.rows]
+    return cells(panel, "name", "text")
+
+
+def cells(panel, column, part="value"):
+    return [row["cells"][column][part] for row in panel._table.rows]
 
 
 def test_nothing_selected_lists_all_states(panel):
     assert "Nothing selected" in panel._count.object
     assert names(panel) == ["state 1", "state 3", "state 2"]
-    assert [row["frames"] for row in panel._table.rows] == [50, 30, 20]
+    assert cells(panel, "frames") == [50, 30, 20]
     assert panel._actions["clear"].disabled and panel._downloads["csv"].disabled
 
 
@@ -47,7 +51,7 @@ def test_count_origin_and_states_of_a_selection(panel, session):
     assert panel._count.object.startswith("**60 frames**") and "60 %" in panel._count.object
     assert panel._how.object == "Lasso on IDM 1."
     assert names(panel) == ["state 1", "state 3"]
-    np.testing.assert_allclose([row["share"] for row in panel._table.rows], [100 * 5 / 6, 100 / 6])
+    np.testing.assert_allclose(cells(panel, "fraction"), [5 / 6, 1 / 6])
 
 
 def test_buttons_act_on_the_session(panel, session):

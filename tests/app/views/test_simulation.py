@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fel_explorer.app.jobs.manager import JobManager
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Result, Session
 from fel_explorer.app.views.simulate.simulation import (
     Settings,
@@ -188,21 +188,21 @@ def test_a_simulation_is_shown_with_its_own_model(session, simulation, trained, 
 
 def test_jobs_bring_simulators_and_simulations_into_the_session(session, trained, simulation):
     jobs = JobManager(workers=0)
-    board = Board(session, jobs)
+    board = PageJobs(session, jobs)
     board.submit("simulator", lambda *_: trained, kind="simulator")
     board.submit("simulation", lambda *_: simulation, kind="simulation")
     while jobs.work():
         board.tick()
     assert shown_simulator(session) is trained and shown_simulation(session) is simulation
     reloaded = Session(session.dataset, session.trajectories)
-    other = Board(reloaded, jobs)
+    other = PageJobs(reloaded, jobs)
     assert reloaded.simulators == [trained]
     for one in (board, other):
         one.close()
 
 
 def test_a_report_of_a_simulator_that_is_gone_is_dropped(session, trained, result, dataset, trajectories):
-    board = Board(session, JobManager(workers=0))
+    board = PageJobs(session, JobManager(workers=0))
     simulator = simulator_for(result.method, trajectories.topology, TINY)
     job = training_simulator(simulator, dataset, trajectories, device="cpu")
     newer = job(lambda *_: None, lambda: False)

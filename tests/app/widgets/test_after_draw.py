@@ -4,12 +4,12 @@ from types import SimpleNamespace
 
 from panel.io.state import set_curdoc
 
-from fel_explorer.app.widgets.after_draw import Later
+from fel_explorer.app.widgets.after_draw import AfterDraw
 
 
 def test_without_a_page_it_runs_at_once():
     calls = []
-    later = Later(lambda: calls.append(1))
+    later = AfterDraw(lambda: calls.append(1))
     later()
     later()
     assert calls == [1, 1] and not later.waiting
@@ -20,7 +20,7 @@ def test_on_a_page_it_runs_once_after_the_event():
     page = SimpleNamespace(
         session_context=object(), add_timeout_callback=lambda callback, pause: ticks.append(callback)
     )
-    later = Later(lambda: calls.append(1))
+    later = AfterDraw(lambda: calls.append(1))
     with set_curdoc(page):
         later()
         later()

@@ -8,7 +8,7 @@ import panel_material_ui as pmui
 from panel.viewable import Viewer
 
 from fel_explorer.app.jobs import featurize_and_train
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.storage.input_files import inside, sort_out
 from fel_explorer.app.views.data.formula_panel import FormulaColumn
@@ -21,7 +21,7 @@ from fel_explorer.errors import FelError
 class DataPanel(Viewer):
     """What the explorer looks at; ``root`` is the only folder that the page may read."""
 
-    def __init__(self, session: Session, board: Board, root=".", **params):
+    def __init__(self, session: Session, board: PageJobs, root=".", **params):
         super().__init__(**params)
         self.session, self.board, self.root = session, board, Path(root).resolve()
         wide = {"sizing_mode": "stretch_width", "size": "small"}

@@ -9,17 +9,10 @@ from panel.custom import JSComponent
 
 from fel_explorer.app.jobs.job import Job
 from fel_explorer.app.jobs.queue_status import cause, queue_text, situation
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
+from fel_explorer.app.widgets.dom import ELEMENT
 
 _ESM = """
-function element(tag, className, parent, text = "") {
-  const node = document.createElement(tag)
-  node.className = className
-  node.textContent = text
-  parent.append(node)
-  return node
-}
-
 export function render({model, el}) {
   element("style", "", el, model.css)
   const dialog = element("dialog", "", el)
@@ -135,15 +128,15 @@ class JobList(JSComponent):
     opened = param.Integer(0, doc="Counts how often it was opened.")
     css = param.String(_CSS, constant=True)
 
-    _esm = _ESM
+    _esm = ELEMENT + _ESM
 
-    def __init__(self, board: Board, **params):
+    def __init__(self, board: PageJobs, **params):
         super().__init__(**params)
         self._board, self._open, self._logged = board, False, None
         self._watcher = board.param.watch(self._update, "version")
 
     def close(self) -> None:
-        """Let go of the board."""
+        """Stop watching the jobs."""
         self._board.param.unwatch(self._watcher)
 
     def open(self) -> None:

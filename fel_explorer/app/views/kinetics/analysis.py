@@ -104,7 +104,7 @@ def kinetics_job(
                 found = replace(found, **parts[part][1]())
             except FelError as error:
                 found = replace(found, errors={**found.errors, part: error})
-            meter.tell(found)
+            meter.send(found)
         return found
 
     return run
@@ -118,7 +118,7 @@ def _independent_of_form(known, result, lag_time, form) -> Kinetics:
 
 
 class _Meter:
-    """Counts the steps of all parts and tells of them."""
+    """Counts the steps of all parts and reports them."""
 
     def __init__(self, report, should_stop, n_steps, clock):
         self.report, self.should_stop, self.n_steps, self.clock = report, should_stop, n_steps, clock
@@ -127,10 +127,10 @@ class _Meter:
     def count(self) -> bool:
         """One step more; whether to stop."""
         self.step += 1
-        self.tell()
+        self.send()
         return self.should_stop()
 
-    def tell(self, preview=None):
+    def send(self, preview=None):
         left = (self.clock() - self.begin) / max(self.step, 1) * (self.n_steps - self.step)
         self.report(Progress(self.step, self.n_steps, eta=left, message=self.message), preview)
 

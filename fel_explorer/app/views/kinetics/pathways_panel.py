@@ -7,7 +7,7 @@ import panel_material_ui as pmui
 import param
 from panel.viewable import Viewer
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.kinetics.drawing import state_ground
 from fel_explorer.app.views.kinetics.pathways import (
@@ -32,7 +32,7 @@ class PathwaysControls(Viewer):
     lag_time = param.Number(None, allow_None=True, doc="Of the Markov model, in the data's time unit.")
     version = param.Integer(0, doc="Counts up when the figure or the words are others.")
 
-    def __init__(self, session: Session, board: Board, **params):
+    def __init__(self, session: Session, board: PageJobs, **params):
         super().__init__(**params)
         self.session, self.board = session, board
         self.found: Pathways | None = None

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from fel_explorer.app.views.modes.analysis import mode_names, mode_values
-from fel_explorer.data.frame_values import columns, frame_values, known, label, torsions
+from fel_explorer.data.frame_values import columns, frame_values, has_values, label, torsions
 from fel_explorer.errors import FelError
 from fel_explorer.plots.colours import (
     Scale,
@@ -69,7 +69,7 @@ def column(session, name: str) -> np.ndarray:
         return result.state.astype(np.float32)
     if name in mode_names(result, dataset):
         return mode_values(result, dataset, name)
-    if not known(dataset, name):
+    if not has_values(dataset, name):
         raise FelError(
             f"'{name}' is not a quantity to colour by.",
             f"There are {', '.join(n for names in choices(session).values() for n in names[:6])}, ...",

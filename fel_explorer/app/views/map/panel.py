@@ -12,7 +12,7 @@ import panel_material_ui as pmui
 import param
 from bokeh.models import LassoSelectTool, Toolbar
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.selection_origin import Intervals, Region
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.map.axis_and_colour_select import MapChoices
@@ -27,7 +27,7 @@ from fel_explorer.app.views.map.view import (
     with_names_apart,
 )
 from fel_explorer.app.widgets.figure_export import FigureExport
-from fel_explorer.app.widgets.weak_callback import weakly
+from fel_explorer.app.widgets.weak_callback import weak_callback
 from fel_explorer.plots import hooks
 from fel_explorer.plots.landscape import (
     NO_LANDSCAPE,
@@ -74,7 +74,7 @@ class MapPanel(pn.viewable.Viewer):
         doc="How a lasso or box changes the selection. Shift or Ctrl adds, Alt subtracts in any mode.",
     )
 
-    def __init__(self, session: Session, board: Board | None = None, *, instead_of_colour=(), **params):
+    def __init__(self, session: Session, board: PageJobs | None = None, *, instead_of_colour=(), **params):
         super().__init__(session=session, **params)
         self._first_tools = instead_of_colour
         self.settings = SurfaceSettings(session)
@@ -101,7 +101,7 @@ class MapPanel(pn.viewable.Viewer):
         self._on_content()
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         for watcher in self._watchers:
             watcher.inst.param.unwatch(watcher)
         self._watchers = []
@@ -249,7 +249,7 @@ class MapPanel(pn.viewable.Viewer):
             )  # fmt: skip
             self._places = self._view.state_places(self.session.result)
             self._view.nearest.prepare()
-            self.choices.tell(self.axes)
+            self.choices.show_axes(self.axes)
         self._window.update(x_range=None, y_range=None)
         self._refresh()
 
@@ -291,8 +291,8 @@ class MapPanel(pn.viewable.Viewer):
         if self._layers[0] is not binned:
             self._layers = binned, frame_layers(landscape, binned, dark=self.dark)
         drawn = overlay(landscape, [*self._layers[1], *mark_layers(landscape, dark=self.dark)])
-        told = hooks.describe(description(landscape))
-        return drawn.opts(hooks=[hooks.selection_is_ours, told, weakly(self._listen)])
+        description_hook = hooks.describe(description(landscape))
+        return drawn.opts(hooks=[hooks.selection_is_ours, description_hook, weak_callback(self._listen)])
 
     def _in_window(self):
         """The frames in the pixels of the shown window."""
@@ -335,7 +335,7 @@ class MapPanel(pn.viewable.Viewer):
     # ---- the user acts
 
     def _listen(self, plot, element):
-        """Notice the keys held when a drag starts, which the selection's own event does not tell.
+        """Notice the keys held when a drag starts, which the selection's own event does not hold.
 
         And hear of another window at once: the page waits for the last turn of the wheel.
         """

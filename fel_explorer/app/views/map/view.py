@@ -75,12 +75,12 @@ class MapView:
 
     @cached_property
     def error(self) -> xr.DataArray | None:
-        """Standard error of the surface in `unit`; None where there are too few frames to tell."""
+        """Standard error of the surface in `unit`; None where there are too few frames."""
         estimate = self.estimate()
         return None if estimate is None else estimate.error
 
     def estimate(self) -> FreeEnergy | None:
-        """The surface in `unit` with its error; None where there are too few frames to tell."""
+        """The surface in `unit` with its error; None where there are too few frames."""
         if len(self.xy) < MIN_FRAMES:
             return None
         return free_energy.estimate(self._cvs, self.weights, self.trajectory, kT=self.unit.kT, **self.grid)
@@ -171,7 +171,7 @@ class MapView:
             return Point("", clicked, frame, distance, off_manifold)
         position = np.array(result.embedding[frame], float)
         shown = [name for name in self.axes if name in result.cv_names]
-        if len(shown) < len(clicked):  # an axis is no CV: the point stands for its frame
+        if len(shown) < len(clicked):  # an axis is not a CV: the point stands for its frame
             return Point(result.label, position, frame, 0.0, False)
         for name, value in zip(shown, clicked, strict=True):
             position[result.cv_names.index(name)] = value

@@ -8,7 +8,7 @@ import torch
 from panel.viewable import Viewer
 
 from fel_explorer.app.jobs import featurize_and_train
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.recipe import Recipe, Sweep
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.model.advice_dialog import WhichMethod
@@ -31,7 +31,7 @@ class ModelPanel(Viewer):
 
     dark = param.Boolean(False, doc="Colours for a dark page.")
 
-    def __init__(self, session: Session, board: Board, **params):
+    def __init__(self, session: Session, board: PageJobs, **params):
         super().__init__(**params)
         self.session, self.board = session, board
         self.method = pmui.Select(

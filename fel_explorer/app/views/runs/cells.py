@@ -45,8 +45,8 @@ def parameter_about(name: str, session: Session) -> str:
 
 def columns_of(table: pd.DataFrame, session: Session) -> list[dict]:
     """The table's columns for `SortableTable`: those of `runs.run_table` that hold anything."""
-    told = all(row.method in row.label for row in table.itertuples())  # by the name of the model
-    hidden = ["embedding", "stopped_early", *(["method"] if told else [])]
+    named = all(row.method in row.label for row in table.itertuples())  # by the name of the model
+    hidden = ["embedding", "stopped_early", *(["method"] if named else [])]
     shown = []
     for name in table.columns:
         if name in hidden or table[name].isna().all():

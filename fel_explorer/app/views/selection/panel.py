@@ -11,7 +11,7 @@ import param
 from panel.viewable import Viewer
 
 from fel_explorer.app.session.session import Session
-from fel_explorer.app.views.selection.state_table import StateTable
+from fel_explorer.app.widgets.sortable_table import SortableTable
 from fel_explorer.structures import export_frames
 
 LIMIT = 64_000_000  # bytes of a download, which the page holds in memory
@@ -42,7 +42,7 @@ class SelectionPanel(Viewer):
         self._refresh()
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         for watcher in self._watchers:
             self.session.param.unwatch(watcher)
         self._watchers = []
@@ -68,8 +68,8 @@ class SelectionPanel(Viewer):
             name: pmui.IconButton(icon=icon, description=about, size="small", on_click=action, margin=(6, 2))
             for name, (icon, about, action) in actions.items()
         }
-        self._table = StateTable(sizing_mode="stretch_width", margin=(2, 8))
-        self._table.param.watch(self._on_row, "chosen")
+        self._table = SortableTable(compact=True, sizing_mode="stretch_width", margin=(2, 8))
+        self._table.param.watch(self._on_row, "clicked")
         self._name = pmui.TextInput(
             label="State name", placeholder="alpha helix", size="small", width=136,
             description="Press Enter to show the name on the map and in the table.", margin=(8, 6, 0, 10),
@@ -200,17 +200,33 @@ class SelectionPanel(Viewer):
         frames = np.bincount(within, minlength=1)
         states = [int(s) for s in np.argsort(-frames, kind="stable") if frames[s]]
         colours = result.colours(states, dark=self.dark)
+        fractions = frames / len(within)
         rows = [
             {
                 "state": state,
-                "name": session.state_name(state),
                 "colour": colours[state],
-                "frames": int(frames[state]),
-                "share": 100 * float(frames[state]) / len(within),
+                "cells": {
+                    "name": {"text": session.state_name(state), "value": state},
+                    "frames": {"text": f"{frames[state]:,}", "value": int(frames[state])},
+                    "fraction": {
+                        "text": f"{100 * fractions[state]:.2g} %",
+                        "value": float(fractions[state]),
+                        "bar": float(fractions[state] / fractions.max()),
+                    },
+                },
             }
             for state in states
         ]
-        self._table.param.update(rows=rows, share_title="% of the selection" if count else "% of all frames")
+        columns = [
+            {"key": "name", "title": "State"},
+            {"key": "frames", "title": "Frames", "number": True},
+            {
+                "key": "fraction",
+                "title": "% of the selection" if count else "% of all frames",
+                "number": False,
+            },
+        ]
+        self._table.param.update(rows=rows, columns=columns)
         if self._name.visible:
             name = session.state_names.get((session.active, result.level, self._single_state()), "")
             self._name.param.update(value=name, value_input=name)

@@ -239,11 +239,11 @@ def simulating(trained: Trained, embedding, n_steps: int, n_trajectories: int, s
 
     def run(report, should_stop):
         def callback(message):
-            def tell(progress):
+            def on_progress(progress):
                 report(replace(progress, losses={}, message=message))
                 return should_stop()
 
-            return tell
+            return on_progress
 
         simulator, options = trained.simulator, {"seed": seed, "device": device}
         latents = simulator.simulate(n_steps, n_trajectories, callback=callback("simulating"), **options)

@@ -18,7 +18,7 @@ from fel_explorer.plots.quantities import time_text
 from fel_explorer.plots.sheet import Sheet
 
 HEIGHT = 236  # px of the plot
-ALL = 0.99  # share of a state's frames from which it counts as selected
+ALL = 0.99  # fraction of a state's frames from which it counts as selected
 
 Redraw = hv.streams.Stream.define("Redraw", version=0)
 
@@ -42,7 +42,7 @@ class DendrogramPanel(pn.viewable.Viewer):
         return self._layout
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         self.session.param.unwatch(self._watcher)
         self._tap.clear()
         self._redraw.clear()
@@ -57,7 +57,7 @@ class DendrogramPanel(pn.viewable.Viewer):
             description="Lag time: states that interconvert faster than this are merged. All views follow.",
         )
         self._level.param.watch(self._on_level, "value")
-        # its size puts labels beside nodes; and without such a stream holoviews 1.23 attaches no tap
+        # its size puts labels next to nodes; and without such a stream holoviews 1.23 attaches no tap
         tree = hv.DynamicMap(self._draw, streams=[self._redraw, hv.streams.PlotSize()])
         self._tap = hv.streams.SingleTap(source=tree)
         self._tap.add_subscriber(self._on_tap)

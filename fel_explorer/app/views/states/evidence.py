@@ -25,7 +25,7 @@ from fel_explorer.structures import state_observables
 TOO_SHORT = 5  # frames of mean lifetime below which no decay is resolved
 KMEANS_FRAMES = 50_000  # from which cluster centres are found
 MAX_OBSERVABLES = 4  # columns of the table of states
-LIKED = ("rmsd", "native_contacts", "q", "radius_of_gyration", "rg", "energy")  # shown first
+FIRST_SHOWN = ("rmsd", "native_contacts", "q", "radius_of_gyration", "rg", "energy")  # shown first
 
 UNWEIGHTED = "Frame weights are not used here: biased trajectories have biased kinetics."
 
@@ -176,6 +176,6 @@ def observables(dataset: xr.Dataset) -> list[str]:
 
     def rank(name):
         word = name.lower().split()[0]
-        return LIKED.index(word) if word in LIKED else len(LIKED)
+        return FIRST_SHOWN.index(word) if word in FIRST_SHOWN else len(FIRST_SHOWN)
 
     return sorted(names, key=rank)[:MAX_OBSERVABLES]

@@ -7,7 +7,7 @@ import pandas as pd
 import panel_material_ui as pmui
 import param
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.map.observables import Observing
 from fel_explorer.app.views.states.evidence import (
@@ -40,7 +40,7 @@ class StatesPanel(TabView):
     Structures are measured as a job of the board.
     """
 
-    def __init__(self, session: Session, board: Board | None = None, **params):
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
         super().__init__(session, board, **params)
         self.observing = Observing(session, board)
         self.table = SortableTable(sizing_mode="stretch_both", margin=(0, 8))
@@ -73,7 +73,7 @@ class StatesPanel(TabView):
         self._refresh()
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         for watcher in self._watchers:
             self.session.param.unwatch(watcher)
         self._watchers = []

@@ -5,6 +5,8 @@ from __future__ import annotations
 import param
 from panel.custom import JSComponent
 
+from fel_explorer.app.widgets.dom import ELEMENT
+
 _CSS = """
 :host {height: 100%}
 .fel-pins {height: 100%; overflow: auto; display: grid; gap: 10px; padding: 2px 12px 12px;
@@ -34,14 +36,6 @@ button:focus-visible {outline: 2px solid var(--panel-primary-color, currentColor
 """
 
 _ESM = """
-function element(tag, className, parent, text = "") {
-  const node = document.createElement(tag)
-  node.className = className
-  node.textContent = text
-  parent.append(node)
-  return node
-}
-
 export function render({model, el}) {
   el.style.width = el.style.height = "100%"
   element("style", "", el, model.css)
@@ -98,7 +92,7 @@ class PinGrid(JSComponent):
     distance_about = param.String("", doc="Tooltip of the distances.")
     css = param.String(_CSS, constant=True)
 
-    _esm = _ESM
+    _esm = ELEMENT + _ESM
 
     def __init__(self, on_action, **params):
         """``on_action(action, key)`` is called with "show", "overlay", "reference" or "remove"."""

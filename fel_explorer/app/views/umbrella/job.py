@@ -71,7 +71,7 @@ def is_model_system(dataset: xr.Dataset) -> bool:
     return "position" in dataset and dataset.attrs.get("system") in list_systems()
 
 
-def unfit(result: Result, dataset: xr.Dataset, trajectories) -> FelError | None:
+def reason_no_sampling(result: Result, dataset: xr.Dataset, trajectories) -> FelError | None:
     """Why no windows can be sampled along a result's CV; None where they can."""
     try:
         map_of(result.method)
@@ -110,7 +110,7 @@ def sampling_windows(result: Result, dataset: xr.Dataset, trajectories, dimensio
     Asked to stop, it keeps what was sampled, if that is two windows or more.  The same job started again,
     after that or after the process was killed, goes on from there.
     """
-    if (error := unfit(result, dataset, trajectories)) is not None:
+    if (error := reason_no_sampling(result, dataset, trajectories)) is not None:
         raise error
     system = system_of(dataset, trajectories, settings.temperature)
 

@@ -78,7 +78,7 @@ class NestedWells:
         return p / p.sum()
 
     def still_in_state(self, cell: int, tau: float) -> tuple[float, float]:
-        """Shares of walkers from ``cell`` that are in its state after ``tau``, and after ever so long."""
+        """Fractions of walkers from ``cell`` that are in its state after ``tau``, and in the long run."""
         state = self.labels[self.n_states(tau)]
         inside = state == state[cell]
         return float(self.spread(cell, tau)[inside].sum()), float(self.weights[inside].sum())

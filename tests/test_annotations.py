@@ -7,13 +7,18 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "fel_explorer"
 LAYERS = [
+    "data",
     "cli.py",
     "cli_flags.py",
     "devices.py",
     "errors.py",
+    "export",
+    "features",
     "plugins.py",
     "progress.py",
     "resampling.py",
+    "sampling",
+    "structures",
 ]
 FILES = sorted(
     path

@@ -38,7 +38,7 @@ class Molecules:
         A linked atom that is nearer to the first atom of the molecule; that atom itself for the first one.
     """
 
-    def __init__(self, topology: mdtraj.Topology, reference: mdtraj.Trajectory | None = None):
+    def __init__(self, topology: mdtraj.Topology, reference: mdtraj.Trajectory | None = None) -> None:
         n = topology.n_atoms
         links = np.array([(a.index, b.index) for a, b in topology.bonds], int).reshape(-1, 2)
         label = _components(n, links)[1]

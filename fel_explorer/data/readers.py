@@ -113,7 +113,7 @@ class Reader:
         topology: mdtraj.Topology,
         atoms: np.ndarray | None = None,
         info: FileInfo | None = None,
-    ):
+    ) -> None:
         self.path, self.extension = path, extension(path)
         self.timed = self.extension in TIMED
         self.atoms, self.info = atoms, info

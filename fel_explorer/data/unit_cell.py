@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -68,7 +69,16 @@ def describe_fault(lengths: np.ndarray, angles: np.ndarray, n_atoms: int) -> str
     return f"{n_atoms} atoms do not fit into its cell of {sides} nm ({n_atoms / volume:.0f} per nm^3)"
 
 
-def decide_use(path, frames, lengths, angles, n_atoms: int, shape=None, *, shape_first: bool = False) -> Cell:
+def decide_use(
+    path: str | Path,
+    frames: np.ndarray,
+    lengths: np.ndarray | None,
+    angles: np.ndarray | None,
+    n_atoms: int,
+    shape: tuple[np.ndarray, np.ndarray] | None = None,
+    *,
+    shape_first: bool = False,
+) -> Cell:
     """Decide how the cells of a file are used, from those of a few of its frames.
 
     Parameters
@@ -113,7 +123,7 @@ def credible(angles: np.ndarray) -> bool:
     return bool(((angles >= CREDIBLE_ANGLES[0]) & (angles <= CREDIBLE_ANGLES[1])).all())
 
 
-def unusable_cell_error(path, frame: int, fault: str, good: int) -> FelError:
+def unusable_cell_error(path: str | Path, frame: int, fault: str, good: int) -> FelError:
     return FelError(
         f"'{path}': frame {frame} has no usable periodic box ({fault}), frame {good} has one.",
         "Either all frames of a file have a box or none.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -35,7 +37,7 @@ def _affine(transform, n: int):
     return [(weight.numpy(), bias.numpy(), LINEAR)]
 
 
-def ann_action(layers, label: str, arguments: list[str]) -> str:
+def ann_action(layers: Sequence[tuple[np.ndarray, np.ndarray, str]], label: str, arguments: list[str]) -> str:
     """The ANN action ``label`` on the PLUMED values ``arguments``; its outputs are label.node-0, ..."""
     nodes = [layers[0][0].shape[1], *(len(bias) for _, bias, _ in layers)]
     lines = [

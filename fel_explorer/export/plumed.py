@@ -21,7 +21,7 @@ STRIDE, PACE = 100, 500  # steps between two lines of COLVAR, and between two ke
 def plumed(
     method: Method,
     data: xr.Dataset,
-    path,
+    path: str | Path,
     *,
     bias: str = "opes",
     engine: str = "auto",

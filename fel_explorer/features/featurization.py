@@ -8,6 +8,7 @@ import shutil
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dask.array
 import mdtraj
@@ -28,6 +29,11 @@ from fel_explorer.features.featurizer_base import MAX_FEATURES, Featurizer
 from fel_explorer.features.featurizers import make_featurizers
 from fel_explorer.progress import Callback, Progress
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fel_explorer.features.featurizers import FeaturizerSpec
+
 CACHE_FORMAT = 3  # raise when features or the way they are stored change
 CHUNK_BYTES = 32 * 2**20
 LARGEST = 1e9  # nm; beyond it a feature is what dividing by a unit cell without volume gives
@@ -39,10 +45,10 @@ class FeaturizationCancelled(FelError):
 
 def featurize(
     trajs: TrajectorySet,
-    featurizers="heavy_atom_distances",
+    featurizers: FeaturizerSpec | Sequence[FeaturizerSpec] = "heavy_atom_distances",
     *,
     chunk_size: int | None = None,
-    store=None,
+    store: str | Path | None = None,
     cache: bool = True,
     callback: Callback | None = None,
 ) -> xr.Dataset:

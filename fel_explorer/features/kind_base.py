@@ -122,7 +122,7 @@ class FeatureKind:
 
     # ---- PLUMED
 
-    def plumed(self, atoms: list[int], options: dict, number: int) -> list[str]:
+    def plumed(self, atoms: list, options: dict, number: int) -> list[str]:
         """Lines of PLUMED input for one entry.
 
         Parameters

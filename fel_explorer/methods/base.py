@@ -183,6 +183,8 @@ class Method(Model):
     has_tree
         The states form a tree: `graph` and `n_levels`, and `transform`, `predict_proba` and `predict` take a
         ``level``.
+    has_microstates
+        The states are made of microstates: `predict_microstates` and `microstate_memberships`.
     has_modes
         The axes of the embedding are modes with ``eigenvalues_``.
     has_timescales
@@ -201,6 +203,7 @@ class Method(Model):
     embedding_: Method | None = None
     has_states = False
     has_tree = False
+    has_microstates = False
     has_modes = False
     has_timescales = False
     has_decoder = False
@@ -272,6 +275,19 @@ class Method(Model):
     def n_levels(self) -> int:
         """Levels of the tree of states; 1 without a tree."""
         return 1
+
+    @property
+    def default_level(self) -> int:
+        """Level of the tree to look at first: that of the shortest lag, unless a method chooses another."""
+        return self.n_levels - 1
+
+    def predict_microstates(self, X) -> xr.DataArray:
+        """Microstate (frame,) int32 of each frame, of a method whose states are made of microstates."""
+        raise self._lacking("predict_microstates", "microstates", "has_microstates")
+
+    def microstate_memberships(self, level: int = -1) -> np.ndarray:
+        """Memberships (microstate, state) float32 at a level, from which those of frames are looked up."""
+        raise self._lacking("microstate_memberships", "microstates", "has_microstates")
 
     def predict_energy(self, X) -> xr.DataArray:
         """Potential energy (frame,), in the unit of the column ``energy_column``."""

@@ -181,8 +181,8 @@ def frame_layers(landscape, binned: Binned, *, dark=False) -> list:
     return [
         _grey_image(landscape, binned if grey_needed and not as_points else None, dark),
         _colour_image(landscape, image),
-        _lines(landscape, dark),
-        _grey_points(landscape, grey_points, dark, n_sized),
+        _kept_lines(landscape, binned, dark),
+        _kept_grey_points(landscape, binned, grey_points, dark, n_sized),
         _colour_points(landscape, points, n_sized),
     ]
 
@@ -279,6 +279,26 @@ def _grey_points(landscape, frames, dark, n_shown):
     flat = Scale("frames", "sequential", (0.0, 1.0), (underlay(dark),))
     points = plot_points(landscape.xy[frames], np.zeros(len(frames)), flat, alpha=0.5, n_shown=n_shown)
     return points.opts(apply_ranges=False, colorbar=False)
+
+
+def _kept_grey_points(landscape, binned, frames, dark, n_shown):
+    """The grey points; the same element while there are none."""
+    if len(frames):
+        return _grey_points(landscape, frames, dark, n_shown)
+    key = "no grey points", dark
+    if key not in binned.drawn:
+        binned.drawn[key] = _grey_points(landscape, frames, dark, n_shown)
+    return binned.drawn[key]
+
+
+def _kept_lines(landscape, binned, dark):
+    """The lines of the surface; the same element while the surface stays."""
+    if landscape.surface.ndim == 1:
+        return _lines(landscape, dark)
+    key = "lines", dark, landscape.contours
+    if key not in binned.drawn or binned.drawn[key][0] is not landscape.surface:
+        binned.drawn[key] = landscape.surface, _lines(landscape, dark)
+    return binned.drawn[key][1]
 
 
 def _lines(landscape, dark):

@@ -28,7 +28,12 @@ from fel_explorer.sampling.restraint import Restraint, sample_window, steps_of
 from fel_explorer.sampling.windows import Windows
 
 if TYPE_CHECKING:
+    import openmm
+    import xarray as xr
+
     from fel_explorer.data.trajectories import TrajectorySet
+    from fel_explorer.progress import Callback
+    from fel_explorer.training.checkpoint import Checkpoint
 
 BOLTZMANN = 0.00831446261815324  # kJ/mol/K
 SAME = 1e-3  # features of the same structure, computed twice
@@ -87,15 +92,15 @@ class MolecularSystem:
         self,
         method: Method,
         windows: Windows,
-        dataset,
+        dataset: xr.Dataset,
         starts: np.ndarray,
         *,
         plan: Plan,
         seed: int,
-        callback,
-        checkpoint,
+        callback: Callback | None,
+        checkpoint: Checkpoint | None,
         message: str,
-    ):
+    ) -> tuple[dict[int, dict[str, torch.Tensor]], float]:
         """Sample the windows; return the samples and the time between frames.
 
         {window: {"features" (walker, frame, feature), "energy" (walker, frame)}} of the windows that were
@@ -136,7 +141,7 @@ class MolecularSystem:
             _run_jobs(jobs, done, len(windows), plan.n_processes, callback, checkpoint, message)
         return done, plan.stride * step
 
-    def openmm_system(self):
+    def openmm_system(self) -> openmm.System:
         """OpenMM's System that is simulated, all of its forces in group 0."""
         box = self.trajs.frames([0]).unitcell_vectors
         if self.system is None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,6 +22,9 @@ from fel_explorer.features.outside_kinds import load_sources
 from fel_explorer.methods.base import Method
 from fel_explorer.sampling.cv_function import map_of
 from fel_explorer.sampling.force_fields import load_openmm, reduce_box
+
+if TYPE_CHECKING:
+    import openmm
 
 LARGEST_ANGLE = 1.0  # between two kicks of an oscillation; that of a heavy bond in a step of 4 fs
 
@@ -90,7 +94,7 @@ def _context(job: dict, system, restraint: Restraint):
     return openmm.Context(system, integrator, platform), integrator
 
 
-def positions_of(state) -> np.ndarray:
+def positions_of(state: openmm.State) -> np.ndarray:
     """Positions (atom, 3) in nm of an OpenMM State."""
     return np.array(state.getPositions(asNumpy=True)._value)
 
@@ -98,12 +102,12 @@ def positions_of(state) -> np.ndarray:
 class Restraint:
     """k / 2 (xi - centre)^2 for a `PythonForce`, whose parameters are ``centre`` and ``stiffness``."""
 
-    def __init__(self, method: Method, records: dict, dimension: int):
+    def __init__(self, method: Method, records: dict, dimension: int) -> None:
         self.transform, self.dimension = map_of(method), dimension
         self.features = MolecularFeatures(records)
         self._compiled, self.in_box = None, False
 
-    def place_of(self, state) -> tuple[torch.Tensor, ...]:
+    def place_of(self, state: openmm.State) -> tuple[torch.Tensor, ...]:
         """Positions (atom, 3) of an OpenMM State in nm, and its box (3, 3) where the features need it."""
         positions = torch.from_numpy(positions_of(state))
         if not self.in_box:

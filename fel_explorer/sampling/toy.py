@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,6 +24,9 @@ from fel_explorer.systems import dynamics
 from fel_explorer.systems.potential import Potential
 from fel_explorer.training.checkpoint import Checkpoint
 from fel_explorer.training.loop import threads
+
+if TYPE_CHECKING:
+    from fel_explorer.progress import Callback
 
 PARTS = 100  # of a run: after each, walkers are exchanged, progress is reported, a checkpoint may be written
 
@@ -47,7 +51,7 @@ def run_windows(
     plan: Plan,
     integration: dynamics.Options,
     seed: int,
-    callback,
+    callback: Callback | None,
     checkpoint: Checkpoint | None,
     message: str,
 ) -> Tensor:
@@ -142,7 +146,9 @@ def exchange(value: Tensor, windows: Windows, *, first: int, generator: torch.Ge
     return order.flatten()
 
 
-def biased_gradient(cv, system: Potential, centre: Tensor, stiffness: Tensor) -> Callable[[Tensor], Tensor]:
+def biased_gradient(
+    cv: Callable[[Tensor], Tensor], system: Potential, centre: Tensor, stiffness: Tensor
+) -> Callable[[Tensor], Tensor]:
     """Gradient of U(x) + k / 2 (xi(x) - centre)^2; each walker has its centre and its k, both (walker,)."""
 
     def gradient(x):

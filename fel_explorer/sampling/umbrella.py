@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -17,10 +18,16 @@ from fel_explorer.sampling.rounds import Plan, Sampled, Sampler
 from fel_explorer.sampling.windows import gaps, place_windows, windows_between
 from fel_explorer.systems.potential import Potential
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fel_explorer.progress import Callback
+    from fel_explorer.sampling.molecules import MolecularSystem
+
 
 def umbrella(
     method: Method,
-    system,
+    system: Potential | MolecularSystem,
     data: xr.Dataset,
     *,
     dimension: int = 0,
@@ -33,8 +40,8 @@ def umbrella(
     fill_gaps: int = 3,
     time_step: float | None = None,
     seed: int = 0,
-    callback=None,
-    checkpoint_dir=None,
+    callback: Callback | None = None,
+    checkpoint_dir: str | Path | None = None,
     n_processes: int = 1,
 ) -> xr.Dataset:
     """Sample windows along one dimension of a fitted method's CV and reweight them to the unbiased ensemble.

@@ -12,7 +12,7 @@ import xarray as xr
 class Embedding(Protocol):
     """The part of a fitted method that structures need; `methods.Method` has it."""
 
-    def transform(self, X, /) -> xr.DataArray:
+    def transform(self, X: xr.Dataset | np.ndarray, /) -> xr.DataArray:
         """Embedding (frame, cv) of a dataset or of features (frame, feature)."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import mdtraj
 import numpy as np
@@ -12,6 +13,11 @@ from fel_explorer.data.schema import check_same_frames
 from fel_explorer.errors import FelError
 from fel_explorer.structures.alignment import superpose
 from fel_explorer.structures.embedding import Embedding, embed
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from fel_explorer.data.trajectories import TrajectorySet
 
 CHOICES = ("medoids", "centroid", "random")
 SAMPLE = 1_000  # frames among which medoids are sought: the distance matrix stays at 8 MB
@@ -37,7 +43,14 @@ class Representatives:
 
 
 def representatives(
-    method, data: xr.Dataset, trajs=None, n: int = 3, *, frames=None, choose: str = "medoids", seed: int = 0
+    method: Embedding | np.ndarray | None,
+    data: xr.Dataset,
+    trajs: TrajectorySet | None = None,
+    n: int = 3,
+    *,
+    frames: ArrayLike | None = None,
+    choose: str = "medoids",
+    seed: int = 0,
 ) -> Representatives:
     """Choose ``n`` frames that represent ``frames`` and fetch their structures.
 
@@ -93,7 +106,13 @@ def representatives(
     return Representatives(picked, shares, None if trajs is None else _structures(trajs, picked))
 
 
-def state_representatives(method, data: xr.Dataset, states, trajs=None, n: int = 3) -> dict:
+def state_representatives(
+    method: Embedding | np.ndarray,
+    data: xr.Dataset,
+    states: ArrayLike,
+    trajs: TrajectorySet | None = None,
+    n: int = 3,
+) -> dict:
     """The ``n`` frames of each state that lie nearest to its centroid: {state: `Representatives`}.
 
     Parameters

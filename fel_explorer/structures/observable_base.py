@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import mdtraj
 import numpy as np
@@ -58,7 +59,7 @@ class Observable:
         _, *rest = inspect.signature(self.function).parameters.values()
         return {parameter.name: parameter.default for parameter in rest}
 
-    def prepare(self, molecule: Molecule, **options) -> Compute:
+    def prepare(self, molecule: Molecule, **options: Any) -> Compute:
         """The function that measures frames of ``molecule``.
 
         Raises
@@ -74,7 +75,9 @@ class Observable:
         return self.function(molecule, **options)
 
 
-def register_observable(*, label: str, units: str = "1", to_reference: bool = False):
+def register_observable(
+    *, label: str, units: str = "1", to_reference: bool = False
+) -> Callable[[Callable[..., Compute]], Callable[..., Compute]]:
     """Decorator: put a function into the registry as an `Observable` of its name.
 
     >>> @register_observable(label="greatest distance from the first atom", units="nm")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import TYPE_CHECKING
 
 import mdtraj
 import numpy as np
@@ -20,6 +21,13 @@ from fel_explorer.structures import (
 from fel_explorer.structures.observable_base import Observable, registry
 from fel_explorer.structures.references import make_molecule, take
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import ArrayLike
+
+
 CHUNK_BYTES, CHUNK_FRAMES = 16 * 2**20, 2_000
 
 
@@ -33,7 +41,9 @@ def list_observables() -> dict[str, Observable]:
     return dict(registry)
 
 
-def applicable(trajs, reference=0) -> list[str]:
+def applicable(
+    trajs: TrajectorySet | mdtraj.Trajectory, reference: int | str | Path | mdtraj.Trajectory = 0
+) -> list[str]:
     """Names of the observables that the molecule has, for `observables`; reads one frame."""
     molecule, _ = make_molecule(trajs.topology, _frame_of(trajs), reference)
     names = []
@@ -47,11 +57,11 @@ def applicable(trajs, reference=0) -> list[str]:
 
 
 def observables(
-    trajs,
-    names=None,
-    frames=None,
+    trajs: TrajectorySet | mdtraj.Trajectory,
+    names: str | tuple[str, dict] | Sequence[str | tuple[str, dict]] | None = None,
+    frames: ArrayLike | None = None,
     *,
-    reference=0,
+    reference: int | str | Path | mdtraj.Trajectory = 0,
     chunk_size: int | None = None,
     cache: bool = True,
     callback: Callback | None = None,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import mdtraj
 import numpy as np
@@ -24,6 +25,9 @@ from fel_explorer.structures.molecule import (
     rotatable_bonds,
 )
 from fel_explorer.structures.pdb import read_pdb
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 UNITS = {"distance": " nm", "torsion": "°"}
 MIN_TORSIONS = 0.5  # fraction of the rotatable bonds that the features must set
@@ -73,7 +77,7 @@ class Reconstruction:
         return mdtraj.Trajectory(self.xyz[None].astype(np.float32), part)
 
 
-def reconstruct(features, attrs: dict, *, nearest=None) -> Reconstruction:
+def reconstruct(features: ArrayLike, attrs: dict, *, nearest: ArrayLike | None = None) -> Reconstruction:
     """Make a structure that has the given features.
 
     Parameters

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import mdtraj
 import networkx as nx
 import numpy as np
@@ -9,6 +11,9 @@ import xarray as xr
 
 from fel_explorer.structures.geometry import distances
 from fel_explorer.structures.molecule import bond_graph, is_hydrogen
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 RADII = {"C": 0.170, "N": 0.155, "O": 0.152, "S": 0.180, "P": 0.180, "F": 0.147, "Cl": 0.175, "Br": 0.185}
 OTHER = 0.17  # nm, van der Waals radius (Bondi 1964, doi:10.1021/j100785a001), for other elements
@@ -18,7 +23,7 @@ HYDROGEN_BOND = 0.05  # nm that donors and acceptors may come closer
 LONG_BOND = 0.02  # nm off: bonds fluctuate less
 
 
-def soundness(trajectory: mdtraj.Trajectory, reference) -> xr.Dataset:
+def soundness(trajectory: mdtraj.Trajectory, reference: ArrayLike) -> xr.Dataset:
     """Check the bonds and contacts of every frame.
 
     Parameters

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import xarray as xr
 
 from fel_explorer.errors import FelError
 from fel_explorer.resampling import Blocks
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 STATISTICS = ("mean", "std", "sem")
 DEGREES = ("deg", "degree", "degrees")
 
 
-def state_observables(states, observables: xr.Dataset, *, weights=None) -> xr.Dataset:
+def state_observables(
+    states: ArrayLike, observables: xr.Dataset, *, weights: ArrayLike | None = None
+) -> xr.Dataset:
     """Mean, standard deviation and standard error of each observable in each state, as in a table of states.
 
     Parameters

@@ -27,8 +27,8 @@ HEADER, BODY = 46, 284  # px
 HINT = "No states yet."
 STATE_METHODS = {  # to find states: {label: (method, tooltip)}
     "Find the states": (
-        "IDM",
-        "Train IDM with the settings of the Model panel: metastable states and a map.",
+        "DiscreteIDM",
+        "Find the metastable states at about thirty time resolutions, in seconds.",
     ),
     "Tree of states": (
         "DivisiveIDM",
@@ -44,14 +44,14 @@ class TabStrip(Viewer):
     Parameters
     ----------
     train
-        Called with the name of a method that is to be trained.
+        Called with the name of a method that is to be trained, and hyperparameters other than the form's.
     """
 
     dark = param.Boolean(False, doc="Colours for a dark page.")
     view = param.String(TABS[0].id, doc="Which view is shown, by its id in `TABS`.")
     open = param.Boolean(False, doc="Whether more than the header is shown.")
 
-    def __init__(self, session: Session, board: PageJobs, train: Callable[[str], None], **params):
+    def __init__(self, session: Session, board: PageJobs, train: Callable[..., None], **params):
         super().__init__(**params)
         self.session, self._train = session, train
         self.tabs = {tab.id: tab for tab in TABS}

@@ -48,7 +48,7 @@ class TabView(Viewer):
     layout: Viewable
     export: FigureExport
     ready = True
-    train: Callable[[str], None] | None = None  # trains a method by name, as set up in the Model panel
+    train: Callable[..., None] | None = None  # trains a method by name, with hyperparameters to be set first
 
     def __init__(self, session: Session, board: PageJobs | None = None, **params: Any):
         super().__init__(**params)

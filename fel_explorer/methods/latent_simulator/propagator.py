@@ -265,10 +265,10 @@ class MixtureDensityPropagator(NetworkModel):
         frames = frames.clamp(torch.as_tensor(self.low_), torch.as_tensor(self.high_))
         return schema.assemble(
             frames.numpy(),
-            self.feature_names_,
+            self.fitted_feature_names(),
             [n_done] * n_trajectories,
             time_step=self.time_step_,
-            time_unit=self.time_unit_,
+            time_unit=self.time_unit_ or "1",
             attrs={"clipped": clipped, "simulated_by": type(self).__name__, "simulation_seed": seed},
         )
 

@@ -26,6 +26,7 @@ from fel_explorer.app.views.map.view import (
     same_frames,
     with_names_apart,
 )
+from fel_explorer.app.widgets.after_draw import AtRest
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.weak_callback import weak_callback
 from fel_explorer.plots import hooks
@@ -87,6 +88,7 @@ class MapPanel(pn.viewable.Viewer):
         self._drag_mode: str | None = None
         self._listening: set = set()
         self._toolbar: Toolbar | None = None
+        self._offer_at_rest = AtRest(self._offer)
         self._make_widgets()
         self._make_map()
         self._watchers = [
@@ -195,14 +197,27 @@ class MapPanel(pn.viewable.Viewer):
             self._layout.append(self._status)
         if any(event.name == "dataset" and not same_frames(event.old, event.new) for event in events):
             self.choices.reset()
-        if loaded:
-            with self._settle():
-                self.axes = self.choices.offer(self.axes)
+        if loaded and events and all(map(self._is_other_level, events)):
+            self._offer_at_rest()  # what there is to choose takes longer to find than the map to draw
+        elif loaded:
+            self._offer()
         if self._view is not None and all(self._spares_the_view(event) for event in events):
             self._places = self._view.state_places(self.session.result)
             self._on_colour()
         else:
             self._set_view()
+
+    def _offer(self):
+        if self.session.dataset is not None:
+            with self._settle():
+                self.axes = self.choices.offer(self.axes)
+
+    def _is_other_level(self, event) -> bool:
+        """Whether only the time resolution is another, and the colour is not of one of its states."""
+        if event.name != "shown" or None in (event.old, event.new):
+            return False
+        own = self.session.colour_by.startswith(("membership", "mode "))
+        return event.old.method is event.new.method and self._spares_the_view(event) and not own
 
     def _spares_the_view(self, event) -> bool:
         """Whether only columns that the map is not made of, or states, are others: the window then stays."""

@@ -24,6 +24,7 @@ from fel_explorer.plots.pixels import Binned, bin_frames
 
 FREE_ENERGY = colouring.FREE_ENERGY  # as the y axis: the profile along x
 ERROR = colouring.ERROR
+ENOUGH = 5_000  # frames of a state for its median
 PRINTED_NAMES = (450, 310)  # pixels of a map on the screen where names are as large as on a printed one
 
 
@@ -106,11 +107,14 @@ class MapView:
         return self._binned[key]
 
     def state_places(self, result) -> dict[int, tuple[float, float]]:
-        """Where to write the names of populated states, the largest first: at a frame near the median."""
+        """Where to write the names of populated states, the largest first: at a frame near the median.
+
+        Of a state with many frames every n-th is looked at.
+        """
         places = {}
-        states = result.states() if result is not None else []
-        for state in sorted(states, key=lambda state: -np.count_nonzero(result.state == state)):
-            own = self.xy[result.state == state]
+        frames = {state: np.flatnonzero(result.state == state) for state in result.states()} if result else {}
+        for state in sorted(frames, key=lambda state: -len(frames[state])):
+            own = self.xy[frames[state][:: max(1, len(frames[state]) // ENOUGH)]]
             middle = np.median(own, axis=0)
             x, y = own[np.sum((own - middle) ** 2, axis=1).argmin()]
             places[state] = (float(x), float(y))

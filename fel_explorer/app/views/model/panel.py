@@ -106,9 +106,9 @@ class ModelPanel(Viewer):
         self.models.close()
         self.exporter.close()
 
-    def start(self, name: str) -> None:
-        """Train the method of that name with what the form has for it, as a job."""
-        self.method.value = name
+    def start(self, name: str, **hyperparameters) -> None:
+        """Train the method of that name as a job: with what the form has for it, and ``hyperparameters``."""
+        self.choose(name, hyperparameters)
         self.train()
 
     def train(self, **hyperparameters) -> None:
@@ -168,7 +168,8 @@ class ModelPanel(Viewer):
             checkpoint_dir=folder,
         )
         recipe = Recipe.of(method, base)
-        self.board.submit(label, task, kind="model", checkpoint_dir=folder, show=show, recipe=recipe)
+        about = {"checkpoint_dir": folder, "show": show, "recipe": recipe}
+        self.board.submit(label, task, kind="model", quick=method.has_microstates, **about)
 
     def choose(self, name: str, values: dict) -> None:
         """Set the form up for a method, with ``values`` of some of its hyperparameters."""
@@ -220,6 +221,8 @@ class ModelPanel(Viewer):
                 overrides["lag_time"] = fitting_lag(dataset, cls.param["lag_time"].default)
             if "lag_times" in cls.hyperparameter_names():
                 overrides["lag_times"] = fitting_lags(dataset, cls.param["lag_times"].default)
+            if cls.has_microstates:
+                overrides["n_dims"] = min(cls.param["n_dims"].default, dataset.sizes["feature"])
         self._make_form(overrides)
 
     def _make_form(self, values):

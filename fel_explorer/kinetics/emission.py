@@ -62,7 +62,7 @@ class Correlations:
 
 
 def block_correlations(
-    chi: Num[np.ndarray, "frame state"], blocks: Blocks, lag: int, multiples: Sequence[int]
+    chi: Float[np.ndarray, "frame state"], blocks: Blocks, lag: int, multiples: Sequence[int]
 ) -> tuple[np.ndarray, ...]:
     """Sums over the frames of each block that `correlations` makes averages of.
 

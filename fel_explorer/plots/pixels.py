@@ -46,7 +46,7 @@ class Binned:
     drawn: dict = field(default_factory=dict)
 
     def fill(self, values=None, kind="sequential", chosen=None) -> Pixels:
-        """What the frames have in common, as `rasterize`; ``chosen`` (frame,) bool leaves others out."""
+        """Pixels with their common value, as `rasterize`; ``chosen`` (frame,) bool leaves others out."""
         frames, pixel = self.frames, self.pixel
         for kept in (chosen, None if values is None else np.isfinite(values)):
             if kept is not None:

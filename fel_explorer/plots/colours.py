@@ -66,7 +66,7 @@ def sequential(palette: Sequence[str] = Viridis256, dark: bool = False) -> list[
 
 @dataclass(frozen=True)
 class Scale:
-    """How values become colours.
+    """Map from values to colours.
 
     Attributes
     ----------

@@ -52,7 +52,7 @@ class Binned:
     def fill(
         self, values: np.ndarray | None = None, kind: str = "sequential", chosen: np.ndarray | None = None
     ) -> Pixels:
-        """What the frames have in common, as `rasterize`; ``chosen`` (frame,) bool leaves others out."""
+        """Pixels with their common value, as `rasterize`; ``chosen`` (frame,) bool leaves others out."""
         frames, pixel = self.frames, self.pixel
         for kept in (chosen, None if values is None else np.isfinite(values)):
             if kept is not None:

@@ -23,7 +23,7 @@ LIFETIMES = 7  # how many of them the time axis holds at most
 
 @dataclass(frozen=True, eq=False)
 class Survival:
-    """What is drawn of one state.
+    """Survival curve of one state.
 
     Attributes
     ----------

@@ -200,7 +200,7 @@ def from_samples(
 
 
 def blocks_of(n_frames: int, trajectory: np.ndarray | None, n_blocks: int) -> Blocks:
-    """What the bootstrap of ``n_frames`` frames of trajectories (frame,) draws."""
+    """Units that the bootstrap of ``n_frames`` frames of trajectories (frame,) draws."""
     trajectory = np.zeros(n_frames, int) if trajectory is None else np.asarray(trajectory)
     if trajectory.shape != (n_frames,):
         raise FelError(f"Trajectories of shape {trajectory.shape} for {n_frames} frames.", "One per frame.")

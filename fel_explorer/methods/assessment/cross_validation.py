@@ -241,7 +241,7 @@ def _datasets(X) -> dict[str, xr.Dataset]:
 
 
 def _table(results, dims: dict, n_folds: int) -> xr.Dataset:
-    """What `cross_validate` returns, from (score, training score, time scales) of each trial and fold."""
+    """Result of `cross_validate` from (score, training score, time scales) of each trial and fold."""
     shape = *map(len, dims.values()), n_folds
     n_processes = max((len(times) for *_, times in results), default=0)
     scores = np.full((2, int(np.prod(shape))), np.nan)

@@ -19,8 +19,8 @@ from fel_explorer.methods.embedded_physics.samples import weighted_samples
 from fel_explorer.methods.embedded_physics.target import (
     Target,
     coordinates_of,
-    described,
-    restored,
+    system_from_json,
+    system_to_json,
     thermal_energy,
 )
 from fel_explorer.methods.embedded_physics.training import POOL, Draws, Trainer, checkpoint_of
@@ -303,7 +303,7 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
     def _get_arrays(self):
         arrays = {f"network.{name}": tensor for name, tensor in self._network.state_dict().items()}
         arrays |= {f"coordinates.{name}": tensor for name, tensor in self._coordinates.arrays().items()}
-        text = torch.from_numpy(np.frombuffer(described(self.system).encode(), np.uint8).copy())
+        text = torch.from_numpy(np.frombuffer(system_to_json(self.system).encode(), np.uint8).copy())
         found = [self.log_partition_, self.effective_sample_size_, self.coverage_]
         return arrays | {"system": text, "found": torch.tensor(found, dtype=torch.float64)}
 
@@ -313,7 +313,7 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
             for part in ("network.", "coordinates.")
         }
         self._coordinates = coordinates.from_arrays(inside["coordinates."])
-        self.system = restored(bytes(arrays["system"].numpy()).decode())
+        self.system = system_from_json(bytes(arrays["system"].numpy()).decode())
         self._network = self._build(torch.Generator()).to(dtype=getattr(torch, self.dtype))
         self._network.load_state_dict(inside["network."])
         self.log_partition_, self.effective_sample_size_, self.coverage_ = arrays["found"].tolist()

@@ -104,8 +104,8 @@ def coordinates_of(system, kT: float, structure, bonds):
     return MoleculeCoordinates.of(lambda x: system.energy(x) / kT, structure, bonds)
 
 
-def described(system) -> str:
-    """JSON of a model system, from which `restored` makes it again; "" for others."""
+def system_to_json(system) -> str:
+    """JSON of a model system, from which `system_from_json` makes it again; "" for others."""
     if not isinstance(system, Potential):
         return ""
     return json.dumps({"system": type(system).__name__, "parameters": system.parameters()})
@@ -114,14 +114,14 @@ def described(system) -> str:
 def identity(system, structure, bonds) -> dict:
     """Identity of the target in plain values, to recognise it; an energy stands for the force field."""
     if isinstance(system, Potential):
-        return {"system": described(system)}
+        return {"system": system_to_json(system)}
     structure = torch.as_tensor(np.asarray(structure, np.float64))
     energy = system.energy(structure[None])
     return {"structure": structure.tolist(), "bonds": np.asarray(bonds).tolist(), "energy": float(energy[0])}
 
 
-def restored(text: str):
-    """The system that `described` wrote down; None for ""."""
+def system_from_json(text: str):
+    """The system that `system_to_json` wrote down; None for ""."""
     if not text:
         return None
     found = json.loads(text)

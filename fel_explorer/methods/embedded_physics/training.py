@@ -1,4 +1,4 @@
-"""How embedded physics is trained: tempering, a pool of weighted samples, and both KL divergences."""
+"""Training of embedded physics: tempering, a pool of weighted samples, and both KL divergences."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ class MixtureDensityPropagator(NetworkModel):
         return float(values.mean() - self._scaling.scale[self._scaling.keep].log().sum())
 
     def _inner(self, latents) -> torch.Tensor:
-        """What the network sees (frame, cv) of latents (frame, cv)."""
+        """Input of the network (frame, cv) for latents (frame, cv)."""
         return self._scaled(torch.from_numpy(np.asarray(latents, np.float32)))
 
     def transition_matrix(self, edges) -> np.ndarray:

@@ -26,7 +26,7 @@ MAX_OUTSIDE = 0.02  # fraction of simulated frames that may be clipped or far fr
 
 @dataclass(frozen=True, eq=False)
 class SimulationReport:
-    """What `report` found; ensembles are "md" and "synthetic", times in ``time_unit``.
+    """Results of `report`; ensembles are "md" and "synthetic", times in ``time_unit``.
 
     Attributes
     ----------

@@ -79,7 +79,7 @@ class MultitaskCV(MultitaskParameters):
         return self._map(X, lambda x: self._energy(self._transform(x)), "energy")[:, 0].rename("energy")
 
     def predict_at(self, Z) -> xr.Dataset:
-        """What the heads make of points ``Z`` (point, cv): ``energy`` (point), ``basin`` (point, state).
+        """Predictions of the heads at points ``Z`` (point, cv): ``energy`` (point), ``basin`` (point, state).
 
         ``energy`` is in the unit of its column, ``basin`` the probabilities; each where it was trained.
         """

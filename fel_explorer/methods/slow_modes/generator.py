@@ -1,4 +1,4 @@
-"""What the generator acts on: coordinates, their diffusion coefficients, and a scale for its rates."""
+"""Setting of the generator: coordinates, their diffusion coefficients, and a scale for its rates."""
 
 from __future__ import annotations
 

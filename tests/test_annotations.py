@@ -7,13 +7,14 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "fel_explorer"
 LAYERS = [
-    "data",
     "cli.py",
     "cli_flags.py",
+    "data",
     "devices.py",
     "errors.py",
     "export",
     "features",
+    "plots",
     "plugins.py",
     "progress.py",
     "free_energy",

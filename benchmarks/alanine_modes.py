@@ -34,7 +34,7 @@ from scores import markdown_table, spread
 import fel_explorer as fel
 from fel_explorer.data import schema
 from fel_explorer.methods import cross_validate
-from fel_explorer.methods.assessment.cross_validation import stretches
+from fel_explorer.methods.assessment.cross_validation import segment_dataset
 from fel_explorer.methods.koopman import vamp
 from fel_explorer.methods.koopman.timescales import implied_timescales
 from fel_explorer.training.split import folds
@@ -123,7 +123,7 @@ def _vampnet(data, options, seed):
     lag, rows = schema.lag_in_frames(data, PENTAPEPTIDE_LAG), []
     parts = folds(schema.trajectory_lengths(data), N_FOLDS, lag)
     for k, segments in enumerate(parts):
-        training, test = (stretches(data, part) for part in segments)
+        training, test = (segment_dataset(data, part) for part in segments)
         started = time.perf_counter()
         outputs = train_vampnet(training, lag, N_MODES + 1, options.steps, seed)
         seconds = time.perf_counter() - started

@@ -1,7 +1,7 @@
 """Memory of the server over pages that are opened and closed, on the sample data.
 
-Each page is asked for as a browser does, and left; the server forgets it after some 30 s.  The table has the
-resident memory when the pages of a round are forgotten: flat is good, a slope is a leak.
+Each page is requested as a browser does, and left; the server deletes it after some 30 s.  The table has the
+resident memory when the pages of a round are deleted: flat is good, a slope is a leak.
 
     python benchmarks/app_memory.py [--quick] [--rounds 5] [--pages 4]
 """
@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "ui"))
 
 from conftest import Server
 
-FORGOTTEN = 40.0  # seconds: bokeh looks every 17 s for pages that nobody has looked at for 15 s
+DELETED = 40.0  # seconds: bokeh looks every 17 s for pages without a connection for 15 s
 
 
 def resident(process) -> float:
@@ -41,7 +41,7 @@ def main():
             for done in range(1, rounds + 1):
                 for _ in range(pages):
                     urllib.request.urlopen(server.url, timeout=300).read()
-                time.sleep(FORGOTTEN)
+                time.sleep(DELETED)
                 print(f"| {done * pages} | {resident(server.process):.0f} MB |", flush=True)
         finally:
             server.stop()

@@ -121,9 +121,9 @@ def cancel(page):
     began = time.monotonic()
     stop.click()
     page.get_by_text("stopping").wait_for()
-    told = time.monotonic() - began
+    notified = time.monotonic() - began
     stop.wait_for(state="hidden")
-    return f"{told:.2f} / {time.monotonic() - began:.2f} s"
+    return f"{notified:.2f} / {time.monotonic() - began:.2f} s"
 
 
 def row(browser, source, what, n, sample):

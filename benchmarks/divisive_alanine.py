@@ -6,7 +6,7 @@ objective alone; the number of states of each level follows, and PCCA+ with that
 
 Two ways to make the tree are compared: each state divided by an IDM trained inside it (`fel.DivisiveIDM`),
 and an IDM trained on all data at each lag, with lineage by overlap (``--whole``): a state's parent is the one
-that most of its frames are in, and its purity is their share.
+that most of its frames are in, and its purity is their fraction.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Alanine dipeptide from its force field alone, beside molecular dynamics with the same force field.
+"""Alanine dipeptide from its force field alone, compared with molecular dynamics with the same force field.
 
 Run ``python benchmarks/embedded_alanine.py`` (needs the ``md`` extra); prints Markdown tables.  AMBER ff96,
 implicit solvent (GBSA-OBC; the published generalized Born model is another), 330 K, all bonds flexible, two
@@ -106,7 +106,7 @@ def blocks(values, weights=None, n=N_BLOCKS) -> tuple[np.ndarray, np.ndarray, np
 
 
 def histogram(phi, psi, weights=None) -> np.ndarray:
-    """Shares of 10-degree bins of (phi, psi), which sum to 1."""
+    """Fractions of 10-degree bins of (phi, psi), which sum to 1."""
     box = [[-np.pi, np.pi]] * 2
     counts = np.histogram2d(phi, psi, bins=36, range=box, weights=weights)[0]
     return counts / counts.sum()

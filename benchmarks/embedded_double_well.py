@@ -2,7 +2,7 @@
 
 Run ``python benchmarks/embedded_double_well.py``; prints Markdown tables.  The potential is that of Schoeberl
 et al. (2020), Eq. 37, at kT = 1; its second well weighs .0083, so that a model without it is only .008 nats
-of KL(q||p) worse.  Judge by KL(p||q) and by the weight of the small mode.  References are by quadrature on a
+of KL(q||p) worse.  Compare KL(p||q) and by the weight of the small mode.  References are by quadrature on a
 grid, divergences too.
 
 The row "published" is the published schedule and network: reverse KL alone, bounded by an encoder (Eq. 16),
@@ -45,7 +45,7 @@ class Reference:
         std = np.sqrt(w @ (self.x - mean) ** 2)
         return [mean[0], *std, w[self.right].sum()]
 
-    def judge(self, model) -> list[float]:
+    def compare(self, model) -> list[float]:
         """Divergences, moments and |correlation| of z with x1 over p, of a model."""
         log_q = model.log_q(self.x) + np.log(self.volume)
         q, z = np.exp(log_q), model.encode(self.x)[:, 0]
@@ -97,7 +97,7 @@ def main() -> None:
     runs += [("published", seed) for seed in options.published_seeds]
     for schedule, seed in runs:
         model, seconds = fit(schedule, seed, options)
-        found = [f"{v:.4f}" for v in reference.judge(model)]
+        found = [f"{v:.4f}" for v in reference.compare(model)]
         last = [f"{model.effective_sample_size_:.3f}", f"{model.coverage_:.4f}", f"{seconds:.0f}"]
         rows.append([schedule, seed, *found, *last])
         print(rows[-1], flush=True)

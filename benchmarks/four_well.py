@@ -78,7 +78,7 @@ class Reference:
 
 
 def line(name, form, trajectories, reference, options) -> list:
-    """Fit a propagator to ``trajectories`` (list of (frame,)) and judge it."""
+    """Fit a propagator to ``trajectories`` (list of (frame,)) and assess it."""
     data = fel.as_dataset([x[:, None] for x in trajectories], time_step=float(INTEGRATED))
     started = time.perf_counter()
     propagator = MixtureDensityPropagator(

@@ -10,7 +10,7 @@ The reference knows nothing of IDM: a Markov state model (deeptime) of small cel
   cell.
 
 IDM gets the 45 distances between heavy atoms and at most 16 states.  PCA and TICA with KMeans get the same
-distances, and are told the number of states.
+distances, and are given the number of states.
 
 The lag of 2 ps is the hard one: the fourth state holds 0.6 % of the frames, and splitting it off raises the
 objective by 0.003 nats only (0.373 against 0.370 with the reference's labels).  ``--seeding farthest_point``
@@ -147,7 +147,7 @@ def runs_at(data, reference, lag_time: float, n: int, options) -> list[list]:
 
 
 def describe(reference, lag_times, factor: float) -> list[str]:
-    """The reference in words: time scales at several lags, and for each lag the prediction and its basins."""
+    """Text on the reference: time scales at several lags, and for each lag the prediction and its basins."""
     lines = []
     for lag in (1, 2, 5, 10):
         times = ", ".join(f"{t:.1f}" for t in reference.timescales(lag))

@@ -4,7 +4,7 @@ Prints one line a seed, and the means, next to Table 1 of J. Zhang et al. (2019)
 
 The authors give their lag as tau = 10, without a unit.  Here time is measured in units in which the
 diffusion coefficient is 1 (overdamped dynamics with friction = kT) and a frame is kept each unit.  A
-coordinate then forgets its sign with a time scale of about 100, while a well relaxes within 1: at tau = 10
+coordinate then loses its sign with a time scale of about 100, while a well relaxes within 1: at tau = 10
 the wells are metastable, and the eight of them are what there is to find.  All frames are scored, those on
 the barriers included, against the well that steepest descent leads to.  ACC is limited by the frames near
 the barriers, to which the network overfits when they are few: 50,000 frames give 0.998, 200,000 0.9985.

@@ -5,12 +5,12 @@ The pentapeptide (WLALL, ten trajectories of 500 ns) comes by ``--pentapeptide F
 
 - time scales of the data and of 400 simulations as long as a trajectory, by the eigenproblem at the lag,
   with errors from five blocks; RMS difference of the free energies along psi_1 (Sidky et al. 2020: .91 kT),
-  over all bins and over those below 5 kT, beside that of the halves of the data; total variation of the
-  transition density; share of steps clipped and of frames far from the data; crossings;
+  over all bins and over those below 5 kT, next to that of the halves of the data; total variation of the
+  transition density; fraction of steps clipped and of frames far from the data; crossings;
 - structures by both decoders: largest deviations of bond means, median and largest deviation of their
-  spreads beside those of the halves of the data, mean total variation of torsion distributions, share of
-  structures with clashes, as drawn first and as kept, beside that of the data, RMSD to the frame that was
-  encoded beside its floor (the frame nearest to it in the latents), RMS difference of free energies in TICA;
+  spreads next to those of the halves of the data, mean total variation of torsion distributions, fraction of
+  structures with clashes, as drawn first and as kept, next to that of the data, RMSD to the frame that was
+  encoded next to its floor (the frame nearest to it in the latents), RMS difference of free energies in TICA;
 - seconds to train each part, latent steps a second of one trajectory and of 100 at once, structures a second.
 """
 
@@ -103,7 +103,7 @@ def free_energy_errors(profiles) -> tuple[float, float, float]:
 
 
 class Structures:
-    """Frames of the data, to judge decoders beside what chance does: ``clashes``, ``spread``."""
+    """Frames of the data, to compare decoders with chance: ``clashes``, ``spread``."""
 
     def __init__(self, system, atoms):
         n = len(system.trajectories)
@@ -113,11 +113,11 @@ class Structures:
         self.spread = spread_errors(structure_report.bond_table(self.xyz, other, self.bonds))
 
     def first_clashes(self, simulator, latents, device) -> float:
-        """Share of structures with clashes if none is drawn again."""
+        """Fraction of structures with clashes if none is drawn again."""
         redraws, simulator.decoder.redraws = simulator.decoder.redraws, 0
         xyz = simulator.decoder.sample(latents[:N_STRUCTURES], device=device)
         simulator.decoder.redraws = redraws
-        return structure_report.clash_share(self.xyz, xyz, self.bonds)
+        return structure_report.clash_fraction(self.xyz, xyz, self.bonds)
 
 
 def spread_errors(bonds) -> np.ndarray:
@@ -157,16 +157,16 @@ def speed(simulator, n_trajectories, device) -> float:
 def run(system, structures, seed, options, tables) -> None:
     simulator = simulator_of(system, seed, options)
     simulator.fit(system.data, system.trajectories, device=options.device)
-    report = judge(system, structures, "flow matching", simulator, seed, options, tables)
+    report = assess(system, structures, "flow matching", simulator, seed, options, tables)
     tables["latents"].append(latent_line(system, seed, report))
     print(*tables["latents"][-1], *report.warnings, sep=" | ", file=sys.stderr, flush=True)
     if seed in options.gan_seeds:
         simulator.decoder = ConditionalWGAN(seed=seed, n_steps=30 if options.quick else options.gan_steps)
         simulator.fit_decoder(system.data, system.trajectories, device=options.device)
-        judge(system, structures, "cWGAN", simulator, seed, options, tables)
+        assess(system, structures, "cWGAN", simulator, seed, options, tables)
 
 
-def judge(system, structures, name, simulator, seed, options, tables):
+def assess(system, structures, name, simulator, seed, options, tables):
     """Lines of a decoder; returns the report."""
     report = simulator.report(
         system.data,

@@ -3,7 +3,7 @@
 A state is metastable when leaving it is a Poisson process: its survival is exponential.  KMeans puts borders
 where frames are equidistant from two centres, not where the barrier is; a trajectory that jitters across such
 a border enters and leaves at once, which shows as a quick drop of the survival before the slow decay
-(``amplitude`` < 1: the share of entries that do not recross at once).
+(``amplitude`` < 1: the fraction of entries that do not recross at once).
 
 Prints a table and, with ``--figure``, draws the survival of each method's rarest state.
 """
@@ -28,7 +28,7 @@ COLOURS = {"IDM": "#0072b2", "TICA+KMeans": "#d55e00", "PCA+KMeans": "#8f5285"}
 
 
 def labellings(data, lag_time: float, seed: int):
-    """{method: states (frame,)}; KMeans is told how many states IDM found."""
+    """{method: states (frame,)}; KMeans is given the number of states of IDM."""
     idm = fel.IDM(lag_time=lag_time, seed=seed).fit(data)
     states = {"IDM": idm.predict(data)}
     for name, method in (("TICA", fel.TICA(lag_time=lag_time, n_dims=2)), ("PCA", fel.PCA(n_dims=2))):

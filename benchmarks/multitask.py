@@ -1,14 +1,14 @@
-"""Multitask CVs of the five-dimensional models: basins and energies told on a part of space not trained on.
+"""Multitask CVs of the five-dimensional models: basins and energies outside of the training data.
 
 Data as in Sun et al. (2022): trajectories inside the basins, and shots from the transition states labelled by
-the basin in which they end.  Training and test sets come from different trajectories and share no values of
-x1 / x~: its range is cut into 40 stripes, of which each takes every other.  (A test set outside the range of
-the training set can't be told: the network would have to know the symmetry.)
+the basin in which they end.  Training and test sets come from different trajectories and have no values of x1
+/ x~ in common: its range is cut into 40 stripes, of which each takes every other.  (A test set outside the
+range of the training set can't be predicted: the network would have to know the symmetry.)
 
 A line a variant and seed (of data and training), and the mean with its range: accuracy of the basins and
 mean absolute error of the energies on the test set.  Next to them the published values (98 %, .04 eV;
 90 %, .07 eV), and the ceiling: 50 nearest neighbours in the true (x~, y~), from the same data.  How high it
-is depends on the share of shots in the data, because frames near a transition state bear both labels.
+is depends on the fraction of shots in the data, because frames near a transition state bear both labels.
 
     python benchmarks/multitask.py                 # five seeds, both models, all variants
     python benchmarks/multitask.py --quick         # one seed, short training
@@ -64,7 +64,7 @@ def dataset(system, seed: int, odd: bool, options):
     return data.assign(basin=("frame", basin[inside]), energy=("frame", energy[inside]))
 
 
-def told(method, test) -> tuple[float, float]:
+def predict(method, test) -> tuple[float, float]:
     """Accuracy and mean absolute error of the energies (NaN without the head) on a dataset."""
     accuracy = error = np.nan
     if method.has_states:
@@ -107,7 +107,7 @@ def rows_of(name: str, seed: int, options) -> list[list]:
             **VARIANTS[variant],
         ).fit(train, device=options.device)
         seconds = time.perf_counter() - started
-        rows.append([name, variant, seed, *told(method, test), *read_from(method, train, test), seconds])
+        rows.append([name, variant, seed, *predict(method, test), *read_from(method, train, test), seconds])
         print(train.sizes["frame"], *rows[-1], file=sys.stderr, flush=True)
     print(*rows[0], file=sys.stderr, flush=True)
     return rows

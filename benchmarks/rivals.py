@@ -13,7 +13,7 @@ from deeptime.util.data import TrajectoriesDataset
 from torch.utils.data import DataLoader
 
 from fel_explorer.data import schema
-from fel_explorer.methods.assessment.cross_validation import stretches
+from fel_explorer.methods.assessment.cross_validation import segment_dataset
 from fel_explorer.methods.nets import mlp
 from fel_explorer.training.data import Scaling
 from fel_explorer.training.split import split
@@ -50,8 +50,8 @@ def train_vampnet(data, lag: int, n_states: int, n_steps: int, seed: int):
     lobe = torch.nn.Sequential(network(data.sizes["feature"], n_states, seed), torch.nn.Softmax(1))
     estimator = VAMPNet(lobe, learning_rate=LEARNING_RATE, device="cpu")
     training, held_out = split(schema.trajectory_lengths(data), 0.2, lag, seed)
-    batches = loader(stretches(data, training), scaling, lag)
-    check = next(iter(loader(stretches(data, held_out), scaling, lag, batch=data.sizes["frame"])))
+    batches = loader(segment_dataset(data, training), scaling, lag)
+    check = next(iter(loader(segment_dataset(data, held_out), scaling, lag, batch=data.sizes["frame"])))
     best, state, best_step, step = -np.inf, None, 0, 0
     while step < min(n_steps, best_step + max(CHECK_EVERY, n_steps // 5)):  # SRV's patience
         for batch in batches:

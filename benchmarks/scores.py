@@ -11,9 +11,9 @@ from sklearn.metrics.cluster import contingency_matrix
 
 
 def accuracy(reference, predicted) -> float:
-    """ACC: the share of frames whose predicted state is matched with their reference state.
+    """ACC: the fraction of frames whose predicted state is matched with their reference state.
 
-    States are matched one to one so that the share is largest (Hungarian method); frames of states left
+    States are matched one to one so that it is largest (Hungarian method); frames of states left
     without a partner count as wrong.  Both arguments (frame,) int.
     """
     table = contingency_matrix(reference, predicted)

@@ -3,7 +3,7 @@
 Encoder 2-30-30-30-30-1 and decoder 1-30-30-30-2 with tanh on raw coordinates, Adam at .005, 70,000 of the
 100,000 points drawn anew in each of 2000 epochs, no schedule, no clipping, nothing held out.  The
 regularizer is that of slide loss 8: two networks 1-10-10-1 on the embedding, the published loss (omega 1 and
-.8, alpha 20) of the generator, weight 1 beside gamma_1 = .1 of the reconstruction.
+.8, alpha 20) of the generator, weight 1 next to gamma_1 = .1 of the reconstruction.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ states of two systems that are known?
 The periodic potential with eight wells (see ``idm_potential.py``) and alanine dipeptide (see
 ``idm_alanine.py``, whose torsion-defined basins are the reference, as many as the time scales predict for the
 lag).  IDM and SPIB, its closest rival, get at most 16 states and find their number, which is in the table:
-states with at least .1 % of the frames, a number a seed.  All others are told it.  Embeddings are
+states with at least .1 % of the frames, a number a seed.  All others are given it.  Embeddings are
 two-dimensional.  SPIB, VAMPNet and PCCA+ are not in the published table.  A cell is the mean and range over
 the seeds; the data of the potential are new for each seed, those of alanine are not.
 
@@ -136,7 +136,7 @@ def report(results: Results) -> str:
         for row in [r for r in (*PAPER, "SPIB", "TICA+PCCA+", "VAMPNet") if r in rows]:
             found, acc, info, seconds = zip(*rows[row].values(), strict=True)
             paper = PAPER.get(row, ("", ""))[system.startswith("Alanine")]
-            states = ", ".join(str(int(n)) for n in found) if row in ("IDM", "SPIB") else "told"
+            states = ", ".join(str(int(n)) for n in found) if row in ("IDM", "SPIB") else "given"
             lines.append([row, states, spread(acc, 4), spread(info, 4), spread(seconds, 1), paper])
         header = ["method", "states", "ACC", "NMI", "CPU s", "paper, ACC / NMI"]
         tables.append(f"{system}\n\n{markdown_table(header, lines)}")

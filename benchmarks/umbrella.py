@@ -4,7 +4,7 @@ Five-dimensional Müller-Brown: a `MultitaskCV` is trained on shots and runs ins
 sampled along it (more where neighbours overlap too little), and compared with quadrature along the same CV (a
 grid over the plane times random angles and x5).  Barrier: the top of the profile above its floor in A.
 Difference: of the floors in B and A.  Both depend on the CV, so those of the plane (x~, y~), exact too, stand
-beside them: F(x~, y~) at saddle and minima.  The difference -kT ln(P_B / P_A) of the basins, divided by
+next to them: F(x~, y~) at saddle and minima.  The difference -kT ln(P_B / P_A) of the basins, divided by
 steepest descent, does not.  Sun et al. (2022), Table I: barrier .89 +- .02 along (x~, y~), .94 along xi;
 difference .51 +- .02 and .43 (which the potential can't give: its minima differ by .33 eV).
 

@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     export = commands.add_parser(
         "export",
         help="write the CV of a model for PLUMED and torch",
-        description="Write plumed.dat with features, CV and a biased run, and the CV as files beside it.",
+        description="Write plumed.dat with features, CV and a biased run, and the CV as files next to it.",
     )
     export.add_argument("model", help="model file (.fel)")
     export.add_argument("dataset", help="the dataset that it was trained on")
@@ -227,15 +227,15 @@ def _physics(arguments):
 
 
 def server_options(arguments: argparse.Namespace) -> dict:
-    """What the server is started with.
+    """Options of the server.
 
     Raises
     ------
     FelError
-        If a host other than this machine is asked for without a password file, or the root is no folder.
+        If a host other than this machine is set without a password file, or the root is not a folder.
     """
     if not Path(arguments.root).is_dir():
-        raise FelError(f"--root {arguments.root} is no folder.", remedy="Give an existing folder.")
+        raise FelError(f"--root {arguments.root} is not a folder.", remedy="Give an existing folder.")
     options = {
         "port": arguments.port,
         "address": arguments.host,

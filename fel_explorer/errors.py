@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class FelError(ValueError):
-    """Bad input, told in three parts: what was given, what is valid, what to do.
+    """Bad input, with a message in three parts: what was given, what is valid, what to do.
 
     >>> raise FelError("lag_time=50.0 ps.", "Lags up to 10.0 ps fit.", "Take a shorter lag.")
     Traceback (most recent call last):

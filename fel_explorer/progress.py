@@ -1,4 +1,4 @@
-"""What a running job tells its callback."""
+"""Progress reports of a running job to its callback."""
 
 from __future__ import annotations
 

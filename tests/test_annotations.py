@@ -9,11 +9,21 @@ PACKAGE = Path(__file__).parents[1] / "fel_explorer"
 LAYERS = [
     "cli.py",
     "cli_flags.py",
+    "data",
     "devices.py",
     "errors.py",
+    "export",
+    "features",
+    "plots",
     "plugins.py",
     "progress.py",
+    "free_energy",
+    "kinetics",
+    "systems",
+    "training",
     "resampling.py",
+    "sampling",
+    "structures",
 ]
 FILES = sorted(
     path

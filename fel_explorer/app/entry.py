@@ -1,4 +1,4 @@
-"""Ways into the explorer: from a notebook, from the command line, on the sample data."""
+"""Entry points of the explorer: from a notebook, from the command line, on the sample data."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _labelled(models) -> dict:
 
 
 def load_extensions() -> None:
-    """Tell panel what the explorer's pages need; safe to call again."""
+    """Load what the explorer's pages need into panel; safe to call again."""
     pn.extension(notifications=True, inline=True)  # inline: a notebook must not ask a CDN for the front end
     pn.config.reconnect = True
     holoviews_refresh_retry.install()
@@ -162,7 +162,7 @@ def page_on(
 
 def _page_on_session(paths, root) -> Callable[[], Explorer]:
     if len(paths) > 1:
-        raise FelError(f"{', '.join(map(str, paths))}.", "One session is opened, and nothing beside it.")
+        raise FelError(f"{', '.join(map(str, paths))}.", "One session is opened, without other files.")
     saved = open_session(paths[0])
 
     def make() -> Explorer:
@@ -174,7 +174,7 @@ def _page_on_session(paths, root) -> Callable[[], Explorer]:
 
 
 def with_physics(make_page: Callable[[], Explorer], root=".") -> dict[str, Callable]:
-    """What `serve` takes for an explorer with a way to the page that learns from a force field."""
+    """Pages for `serve`: an explorer with a link to the page that learns from a force field."""
 
     def explorer():
         made = make_page()

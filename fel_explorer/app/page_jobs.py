@@ -1,6 +1,6 @@
-"""The jobs of one page: what it submits, what it sees, and which results come into its session.
+"""The jobs of one page: those that it submits and shows, and their results for its session.
 
-Workers put events into a queue; the page calls `Board.tick` on its own thread, at most ten times a second.
+Workers put events into a queue; the page calls `PageJobs.tick` on its own thread, at most ten times a second.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ENDINGS = ("done", "failed", "cancelled")
 log = logging.getLogger("fel_explorer")
 
 
-class Board(param.Parameterized):
+class PageJobs(param.Parameterized):
     """Jobs of a session's dataset, and those that this page asked for.
 
     Watch ``version``: it counts up when something changed; ``ended`` is the job that ended last.
@@ -46,7 +46,7 @@ class Board(param.Parameterized):
         self._on_dataset()
 
     def close(self) -> None:
-        """Let go of the session and of the manager; running jobs go on."""
+        """Stop watching the session and the manager; running jobs go on."""
         self.session.param.unwatch(self._watcher)
         self._events = None
 
@@ -131,7 +131,7 @@ class Board(param.Parameterized):
         self.version += 1
 
     def remove(self, label: str) -> None:
-        """Forget a trained model and its job; a `FelError` while it is being trained."""
+        """Delete a trained model and its job; a `FelError` while it is being trained."""
         for job in self._jobs_of(label):
             self.manager.drop(job)
         self.session.remove_result(label)
@@ -175,7 +175,7 @@ class Board(param.Parameterized):
     def _take(self, job: Job, show: bool) -> None:
         """Bring the result of an ended job into the session."""
         if job.kind == "data" and job.result is not None and job.owner == self.owner:
-            self.manager.forget(older_than=job)
+            self.manager.delete_results(older_than=job)
             self._open(*job.result)
         elif job.kind == "session" and job.result is not None and job.owner == self.owner:
             adopt(self.session, job.result)
@@ -184,7 +184,7 @@ class Board(param.Parameterized):
         elif isinstance(job.result, Trained) and job.key == self.key:
             self._take_simulator(job.result, trained_now=job.kind == "simulator")
         elif isinstance(job.result, Simulation) and job.key == self.key and job.owner == self.owner:
-            self.manager.forget(older_than=job)  # and the files of earlier simulations
+            self.manager.delete_results(older_than=job)  # and the files of earlier simulations
             self.session.param.update(simulation=job.result, step=0)
         elif isinstance(job.result, Result) and job.key == self.key:
             if self.session.results.get(job.label) is not job.result:

@@ -12,7 +12,7 @@ from fel_explorer.errors import FelError
 
 
 def page_token() -> str:
-    """What identifies a page across reloads: the token in its address, or a new one that is put there."""
+    """Token that identifies a page across reloads: the one in its address, or a new one that is put there."""
     location = pn.state.location
     if location is None:
         return ""
@@ -21,13 +21,13 @@ def page_token() -> str:
         token = autosave.new_token()
         if "view" in location.query_params:
             _take_view(str(location.query_params["view"]), token)
-        # not before the page is there, which would overwrite it with the address that it was asked for
+        # not before the page is there, which would overwrite it with the address of the request
         pn.state.onload(functools.partial(location.update_query, page=token))
     return token
 
 
 def _take_view(view: str, token: str) -> None:
-    """A link's view is what the page shows; a view that is gone is told, and the page opens without it."""
+    """Show a link's view on the page; where it is gone report that, and open the page without it."""
     try:
         autosave.open_view(view, token)
     except FelError as error:

@@ -1,4 +1,4 @@
-"""Where files are kept between sessions, and the keys that they are kept under."""
+"""The user's cache of files between sessions, and its keys."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def file_hash(path: Path) -> str:
 
 @contextmanager
 def whole_or_nothing(target: Path) -> Iterator[Path]:
-    """A new folder beside ``target`` that takes its place when the block ends, and goes if the block fails.
+    """Make a new folder next to ``target`` that replaces it when the block ends; it is deleted if that fails.
 
     If ``target`` has come into being meanwhile (another process made the same), that one stays.
     """
@@ -65,7 +65,7 @@ def whole_or_nothing(target: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def used(path: Path) -> None:
+def mark_used(path: Path) -> None:
     """Note that an entry of the cache is in use, so that `prune` takes others first."""
     os.utime(path)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ RESERVED = {"features", "feature", "frame", "weight"}
 
 def attach_columns(
     dataset: xr.Dataset,
-    table,
+    table: str | Path | Mapping | pd.DataFrame | Sequence,
     *,
     units: Mapping[str, str] | None = None,
     weight_column: str | None = None,
@@ -110,7 +110,7 @@ def attach_columns(
     return validate(result, check_values=False)
 
 
-def column_names(path) -> list[str]:
+def column_names(path: str | Path) -> list[str]:
     """Names of a table's columns that hold values of frames; `FelError` if it can't be read."""
     names = read_table(Path(path).expanduser(), n_rows=1).values.columns
     return [str(name) for name in names if name not in (*KEYS, "time")]

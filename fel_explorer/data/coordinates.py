@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import mdtraj
 import numpy as np
@@ -14,12 +15,19 @@ from fel_explorer.data.topologies import select_atoms
 from fel_explorer.data.topology_text import pdb_text, read_topology
 from fel_explorer.errors import FelError
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from fel_explorer.data.trajectories import TrajectorySet
+
 ATOM_SETS = {"alpha": "name CA", "backbone": "backbone", "heavy": "element != H", "all": "all"}
 BLOCK = 2000  # frames read at once
 FORMATS = ("xtc", "dcd")
 
 
-def read_coordinates(trajectories, frames, atoms: str) -> tuple[np.ndarray, str, np.ndarray]:
+def read_coordinates(
+    trajectories: TrajectorySet | mdtraj.Trajectory, frames: np.ndarray, atoms: str
+) -> tuple[np.ndarray, str, np.ndarray]:
     """Coordinates of an atom set at some frames.
 
     Parameters
@@ -43,7 +51,7 @@ def read_coordinates(trajectories, frames, atoms: str) -> tuple[np.ndarray, str,
         part = _frames(trajectories, frames[start : start + BLOCK])
         if reference is None:
             reference = arrange(part[0])
-        xyz[start : start + BLOCK] = Molecules.of(part).placed(part, index, reference.xyz[0, index])
+        xyz[start : start + BLOCK] = Molecules.of(part).place_near(part, index, reference.xyz[0, index])
     topology = trajectories.topology.subset(index)
     bonds = np.array([(a.index, b.index) for a, b in topology.bonds], int).reshape(-1, 2)
     return xyz, pdb_text(mdtraj.Trajectory(xyz[:1], topology)), bonds
@@ -55,12 +63,12 @@ def _frames(trajectories, indices) -> mdtraj.Trajectory:
     return trajectories.frames(indices)
 
 
-def as_trajectory(xyz, topology: str, time=None) -> mdtraj.Trajectory:
+def as_trajectory(xyz: ArrayLike, topology: str, time: ArrayLike | None = None) -> mdtraj.Trajectory:
     """``xyz`` (frame, atom, 3) in nm of the atoms of a PDB text, with times (frame,) in ps."""
     return mdtraj.Trajectory(np.asarray(xyz, np.float32), read_topology(topology), time=time)
 
 
-def write_blocks(path, blocks: Iterable[np.ndarray], times: np.ndarray) -> int:
+def write_blocks(path: str | Path, blocks: Iterable[np.ndarray], times: np.ndarray) -> int:
     """Write blocks of frames (frame, atom, 3) in nm to an XTC or DCD file; returns how many frames.
 
     ``times`` (frame,) in ps are of all frames; DCD files hold none.

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -19,13 +19,13 @@ def extension(path: Path) -> str:
     return "".join(suffixes[-2:]) if suffixes[-1:] == [".gz"] else "".join(suffixes[-1:])
 
 
-def natural_key(path) -> list[tuple[bool, int, str]]:
+def natural_key(path: str | Path) -> list[tuple[bool, int, str]]:
     """Sort key by which ``run2`` comes before ``run10``."""
     parts = re.split(r"(\d+)", str(path))
     return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts if part]
 
 
-def in_natural_order(paths) -> list:
+def in_natural_order(paths: Iterable[str | Path]) -> list:
     """Paths in natural order if they come in alphabetical order, as shells give them; else as they come."""
     paths = list(paths)
     return sorted(paths, key=natural_key) if paths == sorted(paths, key=str) else paths

@@ -8,7 +8,7 @@ import numexpr
 import numpy as np
 import xarray as xr
 
-from fel_explorer.data.frame_values import frame_values, known, quantities
+from fel_explorer.data.frame_values import frame_values, has_values, quantities
 from fel_explorer.errors import FelError
 
 FUNCTIONS = "abs arccos arcsin arctan arctan2 cos cosh exp log log10 sin sinh sqrt tan tanh where".split()
@@ -26,7 +26,7 @@ def add_column(dataset: xr.Dataset, name: str, formula: str, *, units: str = "")
         If the name is empty or taken, or the formula can't be evaluated.
     """
     name = name.strip()
-    if not name or "`" in name or known(dataset, name):
+    if not name or "`" in name or has_values(dataset, name):
         raise FelError(
             f"A column called '{name}'.",
             "Its name must be new, and without backticks." if name else "It needs a name.",
@@ -57,12 +57,12 @@ def evaluate(dataset: xr.Dataset, formula: str) -> np.ndarray:
     Raises
     ------
     FelError
-        If it has an unknown name or is no formula.
+        If it has an unknown name or is not a formula.
     """
     names: dict[str, str] = {}
 
     def placeholder(name):
-        if not known(dataset, name):
+        if not has_values(dataset, name):
             raise FelError(
                 f"The formula has '{name}'.",
                 f"There are {', '.join(quantities(dataset)[:6])}, ...; functions are {', '.join(FUNCTIONS)}.",
@@ -70,7 +70,7 @@ def evaluate(dataset: xr.Dataset, formula: str) -> np.ndarray:
             )
         return names.setdefault(name, f"v{len(names)}_")
 
-    parts = QUOTED.split(formula)  # what is between backticks has odd places
+    parts = QUOTED.split(formula)  # odd entries were between backticks
     for i, part in enumerate(parts):
         if i % 2:
             parts[i] = placeholder(part)

@@ -1,4 +1,4 @@
-"""What is known of each frame by name: torsions, columns and features of a dataset as plain arrays.
+"""Values of each frame by name: torsions, columns and features of a dataset as plain arrays.
 
 A torsion ("phi ALA2") is an angle in degrees, whether the dataset holds it as a column, in radians with the
 period of 2 pi (as PLUMED writes it), or by its cosine and sine as features.
@@ -17,7 +17,7 @@ FRAME_NUMBERS = ("time", "trajectory")
 NOT_STRUCTURE = ("weight",)
 
 
-def torsions(dataset) -> list[str]:
+def torsions(dataset: xr.Dataset) -> list[str]:
     """Names of the angles: columns in degrees, and those whose cosine and sine are both features."""
     names = [str(name) for name in dataset["feature"].values]
     present = set(names)
@@ -35,7 +35,7 @@ def _in_radians(attrs) -> bool:
     return "units" not in attrs and abs(attrs.get("period", 0.0) - 2 * np.pi) < 1e-3
 
 
-def columns(dataset) -> list[str]:
+def columns(dataset: xr.Dataset) -> list[str]:
     """Names of the per-frame columns: energies, user data, weights."""
     return [
         str(name)
@@ -44,7 +44,7 @@ def columns(dataset) -> list[str]:
     ]
 
 
-def label(dataset, name: str) -> str:
+def label(dataset: xr.Dataset, name: str) -> str:
     """``name`` for an axis or a colour bar, with its unit: "radius of gyration (nm)"."""
     if name in torsions(dataset):
         return f"{name} (degrees)"
@@ -54,8 +54,8 @@ def label(dataset, name: str) -> str:
     return f"{text}, reference: {attrs['reference']}" if "reference" in attrs else text
 
 
-def quantities(dataset) -> list[str]:
-    """What describes a frame, once: torsions, columns, and features that no torsion stands for."""
+def quantities(dataset: xr.Dataset) -> list[str]:
+    """Names of all values, each once: torsions, columns, and features that no torsion stands for."""
     angles = torsions(dataset)
     parts = {f"{name} {part}" for name in angles for part in ("cos", "sin")}
     features = [str(name) for name in dataset["feature"].values]
@@ -63,8 +63,8 @@ def quantities(dataset) -> list[str]:
     return [*angles, *others, *(name for name in features if name not in parts)]
 
 
-def known(dataset, name: str) -> bool:
-    """Whether `frame_values` has ``name``."""
+def has_values(dataset: xr.Dataset, name: str) -> bool:
+    """Return whether `frame_values` has ``name``."""
     own = {*map(str, dataset["feature"].values), *columns(dataset), *torsions(dataset), *FRAME_NUMBERS}
     return name in own
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 import xarray as xr
@@ -72,8 +73,19 @@ def _values(dataset, name: str) -> tuple[np.ndarray, bool]:
     )
 
 
+class Classifier(Protocol):
+    """Anything that gives frames memberships (frame, state), as a fitted method with states does."""
+
+    def predict_proba(self, X: xr.Dataset) -> xr.DataArray: ...
+
+
 def label_by_states(
-    dataset: xr.Dataset, method, *, least: float = 0.8, column: str = "basin", X: xr.Dataset | None = None
+    dataset: xr.Dataset,
+    method: Classifier,
+    *,
+    least: float = 0.8,
+    column: str = "basin",
+    X: xr.Dataset | None = None,
 ) -> xr.Dataset:
     """Label frames by the states of a fitted method: IDM, VAMPNet, PCCA, ...
 

@@ -38,7 +38,7 @@ class Molecules:
         A linked atom that is nearer to the first atom of the molecule; that atom itself for the first one.
     """
 
-    def __init__(self, topology: mdtraj.Topology, reference: mdtraj.Trajectory | None = None):
+    def __init__(self, topology: mdtraj.Topology, reference: mdtraj.Trajectory | None = None) -> None:
         n = topology.n_atoms
         links = np.array([(a.index, b.index) for a, b in topology.bonds], int).reshape(-1, 2)
         label = _components(n, links)[1]
@@ -88,7 +88,7 @@ class Molecules:
             xyz[frames] += images @ vectors[frames]
         return xyz if every else xyz[:, chosen]
 
-    def placed(self, trajectory: mdtraj.Trajectory, atoms: np.ndarray, near: np.ndarray) -> np.ndarray:
+    def place_near(self, trajectory: mdtraj.Trajectory, atoms: np.ndarray, near: np.ndarray) -> np.ndarray:
         """`positions`, with the molecules at those images that lie to each other as in a structure.
 
         ``near`` (atom, 3) holds the positions of ``atoms`` in it, in nm. The largest molecule stays.
@@ -148,7 +148,7 @@ def arrange(trajectory: mdtraj.Trajectory) -> mdtraj.Trajectory:
     if trajectory.unitcell_lengths is None:
         return trajectory
     atoms, molecules = np.arange(trajectory.n_atoms), Molecules.of(trajectory)
-    return _with_positions(trajectory, molecules.placed(trajectory, atoms, np.zeros((len(atoms), 3))))
+    return _with_positions(trajectory, molecules.place_near(trajectory, atoms, np.zeros((len(atoms), 3))))
 
 
 def _centres(xyz: np.ndarray, molecule: np.ndarray, count: np.ndarray) -> np.ndarray:

@@ -1,11 +1,12 @@
-"""Looking at trajectory files before they are used: which files, whether they agree, what to note."""
+"""Inspection of trajectory files before they are used: their names, agreement and faults."""
 
 from __future__ import annotations
 
 import glob
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import mdtraj
 import numpy as np
@@ -30,7 +31,7 @@ class Segment:
         return self.stop - self.start
 
 
-def expand(paths) -> list[Path]:
+def expand(paths: str | Path | Iterable[str | Path]) -> list[Path]:
     """Files of a path, a pattern or a list of these; what a pattern matches is in natural order."""
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     files = []
@@ -54,7 +55,7 @@ def expand(paths) -> list[Path]:
     return files
 
 
-def probe(file: Path, topology: mdtraj.Topology, universe=None) -> FileInfo:
+def probe(file: Path, topology: mdtraj.Topology, universe: Any = None) -> FileInfo:
     """Look at a file, or at a universe, that should have the atoms of ``topology``."""
     with Reader(file, topology) if universe is None else UniverseReader(universe, file, topology) as reader:
         info = reader.probe()
@@ -67,7 +68,9 @@ def probe(file: Path, topology: mdtraj.Topology, universe=None) -> FileInfo:
     return info
 
 
-def common_time_step(files, infos: Sequence[FileInfo], time_step: float | None) -> tuple[float, str]:
+def common_time_step(
+    files: Sequence[Path], infos: Sequence[FileInfo], time_step: float | None
+) -> tuple[float, str]:
     """Time step of all files in ps, and a sentence if it is not from the files.
 
     Raises
@@ -94,7 +97,7 @@ def common_time_step(files, infos: Sequence[FileInfo], time_step: float | None) 
             raise FelError(
                 f"'{files[first]}' has a frame every {step:g} ps and '{file}' "
                 + (f"every {info.time_step:g} ps." if info.time_step else "holds no times."),
-                "All trajectories must share one time step.",
+                "All trajectories must have the same time step.",
                 "Load them apart, thin the finer one first, or give the time step if the files are wrong.",
             )
     return step, ""
@@ -140,8 +143,14 @@ def join_parts(chains: list[list[int]], infos: Sequence[FileInfo], step: float) 
     return trajectories
 
 
-def notes_of(files, infos: Sequence[FileInfo], chains, joined: bool, time_note: str) -> list[str]:
-    """What a person should know of the files: cut ends, boxes, duplicates, parts that could be joined."""
+def notes_of(
+    files: Sequence[Path],
+    infos: Sequence[FileInfo],
+    chains: Sequence[Sequence[int]],
+    joined: bool,
+    time_note: str,
+) -> list[str]:
+    """Notes on the files for the user: cut ends, boxes, duplicates, parts that could be joined."""
     notes = [
         f"'{file}' ends within a frame or before the frames that its header announces: its {info.n_frames} "
         "complete frames are used. Is it still being written, or was it copied in part?"

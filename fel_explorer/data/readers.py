@@ -36,7 +36,7 @@ SCANNED = 1000  # frames at a time in search of the place where times are uneven
 
 @dataclass(frozen=True)
 class FileInfo:
-    """What opening a file tells.
+    """Properties of a trajectory file, found by opening it.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ class Reader:
     """One open trajectory file: ``read(frames)`` gives any of its frames.
 
     Formats with an index (XTC, TRR, DCD, NetCDF, HDF5, DTR) are read by seeking; the others, all text, are
-    held in memory. Not safe to share between threads: `TrajectorySet` locks.
+    held in memory. Not safe to use from several threads: `TrajectorySet` locks.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ class Reader:
         topology: mdtraj.Topology,
         atoms: np.ndarray | None = None,
         info: FileInfo | None = None,
-    ):
+    ) -> None:
         self.path, self.extension = path, extension(path)
         self.timed = self.extension in TIMED
         self.atoms, self.info = atoms, info
@@ -158,7 +158,7 @@ class Reader:
         self.close()
 
     def probe(self) -> FileInfo:
-        """Look at the first two and the last frames: atoms, times, unit cell, and where the file ends."""
+        """Inspect the first two and the last frames: atoms, times, unit cell, and the end of the file."""
         try:
             if self.n_frames:
                 self._find_end()
@@ -216,7 +216,7 @@ class Reader:
             fault = unit_cell.describe_fault(
                 read.unitcell_lengths[at], read.unitcell_angles[at], self._n_atoms
             )
-            raise unit_cell.unusable(self.path, int(frames[at]), fault, 0)
+            raise unit_cell.unusable_cell_error(self.path, int(frames[at]), fault, 0)
         return read
 
     def _read_run(self, run: np.ndarray) -> mdtraj.Trajectory:
@@ -224,7 +224,7 @@ class Reader:
         self._handle.seek(start)
         with np.errstate(all="ignore"):  # cells without length
             part = self._read_next(n_frames)
-        if part.n_frames < n_frames:  # DTR's reader may give more than it was asked for
+        if part.n_frames < n_frames:  # DTR's reader may return more than was requested
             raise truncated(
                 self.path, f"only {start + part.n_frames} of {self.n_frames} frames could be read"
             )
@@ -260,7 +260,7 @@ class Reader:
         if self._dcd is not None and self._dcd.cells:
             shape = unit_cell.from_shape_matrix(dcd.raw_cells(self.path, self._dcd, sample))
             first = self._dcd.version >= dcd.CHARMM_SHAPE_VERSION
-        return unit_cell.judge(self.path, sample, lengths, angles, n_atoms, shape, shape_first=first)
+        return unit_cell.decide_use(self.path, sample, lengths, angles, n_atoms, shape, shape_first=first)
 
     def _look_at_times(self, times: np.ndarray) -> tuple[float | None, float | None, str]:
         """First time, step, and where times are uneven; from those of the first two and the last frames."""
@@ -328,7 +328,7 @@ def close_files_of(error: Exception) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without mdtraj's warnings of unit cells, which `unit_cell.judge` looks at itself."""
+    """Without mdtraj's warnings of unit cells, which `unit_cell.decide_use` checks itself."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Unlikely unit cell vectors", UserWarning)
         yield

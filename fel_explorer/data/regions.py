@@ -1,6 +1,8 @@
-"""Regions drawn on a map: which points lie inside."""
+"""Regions drawn on a map: tests whether points lie inside."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -33,7 +35,7 @@ def in_polygon(xy: np.ndarray, polygon: np.ndarray) -> np.ndarray:
     return mask
 
 
-def in_box(xy: np.ndarray, bounds) -> np.ndarray:
+def in_box(xy: np.ndarray, bounds: Sequence[float]) -> np.ndarray:
     """Whether each point lies in the box ``bounds`` = (left, bottom, right, top)."""
     left, bottom, right, top = bounds
     x, y = xy[:, 0], xy[:, 1]

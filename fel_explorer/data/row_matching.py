@@ -1,4 +1,4 @@
-"""Which row of a table belongs to which frame of a dataset: by number, by time, or by order."""
+"""Matching of the rows of a table to the frames of a dataset: by number, by time, or by order."""
 
 from __future__ import annotations
 

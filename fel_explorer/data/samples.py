@@ -1,4 +1,4 @@
-"""Sample data that come with the package."""
+"""Sample data of the package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dataset schema: what every other layer may assume of a dataset, and its validator.
+"""The dataset schema: dims, variables and attrs of a dataset, and their validation.
 
 A dataset is an `xarray.Dataset` along the dimension ``frame``:
 
@@ -20,24 +20,32 @@ only: ``time_unit`` ("ps" or "1"), ``time_step``, and for molecular data ``topol
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from fel_explorer.errors import FelError
 
+if TYPE_CHECKING:
+    import dask.array
+    import mdtraj
+    from numpy.typing import ArrayLike
+
+    from fel_explorer.data.trajectories import TrajectorySet
+
 BOOKKEEPING = ("time", "trajectory", "frame_in_trajectory")
 BLOCK_BYTES = 4 * 2**20  # of features that are read, written or checked at a time
 
 
 def as_dataset(
-    arrays,
+    arrays: np.ndarray | Sequence[np.ndarray] | xr.Dataset,
     *,
     time_step: float = 1.0,
     time_unit: str = "1",
     feature_names: Sequence[str] | None = None,
-    weights=None,
+    weights: np.ndarray | Sequence[np.ndarray] | None = None,
 ) -> xr.Dataset:
     """Put plain arrays into the dataset schema.
 
@@ -64,7 +72,7 @@ def as_dataset(
     arrays = [np.asarray(a) for a in (arrays if isinstance(arrays, list | tuple) else [arrays])]
     _check_arrays(arrays)
     lengths = [len(a) for a in arrays]
-    with np.errstate(over="ignore"):  # what is too large for float32 is told by validate()
+    with np.errstate(over="ignore"):  # validate() reports what is too large for float32
         features = np.concatenate(arrays).astype(np.float32, copy=False)
     dataset = assemble(
         features,
@@ -98,7 +106,7 @@ def _check_arrays(arrays: list[np.ndarray]) -> None:
         if array.shape[1] != arrays[0].shape[1]:
             raise FelError(
                 f"Array {index} has {array.shape[1]} features and array 0 has {arrays[0].shape[1]}.",
-                "All trajectories share the same features.",
+                "All trajectories have the same features.",
             )
         if len(array) == 0:
             raise FelError(
@@ -109,7 +117,14 @@ def _check_arrays(arrays: list[np.ndarray]) -> None:
 
 
 def assemble(
-    features, feature_names, lengths, *, time_step, time_unit="ps", start_times=None, attrs=None
+    features: np.ndarray | dask.array.Array,
+    feature_names: Sequence[str] | np.ndarray,
+    lengths: Sequence[int] | np.ndarray,
+    *,
+    time_step: float,
+    time_unit: str = "ps",
+    start_times: ArrayLike | None = None,
+    attrs: Mapping | None = None,
 ) -> xr.Dataset:
     """Dataset of ``features`` (frame, feature; NumPy or dask) over trajectories of the given lengths.
 
@@ -236,7 +251,7 @@ def trajectory_lengths(dataset: xr.Dataset) -> np.ndarray:
     return np.bincount(dataset["trajectory"].values)
 
 
-def same_frames(lengths, there) -> bool:
+def same_frames(lengths: Sequence[int] | np.ndarray, there: Sequence[int] | np.ndarray) -> bool:
     """Whether a dataset of trajectories of ``lengths`` frames can be of files with ``there``, each (file,).
 
     Samples without time are trajectories of one frame each, whatever their files.
@@ -244,7 +259,7 @@ def same_frames(lengths, there) -> bool:
     return np.array_equal(lengths, there) or len(lengths) == np.sum(lengths) == np.sum(there)
 
 
-def check_same_frames(dataset: xr.Dataset, trajs) -> None:
+def check_same_frames(dataset: xr.Dataset, trajs: TrajectorySet | mdtraj.Trajectory | None) -> None:
     """Raise a `FelError` unless frame i of the dataset is frame i of ``trajs``, a `TrajectorySet` or None."""
     there = getattr(trajs, "lengths", None)
     if there is None:

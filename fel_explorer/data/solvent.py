@@ -1,4 +1,4 @@
-"""Which residues are solvent: water and single ions."""
+"""Solvent: water and single ions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IONS = set(
 )
 
 
-def is_solvent(residue) -> bool:
+def is_solvent(residue: mdtraj.core.topology.Residue) -> bool:
     """Whether an mdtraj residue is water or a single ion, by its name without charge ("Na+", "MG2+")."""
     if residue.is_water:
         return True

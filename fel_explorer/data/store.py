@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CHECKED = 512 * 2**20  # bytes of features up to which opening looks at every value
 
 
-def save_dataset(dataset: xr.Dataset, path, *, overwrite: bool = False) -> Path:
+def save_dataset(dataset: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> Path:
     """Write a dataset as a zarr (v3) folder, whole or not at all.
 
     Parameters
@@ -81,7 +81,7 @@ def to_store(dataset: xr.Dataset, path: Path, *, compute: bool = True) -> None:
     )
 
 
-def open_dataset(path, *, check_values: bool | None = None) -> xr.Dataset:
+def open_dataset(path: str | Path, *, check_values: bool | None = None) -> xr.Dataset:
     """Open a saved dataset; its features are read when they are used.
 
     Parameters
@@ -199,10 +199,10 @@ def positions_of(dataset: xr.Dataset) -> np.ndarray | None:
     if trajs is None:
         return None
     frames, reference = trajs.frames(np.arange(trajs.n_frames)), arrange(trajs.reference)
-    return Molecules.of(frames).placed(frames, np.arange(frames.n_atoms), reference.xyz[0])
+    return Molecules.of(frames).place_near(frames, np.arange(frames.n_atoms), reference.xyz[0])
 
 
-def write_columns(dataset: xr.Dataset, path) -> None:
+def write_columns(dataset: xr.Dataset, path: str | Path) -> None:
     """Write the columns (frame,) of ``dataset`` into its store at ``path``; its features stay untouched."""
     path = Path(path).expanduser()
     columns = dataset[[name for name in dataset.data_vars if name != "features"]].reset_coords(drop=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import mdtraj
 import numpy as np
@@ -28,7 +29,7 @@ TOPOLOGY_FORMATS = (
 )
 
 
-def load_topologies(files: list[Path], topology) -> list[mdtraj.Topology]:
+def load_topologies(files: list[Path], topology: Any) -> list[mdtraj.Topology]:
     if topology is None:
         return [_own_topology(file) for file in files]
     if isinstance(topology, list | tuple):
@@ -100,7 +101,7 @@ def missing_file(path: Path) -> FelError:
     return FelError(f"The file '{path}' does not exist.", there, "Check the path.")
 
 
-def select_or_all(topology: mdtraj.Topology, atoms) -> np.ndarray | None:
+def select_or_all(topology: mdtraj.Topology, atoms: str | Sequence[int] | None) -> np.ndarray | None:
     if atoms is None:
         return None
     indices = select_atoms(topology, atoms)
@@ -158,7 +159,9 @@ def describe_topology(topology: mdtraj.Topology) -> str:
     return f"{topology.n_atoms} atoms in residues {shown}"
 
 
-def check_same_atoms(files, topologies, selected) -> None:
+def check_same_atoms(
+    files: Sequence[Path], topologies: Sequence[mdtraj.Topology], selected: Sequence[np.ndarray | None]
+) -> None:
     def elements(top, atoms):
         everything = [a.element.symbol if a.element else "" for a in top.atoms]
         return everything if atoms is None else [everything[i] for i in atoms]

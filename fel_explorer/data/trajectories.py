@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import mdtraj
 import numpy as np
@@ -23,13 +24,18 @@ from fel_explorer.data.topology_repair import repair
 from fel_explorer.data.universe import UniverseReader, content_hash, source_of, topology_of, universes_in
 from fel_explorer.errors import FelError
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from fel_explorer.data.readers import FileInfo
+
 OPEN_FILES = 32  # kept open at once by one TrajectorySet
 
 
 class TrajectorySet:
     """Trajectory files as one sequence of frames; made by `load_trajectories`.
 
-    Coordinates are read when they are asked for. Safe to use from several threads.
+    Coordinates are read when they are needed. Safe to use from several threads.
 
     Attributes
     ----------
@@ -76,25 +82,26 @@ class TrajectorySet:
 
     def __init__(
         self,
-        files,
-        topologies,
-        infos,
+        files: Sequence[Path],
+        topologies: Sequence[mdtraj.Topology],
+        infos: Sequence[FileInfo],
         *,
-        stride,
-        atoms,
-        time_step,
-        time_note,
-        segments=None,
-        notes=(),
-        universes=None,
-    ):
+        stride: int,
+        atoms: Sequence[np.ndarray | None],
+        time_step: float,
+        time_note: str,
+        segments: Sequence[Sequence[Segment]] | None = None,
+        notes: Iterable[str] = (),
+        universes: list | None = None,
+    ) -> None:
         self.files: tuple[Path, ...] = tuple(files)
         self.stride, self.time_step, self.time_note = stride, time_step, time_note
         self.notes: tuple[str, ...] = tuple(notes)
         self.temperature: float | None = None
         self.columns_file: Path | None = None
         self.columns_units: dict[str, str] = {}
-        self.topology_source, self.selection = None, None
+        self.topology_source: Any = None
+        self.selection: str | Sequence[int] | None = None
         self.given_time_step: float | None = None
         self.universes = universes
         self.joined = segments is not None
@@ -138,7 +145,7 @@ class TrajectorySet:
         """The first frame: what structures are aligned to and names are made from."""
         return self.frames([0])
 
-    def locate(self, indices) -> tuple[np.ndarray, np.ndarray]:
+    def locate(self, indices: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Dataset frame indices -> (trajectory, frame in trajectory)."""
         indices = self._check(indices)
         trajectory = np.searchsorted(self._starts, indices, side="right") - 1
@@ -159,7 +166,7 @@ class TrajectorySet:
             raw -= len(part)
         raise IndexError(f"trajectory {trajectory} has no frame {frame}")
 
-    def frames(self, indices) -> mdtraj.Trajectory:
+    def frames(self, indices: ArrayLike) -> mdtraj.Trajectory:
         """Frames by dataset index, in the given order.
 
         Parameters
@@ -251,12 +258,12 @@ class TrajectorySet:
         indices = np.atleast_1d(np.asarray(indices))
         if indices.size == 0:
             raise FelError(
-                "No frame was asked for.", "At least one frame index is needed.", "Select some frames first."
+                "No frame was requested.", "At least one frame index is needed.", "Select some frames first."
             )
         if indices.dtype.kind not in "iu" or indices.ndim != 1:
             raise FelError(
                 f"Frame indices of type {indices.dtype} and shape {indices.shape}.",
-                "Frames are asked for by a list of integers.",
+                "Frames are given as a list of integers.",
                 "Turn a mask into indices with numpy.flatnonzero(mask).",
             )
         if indices.min() < 0 or indices.max() >= self.n_frames:
@@ -266,7 +273,7 @@ class TrajectorySet:
 
     def _check_times(self, file: int, frames: np.ndarray, times: np.ndarray, reader) -> None:
         info = self._infos[file]
-        if info.time_step is None or self.time_note:
+        if info.time_step is None or info.first_time is None or self.time_note:
             return
         expected = info.first_time + frames * (self.time_step / self.stride)
         wrong = np.abs(times - expected) > time_tolerance(info.time_step, expected[-1])
@@ -289,8 +296,8 @@ def _box(frame: mdtraj.Trajectory) -> np.ndarray | None:
 
 
 def load_trajectories(
-    paths,
-    topology=None,
+    paths: Any,
+    topology: Any = None,
     stride: int = 1,
     atoms: str | Sequence[int] | None = None,
     *,
@@ -342,8 +349,8 @@ def load_trajectories(
 
 
 def open_trajectories(
-    paths,
-    topology=None,
+    paths: Any,
+    topology: Any = None,
     stride: int = 1,
     atoms: str | Sequence[int] | None = None,
     *,

@@ -1,8 +1,9 @@
-"""Unit cells of trajectory files: which of them are cells, and CHARMM's way to write them."""
+"""Unit cells of trajectory files: their validity, and CHARMM's shape matrices."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -15,7 +16,7 @@ CREDIBLE_ANGLES = (45.0, 135.0)  # degrees; reduced cells of simulations have an
 
 @dataclass(frozen=True)
 class Cell:
-    """How the cells of one file are used.
+    """Use of the cells of one file.
 
     ``kind`` is "none" (the file has no cells), "periodic" (as they are), "shape matrix" (off-diagonal
     elements of CHARMM's symmetric matrix where other programs write angles) or "ignored"; ``note`` says why.
@@ -39,7 +40,7 @@ def volumes(lengths: np.ndarray, angles: np.ndarray) -> np.ndarray:
 
 
 def faulty(lengths: np.ndarray, angles: np.ndarray, n_atoms: int) -> np.ndarray:
-    """Which cells (frame,) can't hold ``n_atoms`` atoms: zero, dummy, negative, not finite, too dense."""
+    """Mask (frame,) of cells that can't hold ``n_atoms`` atoms: zero, dummy, negative, too dense."""
     with np.errstate(invalid="ignore"):
         volume = volumes(lengths, angles)
         wrong = ~np.isfinite(volume) | (np.asarray(lengths) <= 0).any(axis=1)
@@ -49,7 +50,7 @@ def faulty(lengths: np.ndarray, angles: np.ndarray, n_atoms: int) -> np.ndarray:
 
 
 def describe_fault(lengths: np.ndarray, angles: np.ndarray, n_atoms: int) -> str:
-    """What is wrong with one cell, lengths (3,) in nm and angles (3,) in degrees, as a phrase."""
+    """The fault of one cell, lengths (3,) in nm and angles (3,) in degrees, as a phrase."""
     if not np.any(lengths):
         return "its cell lengths are zero"
     sides = " x ".join(f"{length:.4g}" for length in lengths)
@@ -68,7 +69,16 @@ def describe_fault(lengths: np.ndarray, angles: np.ndarray, n_atoms: int) -> str
     return f"{n_atoms} atoms do not fit into its cell of {sides} nm ({n_atoms / volume:.0f} per nm^3)"
 
 
-def judge(path, frames, lengths, angles, n_atoms: int, shape=None, *, shape_first: bool = False) -> Cell:
+def decide_use(
+    path: str | Path,
+    frames: np.ndarray,
+    lengths: np.ndarray | None,
+    angles: np.ndarray | None,
+    n_atoms: int,
+    shape: tuple[np.ndarray, np.ndarray] | None = None,
+    *,
+    shape_first: bool = False,
+) -> Cell:
     """Decide how the cells of a file are used, from those of a few of its frames.
 
     Parameters
@@ -76,7 +86,7 @@ def judge(path, frames, lengths, angles, n_atoms: int, shape=None, *, shape_firs
     path
         The file, for messages.
     frames
-        (n,) numbers of the frames looked at.
+        (n,) numbers of the inspected frames.
     lengths, angles
         (n, 3) in nm and degrees; None where the file has no cells.
     n_atoms
@@ -104,7 +114,7 @@ def judge(path, frames, lengths, angles, n_atoms: int, shape=None, *, shape_firs
     at = int(np.argmax(wrong))
     fault = describe_fault(lengths[at], angles[at], n_atoms)
     if not wrong.all():
-        raise unusable(path, frames[at], fault, frames[int(np.argmin(wrong))])
+        raise unusable_cell_error(path, frames[at], fault, frames[int(np.argmin(wrong))])
     return Cell("ignored", f"'{path}' is used without a periodic box: {fault}.")
 
 
@@ -113,7 +123,7 @@ def credible(angles: np.ndarray) -> bool:
     return bool(((angles >= CREDIBLE_ANGLES[0]) & (angles <= CREDIBLE_ANGLES[1])).all())
 
 
-def unusable(path, frame: int, fault: str, good: int) -> FelError:
+def unusable_cell_error(path: str | Path, frame: int, fault: str, good: int) -> FelError:
     return FelError(
         f"'{path}': frame {frame} has no usable periodic box ({fault}), frame {good} has one.",
         "Either all frames of a file have a box or none.",

@@ -22,14 +22,14 @@ MASS_TOLERANCE = 0.012  # u; a united CH2 is 0.02 heavier than nitrogen
 MDTRAJ_READS = (".xtc", ".trr", ".dcd", ".nc", ".ncdf", ".pdb", ".gro")
 
 
-def is_universe(item) -> bool:
+def is_universe(item: object) -> bool:
     """Whether ``item`` is an MDAnalysis ``Universe``."""
     return any(
         cls.__name__ == "Universe" and cls.__module__.startswith("MDAnalysis.") for cls in type(item).__mro__
     )
 
 
-def universes_in(paths) -> list | None:
+def universes_in(paths: object) -> list | None:
     """The universes that were given, alone or in a list; None for files.
 
     Raises
@@ -46,7 +46,7 @@ def universes_in(paths) -> list | None:
     return given if given and all(found) else None
 
 
-def source_of(universe) -> Path:
+def source_of(universe: Any) -> Path:
     """The trajectory file of a universe if mdtraj reads it as the universe does; else a name for messages."""
     name = getattr(universe.trajectory, "filename", None)
     if isinstance(name, str | Path) and not universe.trajectory.transformations:
@@ -56,7 +56,7 @@ def source_of(universe) -> Path:
     return Path(f"<Universe of {universe.atoms.n_atoms} atoms and {universe.trajectory.n_frames} frames>")
 
 
-def content_hash(universe) -> str:
+def content_hash(universe: Any) -> str:
     """Hash of what a universe gives; another one each time where transformations change it."""
     trajectory = universe.trajectory
     if trajectory.transformations:
@@ -69,7 +69,7 @@ def content_hash(universe) -> str:
     return "-".join(file_hash(Path(str(name))) for name in names)
 
 
-def topology_of(universe) -> mdtraj.Topology:
+def topology_of(universe: Any) -> mdtraj.Topology:
     """The atoms of a universe; bonds are its own, or those of standard residues where it has none."""
     atoms = universe.atoms
     names = _text(atoms, "names", _text(atoms, "types", ["X"] * len(atoms)))
@@ -132,12 +132,12 @@ class UniverseReader(Reader):
 
     def __init__(
         self,
-        universe,
+        universe: Any,
         path: Path,
         topology: mdtraj.Topology,
         atoms: np.ndarray | None = None,
         info: FileInfo | None = None,
-    ):
+    ) -> None:
         self.path, self.extension = path, ""
         self.atoms, self.info = atoms, info
         self.topology = topology if atoms is None else topology.subset(atoms)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -23,7 +25,7 @@ def dense_layers(method: Method) -> list[tuple[np.ndarray, np.ndarray, str]] | N
 
 @torch.no_grad()
 def _affine(transform, n: int):
-    """The one layer of a linear method, found by asking it."""
+    """The layer of a linear method, from its values at unit vectors."""
     corners = torch.cat([torch.zeros(1, n), torch.eye(n)]).float()
     values = transform(corners).double().cpu()
     bias, weight = values[0], (values[1:] - values[0]).T
@@ -35,7 +37,7 @@ def _affine(transform, n: int):
     return [(weight.numpy(), bias.numpy(), LINEAR)]
 
 
-def ann_action(layers, label: str, arguments: list[str]) -> str:
+def ann_action(layers: Sequence[tuple[np.ndarray, np.ndarray, str]], label: str, arguments: list[str]) -> str:
     """The ANN action ``label`` on the PLUMED values ``arguments``; its outputs are label.node-0, ..."""
     nodes = [layers[0][0].shape[1], *(len(bias) for _, bias, _ in layers)]
     lines = [

@@ -21,7 +21,7 @@ STRIDE, PACE = 100, 500  # steps between two lines of COLVAR, and between two ke
 def plumed(
     method: Method,
     data: xr.Dataset,
-    path,
+    path: str | Path,
     *,
     bias: str = "opes",
     engine: str = "auto",
@@ -35,7 +35,7 @@ def plumed(
     method
         Fitted; any method of the registry.
     data
-        The dataset it was fitted on: it tells the atoms of each feature and the width of the CV.
+        The dataset it was fitted on: it holds the atoms of each feature and the width of the CV.
     path
         Folder, made when missing: ``plumed.dat``; ``cv.pt`` (TorchScript) where PYTORCH_MODEL is used; and
         ``cv.pt2``, a `torch.export` archive of the same CV.
@@ -101,7 +101,7 @@ def plumed(
 
 
 def _bias(kind: str, nodes: list[str], widths: np.ndarray, temperature: float, barrier: float) -> list[str]:
-    """The bias and what is printed."""
+    """The lines of the bias and of what is printed."""
     arguments, printed = ",".join(nodes), list(nodes)
     lines = []
     if kind == "opes":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,8 +11,11 @@ from fel_explorer.data.molecules import Molecules
 from fel_explorer.errors import FelError
 from fel_explorer.features.blocks import read_blocks, read_molecules
 
+if TYPE_CHECKING:
+    import xarray as xr
 
-def feature_lines(dataset) -> tuple[list[str], list[str]]:
+
+def feature_lines(dataset: xr.Dataset) -> tuple[list[str], list[str]]:
     """Lines of PLUMED input, and the labels of the features in their order.
 
     Atoms are numbered as in the files that were loaded, from 1; lengths are in nm, PLUMED's default.

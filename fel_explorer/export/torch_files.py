@@ -26,7 +26,7 @@ def graph_of(method: Method) -> torch.fx.GraphModule:
     return graph.cpu()
 
 
-def save_torchscript(method: Method, path) -> Path:
+def save_torchscript(method: Method, path: str | Path) -> Path:
     """Write the CV as TorchScript, which PLUMED's PYTORCH_MODEL and `torch.jit.load` read."""
     graph, example = graph_of(method), torch.zeros(1, len(method.fitted_feature_names()))
     with warnings.catch_warnings():
@@ -38,7 +38,7 @@ def save_torchscript(method: Method, path) -> Path:
     return Path(path)
 
 
-def save_archive(method: Method, path) -> Path:
+def save_archive(method: Method, path: str | Path) -> Path:
     """Write the CV as a ``.pt2`` archive, which `torch.export.load` reads."""
     example = torch.zeros(1, len(method.fitted_feature_names()))
     torch.export.save(torch.export.export(graph_of(method), (example,)), str(path))

@@ -1,4 +1,4 @@
-"""Trajectories -> features, in chunks, with progress and a cache."""
+"""Features of trajectories, computed in chunks, with progress and a cache."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shutil
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dask.array
 import mdtraj
@@ -16,7 +17,7 @@ import xarray as xr
 import zarr
 
 import fel_explorer
-from fel_explorer.data.cache import cache_directory, prune, used, whole_or_nothing
+from fel_explorer.data.cache import cache_directory, mark_used, prune, whole_or_nothing
 from fel_explorer.data.columns import attach_columns
 from fel_explorer.data.molecules import arrange
 from fel_explorer.data.schema import assemble, rows_per_block
@@ -27,6 +28,11 @@ from fel_explorer.errors import FelError
 from fel_explorer.features.featurizer_base import MAX_FEATURES, Featurizer
 from fel_explorer.features.featurizers import make_featurizers
 from fel_explorer.progress import Callback, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fel_explorer.features.featurizers import FeaturizerSpec
 
 CACHE_FORMAT = 3  # raise when features or the way they are stored change
 CHUNK_BYTES = 32 * 2**20
@@ -39,10 +45,10 @@ class FeaturizationCancelled(FelError):
 
 def featurize(
     trajs: TrajectorySet,
-    featurizers="heavy_atom_distances",
+    featurizers: FeaturizerSpec | Sequence[FeaturizerSpec] = "heavy_atom_distances",
     *,
     chunk_size: int | None = None,
-    store=None,
+    store: str | Path | None = None,
     cache: bool = True,
     callback: Callback | None = None,
 ) -> xr.Dataset:
@@ -70,7 +76,7 @@ def featurize(
     Returns
     -------
     xarray.Dataset
-        See `fel_explorer.data.schema`; ``attrs["featurizers"]`` tells which atoms each feature is of.
+        See `fel_explorer.data.schema`; ``attrs["featurizers"]`` holds the atoms of each feature.
 
     Raises
     ------
@@ -125,9 +131,9 @@ class _Job:
         if path.exists():
             try:
                 dataset = self._reopen(path, key, check_values=False).load()
-                used(path)
+                mark_used(path)
                 return dataset
-            except Exception:  # damaged, by whatever way zarr and its codecs say so: make it anew
+            except Exception:  # damaged, whichever error zarr and its codecs raise: compute it again
                 shutil.rmtree(path)
         dataset = self.into_store(path, key).load()
         prune(path.parent)
@@ -143,7 +149,7 @@ class _Job:
             to_store(dataset, partial, compute=False)
             del dataset  # the bookkeeping of all frames, which is read again below
             self._fill(zarr.open_group(partial, mode="r+")["features"])
-        return self._reopen(path, key, check_values=False)  # each chunk was checked on its way
+        return self._reopen(path, key, check_values=False)  # each chunk was checked before it was written
 
     def _reopen(self, path: Path, key: str, *, check_values: bool | None = None) -> xr.Dataset:
         dataset = open_dataset(path, check_values=check_values)
@@ -262,7 +268,7 @@ def _attributes(trajs: TrajectorySet, featurizers: list[Featurizer], reference) 
 
 
 def _how_opened(trajs: TrajectorySet) -> dict:
-    """Topology files and atom selection, where they can be told: what opening the files again takes."""
+    """Topology files and atom selection with which the files can be opened again, where they are known."""
     source = trajs.topology_source
     sources = source if isinstance(source, list | tuple) else [source]
     if not all(isinstance(one, str | Path | None) for one in sources):

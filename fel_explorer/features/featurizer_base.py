@@ -129,11 +129,11 @@ _suggesting: ContextVar[bool] = ContextVar("suggesting", default=False)
 
 
 def suggest(topology: mdtraj.Topology, most: int = 3) -> str:
-    """A sentence that names featurizers which work for a topology, with their numbers of features.
+    """Suggest featurizers that work for a topology, with their numbers of features, as a sentence.
 
     Each was tried on the topology, so that no remedy leads to the next error.
     """
-    if _suggesting.get():  # asked by a featurizer that is being tried
+    if _suggesting.get():  # a featurizer is being tried for a suggestion
         return ""
     token, found = _suggesting.set(True), []
     try:
@@ -152,7 +152,7 @@ def suggest(topology: mdtraj.Topology, most: int = 3) -> str:
 
 
 def _candidates(topology) -> Iterator[tuple[str, dict]]:
-    """Featurizers with options to try, the usual ones first."""
+    """Featurizers with options to try, the common ones first."""
     yield "backbone_torsions", {}
     yield "nucleic_torsions", {}
     yield "heavy_atom_distances", {}

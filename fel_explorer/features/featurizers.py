@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from inspect import signature
+from typing import Any, TypeAlias, TypeGuard
 
 from fel_explorer.errors import FelError
 from fel_explorer.features.featurizer_base import (
@@ -14,9 +16,10 @@ from fel_explorer.features.featurizer_base import (
 )
 
 __all__ = ["MAX_FEATURES", "Featurizer", "list_featurizers", "make_featurizers", "register_featurizer"]
+FeaturizerSpec: TypeAlias = str | tuple[str, dict] | dict[str, Any] | Featurizer
 
 
-def make_featurizers(specs) -> list[Featurizer]:
+def make_featurizers(specs: FeaturizerSpec | Sequence[FeaturizerSpec]) -> list[Featurizer]:
     """Featurizers of one spec or a list of them.
 
     A spec is a name, with options as in ``"distances:selection=name CA"`` (a colon before each), or
@@ -30,7 +33,7 @@ def make_featurizers(specs) -> list[Featurizer]:
     return made
 
 
-def _is_pair(spec) -> bool:
+def _is_pair(spec) -> TypeGuard[tuple[str, dict]]:
     return (
         isinstance(spec, tuple | list)
         and len(spec) == 2

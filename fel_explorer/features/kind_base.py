@@ -57,7 +57,7 @@ class Constraints:
 
 
 class FeatureKind:
-    """How features of one kind are computed, differentiated, written for PLUMED, named and inverted.
+    """One kind of features: its computation, derivatives, PLUMED input, names and inversion.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class FeatureKind:
     Notes
     -----
     `compute` (mdtraj) is required. Where `evaluate` (torch), `plumed` or `constraints` is left out, the kind
-    is refused wherever that is asked of it, with the sentence of the ``reason_`` method of the same purpose.
+    raises an error wherever it is needed, with the sentence of the ``reason_`` method of the same purpose.
     """
 
     name: ClassVar[str]
@@ -122,7 +122,7 @@ class FeatureKind:
 
     # ---- PLUMED
 
-    def plumed(self, atoms: list[int], options: dict, number: int) -> list[str]:
+    def plumed(self, atoms: list, options: dict, number: int) -> list[str]:
         """Lines of PLUMED input for one entry.
 
         Parameters
@@ -157,7 +157,7 @@ class FeatureKind:
 
 @dataclass(eq=False)
 class FeatureBlock:
-    """The features that one featurizer made.
+    """The features of one featurizer.
 
     Attributes
     ----------

@@ -55,7 +55,7 @@ class MolecularFeatures(nn.Module):
         If the dataset does not say what its features are, or some have no derivatives.
     """
 
-    def __init__(self, attrs: Mapping, *, own_atoms_only: bool = False):
+    def __init__(self, attrs: Mapping, *, own_atoms_only: bool = False) -> None:
         super().__init__()
         self.blocks = differentiable_blocks(attrs)
         self.atoms = np.unique(np.concatenate([block.used_atoms() for block in self.blocks]))

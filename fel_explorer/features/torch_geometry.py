@@ -18,7 +18,7 @@ def torsion_waves(points: Tensor) -> Tensor:
     return torch.stack([cos, sin], dim=-1) / torch.hypot(cos, sin)[..., None]
 
 
-def superposed(points: Tensor, reference: Tensor) -> Tensor:
+def superpose(points: Tensor, reference: Tensor) -> Tensor:
     """Points (..., atom, 3) after the best rigid fit to ``reference`` (atom, 3).
 
     Source: W. Kabsch, Acta Cryst. A 32, 922 (1976), doi:10.1107/S0567739476001873.

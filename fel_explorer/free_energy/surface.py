@@ -127,6 +127,6 @@ def free_energy_error(
 def _free_energy(values, weights, grid, smoothing) -> xr.DataArray:
     counts = grid.counts(values)
     weighted = counts if weights is None else grid.counts(values, weights)
-    known = density.reached(counts, smoothing, grid)
+    known = density.near_frames(counts, smoothing, grid)
     f = np.where(known, density.from_density(density.smooth(weighted, smoothing, grid)), np.nan)
     return grid.array(f - np.nanmin(f))

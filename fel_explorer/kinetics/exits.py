@@ -1,6 +1,8 @@
-"""Where visits to a state end: exit rates counted from the visits themselves."""
+"""Exits from states: probabilities and rates counted from the visits."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
@@ -8,7 +10,9 @@ import xarray as xr
 from fel_explorer.kinetics.lifetimes import dwells, lifetimes
 
 
-def exits(states, *, time_step: float | None = None) -> xr.Dataset:
+def exits(
+    states: xr.DataArray | np.ndarray | Sequence[np.ndarray], *, time_step: float | None = None
+) -> xr.Dataset:
     """Exits from each state to each other one.
 
     The rate to a state is the fraction of the exits that go there over the mean lifetime of `lifetimes`, so
@@ -38,13 +42,13 @@ def exits(states, *, time_step: float | None = None) -> xr.Dataset:
     counts = np.zeros((len(names), len(names)), int)
     np.add.at(counts, place, 1)
     with np.errstate(invalid="ignore"):
-        share = counts / counts.sum(1, keepdims=True)
-    lifetime = np.broadcast_to(table["mean_lifetime"].values[:, None], share.shape)
-    rate = np.full(share.shape, np.inf)  # of states that are left at every frame
-    rate = np.divide(np.nan_to_num(share), lifetime, out=rate, where=lifetime > 0)
+        fraction = counts / counts.sum(1, keepdims=True)
+    lifetime = np.broadcast_to(table["mean_lifetime"].values[:, None], fraction.shape)
+    rate = np.full(fraction.shape, np.inf)  # of states that are left at every frame
+    rate = np.divide(np.nan_to_num(fraction), lifetime, out=rate, where=lifetime > 0)
     rate[counts == 0] = 0.0
     dims = ("from", "to")
     return xr.Dataset(
-        {"n_exits": (dims, counts), "share": (dims, share), "rate": (dims, rate)},
+        {"n_exits": (dims, counts), "share": (dims, fraction), "rate": (dims, rate)},
         coords={"from": names, "to": names},
     )

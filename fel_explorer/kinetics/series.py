@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
 from fel_explorer.errors import FelError
 
 
-def split(values, time_step: float | None = None) -> tuple[list[np.ndarray], float]:
+def split(
+    values: xr.DataArray | np.ndarray | Sequence[np.ndarray] | Sequence[float], time_step: float | None = None
+) -> tuple[list[np.ndarray], float]:
     """Split per-frame ``values`` by trajectory.
 
     Parameters
@@ -45,7 +49,7 @@ def split(values, time_step: float | None = None) -> tuple[list[np.ndarray], flo
 
 
 def lag_frames(lag_time: float, time_step: float, longest: int) -> int:
-    """``lag_time`` in frames; a `FelError` where it is no positive multiple of the step or too long."""
+    """``lag_time`` in frames; a `FelError` where it is not a positive multiple of the step or too long."""
     lag = round(lag_time / time_step)
     if lag < 1 or lag >= longest or abs(lag * time_step - lag_time) > 1e-6 * max(time_step, lag_time):
         raise FelError(

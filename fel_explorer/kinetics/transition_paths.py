@@ -9,6 +9,8 @@ C. Schuette and E. Vanden-Eijnden, Multiscale Model. Simul. 7, 1192 (2009), doi:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
@@ -22,9 +24,9 @@ UNCERTAINTIES = ("bootstrap", "bayesian")
 
 
 def transition_paths(
-    states,
-    source,
-    target,
+    states: xr.DataArray | np.ndarray | Sequence[np.ndarray],
+    source: int | Sequence[int],
+    target: int | Sequence[int],
     lag_time: float,
     *,
     time_step: float | None = None,
@@ -35,7 +37,7 @@ def transition_paths(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> xr.Dataset:
-    """How the states go from ``source`` to ``target``: committors, fluxes, first passage time, main pathways.
+    """Transition path theory: committors, fluxes, first passage time and main pathways between two sets.
 
     Frame weights are not used.
 
@@ -74,7 +76,7 @@ def transition_paths(
     Raises
     ------
     FelError
-        If source or target is empty, they share a state, one is not in the connected set, or
+        If source or target is empty, they have a state in common, one is not in the connected set, or
         ``uncertainty`` is unknown.
     """
     if uncertainty not in UNCERTAINTIES:
@@ -127,7 +129,7 @@ def _dims():
 
 
 def _quantities(model, names, source, target, paths, lag) -> dict[str, np.ndarray]:
-    """What `transition_paths` returns of one model, nan for states that it lacks; None gives nan only."""
+    """The results of `transition_paths` for one model, nan for states that it lacks; None gives nan only."""
     n = len(names)
     shapes = {"state": n, "from": n, "to": n, "path": len(paths)}
     values = {name: np.full([shapes[d] for d in dims], np.nan) for name, dims in _dims().items()}

@@ -1,4 +1,4 @@
-"""Checks that several methods share."""
+"""Checks common to several methods."""
 
 from __future__ import annotations
 

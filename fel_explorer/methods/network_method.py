@@ -1,4 +1,4 @@
-"""What models share that train a network on standardised features: hyperparameters, loop and file."""
+"""Base of the models that train a network on standardised features: hyperparameters, loop and file."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ class NetworkModel(Model):
         raise NotImplementedError
 
     def _losses(self, batch: Batch, generator: torch.Generator) -> Losses:
-        """What a training step minimises; `_step` is its number."""
+        """Losses of a training step; `_step` is its number."""
         raise NotImplementedError
 
     def _figure_of_merit(self, training: Batch, held_out: Batch) -> float:
-        """How well what holds for one batch holds for the other; higher is better."""
+        """Score of one batch by what was estimated on the other; higher is better."""
         raise NotImplementedError
 
     def _describe(self, dataset, frames: Frames, lag: int) -> None:
@@ -112,9 +112,9 @@ class NetworkModel(Model):
         return segments_of(lengths), None
 
     def _loop(self, network, dataset, frames, lag, parts, generator, *, of="", **options) -> Loop:
-        """The loop that trains ``network`` on the first of ``parts`` and judges it on the second, if any.
+        """The loop that trains ``network`` on the first of ``parts`` and validates it on the second, if any.
 
-        ``of`` tells which one it is, where there are several.
+        ``of`` says which one it is, where there are several.
         """
         training, held_out = parts
         weights = dataset["weight"].values if "weight" in dataset else None
@@ -167,7 +167,7 @@ class NetworkModel(Model):
         return Checkpoint(folder, {**self.hyperparameters(), "data": fingerprint(dataset)})
 
     def _validation(self, source, training, held_out, lag):
-        """The function of the loop that judges on held-out data, lower is better."""
+        """The function of the loop that validates on held-out data, lower is better."""
         random, batches = np.random.default_rng([self.seed, 2]), []
         for segments in (training, held_out):
             starts = pair_starts(segments, lag)

@@ -1,4 +1,4 @@
-"""Hyperparameters that many methods share: bounds, label, place in the form and text, declared once.
+"""Hyperparameters common to many methods: bounds, label, position in the form and text, declared once.
 
 A class takes one with a default and, where its meaning is special, a text of its own::
 
@@ -133,12 +133,12 @@ def reversible(
 def validation_fraction(
     default: float = 0.2,
     *,
-    doc: str = "Share of the data held out (whole trajectories, or blocks a lag apart) to stop early by. 0 "
-    "trains on everything for all steps.",
+    doc: str = "Fraction of the data held out (whole trajectories, or blocks a lag apart) to stop early "
+    "by. 0 trains on everything for all steps.",
     precedence: float = 10.4,
 ) -> param.Number:
     """Fraction of the data that is held out of the training."""
-    return param.Number(default, bounds=(0, 0.9), precedence=precedence, label="Validation share", doc=doc)
+    return param.Number(default, bounds=(0, 0.9), precedence=precedence, label="Validation fraction", doc=doc)
 
 
 def weight(default: float, label: str, doc: str, precedence: float) -> param.Number:

@@ -1,6 +1,9 @@
-"""The Chapman-Kolmogorov test: what the model predicts beside what the data say."""
+"""The Chapman-Kolmogorov test: predictions of the model compared with estimates from the data."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -9,6 +12,9 @@ from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.quantities import axis_label, time_text
 from fel_explorer.plots.registry import register
+
+if TYPE_CHECKING:
+    import holoviews as hv
 
 MAX_STATES = 5
 WIDTH = 0.8  # of a small multiple; the rest of its unit of x is a gap
@@ -29,9 +35,15 @@ def _example(draw, rng, **theme):
 
 @register(_example)
 def plot_ck_test(
-    test: xr.Dataset, names: dict[int, str], *, states=None, colours=None, time_unit="ps", dark=False
-):
-    """Probability to be in a state again n lags later: line as the model predicts, dots as the data say.
+    test: xr.Dataset,
+    names: dict[int, str],
+    *,
+    states: Sequence[int] | None = None,
+    colours: Mapping[int, str] | None = None,
+    time_unit: str = "ps",
+    dark: bool = False,
+) -> hv.Overlay:
+    """Probability to be in a state again n lags later: predictions as lines, estimates as dots.
 
     Parameters
     ----------
@@ -64,7 +76,7 @@ def plot_ck_test(
                 bars.append(sheet.line([at, at], [low, high], drawing.ink(dark), 1.5))
     lag, last = test.attrs["lag_time"], int(time[-1])
     marks = [(i + n * step, time_text(n * lag, "1")) for i in range(len(shown)) for n in (0, last // 2, last)]
-    labels = (axis_label("time", time_unit), "share there again")
+    labels = (axis_label("time", time_unit), "probability of return")
     limits = (-0.08, max(len(shown), 1) - (1 - WIDTH) + 0.08), (0.0, 1.18)
     ticks = {0: marks, 1: [(value, f"{value:g}") for value in (0, 0.5, 1)]}
     page = sheet.Sheet(limits, labels, ticks=ticks)

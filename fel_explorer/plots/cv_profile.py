@@ -1,8 +1,9 @@
-"""Free energy along one collective variable, with the states and the energy that a model tells there."""
+"""Free energy along one collective variable, with the states and the energy that a model predicts there."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -12,9 +13,12 @@ from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.registry import register
 
-RIBBON = (0.16, 0.04)  # lower and upper edge below 0, as shares of the height
+if TYPE_CHECKING:
+    import holoviews as hv
+
+RIBBON = (0.16, 0.04)  # lower and upper edge below 0, as fractions of the height
 PAPER, PAPER_DARK = "#ffffffcc", "#1e1e1ecc"  # under words that may meet a curve
-WIDE_ENOUGH = 0.08  # share of the axis above which a state's name is written
+WIDE_ENOUGH = 0.08  # fraction of the axis above which a state's name is written
 
 
 def _example(draw, rng, **theme):
@@ -41,8 +45,8 @@ def plot_cv_profile(
     label: str = "CV 1",
     names: Mapping[int, str] | None = None,
     colours: Mapping[int, str] | None = None,
-    dark=False,
-):
+    dark: bool = False,
+) -> hv.Overlay:
     """Curve with its error; a ribbon of states below; the predicted energy dashed, on its own scale.
 
     Parameters
@@ -86,7 +90,7 @@ def _curve(page, curve, colour):
 
 
 def _runs(known):
-    """Slices of the stretches where ``known`` (bin,) is true."""
+    """Slices of the segments where ``known`` (bin,) is true."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], known.astype(int), [0]])))
     return [slice(first, end) for first, end in edges.reshape(-1, 2)]
 
@@ -94,15 +98,15 @@ def _runs(known):
 def _ribbon(page, profile, names, colours, top, dark):
     states = [int(state) for state in profile["state"].values]
     colours = colours or state_colours(states, dark=dark)
-    x, share = profile["centre"].values, profile["membership"].values
-    share = np.clip(share / np.maximum(share.sum(axis=1, keepdims=True), 1e-12), 0, 1)
+    x, membership = profile["centre"].values, profile["membership"].values
+    membership = np.clip(membership / np.maximum(membership.sum(axis=1, keepdims=True), 1e-12), 0, 1)
     low, high = (-edge * top for edge in RIBBON)
-    for part in _runs(np.isfinite(share).all(axis=1)):
-        height = low + (high - low) * np.cumsum(np.insert(share[part], 0, 0.0, axis=1), axis=1)
+    for part in _runs(np.isfinite(membership).all(axis=1)):
+        height = low + (high - low) * np.cumsum(np.insert(membership[part], 0, 0.0, axis=1), axis=1)
         for i, state in enumerate(states):
-            if share[part, i].max() > 0.01:
+            if membership[part, i].max() > 0.01:
                 page.areas.append(drawing.band(x[part], height[:, i], height[:, i + 1], colours[state], 0.85))
-    most = np.where(np.isfinite(share).all(axis=1), share.argmax(axis=1), -1)
+    most = np.where(np.isfinite(membership).all(axis=1), membership.argmax(axis=1), -1)
     for i, state in enumerate(states):
         place = max(_runs(most == i), key=lambda run: run.stop - run.start, default=slice(0, 0))
         if place.stop - place.start > WIDE_ENOUGH * len(x):
@@ -113,7 +117,7 @@ def _ribbon(page, profile, names, colours, top, dark):
 
 
 def _energy(page, x, energy, top, dark):
-    """The energy from the floor to three quarters of the height, its two ends told at the right."""
+    """The energy from the floor to three quarters of the height, its two limits written at the right."""
     values, unit, faint = energy.values, energy.attrs.get("units", ""), drawing.faint(dark)
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     scaled = 0.75 * top * (values - low) / max(high - low, 1e-12)

@@ -1,9 +1,10 @@
-"""The tree of states over time scales: which states there are at each lag, and which divides into which."""
+"""The tree of states over time scales: the states at each lag, and how they divide."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import networkx
 import numpy as np
@@ -13,9 +14,12 @@ from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.quantities import time_text
 from fel_explorer.plots.registry import register
 
+if TYPE_CHECKING:
+    import holoviews as hv
+
 ROOT = "all frames"
 WIDTH, AXIS = 420, 80  # screen pixels of the plot, and of its left axis
-TWO_LINES, CENTRED, ONE_LINE = 66, 44, 26  # px between leaves that name and share, or the name, take
+TWO_LINES, CENTRED, ONE_LINE = 66, 44, 26  # px between leaves that name and fraction, or the name, take
 STEM = 0.35  # of the distance between levels, from a node to where it divides
 FAR = -1e9
 
@@ -79,7 +83,7 @@ class Dendrogram:
         return node if near else None
 
     def table(self) -> pd.DataFrame:
-        """One row per node: what is known of it, with its parent."""
+        """One row per node: its attributes, with its parent."""
         rows = [
             {"node": node, "name": self.names[node], "parent": next(iter(self.graph.predecessors(node)), "")}
             | {key: value for key, value in about.items() if key != "state"}
@@ -90,27 +94,27 @@ class Dendrogram:
 
 def _example(draw, rng, **theme):
     graph = networkx.DiGraph(time_unit="ps")
-    shares = {"1-1": 0.9, "1-2": 0.1, "2-1": 0.5, "2-2": 0.4, "2-3": 0.1}
-    for node, share in shares.items():
+    fractions = {"1-1": 0.9, "1-2": 0.1, "2-1": 0.5, "2-2": 0.4, "2-3": 0.1}
+    for node, fraction in fractions.items():
         level = int(node[0]) - 1
         graph.add_node(
             node,
             level=level,
             state=int(node[2]) - 1,
-            population=share,
+            population=fraction,
             lag_time=[50.0, 8.0][level],
             mean_lifetime=100.0,
             stability=0.98,
             representative=0,
         )
     graph.add_edges_from([("1-1", "2-1"), ("1-1", "2-2"), ("1-2", "2-3")])
-    colours = dict(zip(shares, ("#0072b2", "#e69f00", "#4ea3e0", "#004a80", "#e69f00"), strict=True))
-    names = {node: f"state {node}" for node in shares}
+    colours = dict(zip(fractions, ("#0072b2", "#e69f00", "#4ea3e0", "#004a80", "#e69f00"), strict=True))
+    names = {node: f"state {node}" for node in fractions}
     return draw(Dendrogram(graph, colours, names, 1, frozenset({"2-1"})), **theme)
 
 
 @register(_example)
-def plot_dendrogram(tree: Dendrogram, *, width=WIDTH, dark=False):
+def plot_dendrogram(tree: Dendrogram, *, width: int = WIDTH, dark: bool = False) -> hv.Overlay:
     """Levels from the longest lag down; widths and dots by population, the level and the selection marked.
 
     ``width`` is the plot's in screen pixels.
@@ -118,7 +122,7 @@ def plot_dendrogram(tree: Dendrogram, *, width=WIDTH, dark=False):
     places, lags, unit = tree.places(), tree.lags, tree.graph.graph["time_unit"]
     right = max(x for x, _ in places.values()) + 0.9
     ink, pixel = drawing.ink(dark), (right + 0.6) / (width - AXIS)
-    below = 1 / pixel < TWO_LINES  # no room beside the leaves
+    below = 1 / pixel < TWO_LINES  # no room next to the leaves
     limits = ((-0.6, right), (-len(lags) - (1.0 if below else 0.62), 0.45))
     marks = [(-level - 1, time_text(lag, unit)) for level, lag in enumerate(lags)]
     page = sheet.Sheet(limits, ("", "time resolution (lag)"), ticks={0: [(FAR, "")], 1: marks})
@@ -135,12 +139,12 @@ def plot_dendrogram(tree: Dendrogram, *, width=WIDTH, dark=False):
 
 
 def _words(tree, places, right, pixel, below, ink):
-    """Name and share beside each node, as far as there is room; those of leaves below them if ``below``."""
+    """Name and fraction next to each node where there is room; those of leaves below them if ``below``."""
     rows, lowest = [], -len(tree.lags)
     for node, about in tree.graph.nodes(data=True):
         x, y = places[node]
-        name, share = tree.names[node].removeprefix("state "), 100 * about["population"]
-        both = f"{name}\n{share:.0f} %" if share >= 10 else f"{name}\n{share:.2g} %"
+        name, percent = tree.names[node].removeprefix("state "), 100 * about["population"]
+        both = f"{name}\n{percent:.0f} %" if percent >= 10 else f"{name}\n{percent:.2g} %"
         if below and y == lowest:
             text = both if 1 / pixel >= CENTRED else name
             rows.append(sheet.word(x, y - 0.62, text, ink, size="10pt"))

@@ -35,7 +35,7 @@ class EnergyUnit:
 
     @property
     def decimals(self) -> int:
-        """How many digits after the point a number in it deserves."""
+        """Digits after the point of a number in it."""
         return 2 if self.name == "kcal/mol" else 1
 
     def text(self, energy: float, error: float = float("nan")) -> str:
@@ -44,7 +44,7 @@ class EnergyUnit:
         return f"{energy * self.kT:.{self.decimals}f}{known} {self.name}"
 
     def step(self, top: float) -> float:
-        """A round distance of contour lines up to ``top`` (in this unit): some ten, at least 1 kT apart."""
+        """A round step of contour lines up to ``top`` (in this unit): some ten, at least 1 kT apart."""
         if self.name == "kT":
             return max(1.0, np.ceil(top / 10))
         least = max(top / 10, 1e-6)

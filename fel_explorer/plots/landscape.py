@@ -1,4 +1,4 @@
-"""The interactive map: frames in grey, what is selected in colour, contours, names and marks, in one overlay.
+"""The interactive map: frames in grey, the selection in colour, contours, names and marks, in one overlay.
 
 The overlay always has the same layers in the same order, empty ones too, because a DynamicMap updates its
 layers by their place.
@@ -7,6 +7,7 @@ layers by their place.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import holoviews as hv
 import numpy as np
@@ -24,6 +25,9 @@ from fel_explorer.plots.pixels import Binned, Pixels, bin_frames, plot_pixels, r
 from fel_explorer.plots.points import MAX_POINTS, plot_points
 from fel_explorer.plots.registry import register
 from fel_explorer.plots.style import FRAME
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 WHEEL_RESTS = {"timeout": 80}  # ms without a turn, after which the frames are drawn anew; Bokeh's are 500
 TOOLS = ["pan", "wheel_zoom", "box_zoom", "lasso_select", "box_select", "reset", "hover"]
@@ -62,7 +66,7 @@ class Landscape:
     unit
         Of the free energies.
     error
-        (x,) standard error of a profile, in ``unit``, drawn as lines beside it.
+        (x,) standard error of a profile, in ``unit``, drawn as lines on both sides.
     path, anchors
         Places (image, 2) along a path in pieces that don't cross the ends of a period, and of its anchors.
     image
@@ -134,24 +138,31 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
-def plot_landscape(landscape: Landscape, x_range=None, y_range=None, shape=(300, 240), *, dark=False):
+def plot_landscape(
+    landscape: Landscape,
+    x_range: tuple[float, float] | None = None,
+    y_range: tuple[float, float] | None = None,
+    shape: tuple[int, int] = (300, 240),
+    *,
+    dark: bool = False,
+) -> hv.Overlay:
     """Overlay of the map within a window (default: everything), with ``shape`` pixels along (x, y)."""
     window = (x_range or landscape.limits[0], y_range or landscape.limits[1])
     frames = frame_layers(landscape, bin_frames(landscape.xy, *window, shape), dark=dark)
     return overlay(landscape, [*frames, *mark_layers(landscape, dark=dark)])
 
 
-def overlay(landscape: Landscape, layers) -> hv.Overlay:
+def overlay(landscape: Landscape, layers: Sequence) -> hv.Overlay:
     """The layers of `frame_layers` and `mark_layers` as one labelled map."""
     x, y = landscape.labels
-    told = [hooks.selection_is_ours, hooks.describe(description(landscape))]
+    adjustments = [hooks.selection_is_ours, hooks.describe(description(landscape))]
     return hv.Overlay(layers).opts(
-        xlabel=x, ylabel=y, show_legend=False, lod=WHEEL_RESTS, hooks=told, **FRAME
+        xlabel=x, ylabel=y, show_legend=False, lod=WHEEL_RESTS, hooks=adjustments, **FRAME
     )
 
 
 def description(landscape: Landscape) -> str:
-    """The map in words, for a screen reader."""
+    """Description of the map for a screen reader."""
     x, y = landscape.labels
     n, selected = len(landscape.xy), int(landscape.selected.sum())
     parts = [f"Map of {n:,} frames along {x} and {y}", f"coloured by {landscape.scale.label}"]
@@ -160,7 +171,7 @@ def description(landscape: Landscape) -> str:
     return "; ".join(parts) + "."
 
 
-def frame_layers(landscape, binned: Binned, *, dark=False) -> list:
+def frame_layers(landscape: Landscape, binned: Binned, *, dark: bool = False) -> list:
     """The frames of a window: grey and coloured, as pixels or as points, and the lines of the surface."""
     inside, selected = binned.frames, landscape.selected
     as_points = drawn_as_points(landscape.surface, inside)
@@ -176,18 +187,18 @@ def frame_layers(landscape, binned: Binned, *, dark=False) -> list:
         chosen = selected if any_selected else None
         image = binned.fill(landscape.values, landscape.scale.kind, chosen)
     grey_points = inside if grey_needed and as_points and not whole_surface else nobody
-    n_sized = 100 if landscape.surface.ndim == 1 else len(inside)  # dots that read beside a curve
+    n_sized = 100 if landscape.surface.ndim == 1 else len(inside)  # dots that stand out on a curve
     points = coloured if as_points and not whole_surface else nobody
     return [
         _grey_image(landscape, binned if grey_needed and not as_points else None, dark),
         _colour_image(landscape, image),
-        _lines(landscape, dark),
-        _grey_points(landscape, grey_points, dark, n_sized),
+        _kept_lines(landscape, binned, dark),
+        _kept_grey_points(landscape, binned, grey_points, dark, n_sized),
         _colour_points(landscape, points, n_sized),
     ]
 
 
-def drawn_as_points(surface, inside) -> bool:
+def drawn_as_points(surface: xr.DataArray, inside: np.ndarray) -> bool:
     """Whether the frames ``inside`` a window are few enough for points; on a profile they always are."""
     return surface.ndim == 1 or len(inside) <= MAX_POINTS
 
@@ -223,7 +234,7 @@ def _or_nothing(pixels, landscape):
 
 
 def _hover_columns(landscape, frame):
-    """What the tooltip tells of each of ``frame`` (any shape); always the same columns."""
+    """Columns of the tooltip for each of ``frame`` (any shape); always the same columns."""
     if len(landscape.xy) == 0:
         return {name: np.zeros(np.shape(frame)) for name in ("F", "state")}
     state = np.zeros(np.shape(frame), np.int32) if landscape.state is None else landscape.state[frame]
@@ -279,6 +290,26 @@ def _grey_points(landscape, frames, dark, n_shown):
     flat = Scale("frames", "sequential", (0.0, 1.0), (underlay(dark),))
     points = plot_points(landscape.xy[frames], np.zeros(len(frames)), flat, alpha=0.5, n_shown=n_shown)
     return points.opts(apply_ranges=False, colorbar=False)
+
+
+def _kept_grey_points(landscape, binned, frames, dark, n_shown):
+    """The grey points; the same element while there are none."""
+    if len(frames):
+        return _grey_points(landscape, frames, dark, n_shown)
+    key = "no grey points", dark
+    if key not in binned.drawn:
+        binned.drawn[key] = _grey_points(landscape, frames, dark, n_shown)
+    return binned.drawn[key]
+
+
+def _kept_lines(landscape, binned, dark):
+    """The lines of the surface; the same element while the surface stays."""
+    if landscape.surface.ndim == 1:
+        return _lines(landscape, dark)
+    key = "lines", dark, landscape.contours
+    if key not in binned.drawn or binned.drawn[key][0] is not landscape.surface:
+        binned.drawn[key] = landscape.surface, _lines(landscape, dark)
+    return binned.drawn[key][1]
 
 
 def _lines(landscape, dark):

@@ -1,25 +1,29 @@
-"""What lies above the frames of a map: paths, trails, marks and names; all of a `landscape.Landscape`."""
+"""Marks above the frames of a map: paths, trails, marks and names; all of a `landscape.Landscape`."""
 
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING
 
 import holoviews as hv
 import numpy as np
 
 from fel_explorer.plots import hooks
 
+if TYPE_CHECKING:
+    from fel_explorer.plots.landscape import Landscape
+
 PATH = "#d6006c"  # on no map's scale
 WALK = "#ff7a1a"  # likewise
 FADED = (0.25, 0.55, 1.0)  # opacity of the trail, oldest part first
 
 
-def mark_layers(landscape, *, dark=False) -> list:
-    """What lies above the frames: path, trail, clicked point, current frame and image, names of states."""
-    return [*_ways(landscape, dark), _marks(landscape, dark), _names(landscape, dark)]
+def mark_layers(landscape: Landscape, *, dark: bool = False) -> list:
+    """Marks above the frames: path, trail, clicked point, current frame and image, names of states."""
+    return [*_lines(landscape, dark), _marks(landscape, dark), _names(landscape, dark)]
 
 
-def _ways(landscape, dark):
+def _lines(landscape, dark):
     """The path, with a rim that parts it from any colour below, and the trail, which fades with age."""
     thirds = np.array_split(np.asarray(landscape.trail), len(FADED)) if len(landscape.trail) else [()] * 3
     return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -11,6 +12,10 @@ from fel_explorer.free_energy.grid import axis_limits
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.colours import FREE_ENERGY, sequential, state_colours
 from fel_explorer.plots.registry import register
+
+if TYPE_CHECKING:
+    import holoviews as hv
+    from numpy.typing import ArrayLike
 
 HIGHEST = 12.0  # kT shown of a free energy
 FEWEST = 5  # frames of a cell that has a colour: those of fewer say nothing of a variance
@@ -36,13 +41,17 @@ def _example(draw, rng, **theme):
 
 @register(_example)
 def plot_level_sets(
-    table: xr.Dataset, *, feature: str | None = None, names: Sequence[str] = ("CV 1", "CV 2"), dark=False
-):
-    """What is left of the features where the embedding has one value.
+    table: xr.Dataset,
+    *,
+    feature: str | None = None,
+    names: Sequence[str] = ("CV 1", "CV 2"),
+    dark: bool = False,
+) -> hv.Overlay:
+    """Variance of the features that is left where the embedding has one value.
 
-    Of one dimension: the share of their variance in per cent, and the error of the decoder in the same unit;
-    or one feature's conditional mean with its standard deviation, and what the decoder makes of it dashed.
-    Of two dimensions: the share as an image.
+    Of one dimension: the fraction of their variance in per cent, and the error of the decoder in the same
+    unit; or one feature's conditional mean with its standard deviation, and what the decoder makes of it
+    dashed. Of two dimensions: the fraction as an image.
 
     Parameters
     ----------
@@ -64,7 +73,9 @@ def plot_level_sets(
         if "decoder_error" in table:
             curves.append(("error of the decoder", 100 * table["decoder_error"].values[order], other))
         top = 1.25 * max(float(values.max()) for _, values, _ in curves)
-        page = sheet.Sheet((axis_limits(x, 0.02), (0.0, max(top, 1e-3))), (names[0], "share of variance (%)"))
+        page = sheet.Sheet(
+            (axis_limits(x, 0.02), (0.0, max(top, 1e-3))), (names[0], "unexplained variance (%)")
+        )
         page.areas.append(drawing.band(x, np.zeros(len(x)), left, own, 0.25))
         for name, values, colour in curves:
             page.lines.append(sheet.line(x, values, colour, 3.0, name))
@@ -90,10 +101,10 @@ def plot_level_sets(
 def _image(table, names, dark):
     n_bins = table["bin"].values.max(axis=0) + 1
     known = table["n_frames"].values >= FEWEST
-    bins, share = table["bin"].values[known], 100 * table["unexplained"].values[known]
+    bins, percent = table["bin"].values[known], 100 * table["unexplained"].values[known]
     picture = np.full((n_bins[1], n_bins[0]), np.nan)
-    top = float(share.max(initial=1e-9))
-    picture[bins[:, 1], bins[:, 0]] = share / top
+    top = float(percent.max(initial=1e-9))
+    picture[bins[:, 1], bins[:, 0]] = percent / top
     limits = [axis_limits(z, 0.0) for z in table["cv"].values.T]
     centres = [
         low + (high - low) * (np.arange(n) + 0.5) / n for (low, high), n in zip(limits, n_bins, strict=True)
@@ -126,8 +137,8 @@ def _example_decoder(draw, rng, **theme):
 
 
 @register(_example_decoder)
-def plot_decoder(plane: xr.Dataset, *, means=(), dark=False):
-    """What a decoder makes of an embedding, in the plane of two features: a curve, or a surface's lines.
+def plot_decoder(plane: xr.Dataset, *, means: ArrayLike = (), dark: bool = False) -> hv.Overlay:
+    """Decoded features of an embedding, in the plane of two features: a curve, or a surface's lines.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Times as people read them: "85 ps", "1.2 ns", "80 to 92 ps"."""
+"""Readable times: "85 ps", "1.2 ns", "80 to 92 ps"."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ UNITS = ("fs", "ps", "ns", "µs", "ms", "s")  # each a thousand of the one befor
 
 
 def time_text(value: float, unit: str = "ps") -> str:
-    """``value`` in the data's ``unit`` with three digits, in the unit that suits it; "1" is no unit."""
+    """``value`` in the data's ``unit`` with three digits, in the unit that suits it; "1" is not a unit."""
     if math.isnan(value):
         return "unknown"
     if math.isinf(value):

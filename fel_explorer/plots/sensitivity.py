@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import xarray as xr
 
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.registry import register
+
+if TYPE_CHECKING:
+    import holoviews as hv
 
 MAX_BARS = 12
 THICKNESS = 0.36  # half a bar
@@ -22,8 +27,10 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
-def plot_sensitivity(table: xr.Dataset, *, of: int = 0, name: str = "", n_bars: int = MAX_BARS, dark=False):
-    """The features that move one variable the most, the largest on top, with their shares in per cent.
+def plot_sensitivity(
+    table: xr.Dataset, *, of: int = 0, name: str = "", n_bars: int = MAX_BARS, dark: bool = False
+) -> hv.Overlay:
+    """The features that move one variable the most, the largest on top, with their contributions in per cent.
 
     Parameters
     ----------
@@ -34,13 +41,13 @@ def plot_sensitivity(table: xr.Dataset, *, of: int = 0, name: str = "", n_bars: 
     name
         Of the variable, in plain words; default its number.
     n_bars
-        Bars at most; what the others add up to is told below.
+        Bars at most; the sum of the others is written below.
     """
     dim = table["share"].dims[0]
-    share = 100 * table["share"].isel({dim: of}).values
-    order = np.argsort(-share, kind="stable")
+    percent = 100 * table["share"].isel({dim: of}).values
+    order = np.argsort(-percent, kind="stable")
     shown, rest = order[:n_bars], order[n_bars:]
-    top = float(share[shown].max(initial=1.0))
+    top = float(percent[shown].max(initial=1.0))
     colour, ink = state_colours([of], dark=dark)[of], drawing.ink(dark)
     bottom = 0.4 if len(rest) == 0 else -0.5
     limits = (0.0, 1.2 * top), (bottom, len(shown) + 0.6)
@@ -48,8 +55,8 @@ def plot_sensitivity(table: xr.Dataset, *, of: int = 0, name: str = "", n_bars: 
     names = table["group"].values[shown]
     ticks = {1: [(float(h), str(name)) for h, name in zip(heights, names, strict=True)]}
     what = name or f"{'membership in state' if dim == 'state' else 'variable'} {of + 1}"
-    page = sheet.Sheet(limits, (f"share of what moves {what} (%)", ""), ticks=ticks)
-    for height, value, feature in zip(heights, share[shown], names, strict=True):
+    page = sheet.Sheet(limits, (f"contribution to {what} (%)", ""), ticks=ticks)
+    for height, value, feature in zip(heights, percent[shown], names, strict=True):
         y = [height - THICKNESS, height - THICKNESS, height + THICKNESS, height + THICKNESS]
         page.areas.append(drawing.area([0.0, value, value, 0.0], y, colour, 0.8))
         page.lines.append(
@@ -57,7 +64,7 @@ def plot_sensitivity(table: xr.Dataset, *, of: int = 0, name: str = "", n_bars: 
         )
         page.words.append(sheet.word(value + 0.015 * top, height, f"{value:.2g} %", ink, align="left"))
     if len(rest):
-        text = f"{len(rest)} others together: {share[rest].sum():.2g} %"
+        text = f"{len(rest)} others together: {percent[rest].sum():.2g} %"
         page.words.append(
             sheet.word(0.015 * top, 0.0, text, drawing.faint(dark), align="left", style="italic")
         )

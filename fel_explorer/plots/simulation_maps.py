@@ -1,6 +1,8 @@
-"""A latent space simulator beside the data as pictures: where psi_1 goes in a lag, structures in TICA."""
+"""A latent space simulator compared with the data: transitions of psi_1 in a lag, structures in TICA."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -9,6 +11,9 @@ from fel_explorer.plots import sheet
 from fel_explorer.plots.colours import FREE_ENERGY, sequential
 from fel_explorer.plots.registry import register
 from fel_explorer.plots.simulation import ENSEMBLES, ensemble_colours
+
+if TYPE_CHECKING:
+    import holoviews as hv
 
 GAP = 0.15  # between the pictures, of their width
 HIGHEST = 10.0  # kT
@@ -26,10 +31,10 @@ def _example_transitions(draw, rng, **theme):
 
 
 @register(_example_transitions)
-def plot_simulated_transitions(density: xr.DataArray, *, dark=False):
+def plot_simulated_transitions(density: xr.DataArray, *, dark: bool = False) -> hv.Overlay:
     """P(psi_1 a lag later | psi_1), of the data on the left and of the simulation on the right.
 
-    ``density`` (ensemble, psi_1, psi_1_later); attrs ``total_variation``, which is told.
+    ``density`` (ensemble, psi_1, psi_1_later); attrs ``total_variation``, which is shown.
     """
     values = np.sqrt(np.swapaxes(density.values, 1, 2))  # wide and narrow places in one picture
     axes, labels = (density["psi_1"].values, density["psi_1_later"].values), ("ψ₁", "ψ₁ one lag later")
@@ -46,7 +51,7 @@ def _example_tica(draw, rng, **theme):
 
 
 @register(_example_tica)
-def plot_simulated_tica(projection: xr.Dataset, *, dark=False):
+def plot_simulated_tica(projection: xr.Dataset, *, dark: bool = False) -> hv.Overlay:
     """Free energies of the structures over two TICA coordinates, of the data and of the simulation.
 
     ``free_energy`` (ensemble, tic_1, tic_2) in kT; attrs ``rms`` of their difference.

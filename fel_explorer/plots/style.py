@@ -1,4 +1,4 @@
-"""What all plots share: sizes that read on a projector."""
+"""Style of all plots: sizes that are readable on a projector."""
 
 from __future__ import annotations
 

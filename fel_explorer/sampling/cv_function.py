@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fel_explorer.errors import FelError
 from fel_explorer.methods.base import Method
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def map_of(method: Method):
+    from torch import Tensor
+
+
+def map_of(method: Method) -> Callable[[Tensor], Tensor]:
     """The function of a fitted method from features (frame, feature) to CV (frame, cv), differentiable.
 
     Raises

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,20 +11,28 @@ from fel_explorer.errors import FelError
 from fel_explorer.sampling.force_fields import (
     FORCE_FIELD,
     build_system,
-    given_system,
     load_openmm,
-    reduced_box,
+    load_system,
+    reduce_box,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import openmm
+    from numpy.typing import ArrayLike
+
+    from fel_explorer.data.trajectories import TrajectorySet
 
 BLOCK = 1000  # frames read at once
 
 
 def potential_energies(
-    trajs,
-    frames=None,
+    trajs: TrajectorySet,
+    frames: ArrayLike | None = None,
     *,
     force_field: Sequence[str] = FORCE_FIELD,
-    system=None,
+    system: openmm.System | str | Path | None = None,
     constrain: bool = True,
     periodic: bool | None = None,
     platform: str = "Reference",
@@ -61,9 +70,9 @@ def potential_energies(
     openmm = load_openmm()
     frames = np.arange(len(trajs)) if frames is None else np.asarray(frames)
     box = trajs.frames(frames[:1]).unitcell_vectors
-    if system is not None:
-        system = given_system(system, trajs.topology)
-        periodic = system.usesPeriodicBoundaryConditions()
+    loaded = None if system is None else load_system(system, trajs.topology)
+    if loaded is not None:
+        periodic = loaded.usesPeriodicBoundaryConditions()
     periodic = box is not None if periodic is None else periodic
     if periodic and box is None:
         raise FelError(
@@ -71,16 +80,16 @@ def potential_energies(
             "A periodic system needs the box of each frame.",
             "Take periodic=False, or load trajectories with their box.",
         )
-    if system is None:
+    if loaded is None:
         first = box[0] if periodic else None
-        system = build_system(trajs.topology, force_field, constrain=constrain, box=first)
-    context = openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatform(platform))
+        loaded = build_system(trajs.topology, force_field, constrain=constrain, box=first)
+    context = openmm.Context(loaded, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatform(platform))
     energies = np.empty(len(frames))
     for start in range(0, len(frames), BLOCK):
         block = trajs.frames(frames[start : start + BLOCK])
         for index, xyz in enumerate(block.xyz):
             if periodic:
-                context.setPeriodicBoxVectors(*reduced_box(block.unitcell_vectors[index]))
+                context.setPeriodicBoxVectors(*reduce_box(block.unitcell_vectors[index]))
             context.setPositions(xyz.astype(float))
             energies[start + index] = context.getState(energy=True).getPotentialEnergy()._value
     return energies

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fel_explorer.errors import FelError
 
+if TYPE_CHECKING:
+    import mdtraj
+    import openmm
+    from numpy.typing import ArrayLike
+
 FORCE_FIELD = ("amber99sbildn.xml", "amber99_obc.xml")
 CUTOFF = 1.0  # nm, in periodic boxes, beyond which PME takes over
 
 
-def load_openmm():
+def load_openmm() -> ModuleType:
     """The openmm package, or a `FelError` that says how to install it."""
     try:
         import openmm
@@ -28,13 +35,13 @@ def load_openmm():
 
 
 def build_system(
-    topology,
+    topology: mdtraj.Topology,
     force_field: Sequence[str],
     *,
     constrain: bool = True,
     hydrogen_mass: float | None = None,
-    box=None,
-):
+    box: np.ndarray | None = None,
+) -> openmm.System:
     """OpenMM's System of an mdtraj topology: by PME in a periodic box, else without cutoffs.
 
     ``constrain`` fixes bonds to hydrogen, which then have no energy; ``hydrogen_mass`` is in amu; ``box``
@@ -50,7 +57,7 @@ def build_system(
     options["nonbondedMethod"] = openmm.app.NoCutoff
     molecule = topology.to_openmm()
     if box is not None:
-        molecule.setPeriodicBoxVectors(reduced_box(box) * openmm.unit.nanometer)
+        molecule.setPeriodicBoxVectors(reduce_box(box) * openmm.unit.nanometer)
         cutoff = min(CUTOFF, 0.499 * float(np.diagonal(box).min()))  # at most half the box
         options |= {"nonbondedMethod": openmm.app.PME, "nonbondedCutoff": cutoff}
     try:
@@ -65,7 +72,7 @@ def build_system(
         ) from error
 
 
-def given_system(system, topology):
+def load_system(system: openmm.System | str | Path, topology: mdtraj.Topology) -> openmm.System:
     """A System, or the path of one as OpenMM's XML, if it is of as many atoms as ``topology``."""
     openmm = load_openmm()
     if not isinstance(system, openmm.System):
@@ -90,7 +97,7 @@ def given_system(system, topology):
     return system
 
 
-def reduced_box(vectors) -> np.ndarray:
+def reduce_box(vectors: ArrayLike) -> np.ndarray:
     """Box vectors (3, 3) in the form that OpenMM takes: of all that span the same lattice, the short ones."""
     a, b, c = np.array(vectors, float)
     c = c - b * round(c[1] / b[1])

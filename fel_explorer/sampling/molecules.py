@@ -22,13 +22,18 @@ from fel_explorer.features.molecular import MolecularFeatures
 from fel_explorer.features.outside_kinds import outside_sources
 from fel_explorer.methods.base import Method
 from fel_explorer.progress import Progress
-from fel_explorer.sampling.force_fields import FORCE_FIELD, build_system, given_system, load_openmm
+from fel_explorer.sampling.force_fields import FORCE_FIELD, build_system, load_openmm, load_system
 from fel_explorer.sampling.plan import Plan
 from fel_explorer.sampling.restraint import Restraint, sample_window, steps_of
 from fel_explorer.sampling.windows import Windows
 
 if TYPE_CHECKING:
+    import openmm
+    import xarray as xr
+
     from fel_explorer.data.trajectories import TrajectorySet
+    from fel_explorer.progress import Callback
+    from fel_explorer.training.checkpoint import Checkpoint
 
 BOLTZMANN = 0.00831446261815324  # kJ/mol/K
 SAME = 1e-3  # features of the same structure, computed twice
@@ -79,7 +84,7 @@ class MolecularSystem:
         return BOLTZMANN * self.temperature
 
     def parameters(self) -> dict:
-        """What decides on the dynamics, plain values; a given ``system`` is not among them."""
+        """Settings that determine the dynamics, plain values; a given ``system`` is not among them."""
         names = ("temperature", "friction", "time_step", "hydrogen_mass", "bias_every")
         return {name: getattr(self, name) for name in names} | {"force_field": list(self.force_field)}
 
@@ -87,16 +92,16 @@ class MolecularSystem:
         self,
         method: Method,
         windows: Windows,
-        dataset,
+        dataset: xr.Dataset,
         starts: np.ndarray,
         *,
         plan: Plan,
         seed: int,
-        callback,
-        checkpoint,
+        callback: Callback | None,
+        checkpoint: Checkpoint | None,
         message: str,
-    ):
-        """What was sampled, and the time between frames.
+    ) -> tuple[dict[int, dict[str, torch.Tensor]], float]:
+        """Sample the windows; return the samples and the time between frames.
 
         {window: {"features" (walker, frame, feature), "energy" (walker, frame)}} of the windows that were
         finished, at least one.
@@ -136,7 +141,7 @@ class MolecularSystem:
             _run_jobs(jobs, done, len(windows), plan.n_processes, callback, checkpoint, message)
         return done, plan.stride * step
 
-    def openmm_system(self):
+    def openmm_system(self) -> openmm.System:
         """OpenMM's System that is simulated, all of its forces in group 0."""
         box = self.trajs.frames([0]).unitcell_vectors
         if self.system is None:
@@ -148,7 +153,7 @@ class MolecularSystem:
                 box=box[0] if periodic else None,
             )
         else:
-            system = copy.deepcopy(given_system(self.system, self.trajs.topology))
+            system = copy.deepcopy(load_system(self.system, self.trajs.topology))
             for force in system.getForces():
                 force.setForceGroup(0)  # the integrator knows this group and that of the restraint
         if system.usesPeriodicBoundaryConditions() and box is None:
@@ -160,14 +165,14 @@ class MolecularSystem:
     def _jobs(
         self, windows: Windows, dataset, starts, seed: int, chosen: list[int], periodic: bool
     ) -> dict[int, dict]:
-        """What is special about each of the ``chosen`` windows."""
+        """Settings of each of the ``chosen`` windows."""
         seeds = np.random.SeedSequence(seed).generate_state(len(windows)) >> 2  # OpenMM's are int32
         features, jobs = MolecularFeatures(dataset.attrs), {}
         in_box, reference = periodic and features.needs_box(), arrange(self.trajs.reference)
         for window in chosen:
             frames = self.trajs.frames(starts[window])
             atoms, molecules = np.arange(frames.n_atoms), Molecules.of(frames)
-            xyz = molecules.placed(frames, atoms, reference.xyz[0])
+            xyz = molecules.place_near(frames, atoms, reference.xyz[0])
             box = torch.from_numpy(frames.unitcell_vectors) if in_box else None
             found = features(torch.from_numpy(xyz), box)
             away = np.abs(found.numpy() - dataset["features"].values[starts[window]]).max(axis=0)
@@ -189,7 +194,7 @@ class MolecularSystem:
 
 
 def end_with_parent() -> None:
-    """End this process when the one that started it has ended: killed, it can't tell its workers."""
+    """End this process when the one that started it has ended: a killed parent can't stop its workers."""
 
     parent = parent_process()
     if parent is None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,7 +21,10 @@ from fel_explorer.features.molecular import MolecularFeatures
 from fel_explorer.features.outside_kinds import load_sources
 from fel_explorer.methods.base import Method
 from fel_explorer.sampling.cv_function import map_of
-from fel_explorer.sampling.force_fields import load_openmm, reduced_box
+from fel_explorer.sampling.force_fields import load_openmm, reduce_box
+
+if TYPE_CHECKING:
+    import openmm
 
 LARGEST_ANGLE = 1.0  # between two kicks of an oscillation; that of a heavy bond in a step of 4 fs
 
@@ -39,15 +43,15 @@ def sample_window(job: dict) -> dict[str, torch.Tensor]:
     features, energies = [], []
     for walker, xyz in enumerate(job["starts"]):
         if periodic:
-            context.setPeriodicBoxVectors(*reduced_box(job["boxes"][walker]))
+            context.setPeriodicBoxVectors(*reduce_box(job["boxes"][walker]))
         context.setPositions(xyz)
         context.applyConstraints(1e-6)
         context.setVelocitiesToTemperature(job["bath"][0], job["seed"] + walker)
         with torch.no_grad():
             before = float(restraint.cv(*restraint.place_of(context.getState(positions=True))))
         for frame in range(job["n_frames"]):
-            share = min(1.0, (frame + 1) / max(job["n_steered"], 1))
-            context.setParameter("centre", before + share * (job["centre"] - before))
+            fraction = min(1.0, (frame + 1) / max(job["n_steered"], 1))
+            context.setParameter("centre", before + fraction * (job["centre"] - before))
             integrator.step(job["steps"][2])
             state = context.getState(positions=True, energy=True, groups={0})
             features.append(restraint.features(*restraint.place_of(state)).float())
@@ -60,7 +64,7 @@ def sample_window(job: dict) -> dict[str, torch.Tensor]:
 
 
 def steps_of(fastest: float, time_step: float, stride: int, most: int) -> tuple[float, int, int]:
-    """How to integrate a restraint of angular frequency ``fastest`` (1/ps).
+    """Integration steps for a restraint of angular frequency ``fastest`` (1/ps).
 
     Returns
     -------
@@ -90,7 +94,7 @@ def _context(job: dict, system, restraint: Restraint):
     return openmm.Context(system, integrator, platform), integrator
 
 
-def positions_of(state) -> np.ndarray:
+def positions_of(state: openmm.State) -> np.ndarray:
     """Positions (atom, 3) in nm of an OpenMM State."""
     return np.array(state.getPositions(asNumpy=True)._value)
 
@@ -98,12 +102,12 @@ def positions_of(state) -> np.ndarray:
 class Restraint:
     """k / 2 (xi - centre)^2 for a `PythonForce`, whose parameters are ``centre`` and ``stiffness``."""
 
-    def __init__(self, method: Method, records: dict, dimension: int):
+    def __init__(self, method: Method, records: dict, dimension: int) -> None:
         self.transform, self.dimension = map_of(method), dimension
         self.features = MolecularFeatures(records)
         self._compiled, self.in_box = None, False
 
-    def place_of(self, state) -> tuple[torch.Tensor, ...]:
+    def place_of(self, state: openmm.State) -> tuple[torch.Tensor, ...]:
         """Positions (atom, 3) of an OpenMM State in nm, and its box (3, 3) where the features need it."""
         positions = torch.from_numpy(positions_of(state))
         if not self.in_box:

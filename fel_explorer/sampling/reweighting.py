@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -21,13 +22,18 @@ from fel_explorer.free_energy.grid import Grid
 from fel_explorer.resampling import N_BLOCKS, Blocks, Bootstrap, standard_error
 from fel_explorer.sampling.windows import Windows
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 WINDOW_BLOCKS = 10  # of each window: five walkers or more stay whole
 NEWTON_STEPS = 30
 # pymbar's own; the others call scipy with options that it warns about
 SOLVER = ({"method": "adaptive", "tol": 1e-10, "options": {"maxiter": 1000, "verbose": False}},)
 
 
-def mbar_weights(cv, window, windows: Windows, *, start=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def mbar_weights(
+    cv: ArrayLike, window: ArrayLike, windows: Windows, *, start: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Weights of biased frames in the unbiased ensemble.
 
     Parameters
@@ -41,7 +47,7 @@ def mbar_weights(cv, window, windows: Windows, *, start=None) -> tuple[np.ndarra
     -------
     Weights (frame,), which sum to 1; free energies (window,) in kT; overlap matrix (window, window).
     """
-    logging.getLogger("pymbar").setLevel(logging.ERROR)  # it tells about JAX at each import
+    logging.getLogger("pymbar").setLevel(logging.ERROR)  # it logs a note on JAX at each import
     from pymbar import MBAR
 
     cv, window = np.asarray(cv, float), np.asarray(window, int)
@@ -119,7 +125,7 @@ def resampled_weights(data: xr.Dataset) -> Iterator[np.ndarray]:
         yield weight / weight.sum()
 
 
-def newton_weights(cv, window, windows: Windows, free) -> np.ndarray | None:
+def newton_weights(cv: ArrayLike, window: ArrayLike, windows: Windows, free: np.ndarray) -> np.ndarray | None:
     """Weights of `mbar_weights` (frame,) by Newton's method, from free energies that are nearly right.
 
     None where it does not converge.

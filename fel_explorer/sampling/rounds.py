@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -16,6 +17,10 @@ from fel_explorer.systems.potential import Potential
 from fel_explorer.training.checkpoint import Checkpoint
 from fel_explorer.training.data import fingerprint
 
+if TYPE_CHECKING:
+    from fel_explorer.progress import Callback
+    from fel_explorer.sampling.molecules import MolecularSystem
+
 
 @dataclass(frozen=True)
 class Sampled:
@@ -25,12 +30,12 @@ class Sampled:
     arrays: dict[str, np.ndarray]
     step: float
 
-    def joined(self, others: Sampled) -> Sampled:
+    def join(self, others: Sampled) -> Sampled:
         """Both, sorted; others that were stopped amid their walkers are left out."""
         shape = self.arrays["features"].shape[1:3]
         if others.arrays["features"].shape[1:3] != shape:
             return self
-        windows = self.windows.and_also(others.windows)
+        windows = self.windows.join(others.windows)
         order = np.argsort(windows.centres)
         arrays = {
             name: np.concatenate([values, others.arrays[name]])[order] for name, values in self.arrays.items()
@@ -48,8 +53,15 @@ class Sampler:
     """
 
     def __init__(
-        self, method: Method, system, dataset: xr.Dataset, plan: Plan, *, callback=None, checkpoint_dir=None
-    ):
+        self,
+        method: Method,
+        system: Potential | MolecularSystem,
+        dataset: xr.Dataset,
+        plan: Plan,
+        *,
+        callback: Callback | None = None,
+        checkpoint_dir: str | Path | None = None,
+    ) -> None:
         self.method, self.system, self.dataset, self.plan = method, system, dataset, plan
         self.cv = method.transform(dataset).values[:, plan.dimension]
         self.stopped = False
@@ -60,14 +72,14 @@ class Sampler:
         seed = int(np.random.SeedSequence([self.plan.seed, number]).generate_state(1)[0] >> 1)
         starts = starting_frames(self.cv, windows, self.plan.n_walkers, seed)
         message = f"Umbrella sampling in {len(windows)} windows"
-        options = {
+        options: dict[str, Any] = {
             "seed": seed,
             "callback": self._watch if self._callback else None,
             "checkpoint": self._checkpoint(windows, number),
             "message": message if number == 0 else f"{message} more, where neighbours overlap too little",
         }
         if isinstance(self.system, Potential):
-            return self._on_system(windows, starts, options)
+            return self._on_system(self.system, windows, starts, options)
         done, step = self.system.run_windows(
             self.method, windows, self.dataset, starts, plan=self.plan, **options
         )
@@ -75,21 +87,20 @@ class Sampler:
         arrays = {name: np.stack([done[w][name].numpy() for w in kept]) for name in done[kept[0]]}
         return Sampled(windows.take(kept), arrays, step)
 
-    def _on_system(self, windows, starts, options) -> Sampled:
+    def _on_system(self, system: Potential, windows, starts, options) -> Sampled:
         from fel_explorer.sampling.toy import run_windows
 
-        system, plan = self.system, self.plan
+        plan = self.plan
         step = plan.time_step or system.default_time_step["langevin"]
         integration = dynamics.Options("langevin", step, plan.stride, system.default_friction, system.mass)
         position = self.dataset["position"].values[starts]
         x = run_windows(self.method, system, windows, position, plan=plan, integration=integration, **options)
         _, features = system.features(system.wrap(x))
         arrays = {"features": features, "position": x, "energy": system.energy(x)}
-        arrays = {name: values.numpy() for name, values in arrays.items()}
-        return Sampled(windows, arrays, step * plan.stride)
+        return Sampled(windows, {name: values.numpy() for name, values in arrays.items()}, step * plan.stride)
 
     def _watch(self, progress) -> bool:
-        self.stopped = self.stopped or bool(self._callback(progress))
+        self.stopped = self.stopped or bool(self._callback and self._callback(progress))
         return self.stopped
 
     def _checkpoint(self, windows: Windows, number: int) -> Checkpoint | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -24,7 +25,10 @@ from fel_explorer.systems.potential import Potential
 from fel_explorer.training.checkpoint import Checkpoint
 from fel_explorer.training.loop import threads
 
-PARTS = 100  # of a run: after each, walkers are exchanged, progress is told, a checkpoint may be written
+if TYPE_CHECKING:
+    from fel_explorer.progress import Callback
+
+PARTS = 100  # of a run: after each, walkers are exchanged, progress is reported, a checkpoint may be written
 
 
 def cv_of(method: Method, system: Potential, dimension: int) -> Callable[[Tensor], Tensor]:
@@ -47,7 +51,7 @@ def run_windows(
     plan: Plan,
     integration: dynamics.Options,
     seed: int,
-    callback,
+    callback: Callback | None,
     checkpoint: Checkpoint | None,
     message: str,
 ) -> Tensor:
@@ -72,9 +76,9 @@ def run_windows(
     progress = _Pace(parts, len(state["done"]), message)
     with threads(1):
         for index in range(len(state["done"]), len(parts)):
-            share = min(1.0, (index + 1) / max(plan.n_steered, 1))
+            fraction = min(1.0, (index + 1) / max(plan.n_steered, 1))
             frames, velocities = dynamics.run(
-                biased_gradient(cv, system, before + share * (centre - before), stiffness),
+                biased_gradient(cv, system, before + fraction * (centre - before), stiffness),
                 state["x"],
                 kT=system.kT,
                 n_frames=parts[index],
@@ -85,7 +89,7 @@ def run_windows(
             )
             assert velocities is not None  # the dynamics are of second order
             order = torch.arange(len(centre))
-            if share == 1.0:
+            if fraction == 1.0:
                 with torch.no_grad():
                     value = cv(frames[:, -1]).reshape(n_windows, n_walkers)
                 order = exchange(value, windows, first=index % 2, generator=generator)
@@ -107,7 +111,7 @@ class _Pace:
         self._parts, self._first, self._message, self._started = parts, n_done, message, time.monotonic()
 
     def after(self, index: int) -> Progress:
-        """What to tell after part ``index``."""
+        """Progress after part ``index``."""
         each = (time.monotonic() - self._started) / sum(self._parts[self._first : index + 1])
         eta = each * sum(self._parts[index + 1 :])
         return Progress(index + 1, len(self._parts), eta=eta, message=self._message)
@@ -142,7 +146,9 @@ def exchange(value: Tensor, windows: Windows, *, first: int, generator: torch.Ge
     return order.flatten()
 
 
-def biased_gradient(cv, system: Potential, centre: Tensor, stiffness: Tensor) -> Callable[[Tensor], Tensor]:
+def biased_gradient(
+    cv: Callable[[Tensor], Tensor], system: Potential, centre: Tensor, stiffness: Tensor
+) -> Callable[[Tensor], Tensor]:
     """Gradient of U(x) + k / 2 (xi(x) - centre)^2; each walker has its centre and its k, both (walker,)."""
 
     def gradient(x):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -17,10 +18,16 @@ from fel_explorer.sampling.rounds import Plan, Sampled, Sampler
 from fel_explorer.sampling.windows import gaps, place_windows, windows_between
 from fel_explorer.systems.potential import Potential
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fel_explorer.progress import Callback
+    from fel_explorer.sampling.molecules import MolecularSystem
+
 
 def umbrella(
     method: Method,
-    system,
+    system: Potential | MolecularSystem,
     data: xr.Dataset,
     *,
     dimension: int = 0,
@@ -33,8 +40,8 @@ def umbrella(
     fill_gaps: int = 3,
     time_step: float | None = None,
     seed: int = 0,
-    callback=None,
-    checkpoint_dir=None,
+    callback: Callback | None = None,
+    checkpoint_dir: str | Path | None = None,
     n_processes: int = 1,
 ) -> xr.Dataset:
     """Sample windows along one dimension of a fitted method's CV and reweight them to the unbiased ensemble.
@@ -57,8 +64,8 @@ def umbrella(
     n_steps, stride
         Steps of each trajectory, and between two frames.
     discard
-        Share of each trajectory, at its beginning, that is left out as equilibration; in the first half of it
-        the restraint moves from where a walker starts to the window's centre.
+        Fraction of each trajectory, at its beginning, that is left out as equilibration; in the first half of
+        it the restraint moves from where a walker starts to the window's centre.
     stiffness, time_step
         See `place_windows`; the integration step, by default the system's.
     fill_gaps
@@ -77,7 +84,7 @@ def umbrella(
     each frame, a trajectory each walker, ordered by window; ``window_free_energy`` (umbrella) and bootstrap
     samples of it, ``window_free_energy_sample`` (draw, umbrella); ``position`` for model systems; ``centre``
     and ``stiffness`` (umbrella) and the ``overlap`` matrix; attrs["gaps"] lists neighbours that still overlap
-    too little, of which a warning tells: free energies on either side of a gap can't be compared.
+    too little, with a warning: free energies on either side of a gap can't be compared.
 
     Raises
     ------
@@ -94,7 +101,7 @@ def umbrella(
         weak = json.loads(result.attrs["gaps"])
         if not weak or sampler.stopped:
             break
-        sampled = sampled.joined(sampler.sample(windows_between(weak, sampled.windows), number))
+        sampled = sampled.join(sampler.sample(windows_between(weak, sampled.windows), number))
         result = _result(method, system, dataset, plan, sampled)
     free = result["window_free_energy"].values / system.kT
     samples = resampled_free_energies(result, free) * system.kT

@@ -1,16 +1,22 @@
-"""Umbrella windows: where they stand, how stiff they are, and whether neighbours overlap."""
+"""Umbrella windows: centres, stiffness, and overlap of neighbours."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fel_explorer.errors import FelError
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+
 STIFFNESS = 4.0  # kT / spacing^2: a window alone spreads over half the distance to its neighbour
 ENOUGH_OVERLAP = 0.03  # between neighbours (Klimovich et al. 2015, doi:10.1007/s10822-015-9840-9)
-TAIL = 0.001  # share of the frames beyond the outermost windows, on either side
+TAIL = 0.001  # fraction of the frames beyond the outermost windows, on either side
 
 
 @dataclass(frozen=True)
@@ -34,25 +40,27 @@ class Windows:
     def __len__(self) -> int:
         return len(self.centres)
 
-    def take(self, order) -> Windows:
+    def take(self, order: Sequence[int] | np.ndarray) -> Windows:
         """Some of the windows, or all of them in another order."""
         return Windows(self.centres[order], self.stiffness[order], self.kT)
 
-    def and_also(self, others: Windows) -> Windows:
-        """These windows and then the others, not sorted."""
+    def join(self, others: Windows) -> Windows:
+        """Join these windows and the others, not sorted."""
         return Windows(
             np.concatenate([self.centres, others.centres]),
             np.concatenate([self.stiffness, others.stiffness]),
             self.kT,
         )
 
-    def reduced(self, cv) -> np.ndarray:
+    def reduced(self, cv: ArrayLike) -> np.ndarray:
         """Energies (window, frame) of frames (frame,) in every window, in kT."""
         away = np.asarray(cv, float)[None, :] - self.centres[:, None]
         return self.stiffness[:, None] * away**2 / (2 * self.kT)
 
 
-def place_windows(cv, *, kT: float, n_windows: int = 32, stiffness: float | None = None) -> Windows:
+def place_windows(
+    cv: ArrayLike, *, kT: float, n_windows: int = 32, stiffness: float | None = None
+) -> Windows:
     """Windows at equal distances over the range of ``cv`` (frame,), values seen in data.
 
     Parameters
@@ -77,7 +85,7 @@ def place_windows(cv, *, kT: float, n_windows: int = 32, stiffness: float | None
     return Windows(centres, np.full(n_windows, float(k)), float(kT))
 
 
-def starting_frames(cv, windows: Windows, n_walkers: int, seed: int = 0) -> np.ndarray:
+def starting_frames(cv: ArrayLike, windows: Windows, n_walkers: int, seed: int = 0) -> np.ndarray:
     """Frames (window, walker) to start from: drawn among those of the data nearest to each centre."""
     cv, random = np.asarray(cv, float), np.random.default_rng(seed)
     near = max(4 * n_walkers, 10)

@@ -1,7 +1,7 @@
-"""What differs between two sets of frames: every quantity ranked by how far its distributions lie apart.
+"""Differences between two sets of frames: quantities ranked by the distance of their distributions.
 
 The effect size is the total variation distance of the two distributions, 1 - their overlap: 0 where they are
-the same, 1 where a single frame tells which set it is from.  Unlike a difference of means it sees splits and
+the same, 1 where a single frame shows which set it is from.  Unlike a difference of means it sees splits and
 widths, and it means the same for lengths and for angles, whose ends meet.
 """
 
@@ -37,7 +37,7 @@ def compare(
     seed: int = 0,
     callback: Callable[[Progress], bool] | None = None,
 ) -> xr.Dataset:
-    """Rank what differs between the frames ``first`` and ``second``.
+    """Rank quantities by their difference between the frames ``first`` and ``second``.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def compare(
     xarray.Dataset
         Over ``quantity``, largest effect first: ``effect`` with ``lower`` and ``upper`` (nan for sets that
         few blocks of the data hold), ``circular`` (bool),
-        ``difference`` of the means (second - first, for angles the shorter way round), and over ``set``
+        ``difference`` of the means (second - first, for angles along the shorter arc), and over ``set``
         ``mean`` and ``spread`` (standard deviation), circular ones for angles.
 
     Raises

@@ -10,9 +10,9 @@ import xarray as xr
 
 @runtime_checkable
 class Embedding(Protocol):
-    """What structures need of a fitted method; `methods.Method` has it."""
+    """The part of a fitted method that structures need; `methods.Method` has it."""
 
-    def transform(self, X, /) -> xr.DataArray:
+    def transform(self, X: xr.Dataset | np.ndarray, /) -> xr.DataArray:
         """Embedding (frame, cv) of a dataset or of features (frame, feature)."""
 
 

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 import mdtraj
 import numpy as np
@@ -21,14 +22,19 @@ from fel_explorer.data.molecules import make_whole
 from fel_explorer.errors import FelError
 from fel_explorer.structures.pdb import atom_records, bond_records, cell_record
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from fel_explorer.data.trajectories import TrajectorySet
+
 FORMATS = ("pdb", "xtc", "csv")
 BLOCK = 500  # frames in memory at once
 
 
 def export_frames(
-    trajs,
-    frames,
-    target,
+    trajs: TrajectorySet | None,
+    frames: ArrayLike,
+    target: str | Path | IO[bytes],
     format: str | None = None,
     *,
     dataset: xr.Dataset | None = None,
@@ -61,7 +67,7 @@ def export_frames(
     Raises
     ------
     FelError
-        If there are no frames, the format is unknown, or structures are asked for without trajectories.
+        If there are no frames, the format is unknown, or structures are requested without trajectories.
     """
     frames = np.asarray(frames, int)
     format = format or (Path(target).suffix.lstrip(".").lower() if isinstance(target, str | Path) else "")
@@ -76,7 +82,7 @@ def export_frames(
             "Export CSV, or open the trajectory files.",
         )
     if format == "csv" and dataset is None:
-        raise FelError("CSV was asked for without a dataset.", remedy="Give dataset=.")
+        raise FelError("A CSV file needs a dataset.", remedy="Give dataset=.")
     if format == "xtc":
         _write_xtc(trajs, frames, target, whole)
         return

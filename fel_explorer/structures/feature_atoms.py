@@ -1,4 +1,4 @@
-"""From features to the atoms that they are measured on, so that values of features can colour a structure."""
+"""Atoms that features are measured on, so that values of features can colour a structure."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def feature_atoms(attrs: dict) -> list[np.ndarray]:
 
 
 def atom_values(values: xr.DataArray, attrs: dict) -> xr.DataArray:
-    """Values (..., feature), such as shares of a sensitivity, divided evenly over the features' atoms.
+    """Values (..., feature), such as fractions of a sensitivity, divided evenly over the features' atoms.
 
     Returns
     -------

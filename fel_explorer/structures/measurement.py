@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import mdtraj
 import numpy as np
@@ -15,6 +16,9 @@ from fel_explorer.features import geometry
 from fel_explorer.features.atom_names import atom_labels
 from fel_explorer.progress import Progress
 
+if TYPE_CHECKING:
+    from fel_explorer.data.trajectories import TrajectorySet
+
 KINDS = {2: "distance", 3: "angle", 4: "torsion"}
 UNITS = {2: "nm", 3: "°", 4: "deg"}  # "deg" is for what goes round, see data.frame_values
 CHUNK = 1000  # frames in memory at once
@@ -25,7 +29,7 @@ class MeasurementCancelled(Exception):
 
 
 def measure(
-    trajs,
+    trajs: TrajectorySet,
     atoms: Sequence[int],
     *,
     callback: Callable[[Progress], bool] | None = None,

@@ -1,8 +1,9 @@
-"""A few frames that stand for many."""
+"""Representative frames of a selection or a state."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import mdtraj
 import numpy as np
@@ -12,6 +13,11 @@ from fel_explorer.data.schema import check_same_frames
 from fel_explorer.errors import FelError
 from fel_explorer.structures.alignment import superpose
 from fel_explorer.structures.embedding import Embedding, embed
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from fel_explorer.data.trajectories import TrajectorySet
 
 CHOICES = ("medoids", "centroid", "random")
 SAMPLE = 1_000  # frames among which medoids are sought: the distance matrix stays at 8 MB
@@ -37,7 +43,14 @@ class Representatives:
 
 
 def representatives(
-    method, data: xr.Dataset, trajs=None, n: int = 3, *, frames=None, choose: str = "medoids", seed: int = 0
+    method: Embedding | np.ndarray | None,
+    data: xr.Dataset,
+    trajs: TrajectorySet | None = None,
+    n: int = 3,
+    *,
+    frames: ArrayLike | None = None,
+    choose: str = "medoids",
+    seed: int = 0,
 ) -> Representatives:
     """Choose ``n`` frames that represent ``frames`` and fetch their structures.
 
@@ -85,7 +98,7 @@ def representatives(
         frames, weights = _sample(frames, weights, generator)
     points = _points(method, data, frames)
     chosen = _choose(choose, points, weights, min(n, len(frames)), generator)
-    shares = _shares(points, weights, chosen)
+    shares = _fractions(points, weights, chosen)
     if choose == "medoids":
         order = np.argsort(-shares, kind="stable")
         chosen, shares = chosen[order], shares[order]
@@ -93,7 +106,13 @@ def representatives(
     return Representatives(picked, shares, None if trajs is None else _structures(trajs, picked))
 
 
-def state_representatives(method, data: xr.Dataset, states, trajs=None, n: int = 3) -> dict:
+def state_representatives(
+    method: Embedding | np.ndarray,
+    data: xr.Dataset,
+    states: ArrayLike,
+    trajs: TrajectorySet | None = None,
+    n: int = 3,
+) -> dict:
     """The ``n`` frames of each state that lie nearest to its centroid: {state: `Representatives`}.
 
     Parameters
@@ -203,6 +222,6 @@ def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(squared, 0.0))
 
 
-def _shares(points, weights, chosen) -> np.ndarray:
+def _fractions(points, weights, chosen) -> np.ndarray:
     nearest = _distances(points, points[chosen]).argmin(axis=1)
     return np.bincount(nearest, weights, minlength=len(chosen)) / weights.sum()

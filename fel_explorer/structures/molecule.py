@@ -43,7 +43,7 @@ def farthest_apart(topology: mdtraj.Topology) -> tuple[int, int] | None:
 class Branches:
     """Which atoms turn when a bond is twisted, for every bond of a molecule."""
 
-    def __init__(self, topology: mdtraj.Topology):
+    def __init__(self, topology: mdtraj.Topology) -> None:
         graph = bond_graph(topology)
         self._bridges = {frozenset(edge) for edge in nx.bridges(graph)}
         self._parent, self._entry, self._exit = {}, {}, {}
@@ -121,7 +121,9 @@ def bond_error(topology: mdtraj.Topology, positions: np.ndarray, nearest: np.nda
     )
 
 
-def add_hydrogens(topology, positions: np.ndarray, nearest: np.ndarray) -> tuple[np.ndarray, int]:
+def add_hydrogens(
+    topology: mdtraj.Topology, positions: np.ndarray, nearest: np.ndarray
+) -> tuple[np.ndarray, int]:
     """Place unknown hydrogens on known heavy atoms as they sit in ``nearest``, by a fit of the atoms around.
 
     Returns the positions (atom, 3) and how many were placed.

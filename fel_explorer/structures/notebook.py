@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import mdtraj
 
 from fel_explorer.errors import FelError
 
+if TYPE_CHECKING:
+    import nglview
 
-def to_nglview(trajectory: mdtraj.Trajectory):
+
+def to_nglview(trajectory: mdtraj.Trajectory) -> nglview.NGLWidget:
     """An ``nglview.NGLWidget`` that shows ``trajectory`` and plays its frames, for notebooks.
 
     Raises

@@ -1,4 +1,4 @@
-"""What an observable is, their registry, and the molecule that one is prepared for."""
+"""Observables, their registry, and the molecule for which one is prepared."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import mdtraj
 import numpy as np
@@ -24,7 +25,7 @@ registry: dict[str, Observable] = {}
 
 @dataclass(frozen=True)
 class Observable:
-    """One number per frame that people know a molecule by.
+    """One number per frame that describes a structure, such as the radius of gyration.
 
     Attributes
     ----------
@@ -58,7 +59,7 @@ class Observable:
         _, *rest = inspect.signature(self.function).parameters.values()
         return {parameter.name: parameter.default for parameter in rest}
 
-    def prepare(self, molecule: Molecule, **options) -> Compute:
+    def prepare(self, molecule: Molecule, **options: Any) -> Compute:
         """The function that measures frames of ``molecule``.
 
         Raises
@@ -74,7 +75,9 @@ class Observable:
         return self.function(molecule, **options)
 
 
-def register_observable(*, label: str, units: str = "1", to_reference: bool = False):
+def register_observable(
+    *, label: str, units: str = "1", to_reference: bool = False
+) -> Callable[[Callable[..., Compute]], Callable[..., Compute]]:
     """Decorator: put a function into the registry as an `Observable` of its name.
 
     >>> @register_observable(label="greatest distance from the first atom", units="nm")
@@ -100,7 +103,7 @@ def register_observable(*, label: str, units: str = "1", to_reference: bool = Fa
 
 @dataclass(frozen=True, eq=False)
 class Molecule:
-    """What observables are prepared for: a topology without solvent, and a structure to compare with.
+    """A molecule for observables: a topology without solvent, and a structure to compare with.
 
     Attributes
     ----------

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fel_explorer.data.cache import cache_directory, prune, used, whole_or_nothing
+from fel_explorer.data.cache import cache_directory, mark_used, prune, whole_or_nothing
 from fel_explorer.data.topology_text import pdb_text
 from fel_explorer.data.trajectories import TrajectorySet
 from fel_explorer.structures.observable_base import Molecule, registry
@@ -57,5 +57,5 @@ def load(folder: Path, n_frames: int) -> np.ndarray | None:
     if values.shape != (n_frames,):
         shutil.rmtree(folder)
         return None
-    used(folder)
+    mark_used(folder)
     return values

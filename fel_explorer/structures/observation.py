@@ -1,9 +1,10 @@
-"""Frames -> observables, a few at a time, with progress and a cache."""
+"""Observables of all frames, in blocks, with progress and a cache."""
 
 from __future__ import annotations
 
 import json
 import time
+from typing import TYPE_CHECKING
 
 import mdtraj
 import numpy as np
@@ -20,6 +21,13 @@ from fel_explorer.structures import (
 from fel_explorer.structures.observable_base import Observable, registry
 from fel_explorer.structures.references import make_molecule, take
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import ArrayLike
+
+
 CHUNK_BYTES, CHUNK_FRAMES = 16 * 2**20, 2_000
 
 
@@ -33,7 +41,9 @@ def list_observables() -> dict[str, Observable]:
     return dict(registry)
 
 
-def applicable(trajs, reference=0) -> list[str]:
+def applicable(
+    trajs: TrajectorySet | mdtraj.Trajectory, reference: int | str | Path | mdtraj.Trajectory = 0
+) -> list[str]:
     """Names of the observables that the molecule has, for `observables`; reads one frame."""
     molecule, _ = make_molecule(trajs.topology, _frame_of(trajs), reference)
     names = []
@@ -47,16 +57,16 @@ def applicable(trajs, reference=0) -> list[str]:
 
 
 def observables(
-    trajs,
-    names=None,
-    frames=None,
+    trajs: TrajectorySet | mdtraj.Trajectory,
+    names: str | tuple[str, dict] | Sequence[str | tuple[str, dict]] | None = None,
+    frames: ArrayLike | None = None,
     *,
-    reference=0,
+    reference: int | str | Path | mdtraj.Trajectory = 0,
     chunk_size: int | None = None,
     cache: bool = True,
     callback: Callback | None = None,
 ) -> xr.Dataset:
-    """Measure what molecules are known by: RMSD, native contacts, radius of gyration, ...
+    """Compute observables of the structures: RMSD, native contacts, radius of gyration, ...
 
     Water and ions are left out, and molecules are made whole across periodic boundaries.
 
@@ -104,7 +114,7 @@ def observables(
     molecule, atoms = make_molecule(trajs.topology, _frame_of(trajs), reference)
     frames = None if frames is None else _checked_frames(frames, trajs.n_frames)
     specs = _specs(applicable(trajs, reference) if names is None else names)
-    # preparing all of them tells what does not fit before anything is computed
+    # all are prepared first, so that errors come before anything is computed
     computes = {name: registry[name].prepare(molecule, **options) for name, options in specs.items()}
     paths = {}
     if cache and frames is None and isinstance(trajs, TrajectorySet):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -20,9 +21,16 @@ from fel_explorer.errors import FelError
 from fel_explorer.free_energy import FreeEnergy, path_barrier
 from fel_explorer.structures.embedding import embed
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+
+    from fel_explorer.structures.embedding import Embedding
+
 KINDS = ("minimum free energy", "straight", "nearest frames", "graph")
 STEPS = [(1, 0), (0, 1), (1, 1), (1, -1), (2, 1), (1, 2), (2, -1), (1, -2)]  # and their opposites
-HIGHEST = 200.0  # kT; beyond it exp(F) tells nothing more
+HIGHEST = 200.0  # kT; beyond it exp(F) makes no difference
 GRAPH_FRAMES = 4_000
 NEIGHBOURS = 12
 
@@ -55,7 +63,7 @@ class Path:
 class Space:
     """Positions of all frames, scaled by their spread, with the periods of their axes."""
 
-    def __init__(self, positions, periods=None):
+    def __init__(self, positions: ArrayLike, periods: Sequence[float | None] | None = None) -> None:
         self.positions = np.asarray(positions, float)
         if self.positions.ndim != 2 or len(self.positions) < 2:
             raise FelError(f"Positions of shape {self.positions.shape}.", "(frame, cv), two frames at least.")
@@ -67,19 +75,19 @@ class Space:
         self._box = box if box.any() else None
         self._tree = cKDTree(self._inside(self.positions), boxsize=self._box, balanced_tree=False)
 
-    def step(self, start, end) -> np.ndarray:
-        """From ``start`` to ``end``, the shorter way round."""
+    def step(self, start: np.ndarray, end: ArrayLike) -> np.ndarray:
+        """From ``start`` to ``end``, along the shorter arc."""
         step = np.asarray(end, float) - start
         finite = np.isfinite(self.periods)
         step[..., finite] -= self.periods[finite] * np.round(step[..., finite] / self.periods[finite])
         return step
 
-    def unwrap(self, points) -> np.ndarray:
+    def unwrap(self, points: ArrayLike) -> np.ndarray:
         """``points`` without jumps across the ends of a period."""
         points = np.asarray(points, float)
         return np.vstack([points[:1], points[0] + np.cumsum(self.step(points[:-1], points[1:]), axis=0)])
 
-    def wrap(self, points) -> np.ndarray:
+    def wrap(self, points: ArrayLike) -> np.ndarray:
         """``points`` in the first period, that is centred on 0."""
         points = np.array(points, float)
         finite = np.isfinite(self.periods)
@@ -87,16 +95,16 @@ class Space:
         points[..., finite] = (points[..., finite] + half) % (2 * half) - half
         return points
 
-    def length(self, points) -> np.ndarray:
+    def length(self, points: np.ndarray) -> np.ndarray:
         """Arc length (point,) in units of the spread."""
         steps = np.linalg.norm(self.step(points[:-1], points[1:]) / self.scale, axis=1)
         return np.append(0.0, np.cumsum(steps))
 
-    def nearest(self, points) -> tuple[np.ndarray, np.ndarray]:
+    def nearest(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Distance and index of the nearest frame to each of ``points``."""
         return self._tree.query(self._inside(points))
 
-    def neighbours(self, frames, k: int) -> tuple[np.ndarray, np.ndarray]:
+    def neighbours(self, frames: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Distances and places of the ``k`` nearest of ``frames`` to each of them, itself the first."""
         points = self._inside(self.positions[frames])
         return cKDTree(points, boxsize=self._box).query(points, k=k)
@@ -113,7 +121,15 @@ class Space:
 
 
 def path(
-    method, data, anchors, kind=KINDS[0], *, n_images=40, free_energy=None, periods=None, seed=0
+    method: Embedding | np.ndarray,
+    data: xr.Dataset,
+    anchors: ArrayLike,
+    kind: str = KINDS[0],
+    *,
+    n_images: int = 40,
+    free_energy: xr.DataArray | None = None,
+    periods: Sequence[float | None] | None = None,
+    seed: int = 0,
 ) -> Path:
     """A path through ``anchors`` in the embedding of a fitted method.
 
@@ -126,7 +142,15 @@ def path(
     )
 
 
-def find_path(space: Space, anchors, kind=KINDS[0], *, n_images=40, free_energy=None, seed=0) -> Path:
+def find_path(
+    space: Space,
+    anchors: ArrayLike,
+    kind: str = KINDS[0],
+    *,
+    n_images: int = 40,
+    free_energy: xr.DataArray | None = None,
+    seed: int = 0,
+) -> Path:
     """A path through ``anchors`` in their order.
 
     Parameters
@@ -152,7 +176,7 @@ def find_path(space: Space, anchors, kind=KINDS[0], *, n_images=40, free_energy=
     Raises
     ------
     FelError
-        If there are less than two anchors, no such kind, no surface where one is needed, or no way through.
+        If there are less than two anchors, no such kind, no surface where one is needed, or no path through.
     """
     anchors = np.atleast_2d(np.asarray(anchors, float))
     n_dims = space.positions.shape[1]
@@ -167,7 +191,7 @@ def find_path(space: Space, anchors, kind=KINDS[0], *, n_images=40, free_energy=
     elif kind == "graph":
         points = space.positions[_hops(space, anchors, seed)]
     elif kind in ("straight", "nearest frames"):
-        points = _resampled(space, space.unwrap(anchors), n_images)
+        points = _resample(space, space.unwrap(anchors), n_images)
     else:
         raise FelError(f"kind={kind!r}.", f"Kinds are {', '.join(KINDS)}.")
     if kind in ("nearest frames", "graph"):
@@ -178,7 +202,7 @@ def find_path(space: Space, anchors, kind=KINDS[0], *, n_images=40, free_energy=
     return Path(kind, space.wrap(points), frames, distances, space.length(points))
 
 
-def _resampled(space, points, n_images):
+def _resample(space, points, n_images):
     """``n_images`` at equal arc lengths along ``points``, which have no jumps."""
     length = space.length(points)
     keep = np.append(True, np.diff(length) > 0)
@@ -205,14 +229,14 @@ def _least_free_energy(space, anchors, surface, n_images):
     for start, end in pairwise(nodes):
         cells = _shortest(graph, start, end, "No frames connect two anchors on this map.")
         legs.append(np.column_stack([axes[0][cells % columns], axes[1][cells // columns]]))
-    way = space.unwrap(np.vstack([legs[0], *(leg[1:] for leg in legs[1:])]))
-    if len(way) > 2:  # the corners of the grid are not those of the valley
-        ends = way[0].copy(), way[-1].copy()
-        way = gaussian_filter1d(way, 1.5, axis=0, mode="nearest")
-        way[0], way[-1] = ends
-    if len(way) == 1:
-        way = space.unwrap(anchors)
-    return _resampled(space, way, n_images)
+    points = space.unwrap(np.vstack([legs[0], *(leg[1:] for leg in legs[1:])]))
+    if len(points) > 2:  # the corners of the grid are not those of the valley
+        ends = points[0].copy(), points[-1].copy()
+        points = gaussian_filter1d(points, 1.5, axis=0, mode="nearest")
+        points[0], points[-1] = ends
+    if len(points) == 1:
+        points = space.unwrap(anchors)
+    return _resample(space, points, n_images)
 
 
 def _grid_graph(space, surface, axes) -> csr_matrix:
@@ -289,13 +313,13 @@ def _hops(space, anchors, seed) -> np.ndarray:
 # ---- what a path says
 
 
-def barriers(free_energy) -> tuple[float, float, int]:
+def barriers(free_energy: np.ndarray) -> tuple[float, float, int]:
     """Height of the highest of ``free_energy`` (image,) above the start and above the end, and its index."""
     highest = path_barrier(FreeEnergy.without_error(free_energy))
     return highest.left, highest.right, highest.index
 
 
-def profile_table(path: Path, free_energy, error=None) -> xr.Dataset:
+def profile_table(path: Path, free_energy: ArrayLike, error: ArrayLike | None = None) -> xr.Dataset:
     """The path as a table over ``image``: length, free energy and its error (kT), frame, distance to it."""
     known = {} if error is None else {"error_kT": np.asarray(error, float)}
     columns = {

@@ -1,4 +1,4 @@
-"""Structures from features, so that what a decoder yields can be looked at.
+"""Structures from features, to view what a decoder yields.
 
 Distances are embedded in space and refined, torsions are applied to a known geometry, coordinates are
 taken as they are; features that fix no structure raise an error that says so.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import mdtraj
 import numpy as np
@@ -24,6 +25,9 @@ from fel_explorer.structures.molecule import (
     rotatable_bonds,
 )
 from fel_explorer.structures.pdb import read_pdb
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 UNITS = {"distance": " nm", "torsion": "°"}
 MIN_TORSIONS = 0.5  # fraction of the rotatable bonds that the features must set
@@ -73,7 +77,7 @@ class Reconstruction:
         return mdtraj.Trajectory(self.xyz[None].astype(np.float32), part)
 
 
-def reconstruct(features, attrs: dict, *, nearest=None) -> Reconstruction:
+def reconstruct(features: ArrayLike, attrs: dict, *, nearest: ArrayLike | None = None) -> Reconstruction:
     """Make a structure that has the given features.
 
     Parameters
@@ -178,7 +182,7 @@ def _from_distances(atoms, pairs, targets, topology, nearest) -> np.ndarray:
     matrix[pairs[:, 0], pairs[:, 1]] = matrix[pairs[:, 1], pairs[:, 0]] = np.maximum(targets, 0.0)
     start = geometry.embed_distances(matrix)
     hands = [geometry.refine_distances(start * sign, pairs, targets) for sign in ((1, 1, 1), (1, 1, -1))]
-    # Distances do not tell a molecule from its mirror image: stereocentres decide, then the likeness.
+    # Distances do not distinguish a molecule from its mirror image: stereocentres decide, then similarity.
     scores = []
     for xyz in hands:
         positions = np.full_like(nearest, np.nan)

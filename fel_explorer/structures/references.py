@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import mdtraj
 import numpy as np
@@ -13,6 +14,9 @@ from fel_explorer.data.solvent import solvent_atoms
 from fel_explorer.data.topologies import load_structure
 from fel_explorer.errors import FelError
 from fel_explorer.structures.observable_base import Molecule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def solute(topology: mdtraj.Topology) -> np.ndarray | None:
@@ -41,7 +45,11 @@ def take(frames: mdtraj.Trajectory, atoms: np.ndarray | None, topology: mdtraj.T
     return arrange(chosen)
 
 
-def make_molecule(topology: mdtraj.Topology, first, reference) -> tuple[Molecule, np.ndarray | None]:
+def make_molecule(
+    topology: mdtraj.Topology,
+    first: Callable[[int], mdtraj.Trajectory],
+    reference: int | str | Path | mdtraj.Trajectory,
+) -> tuple[Molecule, np.ndarray | None]:
     """The `Molecule` to prepare observables for, and its atoms in ``topology`` (None for all).
 
     Parameters

@@ -23,7 +23,7 @@ from scipy.special import expit
 from fel_explorer.errors import FelError
 from fel_explorer.structures import geometry
 from fel_explorer.structures.molecule import farthest_apart
-from fel_explorer.structures.observable_base import Molecule, register_observable
+from fel_explorer.structures.observable_base import Compute, Molecule, register_observable
 
 PROTEIN = 4  # amino acids from which on the C-alphas stand for the fold
 HELIX, SHEET = 5, 6  # amino acids of the shortest helix and the shortest bridge that DSSP can find
@@ -32,7 +32,7 @@ BLOCK = 4_000_000  # distances held at once: 16 MB
 
 
 @register_observable(label="RMSD", units="nm", to_reference=True)
-def rmsd(molecule: Molecule):
+def rmsd(molecule: Molecule) -> Compute:
     """Root-mean-square deviation from the reference after the best rigid fit: of the C-alphas where there are
     four or more, else of the heavy atoms.
 
@@ -58,7 +58,7 @@ def native_contacts(
     beta: float = 50.0,
     scale: float = 1.8,
     min_separation: int = 4,
-):
+) -> Compute:
     """Fraction of the reference's contacts between heavy atoms that a frame keeps, from 0 to 1.
 
     Q = mean over native pairs of 1 / (1 + exp(beta (r - scale r0))), native being r0 < ``cutoff`` (nm) in the
@@ -86,14 +86,14 @@ def native_contacts(
     native = molecule.distances(molecule.reference, pairs)[0]
 
     def compute(frames):
-        stretched = (beta * (scale * native - distances) for distances in _distances(molecule, frames, pairs))
-        return np.concatenate([expit(x).mean(axis=1) for x in stretched])
+        scaled = (beta * (scale * native - distances) for distances in _distances(molecule, frames, pairs))
+        return np.concatenate([expit(x).mean(axis=1) for x in scaled])
 
     return compute
 
 
 @register_observable(label="radius of gyration", units="nm")
-def radius_of_gyration(molecule: Molecule):
+def radius_of_gyration(molecule: Molecule) -> Compute:
     """Mass-weighted root-mean-square distance of the atoms from their centre of mass."""
     masses = np.array([a.element.mass if a.element is not None else 0.0 for a in molecule.topology.atoms])
     if masses.sum() == 0:
@@ -102,7 +102,7 @@ def radius_of_gyration(molecule: Molecule):
 
 
 @register_observable(label="end-to-end distance", units="nm")
-def end_to_end_distance(molecule: Molecule):
+def end_to_end_distance(molecule: Molecule) -> Compute:
     """Distance between the first and the last C-alpha where there are four or more, else between the two
     heavy atoms that most bonds lie between."""
     if len(set(molecule.chain_of[molecule.heavy])) > 1:
@@ -115,7 +115,7 @@ def end_to_end_distance(molecule: Molecule):
 
 
 @register_observable(label="residue contacts")
-def residue_contacts(molecule: Molecule, cutoff: float = 0.45, min_separation: int = 3):
+def residue_contacts(molecule: Molecule, cutoff: float = 0.45, min_separation: int = 3) -> Compute:
     """Number of pairs of residues, at least three apart in sequence, with heavy atoms within 0.45 nm."""
     heavy = molecule.heavy
     if not molecule.far_in_sequence(heavy[:1], heavy, min_separation).any():
@@ -143,7 +143,7 @@ def residue_contacts(molecule: Molecule, cutoff: float = 0.45, min_separation: i
 
 
 @register_observable(label="hydrogen bonds")
-def hydrogen_bonds(molecule: Molecule, cutoff: float = 0.25, angle: float = 120.0):
+def hydrogen_bonds(molecule: Molecule, cutoff: float = 0.25, angle: float = 120.0) -> Compute:
     """Number of hydrogen bonds within the molecule: N or O as donor and acceptor, H to acceptor below 0.25
     nm, donor-H-acceptor above 120 degrees.
 
@@ -177,7 +177,7 @@ def hydrogen_bonds(molecule: Molecule, cutoff: float = 0.25, angle: float = 120.
 
 
 @register_observable(label="helix fraction")
-def helix_fraction(molecule: Molecule):
+def helix_fraction(molecule: Molecule) -> Compute:
     """Fraction of the amino acids in a helix (alpha, 3-10 or pi).
 
     Source: W. Kabsch and C. Sander, Biopolymers 22, 2577 (1983), doi:10.1002/bip.360221211, by mdtraj.
@@ -186,7 +186,7 @@ def helix_fraction(molecule: Molecule):
 
 
 @register_observable(label="sheet fraction")
-def sheet_fraction(molecule: Molecule):
+def sheet_fraction(molecule: Molecule) -> Compute:
     """Fraction of the amino acids in a beta sheet or bridge.
 
     Source: W. Kabsch and C. Sander, Biopolymers 22, 2577 (1983), doi:10.1002/bip.360221211, by mdtraj.

@@ -1,6 +1,8 @@
-"""What the frames of each state have in common: mean, spread and uncertainty of observables."""
+"""Observables of the frames of each state: mean, spread and uncertainty of observables."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -8,11 +10,16 @@ import xarray as xr
 from fel_explorer.errors import FelError
 from fel_explorer.resampling import Blocks
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 STATISTICS = ("mean", "std", "sem")
 DEGREES = ("deg", "degree", "degrees")
 
 
-def state_observables(states, observables: xr.Dataset, *, weights=None) -> xr.Dataset:
+def state_observables(
+    states: ArrayLike, observables: xr.Dataset, *, weights: ArrayLike | None = None
+) -> xr.Dataset:
     """Mean, standard deviation and standard error of each observable in each state, as in a table of states.
 
     Parameters
@@ -59,13 +66,13 @@ def state_observables(states, observables: xr.Dataset, *, weights=None) -> xr.Da
     rows: dict[str, list] = {name: [] for name in columns}
     population = []
     for state in labels:
-        share = weights * (membership == state if membership.ndim == 1 else membership[:, state])
-        population.append(share.sum() / weights.sum())
-        used = np.flatnonzero(share > 0)
+        weight = weights * (membership == state if membership.ndim == 1 else membership[:, state])
+        population.append(weight.sum() / weights.sum())
+        used = np.flatnonzero(weight > 0)
         for name in columns:
             values = np.asarray(observables[name].values[used], float)
             angular = observables[name].attrs.get("units") in DEGREES
-            rows[name].append(_statistics(values, share[used], block[used], angular))
+            rows[name].append(_statistics(values, weight[used], block[used], angular))
     result: dict[str, tuple] = {
         name: (("state", "statistic"), np.array(rows[name]), observables[name].attrs) for name in columns
     }

@@ -1,4 +1,4 @@
-"""Which minimum steepest descent reaches."""
+"""Basins of attraction by steepest descent."""
 
 from __future__ import annotations
 

@@ -106,6 +106,6 @@ def _check_finite(x: Tensor, options: Options) -> None:
     if not x.isfinite().all():
         raise FelError(
             f"The walkers diverged at time_step={options.time_step:g}.",
-            "The step must be small beside the inverse of the potential's largest curvature.",
+            "The step must be small compared with the inverse of the potential's largest curvature.",
             "Take a smaller time_step or leave it out for the default.",
         )

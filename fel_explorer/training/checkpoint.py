@@ -1,4 +1,4 @@
-"""Checkpoints that survive kill -9: written whole or not at all, read without running anything."""
+"""Checkpoints of a fit: written atomically, read without executing code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Checkpoint:
         checkpoint of another config is refused, never silently replaced.
     """
 
-    def __init__(self, directory, config: dict):
+    def __init__(self, directory: str | Path, config: dict) -> None:
         self.path = Path(directory) / FILE
         self.config = config
         self.context: dict = {}  # of the method: saved along with each state of the loop

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +37,7 @@ class Batch:
         return values[:half], values[half:]
 
 
-def segments_of(lengths) -> Int[np.ndarray, "trajectory 2"]:
+def segments_of(lengths: Sequence[int] | np.ndarray) -> Int[np.ndarray, "trajectory 2"]:
     """First frame and end (one past the last) of each trajectory, (trajectory, 2)."""
     ends = np.cumsum(np.asarray(lengths, np.int64))
     return np.stack([ends - lengths, ends], axis=1)
@@ -45,15 +46,15 @@ def segments_of(lengths) -> Int[np.ndarray, "trajectory 2"]:
 def pair_starts(segments: Int[np.ndarray, "segment 2"], lag: int) -> Int[np.ndarray, "start"]:
     """Frames (start,) from which a frame ``lag`` later lies in the same segment.
 
-    ``segments`` (segment, 2) are stretches of consecutive frames of one trajectory: `segments_of`, or a part
+    ``segments`` (segment, 2) are consecutive frames of one trajectory: `segments_of`, or a part
     of a split.  Raises a `FelError` when there is no such frame.
     """
     starts = [np.arange(first, end - lag) for first, end in segments if end - first > lag]
     if not starts:
         raise FelError(
-            f"A lag of {lag} frames in {len(segments)} stretches of at most"
+            f"A lag of {lag} frames in {len(segments)} segments of at most"
             f" {max((int(end - first) for first, end in segments), default=0)} frames.",
-            "At least one stretch must be longer than the lag.",
+            "At least one segment must be longer than the lag.",
             "Take a shorter lag_time, longer trajectories, or a smaller validation_fraction.",
         )
     return np.concatenate(starts)
@@ -92,7 +93,7 @@ class LagPairs:
         both_ways: bool = False,
         weights: Num[np.ndarray, "frame"] | None = None,
         cells: Int[np.ndarray, "frame"] | None = None,
-    ):
+    ) -> None:
         device = features.device
         self.features, self.lag, self.exact = features, lag, exact
         weight = np.ones(len(starts)) if weights is None else weights[starts] / weights[starts].mean()
@@ -122,7 +123,7 @@ class LagPairs:
         Parameters
         ----------
         cell_share
-            Share of the pairs drawn uniformly over cells, and uniformly within the cell; the others are
+            Fraction of the pairs drawn uniformly over cells, and uniformly within the cell; the others are
             drawn uniformly over all frames.
         unbias
             Power of the importance weight p_uniform / p_mixture <= 1 / (1 - cell_share): 1 undoes

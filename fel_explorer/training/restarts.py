@@ -1,4 +1,4 @@
-"""Restarts judged early: several trainings begin, and the best of them goes on."""
+"""Restarts: several trainings begin; the best of them after a trial is continued."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from fel_explorer.training.loop import Loop
 
 def train_best_restart(
     start: Callable[[int], Loop],
-    judge: Callable[[xr.Dataset], float],
+    merit: Callable[[xr.Dataset], float],
     *,
     n_restarts: int,
     trial: int,
     device: torch.device,
     checkpoint: Checkpoint | None = None,
 ) -> tuple[Loop, xr.Dataset]:
-    """The loop that was trained to its end, and its history.
+    """Train several restarts for a trial, then the best one to its end; return its loop and its history.
 
     Parameters
     ----------
     start
         Makes the loop of a restart (0, 1, ...), with a network and a generator of its own and with
         ``checkpoint``; called again for the one that is chosen.
-    judge
+    merit
         A figure of merit of the history of a trial, lower is better.
     trial
         Steps after which the restarts are compared.  The chosen one goes on from there.
@@ -49,7 +49,7 @@ def train_best_restart(
             saved = None
         if checkpoint:
             checkpoint.context = {"restart": restart, "best": best}
-        score = judge(loop.run(until=trial))
+        score = merit(loop.run(until=trial))
         if best is None or score < best["score"]:
             best = {"restart": restart, "score": score, "state": loop.state_dict()}
         cancelled = loop.cancelled

@@ -34,8 +34,8 @@ def whitening(sample: Tensor, *, explained: float = 0.95, n_max: int = 10) -> Te
     centred = (sample - sample.mean(0)).double()
     variances, axes = torch.linalg.eigh(centred.T @ centred / len(sample))
     variances, axes = variances.flip(0).clamp_min(0), axes.flip(1)
-    share = variances.cumsum(0) / variances.sum()
-    n = min(int((share < explained).sum()) + 1, n_max)
+    fraction = variances.cumsum(0) / variances.sum()
+    n = min(int((fraction < explained).sum()) + 1, n_max)
     return (axes[:, :n] / variances[:n].sqrt()).to(sample.dtype)
 
 
@@ -50,7 +50,7 @@ class Landmarks:
         Number of cells at the most.
     """
 
-    def __init__(self, sample: Tensor, n: int):
+    def __init__(self, sample: Tensor, n: int) -> None:
         self._transform = whitening(sample)
         points = sample @ self._transform
         self.points = points[farthest_points(points, n)]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from fel_explorer.errors import FelError
 from fel_explorer.training.pairs import segments_of
 
 
-def split(lengths, fraction: float, gap: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def split(
+    lengths: Sequence[int] | np.ndarray, fraction: float, gap: int, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """Segments for training and for validation, each (segment, 2): first frame and end.
 
     Parameters
@@ -16,7 +20,7 @@ def split(lengths, fraction: float, gap: int, seed: int = 0) -> tuple[np.ndarray
     lengths
         Frames of each trajectory.
     fraction
-        Share of the frames held out, 0 < fraction < 1.
+        Fraction of the frames held out, 0 < fraction < 1.
     gap
         Frames, at least the lag, left out between training and validation frames of one trajectory.
 
@@ -27,7 +31,7 @@ def split(lengths, fraction: float, gap: int, seed: int = 0) -> tuple[np.ndarray
     """
     lengths = np.asarray(lengths, np.int64)
     if not 0 < fraction < 1:
-        raise FelError(f"A validation share of {fraction}.", "It is above 0 and below 1.")
+        raise FelError(f"A validation fraction of {fraction}.", "It must be above 0 and below 1.")
     random = np.random.default_rng(seed)
     usable = np.flatnonzero(lengths > gap)
     target = fraction * lengths.sum()
@@ -63,7 +67,9 @@ def _split_blocks(segments, fraction, gap, random):
     return np.array([s for s in training if s[1] > s[0]]), np.array(validation)
 
 
-def folds(lengths, n_folds: int, gap: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
+def folds(
+    lengths: Sequence[int] | np.ndarray, n_folds: int, gap: int, seed: int = 0
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """(training, test) segments of each fold of a cross-validation, each (segment, 2): first frame and end.
 
     Parameters
@@ -79,9 +85,9 @@ def folds(lengths, n_folds: int, gap: int, seed: int = 0) -> list[tuple[np.ndarr
 
     Notes
     -----
-    Whole trajectories are held out where that makes folds of like size.  Else each trajectory is cut into
-    ``n_folds`` contiguous blocks, and a fold tests one block of each; a trajectory whose blocks would not be
-    longer than the gap is in every fold's training data.
+    Whole trajectories are held out where that makes folds of similar size.  Otherwise each trajectory is cut
+    into ``n_folds`` contiguous blocks, and a fold tests one block of each; a trajectory whose blocks would
+    not be longer than the gap is in every fold's training data.
 
     Raises
     ------

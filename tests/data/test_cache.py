@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from fel_explorer.data.cache import prune, used
+from fel_explorer.data.cache import mark_used, prune
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_the_oldest_go_until_the_rest_fits(entries):
 
 
 def test_what_is_used_is_not_old(entries):
-    used(entries / "0")
+    mark_used(entries / "0")
     prune(entries, keep=1500)
     assert names(entries) == ["0"]
 

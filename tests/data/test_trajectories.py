@@ -227,7 +227,7 @@ def test_selections_that_match_nothing_or_make_no_sense_are_told(written):
 
 
 def test_frames_out_of_range_and_empty_requests_are_told(trajs):
-    with pytest.raises(FelError, match=r"No frame was asked for"):
+    with pytest.raises(FelError, match=r"No frame was requested"):
         trajs.frames([])
     with pytest.raises(FelError, match=r"Frame 20. Frames go from 0 to 19"):
         trajs.frames([3, 20])

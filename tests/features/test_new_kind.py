@@ -143,12 +143,12 @@ def test_the_form_of_the_page_offers_it_with_its_options(new_kind):
 
 def test_the_page_computes_it(new_kind, trajs):
     from fel_explorer.app.jobs.manager import JobManager
-    from fel_explorer.app.page_jobs import Board
+    from fel_explorer.app.page_jobs import PageJobs
     from fel_explorer.app.session.session import Session
     from fel_explorer.app.views.data.features_panel import FeaturesPanel
 
     session = Session()
-    board = Board(session, JobManager(workers=0))
+    board = PageJobs(session, JobManager(workers=0))
     panel = FeaturesPanel(session, board)
     try:
         assert "inverse_distances" in panel.choice.options.values()

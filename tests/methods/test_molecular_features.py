@@ -54,7 +54,7 @@ def test_gradients_of_networks_are_by_the_coordinates_and_train_the_weights(alan
     function, x = molecular.coordinates(data, positions)
     nets = EigenfunctionNets(data.sizes["feature"], [5], 2, torch.Generator().manual_seed(0)).double()
     scaling, x = Scaling.of(data), torch.from_numpy(x.values).double()
-    _, gradients = molecular.pulled_back(nets, function, scaling, x)
+    _, gradients = molecular.pull_back(nets, function, scaling, x)
     step, at = 1e-6 * torch.eye(x.shape[1], dtype=torch.float64), partial(molecular.at_coordinates, function)
     values = [(nets(scaling(at(x + h))) - nets(scaling(at(x - h)))) / 2e-6 for h in step]
     np.testing.assert_allclose(gradients.detach(), torch.stack(values, dim=2).detach(), atol=1e-5)
@@ -62,7 +62,7 @@ def test_gradients_of_networks_are_by_the_coordinates_and_train_the_weights(alan
     (slope,) = torch.autograd.grad(energy, nets.weights[0])
     with torch.no_grad():
         nets.weights[0][1, 3, 2] += 1e-5
-    after = molecular.pulled_back(nets, function, scaling, x)[1].square().sum()
+    after = molecular.pull_back(nets, function, scaling, x)[1].square().sum()
     assert float((after - energy).detach() / 1e-5) == pytest.approx(float(slope[1, 3, 2]), rel=1e-2)
 
 

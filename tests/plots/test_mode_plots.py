@@ -122,4 +122,4 @@ def test_bars_are_ranked_shares_and_the_rest_is_told(walks):
     names = figure.yaxis[0].major_label_overrides
     order = table["group"].values[np.argsort(-table["share"].isel(cv=1).values)]
     assert [names[2.0], names[1.0]] == list(order[:2])
-    assert figure.xaxis[0].axis_label == "share of what moves variable 2 (%)"
+    assert figure.xaxis[0].axis_label == "contribution to variable 2 (%)"

@@ -15,7 +15,7 @@ import fel_explorer as fel
 from fel_explorer.errors import FelError
 from fel_explorer.features import MolecularFeatures
 from fel_explorer.sampling import MolecularSystem, potential_energies, umbrella
-from fel_explorer.sampling.force_fields import FORCE_FIELD, build_system, reduced_box
+from fel_explorer.sampling.force_fields import FORCE_FIELD, build_system, reduce_box
 from fel_explorer.sampling.restraint import Restraint, sample_window, steps_of
 
 FEATURES = ["backbone_torsions", ("distances", {"selection": "name CB or name O"})]
@@ -139,7 +139,7 @@ def test_energies_in_a_box_are_by_pme_in_the_box_of_each_frame(boxed):
 
 def test_boxes_are_reduced_without_changing_the_lattice():
     box = np.array([[3.0, 0, 0], [2.5, 3.0, 0], [-2.9, 1.9, 2.8]])
-    short = reduced_box(box)
+    short = reduce_box(box)
     assert (np.abs(short[1:, 0]) <= 1.5).all() and abs(short[2, 1]) <= 1.5
     coefficients = short @ np.linalg.inv(box)
     np.testing.assert_allclose(coefficients, np.round(coefficients), atol=1e-12)
@@ -294,7 +294,7 @@ def test_features_between_molecules_are_sampled_across_the_box(tmp_path):
     np.testing.assert_allclose(data["features"][:, 0], np.linspace(0.4, 0.9, 40), atol=1e-3)
     method = fel.PCA(n_dims=1).fit(data)
     system, force = openmm.System(), openmm.NonbondedForce()
-    system.setDefaultPeriodicBoxVectors(*reduced_box(box))
+    system.setDefaultPeriodicBoxVectors(*reduce_box(box))
     force.setNonbondedMethod(openmm.NonbondedForce.CutoffPeriodic)
     for _ in range(2):
         system.addParticle(39.9)

@@ -21,7 +21,7 @@ def view(page, name):
 
 def test_states_have_lifetimes_evidence_and_kinetics(page, demo, tmp_path):
     open_demo(page, demo)
-    expect(page.get_by_role("button", name="Train IDM")).to_be_visible()
+    expect(page.get_by_role("button", name="Find the metastable states")).to_be_visible()
     train(page, 300)
     expect(page.get_by_text("with exponential decay")).to_be_visible(timeout=2 * LOAD)
     rows = page.locator(".fel-table tbody tr")
@@ -37,7 +37,7 @@ def test_states_have_lifetimes_evidence_and_kinetics(page, demo, tmp_path):
     expect(
         page.get_by_text(re.compile(r"^(Exponential|Recrosses|Not exponential|Too few exits|Too short)\.$"))
     ).to_be_visible()
-    assert "share still there" in save(page, "SVG", tmp_path).read_text()
+    assert "fraction still in the state" in save(page, "SVG", tmp_path).read_text()
 
     view(page, "Kinetics")
     expect(page.get_by_text("Significant rates only")).to_be_visible(timeout=2 * LOAD)

@@ -1,4 +1,4 @@
-"""What the jobs of the app do: featurizing and training as functions ``(report, should_stop) -> result``.
+"""Jobs of the app: featurizing and training as functions ``(report, should_stop) -> result``.
 
 The command line runs the same functions.
 """
@@ -141,7 +141,7 @@ def training(
 
 
 def _note_of(folder: Path) -> Path:
-    """Where it is written what a checkpoint is of."""
+    """The file that describes a checkpoint."""
     return folder.with_name(f"{folder.name}.json")
 
 
@@ -175,7 +175,7 @@ def applying(method, dataset: xr.Dataset, label: str):
 
 
 def opening(paths, topology, stride: int, atoms, time_step: float | None = None, join: bool = False):
-    """The job that opens trajectory files; its result is no dataset yet, and the trajectories."""
+    """The job that opens trajectory files; its result is (None, trajectories): no dataset yet."""
 
     def run(report, should_stop):
         options = {"stride": stride, "atoms": atoms, "time_step": time_step, "join": join}
@@ -277,7 +277,7 @@ def first_look(dataset: xr.Dataset):
 
 
 def checkpoint_folder(key: str, method) -> Path:
-    """Where a training keeps its checkpoint: one folder for the same data, method and hyperparameters.
+    """Folder of a training's checkpoint: one for the same data, method and hyperparameters.
 
     The same training started again, even after the process was killed, thus goes on to the same numbers.
     """

@@ -1,4 +1,4 @@
-"""What is known of one job: its state, progress, losses and log, and the events that tell of it."""
+"""A job: its state, progress, losses and log, and the events that report them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Job:
     key
         Which dataset it belongs to; pages on the same data list the same jobs.
     owner
-        Token of the page that asked for it.
+        Token of the page that submitted it.
     quick
         Whether it takes seconds: one worker is kept for such jobs, so that they don't wait behind trainings.
     show
@@ -93,7 +93,7 @@ class Job:
 
     @property
     def stopping(self) -> bool:
-        """Whether it was asked to stop and has not stopped yet."""
+        """Whether it was cancelled and has not stopped yet."""
         return self.active and self._stop.is_set()
 
     @property
@@ -141,7 +141,7 @@ class Job:
 
 
 class Subscription:
-    """The queue of one listener; dropped by the manager when the listener lets go of it."""
+    """The queue of one listener; dropped by the manager when the listener is released."""
 
     def __init__(self):
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()

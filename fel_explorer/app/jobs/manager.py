@@ -1,4 +1,4 @@
-"""Jobs: long work that runs beside the page, belongs to the process, and survives a reload.
+"""Jobs: computations in the background that belong to the process and survive a reload of the page.
 
 A job is a function ``function(report, should_stop) -> result``.  It runs in a worker thread; what it
 reports is kept on the `Job` and announced as plain `Event` values in the queue of every subscriber.  No
@@ -32,7 +32,7 @@ KEPT_JOBS = 50  # finished jobs that the process remembers
 
 
 class Cancelled(Exception):
-    """Raised by a job's function that was asked to stop and has nothing to keep."""
+    """Raised by a job's function that was cancelled and has nothing to keep."""
 
 
 class JobManager:
@@ -41,7 +41,7 @@ class JobManager:
     Parameters
     ----------
     workers
-        How many jobs run at the same time, beside one more that is quick; with 0 nothing runs until `work`
+        How many jobs run at the same time, besides one more that is quick; with 0 nothing runs until `work`
         is called, as tests do.
     clock
         Seconds, for started and finished.
@@ -120,7 +120,7 @@ class JobManager:
         return job
 
     def drop(self, job: Job) -> None:
-        """Forget a job and its result."""
+        """Delete a job and its result."""
         with self._lock:
             self._jobs.pop(job.id, None)
 
@@ -132,7 +132,7 @@ class JobManager:
             return jobs
         return [job for job in jobs if (key and job.key == key) or (owner and job.owner == owner)]
 
-    def forget(self, older_than: Job) -> None:
+    def delete_results(self, older_than: Job) -> None:
         """Drop the ended jobs of the same owner and kind before ``older_than``, with their results."""
         with self._lock:
             for number, job in list(self._jobs.items()):

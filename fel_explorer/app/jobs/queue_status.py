@@ -1,4 +1,4 @@
-"""The queue of jobs in words: what each does, when it will end, why it failed."""
+"""Texts on the queue of jobs: what each does, when it will end, why it failed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def duration(job: Job, now: float) -> float:
 
 
 def time_left(jobs: list[Job], now: float, workers: int = 2) -> float:
-    """Seconds until all of ``jobs`` that run or wait have ended; nan while nothing tells.
+    """Seconds until all of ``jobs`` that run or wait have ended; nan while that is unknown.
 
     One that waits is taken to last as long as those of its kind and method do on average.
     """
@@ -60,7 +60,7 @@ def situation(job: Job, now: float) -> str:
 
 
 def cause(job: Job) -> dict[str, str]:
-    """Why a job failed and what to do: {"what", "remedy"}; empty for others."""
+    """Cause of a failure and what to do: {"what", "remedy"}; empty for other jobs."""
     error = job.error
     if error is None:
         return {}

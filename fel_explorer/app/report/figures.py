@@ -9,12 +9,11 @@ from html import escape
 import numpy as np
 
 from fel_explorer.app.session.mirrored import SideSession
-from fel_explorer.app.session.result import tree_colours
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.map import colouring
 from fel_explorer.app.views.map.view import FREE_ENERGY, coloured, make_view, shown_axes, with_names_apart
 from fel_explorer.app.views.states.evidence import evidence_of, state_table, unweighted_note
-from fel_explorer.plots.dendrogram import Dendrogram, plot_dendrogram
+from fel_explorer.app.views.states.tree_drawing import plot_tree, tree_drawing
 from fel_explorer.plots.export import figure_bytes
 from fel_explorer.plots.landscape import plot_landscape
 from fel_explorer.plots.path_profile import plot_path_profile
@@ -24,7 +23,8 @@ from fel_explorer.plots.survival import plot_survival
 MAP = "The free energy is -kT ln of the population: 1 kT higher is e = 2.7 times rarer."
 TREE = "States that interconvert faster than the lag at the left are one state."
 TABLE = "Mean lifetimes with 95 % intervals, and whether visits end by chance at any time (exponential)."
-SURVIVAL = "Share of visits that still last; a straight line is the exponential decay of a metastable state."
+SURVIVAL = "Fraction of visits that still last; a straight line is the exponential decay of a metastable "
+"state."
 BESIDE = "The same frames on the map of another model."
 PATH = "The free energy of the map along the path: a lower bound where other variables are slow too."
 PIXELS = (900, 600)
@@ -63,7 +63,7 @@ def beside(session: Session) -> list[str]:
 
 
 def path(session: Session) -> list[str]:
-    """The free energy along the path, if there is one, and what it climbs in words."""
+    """The free energy along the path, if there is one, and a text on its barrier."""
     path, unit = session.path, session.unit
     if path is None:
         return []
@@ -88,12 +88,8 @@ def tree(session: Session) -> list[str]:
     result = session.shown
     if result.tree is None:
         return []
-    names = {}
-    for node, about in result.tree.nodes(data=True):
-        key = (session.active, about["level"], about["state"])
-        names[node] = session.state_names.get(key, f"state {about['level'] + 1}-{about['state'] + 1}")
-    drawing = Dendrogram(result.tree, tree_colours(result.tree), names, result.level)
-    return [_figure(plot_dendrogram(drawing), "", (2 * SIZE[0], SIZE[1]))]
+    drawn = replace(tree_drawing(session), selected=frozenset())
+    return [_figure(plot_tree(drawn), "", (2 * SIZE[0], SIZE[1]))]
 
 
 def table(session: Session) -> str:

@@ -1,7 +1,7 @@
 """Values of atoms that colour the structures, whoever computed them.
 
 A panel sets ``session.atom_values``; the 3-D viewer then colours by it and shows its scale.  The last one who
-sets it is shown; ``source`` tells whose it is, so that a toggle can follow.
+sets it is shown; ``source`` names the panel, so that a toggle can follow.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class AtomValues:
         return (low, high) if high > low else (low, low + 1.0)
 
     def as_dict(self, *, dark: bool = False) -> dict:
-        """What the 3-D viewer takes as ``atom_values``."""
+        """Message to the 3-D viewer as its ``atom_values``."""
         low, high = self.range
         palette = sequential(dark=dark)
         places = np.linspace(0, len(palette) - 1, STOPS).round().astype(int)

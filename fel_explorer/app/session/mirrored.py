@@ -1,4 +1,4 @@
-"""A session beside the page's own: the same data, selection and colours, but another model is shown.
+"""A session next to the page's own: the same data, selection and colours, but another model is shown.
 
 A second map watches and acts on it as the first map does on the page's session.
 """
@@ -38,7 +38,7 @@ class SideSession(Session):
         self._mirror()
 
     def close(self) -> None:
-        """Let go of the page's session."""
+        """Stop watching the page's session."""
         self.page.param.unwatch(self._watcher)
 
     def state_name(self, state: int) -> str:

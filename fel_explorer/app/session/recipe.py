@@ -1,4 +1,4 @@
-"""How a model was made: its method and hyperparameters, to be used again."""
+"""Recipe of a model: its method and hyperparameters, to be used again."""
 
 from __future__ import annotations
 
@@ -45,6 +45,6 @@ def recipe_of(result: Result, results: Mapping[str, Result]) -> Recipe | None:
         return Recipe.of(method)
     base = method.embedding_
     found = [label for label, other in results.items() if other.method is base]
-    if not found:  # after a session was opened again the embedding is a copy: the label tells
+    if not found:  # after a session was opened again the embedding is a copy: its label identifies it
         found = [label for label in results if result.label.startswith(f"{label} + ")]
     return Recipe.of(method, found[0] if found else "")

@@ -1,8 +1,11 @@
-"""What a fitted method says of a dataset, and what people make of its states."""
+"""Results of a fitted method on a dataset, and edits of its states."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import xarray as xr
@@ -30,7 +33,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """A fitted method and what it says of the session's dataset; made by a job, read by every panel.
+    """A fitted method and its results on the session's dataset; made by a job, read by every panel.
 
     Attributes
     ----------
@@ -65,7 +68,7 @@ class Result:
     seconds: float = float("nan")
     partial: bool = False
     tree: object = None
-    levels: tuple[Result, ...] = ()
+    levels: Sequence[Result] = ()
     level: int = 0
     edited: bool = False
     changes: tuple[Merge | Split, ...] = ()
@@ -86,21 +89,28 @@ class Result:
         if not method.has_tree:
             return base.with_states(method.predict_proba(dataset).values)
         base = replace(base, tree=method.graph)
+        if method.has_microstates:
+            memberships = [method.microstate_memberships(level) for level in range(method.n_levels)]
+            found = MicrostateLevels(base, method.predict_microstates(dataset).values, memberships)
+            return replace(found[method.default_level], levels=found)
         levels = []
         for level in range(method.n_levels):
             membership = method.predict_proba(dataset, level).values
             levels.append(replace(base.with_states(membership), level=level))
-        return replace(levels[-1], levels=tuple(levels))
+        return replace(levels[method.default_level], levels=tuple(levels))
 
     def with_states(self, membership: np.ndarray) -> Result:
         """The same with other memberships (frame, state)."""
         return replace(self, membership=membership, state=membership.argmax(axis=1))
 
-    def relabelled(self, label: str) -> Result:
+    def relabel(self, label: str) -> Result:
         """The same under another label."""
-        levels = tuple(replace(level, label=label) for level in self.levels)
+        if isinstance(self.levels, MicrostateLevels):
+            levels = self.levels.relabel(label)
+        else:
+            levels = tuple(replace(level, label=label) for level in self.levels)
         changes = tuple(
-            Split(one.state, one.selection.relabelled(self.label, label)) if isinstance(one, Split) else one
+            Split(one.state, one.selection.relabel(self.label, label)) if isinstance(one, Split) else one
             for one in self.changes
         )
         return replace(self, label=label, levels=levels, changes=changes)
@@ -133,8 +143,21 @@ class Result:
         return [int(s) for s in np.flatnonzero(populations >= min_population)]
 
     def default_name(self, state: int) -> str:
-        """ "state 3", in a tree "state 2-3": level and index."""
-        return f"state {state + 1}" if self.tree is None else f"state {self.level + 1}-{state + 1}"
+        """ "state 3", in a tree "state 2-3": level and index; see `tree_names`."""
+        default = f"state {state + 1}" if self.tree is None else f"state {self.level + 1}-{state + 1}"
+        return default if self.tree is None else tree_names(self.tree).get(self.node(state), default)
+
+    def node(self, state: int) -> str:
+        """Name of a state's node in the tree."""
+        return f"{self.level + 1}-{state + 1}"
+
+    def same_branch(self, state: int) -> list[tuple[int, int]]:
+        """(level, state) of the state and, in a tree with branches, of what it is at other levels."""
+        about = {} if self.tree is None else self.tree.nodes.get(self.node(state), {})
+        if "branch" not in about:
+            return [(self.level, state)]
+        nodes = self.tree.nodes.values()
+        return [(node["level"], node["state"]) for node in nodes if node["branch"] == about["branch"]]
 
     def colours(self, states, *, dark: bool = False) -> dict[int, str]:
         """``{state: colour}``; in a tree the children of a state have tints of its colour."""
@@ -159,7 +182,7 @@ class Result:
         state = int(np.bincount(self.state[mask]).argmax())
         return None if mask[self.state == state].all() else state
 
-    def merged(self, states) -> Result:
+    def merge(self, states) -> Result:
         """With ``states`` as one; see `kinetics.merge_states`."""
         state, membership = merge_states(self.state, self.membership, states)
         change = Merge(tuple(int(one) for one in states))
@@ -175,8 +198,99 @@ class Result:
         return replace(self, membership=membership, state=state, levels=(), edited=True, changes=changes)
 
 
+class MicrostateLevels(Sequence):
+    """A result at each level of a tree whose states are made of microstates, looked up when it is asked for.
+
+    Parameters
+    ----------
+    base
+        The result without states.
+    microstates
+        (frame,) int microstate of each frame.
+    memberships
+        For each level (microstate, state) float32.
+    """
+
+    KEPT = 4  # levels, so that what is shown stays the same object
+
+    def __init__(self, base: Result, microstates: np.ndarray, memberships: list[np.ndarray]):
+        self._base, self.microstates, self._memberships = base, microstates, memberships
+        self._labels = [chi.argmax(axis=1) for chi in memberships]
+        self._kept: OrderedDict[int, Result] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._memberships)
+
+    def __getitem__(self, level):
+        level = range(len(self))[level]
+        if level not in self._kept:
+            membership = self._memberships[level].take(self.microstates, axis=0)
+            state = self._labels[level].take(self.microstates)
+            self._kept[level] = replace(self._base, membership=membership, state=state, level=level)
+            while len(self._kept) > self.KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(level)
+        return self._kept[level]
+
+    def relabel(self, label: str) -> MicrostateLevels:
+        """The same of a result under another label."""
+        return MicrostateLevels(replace(self._base, label=label), self.microstates, self._memberships)
+
+    def fractions_inside(self, mask: np.ndarray) -> list[np.ndarray]:
+        """For each level the fraction (state,) of each state's frames that are in ``mask`` (frame,)."""
+        n = len(self._labels[0])
+        frames = np.bincount(self.microstates, minlength=n)
+        inside = np.bincount(self.microstates[mask], minlength=n)
+        found = []
+        for labels, chi in zip(self._labels, self._memberships, strict=True):
+            counts = [np.bincount(labels, one, minlength=chi.shape[1]) for one in (inside, frames)]
+            found.append(counts[0] / np.maximum(counts[1], 1))
+        return found
+
+
+@lru_cache(maxsize=16)
+def branch_numbers(tree) -> dict[int, int]:
+    """``{branch: number}`` of a tree whose nodes have branches, for their names and colours.
+
+    Of the branches into which one divides the most populated keeps its number; the others, and those that
+    have no parent, have the lowest number that nothing has at the same lags.
+    """
+    lags: dict[int, list[int]] = {}
+    first: dict[int, str] = {}
+    for node, about in tree.nodes(data=True):  # from the longest lag on, the most populated first
+        lags.setdefault(about["branch"], []).append(about["level"])
+        first.setdefault(about["branch"], node)
+    numbers: dict[int, int] = {}
+    for branch, node in first.items():
+        parents = [tree.nodes[parent]["branch"] for parent in tree.predecessors(node)]
+        taken = {number for other, number in numbers.items() if set(lags[other]) & set(lags[branch])}
+        wanted = [numbers[parent] for parent in parents if numbers[parent] not in taken]
+        free = (number for number in range(len(first)) if number not in taken)
+        numbers[branch] = wanted[0] if wanted else next(free)
+    return numbers
+
+
+def tree_names(tree) -> dict[str, str]:
+    """``{node: name}``: "state 2-3", level and index; "state 3" where a state has a branch over the lags."""
+    if _has_branches(tree):
+        numbers = branch_numbers(tree)
+        return {node: f"state {numbers[branch] + 1}" for node, branch in tree.nodes(data="branch")}
+    return {node: f"state {node}" for node in tree}
+
+
+def _has_branches(tree) -> bool:
+    return all("branch" in about for about in tree.nodes.values())
+
+
 def tree_colours(tree, *, dark: bool = False) -> dict[str, str]:
-    """``{node: colour}`` of a tree of states: hues at the top, tints of the parent's below."""
+    """``{node: colour}`` of a tree of states: hues at the top, tints of the parent's below.
+
+    In a tree with branches over the lags each branch has a hue.
+    """
+    if _has_branches(tree):
+        numbers = branch_numbers(tree)
+        hues = state_colours(range(len(numbers)), dark=dark)
+        return {node: hues[numbers[branch]] for node, branch in tree.nodes(data="branch")}
     colours = {}
     top = [node for node, degree in tree.in_degree if not degree]
     for index, node in enumerate(top):

@@ -1,4 +1,4 @@
-"""What frames were selected by: a region of a map, or a state.  Immutable values; no panel import."""
+"""Origins of selections: a region of a map, or a state.  Immutable values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from fel_explorer.data import in_box, in_polygon
 
-MOST_INTERVALS = 6
+MAX_INTERVALS = 6
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,12 @@ class Intervals:
     def around(cls, model: str, axis: str, x: np.ndarray, mask: np.ndarray) -> Intervals | None:
         """Those that hold the frames in ``mask`` of the values ``x`` (frame,); None where they are too many.
 
-        Frames of equal values can't be told apart by any interval.
+        Frames of equal values can't be separated by any interval.
         """
         order = np.argsort(x, kind="stable")
         values, inside = x[order].astype(float), mask[order]
         edges = np.flatnonzero(np.diff(np.concatenate([[False], inside, [False]]).astype(np.int8)))
-        if not 0 < len(edges) <= 2 * MOST_INTERVALS:
+        if not 0 < len(edges) <= 2 * MAX_INTERVALS:
             return None
         ends = [_between(values, place) for place in edges]
         made = cls(model, (axis,), tuple(zip(ends[::2], ends[1::2], strict=True)))
@@ -111,14 +111,14 @@ class Step(NamedTuple):
     mode: str
     origin: Origin | None = None
 
-    def relabelled(self, old: str, new: str) -> Step:
+    def relabel(self, old: str, new: str) -> Step:
         """The same after a model was given another label."""
         if self.origin is None or self.origin.model != old:
             return self
         return Step(self.mode, replace(self.origin, model=new))
 
 
-def described(steps: Sequence[Step] | None) -> list | None:
+def to_json(steps: Sequence[Step] | None) -> list | None:
     """``steps`` as JSON types."""
     if steps is None:
         return None
@@ -127,8 +127,8 @@ def described(steps: Sequence[Step] | None) -> list | None:
     ]
 
 
-def restored(about: list | None) -> tuple[Step, ...] | None:
-    """What `described` was made of."""
+def from_json(about: list | None) -> tuple[Step, ...] | None:
+    """The steps of `to_json`."""
     if about is None:
         return None
     return tuple(Step(one[0], KINDS[one[1]](**_tuples(one[2])) if len(one) > 1 else None) for one in about)

@@ -13,15 +13,16 @@ from fel_explorer.app.session.atom_values import AtomValues
 from fel_explorer.app.session.history import History
 from fel_explorer.app.session.pinned import Pinned
 from fel_explorer.app.session.recipe import Recipe, Sweep
-from fel_explorer.app.session.result import Result
+from fel_explorer.app.session.result import MicrostateLevels, Result
 from fel_explorer.app.session.selection import PathAnchors, Point, Selection
 from fel_explorer.app.session.selection_origin import Origin, StateFrames
 from fel_explorer.app.session.snapshot import Snapshot
 from fel_explorer.errors import FelError
 from fel_explorer.plots.energy_units import UNITS, EnergyUnit, energy_unit
 
+FREE_ENERGY = "free energy"
 ROOM = 300.0  # K, where the data don't say at which temperature they were made
-STAYING = "name shown looks energy_unit".split()  # with other data; `shown` follows by itself
+STAYING = "name shown representation energy_unit".split()  # with other data; `shown` follows by itself
 
 
 class Session(param.Parameterized):
@@ -35,7 +36,7 @@ class Session(param.Parameterized):
     dataset = param.ClassSelector(class_=xr.Dataset, default=None, allow_None=True)
     results = param.Dict({}, doc="{label: Result}, in order of training.")
     active = param.String("", doc="Label of the result that is shown; '' when there is none.")
-    levels = param.Dict({}, doc="{label: level shown} of trees of states; others show their last level.")
+    levels = param.Dict({}, doc="{label: level shown} of trees of states; others show their default level.")
     edits = param.Dict({}, doc="{(label, level): Result} whose states the user merged or split.")
     shown = param.ClassSelector(
         class_=Result,
@@ -63,14 +64,16 @@ class Session(param.Parameterized):
     sweep = param.ClassSelector(class_=Sweep, default=None, allow_None=True, doc="The sweep queued last.")
     axes = param.Tuple(("", ""), length=2, doc="Names of the axes of the map; empty for the usual ones.")
     axes_beside = param.Tuple(("", ""), length=2, doc="The same of the second map.")
-    colour_by = param.String("free energy")
+    colour_by = param.String(FREE_ENERGY)
     energy_unit: param.Selector[str] = param.Selector(
         default="kT", objects=list(UNITS), doc="Unit in which energies are shown."
     )
     temperature = param.Number(
         ROOM, bounds=(0.0, None), inclusive_bounds=(False, True), doc="Of the simulation, K."
     )
-    looks = param.Dict({}, doc="How structures are to be drawn, see `panels.looks`; stays with new data.")
+    representation = param.Dict(
+        {}, doc="How structures are to be drawn, see `RepresentationBar`; stays with new data."
+    )
     atom_values = param.ClassSelector(
         class_=AtomValues, default=None, allow_None=True, doc="What colours the atoms of the structures."
     )
@@ -142,7 +145,7 @@ class Session(param.Parameterized):
         result = self.results.get(self.active)
         if result is None:
             return None
-        result = result.at(self.levels.get(self.active, -1))
+        result = result.at(self.levels.get(self.active, result.level))
         return self.edits.get((result.label, result.level), result)
 
     def show_level(self, level: int) -> None:
@@ -164,21 +167,23 @@ class Session(param.Parameterized):
             changes["levels"] = {k: level for k, level in self.levels.items() if k != result.label}
         if show:
             changes.update(active=result.label, point=None)
+            if isinstance(result.levels, MicrostateLevels) and self.colour_by == FREE_ENERGY:
+                changes["colour_by"] = "state"  # what the slider of the time resolution changes
         self.param.update(**changes)
 
     def rename_result(self, label: str, new: str) -> None:
         """Give a result another label, also where names, edits, clicked point and history speak of it."""
         results = {new if key == label else key: result for key, result in self.results.items()}
         self._rewrite(
-            lambda snapshot: snapshot.relabelled(label, new),
-            results={**results, new: results[new].relabelled(new)},
+            lambda snapshot: snapshot.relabel(label, new),
+            results={**results, new: results[new].relabel(new)},
             active=new if self.active == label else self.active,
             beside=new if self.beside == label else self.beside,
             levels={new if key == label else key: level for key, level in self.levels.items()},
         )
 
     def remove_result(self, label: str) -> None:
-        """Forget a result; where it was shown the one before it, or the next, takes its place."""
+        """Delete a result; where it was shown the one before it, or the next, takes its place."""
         labels = list(self.results)
         place = labels.index(label)
         others = labels[:place][::-1] + labels[place + 1 :]
@@ -219,7 +224,7 @@ class Session(param.Parameterized):
         self.select(result.state == state, how, mode, origin)
 
     def invert_selection(self) -> None:
-        self._change(selection=self.selection.inverted())
+        self._change(selection=self.selection.invert())
 
     def clear_selection(self) -> None:
         self._change(selection=Selection(np.zeros_like(self.selection.mask)), point=None)
@@ -246,8 +251,12 @@ class Session(param.Parameterized):
         self._change(colour_by=colour_by)
 
     def name_state(self, state: int, name: str) -> None:
-        """Give a state of the shown result a name; an empty one takes it back."""
-        names = {**self.state_names, (self.active, self.result.level, state): name}
+        """Give a state of the shown result a name; an empty one takes it back.
+
+        A state that stays undivided over a range of lags has the name in all of it.
+        """
+        same = {(self.active, level, one): name for level, one in self.result.same_branch(state)}
+        names = {**self.state_names, **same}
         self._change(state_names={key: name for key, name in names.items() if name})
 
     def state_name(self, state: int) -> str:
@@ -265,7 +274,7 @@ class Session(param.Parameterized):
 
     def merge_states(self, states=None) -> None:
         """Make ``states`` (default `selected_states`) of the shown result one; see `Result.merged`."""
-        self._edit(self._states().merged(self.selected_states() if states is None else states))
+        self._edit(self._states().merge(self.selected_states() if states is None else states))
 
     def split_state(self, state: int | None = None) -> None:
         """Make the selected frames of ``state`` (default `divided_state`) a state of their own."""

@@ -10,7 +10,7 @@ import param
 from panel.util import edit_readonly
 from panel.viewable import Viewer
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.shell.code_dialog import CodeDialog
 from fel_explorer.app.shell.command_palette import Palette
@@ -32,8 +32,8 @@ from fel_explorer.app.views.states.dendrogram_panel import DendrogramPanel
 from fel_explorer.app.views.structure.panel import StructurePanel
 from fel_explorer.app.widgets.notifications import show_error
 from fel_explorer.app.widgets.theme import theme
-from fel_explorer.app.widgets.weak_callback import weakly
-from fel_explorer.app.workarounds.panel_closed_pages import forget, leave
+from fel_explorer.app.widgets.weak_callback import weak_callback
+from fel_explorer.app.workarounds.panel_closed_pages import leave, release
 from fel_explorer.errors import FelError
 
 NOTEBOOK_HEIGHT = 860  # px
@@ -60,7 +60,7 @@ class Explorer(Viewer):
     def __init__(self, session: Session | None = None, *, root=".", owner="", **params):
         super().__init__(**params)
         self.session = session or Session()
-        self.board = Board(self.session, owner=owner)
+        self.board = PageJobs(self.session, owner=owner)
         self.data = DataPanel(self.session, self.board, root=root)
         self.sessions = self.data.sessions
         self.sessions.link.visible = bool(owner)  # in a script's explorer all tabs show the same
@@ -143,7 +143,7 @@ class Explorer(Viewer):
     def _left(self, context):
         """A tab of several was closed."""
         leave(self.page, context._document)
-        forget(context._document)
+        release(context._document)
 
     def _header(self):
         device = pmui.Chip(device_text(), icon="memory", size="small", variant="outlined", color="default")
@@ -198,7 +198,7 @@ class Explorer(Viewer):
         )
 
     def _tree(self):
-        """The dendrogram, while there is a tree and the strip beside it is open."""
+        """The dendrogram, while there is a tree and the strip next to it is open."""
         visible = pn.bind(
             lambda is_open, result: is_open and result is not None and result.tree is not None,
             self.strip.param.open,
@@ -222,7 +222,7 @@ class Explorer(Viewer):
         try:
             command.run(self)
         except FelError as error:
-            self.tell(error)
+            self.show_error(error)
 
     def toggle_theme(self) -> None:
         self.dark = not self.dark
@@ -230,7 +230,7 @@ class Explorer(Viewer):
     def toggle_large(self) -> None:
         self.large = not self.large
 
-    def tell(self, error: Exception) -> None:
+    def show_error(self, error: Exception) -> None:
         """Show an error, see `show_error`."""
         show_error(error)
 
@@ -242,7 +242,7 @@ class Explorer(Viewer):
     def _on_ended(self, event):
         job = event.new
         if job.error is not None:
-            self.tell(job.error)
+            self.show_error(job.error)
 
     @param.depends("dark", watch=True)
     def _show_theme(self):
@@ -270,8 +270,8 @@ class Explorer(Viewer):
                 pn.state.on_session_destroyed(self._destroyed)
 
     def _hear_errors(self):
-        """Tell errors of callbacks."""
-        pn.config.exception_handler = weakly(self.tell)
+        """Show errors of callbacks."""
+        pn.config.exception_handler = weak_callback(self.show_error)
 
     def _tick(self):
         with pn.io.hold():
@@ -292,13 +292,13 @@ class Explorer(Viewer):
 
     def _destroyed(self, context):
         self.close()
-        forget(context._document)
+        release(context._document)
 
     def _views(self):
         return self.map, self.second_map, self.structure, self.selection, self.strip, self.dendrogram
 
     def close(self) -> None:
-        """Let go of everything that outlives the page: periodic callback, queue, watchers."""
+        """Release everything that outlives the page: periodic callback, queue, watchers."""
         if self._ticking is not None:
             self._ticking.stop()
         self.board.param.unwatch(self._watcher)

@@ -10,25 +10,25 @@ import torch
 from panel.viewable import Viewer
 
 from fel_explorer.app.jobs.queue_status import time_left
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.shell.commands import COMMANDS, Command
 from fel_explorer.plots.quantities import seconds_text
 
 
 def device_text() -> str:
-    """Where trainings run by default: 'GPU NVIDIA H100' or 'CPU, 2 threads'."""
+    """Device of trainings by default: 'GPU NVIDIA H100' or 'CPU, 2 threads'."""
     if torch.cuda.is_available():
         return f"GPU {torch.cuda.get_device_name(0)}"
     return "CPU"
 
 
 class JobBar(Viewer):
-    """What runs now: label, time left, a bar and a cancel button; invisible when nothing runs.
+    """The running job: label, time left, a bar and a cancel button; invisible when nothing runs.
 
     A click on the text calls ``on_open``.
     """
 
-    def __init__(self, board: Board, on_open, **params):
+    def __init__(self, board: PageJobs, on_open, **params):
         super().__init__(**params)
         self.board = board
         self.text = pmui.Button(

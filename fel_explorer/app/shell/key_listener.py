@@ -7,7 +7,7 @@ from panel.custom import JSComponent
 
 
 class Keys(JSComponent):
-    """Tells Python which of the known shortcuts was pressed; keys typed into a field are left alone.
+    """Sends the known shortcuts that are pressed to Python; keys typed into a field are left alone.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ import panel_material_ui as pmui
 import param
 from panel.viewable import Viewer
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.tabs import TABS, has_states
 from fel_explorer.app.widgets.tab_view import TabView
@@ -25,10 +25,10 @@ Redraw = hv.streams.Stream.define("Redraw", version=0)
 
 HEADER, BODY = 46, 284  # px
 HINT = "No states yet."
-WAYS = {  # to find states: {label: (method, tooltip)}
+STATE_METHODS = {  # to find states: {label: (method, tooltip)}
     "Find the states": (
-        "IDM",
-        "Train IDM with the settings of the Model panel: metastable states and a map.",
+        "DiscreteIDM",
+        "Find the metastable states at about thirty time resolutions, in seconds.",
     ),
     "Tree of states": (
         "DivisiveIDM",
@@ -44,14 +44,14 @@ class TabStrip(Viewer):
     Parameters
     ----------
     train
-        Called with the name of a method that is to be trained.
+        Called with the name of a method that is to be trained, and hyperparameters other than the form's.
     """
 
     dark = param.Boolean(False, doc="Colours for a dark page.")
     view = param.String(TABS[0].id, doc="Which view is shown, by its id in `TABS`.")
     open = param.Boolean(False, doc="Whether more than the header is shown.")
 
-    def __init__(self, session: Session, board: Board, train: Callable[[str], None], **params):
+    def __init__(self, session: Session, board: PageJobs, train: Callable[..., None], **params):
         super().__init__(**params)
         self.session, self._train = session, train
         self.tabs = {tab.id: tab for tab in TABS}
@@ -97,7 +97,7 @@ class TabStrip(Viewer):
             for name, tab in self.tabs.items()
         }
         self._views = pmui.Row(*self.buttons.values(), margin=(0, 4))
-        self._hint = self._ways()
+        self._hint = self._state_buttons()
         small = {"size": "small", "margin": (6, 6), "on_click": self._on_fold}
         self._fold = pmui.IconButton(icon="expand_more", description="Fold", **small)
         self._unfold = pmui.IconButton(icon="expand_less", description="Open", **small)
@@ -123,14 +123,14 @@ class TabStrip(Viewer):
             if tab.has_plot:
                 self.panels[name].param.watch(self._on_figure, "version")
 
-    def _ways(self):
-        """What to do while there are no states."""
+    def _state_buttons(self):
+        """Buttons that find states, while there are none."""
         buttons = [
             pmui.Button(
                 label=label, size="small", variant="outlined", margin=(3, 4), description=tooltip,
                 on_click=lambda event, name=name: self._train(name), sx={"whiteSpace": "nowrap"},
             )
-            for label, (name, tooltip) in WAYS.items()
+            for label, (name, tooltip) in STATE_METHODS.items()
         ]  # fmt: skip
         text = pmui.Typography(HINT, variant="body2", color="textSecondary", margin=(9, 8))
         return pmui.Row(text, *buttons, margin=(0, 8))

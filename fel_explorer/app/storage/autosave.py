@@ -1,4 +1,4 @@
-"""Keeps what a page holds on disk, so that it outlives the server.
+"""Autosave of pages, which outlive the server on disk.
 
 A page that was trained on, or whose states were named or edited, is saved some seconds after its last
 change under the token in its address; a server that is started again finds it by that token.  A view is kept
@@ -36,12 +36,12 @@ def new_token() -> str:
 
 
 def folder(kind: str = "pages") -> Path:
-    """Where pages or "views" are kept."""
+    """Folder of pages or "views"."""
     return cache_directory() / kind
 
 
 def autosaved(token: str, kind: str = "pages") -> Path | None:
-    """What was kept of the page (or of "views") ``token``, or None."""
+    """Saved session of the page (or of "views") ``token``, or None."""
     if not TOKEN.fullmatch(token):  # it comes from an address
         return None
     path = folder(kind) / f"{token}{ENDING}"
@@ -93,7 +93,7 @@ class Autosave:
         self._watcher = session.param.watch(self._on_change, [*KEPT, "dataset"]) if token else None
 
     def close(self) -> None:
-        """Let go of the session; a save that runs comes to its end."""
+        """Stop watching the session; a save that runs comes to its end."""
         if self._watcher is not None:
             self.session.param.unwatch(self._watcher)
             self._watcher = None
@@ -131,7 +131,7 @@ class Autosave:
         try:
             save_session(session, folder() / f"{self.token}{ENDING}")
             prune(folder(), KEPT_PAGES)
-        except Exception:  # whatever the disk says must not end the page; Ctrl-S tells the user
+        except Exception:  # whatever the disk says must not end the page; Ctrl-S reports it to the user
             log.exception("the page could not be saved by itself")
 
 

@@ -38,7 +38,7 @@ def inside(root: Path, paths) -> list[Path]:
 
 
 def sort_out(paths) -> tuple[list[Path], Path | list[Path] | None]:
-    """Trajectories and topology among chosen files: a lone PDB or GRO beside trajectories is the topology.
+    """Trajectories and topology among chosen files: a lone PDB or GRO next to trajectories is the topology.
 
     With several topologies each trajectory takes the one of its own name, or the only one in its folder.
 

@@ -43,7 +43,7 @@ COLOURINGS = {
 }
 """{name: words}: what atoms and ribbons are coloured by."""
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
-"""Okabe and Ito's colours, which people with any colour vision tell apart."""
+"""Okabe and Ito's colours, which people with any colour vision can distinguish."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,7 @@ class Layer:
     key: int = 0
 
     def as_dict(self) -> dict:
-        """What the browser gets: PDB text, coordinates as float32 bytes in Angstrom, and looks."""
+        """Message to the browser: PDB text, coordinates as float32 bytes in Angstrom, and style."""
         xyz = self.trajectory.xyz
         reference = xyz[0] if self.reference is None else self.reference
         return {

@@ -1,4 +1,4 @@
-"""What is played in the 3-D viewer: frames, the images of a path, a simulation.  No widgets here."""
+"""Animations of the 3-D viewer: frames, the images of a path, a simulation.  No widgets here."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class PathReel(Reel):
 
 
 class SimulationReel(Reel):
-    """One trajectory of the session's simulation: what was drawn beside the nearest frames of the data."""
+    """One trajectory of the session's simulation: what was drawn next to the nearest frames of the data."""
 
     def __init__(self, scenes, session):
         super().__init__(scenes, session)
@@ -164,10 +164,10 @@ class SimulationReel(Reel):
         observed = self.scenes.trajectories.frames(nearest).atom_slice(self._atoms)
         drawn = self.simulation.structures(self.first + int(places[0]), self.first + int(places[-1]) + 1)
         observed.topology = drawn.topology  # C-alphas as a chain, as they are drawn
-        looks = {"reference": reference.xyz[0]}
+        style = {"reference": reference.xyz[0]}
         return [
-            Layer(superpose(drawn, reference), "Synthetic", colour=DECODED, **looks),
-            Layer(superpose(observed, reference), "Nearest frame of the data", column=1, **looks),
+            Layer(superpose(drawn, reference), "Synthetic", colour=DECODED, **style),
+            Layer(superpose(observed, reference), "Nearest frame of the data", column=1, **style),
         ]
 
     def scene(self, at):

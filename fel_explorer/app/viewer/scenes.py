@@ -1,4 +1,4 @@
-"""What the 3-D viewer shows for a session: layers and the words beside them.  No widgets here."""
+"""Scenes of the 3-D viewer for a session: layers and their texts.  No widgets here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import mdtraj
 import numpy as np
 import xarray as xr
 
-from fel_explorer.app.session.pinned import Pinned, aligned
+from fel_explorer.app.session.pinned import Pinned, align
 from fel_explorer.app.session.session import Point, Session
 from fel_explorer.app.viewer.component import Layer
 from fel_explorer.app.views.paths import landscape_path
@@ -73,12 +73,12 @@ class Scenes:
     def _shown(self, trajectory):
         return trajectory if self.n_atoms == trajectory.n_atoms else trajectory.atom_slice(self._atoms)
 
-    def layer(self, trajectory: mdtraj.Trajectory, label: str = "", note: str = "", **looks) -> Layer:
+    def layer(self, trajectory: mdtraj.Trajectory, label: str = "", note: str = "", **style) -> Layer:
         """A layer of observed frames; small molecules share one set of bonds: nothing is loaded anew."""
         reference = None if self.has_chain else self._shown(self.reference).xyz[0]
-        return Layer(trajectory, label, note, reference=reference, **looks)
+        return Layer(trajectory, label, note, reference=reference, **style)
 
-    def located(self, layer: Layer) -> Layer:
+    def locate(self, layer: Layer) -> Layer:
         """``layer`` with the places of its atoms in the topology of the trajectories."""
         topology, whole = layer.trajectory.topology, self.trajectories.topology
         if layer.atoms is not None or topology.n_atoms == whole.n_atoms:
@@ -90,7 +90,7 @@ class Scenes:
 
     def pins(self, pinned: Pinned) -> list[Layer]:
         """The pins as layers, laid upon the reference among them."""
-        laid = aligned(pinned, self.trajectories.topology)
+        laid = align(pinned, self.trajectories.topology)
         return [self._pin(pin, laid[pin.key]) for pin in pinned.pins]
 
     def pinned(self, pinned: Pinned) -> Scene:
@@ -108,7 +108,7 @@ class Scenes:
         )  # fmt: skip
 
     def window(self) -> int:
-        """How many frames fit into one message."""
+        """Number of frames that fit into one message."""
         return int(np.clip(WINDOW_BYTES // (12 * self.n_atoms), 1, WINDOW_FRAMES))
 
     def representatives(self, session: Session, n: int, choose: str, opacity: float = BEHIND) -> Scene:
@@ -117,13 +117,13 @@ class Scenes:
         selected = session.selection.frames
         found = representatives(space, session.dataset, n=n, frames=selected, choose=choose)
         layers = []
-        for i, (frame, share) in enumerate(zip(found.frames, found.shares, strict=True)):
+        for i, (frame, fraction) in enumerate(zip(found.frames, found.shares, strict=True)):
             label = frame_name(session, frame).partition(", ")[2]
-            label = f"{share:.0%}   {label}" if choose == "medoids" and len(found.frames) > 1 else label
-            looks = {"colour": LIGHT[i % len(LIGHT)], "opacity": 1.0 if i == 0 else opacity}
-            layers.append(self.layer(self.frames([frame]), label, **looks))
+            label = f"{fraction:.0%}   {label}" if choose == "medoids" and len(found.frames) > 1 else label
+            style = {"colour": LIGHT[i % len(LIGHT)], "opacity": 1.0 if i == 0 else opacity}
+            layers.append(self.layer(self.frames([frame]), label, **style))
         meaning = {
-            "medoids": "each the most typical of its share of the selection",
+            "medoids": "each the most typical of its part of the selection",
             "centroid": "those nearest to the selection's mean",
             "random": "drawn at random",
         }
@@ -189,7 +189,7 @@ def _warning(point: Point) -> str:
 
 
 def _address(atom) -> tuple:
-    """What an atom is called among all others."""
+    """Identity of an atom among all others."""
     residue = atom.residue
     return residue.chain.index, residue.resSeq, residue.name, atom.name
 

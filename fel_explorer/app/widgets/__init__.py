@@ -1,1 +1,1 @@
-"""Widgets and drawing aids that several views share."""
+"""Widgets and drawing aids common to several views."""

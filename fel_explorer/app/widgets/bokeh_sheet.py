@@ -1,6 +1,6 @@
 """A `Sheet` as a live Bokeh figure: a new one is shown by changing columns of data, nothing is built anew.
 
-A redraw by HoloViews takes tenths of a second, which a training beside it needs.
+A redraw by HoloViews takes tenths of a second, which a training at the same time needs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bokeh.plotting import figure
 from fel_explorer.plots import drawing, hooks
 from fel_explorer.plots.sheet import Sheet, linear_ticks
 
-LEFT, RIGHT = 72, 18  # px of a plot beside its frame: frames below one another are in line
+LEFT, RIGHT = 72, 18  # px of a plot next to its frame: frames below one another are in line
 COLUMNS = {
     "areas": ("x", "y", "colour", "alpha"),
     "lines": ("x", "y", "colour", "width"),
@@ -27,7 +27,7 @@ COLUMNS = {
 IMAGE = ("image", "x", "y", "dw", "dh")
 
 
-class Easel:
+class BokehSheet:
     """One plot; `show` puts a sheet on it.
 
     Parameters

@@ -8,7 +8,7 @@ import panel_material_ui as pmui
 
 
 def beside(*parts, width: int) -> pmui.Column:
-    """A column of ``width`` pixels beside a plot; it scrolls when it does not fit, and only up and down."""
+    """A column of ``width`` pixels next to a plot; it scrolls when it does not fit, and only up and down."""
     styles = {"overflow": "hidden auto", "scrollbar-width": "thin"}
     return pmui.Column(*parts, width=width, sizing_mode="stretch_height", margin=0, styles=styles)
 
@@ -16,7 +16,7 @@ def beside(*parts, width: int) -> pmui.Column:
 def offer(select: pmui.Select, options: Mapping, value) -> None:
     """Give ``select`` other ``options``, {label: value}, and choose one.
 
-    The page knows a choice by its label, and panel (1.9) tells it the label only when the value changes.
+    The page knows a choice by its label, and panel (1.9) sends the label only when the value changes.
     """
     same = value == select.value
     select.param.update(options=dict(options), value=value)

@@ -1,7 +1,7 @@
 """Small live drawings as SVG text: the loss of a training, and its embedding in the making.
 
-SVG, because a training page redraws them twice a second beside a busy interpreter: a few kilobytes of text
-cost a hundredth of a plot, and bokeh plots that join a running page can break its layout
+SVG, because a training page redraws them twice a second while the interpreter is busy: a few kilobytes of
+text cost a hundredth of a plot, and bokeh plots that join a running page can break its layout
 (panel-material-ui issue 548).
 """
 

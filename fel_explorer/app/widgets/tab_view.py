@@ -14,7 +14,7 @@ from fel_explorer.app.widgets.figure_export import FigureExport
 if TYPE_CHECKING:
     import holoviews as hv
 
-    from fel_explorer.app.page_jobs import Board
+    from fel_explorer.app.page_jobs import PageJobs
     from fel_explorer.app.session.session import Session
 
 
@@ -27,9 +27,9 @@ class TabView(Viewer):
     Parameters
     ----------
     session
-        What is shown and changed.
+        Session that is shown and changed.
     board
-        Where jobs run.
+        Jobs of the page.
 
     Attributes
     ----------
@@ -41,16 +41,16 @@ class TabView(Viewer):
         Whether there is a figure; a parameter or a property where it changes.
     """
 
-    active = param.Boolean(False, doc="Whether it is looked at: only then it computes.")
+    active = param.Boolean(False, doc="Whether the tab is shown: only then it computes.")
     dark = param.Boolean(False, doc="Colours for a dark page.")
     version = param.Integer(0, doc="Counts up when the figure is another one.")
 
     layout: Viewable
     export: FigureExport
     ready = True
-    train: Callable[[str], None] | None = None  # trains a method by name, as set up in the Model panel
+    train: Callable[..., None] | None = None  # trains a method by name, with hyperparameters to be set first
 
-    def __init__(self, session: Session, board: Board | None = None, **params: Any):
+    def __init__(self, session: Session, board: PageJobs | None = None, **params: Any):
         super().__init__(**params)
         self.session, self.board = session, board
 
@@ -67,7 +67,7 @@ class TabView(Viewer):
         raise NotImplementedError
 
     def tapped(self, x: float, y: float) -> None:
-        """What a click on the figure at (x, y), in the units of its axes, does; by default nothing."""
+        """Handle a click on the figure at (x, y), in the units of its axes; by default do nothing."""
 
     def close(self) -> None:
         """Stop watching the session and the board."""

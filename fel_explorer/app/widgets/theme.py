@@ -7,7 +7,7 @@ DENSE = {
     "MuiToolbar": {"defaultProps": {"variant": "dense"}},
     "MuiAccordionSummary": {"styleOverrides": {"root": {"minHeight": "36px"}}},
     "MuiTooltip": {
-        # else it stays open under the pointer, over the buttons beside its own
+        # else it stays open under the pointer, over the buttons next to its own
         "defaultProps": {"disableInteractive": True},
         "styleOverrides": {"tooltip": {"width": "max-content", "maxWidth": "200px", "fontSize": "13px"}},
     },

@@ -1,4 +1,4 @@
-"""For what libraries call back and keep for ever, which must not keep the page that listens."""
+"""Callbacks for libraries that keep them for ever, which must not keep the page alive."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import MethodType
 
 
-def weakly(method: MethodType) -> Callable:
+def weak_callback(method: MethodType) -> Callable:
     """A function that calls ``method`` while its object is alive, and does not keep it alive."""
     reference = weakref.WeakMethod(method)
 

@@ -1,8 +1,8 @@
 """Repair of panel 1.9 and HoloViews 1.23: what they keep of a page after its end.
 
-Panel forgets the page, but not the area of its notifications; HoloViews keeps what listens to taps and
+Panel deletes the page, but not the area of its notifications; HoloViews keeps what listens to taps and
 lassos.  Either holds the document, and so all of the page.  Where one explorer is shown by several pages,
-those that are closed would go on being drawn: Bokeh empties their models before panel is told, which then
+those that are closed would go on being drawn: Bokeh empties their models before panel is notified, which then
 finds no children to clean up.  Upstream: holoviz/panel#8605, holoviz/holoviews#6934 (partly mended).
 """
 
@@ -20,7 +20,7 @@ PANEL, HOLOVIEWS = "panel>=1.9,<1.10", "holoviews>=1.23.2,<1.24"
 
 
 @only_for(PANEL, HOLOVIEWS)
-def forget(document: Document) -> None:
+def release(document: Document) -> None:
     """Release a document whose session has ended."""
     state._onload.pop(document, None)  # of a page that no browser came back to
     for ref, (view, root, shown_in, _comm) in list(state._views.items()):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from fel_explorer.data.topologies import select_atoms
 from fel_explorer.errors import FelError
 from fel_explorer.features.featurizer_base import Featurizer, register_featurizer
-from fel_explorer.features.kind_base import FeatureKind, register_kind
+from fel_explorer.features.kind_base import FeatureBlock, FeatureKind, register_kind
 from fel_explorer.features.kinds.distance import plumed_pbc
 from fel_explorer.features.kinds.minimum_distance import group_labels, padded
+
+if TYPE_CHECKING:
+    import mdtraj
+    from torch import Tensor
 
 
 @register_kind
@@ -27,19 +31,20 @@ class CentreDistance(FeatureKind):
     needs_reference = True
     makes_whole_in_plumed = True
 
-    def quantities(self, topology, atoms):
+    def quantities(self, topology: mdtraj.Topology, atoms: np.ndarray) -> list[str]:
         return [f"centre d {' '.join(labels)}" for labels in group_labels(topology, atoms)]
 
-    def compute(self, trajectory, block):
+    def compute(self, trajectory: mdtraj.Trajectory, block: FeatureBlock) -> np.ndarray:
         from fel_explorer.features.geometry import nearest_images
 
+        assert block.reference is not None  # needs_reference
         columns, periodic = [], block.options.get("periodic", True)
         for entry, near in zip(block.atoms, block.reference, strict=True):
             centres = []
             for group, positions in zip(entry, near, strict=True):
                 atoms, first = np.unique(group, return_index=True)
                 if periodic and block.molecules is not None:
-                    xyz = block.molecules.placed(trajectory, atoms, positions[first])
+                    xyz = block.molecules.place_near(trajectory, atoms, positions[first])
                 else:
                     xyz = trajectory.xyz[:, atoms]
                 centres.append(xyz.mean(axis=1))
@@ -49,7 +54,7 @@ class CentreDistance(FeatureKind):
             columns.append(np.linalg.norm(vectors, axis=-1))
         return np.stack(columns, axis=1).astype(np.float32)
 
-    def evaluate(self, positions, block):
+    def evaluate(self, positions: Tensor, block: FeatureBlock) -> Tensor:
         import torch
 
         from fel_explorer.features.torch_geometry import nearest_images
@@ -62,12 +67,13 @@ class CentreDistance(FeatureKind):
                 first = torch.as_tensor(np.unique(group, return_index=True)[1], device=points.device)
                 centres.append(points[..., number, side, :, :].index_select(-2, first).mean(-2))
             vectors = centres[1] - centres[0]
-            if number in apart and _apart(block.molecule[number]):
+            if number in apart and block.molecule is not None and _apart(block.molecule[number]):
+                assert block.box is not None  # else none are apart
                 vectors = nearest_images(vectors, block.box)
             columns.append(vectors.norm(dim=-1))
         return torch.stack(columns, dim=-1)
 
-    def plumed(self, atoms, options, number):
+    def plumed(self, atoms: list[list[int]], options: dict, number: int) -> list[str]:
         groups = [",".join(map(str, dict.fromkeys(group))) for group in atoms]
         return [
             f"a{number}: CENTER ATOMS={groups[0]} NOPBC",
@@ -75,10 +81,10 @@ class CentreDistance(FeatureKind):
             f"f{number}: DISTANCE ATOMS=a{number},b{number}{plumed_pbc(options)}",
         ]
 
-    def feature_atoms(self, entry, topology):
+    def feature_atoms(self, entry: np.ndarray, topology: mdtraj.Topology) -> np.ndarray:
         return np.unique(entry)
 
-    def reason_no_structure(self, options):
+    def reason_no_structure(self, options: dict) -> str:
         return "A distance of centres does not say where the atoms of the groups are."
 
 
@@ -98,7 +104,7 @@ class CentreDistances(Featurizer):
     name: ClassVar[str] = "centre_distances"
     kind: ClassVar[str] = "centre_distance"
 
-    def find(self, topology):
+    def find(self, topology: mdtraj.Topology) -> np.ndarray:
         groups = []
         for selection in (self.first, self.second):
             groups.append(select_atoms(topology, selection, allow_none=True))

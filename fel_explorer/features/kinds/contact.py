@@ -16,11 +16,12 @@ from fel_explorer.features.featurizer_base import (
     Featurizer,
     register_featurizer,
 )
-from fel_explorer.features.kind_base import FeatureKind, register_kind
+from fel_explorer.features.kind_base import FeatureBlock, FeatureKind, register_kind
 from fel_explorer.features.kinds.distance import plumed_pbc
 
 if TYPE_CHECKING:
-    pass
+    import mdtraj
+    from torch import Tensor
 
 CUTOFFS = {"closest-heavy": 0.45, "ca": 0.8}  # nm
 
@@ -33,11 +34,11 @@ class Contact(FeatureKind):
     name = "contact"
     n_atoms = 2
 
-    def quantities(self, topology, atoms):
+    def quantities(self, topology: mdtraj.Topology, atoms: np.ndarray) -> list[str]:
         labels = residue_labels(topology)
         return [f"contact {' '.join(labels[topology.atom(i).residue.index] for i in pair)}" for pair in atoms]
 
-    def compute(self, trajectory, block):
+    def compute(self, trajectory: mdtraj.Trajectory, block: FeatureBlock) -> np.ndarray:
         from fel_explorer.features import geometry
 
         periodic = block.options.get("periodic", True)
@@ -49,39 +50,39 @@ class Contact(FeatureKind):
             near = geometry.closest(trajectory, groups, block.molecules, periodic=periodic)
         return (1 / (1 + (near / cutoff_of(block.options)) ** 6)).astype(np.float32)
 
-    def evaluate(self, positions, block):
+    def evaluate(self, positions: Tensor, block: FeatureBlock) -> Tensor:
         points = block.points(positions)
         distances = (points[..., 1, :] - points[..., 0, :]).norm(dim=-1)
         return 1 / (1 + (distances / cutoff_of(block.options)) ** 6)
 
-    def reason_no_derivative(self, options):
+    def reason_no_derivative(self, options: dict) -> str:
         if scheme_of(options) == "ca":
             return ""
         return "Contacts by closest atoms are not differentiated; take scheme='ca' or minimum_distances."
 
-    def plumed(self, atoms, options, number):
+    def plumed(self, atoms: list[int], options: dict, number: int) -> list[str]:
         return [
             f"d{number}: DISTANCE ATOMS={atoms[0]},{atoms[1]}{plumed_pbc(options)}",
             f"f{number}: CUSTOM ARG=d{number} FUNC=1/(1+(x/{cutoff_of(options):g})^6) PERIODIC=NO",
         ]
 
-    def reason_not_in_plumed(self, options):
+    def reason_not_in_plumed(self, options: dict) -> str:
         return self.reason_no_derivative(options)
 
-    def feature_atoms(self, entry, topology):
+    def feature_atoms(self, entry: np.ndarray, topology: mdtraj.Topology) -> np.ndarray:
         return np.array([atom.index for i in entry for atom in topology.atom(i).residue.atoms])
 
-    def reason_no_structure(self, options):
+    def reason_no_structure(self, options: dict) -> str:
         return "A contact says whether residues are near, not where their atoms are."
 
 
-def heavy_atoms(residue) -> np.ndarray:
+def heavy_atoms(residue: mdtraj.core.topology.Residue) -> np.ndarray:
     """Indices of the atoms of a residue but hydrogens."""
     return np.array([a.index for a in residue.atoms if a.element is None or a.element.symbol != "H"])
 
 
 def scheme_of(options: dict) -> str:
-    """Which atoms a contact is between."""
+    """Choice of the atoms of a contact."""
     return options.get("scheme", "closest-heavy")
 
 
@@ -115,7 +116,7 @@ class Contacts(Featurizer):
         if self.min_separation < 1:
             raise FelError(f"contacts with min_separation={self.min_separation}.", "It is 1 or more.")
 
-    def find(self, topology):
+    def find(self, topology: mdtraj.Topology) -> np.ndarray:
         """One atom for each of the two residues: the C-alpha, or without one the first heavy atom."""
         anchors = {}
         for residue in topology.residues:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,12 +12,13 @@ from fel_explorer.data.topologies import select_atoms
 from fel_explorer.errors import FelError
 from fel_explorer.features.atom_names import atom_labels
 from fel_explorer.features.featurizer_base import MAX_FEATURES, Featurizer, register_featurizer
-from fel_explorer.features.kind_base import Constraints, FeatureKind, register_kind
+from fel_explorer.features.kind_base import Constraints, FeatureBlock, FeatureKind, register_kind
 
 if TYPE_CHECKING:
     import mdtraj
+    from torch import Tensor
 
-MOST_PAIRS = 5_000_000  # that are looked at before those near in sequence are left out
+MAX_PAIRS = 5_000_000  # that are made before those near in sequence are left out
 HEAVY = "element != H and not solvent"
 
 
@@ -27,24 +29,24 @@ class Distance(FeatureKind):
     name = "distance"
     n_atoms = 2
 
-    def quantities(self, topology, atoms):
+    def quantities(self, topology: mdtraj.Topology, atoms: np.ndarray) -> list[str]:
         labels = atom_labels(topology)
         return [f"d {labels[i]} {labels[j]}" for i, j in atoms]
 
-    def compute(self, trajectory, block):
+    def compute(self, trajectory: mdtraj.Trajectory, block: FeatureBlock) -> np.ndarray:
         from fel_explorer.features.geometry import distances
 
         periodic = block.options.get("periodic", True)
         return distances(trajectory, block.atoms, block.molecules, periodic=periodic)
 
-    def evaluate(self, positions, block):
+    def evaluate(self, positions: Tensor, block: FeatureBlock) -> Tensor:
         points = block.points(positions)
         return (points[..., 1, :] - points[..., 0, :]).norm(dim=-1)
 
-    def plumed(self, atoms, options, number):
+    def plumed(self, atoms: list[int], options: dict, number: int) -> list[str]:
         return [f"f{number}: DISTANCE ATOMS={atoms[0]},{atoms[1]}{plumed_pbc(options)}"]
 
-    def constraints(self, values, block):
+    def constraints(self, values: np.ndarray, block: FeatureBlock) -> Constraints:
         return Constraints("distance", block.atoms, values)
 
 
@@ -57,13 +59,13 @@ class _Distances(Featurizer):
     kind = "distance"
     every = min_separation = 1
 
-    def pairs(self, topology) -> np.ndarray:
+    def pairs(self, topology: mdtraj.Topology) -> np.ndarray:
         """All pairs (pair, 2) of the atoms that are measured."""
         atoms = self.chosen(topology, self.selection_of())[:: self.every]
         if len(atoms) < 2:
             raise self.nothing(topology, f"two atoms of '{self.selection_of()}'")
         n_pairs = len(atoms) * (len(atoms) - 1) // 2
-        if n_pairs > (MAX_FEATURES if self.min_separation == 1 else MOST_PAIRS):
+        if n_pairs > (MAX_FEATURES if self.min_separation == 1 else MAX_PAIRS):
             raise self.too_many(topology, f"{len(atoms)} atoms", n_pairs)
         first, second = np.triu_indices(len(atoms), 1)
         return np.column_stack([atoms[first], atoms[second]])
@@ -71,10 +73,10 @@ class _Distances(Featurizer):
     def selection_of(self) -> str | list[int]:
         raise NotImplementedError
 
-    def chosen(self, topology, selection) -> np.ndarray:
+    def chosen(self, topology: mdtraj.Topology, selection: str | Sequence[int]) -> np.ndarray:
         return select_atoms(topology, selection, allow_none=True)
 
-    def find(self, topology):
+    def find(self, topology: mdtraj.Topology) -> np.ndarray:
         pairs = self.pairs(topology)
         pairs = pairs[apart_in_sequence(topology, pairs, self.min_separation)]
         if not len(pairs):
@@ -109,7 +111,7 @@ class HeavyAtomDistances(_Distances):
     periodic: bool = True
     name: ClassVar[str] = "heavy_atom_distances"
 
-    def selection_of(self):
+    def selection_of(self) -> str | list[int]:
         return HEAVY
 
 
@@ -130,7 +132,7 @@ class CaDistances(_Distances):
     def __post_init__(self):
         check_counts(self, "every", "min_separation")
 
-    def selection_of(self):
+    def selection_of(self) -> str | list[int]:
         return "name CA and element C"
 
 
@@ -154,10 +156,10 @@ class Distances(_Distances):
     def __post_init__(self):
         check_counts(self, "every", "min_separation")
 
-    def selection_of(self):
+    def selection_of(self) -> str | list[int]:
         return self.selection
 
-    def pairs(self, topology):
+    def pairs(self, topology: mdtraj.Topology) -> np.ndarray:
         if isinstance(self.other, str) and not self.other.strip():
             return super().pairs(topology)
         first, second = (self.chosen(topology, chosen) for chosen in (self.selection, self.other))
@@ -165,7 +167,7 @@ class Distances(_Distances):
         for atoms, selection in ((first, self.selection), (second, self.other)):
             if not len(atoms):
                 raise self.nothing(topology, f"atom of '{selection}'")
-        if len(first) * len(second) > MOST_PAIRS:
+        if len(first) * len(second) > MAX_PAIRS:
             raise self.too_many(topology, f"{len(first)} and {len(second)} atoms", len(first) * len(second))
         pairs = np.sort(np.column_stack([np.repeat(first, len(second)), np.tile(second, len(first))]), axis=1)
         return np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -11,8 +12,12 @@ from fel_explorer.data.topologies import select_atoms
 from fel_explorer.errors import FelError
 from fel_explorer.features.atom_names import atom_labels, residue_labels
 from fel_explorer.features.featurizer_base import MAX_FEATURES, Featurizer, register_featurizer
-from fel_explorer.features.kind_base import FeatureKind, register_kind
+from fel_explorer.features.kind_base import FeatureBlock, FeatureKind, register_kind
 from fel_explorer.features.kinds.distance import HEAVY, check_counts, plumed_pbc
+
+if TYPE_CHECKING:
+    import mdtraj
+    from torch import Tensor
 
 BY = ("residue", "group")
 
@@ -27,17 +32,17 @@ class MinimumDistance(FeatureKind):
     name = "minimum_distance"
     n_atoms = 2
 
-    def quantities(self, topology, atoms):
+    def quantities(self, topology: mdtraj.Topology, atoms: np.ndarray) -> list[str]:
         return [f"min d {' '.join(labels)}" for labels in group_labels(topology, atoms)]
 
-    def compute(self, trajectory, block):
+    def compute(self, trajectory: mdtraj.Trajectory, block: FeatureBlock) -> np.ndarray:
         from fel_explorer.features.geometry import closest
 
         groups = [[np.unique(group) for group in entry] for entry in block.atoms]
         periodic = block.options.get("periodic", True)
         return closest(trajectory, groups, block.molecules, periodic=periodic)
 
-    def evaluate(self, positions, block):
+    def evaluate(self, positions: Tensor, block: FeatureBlock) -> Tensor:
         points = block.points(positions)
         vectors = points[..., 0, :, None, :] - points[..., 1, None, :, :]
         if len(block.apart()):
@@ -45,12 +50,13 @@ class MinimumDistance(FeatureKind):
 
             from fel_explorer.features.torch_geometry import nearest_images
 
+            assert block.molecule is not None and block.box is not None  # else none are apart
             first, second = block.molecule[:, 0, :, None], block.molecule[:, 1, None, :]
             between = torch.as_tensor(first != second, device=vectors.device)[..., None]
             vectors = torch.where(between, nearest_images(vectors, block.box), vectors)
         return vectors.square().sum(-1).flatten(-2).amin(-1).sqrt()
 
-    def plumed(self, atoms, options, number):
+    def plumed(self, atoms: list[list[int]], options: dict, number: int) -> list[str]:
         first, second = (",".join(map(str, dict.fromkeys(group))) for group in atoms)
         groups = f"GROUPA={first} GROUPB={second}"
         return [
@@ -58,14 +64,14 @@ class MinimumDistance(FeatureKind):
             f"f{number}: CUSTOM ARG=m{number}.lowest FUNC=x PERIODIC=NO",
         ]
 
-    def feature_atoms(self, entry, topology):
+    def feature_atoms(self, entry: np.ndarray, topology: mdtraj.Topology) -> np.ndarray:
         return np.unique(entry)
 
-    def reason_no_structure(self, options):
+    def reason_no_structure(self, options: dict) -> str:
         return "A shortest distance says how near groups are, not where their atoms are."
 
 
-def group_labels(topology, entries) -> list[list[str]]:
+def group_labels(topology: mdtraj.Topology, entries: np.ndarray) -> list[list[str]]:
     """Labels of the groups of each entry (group, atom), such as "ALA1-N..ALA2-O" from first to last atom."""
     labels, named = atom_labels(topology), []
     for entry in entries:
@@ -103,7 +109,7 @@ class MinimumDistances(Featurizer):
     def _has_second(self) -> bool:
         return bool(self.second.strip() if isinstance(self.second, str) else len(self.second))
 
-    def find(self, topology):
+    def find(self, topology: mdtraj.Topology) -> np.ndarray:
         selections = [self.first, self.second] if self._has_second else [self.first]
         chosen = [select_atoms(topology, selection, allow_none=True) for selection in selections]
         for atoms, selection in zip(chosen, selections, strict=True):
@@ -133,7 +139,7 @@ class MinimumDistances(Featurizer):
                     entries.append((own, other))
         return entries
 
-    def label(self, topology, atoms):
+    def label(self, topology: mdtraj.Topology, atoms: np.ndarray) -> list[str]:
         if self.by == "group":
             return super().label(topology, atoms)
         labels, residue = residue_labels(topology), [atom.residue.index for atom in topology.atoms]
@@ -148,7 +154,7 @@ def _residues(topology, atoms: np.ndarray) -> dict[int, np.ndarray]:
     return {residue: np.array(own) for residue, own in groups.items()}
 
 
-def padded(entries) -> np.ndarray:
+def padded(entries: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
     """Pairs of groups as an array (entry, 2, size of the largest group); others repeat their last atom."""
     size = max(len(group) for entry in entries for group in entry)
     return np.array([[np.pad(g, (0, size - len(g)), mode="edge") for g in entry] for entry in entries])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,11 +13,12 @@ from fel_explorer.data.topologies import select_atoms
 from fel_explorer.errors import FelError
 from fel_explorer.features.atom_names import residue_labels
 from fel_explorer.features.featurizer_base import MAX_FEATURES, Featurizer, register_featurizer
-from fel_explorer.features.kind_base import Constraints, FeatureKind, get_kind, register_kind
+from fel_explorer.features.kind_base import Constraints, FeatureBlock, FeatureKind, get_kind, register_kind
 from fel_explorer.features.kinds.distance import plumed_pbc
 
 if TYPE_CHECKING:
     import mdtraj
+    from torch import Tensor
 
 CHI = ("chi1", "chi2", "chi3", "chi4", "chi5")
 
@@ -29,19 +31,19 @@ class Torsion(FeatureKind):
     n_atoms = 4
     parts = ("cos", "sin")
 
-    def compute(self, trajectory, block):
+    def compute(self, trajectory: mdtraj.Trajectory, block: FeatureBlock) -> np.ndarray:
         from fel_explorer.features.geometry import torsions
 
         periodic = block.options.get("periodic", True)
         angles = torsions(trajectory, block.atoms, block.molecules, periodic=periodic)
         return np.stack([np.cos(angles), np.sin(angles)], axis=-1).reshape(len(angles), -1)
 
-    def evaluate(self, positions, block):
+    def evaluate(self, positions: Tensor, block: FeatureBlock) -> Tensor:
         from fel_explorer.features.torch_geometry import torsion_waves
 
         return torsion_waves(block.points(positions)).flatten(-2)
 
-    def plumed(self, atoms, options, number):
+    def plumed(self, atoms: list[int], options: dict, number: int) -> list[str]:
         angle = f"t{number}"
         return [
             f"{angle}: TORSION ATOMS={','.join(map(str, atoms))}{plumed_pbc(options)}",
@@ -49,7 +51,7 @@ class Torsion(FeatureKind):
             f"f{number + 1}: CUSTOM ARG={angle} FUNC=sin(x) PERIODIC=NO",
         ]
 
-    def constraints(self, values, block):
+    def constraints(self, values: np.ndarray, block: FeatureBlock) -> Constraints:
         return Constraints("torsion", block.atoms, values.reshape(-1, 2))
 
 
@@ -58,21 +60,21 @@ class _NamedTorsions(Featurizer):
 
     kind: ClassVar[str] = "torsion"
 
-    def entries(self, topology) -> list[tuple[str, int, np.ndarray]]:
+    def entries(self, topology: mdtraj.Topology) -> list[tuple[str, int, np.ndarray]]:
         """(name, residue, four atoms), ordered by residue, then by name."""
         raise NotImplementedError
 
-    def find(self, topology):
+    def find(self, topology: mdtraj.Topology) -> np.ndarray:
         entries = self.entries(topology)
         if not entries:
             raise self.nothing(topology, self.sought())
         return np.array([atoms for *_, atoms in entries])
 
     def sought(self) -> str:
-        """What is not there where no torsion is found."""
+        """Name of the torsions, for the error where none is found."""
         return "torsion"
 
-    def label(self, topology, atoms):
+    def label(self, topology: mdtraj.Topology, atoms: np.ndarray) -> list[str]:
         residues = residue_labels(topology)
         quantities = [f"{name} {residues[residue]}" for name, residue, _ in self.entries(topology)]
         return get_kind(self.kind).feature_names(quantities)
@@ -83,7 +85,7 @@ class _ProteinTorsions(_NamedTorsions):
     periodic: bool = True
     angles: ClassVar[tuple[str, ...]] = ()
 
-    def entries(self, topology):
+    def entries(self, topology: mdtraj.Topology) -> list[tuple[str, int, np.ndarray]]:
         from mdtraj.geometry import dihedral
 
         entries = []
@@ -94,7 +96,7 @@ class _ProteinTorsions(_NamedTorsions):
         entries.sort(key=lambda entry: entry[:2])
         return [(angle, residue, atoms) for residue, _, angle, atoms in entries]
 
-    def sought(self):
+    def sought(self) -> str:
         return f"torsion ({', '.join(self.angles)})"
 
 
@@ -127,16 +129,16 @@ class Torsions(_ProteinTorsions):
         """Whether a selection is given."""
         return bool(self.selection.strip() if isinstance(self.selection, str) else len(self.selection))
 
-    def entries(self, topology):
+    def entries(self, topology: mdtraj.Topology) -> list[tuple[str, int, np.ndarray]]:
         if not self.atom_names.strip():
             return super().entries(topology)
         names = self.atom_names.split()
         return named_torsions(topology, {"-".join(name.lstrip("+-") for name in names): names})
 
-    def sought(self):
+    def sought(self) -> str:
         return f"torsion of {self.atom_names}" if self.atom_names.strip() else super().sought()
 
-    def find(self, topology):
+    def find(self, topology: mdtraj.Topology) -> np.ndarray:
         if not self.chooses_atoms:
             return super().find(topology)
         atoms = select_atoms(topology, self.selection, allow_none=True)
@@ -147,7 +149,7 @@ class Torsions(_ProteinTorsions):
             raise self.too_many(topology, f"{len(found)} torsions", 2 * len(found))
         return found
 
-    def label(self, topology, atoms):
+    def label(self, topology: mdtraj.Topology, atoms: np.ndarray) -> list[str]:
         return (
             Featurizer.label(self, topology, atoms) if self.chooses_atoms else super().label(topology, atoms)
         )
@@ -200,13 +202,13 @@ class NucleicTorsions(_NamedTorsions):
     periodic: bool = True
     name: ClassVar[str] = "nucleic_torsions"
 
-    def entries(self, topology):
+    def entries(self, topology: mdtraj.Topology) -> list[tuple[str, int, np.ndarray]]:
         def chi(names):
             return PURINE if "N9" in names else PYRIMIDINE
 
         return named_torsions(topology, NUCLEIC | {"chi": chi}, needed={"C1'", "C4'"})
 
-    def sought(self):
+    def sought(self) -> str:
         return "nucleic acid"
 
 
@@ -222,14 +224,14 @@ class SugarPucker(_NamedTorsions):
     periodic: bool = True
     name: ClassVar[str] = "sugar_pucker"
 
-    def entries(self, topology):
+    def entries(self, topology: mdtraj.Topology) -> list[tuple[str, int, np.ndarray]]:
         return named_torsions(topology, SUGAR, needed={"C1'", "C4'"})
 
-    def sought(self):
+    def sought(self) -> str:
         return "sugar ring of a nucleic acid"
 
 
-def named_torsions(topology: mdtraj.Topology, torsions: dict, needed=frozenset()) -> list[tuple]:
+def named_torsions(topology: mdtraj.Topology, torsions: dict, needed: Set[str] = frozenset()) -> list[tuple]:
     """(name, residue, four atoms) of torsions given by the names of their atoms, in the order of residues.
 
     Parameters
@@ -240,7 +242,7 @@ def named_torsions(topology: mdtraj.Topology, torsions: dict, needed=frozenset()
         {name: four atom names}, "-" and "+" before one stand for the residue before and after; or a function
         of the residue's atom names that returns four. "*" in the names of old files is read as a prime.
     needed
-        Names that a residue must have to be looked at.
+        Names of atoms that a residue must have to count.
     """
     entries = []
     for chain in topology.chains:

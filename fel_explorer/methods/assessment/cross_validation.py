@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ TICKS = 1000  # of progress in each fit
 
 def cross_validate(
     method: Method,
-    X,
+    X: xr.Dataset | np.ndarray | Sequence[np.ndarray] | Mapping[str, xr.Dataset],
     *,
     n_folds: int = 5,
     score: str = "VAMP-2",
@@ -98,9 +99,9 @@ def cross_validate(
     for trial, (k, segments) in product(trials, enumerate(parts)):
         if watch.stopped:
             break
-        halves = [stretches(datasets[trial.features], part) for part in segments]
-        told = f"Validating {trial.name}, fold {k + 1} of {n_folds}"
-        results.append(trial.judge(*halves, score, of, device=device, callback=watch.next(told)))
+        halves = [segment_dataset(datasets[trial.features], part) for part in segments]
+        title = f"Validating {trial.name}, fold {k + 1} of {n_folds}"
+        results.append(trial.evaluate(*halves, score, of, device=device, callback=watch.next(title)))
     if watch.stopped:
         results.pop()
     dims: dict[str, list] = {} if "" in datasets else {"features": list(datasets)}
@@ -112,7 +113,7 @@ def cross_validate(
 
 @dataclass(frozen=True)
 class Trial:
-    """A method with one choice of parameter and features, and the lag at which it is judged."""
+    """A method with one choice of parameter and features, and the lag at which it is scored."""
 
     name: str
     features: str
@@ -120,7 +121,9 @@ class Trial:
     lag_time: float
 
     @classmethod
-    def of(cls, method, features, parameter, value, lag_time) -> Trial:
+    def of(
+        cls, method: Method, features: str, parameter: str | None, value: Any, lag_time: float | None
+    ) -> Trial:
         """A method like ``method``, but for one parameter."""
         changed = {parameter: value} if parameter else {}
         method = type(method)(**(method.hyperparameters() | changed))
@@ -130,15 +133,17 @@ class Trial:
                 f"{type(method).__name__} has no lag to be scored at.",
                 remedy="Give lag_time=..., in the data's time unit.",
             )
-        told = [f"{parameter} {value}"] * bool(parameter) + [features] * bool(features)
-        return cls(", ".join(told) or type(method).__name__, features, method, lag)
+        name = [f"{parameter} {value}"] * bool(parameter) + [features] * bool(features)
+        return cls(", ".join(name) or type(method).__name__, features, method, lag)
 
     @property
     def lags(self) -> list[float]:
         """Every lag at which frames are compared."""
         return [self.lag_time, *self.method.lags]
 
-    def judge(self, training, test, score, of, **options) -> tuple[float, float, np.ndarray]:
+    def evaluate(
+        self, training: xr.Dataset, test: xr.Dataset, score: str, of: str, **options: Any
+    ) -> tuple[float, float, np.ndarray]:
         """Score on the test and on the training data, and time scales (process,) on the test data."""
         self.method.fit(training, **options)
         functions = getattr(self.method, FUNCTIONS[of])
@@ -161,29 +166,31 @@ class Trial:
 class Watch:
     """Progress over many fits."""
 
-    def __init__(self, callback: Callback | None, n_fits: int):
+    def __init__(self, callback: Callback | None, n_fits: int) -> None:
         self.callback, self.n_fits, self.done, self.stopped = callback, n_fits, -1, False
         self._began = time.monotonic()
 
-    def next(self, told: str) -> Callback | None:
-        """The callback of the next fit, which is announced as ``told``."""
+    def next(self, title: str) -> Callback | None:
+        """The callback of the next fit, which is announced as ``title``."""
         self.done += 1
         if self.callback is None:
             return None
         callback = self.callback
-        self._tell(callback, 0.0, {}, told)
-        return lambda progress: self._tell(callback, progress.step / progress.n_steps, progress.losses, told)
+        self._report(callback, 0.0, {}, title)
+        return lambda progress: self._report(
+            callback, progress.step / progress.n_steps, progress.losses, title
+        )
 
-    def _tell(self, callback: Callback, share, losses, told) -> bool:
-        done, everything = self.done + share, self.n_fits
+    def _report(self, callback: Callback, fraction, losses, title) -> bool:
+        done, everything = self.done + fraction, self.n_fits
         eta = (time.monotonic() - self._began) / done * (everything - done) if done else float("nan")
         step = round(TICKS * done)
-        if callback(Progress(step, TICKS * everything, losses, eta, told)):
+        if callback(Progress(step, TICKS * everything, losses, eta, title)):
             self.stopped = True
         return self.stopped
 
 
-def stretches(dataset: xr.Dataset, segments: np.ndarray) -> xr.Dataset:
+def segment_dataset(dataset: xr.Dataset, segments: np.ndarray) -> xr.Dataset:
     """The frames of ``segments`` (segment, 2), each a trajectory of its own."""
     frames = np.concatenate([np.arange(first, end) for first, end in segments])
     lengths = segments[:, 1] - segments[:, 0]
@@ -230,16 +237,16 @@ def _datasets(X) -> dict[str, xr.Dataset]:
         name: (schema.time_step(data), *schema.trajectory_lengths(data)) for name, data in datasets.items()
     }
     if len(set(frames.values())) != 1:
-        told = ", ".join(f"{name}: {sum(f[1:])} frames of {f[0]:g}" for name, f in frames.items())
+        listed = ", ".join(f"{name}: {sum(f[1:])} frames of {f[0]:g}" for name, f in frames.items())
         raise FelError(
-            f"The features belong to different frames ({told or 'none were given'}).",
+            f"The features belong to different frames ({listed or 'none were given'}).",
             "Features are compared on the same trajectories.",
         )
     return datasets
 
 
 def _table(results, dims: dict, n_folds: int) -> xr.Dataset:
-    """What `cross_validate` returns, from (score, training score, time scales) of each trial and fold."""
+    """Result of `cross_validate` from (score, training score, time scales) of each trial and fold."""
     shape = *map(len, dims.values()), n_folds
     n_processes = max((len(times) for *_, times in results), default=0)
     scores = np.full((2, int(np.prod(shape))), np.nan)

@@ -1,6 +1,8 @@
-"""Which features a collective variable depends on."""
+"""Sensitivity of collective variables to features."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -17,8 +19,14 @@ BLOCK = 4096  # frames at once through a network with its gradients
 ON_CIRCLE = 1e-3  # largest |cos^2 + sin^2 - 1| of a torsion, beyond rounding
 
 
-def sensitivity(method: Method, X, *, of: str = "embedding", n_frames: int = 10_000) -> xr.Dataset:
-    """How much each feature moves each collective variable of a fitted method.
+def sensitivity(
+    method: Method,
+    X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
+    *,
+    of: str = "embedding",
+    n_frames: int = 10_000,
+) -> xr.Dataset:
+    """Sensitivity of each collective variable of a fitted method to each feature.
 
     The strength of a feature is the root mean square of the variable's derivative by it times the feature's
     standard deviation: how far the variable goes when that feature alone goes as far as it does in the data.
@@ -41,7 +49,7 @@ def sensitivity(method: Method, X, *, of: str = "embedding", n_frames: int = 10_
     -------
     Dataset over ``cv`` (or ``state``) with ``strength`` (cv, group) in the variable's unit, ``share``
     (cv, group), the strengths scaled to a sum of 1, groups ranked by the mean of it, largest first, and
-    ``feature_share`` (cv, feature), the shares of the groups divided over their features;
+    ``feature_share`` (cv, feature), the fractions of the groups divided over their features;
     ``group_of`` (feature) names the group of each.
 
     Raises
@@ -122,16 +130,16 @@ def _table(strength, names, dim) -> xr.Dataset:
     """The result of `sensitivity` from strengths (cv, feature)."""
     groups = feature_groups(names)
     joint = np.stack([np.sqrt(np.square(strength[:, i]).sum(1)) for i in groups.values()], axis=1)
-    share = joint / np.maximum(joint.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+    fraction = joint / np.maximum(joint.sum(axis=1, keepdims=True), np.finfo(float).tiny)
     each = np.zeros_like(strength)
     for column, (i, whole) in enumerate(zip(groups.values(), joint.T, strict=True)):
         split = np.square(strength[:, i]) / np.maximum(np.square(whole), np.finfo(float).tiny)[:, None]
-        each[:, i] = share[:, column, None] * split
+        each[:, i] = fraction[:, column, None] * split
     group_of = {i: name for name, places in groups.items() for i in places}
     table = xr.Dataset(
         {
             "strength": ((dim, "group"), joint),
-            "share": ((dim, "group"), share),
+            "share": ((dim, "group"), fraction),
             "feature_share": ((dim, "feature"), each),
         },
         coords={
@@ -141,4 +149,4 @@ def _table(strength, names, dim) -> xr.Dataset:
             dim: np.arange(len(strength)),
         },
     )
-    return table.isel(group=np.argsort(-share.mean(axis=0), kind="stable"))
+    return table.isel(group=np.argsort(-fraction.mean(axis=0), kind="stable"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
@@ -10,7 +12,9 @@ from fel_explorer.errors import FelError
 from fel_explorer.methods import base
 
 
-def level_sets(method: base.Method, X, *, n_bins: int = 50) -> xr.Dataset:
+def level_sets(
+    method: base.Method, X: xr.Dataset | np.ndarray | Sequence[np.ndarray], *, n_bins: int = 50
+) -> xr.Dataset:
     """Conditional mean and variance of the features on level sets of a fitted method's embedding.
 
     An autoencoder's best decoder is the conditional mean, and its best encoder has the smallest conditional
@@ -29,7 +33,7 @@ def level_sets(method: base.Method, X, *, n_bins: int = 50) -> xr.Dataset:
     -------
     Dataset over the cells that hold frames: ``cv`` (cell, dimension) their mean embedding, ``population``
     and ``n_frames`` (cell), ``mean`` and ``variance`` (cell, feature) in the features' units, and
-    ``unexplained`` (cell) the share of the features' total variance that is left in it, the mean over
+    ``unexplained`` (cell) the fraction of the features' total variance that is left in it, the mean over
     features that change.  Where the method has a decoder ``decoded`` (cell, feature) is what it makes of
     ``cv``, and ``decoder_error`` (cell) its squared distance from the mean in the same unit as
     ``unexplained``.  ``bin`` (cell, dimension) is the place in the grid.

@@ -33,9 +33,9 @@ def committor_labels(dataset: xr.Dataset, column: str) -> xr.DataArray:
     values = np.asarray(dataset[column].values, float)
     known = values[~np.isnan(values)]
     if not len(known) or known.min() < 0 or known.max() > 1 or known.min() == known.max():
-        told = f"{known.min():g} to {known.max():g}" if len(known) else "nothing but NaN"
+        range_text = f"{known.min():g} to {known.max():g}" if len(known) else "nothing but NaN"
         raise FelError(
-            f"Column '{column}' holds {told}.",
+            f"Column '{column}' holds {range_text}.",
             "Committors are probabilities from 0 to 1, or outcomes 0 and 1 of shots, not all equal.",
         )
     values = np.where(np.isnan(values), UNKNOWN, values).astype(np.float32)
@@ -48,7 +48,9 @@ def with_labels(dataset: xr.Dataset, labels: xr.DataArray) -> xr.Dataset:
     return dataset.drop_dims("feature").assign(features=features)
 
 
-def labelled_frames(dataset: xr.Dataset, scaling: Scaling, labels: xr.DataArray, device) -> Frames:
+def labelled_frames(
+    dataset: xr.Dataset, scaling: Scaling, labels: xr.DataArray, device: torch.device
+) -> Frames:
     """Standardised features with the labels, as they are, behind them."""
     plain = Scaling(torch.zeros(1), torch.ones(1), torch.ones(1, dtype=torch.bool))
     joint = (torch.cat([getattr(scaling, n), getattr(plain, n)]) for n in ("mean", "scale", "keep"))

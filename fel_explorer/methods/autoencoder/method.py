@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import param
 import torch
 import xarray as xr
@@ -115,13 +118,13 @@ class Autoencoder(NetworkMethod):
         precedence=10.9,
         label="Committor column",
         doc="Column of the data with the committor (0 to 1) or the outcome of a shot (0 or 1) of frames, NaN "
-        "where unknown: the embedding then has to tell it. None: not used.",
+        "where unknown: the embedding is then trained to predict it. None: not used.",
     )
     committor_weight = param.Number(
         1.0, bounds=(0, None), precedence=10.95, label="Weight of the committor", doc="Of its log loss."
     )
 
-    def __init__(self, **params):
+    def __init__(self, **params: Any) -> None:
         given = params.get("regularizer")
         if isinstance(given, Eigenfunctions):
             given = given.hyperparameters()
@@ -148,8 +151,8 @@ class Autoencoder(NetworkMethod):
                 "It is None, 'transfer', 'generator', an Eigenfunctions method or its parameters as JSON.",
             ) from error
 
-    def predict_committor(self, X) -> xr.DataArray:
-        """Committor (frame,) that the embedding tells, 0 to 1."""
+    def predict_committor(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> xr.DataArray:
+        """Committor (frame,) predicted from the embedding, 0 to 1."""
         if not self.committor:
             raise FelError(
                 "This Autoencoder was not fitted to committors.",
@@ -278,10 +281,10 @@ class Autoencoder(NetworkMethod):
         lag = schema.lag_in_frames(dataset, self.lag_time) if self.lag_time else 0
         starts = torch.as_tensor(pair_starts(segments_of(schema.trajectory_lengths(dataset)), lag))
         weight, total = frame_weight(dataset, "cpu")[starts], 0.0
-        for chosen, share in zip(starts.split(BLOCK), weight.split(BLOCK), strict=True):
+        for chosen, fraction in zip(starts.split(BLOCK), weight.split(BLOCK), strict=True):
             now, later = (self._features(frames.take(i.numpy())) for i in (chosen, chosen + lag))
             square = (self._network["decoder"](self._encode(now)[0]) - later).square().mean(1)
-            total += float(share.to(square.device) @ square.double())
+            total += float(fraction.to(square.device) @ square.double())
         self.reconstruction_error_ = total / float(weight.sum())
 
     # ---- the verbs

@@ -1,10 +1,10 @@
-"""How the coordinates of a molecule are found, from energies near one of its minima."""
+"""Coordinates of a molecule from its energies near a minimum."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,12 +13,15 @@ from fel_explorer.errors import FelError
 from fel_explorer.methods.embedded_physics.rotors import folds, mean_turns, rotors_of
 from fel_explorer.methods.latent_simulator.internal_coordinates import ZMatrix, to_internal, to_space
 
+if TYPE_CHECKING:
+    from fel_explorer.methods.embedded_physics.coordinates import MoleculeCoordinates
+
 UNITS = (0.003, 0.05, 0.1)  # nm, radians, radians: typical spreads of bonds, angles and stiff torsions
 DIFFERENCE = 1e-3  # of these, for the Hessian
 SOFTEST = 0.1  # curvature, in kT, below which a stiff direction is taken to be as soft as this
 RIGID = 15.0  # kT that a quarter turn either way costs at least where a torsion does not turn
 ITERATIONS = 2000  # of L-BFGS
-SHAKEN, SHAKE = 3, 0.3  # conformations, and units by which, that tell whether atoms are equal
+SHAKEN, SHAKE = 3, 0.3  # conformations, and displacement in units, by which equal atoms are recognised
 SCAN = 36  # places in a turn, of which the highest is looked for
 QUARTERS = [SCAN // 4, 3 * SCAN // 4]
 
@@ -26,7 +29,7 @@ Energy = Callable[[Tensor], Tensor]
 
 
 class Found(NamedTuple):
-    """Of a molecule's minimum; ``internal`` (3 atom - 6,) with mean turns of rotors, ``units`` its scales."""
+    """A molecule's minimum: ``internal`` (3 atom - 6,) with mean turns of rotors, ``units`` its scales."""
 
     matrix: ZMatrix
     free: Tensor
@@ -36,8 +39,8 @@ class Found(NamedTuple):
     units: Tensor
 
 
-def found_at(energy: Energy, structure: Tensor, matrix: ZMatrix) -> Found:
-    """What the minimum near ``structure`` (atom, 3) in nm tells of a molecule's coordinates."""
+def find_minimum(energy: Energy, structure: Tensor, matrix: ZMatrix) -> Found:
+    """Find the minimum near ``structure`` (atom, 3) in nm, and which of its coordinates are stiff."""
     internal = _minimum(energy, torch.cat(to_internal(structure[None].double(), matrix), dim=1)[0], matrix)
     scan = _scan(energy, internal, matrix)
     free = torch.as_tensor(matrix.leader.copy()) < 0
@@ -53,7 +56,7 @@ def found_at(energy: Energy, structure: Tensor, matrix: ZMatrix) -> Found:
     return Found(matrix, free, fold, seam, internal, _units(matrix))
 
 
-def stiff_first(free: Tensor) -> Tensor:
+def order_by_stiffness(free: Tensor) -> Tensor:
     """(3 atom - 6,) indices of stiff ones, then of free ones, into bonds, angles and torsions."""
     stiff = torch.cat([torch.ones(2 * len(free) + 3, dtype=torch.bool, device=free.device), ~free])
     return torch.argsort((~stiff).long(), stable=True)
@@ -114,7 +117,7 @@ def _shaken(internal: Tensor, matrix: ZMatrix) -> Tensor:
     return _conformations(internal + SHAKE * noise * _units(matrix), matrix)
 
 
-def colour_at(energy: Energy, plain) -> Tensor:
+def colouring_matrix(energy: Energy, plain: MoleculeCoordinates) -> Tensor:
     """(stiff, stiff) square root of the inverse Hessian of U / kT - ln volume at the minimum.
 
     ``plain`` are coordinates that are not coloured yet.  By central differences of gradients, at fixed turns.

@@ -11,6 +11,7 @@ and other rotors count once.  Nothing comes from simulations; how the coordinate
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,8 +20,19 @@ import torch
 from torch import Tensor
 
 from fel_explorer.errors import FelError
-from fel_explorer.methods.embedded_physics.coordinate_search import Energy, colour_at, found_at, stiff_first
-from fel_explorer.methods.embedded_physics.rotors import Rotor, mean_turns, renamed, rotors_of, torsions_of
+from fel_explorer.methods.embedded_physics.coordinate_search import (
+    Energy,
+    colouring_matrix,
+    find_minimum,
+    order_by_stiffness,
+)
+from fel_explorer.methods.embedded_physics.rotors import (
+    Rotor,
+    mean_turns,
+    rename_atoms,
+    rotors_of,
+    torsions_of,
+)
 from fel_explorer.methods.latent_simulator.internal_coordinates import (
     ZMatrix,
     to_internal,
@@ -97,7 +109,7 @@ class MoleculeCoordinates:
     fold
         (torsion,) int, by how many names the wells of a turn differ: 3 for methyl groups, else 1.
     seam
-        (torsion,) where in a turn the energy is highest; NaN where there is no such place to be told.
+        (torsion,) where in a turn the energy is highest; NaN where there is none.
     start
         (3 atom - 6,) internal coordinates of the minimum, stiff ones first.
     colour
@@ -112,17 +124,19 @@ class MoleculeCoordinates:
     colour: Tensor
 
     @classmethod
-    def of(cls, energy: Energy, structure: Tensor, bonds) -> MoleculeCoordinates:
+    def of(
+        cls, energy: Energy, structure: Tensor, bonds: Sequence[Sequence[int]] | np.ndarray
+    ) -> MoleculeCoordinates:
         """Fitted to the minimum near ``structure`` (atom, 3) in nm.
 
         ``energy`` maps (sample, atom, 3) to (sample,) in kT.
         """
-        found = found_at(energy, structure, z_matrix(len(structure), bonds))
-        order = stiff_first(found.free)
+        found = find_minimum(energy, structure, z_matrix(len(structure), bonds))
+        order = order_by_stiffness(found.free)
         n = int((~found.free).sum()) + 2 * len(found.free) + 3
         fields = (found.matrix, found.free, found.fold, found.seam, found.internal[order])
         units = torch.diag(found.units[order][:n])
-        return cls(*fields, colour_at(energy, cls(*fields, units)) @ units)
+        return cls(*fields, colouring_matrix(energy, cls(*fields, units)) @ units)
 
     @property
     def n_stiff(self) -> int:
@@ -167,7 +181,7 @@ class MoleculeCoordinates:
         lengths, angles, torsions = to_internal(x.double(), self.matrix)
         if self._rotors:
             for rotor in self._rotors:
-                x = renamed(x, self.matrix, rotor, rotor.outside(torsions))
+                x = rename_atoms(x, self.matrix, rotor, rotor.outside(torsions))
             lengths, angles, torsions = to_internal(x.double(), self.matrix)
         internal = torch.cat([lengths, angles, mean_turns(torsions, self._rotors)], dim=1)[:, self._order]
         stiff = internal[:, : self.n_stiff] - self.start[: self.n_stiff]
@@ -199,7 +213,7 @@ class MoleculeCoordinates:
 
     @property
     def _order(self) -> Tensor:
-        return stiff_first(self.free)
+        return order_by_stiffness(self.free)
 
     def arrays(self) -> dict[str, Tensor]:
         own = {name: getattr(self, name) for name in ("free", "fold", "seam", "start", "colour")}
@@ -219,6 +233,8 @@ def from_arrays(arrays: dict[str, Tensor]) -> PlainCoordinates | MoleculeCoordin
     )
 
 
-def moved(coordinates, device):
+def moved(
+    coordinates: PlainCoordinates | MoleculeCoordinates, device: str | torch.device
+) -> PlainCoordinates | MoleculeCoordinates:
     """The same on a device."""
     return from_arrays({name: array.to(device) for name, array in coordinates.arrays().items()})

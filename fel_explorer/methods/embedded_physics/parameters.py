@@ -45,7 +45,7 @@ class EmbeddedPhysicsParameters(Model):
         label="CVs of a point",
         doc="exact: by quadrature over the CVs, up to two. encoder: a network, as published.",
     )
-    batch_size = parameters.batch_size(500, doc="Energies asked for in each step.")
+    batch_size = parameters.batch_size(500, doc="Energies evaluated in each step.")
     learning_rate = parameters.learning_rate(
         5e-3, doc="Step size of the Adam optimizer. Smaller ones lose fewer modes."
     )
@@ -85,14 +85,15 @@ class EmbeddedPhysicsParameters(Model):
         0.5,
         bounds=(0, 1),
         precedence=10.7,
-        label="Share of energies",
-        doc="Weight of the reverse KL divergence while cooling; the rest is on the forward one (staged).",
+        label="Weight of the reverse KL",
+        doc="Weight of the reverse KL divergence, which learns from energies, while cooling; the forward "
+        "one has the rest (staged).",
     )
     reverse_share_end = param.Number(
         1 / 6,
         bounds=(0, 1),
         precedence=10.8,
-        label="Share at the end",
+        label="Weight of the reverse KL at the end",
         doc="The same in the last half: little makes widths right, much makes energies right.",
     )
     largest_increase = param.Number(

@@ -1,6 +1,6 @@
 """Rotors in embedded physics: methyl groups and the like, whose n equal atoms look the same after 1/n turn.
 
-Their n wells are one conformation under different names.  A model that tells them apart spends its CVs on
+Their n wells are one conformation under different names.  A model that distinguishes them spends its CVs on
 these names and sits on the barriers between; here a rotor is described by the mean turn of its atoms, in a
 window of 1/n turn, which leaves out nothing: all that lies outside is inside after its atoms are renamed.
 """
@@ -8,6 +8,7 @@ window of 1/n turn, which leaves out nothing: all that lies outside is inside af
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -86,7 +87,7 @@ def rotors_of(matrix: ZMatrix, fold: Tensor, torsions: Tensor) -> list[Rotor]:
     return found
 
 
-def folds(energy, xyz: Tensor, matrix: ZMatrix, free: Tensor) -> Tensor:
+def folds(energy: Callable[[Tensor], Tensor], xyz: Tensor, matrix: ZMatrix, free: Tensor) -> Tensor:
     """(torsion,) int: numbers of equal atoms, as `rotors_of` takes them.
 
     Atoms are equal when renaming them changes no energy.  ``energy`` maps ``xyz`` (sample, atom, 3),
@@ -98,7 +99,7 @@ def folds(energy, xyz: Tensor, matrix: ZMatrix, free: Tensor) -> Tensor:
         rotor = _rotor(matrix, leader, torsions)
         if rotor is None:
             continue
-        change = energy(renamed(xyz, matrix, rotor, torch.ones(len(xyz), dtype=torch.long))) - before
+        change = energy(rename_atoms(xyz, matrix, rotor, torch.ones(len(xyz), dtype=torch.long))) - before
         if bool((change.abs() < SAME * (1 + before.abs())).all()):
             fold[leader] = len(rotor.rows)
     return fold
@@ -115,7 +116,7 @@ def _rotor(matrix: ZMatrix, leader: int, torsions: Tensor) -> Rotor | None:
     return Rotor(tuple(rows), float(torsions[leader]))
 
 
-def renamed(xyz: Tensor, matrix: ZMatrix, rotor: Rotor, steps: Tensor) -> Tensor:
+def rename_atoms(xyz: Tensor, matrix: ZMatrix, rotor: Rotor, steps: Tensor) -> Tensor:
     """Conformations (sample, atom, 3) in which atoms of a rotor stand where those ``steps`` on stood."""
     atoms = torch.as_tensor(matrix.order[[row + 3 for row in rotor.rows]], device=xyz.device)
     n = len(atoms)

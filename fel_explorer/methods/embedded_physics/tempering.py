@@ -1,6 +1,6 @@
-"""Tempering: how much colder the next target may be, and what importance weights tell.
+"""Tempering: the temperature of the next target, and estimates from importance weights.
 
-beta is relative to the target's: 1 is the temperature asked for, u = U / kT the reduced energy there.  The
+beta is relative to the target's: 1 is the requested temperature, u = U / kT the reduced energy there.  The
 target at beta is exp(-beta u + ln volume), with ln volume the Jacobian of internal coordinates, 0 otherwise.
 """
 
@@ -15,7 +15,7 @@ from torch import Tensor
 LARGEST_STEP = 1e-3  # of beta, and the shrinking factor on trial steps, in Algorithm 1
 SHRINK = 0.6
 TRIALS = 40  # after which the step is 1e-9 of the largest
-NOISE = 1e-2  # nats: a KL divergence below is not told from 0 by a batch of samples
+NOISE = 1e-2  # nats: a batch of samples does not resolve a smaller KL divergence from 0
 
 
 def effective_sample_size(log_weights: Float[Tensor, "sample"]) -> Float[Tensor, ""]:
@@ -100,6 +100,6 @@ def clipped_gradients(gradients: Tensor, kappa: float) -> Tensor:
     return gradients * (longest / norms.clamp(min=1e-30)).clamp(max=1.0)[:, None]
 
 
-def covered(log_target: Tensor, log_q: Tensor, weights: Tensor, factor: float) -> float:
-    """Share of the weight (sample,) at which q is no less than 1 / ``factor`` of the normalised target."""
+def coverage(log_target: Tensor, log_q: Tensor, weights: Tensor, factor: float) -> float:
+    """Fraction of the weight (sample,) at which q is at least 1 / ``factor`` of the normalised target."""
     return float((weights * (log_target - log_q <= math.log(factor))).sum() / weights.sum())

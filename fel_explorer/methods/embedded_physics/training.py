@@ -1,21 +1,28 @@
-"""How embedded physics is trained: tempering, a pool of weighted samples, and both KL divergences."""
+"""Training of embedded physics: tempering, a pool of weighted samples, and both KL divergences."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 import xarray as xr
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from fel_explorer.methods.embedded_physics import tempering
 from fel_explorer.methods.embedded_physics.density import LatentDensity
 from fel_explorer.methods.embedded_physics.samples import Memory, Weighted, weighted_samples
 from fel_explorer.methods.embedded_physics.target import Target, identity
+from fel_explorer.progress import Callback
 from fel_explorer.training.checkpoint import Checkpoint
 from fel_explorer.training.loop import Loop, Losses, Settings, from_columns, to_columns
 from fel_explorer.training.random import random_generator
+
+if TYPE_CHECKING:
+    from fel_explorer.methods.embedded_physics.method import EmbeddedPhysics
 
 POOL = 20_000  # samples of the hot model that are weighted to the target
 MAX_NORM = 10.0  # of the gradient of all weights
@@ -37,7 +44,12 @@ class Draws(NamedTuple):
     log_weight: np.ndarray
 
 
-def checkpoint_of(method, structure, bonds, folder) -> Checkpoint | None:
+def checkpoint_of(
+    method: EmbeddedPhysics,
+    structure: ArrayLike | None,
+    bonds: Sequence[Sequence[int]] | np.ndarray,
+    folder: str | Path | None,
+) -> Checkpoint | None:
     """The checkpoint of one fit in ``folder``; None for None."""
     if folder is None:
         return None
@@ -51,7 +63,14 @@ class Trainer:
     holds the stage's loop, and in its context what came out of the stages before.
     """
 
-    def __init__(self, method, target: Target, device, callback, checkpoint: Checkpoint | None = None):
+    def __init__(
+        self,
+        method: EmbeddedPhysics,
+        target: Target,
+        device: torch.device,
+        callback: Callback | None,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
         self.method, self.target, self.device, self.callback = method, target, device, callback
         self.pool: Weighted | None = None
         self.cancelled = False
@@ -111,7 +130,7 @@ class Trainer:
         A hot molecule is too wide in all its stiff coordinates at once to be weighted as it is: their noise
         is made as narrow as it is for a harmonic target, while the turns stay hot.
         """
-        narrowed = network.narrowed(self.target.coordinates.stiff, self._low**0.5)
+        narrowed = network.narrow(self.target.coordinates.stiff, self._low**0.5)
         return weighted_samples(narrowed, self.target, POOL, generator)
 
     def _keep_better(self, network, history, generator, pool) -> None:
@@ -143,8 +162,8 @@ class Trainer:
 
         def losses(step):
             beta = tempering.staged_beta(step / n_steps, method.beta_low, 1.0, hold=2 / 3)
-            share = method.reverse_share if step < n_steps / 2 else method.reverse_share_end
-            return self._losses(network, beta, share, generator, weights)
+            fraction = method.reverse_share if step < n_steps / 2 else method.reverse_share_end
+            return self._losses(network, beta, fraction, generator, weights)
 
         return losses
 
@@ -182,7 +201,7 @@ class Trainer:
         self._beta = beta
         self._set_checkpoint_context()
 
-    # ---- what both share
+    # ---- both schedules
 
     def _set_checkpoint_context(self) -> None:
         """Let the next checkpoint hold all that a resumed fit needs besides the loop."""
@@ -240,22 +259,22 @@ class Trainer:
         """ln q (sample,) of samples drawn with z: exact, or with the encoder's mismatch (Eq. 12)."""
         return network.log_prob(y) if network.encoder is None else network.log_joint(z, y)
 
-    def _losses(self, network, beta, share, generator, weights=None) -> Losses:
-        """share x reverse KL + (1 - share) x forward KL, Eq. 39, both but for constants."""
+    def _losses(self, network, beta, fraction, generator, weights=None) -> Losses:
+        """fraction x reverse KL + (1 - fraction) x forward KL, Eq. 39, both but for constants."""
         n = self.method.batch_size
         z, y = network.draw(n, generator)
         minus_log_target, energy = self.target.differentiable(y, beta, self.method.kappa)
         log_q = self._log_q(network, z, y)
         reverse = (log_q + minus_log_target).mean()
         size = tempering.effective_sample_size((-minus_log_target - log_q).detach()) / n
-        loss, forward = share * reverse, torch.full_like(reverse, torch.nan)
+        loss, forward = fraction * reverse, torch.full_like(reverse, torch.nan)
         if self.memory is not None:
             rest = minus_log_target.detach() - beta * energy
             self.memory.add(y, energy, rest, log_q)
-        if weights is not None and share < 1:
+        if weights is not None and fraction < 1:
             chosen = self._chosen(n, beta, weights, generator)
             forward = -self._forward(network, chosen, generator).mean()
-            loss = loss + (1 - share) * forward
+            loss = loss + (1 - fraction) * forward
         report = {"beta": beta, "reverse": reverse, "forward": forward, "energy": energy.mean()}
         return Losses(loss, report=report | {"effective_sample_size": size})
 

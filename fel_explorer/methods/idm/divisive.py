@@ -15,7 +15,7 @@ from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.kinetics.lifetimes import lifetimes
 from fel_explorer.methods.idm.division_training import DivisionTrainer, steps_of_division
-from fel_explorer.methods.idm.divisive_tree import Division, Report, stretches
+from fel_explorer.methods.idm.divisive_tree import Division, Report, visited_segments
 from fel_explorer.methods.idm.parameters import IDMParameters
 from fel_explorer.methods.registry import register
 
@@ -76,7 +76,7 @@ class DivisiveIDM(IDMParameters):
         bounds=(0, 0.5),
         precedence=1.6,
         label="Smallest state",
-        doc="Share of all frames that a state must hold; what is smaller is not split off.",
+        doc="Fraction of all frames that a state must hold; smaller states are not split off.",
     )
 
     def __init__(self, **params):
@@ -119,16 +119,16 @@ class DivisiveIDM(IDMParameters):
         n_frames, first = len(inside), not self._levels
         if not first and (trainer.report.stopped or inside.sum() < 2 * self.min_population * n_frames):
             return None
-        part = stretches(dataset, inside, schema.lag_in_frames(dataset, lag))
+        part = visited_segments(dataset, inside, schema.lag_in_frames(dataset, lag))
         if part is None:
             return None
         model, stable = trainer.train(part, n_frames, lag, folder)
         if model is None:
             return None
-        share = np.bincount(model.predict(part).values, minlength=self.n_states) / n_frames
-        kept = np.flatnonzero(share >= self.min_population)
+        fraction = np.bincount(model.predict(part).values, minlength=self.n_states) / n_frames
+        kept = np.flatnonzero(fraction >= self.min_population)
         if first:
-            kept = kept if len(kept) else np.array([share.argmax()])
+            kept = kept if len(kept) else np.array([fraction.argmax()])
             division = Division.undivided(model, self.n_states, self.n_dims)
         elif len(kept) < 2:
             return None
@@ -153,7 +153,7 @@ class DivisiveIDM(IDMParameters):
         spread = np.sqrt(inner.var(0).sum())
         return torch.from_numpy(inner.mean(0)), torch.tensor(SPREAD * gap / max(spread, 1e-12)).float()
 
-    # ---- what is known of the states
+    # ---- properties of the states
 
     def _measure(self, dataset, level) -> np.ndarray:
         """COLUMNS of each state of a level, (state, column)."""
@@ -204,8 +204,8 @@ class DivisiveIDM(IDMParameters):
         (from 0, as `predict` takes and gives them), ``population`` (fraction of frames), ``lag_time`` and
         ``mean_lifetime`` (the data's time unit, ``graph.graph["time_unit"]``), ``stability`` (adjusted Rand
         index of the restarts of the division that made it; nan where it stayed whole or with one restart),
-        ``gain`` and ``gain_error`` (nats of I_beta that telling it apart from its nearest sibling gains, with
-        the standard error), ``visits`` (entries from its siblings), nan where it stayed whole,
+        ``gain`` and ``gain_error`` (gain in I_beta, in nats, from separating it from its nearest sibling,
+        with the standard error), ``visits`` (entries from its siblings), nan where it stayed whole,
         and ``representative`` (dataset index of the frame nearest to its centroid).
         """
         self._check_fitted()
@@ -251,7 +251,7 @@ class DivisiveIDM(IDMParameters):
             for division in divisions:
                 inside = columns[division.parent]
                 columns[division.parent] = inside * division.memberships(features)
-                z = z + inside * division.unfolded(features)
+                z = z + inside * division.unfold(features)
             chi = torch.cat(columns, dim=1)
         return chi, z
 

@@ -1,4 +1,4 @@
-"""What `DivisiveIDM` is made of: one state's division, the data inside a state, the progress of all."""
+"""Parts of `DivisiveIDM`: the division of a state, the data inside a state, the progress of all divisions."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Division:
     def memberships(self, features: torch.Tensor) -> torch.Tensor:
         """chi(child | parent), (frame, child); rows sum to 1."""
         chi = self.model._predict_proba(features)[:, self.kept.to(features.device)].cpu()
-        # where all kept states are improbable the division says nothing: shared evenly
+        # where all kept states are improbable the division is undefined: all count equally
         total = chi.sum(1, keepdim=True)
         return torch.where(total > 1e-12, chi / total.clamp_min(1e-12), 1 / chi.shape[1])
 
@@ -56,13 +56,13 @@ class Division:
         values = [getattr(self.model, name) for name in ("gains_", "gain_errors_", "visits_")]
         return [float(value[state]) if state < len(value) else float("nan") for value in values]
 
-    def unfolded(self, features: torch.Tensor) -> torch.Tensor:
+    def unfold(self, features: torch.Tensor) -> torch.Tensor:
         """Place within the state, (frame, cv)."""
         return self.scale * (self.model._transform(features).cpu() - self.centre)
 
 
-def stretches(dataset: xr.Dataset, inside: np.ndarray, lag: int) -> xr.Dataset | None:
-    """The part of ``dataset`` spent in a state, each stretch of at least ``lag`` frames a trajectory.
+def visited_segments(dataset: xr.Dataset, inside: np.ndarray, lag: int) -> xr.Dataset | None:
+    """The part of ``dataset`` spent in a state, each segment of at least ``lag`` frames a trajectory.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def stretches(dataset: xr.Dataset, inside: np.ndarray, lag: int) -> xr.Dataset |
 
     Returns
     -------
-    None if no stretch is long enough for a pair of frames a lag apart.
+    None if no segment is long enough for a pair of frames a lag apart.
     """
     if inside.all():
         return dataset

@@ -1,4 +1,4 @@
-"""Evidence for states: the gain in I_beta of telling a state apart, its standard error, and its visits."""
+"""Evidence for states: the gain in I_beta from a separate state, its standard error, and its visits."""
 
 from __future__ import annotations
 

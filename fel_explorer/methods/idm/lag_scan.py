@@ -132,7 +132,7 @@ class LagScan:
     def suggested_lag_time(self) -> float:
         """Lag time in the middle of the widest range of lags, on a logarithmic axis, with the same states.
 
-        One state alone is no answer, unless there is nothing else.
+        A range with a single state counts only if there is no other.
         """
         n, log = self.n_states.values, np.log(self.lag_times)
         edges = np.concatenate([[0], np.flatnonzero(np.diff(n)) + 1, [len(n)]])

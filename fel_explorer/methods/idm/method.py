@@ -69,7 +69,7 @@ class IDM(IDMParameters, NetworkMethod):
     implied_timescales_
         (populated state - 1,) of `transition_matrix_`, longest first, in the dataset's time unit.
     gains_, gain_errors_
-        (populated state,) nats of I_beta that telling the state apart from its neighbour gains, and their
+        (populated state,) gain in I_beta, in nats, from separating the state from its neighbour, and their
         standard errors by the block bootstrap; infinite and nan where there is one state.
     visits_
         (populated state,) how often the state was entered, counted at the resolution of the lag.

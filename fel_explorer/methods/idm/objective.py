@@ -17,7 +17,7 @@ from torch import Tensor
 from fel_explorer.methods.idm.partition import merge_gains
 
 SIMILARITIES = ("negative squared distance", "scaled dot product", "cosine")
-EPS = 1e-9  # of a joint probability; float32 resolves it beside 1 in every sum used here
+EPS = 1e-9  # of a joint probability; float32 resolves it next to 1 in every sum used here
 
 
 def similarity(
@@ -75,7 +75,7 @@ def merged_states(joint: Float[Tensor, "state state"], beta: float) -> Int[Tenso
     """The state (state,) that each state becomes when pairs are merged while that raises I_beta.
 
     The pair that gains most goes first.  Gradients find such merges only slowly: where two states meet on
-    a barrier there are hardly any frames to move the border by, so that a split which has lost its worth
+    a barrier there are hardly any frames to move the border by, so that a split that no longer raises I_beta
     with falling beta stays.
     """
     target, table = np.arange(len(joint)), joint.detach().double().cpu().numpy()

@@ -32,8 +32,8 @@ class IDMParameters(Method):
         inclusive_bounds=(False, True),
         precedence=1.4,
         label="Memory threshold (final beta)",
-        doc="How much memory a split must have to count as metastable: within the lag, the state must still "
-        "tell more than the share 2 (1 - beta) of what it tells now, 20 % at 0.9 and 40 % at 0.8. At 1 "
+        doc="How much memory a split must have to count as metastable: within the lag, the state must keep "
+        "more than the fraction 2 (1 - beta) of its information, 20 % at 0.9 and 40 % at 0.8. At 1 "
         "any split is free and wells are divided at random; near 0.5 everything merges.",
     )
     n_restarts = parameters.n_restarts(
@@ -45,7 +45,7 @@ class IDMParameters(Method):
         bounds=(0, 10),
         precedence=1.6,
         label="Evidence for a state",
-        doc="How many standard errors the objective must gain by telling a state apart from its neighbour. "
+        doc="How many standard errors the objective must gain by separating a state from its neighbour. "
         "The error is that of a bootstrap over trajectories, or blocks of them. More gives fewer, surer "
         "states. For a discrete start.",
     )
@@ -134,15 +134,16 @@ class IDMParameters(Method):
         doc="How batches are drawn. 'uniform': in proportion to population. 'farthest_point': half of each "
         "batch evenly over cells around landmarks spread as far apart as possible, with weights that undo "
         "the bias by the end; finds rare states more often, others less reliably. 'alternate': one restart "
-        "like the first, the next like the second; with 4 restarts the choice when states may be rare.",
+        "'uniform', the next 'farthest_point'; recommended with 4 restarts when states may be rare.",
     )
     n_landmarks = param.Integer(
         100, bounds=(2, 10_000), precedence=11, label="Landmarks", doc="Cells of farthest point seeding."
     )
     validation_fraction = parameters.validation_fraction(
         0.0,
-        doc="Share of the data held out (whole trajectories, or blocks a lag apart). Above 0, training stops "
-        "once the objective on it no longer improves, and the best weights are kept. 0 trains on everything.",
+        doc="Fraction of the data held out (whole trajectories, or blocks a lag apart). Above 0, training "
+        "stops once the objective on it no longer improves, and the best weights are kept. 0 trains on "
+        "everything.",
         precedence=11.1,
     )
     n_threads = parameters.n_threads(precedence=11.2)

@@ -39,7 +39,7 @@ def ritz(
 def ritz_error(
     forms: Callable[[Tensor], tuple[Tensor, Tensor]], weight: Float[Tensor, "sample"], n_modes: int
 ) -> Float[Tensor, "{n_modes}"]:
-    """Standard error (mode,) of the Ritz eigenvalues, by the jackknife over `N_BLOCKS` stretches of data.
+    """Standard error (mode,) of the Ritz eigenvalues, by the jackknife over `N_BLOCKS` blocks of the data.
 
     Parameters
     ----------

@@ -1,16 +1,20 @@
-"""From eigenvalues to times."""
+"""Time scales from eigenvalues."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from fel_explorer.errors import FelError
 
+if TYPE_CHECKING:
+    from fel_explorer.methods.base import Method
+
 ERRORS = 2.0  # standard errors in an interval
-SPECTRUM = 12  # modes that methods tell of where more than are kept cost nothing
+SPECTRUM = 12  # modes in a spectrum, where more modes than are kept cost nothing
 STEPS = "steps"  # time of a random walk that knows no other
 
 
@@ -32,7 +36,7 @@ class TimeScales(NamedTuple):
     rate_errors: np.ndarray | None = None
 
 
-def implied_timescales(eigenvalues, lag_time: float) -> np.ndarray:
+def implied_timescales(eigenvalues: ArrayLike, lag_time: float) -> np.ndarray:
     """t_i = -tau / ln |lambda_i|, longest first, in the unit of ``lag_time``, without the stationary process.
 
     Parameters
@@ -45,14 +49,14 @@ def implied_timescales(eigenvalues, lag_time: float) -> np.ndarray:
         return -lag_time / np.log(np.clip(values, 0.0, 1.0 - 1e-12))
 
 
-def mode_spectrum(method) -> xr.Dataset:
+def mode_spectrum(method: Method) -> xr.Dataset:
     """The time scales of a fitted method with modes, as `plots.plot_modes` takes them.
 
     Returns
     -------
     Dataset over ``process``, from 1, slowest first: ``timescale`` in the data's time unit, ``lower`` and
-    ``upper``, two standard errors of the rate away where the method tells them (`Eigenfunctions`), else NaN;
-    attrs ``time_unit``.  Modes that the method knows of beyond its dimensions are among them.  Of a
+    ``upper``, two standard errors of the rate away where the method estimates them (`Eigenfunctions`), else
+    NaN; attrs ``time_unit``.  Modes that the method finds beyond its dimensions are included.  Of a
     `DiffusionMap`, which is blind to time, the unit is the step of its random walk.
 
     Raises
@@ -74,7 +78,7 @@ def mode_spectrum(method) -> xr.Dataset:
     )
 
 
-def late_rates(method, share: float = 0.2) -> xr.Dataset:
+def late_rates(method: Method, fraction: float = 0.2) -> xr.Dataset:
     """Mean and standard deviation of the rates over the last steps of the training of `Eigenfunctions`.
 
     W. Zhang [zhang2024slides] gives eigenvalues and errors so (over the last 4000 of 20,000 steps): the
@@ -90,13 +94,13 @@ def late_rates(method, share: float = 0.2) -> xr.Dataset:
         If the method's history holds no rates.
     """
     names = [str(name) for name in method.history if str(name).startswith("rate_")]
-    if not names or not 0 < share <= 1:
+    if not names or not 0 < fraction <= 1:
         raise FelError(
-            f"The last {share:g} of the steps of {type(method).__name__}, which tell {len(names)} rates.",
-            "A share above 0 and up to 1 is taken of the history of a fitted Eigenfunctions.",
+            f"The last {fraction:g} of the steps of {type(method).__name__}, which hold {len(names)} rates.",
+            "A fraction above 0 and up to 1 is taken of the history of a fitted Eigenfunctions.",
         )
     n_steps = method.history.sizes["step"]
-    last = method.history.isel(step=slice(n_steps - max(1, round(share * n_steps)), None))
+    last = method.history.isel(step=slice(n_steps - max(1, round(fraction * n_steps)), None))
     return xr.Dataset(
         {
             "rate": ("process", [float(last[name].mean()) for name in names]),

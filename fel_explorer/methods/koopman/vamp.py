@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Num
 from torch import Tensor
 
-CUTOFF = 1e-10  # share of the largest variance below which a direction is noise
+CUTOFF = 1e-10  # fraction of the largest variance below which a direction is noise
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Covariances:
 
 @dataclass(frozen=True)
 class Koopman:
-    """The best linear model of what the earlier frame tells of the later one.
+    """The best linear prediction of functions of the later frame from functions of the earlier one.
 
     Attributes
     ----------

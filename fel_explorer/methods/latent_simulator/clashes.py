@@ -1,27 +1,29 @@
-"""How near atoms come: what the data allow, and which structures go beyond it."""
+"""Clashes: the closest distances of atoms in the data, and the structures that go below them."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import networkx as nx
 import numpy as np
 import torch
 from torch import Tensor
 
-CONTACT = 0.35  # nm, about two carbons that touch: farther apart than this, no atoms are in each other's way
+CONTACT = 0.35  # nm, about two carbons that touch: no atoms farther apart than this clash
 MARGIN = 0.95  # of the closest approach seen, below which a distance has no place in the data
 BONDS_APART = 3  # up to which distances are a matter of bonds, angles and one torsion
 AT_ONCE = 2_000_000  # distances
-MOST = 4_000_000_000  # distances measured in all; larger molecules give fewer frames
+MAX_DISTANCES = 4_000_000_000  # distances measured in all; larger molecules give fewer frames
 
 
-def closest_allowed(xyz: Tensor, bonds) -> Tensor:
-    """Least distance (atom, atom) in nm that atoms may have, from structures ``xyz`` (frame, atom, 3).
+def closest_allowed(xyz: Tensor, bonds: Sequence[Sequence[int]] | np.ndarray) -> Tensor:
+    """Smallest allowed distance (atom, atom) in nm, from structures ``xyz`` (frame, atom, 3).
 
     `MARGIN` of the closest approach of the pair in the data, or of `CONTACT` if that is less; 0 for pairs
     within `BONDS_APART` of ``bonds`` (bond, 2).
     """
     n_atoms = xyz.shape[1]
-    xyz = xyz[:: 1 + len(xyz) * n_atoms**2 // MOST]
+    xyz = xyz[:: 1 + len(xyz) * n_atoms**2 // MAX_DISTANCES]
     closest = torch.full((n_atoms, n_atoms), CONTACT)
     for block in blocks(xyz):
         closest = torch.minimum(closest, distances(block).amin(0).cpu())

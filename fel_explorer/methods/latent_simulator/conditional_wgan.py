@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import param
 import torch
 from jaxtyping import Float
@@ -17,7 +19,9 @@ from fel_explorer.training.loop import Losses
 class Adversaries(nn.Module):
     """Generator G(noise, latents) of structures and critic C(structure, latents)."""
 
-    def __init__(self, n_latents: int, n_features: int, n_noise: int, hidden, generator: torch.Generator):
+    def __init__(
+        self, n_latents: int, n_features: int, n_noise: int, hidden: Sequence[int], generator: torch.Generator
+    ) -> None:
         super().__init__()
         self.generator = mlp([n_noise + n_latents, *hidden, n_features], generator)
         self.critic = mlp([n_features + n_latents, *hidden, 1], generator)
@@ -28,10 +32,10 @@ class Adversaries(nn.Module):
         """Structures (frame, feature)."""
         return self.generator(torch.cat([noise, latents], dim=1))
 
-    def judge(
+    def score(
         self, x: Float[Tensor, "frame feature"], latents: Float[Tensor, "frame cv"]
     ) -> Float[Tensor, "frame"]:
-        """Scores (frame,), high for what looks like the data."""
+        """Scores (frame,), high for structures like the data."""
         return self.critic(torch.cat([x, latents], dim=1))[:, 0]
 
 
@@ -62,14 +66,14 @@ class ConditionalWGAN(Decoder):
     )
     hidden = param.List(default=[200, 200, 200], doc="Widths of the hidden layers of generator and critic.")
     validation_fraction = param.Number(
-        default=0.0, bounds=(0, 0), doc="Always 0: the losses of adversaries do not tell when to stop."
+        default=0.0, bounds=(0, 0), doc="Always 0: the losses of adversaries do not show when to stop."
     )
     n_noise = param.Integer(
         50,
         bounds=(1, 10_000),
         precedence=10.5,
         label="Noise",
-        doc="Random numbers that a structure is made of.",
+        doc="Random numbers from which a structure is generated.",
     )
     critic_steps = param.Integer(
         5,
@@ -95,13 +99,13 @@ class ConditionalWGAN(Decoder):
         latents, real, weight = self._latents_and_structure(batch)
         noise = torch.randn((len(real), self.n_noise), device=real.device, generator=generator)
         # whose turn it is is drawn, so that a resumed training needs no count
-        share = self.critic_steps / (self.critic_steps + 1)
-        trains_critic = bool(torch.rand((), device=real.device, generator=generator) < share)
+        fraction = self.critic_steps / (self.critic_steps + 1)
+        trains_critic = bool(torch.rand((), device=real.device, generator=generator) < fraction)
         self._network.critic.requires_grad_(trains_critic)
         with torch.set_grad_enabled(not trains_critic):
             made = self._network.make(noise, latents)
-        fooled = (self._network.judge(made, latents) * weight).mean()
-        distance = (self._network.judge(real, latents) * weight).mean() - fooled
+        fooled = (self._network.score(made, latents) * weight).mean()
+        distance = (self._network.score(real, latents) * weight).mean() - fooled
         report = {"distance": distance.detach()}
         if not trains_critic:  # what the loss does not reach stays as it is
             return Losses(-fooled, None, report)
@@ -111,7 +115,7 @@ class ConditionalWGAN(Decoder):
     def _penalty(self, real, made, latents, generator):
         mix = torch.rand((len(real), 1), device=real.device, generator=generator)
         between = (mix * real + (1 - mix) * made).requires_grad_()
-        scores = self._network.judge(between, latents)
+        scores = self._network.score(between, latents)
         (gradient,) = torch.autograd.grad(scores.sum(), between, create_graph=True)
         return (gradient.norm(dim=1) - 1).square().mean()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import param
 import torch
@@ -18,7 +19,7 @@ from fel_explorer.training.loop import Losses
 
 FREQUENCIES = 4  # of the flow's time, in the network's input
 HARMONICS = 3  # of each torsion that turns, in the network's input
-TURN = math.pi / math.sqrt(3.0)  # spread of the way from a random angle to another
+TURN = math.pi / math.sqrt(3.0)  # spread of the difference of two random angles
 
 
 class Velocity(nn.Module):
@@ -27,7 +28,9 @@ class Velocity(nn.Module):
     x (frame, feature) are components of unit variance, then ``n_turns`` angles in radians.
     """
 
-    def __init__(self, n_latents: int, n_features: int, n_turns: int, hidden, generator: torch.Generator):
+    def __init__(
+        self, n_latents: int, n_features: int, n_turns: int, hidden: Sequence[int], generator: torch.Generator
+    ) -> None:
         super().__init__()
         self.n_features, self.n_turns = n_features, n_turns
         n_in = n_features + (2 * HARMONICS - 1) * n_turns + n_latents + 1 + 2 * FREQUENCIES
@@ -64,7 +67,7 @@ class ConditionalFlowMatching(Decoder):
     angles and stiff torsions go on quarter circles, x(t) = cos(pi t / 2) x0 + sin(pi t / 2) x1: there a
     normal distribution stays as it is and its velocity is 0, so that the network has only to learn what is
     not normal, and bonds keep the spread that they have in the data.  Torsions that turn start at random
-    angles and take the shorter way round.
+    angles and take the shorter arc.
 
     Source: Y. Lipman et al., ICLR (2023), doi:10.48550/arXiv.2210.02747; the circles are the trigonometric
     interpolant of M. S. Albergo and E. Vanden-Eijnden, ICLR (2023), doi:10.48550/arXiv.2209.15571, the angles
@@ -81,7 +84,8 @@ class ConditionalFlowMatching(Decoder):
     learning_rate = param.Number(default=2e-3)
     hidden = param.List(default=[256, 256, 256], doc="Widths of the network's hidden layers.")
     validation_fraction = param.Number(
-        default=0.0, doc="Share of the data held out to stop early by. 0 trains on everything for all steps."
+        default=0.0,
+        doc="Fraction of the data held out to stop early by. 0 trains on everything for all steps.",
     )
     flow_steps = param.Integer(
         20,
@@ -99,9 +103,9 @@ class ConditionalFlowMatching(Decoder):
         return Losses(self._error(batch, generator))
 
     def _error(self, batch, generator):
-        """Mean squared error of the velocity, where 1 is that of a network that knows nothing.
+        """Mean squared error of the velocity, where 1 is that of an uninformed network.
 
-        Components and angles count alike: the many components are mostly noise that nothing tells, the few
+        Components and angles count alike: the many components are mostly unpredictable noise, the few
         angles are the shape.
         """
         latents, x1, weight = self._latents_and_structure(batch)
@@ -143,7 +147,7 @@ class ConditionalFlowMatching(Decoder):
 
 
 def path(x0: Tensor, x1: Tensor, t: Tensor, n_turns: int) -> tuple[Tensor, Tensor]:
-    """Points (frame, feature) at times t (frame, 1) on the way from x0 to x1, and their velocities.
+    """Points (frame, feature) at times t (frame, 1) on the path from x0 to x1, and their velocities.
 
     The last ``n_turns`` features are angles in radians.
     """

@@ -1,4 +1,4 @@
-"""Internal coordinates: bonds, angles and torsions of a bonded graph, and the way back to space.
+"""Internal coordinates: bonds, angles and torsions of a bonded graph, and back to Cartesian coordinates.
 
 Each atom is placed by three others: its bond to the first, its angle with the second, its torsion about the
 bond of these two with the third (NeRF, J. Parsons et al.,
@@ -10,6 +10,7 @@ differences are stiff, like bonds and angles, and only one number a bond is free
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -57,7 +58,7 @@ class ZMatrix:
         return [np.flatnonzero(depth == d) for d in range(1, depth.max() + 1)]
 
 
-def z_matrix(n_atoms: int, bonds) -> ZMatrix:
+def z_matrix(n_atoms: int, bonds: Sequence[Sequence[int]] | np.ndarray) -> ZMatrix:
     """A `ZMatrix` by breadth-first search of the graph of ``bonds`` (bond, 2).
 
     Where the graph has several components, or no bonds at all as C-alpha atoms, neighbours in the order of
@@ -130,15 +131,15 @@ def _anchors(atom, placed, parent, neighbours) -> list[int]:
     chain = [first]
     ahead = parent[first]
     around = [a for a in placed if a != first]
-    # the bond to turn about goes on along the tree, or to what was first placed beside the partner
+    # the bond to turn about goes on along the tree, or to what was first placed next to the partner
     near = [a for a in around if a in neighbours[first]]
     second = ahead if ahead is not None else (near[0] if near else None)
     if second is None:
         return [first, 0, 0]
     chain.append(second)
     further = [a for a in around if a != second and a in neighbours[second]]
-    beside = [a for a in near if a != second]
-    third = (further or beside or [a for a in around if a != second] or [None])[0]
+    siblings = [a for a in near if a != second]
+    third = (further or siblings or [a for a in around if a != second] or [None])[0]
     return [*chain, 0 if third is None else third]
 
 
@@ -209,7 +210,7 @@ def _unit(v: Tensor) -> Tensor:
     return v / v.norm(dim=-1, keepdim=True).clamp_min(TINY)
 
 
-def superposed(xyz: Tensor, reference: Tensor) -> Tensor:
+def superpose(xyz: Tensor, reference: Tensor) -> Tensor:
     """``xyz`` (frame, atom, 3), each frame moved rigidly closest to ``reference`` (atom, 3).
 
     Source: W. Kabsch, Acta Cryst. A 32, 922 (1976), doi:10.1107/S0567739476001873.

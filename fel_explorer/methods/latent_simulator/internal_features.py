@@ -4,12 +4,13 @@ Bonds, angles and the torsions that hardly turn are stiff: small deviations from
 correlated where rings close.  They are rotated to principal components of unit variance, so that an error of
 a per cent in each is an error of a per cent in every bond, those included that close a ring and that no
 internal coordinate holds.  Where rings buckle, their bonds and angles give way with the square of the
-torsions, else the bond that closes the ring would stretch: this is taken out first, as it is no correlation.
-Torsions that turn stay angles.
+torsions, else the bond that closes the ring would stretch: this is taken out first, as it is not a
+correlation. Torsions that turn stay angles.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -20,7 +21,7 @@ from torch import Tensor
 
 from fel_explorer.methods.latent_simulator.internal_coordinates import (
     ZMatrix,
-    superposed,
+    superpose,
     to_internal,
     to_space,
     wrap,
@@ -68,7 +69,7 @@ class InternalFeatures:
     reference: Tensor
 
     @classmethod
-    def of(cls, xyz: Tensor, bonds) -> Self:
+    def of(cls, xyz: Tensor, bonds: Sequence[Sequence[int]] | np.ndarray) -> Self:
         """Fitted to structures ``xyz`` (frame, atom, 3) with the bonds (bond, 2)."""
         matrix = z_matrix(xyz.shape[1], bonds)
         lengths, angles, torsions = to_internal(xyz.double(), matrix)
@@ -115,9 +116,9 @@ class InternalFeatures:
         lengths, angles, turned = stiff.split([n_atoms - 1, n_atoms - 2, int((~self.soft).sum())], dim=1)
         torsions = stiff.new_empty(len(stiff), n_atoms - 3)
         torsions[:, ~self.soft], torsions[:, self.soft] = turned, free
-        return superposed(to_space(lengths, angles, torsions, self.matrix), self.reference).float()
+        return superpose(to_space(lengths, angles, torsions, self.matrix), self.reference).float()
 
-    def to(self, device) -> Self:
+    def to(self, device: str | torch.device) -> Self:
         return type(self)(self.matrix, **{n: getattr(self, n).to(device) for n in TENSORS})
 
     def arrays(self) -> dict[str, Tensor]:
@@ -131,7 +132,7 @@ class InternalFeatures:
         return cls(matrix, *(arrays[n] for n in TENSORS))
 
 
-def ring_pairs(matrix: ZMatrix, bonds, soft: Tensor) -> Tensor:
+def ring_pairs(matrix: ZMatrix, bonds: Sequence[Sequence[int]] | np.ndarray, soft: Tensor) -> Tensor:
     """Pairs (square, 2), an entry may stand with itself, of the stiff torsions of each system of rings.
 
     Counted among the stiff coordinates: bonds, angles, then torsions that are not ``soft`` (torsion,).
@@ -173,10 +174,10 @@ class CartesianFeatures:
     reference: Tensor
 
     @classmethod
-    def of(cls, xyz: Tensor, bonds) -> Self:
+    def of(cls, xyz: Tensor, bonds: Sequence[Sequence[int]] | np.ndarray) -> Self:
         """Fitted to structures ``xyz`` (frame, atom, 3); ``bonds`` do not matter."""
         reference = xyz[0].double()
-        flat = superposed(xyz.double(), reference).flatten(1)
+        flat = superpose(xyz.double(), reference).flatten(1)
         low, high = flat.min(0).values, flat.max(0).values
         return cls(low, torch.maximum(high, low + 1e-6), reference)
 
@@ -186,15 +187,15 @@ class CartesianFeatures:
 
     def encode(self, xyz: Tensor) -> Tensor:
         """Features (frame, feature) float32."""
-        flat = superposed(xyz.double(), self.reference).flatten(1)
+        flat = superpose(xyz.double(), self.reference).flatten(1)
         return (2 * (flat - self.low) / (self.high - self.low) - 1).float()
 
     def decode(self, features: Tensor) -> Tensor:
         """Coordinates (frame, atom, 3) float32."""
         flat = self.low + (features.double() + 1) / 2 * (self.high - self.low)
-        return superposed(flat.unflatten(1, (-1, 3)), self.reference).float()
+        return superpose(flat.unflatten(1, (-1, 3)), self.reference).float()
 
-    def to(self, device) -> Self:
+    def to(self, device: str | torch.device) -> Self:
         return type(self)(self.low.to(device), self.high.to(device), self.reference.to(device))
 
     def arrays(self) -> dict[str, Tensor]:

@@ -25,7 +25,7 @@ def parts_of(latents: xr.Dataset) -> list[np.ndarray]:
     return np.split(values, np.cumsum(schema.trajectory_lengths(latents))[:-1])
 
 
-def compare(md, synthetic, lag: int, tau: float) -> dict:
+def compare(md: list[np.ndarray], synthetic: list[np.ndarray], lag: int, tau: float) -> dict:
     """The fields of `SimulationReport` that concern latents alone.
 
     ``md`` and ``synthetic`` are lists of (frame, cv), the one at the data's frames, ``lag`` of them a time
@@ -78,7 +78,7 @@ def _profile(parts: list[np.ndarray], edges: np.ndarray) -> FreeEnergy:
 
 
 def _cores(outer, psi) -> tuple[float, float]:
-    """Below and above which a crossing counts: a quarter of the way out from the borders."""
+    """Below and above which a crossing counts: a quarter of the distance out from the borders."""
     low, high = np.median(psi[psi <= outer[0]]), np.median(psi[psi >= outer[1]])
     return float((low + 3 * outer[0]) / 4), float((high + 3 * outer[1]) / 4)
 
@@ -162,8 +162,8 @@ def _transitions(ensembles, first, edges, coords) -> xr.DataArray:
     return xr.DataArray(np.array(matrices), dims=dims, coords=coords, attrs={"total_variation": mean})
 
 
-def far_share(md: np.ndarray, synthetic: np.ndarray) -> float:
-    """Share of simulated latents (frame, cv) farther from the data than all but .1 % of the data are."""
+def far_fraction(md: np.ndarray, synthetic: np.ndarray) -> float:
+    """Fraction of simulated latents (frame, cv) farther from the data than all but .1 % of the data are."""
     md, synthetic = (v[:: len(v) // 20_000 + 1] / md.std(axis=0) for v in (md, synthetic))
     reference, probe = md[::2], md[1::2]
     tree = cKDTree(reference)

@@ -1,13 +1,15 @@
-"""A propagator of latents: where a trajectory in the embedding goes next, learnt from where it went."""
+"""A propagator of latents: the density of the next point, learnt from trajectories in the embedding."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 import numpy as np
 import param
 import torch
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from fel_explorer.data import schema
 from fel_explorer.devices import resolve_device
@@ -23,7 +25,7 @@ from fel_explorer.training.pairs import pair_starts, segments_of
 from fel_explorer.training.random import random_generator
 
 SUPPORT = 20_000  # frames of the data that the model keeps: starts of simulations, and where data were
-BY_CELL = 0.5  # share of the pairs drawn evenly over the places of the data, so that rare ones are learnt too
+BY_CELL = 0.5  # fraction of the pairs drawn evenly over the cells of the data: rare regions are learnt too
 QUADRATURE = 4  # points in each bin of a transition matrix
 
 
@@ -80,12 +82,12 @@ class MixtureDensityPropagator(NetworkModel):
     )
     n_steps = param.Integer(
         default=3000,
-        doc="Steps of training. More make rare places of much data right; few data are learnt by heart.",
+        doc="Steps of training. More improve rare regions of large data; small data are overfitted.",
     )
     learning_rate = param.Number(default=3e-3)
     validation_fraction = param.Number(
         default=0.0,
-        doc="Share of the data held out to stop early by, for short data. 0 trains on everything.",
+        doc="Fraction of the data held out to stop early by, for short data. 0 trains on everything.",
     )
     batch_size = param.Integer(default=4096, doc="Pairs of frames in each step.")
 
@@ -146,7 +148,7 @@ class MixtureDensityPropagator(NetworkModel):
         """Number of latents."""
         return len(self.fitted_feature_names())
 
-    def log_likelihood(self, X) -> float:
+    def log_likelihood(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> float:
         """Mean ln p(z at t + lag | z at t) over data ``X``, per pair, of latents in their own unit."""
         self._check_fitted()
         dataset = schema.as_dataset(X)
@@ -158,10 +160,10 @@ class MixtureDensityPropagator(NetworkModel):
         return float(values.mean() - self._scaling.scale[self._scaling.keep].log().sum())
 
     def _inner(self, latents) -> torch.Tensor:
-        """What the network sees (frame, cv) of latents (frame, cv)."""
+        """Input of the network (frame, cv) for latents (frame, cv)."""
         return self._scaled(torch.from_numpy(np.asarray(latents, np.float32)))
 
-    def transition_matrix(self, edges) -> np.ndarray:
+    def transition_matrix(self, edges: ArrayLike) -> np.ndarray:
         """P(bin at t + lag | bin at t) of a one-dimensional latent, (bin, bin), by quadrature.
 
         Parameters
@@ -170,7 +172,7 @@ class MixtureDensityPropagator(NetworkModel):
             (bin + 1,) increasing.  What would leave them is clipped into the outer bins, and what would go
             where no data are to the bin of the nearest frame, as simulations are.
         """
-        edges = self._on_a_line(np.asarray(edges, float))
+        edges = np.asarray(self._on_a_line(edges), float)
         nodes, weights = np.polynomial.legendre.leggauss(QUADRATURE)
         width = np.diff(edges)
         points = edges[:-1, None] + width[:, None] * (nodes + 1) / 2
@@ -182,7 +184,7 @@ class MixtureDensityPropagator(NetworkModel):
         target = np.clip(np.digitize(landed, edges) - 1, 0, len(width) - 1)
         return free @ np.eye(len(width))[target]
 
-    def cumulative(self, points, edges) -> np.ndarray:
+    def cumulative(self, points: ArrayLike, edges: ArrayLike) -> np.ndarray:
         """P(latent < edge at t + lag | point at t), (point, edge), of a one-dimensional latent."""
         self._on_a_line(None)
         x, y = (self._inner(np.asarray(v)[:, None]) for v in (points, edges))
@@ -220,9 +222,9 @@ class MixtureDensityPropagator(NetworkModel):
         n_steps: int,
         n_trajectories: int = 1,
         *,
-        start=None,
+        start: ArrayLike | None = None,
         seed: int | None = None,
-        device="auto",
+        device: str | torch.device = "auto",
         callback: Callback | None = None,
     ) -> xr.Dataset:
         """Simulate trajectories in the latents, all of them at once.
@@ -241,7 +243,7 @@ class MixtureDensityPropagator(NetworkModel):
         Returns
         -------
         Dataset of the schema, the latents as its features, time in the unit of the data.  Its attrs hold
-        ``clipped``, the share of steps that would have gone where there are no data.
+        ``clipped``, the fraction of steps that would have gone where there are no data.
 
         Raises
         ------
@@ -265,10 +267,10 @@ class MixtureDensityPropagator(NetworkModel):
         frames = frames.clamp(torch.as_tensor(self.low_), torch.as_tensor(self.high_))
         return schema.assemble(
             frames.numpy(),
-            self.feature_names_,
+            self.fitted_feature_names(),
             [n_done] * n_trajectories,
             time_step=self.time_step_,
-            time_unit=self.time_unit_,
+            time_unit=self.time_unit_ or "1",
             attrs={"clipped": clipped, "simulated_by": type(self).__name__, "simulation_seed": seed},
         )
 

@@ -7,26 +7,33 @@ doi:10.1039/d0sc03635h, section 3.2, with warnings.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 import xarray as xr
 from scipy.spatial import cKDTree
 
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods.latent_simulator import latent_report, structure_report
-from fel_explorer.progress import Progress
+from fel_explorer.progress import Callback, Progress
+
+if TYPE_CHECKING:
+    from fel_explorer.data.trajectories import TrajectorySet
+    from fel_explorer.methods.latent_simulator.simulator import LatentSpaceSimulator
 
 TOLERANCE = 0.2  # of a time scale: a change with the lag beyond this and its error is memory
 LIFETIMES = 3  # of a mode, after which its correlation is noise
-MOST_OFF = 0.1  # of a probability to stay in a basin, beyond which and its error a difference is told
-MOST_OUTSIDE = 0.02  # share of simulated frames that may be clipped or far from all data
+MAX_DEVIATION = 0.1  # of a probability to stay in a basin; larger differences, beyond the error, are reported
+MAX_OUTSIDE = 0.02  # fraction of simulated frames that may be clipped or far from all data
 
 
 @dataclass(frozen=True, eq=False)
 class SimulationReport:
-    """What `report` found; ensembles are "md" and "synthetic", times in ``time_unit``.
+    """Results of `report`; ensembles are "md" and "synthetic", times in ``time_unit``.
 
     Attributes
     ----------
@@ -47,13 +54,14 @@ class SimulationReport:
     transitions
         {ensemble: crossings between the outer basins along psi_1}, and ``time``: {ensemble: time watched}.
     outside
-        {"clipped": share of steps that went where there are no data and were moved to the nearest frame,
-        "far": share of simulated frames farther from all data than 99.9 % of the data are from each other}.
+        {"clipped": fraction of steps that went where there are no data and were moved to the nearest frame,
+        "far": fraction of simulated frames farther from all data than 99.9 % of the data are from each
+        other}.
     structures
         {name: dataset}: "bonds", "torsions", "gyration", "basins" and, where the data allow, "tica"; empty
         without trajectories or decoder.
     numbers
-        {name: value}: "clashes" (share of structures with atoms much closer than in the data) and
+        {name: value}: "clashes" (fraction of structures with atoms much closer than in the data) and
         "clashes_md" (of every other frame against the rest), "rmsd_to_frame" and "rmsd_floor" (nm).
     cost
         {name: value}: seconds of training by part, latent steps and structures per second.
@@ -77,16 +85,16 @@ class SimulationReport:
 
 
 def report(
-    simulator,
-    X,
-    trajectories=None,
+    simulator: LatentSpaceSimulator,
+    X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
+    trajectories: TrajectorySet | Any | None = None,
     *,
     n_steps: int | None = None,
     n_trajectories: int = 100,
     n_structures: int = 2000,
     seed: int | None = None,
-    device="auto",
-    callback=None,
+    device: str | torch.device = "auto",
+    callback: Callback | None = None,
 ) -> SimulationReport:
     """Simulate, decode and compare with the data.
 
@@ -107,7 +115,7 @@ def report(
     observed = simulator.latents(dataset)
     lag = schema.lag_in_frames(observed, simulator.lag_time)
     n_steps = n_steps or max(2, int(schema.trajectory_lengths(observed).max()) // lag)
-    options = {"seed": simulator.seed if seed is None else seed, "device": device}
+    options: dict[str, Any] = {"seed": simulator.seed if seed is None else seed, "device": device}
     began = time.perf_counter()
     simulated = simulator.simulate(
         n_steps, n_trajectories, callback=_watched(callback, "Report: simulating", 0, 4), **options
@@ -118,7 +126,7 @@ def report(
     results = latent_report.compare(md, synthetic, lag, simulator.lag_time)
     results["outside"] = {
         "clipped": float(simulated.attrs["clipped"]),
-        "far": latent_report.far_share(np.concatenate(md), np.concatenate(synthetic)),
+        "far": latent_report.far_fraction(np.concatenate(md), np.concatenate(synthetic)),
     }
     structures, numbers = {}, {}
     if trajectories is not None and simulator.topology_:
@@ -127,7 +135,7 @@ def report(
         )
         cost["structures per second"] = speed
     found = SimulationReport(
-        time_unit=simulator.time_unit_, **results, structures=structures, numbers=numbers, cost=cost
+        time_unit=simulator.time_unit_ or "", **results, structures=structures, numbers=numbers, cost=cost
     )
     found.warnings.extend(_warnings(found))
     if "weight" in dataset:
@@ -176,8 +184,8 @@ def _structure_results(simulator, dataset, trajectories, observed, simulated, n,
     if tica is not None:
         structures["tica"] = tica
     numbers = {
-        "clashes": structure_report.clash_share(xyz, decoded, bonds),
-        "clashes_md": structure_report.clash_share(xyz[::2], xyz[1::2], bonds),
+        "clashes": structure_report.clash_fraction(xyz, decoded, bonds),
+        "clashes_md": structure_report.clash_fraction(xyz[::2], xyz[1::2], bonds),
         "rmsd_to_frame": float(structure_report.rmsd(again, xyz).mean()),
         "rmsd_floor": float(structure_report.rmsd(xyz[nearest], xyz).mean()),
     }
@@ -200,7 +208,7 @@ def _tica(simulator, dataset, trajectories, decoded, n):
 
 def _warnings(found: SimulationReport) -> list[str]:
     unit = "" if found.time_unit == "1" else f" {found.time_unit}"
-    told = []
+    warnings = []
     for ensemble, name in (("md", "The data remember"), ("synthetic", "The simulation remembers")):
         memory = found.memory.sel(ensemble=ensemble)
         if memory.sizes["multiple"] < 2:
@@ -208,10 +216,10 @@ def _warnings(found: SimulationReport) -> list[str]:
         first, last = memory.isel(multiple=0), memory.isel(multiple=-1)
         error = np.nan_to_num(np.hypot(first["error"].values, last["error"].values))
         times, later = first["time"].values, last["time"].values
-        # a mode that is gone by then tells nothing but noise
+        # a mode that has decayed by then is only noise
         alive = times > float(last["multiple"]) * found.memory.attrs["lag_time"] / LIFETIMES
         for i in np.flatnonzero(alive & (np.abs(later - times) > TOLERANCE * times + error)):
-            told.append(
+            warnings.append(
                 f"{name} more than one lag: time scale {i + 1} is {times[i]:.3g}{unit} at one lag and"
                 f" {later[i]:.3g}{unit} at {int(last['multiple'])}. Take a longer lag or more slow modes."
             )
@@ -222,32 +230,32 @@ def _warnings(found: SimulationReport) -> list[str]:
         2 * error, 0.05 * md["time"].values
     )
     for i in np.flatnonzero(off):
-        told.append(
+        warnings.append(
             f"Time scale {i + 1} of the simulation is {synthetic['time'].values[i]:.3g}{unit}, of the data"
             f" {md['time'].values[i]:.3g}{unit}. Train the propagator longer or on more data."
         )
-    told += _basin_warnings(found.chapman_kolmogorov)
-    if found.outside["clipped"] > MOST_OUTSIDE:
-        told.append(
+    warnings += _basin_warnings(found.chapman_kolmogorov)
+    if found.outside["clipped"] > MAX_OUTSIDE:
+        warnings.append(
             f"{found.outside['clipped']:.1%} of the steps went where there are no data and were clipped."
         )
-    if found.outside["far"] > MOST_OUTSIDE:
-        told.append(f"{found.outside['far']:.1%} of the simulated frames lie where there are no data.")
-    return told
+    if found.outside["far"] > MAX_OUTSIDE:
+        warnings.append(f"{found.outside['far']:.1%} of the simulated frames lie where there are no data.")
+    return warnings
 
 
 def _basin_warnings(test) -> list[str]:
     """One for each basin that fails the Chapman-Kolmogorov test, where it fails most."""
-    told = []
+    warnings = []
     off = np.abs(test["stays"].sel(ensemble="synthetic") - test["stays"].sel(ensemble="md"))
     error = np.nan_to_num(np.hypot(*(test["error"].sel(ensemble=name) for name in ("md", "synthetic"))))
-    failed = off.where(off > np.maximum(MOST_OFF, 2 * error))
+    failed = off.where(off > np.maximum(MAX_DEVIATION, 2 * error))
     for basin in test["basin"].values[failed.notnull().any("multiple").values]:
         worst = failed.sel(basin=basin).fillna(0.0).argmax("multiple").item()
         n, stays = int(test["multiple"][worst]), test["stays"].isel(multiple=worst).sel(basin=basin)
-        told.append(
+        warnings.append(
             f"Basin {basin + 1} along psi_1 fails the Chapman-Kolmogorov test: after {n} lag{'s' * (n > 1)} "
             f"{float(stays.sel(ensemble='md')):.0%} of the data are there again, "
             f"{float(stays.sel(ensemble='synthetic')):.0%} of the simulation."
         )
-    return told
+    return warnings

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import networkx as nx
 import numpy as np
 import torch
@@ -9,7 +11,7 @@ import xarray as xr
 
 from fel_explorer.free_energy import aligned_rms, from_density
 from fel_explorer.kinetics import relaxation
-from fel_explorer.methods.latent_simulator.internal_coordinates import superposed, to_internal, z_matrix
+from fel_explorer.methods.latent_simulator.internal_coordinates import superpose, to_internal, z_matrix
 
 CLASH = 0.9  # of the closest approach seen in the data, beyond three bonds, that counts as a clash
 TORSION_BINS = 36
@@ -60,8 +62,8 @@ def far_pairs(n_atoms: int, bonds: np.ndarray) -> np.ndarray:
     ).reshape(-1, 2)
 
 
-def clash_share(observed: np.ndarray, decoded: np.ndarray, bonds: np.ndarray) -> float:
-    """Share of decoded structures with a pair of atoms much closer than any in the data ever are."""
+def clash_fraction(observed: np.ndarray, decoded: np.ndarray, bonds: np.ndarray) -> float:
+    """Fraction of decoded structures with a pair of atoms much closer than any in the data ever are."""
     pairs = far_pairs(observed.shape[1], bonds)
     if not len(pairs):
         return 0.0
@@ -78,7 +80,7 @@ def _batches(xyz, size=500):
 def torsion_table(observed: np.ndarray, decoded: np.ndarray, bonds: np.ndarray) -> xr.Dataset:
     """Densities of the torsions (ensemble, torsion, angle) per degree, and their total variation (torsion,).
 
-    Of atoms that share a bond to turn about only the first counts; the others follow it.
+    Of atoms that turn about the same bond only the first counts; the others follow it.
     """
     matrix = z_matrix(observed.shape[1], bonds)
     lead = matrix.leader < 0
@@ -103,7 +105,9 @@ def torsion_table(observed: np.ndarray, decoded: np.ndarray, bonds: np.ndarray) 
     )
 
 
-def tica_projection(observed, lengths_of_parts, lag: int, decoded) -> xr.Dataset | None:
+def tica_projection(
+    observed: np.ndarray, lengths_of_parts: Sequence[int] | np.ndarray, lag: int, decoded: np.ndarray
+) -> xr.Dataset | None:
     """Free energies over the two leading TICA coordinates of distances between atoms, kT.
 
     ``observed`` (frame, atom, 3) are consecutive frames of trajectories of the given lengths, the TICA is of
@@ -153,10 +157,17 @@ def gyration_table(observed_parts: list[np.ndarray], decoded_parts: list[np.ndar
 def superposed_mean(xyz: np.ndarray) -> np.ndarray:
     """Mean structure (atom, 3) of structures (frame, atom, 3) laid on the first."""
     values = torch.from_numpy(xyz).double()
-    return superposed(values, values[0]).mean(0).numpy()
+    return superpose(values, values[0]).mean(0).numpy()
 
 
-def basin_table(psi_md, xyz_md, psi_synthetic, xyz_synthetic, borders, random) -> xr.Dataset:
+def basin_table(
+    psi_md: np.ndarray,
+    xyz_md: np.ndarray,
+    psi_synthetic: np.ndarray,
+    xyz_synthetic: np.ndarray,
+    borders: np.ndarray,
+    random: np.random.Generator,
+) -> xr.Dataset:
     """RMSD in nm between random structures of the same basin along psi_1, per basin.
 
     ``floor`` between frames of the data, ``rmsd`` between decoded structures and frames of the data, and

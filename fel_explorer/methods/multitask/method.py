@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import xarray as xr
+from numpy.typing import ArrayLike
 from torch import nn
 
 from fel_explorer.data import schema
@@ -43,7 +46,7 @@ class MultitaskCV(MultitaskParameters):
     basins_
         (state,) label of each state.
     accuracy_
-        Share of labelled frames whose basin is predicted, over all data; NaN without a classifier.
+        Fraction of labelled frames whose basin is predicted, over all data; NaN without a classifier.
     energy_error_
         Mean absolute error of the predicted energy over all data, in its unit; NaN without.
 
@@ -73,13 +76,13 @@ class MultitaskCV(MultitaskParameters):
     def has_energies(self) -> bool:  # type: ignore[override]  # as above
         return self.energy_weight > 0
 
-    def predict_energy(self, X) -> xr.DataArray:
+    def predict_energy(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> xr.DataArray:
         """Potential energy (frame,) predicted from the CV, in the unit of the column of energies."""
         self._need_energies()
         return self._map(X, lambda x: self._energy(self._transform(x)), "energy")[:, 0].rename("energy")
 
-    def predict_at(self, Z) -> xr.Dataset:
-        """What the heads make of points ``Z`` (point, cv): ``energy`` (point), ``basin`` (point, state).
+    def predict_at(self, Z: ArrayLike) -> xr.Dataset:
+        """Predictions of the heads at points ``Z`` (point, cv): ``energy`` (point), ``basin`` (point, state).
 
         ``energy`` is in the unit of its column, ``basin`` the probabilities; each where it was trained.
         """
@@ -189,7 +192,7 @@ class MultitaskCV(MultitaskParameters):
 
         _, history = train_best_restart(
             start,
-            self._judge,
+            self._trial_loss,
             n_restarts=self.n_restarts,
             trial=trial,
             device=frames.device,
@@ -197,7 +200,7 @@ class MultitaskCV(MultitaskParameters):
         )
         return history
 
-    def _judge(self, history) -> float:
+    def _trial_loss(self, history) -> float:
         """The weighted loss at the end of a trial, as if all prefactors were 1; lower is better."""
         last = history.isel(step=slice(-max(1, history.sizes["step"] // 4), None))
         total = sum(
@@ -212,7 +215,7 @@ class MultitaskCV(MultitaskParameters):
         return checkpoint
 
     def _terms(self, batch) -> dict[str, torch.Tensor]:
-        """Each task's loss on a batch, not weighted; about 1 for a network that knows nothing."""
+        """Each task's loss on a batch, not weighted; about 1 for an uninformed network."""
         now, later = batch.halves(batch.frames)
         x, columns = now[:, : -len(COLUMNS)], now[:, -len(COLUMNS) :]
         label, energy, basin_weight, energy_weight = columns.unbind(1)

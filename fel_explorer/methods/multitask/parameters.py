@@ -73,7 +73,7 @@ class MultitaskParameters(NetworkMethod):
     forecast_weight = parameters.weight(
         0.0,
         "Weight of the forecast",
-        "Of telling from the CV the features a lag time later. 0: no forecast.",
+        "Of predicting from the CV the features a lag time later. 0: no forecast.",
         10.61,
     )
     lag_time = parameters.lag_time(
@@ -88,12 +88,12 @@ class MultitaskParameters(NetworkMethod):
         precedence=10.8,
         label="Energy intervals",
         doc="Every one of so many intervals of energy counts the same, so that rare high energies matter. "
-        "More of them tell the transition states better and the bottoms of the basins worse.",
+        "More of them predict the transition states better and the bottoms of the basins worse.",
     )
     random_share = param.Number(
         0.3,
         bounds=(0, 1),
         precedence=10.9,
         label="Random prefactors",
-        doc="Share of the training, at its beginning, in which each task's weight is drawn anew each epoch.",
+        doc="Initial fraction of the training in which each task's weight is drawn anew each epoch.",
     )

@@ -15,11 +15,13 @@ from torch import Tensor, nn
 class EigenfunctionNets(nn.Module):
     """``n_functions`` networks with tanh and one output each, weights drawn from ``generator`` (CPU).
 
-    Apart, because functions that share layers train each other's errors; smooth, because the generator's
-    loss contains their gradients.
+    Separate, because in common layers functions take over each other's errors; smooth, because the
+    generator's loss contains their gradients.
     """
 
-    def __init__(self, n_inputs: int, hidden: Sequence[int], n_functions: int, generator: torch.Generator):
+    def __init__(
+        self, n_inputs: int, hidden: Sequence[int], n_functions: int, generator: torch.Generator
+    ) -> None:
         super().__init__()
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
         for n_in, n_out in pairwise([n_inputs, *hidden, 1]):

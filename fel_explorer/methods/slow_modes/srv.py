@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import param
 import torch
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from fel_explorer.data import schema
 from fel_explorer.methods import parameters
@@ -17,6 +21,7 @@ from fel_explorer.methods.network_method import NetworkMethod, frame_weight, lag
 from fel_explorer.methods.registry import register
 from fel_explorer.methods.slow_modes import committee
 from fel_explorer.methods.slow_modes.deflation import deflation, nuisance, restrict
+from fel_explorer.progress import Callback
 from fel_explorer.training.data import BLOCK, Frames, Scaling, fingerprint
 from fel_explorer.training.loop import Losses
 from fel_explorer.training.random import random_generator
@@ -76,7 +81,7 @@ class SRV(NetworkMethod):
     validation_fraction = param.Number(
         default=0.25,
         bounds=(0, 0.5),
-        doc="Share of the data that each network holds out (whole trajectories, or blocks a lag apart) to "
+        doc="Fraction of the data that each network holds out (whole trajectories, or blocks a lag apart) to "
         "stop early by. 0 trains on everything for all steps.",
     )
 
@@ -84,11 +89,19 @@ class SRV(NetworkMethod):
         default=None,
         precedence=10.5,
         label="Leave out",
-        doc="Columns of the dataset, with commas between, that tell of slow processes that are known and not "
+        doc="Columns of the dataset, with commas between, that follow known slow processes which are not "
         "wanted, such as a rare isomerisation: the modes don't correlate with them. None: nothing.",
     )
 
-    def fit(self, X, *, deflate=None, device="auto", callback=None, checkpoint_dir=None) -> SRV:
+    def fit(
+        self,
+        X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
+        *,
+        deflate: str | list[str] | ArrayLike | None = None,
+        device: str | torch.device = "auto",
+        callback: Callback | None = None,
+        checkpoint_dir: str | Path | None = None,
+    ) -> SRV:
         """Fit; see `Method.fit`.
 
         Parameters
@@ -107,10 +120,10 @@ class SRV(NetworkMethod):
         self._n_outputs += 0 if self._nuisance is None else self._nuisance.sizes["feature"]
         return super().fit(dataset, device=device, callback=callback, checkpoint_dir=checkpoint_dir)
 
-    def score(self, X) -> float:
+    def score(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> float:
         """VAMP-2 score of the modes on data ``X``, 1 + the sum of their squared eigenvalues there.
 
-        On trajectories that were not fitted it tells which lag, features or size generalise; compare at one
+        On trajectories that were not fitted it shows which lag, features or size generalise; compare at one
         ``lag_time`` and ``n_dims`` only.
         """
         dataset = schema.as_dataset(X)
@@ -207,7 +220,7 @@ class SRV(NetworkMethod):
         return Losses(-score, None, {"score": score.detach()})
 
     def _figure_of_merit(self, training, held_out):
-        # not VAMP-E: it also charges for time scales, which few held-out transitions can't tell
+        # not VAMP-E: it also charges for time scales, which few held-out transitions don't determine
         found = self._covariances(held_out)
         if self._nuisance is not None:
             found = restrict(found, deflation(self._covariances(training), self._n_outputs))

@@ -25,7 +25,7 @@ class VAMPNet(NetworkMethod):
     """Learns soft states whose Markov model keeps as much of the slow dynamics as possible.
 
     Training maximises the VAMP-2 score of the memberships of two frames ``lag_time`` apart.  With held-out
-    data the Koopman model of the training data is judged on them by its VAMP-E score; training stops when
+    data the Koopman model of the training data is scored on them by VAMP-E; training stops when
     that no longer improves.  The embedding is made of the slowest linear combinations of the network's
     outputs before the softmax, scaled by their correlation over the lag, so that distances are kinetic.
     (Those of the memberships would draw each state as a point.)

@@ -97,7 +97,7 @@ class SPIB(NetworkMethod):
     )
     validation_fraction = param.Number(
         default=0.0,
-        doc="Share of the data held out (whole trajectories, or blocks a lag apart): after the last "
+        doc="Fraction of the data held out (whole trajectories, or blocks a lag apart): after the last "
         "refinement the weights that predict them best are kept. 0 trains on everything for all steps.",
     )
 
@@ -181,8 +181,8 @@ class SPIB(NetworkMethod):
 
     def _figure_of_merit(self, training, held_out):
         x, state = self._pairs(held_out)
-        told = self._network.log_probabilities(self._network.encode(x)[0]).gather(1, state[:, None])[:, 0]
-        return float(held_out.weight @ told / held_out.weight.sum())
+        log_p = self._network.log_probabilities(self._network.encode(x)[0]).gather(1, state[:, None])[:, 0]
+        return float(held_out.weight @ log_p / held_out.weight.sum())
 
     def _describe(self, dataset, frames, lag):
         """Leave out the states without frames and number the others by population."""

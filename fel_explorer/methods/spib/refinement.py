@@ -1,4 +1,4 @@
-"""The labels of SPIB: where they begin, and how they are refined while the network is trained."""
+"""The labels of SPIB: their initial values, and their refinement while the network is trained."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from torch import Tensor, nn
 
 from fel_explorer.errors import FelError
 from fel_explorer.methods.clustering.base import nearest
+from fel_explorer.methods.spib.network import BottleneckNetwork
 from fel_explorer.methods.subsample import frame_weights, random_frames
 from fel_explorer.training.data import BLOCK
 
 SAMPLE = 20_000  # frames for the first clusters, and for watching the populations
 RESTARTS = 3
 CHECKS = 5  # looks at the populations in a round of full length
-SETTLED = 0.01  # share of frames that may change their state between two looks
+SETTLED = 0.01  # fraction of frames that may change their state between two checks
 
 
 def clusters(dataset: xr.Dataset, features: Tensor, n: int, seed: int) -> Tensor:
@@ -87,10 +88,20 @@ class Refinement(nn.Module):
     populations: Tensor
     changed: Tensor
 
-    def __init__(self, network, features, weight, labels, *, sample, n_rounds: int, longest: int):
+    def __init__(
+        self,
+        network: BottleneckNetwork,
+        features: Tensor,
+        weight: Tensor,
+        labels: Tensor,
+        *,
+        sample: np.ndarray,
+        n_rounds: int,
+        longest: int,
+    ) -> None:
         super().__init__()
         device = weight.device
-        self._network = [network]  # in a list, so that it is no submodule
+        self._network = [network]  # in a list, so that it is not a submodule
         self._features, self._weight = features, weight
         self._sample = torch.as_tensor(sample, device=features.device)
         self.n_rounds, self.longest, self.every = n_rounds, longest, max(1, longest // CHECKS)
@@ -103,7 +114,7 @@ class Refinement(nn.Module):
         self._settle()
 
     def advance(self, step: int) -> None:
-        """To be called before each step: label anew if it is time."""
+        """Label anew if it is time; called before each step."""
         since = step - int(self.began)
         if int(self.rounds) >= self.n_rounds or not since or since % self.every:
             return
@@ -142,5 +153,5 @@ class Refinement(nn.Module):
             network.pseudo_inputs[state] = self._features[frame.to(self._features.device)].to(z.device)
 
     def _populations(self, states: Tensor, weight: Tensor) -> Tensor:
-        share = torch.zeros(len(self._network[0].alive), dtype=torch.float64, device=weight.device)
-        return share.index_add_(0, states, weight / weight.sum())
+        fraction = torch.zeros(len(self._network[0].alive), dtype=torch.float64, device=weight.device)
+        return fraction.index_add_(0, states, weight / weight.sum())

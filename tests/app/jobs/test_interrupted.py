@@ -6,7 +6,7 @@ import pytest
 import fel_explorer as fel
 from fel_explorer.app.jobs import featurize_and_train
 from fel_explorer.app.jobs.manager import JobManager
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.training import checkpoint
 
@@ -47,10 +47,10 @@ def test_another_process_finds_it_and_goes_on(dataset, monkeypatch):
     monkeypatch.setattr(checkpoint, "INTERVAL", 0.0)
     folder = killed_in_training(dataset, at=3)
     jobs = JobManager(workers=0)  # of the new process
-    board = Board(Session(dataset), jobs, "token")
+    board = PageJobs(Session(dataset), jobs, "token")
     [job] = board.jobs
     assert (job.label, job.state, job.resumable) == ("IDM 7", "cancelled", True)
-    assert Board(Session(dataset), jobs, "other").jobs == [job]  # once, however many pages
+    assert PageJobs(Session(dataset), jobs, "other").jobs == [job]  # once, however many pages
     board.resume(job)
     jobs.work()
     board.tick()

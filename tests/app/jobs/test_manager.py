@@ -9,7 +9,7 @@ import pytest
 from fel_explorer.app.jobs import featurize_and_train
 from fel_explorer.app.jobs.job import KEPT_LOSSES
 from fel_explorer.app.jobs.manager import KEPT_JOBS, Cancelled, JobManager
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.data import as_dataset
 from fel_explorer.errors import FelError
@@ -197,7 +197,7 @@ def dataset(seed=0):
 
 
 def page(jobs, data=None, owner=""):
-    return Board(Session(dataset() if data is None else data), jobs, owner)
+    return PageJobs(Session(dataset() if data is None else data), jobs, owner)
 
 
 def test_pages_on_the_same_data_share_jobs_and_results_but_not_selections():
@@ -234,19 +234,19 @@ def test_a_reload_finds_running_jobs_and_finished_results_again():
 def test_a_reload_finds_the_data_that_the_page_had_loaded():
     jobs = manager()
     data, trajectories = dataset(), object()
-    before = Board(Session(), jobs, "token")
+    before = PageJobs(Session(), jobs, "token")
     before.submit("Features", lambda report, should_stop: (data, trajectories), kind="data")
     jobs.work()
     before.tick()
     assert before.session.dataset is data
-    stranger, after = Board(Session(), jobs, "another"), Board(Session(), jobs, "token")
+    stranger, after = PageJobs(Session(), jobs, "another"), PageJobs(Session(), jobs, "token")
     assert after.session.dataset is data and after.session.trajectories is trajectories
     assert stranger.session.dataset is None
 
 
 def test_new_data_get_a_first_map():
     jobs = manager()
-    board = Board(Session(), jobs, "token")
+    board = PageJobs(Session(), jobs, "token")
     board.submit("Features", lambda report, should_stop: (dataset(), None), kind="data")
     jobs.work()
     board.tick()

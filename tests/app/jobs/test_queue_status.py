@@ -5,7 +5,7 @@ import pytest
 
 from fel_explorer.app.jobs.manager import JobManager
 from fel_explorer.app.jobs.queue_status import queue_text, situation, time_left
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.recipe import Recipe
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.jobs.panel import JobList
@@ -29,7 +29,7 @@ def clock():
 
 @pytest.fixture
 def board(clock):
-    board = Board(Session(as_dataset(np.zeros((5, 1)))), JobManager(workers=0, clock=clock), "page")
+    board = PageJobs(Session(as_dataset(np.zeros((5, 1)))), JobManager(workers=0, clock=clock), "page")
     yield board
     board.close()
 

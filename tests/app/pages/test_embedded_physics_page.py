@@ -16,7 +16,7 @@ import torch
 import fel_explorer as fel
 from fel_explorer.app import entry
 from fel_explorer.app.jobs.manager import JobManager
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.pages.embedded_physics import controls, diagnostics, files, scene
 from fel_explorer.app.pages.embedded_physics import figures as page_figures
 from fel_explorer.app.pages.embedded_physics import options as page_options
@@ -26,7 +26,7 @@ from fel_explorer.app.pages.embedded_physics.system import Subject
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.storage import session_folder
 from fel_explorer.app.views.data.panel import DataPanel
-from fel_explorer.app.widgets.bokeh_sheet import Easel
+from fel_explorer.app.widgets.bokeh_sheet import BokehSheet
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods.embedded_physics import method as embedded_physics
@@ -54,7 +54,7 @@ def well():
         for module in (embedded_physics, embedded_physics_training):
             patch.setattr(module, "POOL", 1000)
         model.fit(device="cpu")
-    return page_training.look_at(model, subject)
+    return page_training.take_snapshot(model, subject)
 
 
 class Springs:
@@ -99,7 +99,7 @@ def molecule():
             patch.setattr(module, "POOL", 200)
         patch.setattr(page_training, "DRAWN", 300)
         model.fit(device="cpu", **subject.fit_options())
-        return page_training.look_at(model, subject)
+        return page_training.take_snapshot(model, subject)
 
 
 @pytest.fixture
@@ -177,7 +177,9 @@ def test_the_verdict_says_what_is_wrong(well, molecule, monkeypatch):
     assert kind == "warning" and "90.0%" in text
     monkeypatch.setattr(well.model, "coverage_", 1.0)
     assert diagnostics.verdict(well)[0] == "success"
-    hot = page_training.Look(well.subject, well.model, well.samples, {"beta": [(1, 0.25)]}, final=True)
+    hot = page_training.ModelSnapshot(
+        well.subject, well.model, well.samples, {"beta": [(1, 0.25)]}, final=True
+    )
     assert "kT = 8" in diagnostics.verdict(hot)[1]
     assert diagnostics.effective_samples(well, 2.0) < len(well.samples.state)
     assert diagnostics.verdict(molecule)[0] in ("info", "warning")
@@ -188,18 +190,18 @@ def test_the_verdict_says_what_is_wrong(well, molecule, monkeypatch):
 
 def test_a_job_shows_the_model_while_it_cools(page, monkeypatch):
     monkeypatch.setattr(page_training, "PERIOD", 0.0)
-    looks = []
-    run = page_training.learning(page.subject, TINY | {"n_steps": 60}, device="cpu")
+    snapshots = []
+    run = page_training.training_job(page.subject, TINY | {"n_steps": 60}, device="cpu")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        final = run(lambda progress, look=None: looks.append(look), lambda: False)
-    looks = [look for look in looks if look is not None]
-    assert len(looks) > 1 and not looks[0].final and final.final
-    assert looks[0].temperature == pytest.approx(20.0) and final.temperature == pytest.approx(1.0)
-    assert looks[0].temperature_text == "kT = 20"
-    assert looks[0].samples.x.shape == (900, 2) and final.samples.x.shape == (4000, 2)
+        final = run(lambda progress, snapshot=None: snapshots.append(snapshot), lambda: False)
+    snapshots = [snapshot for snapshot in snapshots if snapshot is not None]
+    assert len(snapshots) > 1 and not snapshots[0].final and final.final
+    assert snapshots[0].temperature == pytest.approx(20.0) and final.temperature == pytest.approx(1.0)
+    assert snapshots[0].temperature_text == "kT = 20"
+    assert snapshots[0].samples.x.shape == (900, 2) and final.samples.x.shape == (4000, 2)
     assert len(final.curves["beta"]) == 60
-    assert len(final.curves["kl_reverse"]) == len(looks)
+    assert len(final.curves["kl_reverse"]) == len(snapshots)
 
 
 def test_the_page_follows_its_job_and_a_reload_finds_it(page):
@@ -209,13 +211,13 @@ def test_the_page_follows_its_job_and_a_reload_finds_it(page):
         warnings.simplefilter("ignore")
         page.jobs.work()
     page.tick()
-    assert job.state == "done" and page.look is job.result
+    assert job.state == "done" and page.snapshot is job.result
     assert page.results.numbers.visible and not page.results.save.disabled
     assert len(page.figures["samples"].shown["dots"]["x"]) > 4000
     again = PhysicsPage(root=page.results.root, owner=page.owner, jobs=page.jobs)
-    assert again.look is job.result and again.subject is job.result.subject
+    assert again.snapshot is job.result and again.subject is job.result.subject
     page.controls.system.value = "Müller-Brown"
-    assert page.look is None and not page.results.numbers.visible
+    assert page.snapshot is None and not page.results.numbers.visible
     assert page.figures["samples"].shown["dots"]["x"] == []
 
 
@@ -230,7 +232,7 @@ def test_stopping_keeps_what_was_learned(page):
         page.stop()
         worker.join(60)
     page.tick()
-    assert job.state == "cancelled" and page.look.partial
+    assert job.state == "cancelled" and page.snapshot.partial
     assert "Stopped at a high temperature" in page.results.verdict.object
     assert page.controls.status.object == "Stopped; the model learned so far is kept."
 
@@ -270,15 +272,15 @@ def test_one_cv_is_cut_into_the_states(well):
     assert len(page.areas) == len(np.unique(well.samples.state))
 
 
-def test_an_easel_sends_an_unchanged_image_once(well):
-    easel = Easel()
-    easel.show(page_figures.samples_picture(well.subject, None, None, None, dark=False))
-    sent = easel.shown["image"]["image"]
+def test_an_sheet_model_sends_an_unchanged_image_once(well):
+    sheet_model = BokehSheet()
+    sheet_model.show(page_figures.samples_picture(well.subject, None, None, None, dark=False))
+    sent = sheet_model.shown["image"]["image"]
     assert np.isnan(sent[0]).any() and np.nanmin(sent[0]) == 0.0
-    easel.show(page_figures.samples_picture(well.subject, well, None, None, dark=False))
-    assert easel.shown["image"]["image"] is sent
-    easel.show(page_figures.curve_picture("Distance", well.curves, dark=True))
-    assert easel.shown["image"]["image"] == []
+    sheet_model.show(page_figures.samples_picture(well.subject, well, None, None, dark=False))
+    assert sheet_model.shown["image"]["image"] is sent
+    sheet_model.show(page_figures.curve_picture("Distance", well.curves, dark=True))
+    assert sheet_model.shown["image"]["image"] == []
 
 
 def test_molecules_are_shown_with_their_neighbours(molecule):
@@ -337,8 +339,8 @@ def test_models_come_back_to_the_system_that_they_know(page, well, molecule):
     read = files.read_model(files.model_bytes(molecule.model), molecule.subject)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(page_training, "DRAWN", 50)
-        look = page_training.loading(read, molecule.subject)(lambda progress: None, lambda: False)
-    np.testing.assert_array_equal(look.model.draw(5).log_weight, molecule.model.draw(5).log_weight)
+        snapshot = page_training.loading_job(read, molecule.subject)(lambda progress: None, lambda: False)
+    np.testing.assert_array_equal(snapshot.model.draw(5).log_weight, molecule.model.draw(5).log_weight)
 
 
 # ---- what can be chosen
@@ -378,7 +380,7 @@ def test_settings_are_hyperparameters(choice):
 
 
 def test_the_explorer_shows_the_way():
-    board = Board(Session(), JobManager(workers=0))
+    board = PageJobs(Session(), JobManager(workers=0))
     data = DataPanel(board.session, board)
     assert not data.physics.visible  # where nothing serves the page
     made = entry.with_physics(lambda: SimpleNamespace(data=data))

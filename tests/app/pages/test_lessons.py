@@ -104,7 +104,7 @@ def test_a_gathered_lesson_walks_back_and_says_so():
             lesson.walk()
         shares = lesson._surface.count(lesson.walkers.x)
         assert shares[1] < 0.7 and shares[0] > 0.1
-        assert lesson.shares()[0] == f"A {shares[0]:.0%} → {lesson._surface.populations(2.5)[0]:.0%}"
+        assert lesson.fractions()[0] == f"A {shares[0]:.0%} → {lesson._surface.populations(2.5)[0]:.0%}"
         lesson.temperature = 0.4
         assert lesson.walkers.kT == 0.4 and np.isnan(lesson.seen.free_energy(0.4)).all()
     finally:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fel_explorer.app.session.atom_values import AtomValues
-from fel_explorer.app.session.pinned import MOST, Pinned, aligned, as_pdb, rmsds
+from fel_explorer.app.session.pinned import MAX_PINS, Pinned, align, as_pdb, rmsds
 from fel_explorer.errors import FelError
 from fel_explorer.structures import geometry
 
@@ -57,7 +57,7 @@ def test_rmsd_is_that_of_the_best_fit_of_heavy_atoms_in_common(pinned, shape, to
 
 
 def test_pins_are_laid_upon_the_reference(pinned, shape, topology):
-    laid = aligned(pinned, topology)
+    laid = align(pinned, topology)
     assert np.abs(laid[2] - shape).max() < 1e-5 and np.abs(laid[4] - shape[:5]).max() < 1e-5
     assert np.abs(pinned[2].xyz - shape).max() > 0.1
 
@@ -69,9 +69,9 @@ def test_a_frame_is_pinned_once_and_keys_are_not_used_again(pinned, shape):
     assert less.add("new", 12, True, shape, np.arange(6)).keys[-1] == 5
     assert pinned.overlay(3).overlay(1).overlay(3).overlaid == {1}
     full = pinned
-    for frame in range(100, 100 + MOST - len(pinned)):
+    for frame in range(100, 100 + MAX_PINS - len(pinned)):
         full = full.add("more", frame, True, shape, np.arange(6))
-    with pytest.raises(FelError, match=f"At most {MOST}"):
+    with pytest.raises(FelError, match=f"At most {MAX_PINS}"):
         full.add("one more", 999, True, shape, np.arange(6))
 
 

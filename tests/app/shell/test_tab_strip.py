@@ -9,7 +9,7 @@ import pytest
 
 from fel_explorer import kinetics
 from fel_explorer.app.jobs.manager import JobManager
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Result, Session
 from fel_explorer.app.shell.tab_strip import TabStrip
 from fel_explorer.app.views.kinetics import analysis as kinetics_job_module
@@ -66,7 +66,7 @@ def jobs():
 
 @pytest.fixture
 def board(session, jobs):
-    board = Board(session, jobs)
+    board = PageJobs(session, jobs)
     yield board
     board.close()
 
@@ -184,13 +184,13 @@ def test_a_part_that_cannot_be_computed_says_why_and_the_others_stay(session):
 
 def test_strip_is_a_hint_until_there_are_states(chain, jobs):
     session = Session(as_dataset([chain[1]]))
-    board = Board(session, jobs)
+    board = PageJobs(session, jobs)
     asked = []
-    panel = TabStrip(session, board, asked.append)
+    panel = TabStrip(session, board, lambda name, **values: asked.append(name))
     assert not panel.open and not panel._body.visible and panel._hint.visible
     for button in panel._hint[1:]:
         button.clicks += 1
-    assert asked == ["IDM", "DivisiveIDM"]
+    assert asked == ["DiscreteIDM", "DivisiveIDM"]
     session.add_result(Result("PCA 1", None, chain[1]))
     assert not panel.open
     session.add_result(Result("IDM 1", Lagged(), chain[1], np.eye(3)[chain[0]], chain[0]))

@@ -8,7 +8,7 @@ import pytest
 
 import fel_explorer as fel
 from fel_explorer.app.jobs.manager import JobManager
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.selection import Point
 from fel_explorer.app.session.session import Session
@@ -37,7 +37,7 @@ def session():
     session.add_anchor(1.0, 1.0, ("CV 1", "CV 2"))
     session.colour("phi")
     session.axes = ("phi", "CV 2")
-    session.looks = {"representation": "licorice", "count": 5}
+    session.representation = {"representation": "licorice", "count": 5}
     xyz = rng.normal(size=(4, 3))
     session.pinned = session.pinned.add("frame 17", 17, True, xyz, np.arange(4)).overlay(1)
     session.pinned = session.pinned.add("decoded, nearest frame 3", 3, False, -xyz[:3], [0, 2, 3])
@@ -57,7 +57,7 @@ def same(one, other):
     assert np.array_equal(one.shown.state, other.shown.state) and one.shown.edited == other.shown.edited
     assert other.shown.membership == pytest.approx(one.shown.membership)
     assert np.array_equal(one.dataset["phi"], other.dataset["phi"])
-    assert one.looks == other.looks and one.pinned.overlaid == other.pinned.overlaid
+    assert one.representation == other.representation and one.pinned.overlaid == other.pinned.overlaid
     for pin, again in zip(one.pinned.pins, other.pinned.pins, strict=True):
         assert np.array_equal(pin.xyz, again.xyz) and np.array_equal(pin.atoms, again.atoms)
         assert (pin.key, pin.name, pin.frame, pin.observed) == (
@@ -151,14 +151,14 @@ def test_command_line_opens_a_session(session, tmp_path):
 
 def test_page_saves_and_opens_below_its_root(session, tmp_path):
     manager = JobManager(workers=0)
-    board = Board(session, manager)
+    board = PageJobs(session, manager)
     files = SessionFiles(session, board, tmp_path)
     assert files.write("mine").name == "mine.session" and files.saved() == ["mine.session"]
     for name in ("", "../out", "a/b"):
         with pytest.raises(fel.FelError, match="without slashes"):
             files.write(name)
     other = Session()
-    other_board = Board(other, manager)
+    other_board = PageJobs(other, manager)
     other_files = SessionFiles(other, other_board, tmp_path)
     assert other_files.save.disabled
     other_files.read("mine.session")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fel_explorer.app.jobs.manager import JobManager
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.model.advice import ADVICE, HAVE, KNOWN, TABLE, WANT, advise
 from fel_explorer.app.views.model.advice_dialog import WhichMethod, words
@@ -59,7 +59,7 @@ def test_what_holds_for_biased_data_and_without_times_is_not_forgotten():
 
 def test_the_dialog_sets_up_the_form():
     session = Session()
-    board = Board(session, JobManager(workers=0))
+    board = PageJobs(session, JobManager(workers=0))
     model = ModelPanel(session, board)
     dialog = WhichMethod(session, model.choose)
     dialog.open()

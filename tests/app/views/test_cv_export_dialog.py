@@ -10,7 +10,7 @@ import torch
 
 import fel_explorer as fel
 from fel_explorer.app.jobs.manager import JobManager
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Result, Session
 from fel_explorer.app.views.model.cv_export_dialog import CVExport
 from fel_explorer.app.views.model.cv_files import PREVIEW_WIDTH, BiasedRun, exporting
@@ -44,7 +44,7 @@ def jobs():
 
 @pytest.fixture
 def dialog(session, jobs):
-    board = Board(session, jobs)
+    board = PageJobs(session, jobs)
     dialog = CVExport(session, board)
     yield dialog
     dialog.close()

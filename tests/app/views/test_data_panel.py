@@ -8,7 +8,7 @@ from peptides import make_trajectory
 from fel_explorer.app.codegen import data as data_code
 from fel_explorer.app.jobs.featurize_and_train import opening
 from fel_explorer.app.jobs.manager import JobManager
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.data.panel import DataPanel, describe
 from fel_explorer.data.trajectories import open_trajectories
@@ -26,7 +26,7 @@ def parts(tmp_path):
 def test_parts_are_joined_by_the_option_of_the_dialog_and_suggested_without_it(parts, monkeypatch):
     folder, everything = parts
     session, jobs = Session(), []
-    board = Board(session, JobManager(workers=0))
+    board = PageJobs(session, JobManager(workers=0))
     monkeypatch.setattr(board, "submit", lambda label, job, kind: jobs.append(job(None, None)[1]))
     panel = DataPanel(session, board, root=folder)
     names = sorted(path.name for path in folder.iterdir())

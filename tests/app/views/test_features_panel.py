@@ -8,7 +8,7 @@ from peptides import random_chains
 import fel_explorer as fel
 from fel_explorer.app.jobs import featurize_and_train
 from fel_explorer.app.jobs.manager import JobManager
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.data.features_panel import FeaturesPanel
 
@@ -29,7 +29,7 @@ def chain_of(n_residues, atoms=ATOMS):
 @pytest.fixture
 def panel():
     session = Session()
-    board = Board(session, JobManager(workers=0))
+    board = PageJobs(session, JobManager(workers=0))
     panel = FeaturesPanel(session, board)
     yield panel
     panel.close()

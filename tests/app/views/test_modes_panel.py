@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 
 import fel_explorer as fel
 from fel_explorer.app.jobs.manager import JobManager
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.atom_values import AtomValues
 from fel_explorer.app.session.session import Result, Session
 from fel_explorer.app.shell.tab_strip import TabStrip
@@ -63,7 +63,7 @@ def jobs():
 
 @pytest.fixture
 def board(session, jobs):
-    board = Board(session, jobs)
+    board = PageJobs(session, jobs)
     yield board
     board.close()
 
@@ -240,7 +240,7 @@ def test_the_structure_is_coloured_by_the_atoms_of_what_a_variable_depends_on(pa
     assert switch.visible and session.atom_values is None
     switch.value = True
     shown = session.atom_values
-    assert shown.title == "TICA 1: share of mode 2 (%)" and np.isnan(shown.values[4])
+    assert shown.title == "TICA 1: contribution to mode 2 (%)" and np.isnan(shown.values[4])
     share = panel._job.result["embedding"]["feature_share"].values[1]
     assert_allclose(shown.values[:4], 50 * np.convolve(share, [1, 1]), rtol=1e-6)
     panel.variable.value = "mode 1"

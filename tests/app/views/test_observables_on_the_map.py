@@ -8,7 +8,7 @@ from bokeh.models import ColorBar
 import fel_explorer as fel
 from fel_explorer.app.jobs import featurize_and_train
 from fel_explorer.app.jobs.manager import JobManager
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.map import colouring
@@ -46,7 +46,7 @@ def session(dataset, trajectories):
 
 @pytest.fixture
 def board(session):
-    board = Board(session, JobManager(workers=0))
+    board = PageJobs(session, JobManager(workers=0))
     yield board
     board.close()
 
@@ -150,7 +150,7 @@ def test_structures_are_compared_with_the_current_frame_when_asked(panel, sessio
 
 def test_a_column_of_the_user_is_never_replaced(dataset, trajectories):
     session = Session(dataset.assign(rmsd=("frame", np.arange(100.0))), trajectories)
-    board = Board(session, JobManager(workers=0))
+    board = PageJobs(session, JobManager(workers=0))
     panel = MapPanel(session, board)
     assert "rmsd" in panel.choices.colour.groups["Frames"]
     assert panel.choices.colour.groups["Observables"] == OFFERED[1:]

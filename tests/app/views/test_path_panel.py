@@ -6,7 +6,7 @@ import pytest
 
 import fel_explorer as fel
 from fel_explorer.app.jobs.manager import JobManager
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.paths import landscape_path
 from fel_explorer.app.views.paths.panel import PathPanel
@@ -65,7 +65,7 @@ def test_comparison_ranks_what_differs(session):
     from fel_explorer.app.views.comparison.panel import ComparisonPanel
 
     manager = JobManager(workers=0)
-    board = Board(session, manager)
+    board = PageJobs(session, manager)
     panel = ComparisonPanel(session, board, active=True)
     session.select(session.dataset["phi"].values > 0, "test")
     while manager.work():

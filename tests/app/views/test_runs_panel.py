@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from fel_explorer.app.jobs.manager import JobManager
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.selection import Point
 from fel_explorer.app.session.session import Session
@@ -46,7 +46,7 @@ def jobs():
 def explorer(jobs, data):
     """The parts of an explorer that runs concern, on the first frames."""
     session = Session(data.isel(frame=slice(0, 2000)))
-    board = Board(session, jobs, "page")
+    board = PageJobs(session, jobs, "page")
     model = ModelPanel(session, board)
     parts = {"model": model, "strip": TabStrip(session, board, model.start)}
     yield SimpleNamespace(session=session, board=board, **parts)
@@ -258,7 +258,7 @@ def test_deleting_asks_first_and_a_reload_does_not_bring_it_back(explorer, jobs,
     explorer.board.rename("TICA 1", "slow")
     with pytest.raises(FelError, match="empty"):
         explorer.board.rename("slow", " ")
-    again = Board(Session(explorer.session.dataset), jobs, "page")
+    again = PageJobs(Session(explorer.session.dataset), jobs, "page")
     assert list(again.session.results) == ["slow"]
     again.close()
 

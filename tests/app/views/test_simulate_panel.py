@@ -11,7 +11,7 @@ import pytest
 from test_simulation import TINY, dataset, result, simulation, trained, trajectories  # noqa: F401
 
 from fel_explorer.app.jobs.manager import JobManager
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.storage.session_folder import open_session, save_session
 from fel_explorer.app.views.map.view import make_view
@@ -43,7 +43,7 @@ def jobs():
 
 @pytest.fixture
 def panel(session, jobs):
-    board = Board(session, jobs)
+    board = PageJobs(session, jobs)
     panel = SimulatePanel(session, board)
     panel.active = True
     yield panel
@@ -107,8 +107,8 @@ def test_training_simulating_and_comparing_lead_from_page_to_page(panel, session
     assert b"free energy (kT)" in panel.export.export("svg").getvalue()
     assert "tica" in panel.figures.options.values() and panel.figures.visible
     for plot, label in [
-        ("timescales", "time scale"), ("returns", "share there again"), ("transitions", "ψ₁ one lag later"),
-        ("tica", "TICA 2"),
+        ("timescales", "time scale"), ("returns", "probability of return"),
+        ("transitions", "ψ₁ one lag later"), ("tica", "TICA 2"),
     ]:  # fmt: skip
         version = panel.version
         panel.figures.value = plot

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from fel_explorer.app.jobs.manager import JobManager
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Result, Session
 from fel_explorer.app.views.simulate.simulation import (
     Settings,
     Simulation,
     atom_choices,
     can_encode,
-    chained,
+    chain_atoms,
     nearest_frames,
     shown_simulation,
     shown_simulator,
@@ -146,7 +146,7 @@ def test_atoms_without_bonds_are_a_chain():
         chain = top.add_chain()
         for _ in range(3):
             top.add_atom("CA", mdtraj.element.carbon, top.add_residue("GLY", chain))
-    assert [(a.index, b.index) for a, b in chained(top).bonds] == [(0, 1), (1, 2), (3, 4), (4, 5)]
+    assert [(a.index, b.index) for a, b in chain_atoms(top).bonds] == [(0, 1), (1, 2), (3, 4), (4, 5)]
 
 
 # ---- what is simulated
@@ -188,21 +188,21 @@ def test_a_simulation_is_shown_with_its_own_model(session, simulation, trained, 
 
 def test_jobs_bring_simulators_and_simulations_into_the_session(session, trained, simulation):
     jobs = JobManager(workers=0)
-    board = Board(session, jobs)
+    board = PageJobs(session, jobs)
     board.submit("simulator", lambda *_: trained, kind="simulator")
     board.submit("simulation", lambda *_: simulation, kind="simulation")
     while jobs.work():
         board.tick()
     assert shown_simulator(session) is trained and shown_simulation(session) is simulation
     reloaded = Session(session.dataset, session.trajectories)
-    other = Board(reloaded, jobs)
+    other = PageJobs(reloaded, jobs)
     assert reloaded.simulators == [trained]
     for one in (board, other):
         one.close()
 
 
 def test_a_report_of_a_simulator_that_is_gone_is_dropped(session, trained, result, dataset, trajectories):
-    board = Board(session, JobManager(workers=0))
+    board = PageJobs(session, JobManager(workers=0))
     simulator = simulator_for(result.method, trajectories.topology, TINY)
     job = training_simulator(simulator, dataset, trajectories, device="cpu")
     newer = job(lambda *_: None, lambda: False)

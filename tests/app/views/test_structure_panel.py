@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from fel_explorer.app.jobs.manager import JobManager
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.atom_values import AtomValues
 from fel_explorer.app.session.session import Point, Result, Session
 from fel_explorer.app.viewer import Layer, StructureViewer
@@ -84,7 +84,7 @@ def coordinates(layer):
     return np.frombuffer(layer["coordinates"], "<f4").reshape(-1, n_atoms, 3) / 10
 
 
-def let_go(slider, value):
+def release_slider(slider, value):
     """The mouse lets the slider go at ``value``."""
     with param.edit_constant(slider):
         slider.value_throttled = value
@@ -134,7 +134,7 @@ def test_a_selection_made_before_the_panel_is_shown_at_once(session):
 def test_fewer_frames_than_representatives(panel, session):
     session.select(np.arange(50) == 7, "one frame")
     assert len(shown(panel)) == 1
-    panel.looks.choice.value = "random"
+    panel.representation.choice.value = "random"
     assert len(shown(panel)) == 1
 
 
@@ -201,25 +201,25 @@ def test_long_trajectories_are_sent_in_parts(session, monkeypatch):
 
 
 def test_looks_are_kept_while_one_goes_on(panel, session):
-    panel.looks.representation.value = "licorice"
-    panel.looks.colouring.value = "element"
+    panel.representation.representation.value = "licorice"
+    panel.representation.colouring.value = "element"
     assert (panel.viewer.representation, panel.viewer.colouring) == ("licorice", "element")
-    assert "cartoon" not in panel.looks.representation.options  # a residue is no chain
+    assert "cartoon" not in panel.representation.representation.options  # a residue is no chain
     session.select(np.arange(50) % 2 == 0, "even frames")
-    let_go(panel.looks.count, 5)
+    release_slider(panel.representation.count, 5)
     assert len(shown(panel)) == 5
-    let_go(panel.looks.opacity, 0.3)
+    release_slider(panel.representation.opacity, 0.3)
     assert [layer["opacity"] for layer in shown(panel)] == [1.0, 0.3, 0.3, 0.3, 0.3]
     session.select(np.arange(50) % 3 == 0, "every third")
     assert [layer["opacity"] for layer in shown(panel)] == [1.0, 0.3, 0.3, 0.3, 0.3]
     session.load(session.dataset, session.trajectories)
     again = StructurePanel(session)
-    assert again.viewer.representation == "licorice" and again.looks.count.value == 5
+    assert again.viewer.representation == "licorice" and again.representation.count.value == 5
     again.close()
 
 
 def test_clicked_atoms_are_named_measured_and_made_a_column(session, trajectories):
-    board = Board(session, manager := JobManager(workers=0))
+    board = PageJobs(session, manager := JobManager(workers=0))
     panel = StructurePanel(session, board)
     bar = panel.measure
     assert not bar.layout.visible
@@ -252,16 +252,19 @@ def test_values_of_atoms_colour_until_a_colouring_is_chosen(panel, session):
     session.atom_values = values
     sent = panel.viewer.atom_values
     assert np.frombuffer(sent["values"], "<f4")[2] == 1 and sent["title"] == "effect size"
-    assert panel.looks.colouring.value == "values" and "Effect size" in panel.looks.colouring.options
+    assert (
+        panel.representation.colouring.value == "values"
+        and "Effect size" in panel.representation.colouring.options
+    )
     light, panel.dark = sent["palette"], True
     assert panel.viewer.atom_values["palette"] != light
-    panel.looks.colouring.value = "residue"
+    panel.representation.colouring.value = "residue"
     assert session.atom_values is None and panel.viewer.atom_values == {}
-    assert panel.viewer.colouring == "residue" and "Effect size" not in panel.looks.colouring.options
+    assert panel.viewer.colouring == "residue" and "Effect size" not in panel.representation.colouring.options
 
 
 def test_effect_sizes_are_put_on_the_structure_and_taken_away(panel, session):
-    board = Board(session, manager := JobManager(workers=0))
+    board = PageJobs(session, manager := JobManager(workers=0))
     comparison = ComparisonPanel(session, board, active=True)
     length = session.dataset["features"].sel(feature="d BUT0-C0 BUT0-C3").values
     session.select(length > np.median(length), "long")
@@ -358,8 +361,8 @@ def test_grid_of_pins_follows_the_session(panel, session):
 def test_atoms_of_a_part_are_found_in_the_whole(trajectories):
     scenes = Scenes(trajectories)
     part = trajectories.frames([0]).atom_slice([1, 3, 4])
-    assert list(scenes.located(Layer(part)).atoms) == [1, 3, 4]
-    assert scenes.located(Layer(trajectories.frames([0]))).atoms is None
+    assert list(scenes.locate(Layer(part)).atoms) == [1, 3, 4]
+    assert scenes.locate(Layer(trajectories.frames([0]))).atoms is None
 
 
 def test_arrays_and_no_data_get_a_message():

@@ -7,7 +7,7 @@ import pytest
 
 import fel_explorer as fel
 from fel_explorer.app.jobs.manager import JobManager
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.shell.commands import view_commands
@@ -31,7 +31,7 @@ def session():
 
 @pytest.fixture
 def board(session):
-    board = Board(session, JobManager(workers=0))
+    board = PageJobs(session, JobManager(workers=0))
     yield board
     board.close()
 

@@ -11,10 +11,10 @@ from numpy.testing import assert_allclose
 
 import fel_explorer as fel
 from fel_explorer.app.jobs.manager import JobManager
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Result, Session
 from fel_explorer.app.views.umbrella import job as umbrella_job
-from fel_explorer.app.views.umbrella.job import Settings, overlap_words, sampling_windows, unfit
+from fel_explorer.app.views.umbrella.job import Settings, overlap_words, reason_no_sampling, sampling_windows
 from fel_explorer.app.views.umbrella.panel import DrivePanel
 from fel_explorer.app.views.umbrella.profile import barrier_words, data_profile, profile_words
 from fel_explorer.data import as_dataset
@@ -43,7 +43,7 @@ def jobs():
 
 @pytest.fixture
 def panel(session, jobs):
-    board = Board(session, jobs)
+    board = PageJobs(session, jobs)
     panel = DrivePanel(session, board)
     panel.active = True
     yield panel
@@ -109,10 +109,10 @@ def test_barriers_are_told_from_both_sides():
 def test_a_cv_of_arrays_can_not_be_sampled_and_says_why(session, jobs):
     plain = as_dataset(np.random.default_rng(0).normal(size=(100, 2)))
     result = Result.of("PCA 1", fel.PCA().fit(plain), plain)
-    assert "which atoms" in unfit(result, plain, None).given
+    assert "which atoms" in reason_no_sampling(result, plain, None).given
     session.load(plain)
     session.add_result(result)
-    panel = DrivePanel(session, Board(session, jobs))
+    panel = DrivePanel(session, PageJobs(session, jobs))
     panel.param.update(active=True, part="windows")
     assert not panel.run.visible and "which atoms" in panel.text.object and not panel.ready
     panel.close()
@@ -124,10 +124,10 @@ def test_molecules_need_openmm_and_their_trajectories(well, monkeypatch):
     record = {"name": "distances", "kind": "distance", "options": {}, "atoms": [[0, 1]], "n_features": 1}
     molecule.attrs["featurizers"] = json.dumps([record])
     monkeypatch.setattr(umbrella_job, "load_openmm", lambda: None)
-    assert "trajectories of these frames are not loaded" in unfit(result, molecule, None).given
+    assert "trajectories of these frames are not loaded" in reason_no_sampling(result, molecule, None).given
     monkeypatch.undo()
     monkeypatch.setitem(__import__("sys").modules, "openmm", None)
-    assert "OpenMM is not installed" in unfit(result, molecule, None).given
+    assert "OpenMM is not installed" in reason_no_sampling(result, molecule, None).given
 
 
 def test_windows_are_those_of_umbrella_in_kT(well):

@@ -15,7 +15,7 @@ from panel.io.state import state
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.shell.explorer import Explorer
 from fel_explorer.app.views.map.panel import MapPanel
-from fel_explorer.app.workarounds.panel_closed_pages import forget, leave
+from fel_explorer.app.workarounds.panel_closed_pages import leave, release
 from fel_explorer.data.schema import as_dataset
 
 
@@ -37,15 +37,15 @@ def test_panel_and_holoviews_still_need_the_repair():
     document, _tap = open_page()
     state._destroy_session(SimpleNamespace(_document=document, id="closed"))
     assert kept(document) != (0, 0), "closed pages are released now: remove the repair"
-    forget(document)
+    release(document)
 
 
 def test_a_closed_page_is_released_and_another_one_stays():
     (closed, _tap), (other, _other_tap) = open_page(), open_page()
     assert kept(closed) == kept(other) == (1, 1)
-    forget(closed)
+    release(closed)
     assert kept(closed) == (0, 0) and kept(other) == (1, 1)
-    forget(other)
+    release(other)
 
 
 def test_a_drawn_map_is_released():
@@ -55,7 +55,7 @@ def test_a_drawn_map_is_released():
     alive = weakref.ref(panel)
     panel.close()
     document.clear()
-    forget(document)
+    release(document)
     del panel, document
     gc.collect()
     assert alive() is None
@@ -69,11 +69,11 @@ def test_an_explorer_goes_on_when_one_of_its_tabs_is_closed():
     for model in closed.models:  # as bokeh does, before it tells anyone
         model.destroy()
     leave(explorer.page, closed)
-    forget(closed)
+    release(closed)
     explorer.session.select(np.arange(50) < 7, "the first")  # the map is drawn again
     shown = {
         plot.document for pane in explorer.page.select(pn.pane.HoloViews) for plot, _ in pane._plots.values()
     }
     assert shown == {open_}
     explorer.close()
-    forget(open_)
+    release(open_)

@@ -132,7 +132,7 @@ def test_carried_turns_start_once_around_evenly_and_with_little_noise():
 
 def test_a_narrowed_copy_has_less_noise_where_it_is_told():
     model = density(dim=3)
-    narrow = model.narrowed(torch.tensor([True, False, True]), 0.5)
+    narrow = model.narrow(torch.tensor([True, False, True]), 0.5)
     np.testing.assert_allclose((narrow.sigma() / model.sigma()).detach(), [0.5, 1.0, 0.5])
     np.testing.assert_allclose(model.sigma().detach(), 0.7)
 

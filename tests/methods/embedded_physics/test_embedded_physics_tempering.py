@@ -130,4 +130,4 @@ def test_temperatures_fall_geometrically_and_are_held():
 def test_coverage_is_the_weight_that_is_no_rarer_than_a_tenth():
     log_target = torch.tensor([0.0, 0.0, 0.0])
     log_q = torch.log(torch.tensor([2.0, 0.11, 0.09]))
-    assert tempering.covered(log_target, log_q, torch.tensor([5.0, 3.0, 2.0]), 10.0) == pytest.approx(0.8)
+    assert tempering.coverage(log_target, log_q, torch.tensor([5.0, 3.0, 2.0]), 10.0) == pytest.approx(0.8)

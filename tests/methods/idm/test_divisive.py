@@ -7,7 +7,7 @@ from chains import nested_chain
 import fel_explorer as fel
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
-from fel_explorer.methods.idm.divisive_tree import stability, stretches
+from fel_explorer.methods.idm.divisive_tree import stability, visited_segments
 
 SMALL = {
     "n_states": 6,
@@ -117,14 +117,14 @@ def test_levels_that_are_not_there_are_refused(tree, truth_and_data):
         tree.predict(truth_and_data[1], level=2)
 
 
-def test_stretches_bridge_short_excursions_and_never_join_trajectories():
+def test_visited_segments_bridge_short_excursions_and_never_join_trajectories():
     inside = np.array([1, 1, 1, 0, 1, 1, 0, 0, 0, 1, 1, 1, 1, 0, 1, 0, 0, 0], bool)
     data = fel.as_dataset([np.arange(10.0)[:, None], np.arange(10.0, 18.0)[:, None]])
-    part = stretches(data, inside, lag=2)
+    part = visited_segments(data, inside, lag=2)
     parts = [part["features"].values[part["trajectory"].values == t, 0].tolist() for t in range(2)]
     assert parts == [[0, 1, 2, 3, 4, 5], [10, 11, 12, 13, 14]]
     schema.validate(part)
-    assert stretches(data, np.arange(18) % 7 == 0, lag=2) is None
+    assert visited_segments(data, np.arange(18) % 7 == 0, lag=2) is None
 
 
 def test_stability_is_the_agreement_of_restarts():

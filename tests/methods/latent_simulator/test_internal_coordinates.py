@@ -10,7 +10,7 @@ import torch
 from fel_explorer.errors import FelError
 from fel_explorer.methods.latent_simulator.internal_coordinates import (
     dihedral,
-    superposed,
+    superpose,
     to_internal,
     to_space,
     wrap,
@@ -68,7 +68,7 @@ def test_a_torsion_has_the_sign_of_the_convention():
 
 def test_superposition_is_kabschs():
     xyz = structures(scale=0.3)
-    moved = superposed(xyz, xyz[0])
+    moved = superpose(xyz, xyz[0])
     for frame, laid in zip(xyz.numpy(), moved.numpy(), strict=True):
         rotation, shift = geometry.fit(frame, xyz[0].numpy())
         np.testing.assert_allclose(laid, frame @ rotation + shift, atol=1e-10)
@@ -80,7 +80,7 @@ def test_features_hold_the_whole_structure(kind):
     features = kind.of(xyz, BONDS)
     values = features.encode(xyz)
     assert values.shape == (400, features.n_features) and values.dtype == torch.float32
-    torch.testing.assert_close(features.decode(values).double(), superposed(xyz, xyz[0]), atol=2e-4, rtol=0)
+    torch.testing.assert_close(features.decode(values).double(), superpose(xyz, xyz[0]), atol=2e-4, rtol=0)
     again = kind.from_arrays(features.arrays())
     torch.testing.assert_close(again.decode(values), features.decode(values))
 

@@ -16,7 +16,7 @@ from fel_explorer.kinetics import relaxation
 from fel_explorer.methods import ConditionalFlowMatching, MixtureDensityPropagator
 from fel_explorer.methods.latent_simulator import simulation_report
 from fel_explorer.methods.latent_simulator.latent_report import basin_borders
-from fel_explorer.methods.latent_simulator.structure_report import clash_share, rmsd
+from fel_explorer.methods.latent_simulator.structure_report import clash_fraction, rmsd
 from fel_explorer.structures import geometry
 
 N, LENGTHS = 3000, [1500, 1500]
@@ -228,4 +228,5 @@ def test_rmsd_is_kabschs_and_clashes_are_seen():
     bonds = np.array([(i, i + 1) for i in range(6)])
     squeezed = xyz.copy()
     squeezed[0, 6] = squeezed[0, 0] + 1e-4
-    assert clash_share(xyz, xyz, bonds) == 0 and clash_share(xyz, squeezed, bonds) == pytest.approx(1 / 6)
+    assert clash_fraction(xyz, xyz, bonds) == 0
+    assert clash_fraction(xyz, squeezed, bonds) == pytest.approx(1 / 6)

@@ -157,9 +157,11 @@ def test_prefactors_are_random_at_first_and_the_same_in_a_resumed_run(data, tmp_
 
 
 def test_the_start_with_the_least_loss_goes_on(data, monkeypatch):
-    scores, judge = [], fel.MultitaskCV._judge
+    scores, loss = [], fel.MultitaskCV._trial_loss
     monkeypatch.setattr(
-        fel.MultitaskCV, "_judge", lambda self, history: scores.append(judge(self, history)) or scores[-1]
+        fel.MultitaskCV,
+        "_trial_loss",
+        lambda self, history: scores.append(loss(self, history)) or scores[-1],
     )
     model = multitask(n_restarts=4).fit(data)
     alone = multitask(n_restarts=1).fit(data)

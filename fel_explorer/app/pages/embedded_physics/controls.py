@@ -1,4 +1,4 @@
-"""The left side of the page: what to learn from, how, and how far it is."""
+"""The left side of the page: system, settings and progress."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ class Controls(Viewer):
     # ---- progress
 
     def show(self, job: Job | None) -> None:
-        """Tell how far a job is."""
+        """Show the progress of a job."""
         active = job is not None and job.active
         self.learn.visible, self.stop.visible, self.bar.visible = not active, active, active
         self.system.disabled = self.temperature.disabled = self.care.disabled = active

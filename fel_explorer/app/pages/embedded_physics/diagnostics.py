@@ -1,4 +1,4 @@
-"""Numbers of a learned model, at any temperature nearby, and how far to trust them."""
+"""Numbers of a learned model at temperatures nearby, and their reliability."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import mdtraj
 import numpy as np
 
-from fel_explorer.app.pages.embedded_physics.training import Look, effective_share
+from fel_explorer.app.pages.embedded_physics.training import ModelSnapshot, effective_fraction
 from fel_explorer.structures import geometry
 
-FEW = 100  # effective samples below which numbers are rough
+MIN_EFFECTIVE_SAMPLES = 100  # effective samples below which numbers are rough
 RARE = 0.0005  # of the weight: states below are not listed
 
 
@@ -38,9 +38,9 @@ class Row:
         return f"{value:.2f}{' ' + self.unit if self.unit else ''}"
 
 
-def table(look: Look, temperature: float) -> list[Row]:
+def table(snapshot: ModelSnapshot, temperature: float) -> list[Row]:
     """Populations of the states, then averages, at a temperature (K, or kT of a model system)."""
-    subject, drawn = look.subject, look.samples
+    subject, drawn = snapshot.subject, snapshot.samples
     ratio = subject.temperature / temperature
     by_model, by_energy = drawn.weights(ratio, "model"), drawn.weights(ratio)
     exact = subject.exact.weights(ratio) if subject.exact else None
@@ -52,7 +52,7 @@ def table(look: Look, temperature: float) -> list[Row]:
         )
         if max(row.drawn, row.weighted, row.exact or 0.0) > RARE:
             rows.append(row)
-    for name, about, values, of_grid, unit in _averages(look):
+    for name, about, values, of_grid, unit in _averages(snapshot):
         known = None if of_grid is None else exact @ of_grid
         rows.append(_row(name, about, values, by_model, by_energy, known, unit))
     return rows
@@ -66,9 +66,9 @@ def _row(name, about, values, by_model, by_energy, exact, unit) -> Row:
     return Row(name, about, float(by_model @ values), float(weighted), error, known, unit)
 
 
-def _averages(look: Look) -> list[tuple]:
+def _averages(snapshot: ModelSnapshot) -> list[tuple]:
     """(name, about, values (sample,), values (cell,) of the quadrature or None, unit)."""
-    subject, drawn = look.subject, look.samples
+    subject, drawn = snapshot.subject, snapshot.samples
     if subject.is_molecule:
         frames = subject.trajectory(drawn.x)
         masses = np.array([atom.element.mass for atom in subject.topology.atoms])
@@ -86,29 +86,29 @@ def _averages(look: Look) -> list[tuple]:
     return found
 
 
-def effective_samples(look: Look, temperature: float) -> float:
-    """How many independent samples the weighted ones are worth at a temperature."""
-    weights = look.samples.weights(look.subject.temperature / temperature)
-    return effective_share(weights) * len(weights)
+def effective_samples(snapshot: ModelSnapshot, temperature: float) -> float:
+    """Effective number of independent samples at a temperature."""
+    weights = snapshot.samples.weights(snapshot.subject.temperature / temperature)
+    return effective_fraction(weights) * len(weights)
 
 
-def verdict(look: Look) -> tuple[str, str]:
-    """ "success", "info" or "warning", and in plain words how far to trust the model."""
-    model = look.model
-    if look.beta < 1:
+def verdict(snapshot: ModelSnapshot) -> tuple[str, str]:
+    """ "success", "info" or "warning", and a text on the reliability of the model."""
+    model = snapshot.model
+    if snapshot.beta < 1:
         return "warning", (
-            f"Stopped at a high temperature, {look.temperature_text}: its weighted numbers are rough."
+            f"Stopped at a high temperature, {snapshot.temperature_text}: its weighted numbers are rough."
         )
     if model.coverage_ < model.coverage_needed:
         return "warning", (
             f"A mode may be missing: the model covers {model.coverage_:.1%} of the weight that its hot "
             "samples found. Take *Careful* or another seed."
         )
-    worth = effective_samples(look, look.subject.temperature)
-    share = worth / len(look.samples.state)
-    told = f"{worth:,.0f} of {len(look.samples.state):,} samples are effective ({share:.0%})."
-    if worth < FEW:
-        return "warning", f"{told} Too few for the weighted numbers: take *Careful*."
+    worth = effective_samples(snapshot, snapshot.subject.temperature)
+    fraction = worth / len(snapshot.samples.state)
+    effective = f"{worth:,.0f} of {len(snapshot.samples.state):,} samples are effective ({fraction:.0%})."
+    if worth < MIN_EFFECTIVE_SAMPLES:
+        return "warning", f"{effective} Too few for the weighted numbers: take *Careful*."
     if np.isnan(model.coverage_):
-        return "info", (f"{told} Nothing here can tell whether a state is missing: compare another seed.")
-    return "success", f"{told} It covers {model.coverage_:.1%} of the weight that its hot samples found."
+        return "info", (f"{effective} Whether a state is missing does not show here: compare another seed.")
+    return "success", f"{effective} It covers {model.coverage_:.1%} of the weight that its hot samples found."

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import norm
 
 from fel_explorer.app.pages.embedded_physics.system import Subject
-from fel_explorer.app.pages.embedded_physics.training import Look
+from fel_explorer.app.pages.embedded_physics.training import ModelSnapshot
 from fel_explorer.app.pages.lessons import maps
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.colours import sequential, state_colours
@@ -20,7 +20,7 @@ DOT = 4.5  # px
 NET = np.arange(-2.0, 2.1, 1.0)  # lines of equal z in the picture of samples
 CHAIN = 80  # dots that show a single CV
 POINTS = 300  # of a curve
-LEAST = 1e-4  # nats, as far down as distances are drawn
+MIN_DISTANCE = 1e-4  # nats, as far down as distances are drawn
 MARK = "#d6006c"  # on no map's scale
 CONFORMER_LINES = ([[-105, -105], [50, 180]], [[-105, -105], [-180, -120]], [[-180, 0], [50, 50]])
 CONFORMER_LINES += ([[-180, 0], [-120, -120]], [[0, 0], [-180, 180]])
@@ -29,7 +29,7 @@ PLACES = {"α": (-80, -35), "β1": (-145, 165), "β2": (-55, 165), "φ > 0": (90
 
 @dataclass(frozen=True, eq=False)
 class Spot:
-    """What the model puts at a clicked z: there (2,), and some draws (sample, 2) of it, in the picture."""
+    """Decoded place of a clicked z: its mean (2,), and some draws (sample, 2) of it, in the picture."""
 
     z: np.ndarray
     place: np.ndarray
@@ -38,10 +38,10 @@ class Spot:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What the pictures show; ``which`` is one of `CURVES`."""
+    """Content of the pictures; ``which`` is one of `CURVES`."""
 
     subject: Subject
-    look: Look | None
+    snapshot: ModelSnapshot | None
     spot: Spot | None
     n_dims: int
     which: str
@@ -50,21 +50,23 @@ class View:
 
 def draw(name: str, view: View) -> sheet.Sheet:
     """The picture "samples", "cv", "temperature" or "curve"."""
-    subject, look, dark = view.subject, view.look, view.dark
-    curves = look.curves if look is not None else {}
+    subject, snapshot, dark = view.subject, view.snapshot, view.dark
+    curves = snapshot.curves if snapshot is not None else {}
     if name == "samples":
-        weights = look.samples.weights() if look is not None and look.final else None
-        return samples_picture(subject, look, view.spot, weights, dark=dark)
+        weights = snapshot.samples.weights() if snapshot is not None and snapshot.final else None
+        return samples_picture(subject, snapshot, view.spot, weights, dark=dark)
     if name == "cv":
-        page = cv_picture(subject, look, view.spot, view.n_dims, dark=dark)
-        return page if look is not None else waiting(page, "Press Learn, then click here", dark)
+        page = cv_picture(subject, snapshot, view.spot, view.n_dims, dark=dark)
+        return page if snapshot is not None else waiting(page, "Press Learn, then click here", dark)
     if name == "temperature":
         page = temperature_picture(subject, curves, dark=dark)
         return page if curves else waiting(page, "The temperature will fall here", dark)
     return curve_picture(view.which, curves, dark=dark)
 
 
-def samples_picture(subject: Subject, look: Look | None, spot: Spot | None, weights, *, dark: bool):
+def samples_picture(
+    subject: Subject, snapshot: ModelSnapshot | None, spot: Spot | None, weights, *, dark: bool
+):
     """The samples where they lie: over the free energy of a model system, or as a Ramachandran plot.
 
     ``weights`` (sample,) of sum 1 set the sizes of the dots; None: all alike.
@@ -78,16 +80,16 @@ def samples_picture(subject: Subject, look: Look | None, spot: Spot | None, weig
         _draw_energy(page, subject, dark)
         minima = subject.system.minima.tolist()
         words = [(x, y, name) for (x, y), name in zip(minima, subject.states, strict=True)]
-    if look is not None:
-        page.dots = _dots(look.samples.places, look.samples.state, weights, dark)
+    if snapshot is not None:
+        page.dots = _dots(snapshot.samples.places, snapshot.samples.state, weights, dark)
         if not subject.is_molecule:
-            _draw_cv_lines(page, look)
+            _draw_cv_lines(page, snapshot)
     if spot is not None:
         page.dots += [sheet.dot(x, y, "#00000000", 5.0, rim=MARK) for x, y in spot.draws]
         page.dots.append(sheet.dot(*spot.place, MARK, 13.0, rim="#ffffff"))
     if subject.is_molecule:
         page.words = [sheet.word(x, y, t, drawing.ink(dark), size="14pt", style="bold") for x, y, t in words]
-    elif look is None:
+    elif snapshot is None:
         page.words = [maps.label(x, y, text) for x, y, text in words]
     return page
 
@@ -102,7 +104,7 @@ def _draw_energy(page, subject, dark) -> None:
 def _dots(places, state, weights, dark) -> list[dict]:
     sizes = np.full(len(places), DOT)
     shown = np.isfinite(places).all(axis=1)
-    if weights is not None:  # areas by weight, as far as eyes can tell
+    if weights is not None:  # areas by weight, as far as that is visible
         sizes = DOT * np.sqrt(np.clip(weights * len(weights), 0.05, 16.0))
     colours = state_colours(range(state.max() + 1), dark=True)
     return [
@@ -111,25 +113,27 @@ def _dots(places, state, weights, dark) -> list[dict]:
     ]
 
 
-def _draw_cv_lines(page, look: Look) -> None:
-    """Where the decoder puts equal z: the CV as it lies in the landscape; a single one is a chain of dots."""
-    n_dims = look.model.n_dims
+def _draw_cv_lines(page, snapshot: ModelSnapshot) -> None:
+    """Lines of equal z through the decoder in the landscape; a single CV is a chain of dots."""
+    n_dims = snapshot.model.n_dims
     if n_dims == 1:
         z = np.linspace(-REACH, REACH, CHAIN)[:, None]
-        page.dots += [sheet.dot(x, y, "#ffffff", 4.0) for x, y in look.model.decode(z)]
+        page.dots += [sheet.dot(x, y, "#ffffff", 4.0) for x, y in snapshot.model.decode(z)]
         return
     along = np.linspace(-REACH, REACH, 60)
     for axis in (0, 1):
         for fixed in NET:
             z = np.zeros((len(along), n_dims))
             z[:, axis], z[:, 1 - axis] = along, fixed
-            page.lines.append(sheet.line(*look.model.decode(z).T, "#ffffff", 1.5))
+            page.lines.append(sheet.line(*snapshot.model.decode(z).T, "#ffffff", 1.5))
 
 
-def cv_picture(subject: Subject, look: Look | None, spot: Spot | None, n_dims: int, *, dark: bool):
+def cv_picture(
+    subject: Subject, snapshot: ModelSnapshot | None, spot: Spot | None, n_dims: int, *, dark: bool
+):
     """The CVs of the samples in their states' colours; with one CV its density, cut into the states."""
     if n_dims == 1:
-        page = _strip(subject, look, dark)
+        page = _strip(subject, snapshot, dark)
         if spot is not None:
             page.lines.append(sheet.line([spot.z[0]] * 2, [0, 0.44], MARK, 3.0))
         return page
@@ -138,21 +142,21 @@ def cv_picture(subject: Subject, look: Look | None, spot: Spot | None, n_dims: i
     page.dashes = [
         sheet.line(r * np.cos(turn), r * np.sin(turn), drawing.faint(dark), 1.0) for r in (1.0, 2.0, 3.0)
     ]
-    if look is not None:
-        page.dots = _dots(look.samples.z[:, :2], look.samples.state, None, dark)
-        _legend(page, look, dark, top=REACH)
+    if snapshot is not None:
+        page.dots = _dots(snapshot.samples.z[:, :2], snapshot.samples.state, None, dark)
+        _legend(page, snapshot, dark, top=REACH)
     if spot is not None:
         page.dots.append(sheet.dot(*spot.z[:2], MARK, 13.0, rim="#ffffff"))
     return page
 
 
-def _strip(subject, look, dark):
+def _strip(subject, snapshot, dark):
     page = sheet.Sheet(((-REACH, REACH), (0.0, 0.46)), ("z", "p(z)"))
     along = np.linspace(-REACH, REACH, 100)
     page.dashes = [sheet.line(along, norm.pdf(along), drawing.faint(dark), 1.5)]
-    if look is None:
+    if snapshot is None:
         return page
-    z, state = look.samples.z[:, 0], look.samples.state
+    z, state = snapshot.samples.z[:, 0], snapshot.samples.state
     edges = np.linspace(-REACH, REACH, BINS + 1)
     colours, below = state_colours(range(state.max() + 1), dark=True), np.zeros(2 * BINS)
     for number in np.unique(state).tolist():
@@ -160,17 +164,17 @@ def _strip(subject, look, dark):
         above = below + np.repeat(height, 2)
         page.areas.append(drawing.band(np.repeat(edges, 2)[1:-1], below, above, colours[number], 0.85))
         below = above
-    _legend(page, look, dark, top=0.46)
+    _legend(page, snapshot, dark, top=0.46)
     return page
 
 
-def _legend(page, look, dark, *, top) -> None:
+def _legend(page, snapshot, dark, *, top) -> None:
     """Names of the states that there are, in their colours, from the top left down."""
-    colours = state_colours(range(look.samples.state.max() + 1), dark=True)
+    colours = state_colours(range(snapshot.samples.state.max() + 1), dark=True)
     height = top - page.limits[1][0]
-    for i, number in enumerate(np.unique(look.samples.state).tolist()):
+    for i, number in enumerate(np.unique(snapshot.samples.state).tolist()):
         place = -0.96 * REACH, top - height * (0.06 + 0.075 * i)
-        text = f"● {look.subject.states[number]}"
+        text = f"● {snapshot.subject.states[number]}"
         colour = colours[number] if dark else maps.blend(colours[number], "#000000", 0.25)
         style = {"size": "13pt", "style": "bold", "ground": "#121212b0" if dark else "#ffffffb0"}
         page.words.append(sheet.word(*place, text, colour, align="left", **style))
@@ -189,7 +193,7 @@ def waiting(page, text: str, dark: bool):
 
 def temperature_picture(subject: Subject, curves: dict, *, dark: bool):
     """The temperature of the model over the steps, on a logarithmic axis."""
-    steps, beta = thinned(curves.get("beta", []))
+    steps, beta = thin_curve(curves.get("beta", []))
     values = subject.temperature / beta
     end, top = max(steps.max(initial=2), 2), max(values.max(initial=0), 2 * subject.temperature)
     goal = subject.temperature
@@ -208,15 +212,15 @@ CURVES = {
     "Distance": (("kl_reverse", "KL(q‖p)", 0), ("kl_forward", "KL(p‖q)", 1)),
     "Energy": (("energy", "", 5),),
 }
-LABELS = {"Quality": "share", "Distance": "KL (nats)", "Energy": "U (kT)"}
+LABELS = {"Quality": "fraction", "Distance": "KL (nats)", "Energy": "U (kT)"}
 
 
 def curve_picture(which: str, curves: dict, *, dark: bool):
     """One of `CURVES` over the steps; distances on a logarithmic axis."""
-    found = [(label, colour, *thinned(curves.get(name, []))) for name, label, colour in CURVES[which]]
+    found = [(label, colour, *thin_curve(curves.get(name, []))) for name, label, colour in CURVES[which]]
     found = [row for row in found if len(row[2])]
     if which == "Distance":
-        found = [(*row[:3], np.log10(np.maximum(row[3], LEAST))) for row in found]
+        found = [(*row[:3], np.log10(np.maximum(row[3], MIN_DISTANCE))) for row in found]
     values = np.concatenate([row[3] for row in found]) if found else np.zeros(1)
     low, high = np.percentile(values, (0, 97))
     margin = 0.1 * (high - low) + 0.1
@@ -244,7 +248,7 @@ def _few(limits, log: bool) -> list[tuple[float, str]]:
     return [(float(f"{v:.2g}"), f"{float(f'{v:.2g}'):g}") for v in np.linspace(*limits, 6)[1::2]]
 
 
-def thinned(curve) -> tuple[np.ndarray, np.ndarray]:
+def thin_curve(curve) -> tuple[np.ndarray, np.ndarray]:
     """Steps and values, finite, averaged over blocks to at most `POINTS`."""
     rows = np.asarray(curve, float).reshape(-1, 2)
     rows = rows[np.isfinite(rows).all(axis=1)]

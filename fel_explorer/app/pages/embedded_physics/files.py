@@ -1,4 +1,4 @@
-"""What leaves the page and comes back: samples as files or as a session, models."""
+"""Files of the page: samples as files or as a session, models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import xarray as xr
 
 from fel_explorer.app.jobs.featurize_and_train import DEFAULT_FEATURIZER, with_torsions
 from fel_explorer.app.pages.embedded_physics.system import Subject
-from fel_explorer.app.pages.embedded_physics.training import Look
+from fel_explorer.app.pages.embedded_physics.training import ModelSnapshot
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.storage.input_files import inside
 from fel_explorer.app.storage.session_folder import ENDING, save_session
@@ -24,12 +24,12 @@ from fel_explorer.features import featurize
 from fel_explorer.methods import EmbeddedPhysics
 from fel_explorer.structures import pdb_text
 
-STRUCTURES = ".samples"  # ending of the folder beside a session with the conformations
+STRUCTURES = ".samples"  # ending of the folder next to a session with the conformations
 
 
-def columns(look: Look) -> dict[str, np.ndarray]:
+def columns(snapshot: ModelSnapshot) -> dict[str, np.ndarray]:
     """{name: (sample,)}: weight of mean 1, energy, CVs, and φ and ψ or the coordinates."""
-    subject, drawn = look.subject, look.samples
+    subject, drawn = snapshot.subject, snapshot.samples
     found = {"weight": drawn.weights() * len(drawn.state), "energy": drawn.energy * subject.kT}
     found |= {f"z{i + 1}": z for i, z in enumerate(drawn.z.T)}
     if subject.is_molecule:
@@ -37,27 +37,27 @@ def columns(look: Look) -> dict[str, np.ndarray]:
     return found | dict(zip(subject.system.coordinate_names, drawn.x.T, strict=True))
 
 
-def samples_zip(look: Look) -> bytes:
+def samples_zip(snapshot: ModelSnapshot) -> bytes:
     """A ZIP file: ``samples.csv`` with weights, and of a molecule ``topology.pdb`` and ``samples.xtc``."""
-    buffer, table, named = io.BytesIO(), io.StringIO(), columns(look)
+    buffer, table, named = io.BytesIO(), io.StringIO(), columns(snapshot)
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["sample", *named])
     for index, row in enumerate(zip(*named.values(), strict=True)):
         writer.writerow([index, *(f"{value:.8g}" for value in row)])
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("samples.csv", table.getvalue())
-        if look.subject.is_molecule:
+        if snapshot.subject.is_molecule:
             with tempfile.TemporaryDirectory() as folder:
-                for path in _write_structures(look, np.arange(len(look.samples.state)), Path(folder)):
+                for path in _write_structures(snapshot, np.arange(len(snapshot.samples.state)), Path(folder)):
                     archive.write(path, path.name)
     return buffer.getvalue()
 
 
-def _write_structures(look: Look, which, folder: Path) -> list[Path]:
+def _write_structures(snapshot: ModelSnapshot, which, folder: Path) -> list[Path]:
     """``topology.pdb`` and ``samples.xtc`` of the samples ``which`` in a folder."""
-    frames = look.subject.trajectory(look.samples.x[which])
+    frames = snapshot.subject.trajectory(snapshot.samples.x[which])
     topology, trajectory = folder / "topology.pdb", folder / "samples.xtc"
-    topology.write_text(pdb_text(frames.topology, look.subject.structure))
+    topology.write_text(pdb_text(frames.topology, snapshot.subject.structure))
     with writable_name(trajectory) as name:
         frames.save_xtc(name)
     return [topology, trajectory]
@@ -66,11 +66,11 @@ def _write_structures(look: Look, which, folder: Path) -> list[Path]:
 # ---- the explorer
 
 
-def save_for_explorer(look: Look, root, name: str) -> Path:
+def save_for_explorer(snapshot: ModelSnapshot, root, name: str) -> Path:
     """Save the samples as the session ``name`` below ``root``; returns its folder.
 
     Its frames have weights, and z, energy and torsions or coordinates as columns.  Conformations lie in a
-    folder beside it.  Samples with no weight are left out.
+    folder next to it.  Samples with no weight are left out.
 
     Raises
     ------
@@ -83,30 +83,30 @@ def save_for_explorer(look: Look, root, name: str) -> Path:
             f"The name '{name}'.", "A name without slashes is needed.", "Type one, such as alanine."
         )
     path, folder = inside(root, [name + ENDING, name + STRUCTURES])
-    which = np.flatnonzero(look.samples.weights() > 0)
-    if look.subject.is_molecule:
+    which = np.flatnonzero(snapshot.samples.weights() > 0)
+    if snapshot.subject.is_molecule:
         folder.mkdir(exist_ok=True)
-        topology, file = _write_structures(look, which, folder)
+        topology, file = _write_structures(snapshot, which, folder)
         trajectories = load_trajectories(file, topology)
         dataset = with_torsions(featurize(trajectories, DEFAULT_FEATURIZER, cache=False), trajectories)
     else:
-        trajectories, dataset = None, _coordinates(look, which)
+        trajectories, dataset = None, _coordinates(snapshot, which)
     dataset = _independent(dataset)
     there = {*dataset["feature"].values.tolist(), "phi", "psi"}  # with_torsions names them after residues
-    shown = {name: column[which] for name, column in columns(look).items() if name not in there}
+    shown = {name: column[which] for name, column in columns(snapshot).items() if name not in there}
     dataset = dataset.assign({name: ("frame", column) for name, column in shown.items()})
-    if look.subject.is_molecule:
+    if snapshot.subject.is_molecule:
         dataset["energy"].attrs["units"] = "kJ/mol"
     return save_session(Session(schema.validate(dataset), trajectories), path)
 
 
-def _coordinates(look: Look, which) -> xr.Dataset:
-    system = look.subject.system
-    return schema.as_dataset(look.samples.x[which], feature_names=list(system.coordinate_names))
+def _coordinates(snapshot: ModelSnapshot, which) -> xr.Dataset:
+    system = snapshot.subject.system
+    return schema.as_dataset(snapshot.samples.x[which], feature_names=list(system.coordinate_names))
 
 
 def _independent(dataset: xr.Dataset) -> xr.Dataset:
-    """Each frame as a trajectory of its own: samples have no time, and their order tells nothing."""
+    """Each frame as a trajectory of its own: samples have no time or order."""
     n = dataset.sizes["frame"]
     zeros = np.zeros(n)
     return dataset.assign_coords(

@@ -1,4 +1,4 @@
-"""What the page offers to learn from, each with settings that work.
+"""Systems that the page offers, each with settings that work.
 
 Molecules need OpenMM, which is imported when the first energy is asked for.
 """
@@ -56,7 +56,7 @@ def from_pdb(content: bytes, name: str, temperature: float) -> Subject:
     Raises
     ------
     FelError
-        If the file is no peptide with φ and ψ, or has more than `LARGEST` atoms.
+        If the file is not a peptide with φ and ψ, or has more than `LARGEST` atoms.
     """
     try:
         frame = read_pdb(content.decode(errors="replace"))[0]

@@ -17,10 +17,10 @@ from fel_explorer.app.pages.embedded_physics import text as page_text
 from fel_explorer.app.pages.embedded_physics.controls import WIDTH, Controls
 from fel_explorer.app.pages.embedded_physics.results_panel import Results
 from fel_explorer.app.pages.embedded_physics.system import Subject
-from fel_explorer.app.pages.embedded_physics.training import Look, learning, loading
+from fel_explorer.app.pages.embedded_physics.training import ModelSnapshot, loading_job, training_job
 from fel_explorer.app.shell.explorer import unlink_busy
 from fel_explorer.app.viewer import StructureViewer
-from fel_explorer.app.widgets.bokeh_sheet import Easel
+from fel_explorer.app.widgets.bokeh_sheet import BokehSheet
 from fel_explorer.app.widgets.layout import beside
 from fel_explorer.app.widgets.notifications import show_error
 from fel_explorer.app.widgets.theme import THEME
@@ -49,7 +49,7 @@ class PhysicsPage(Viewer):
     def __init__(self, *, root=".", owner="", explorer="", jobs: JobManager | None = None, **params):
         super().__init__(**params)
         self.jobs, self.owner = jobs or manager(), owner or f"physics-{id(self)}"
-        self.look: Look | None = None
+        self.snapshot: ModelSnapshot | None = None
         self.job: Job | None = None
         self.spot: page_figures.Spot | None = None
         self._z = np.zeros(1)
@@ -68,10 +68,10 @@ class PhysicsPage(Viewer):
 
     def _make_pictures(self):
         self.figures = {
-            "samples": Easel(),
-            "cv": Easel(tap=self._on_tap),
-            "temperature": Easel(min_height=90),
-            "curve": Easel(min_height=90),
+            "samples": BokehSheet(),
+            "cv": BokehSheet(tap=self._on_tap),
+            "temperature": BokehSheet(min_height=90),
+            "curve": BokehSheet(min_height=90),
         }
         self.which = pmui.RadioButtonGroup(
             label="", options=list(page_figures.CURVES), value="Quality", size="small", margin=(2, 8)
@@ -101,7 +101,7 @@ class PhysicsPage(Viewer):
             self._structure = self._card("structure", self.viewer)
             lower = [self._card("temperature", *curves), self._structure, self._card("numbers", self.results)]
             self._content = pmui.Row(
-                beside(self.controls, self.results.ways, width=WIDTH),
+                beside(self.controls, self.results.actions, width=WIDTH),
                 pmui.Column(
                     pmui.Row(
                         self._card("samples", figures["samples"]), self._card("cv", figures["cv"]),
@@ -149,11 +149,11 @@ class PhysicsPage(Viewer):
     def learn(self, **hyperparameters) -> Job:
         """Learn with the form's settings, changed by ``hyperparameters``, as a job."""
         settings = {**self.controls.hyperparameters, **hyperparameters}
-        return self._submit(learning(self.subject, settings))
+        return self._submit(training_job(self.subject, settings))
 
     def _submit(self, function) -> Job:
         job = self.jobs.submit(self.subject.title, function, kind=KIND, owner=self.owner)
-        self.jobs.forget(older_than=job)
+        self.jobs.delete_results(older_than=job)
         self._clear()
         self._follow(job)
         return job
@@ -182,21 +182,21 @@ class PhysicsPage(Viewer):
         job = self.job
         self._show_job()
         newest = job.result or job.preview
-        if newest is not None and newest is not self.look:
+        if newest is not None and newest is not self.snapshot:
             self._take(newest)
         if job.error is not None and mine[-1].kind == "failed":
             show_error(job.error)
 
-    def _take(self, look: Look):
-        self.look = look
-        if self.subject is not look.subject:
-            self.controls.follow(look.subject)
+    def _take(self, snapshot: ModelSnapshot):
+        self.snapshot = snapshot
+        if self.subject is not snapshot.subject:
+            self.controls.follow(snapshot.subject)
         self._place()
-        self.results.show(look if look.final else None)
+        self.results.show(snapshot if snapshot.final else None)
         self._show()
 
     def _clear(self):
-        self.look = self.spot = None
+        self.snapshot = self.spot = None
         self._z = np.zeros(self._n_dims)
         self.results.show(None)
         self._show()
@@ -204,21 +204,25 @@ class PhysicsPage(Viewer):
     def _on_loaded(self, model):
         molecule = self.subject.is_molecule
         self.controls.temperature.value = model.temperature if molecule else model.system.kT
-        self._submit(loading(model, self.subject))
+        self._submit(loading_job(model, self.subject))
 
     def _on_subject(self, *_):
         self.results.subject = self.subject
-        if self.look is None or self.look.subject is not self.subject:
+        if self.snapshot is None or self.snapshot.subject is not self.subject:
             self._clear()
 
     # ---- clicking
 
     @property
     def _n_dims(self) -> int:
-        return self.look.model.n_dims if self.look is not None else self.controls.hyperparameters["n_dims"]
+        return (
+            self.snapshot.model.n_dims
+            if self.snapshot is not None
+            else self.controls.hyperparameters["n_dims"]
+        )
 
     def _on_tap(self, x, y):
-        if self.look is not None:
+        if self.snapshot is not None:
             self.choose(x if self._n_dims == 1 else (x, y))
 
     def choose(self, z) -> None:
@@ -231,7 +235,7 @@ class PhysicsPage(Viewer):
 
     def _place(self):
         """Decode the clicked z with the present model."""
-        model, subject = self.look.model, self.look.subject
+        model, subject = self.snapshot.model, self.snapshot.subject
         if len(self._z) != model.n_dims:
             self._z = np.zeros(model.n_dims)
         mean = model.decode(self._z[None])
@@ -249,22 +253,22 @@ class PhysicsPage(Viewer):
             for name, figure in self.figures.items():
                 if only is None or name in only:
                     figure.show(page_figures.draw(name, self._view), dark=self.dark)
-            self.viewer.show(scene.layers(self.subject, self._decoded if self.look else None))
+            self.viewer.show(scene.layers(self.subject, self._decoded if self.snapshot else None))
 
     @property
     def _view(self) -> page_figures.View:
         return page_figures.View(
-            self.subject, self.look, self.spot, self._n_dims, self.which.value, self.dark
+            self.subject, self.snapshot, self.spot, self._n_dims, self.which.value, self.dark
         )
 
     def _tell(self):
-        look = self.look
+        snapshot = self.snapshot
         titles = {
             "samples": "What the model makes"
-            + (f" at {look.temperature_text}" if look and not look.final else ""),
-            "cv": "z: click to see a structure" if look else "z",
+            + (f" at {snapshot.temperature_text}" if snapshot and not snapshot.final else ""),
+            "cv": "z: click to see a structure" if snapshot else "z",
             "temperature": "Cooling",
-            "structure": f"Structure at z = {_numbers(self._z)}" if look else "Starting structure",
+            "structure": f"Structure at z = {_numbers(self._z)}" if snapshot else "Starting structure",
             "numbers": "Numbers",
         }
         for name, text in titles.items():
@@ -296,7 +300,7 @@ class PhysicsPage(Viewer):
         self.close()
 
     def close(self) -> None:
-        """Let go of everything that outlives the page; its job goes on."""
+        """Release everything that outlives the page; its job goes on."""
         if self._ticking is not None:
             self._ticking.stop()
 

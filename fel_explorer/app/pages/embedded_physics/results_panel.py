@@ -1,4 +1,4 @@
-"""What stands beside the pictures when a model is there: numbers at any temperature, trust, and ways out."""
+"""Results next to the pictures of a model: numbers at any temperature, their reliability, and exports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from panel.viewable import Viewer
 from fel_explorer.app.pages.embedded_physics import diagnostics, files
 from fel_explorer.app.pages.embedded_physics import text as page_text
 from fel_explorer.app.pages.embedded_physics.system import HOTTEST
-from fel_explorer.app.pages.embedded_physics.training import Look
+from fel_explorer.app.pages.embedded_physics.training import ModelSnapshot
 from fel_explorer.app.widgets.sortable_table import SortableTable
 from fel_explorer.errors import FelError
 from fel_explorer.plots.colours import state_colours
@@ -19,7 +19,7 @@ COLDEST = 0.5  # times the fit's temperature
 
 
 class Results(Viewer):
-    """Temperature slider and table; and `ways`, apart: the verdict, and buttons that save, load and export.
+    """Temperature slider and table; and `actions`, separate: verdict, and buttons that save, load and export.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Results(Viewer):
     def __init__(self, root, explorer: str, loaded, **params):
         super().__init__(**params)
         self.root, self.explorer, self._loaded = root, explorer, loaded
-        self.look: Look | None = None
+        self.snapshot: ModelSnapshot | None = None
         self.subject = None
         self._make_widgets()
 
@@ -69,7 +69,7 @@ class Results(Viewer):
         self.save.description = "The model's file, for EmbeddedPhysics.load and this page"
         self.load = pmui.FileInput(label="Load", accept=".fel", variant="outlined", **small)
         self.dialog = pmui.Dialog(show_close_button=True, close_on_click=True, width_option="sm")
-        self.ways = pmui.Column(
+        self.actions = pmui.Column(
             self.verdict,
             pmui.FlexBox(self.open, self.export, self.save, self.load, margin=(0, 6)),
             self.dialog,
@@ -85,46 +85,46 @@ class Results(Viewer):
         self.load.param.watch(self._on_load, "value")
         self.show(None)
 
-    def _shown(self) -> Look:
-        if self.look is None:
+    def _shown(self) -> ModelSnapshot:
+        if self.snapshot is None:
             raise FelError("No model is trained yet.", remedy="Press Learn, or load a model.")
-        return self.look
+        return self.snapshot
 
     # ---- numbers
 
-    def show(self, look: Look | None) -> None:
+    def show(self, snapshot: ModelSnapshot | None) -> None:
         """Show a fitted model's numbers, or that there are none yet."""
-        self.look = look
+        self.snapshot = snapshot
         for button in (self.open, self.export, self.save):
-            button.disabled = look is None
-        self.hint.visible = look is None
-        self.numbers.visible = self.verdict.visible = look is not None
-        if look is None:
+            button.disabled = snapshot is None
+        self.hint.visible = snapshot is None
+        self.numbers.visible = self.verdict.visible = snapshot is not None
+        if snapshot is None:
             return
-        subject = look.subject
+        subject = snapshot.subject
         own, unit = subject.temperature, " (K)" if subject.is_molecule else " kT"
         self.temperature.param.update(
             label=f"Temperature{unit}: reweighting",
             start=COLDEST * own, end=HOTTEST * own, step=own / 100, value=own,
         )  # fmt: skip
-        severity, text = diagnostics.verdict(look)
+        severity, text = diagnostics.verdict(snapshot)
         self.verdict.param.update(severity=severity, object=text)
         self._fill()
 
     def _fill(self, *_):
-        look, temperature = self.look, self.temperature.value
-        if look is None:
+        snapshot, temperature = self.snapshot, self.temperature.value
+        if snapshot is None:
             return
-        colours = state_colours(range(len(look.subject.states)), dark=True)
-        number = {name: i for i, name in enumerate(look.subject.states)}
-        exact = look.subject.exact is not None
-        worth = diagnostics.effective_samples(look, temperature)
+        colours = state_colours(range(len(snapshot.subject.states)), dark=True)
+        number = {name: i for i, name in enumerate(snapshot.subject.states)}
+        exact = snapshot.subject.exact is not None
+        worth = diagnostics.effective_samples(snapshot, temperature)
         titles = [("name", "", False, "Quantity"), ("drawn", "unweighted", True, page_text.DRAWN)]
         titles.append(("weighted", f"weighted ({worth:,.0f} effective)", True, page_text.WEIGHTED))
         if exact:
             titles.append(("exact", "exact", True, page_text.EXACT))
         rows = []
-        for row in diagnostics.table(look, temperature):
+        for row in diagnostics.table(snapshot, temperature):
             cells = {"name": {"text": row.name, "value": row.name, "about": row.about}}
             cells["drawn"] = {"text": row.text(row.drawn), "value": row.drawn}
             error = row.text(row.error).removesuffix(f" {row.unit}")
@@ -135,7 +135,7 @@ class Results(Viewer):
         columns = [dict(zip(("key", "title", "number", "about"), title, strict=True)) for title in titles]
         self.table.param.update(columns=columns, rows=rows)
 
-    # ---- ways out and in
+    # ---- save and load
 
     def _ask_name(self, _event):
         name = self._shown().subject.title.lower().replace(" ", "-")

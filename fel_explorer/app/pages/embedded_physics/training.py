@@ -1,4 +1,4 @@
-"""The job that learns a model from energies, and what is seen of one while it learns."""
+"""The job that trains a model on energies, and snapshots of a model."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from fel_explorer.app.pages.embedded_physics.system import Subject
 from fel_explorer.methods import EmbeddedPhysics
 from fel_explorer.progress import Progress
 
-SHOWN = {False: 900, True: 400}  # samples of a look, of a model system and of a molecule
+SHOWN = {False: 900, True: 400}  # samples of a snapshot, of a model system and of a molecule
 DRAWN = 4_000  # samples of a fitted model
 LOADED = "loaded"  # the last message of a job that loads
-PERIOD = 1.0  # seconds between two looks, at least
-SHARE = 3.0  # a look may cost a third of the time between two
+PERIOD = 1.0  # minimal seconds between two snapshots
+TRAINING_PER_SNAPSHOT = 3.0  # least time of training, in durations of a snapshot
 GRID = 70  # cells per axis for divergences while it learns
 
 Curve = list[tuple[float, float]]
@@ -65,14 +65,14 @@ class Samples:
         return weights / weights.sum()
 
 
-def effective_share(weights: np.ndarray) -> float:
+def effective_fraction(weights: np.ndarray) -> float:
     """Effective sample size over the number of samples, of weights (sample,)."""
     return float(weights.sum() ** 2 / (weights**2).sum() / len(weights))
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
-    """One look at a model, while it learns or after.
+class ModelSnapshot:
+    """Snapshot of a model, during or after its training: samples and curves.
 
     Attributes
     ----------
@@ -127,15 +127,15 @@ def divergences(model: EmbeddedPhysics, subject: Subject, *, refined: bool = Tru
     return float(q @ (log_q - log_p)), float(p @ (log_p - log_q))
 
 
-class Looker:
-    """Looks at a model that is learning, at most once a second and for a third of its time."""
+class SnapshotCallback:
+    """Takes snapshots during a training, at most one a second and for at most a third of its time."""
 
     def __init__(self, model, subject: Subject, clock: Callable[[], float] = time.monotonic):
         self._model, self._subject, self._clock, self._next = model, subject, clock, -np.inf
         self.curves: dict[str, Curve] = {}
 
-    def __call__(self, progress: Progress) -> Look | None:
-        """A look, or None when it is too early for one."""
+    def __call__(self, progress: Progress) -> ModelSnapshot | None:
+        """A snapshot, or None when it is too early for one."""
         for name in ("beta", "effective_sample_size", "energy"):
             self.curves.setdefault(name, []).append((progress.step, progress.losses[name]))
         now = self._clock()
@@ -146,21 +146,25 @@ class Looker:
             reverse, forward = divergences(model, subject, refined=False)
             self.curves.setdefault("kl_reverse", []).append((progress.step, reverse))
             self.curves.setdefault("kl_forward", []).append((progress.step, forward))
-        # the same random numbers in each look: the cloud flows instead of flickering
+        # the same random numbers in each snapshot: the cloud flows instead of flickering
         drawn = samples(model, subject, SHOWN[subject.is_molecule], seed=0, density=False)
-        self._next = self._clock() + max(PERIOD, SHARE * (self._clock() - now))
-        return Look(subject, model, drawn, {name: list(curve) for name, curve in self.curves.items()})
+        self._next = self._clock() + max(PERIOD, TRAINING_PER_SNAPSHOT * (self._clock() - now))
+        return ModelSnapshot(
+            subject, model, drawn, {name: list(curve) for name, curve in self.curves.items()}
+        )
 
 
-def look_at(model: EmbeddedPhysics, subject: Subject, curves=None, *, partial: bool = False) -> Look:
-    """The look at a fitted model, with `DRAWN` samples; curves it lacks are those of the model's history."""
+def take_snapshot(
+    model: EmbeddedPhysics, subject: Subject, curves=None, *, partial: bool = False
+) -> ModelSnapshot:
+    """Snapshot of a fitted model with `DRAWN` samples; further curves are those of the model's history."""
     if subject.exact:
         _ = subject.exact.state  # seconds, which the page need not wait for
     kept = {
         name: list(zip(model.history["step"].values.tolist(), values.values.tolist(), strict=True))
         for name, values in model.history.data_vars.items()
     }
-    return Look(
+    return ModelSnapshot(
         subject,
         model,
         samples(model, subject, DRAWN, seed=1, density=True),
@@ -170,8 +174,8 @@ def look_at(model: EmbeddedPhysics, subject: Subject, curves=None, *, partial: b
     )
 
 
-def learning(subject: Subject, hyperparameters: dict, *, device: str = "auto"):
-    """The job that learns; its result is a `Look`.  Asked to stop, it keeps what it has learned."""
+def training_job(subject: Subject, hyperparameters: dict, *, device: str = "auto"):
+    """Job of a training; its result is a `ModelSnapshot`.  Cancelled, it returns what it has learned."""
 
     def run(report, should_stop):
         report(Progress(0, 0, message="preparing the system"))
@@ -179,30 +183,30 @@ def learning(subject: Subject, hyperparameters: dict, *, device: str = "auto"):
         if subject.is_molecule:
             settings["temperature"] = subject.temperature
         model = EmbeddedPhysics(subject.system, **settings)
-        looker = Looker(model, subject)
+        take = SnapshotCallback(model, subject)
         if should_stop():
             raise Cancelled
 
         def callback(progress):
-            report(progress, looker(progress))
+            report(progress, take(progress))
             return should_stop()
 
         model.fit(device=device, callback=callback, **subject.fit_options())
         report(Progress(1, 1, message="looking at what was learned"))
-        return look_at(model, subject, looker.curves, partial=should_stop())
+        return take_snapshot(model, subject, take.curves, partial=should_stop())
 
     return run
 
 
-def loading(model: EmbeddedPhysics, subject: Subject):
-    """The job that looks at a model from a file, of ``subject``; its result is a `Look`."""
+def loading_job(model: EmbeddedPhysics, subject: Subject):
+    """Job for a model of ``subject`` from a file; its result is a `ModelSnapshot`."""
 
     def run(report, should_stop):
         report(Progress(0, 0, message="looking at the model"))
         if subject.is_molecule:
             model.system = subject.system  # which is not in the file
-        look = look_at(model, subject)
+        snapshot = take_snapshot(model, subject)
         report(Progress(1, 1, message=LOADED))
-        return look
+        return snapshot
 
     return run

@@ -1,4 +1,4 @@
-"""What the lessons share: a page with a short text and controls on the left, and a picture to play with."""
+"""Base of the lessons: a page with a short text and controls on the left, and an interactive picture."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from panel.viewable import Viewer
 
 from fel_explorer.app.shell.explorer import unlink_busy
 from fel_explorer.app.widgets.theme import THEME
-from fel_explorer.app.widgets.weak_callback import weakly
+from fel_explorer.app.widgets.weak_callback import weak_callback
 from fel_explorer.plots import drawing, hooks
 
 hv.Store.set_current_backend("bokeh")  # hv.extension would load a front end from a CDN in notebooks
@@ -28,7 +28,7 @@ TITLES = {
     "3-time-scales": "States and time",
     "4-good-cv": "A good CV",
 }
-LEFT, RIGHT = 72, 18  # px of a plot beside its frame: so that frames below one another are in line
+LEFT, RIGHT = 72, 18  # px of a plot next to its frame: so that frames below one another are in line
 DOTS, WORDS = 5, 6  # the layers of a Sheet that hold them
 UNSEEN = len(drawing.UNSEEN)  # rows with which they begin
 TELL_PAINTED = "requestAnimationFrame(() => setTimeout(() => { source.tags = [Date.now()] }))"
@@ -39,7 +39,8 @@ NOTEBOOK_HEIGHT = 640  # px
 class Figure:
     """One plot that is drawn anew on request, and whose dots and words can change without that.
 
-    A redraw by HoloViews takes some 50 ms, too much for live walkers; `move` and `tell` send only changes.
+    A redraw by HoloViews takes some 50 ms, too much for live walkers; `move` and `set_texts` send only
+    changes.
 
     Parameters
     ----------
@@ -63,8 +64,8 @@ class Figure:
 
     def _drawn(self, version, width, height, scale):
         overlay = self._draw((width or 800, height or 400)).overlay()
-        overlay.get(DOTS).opts(hooks=[hooks.hover_only_with_words("tip"), weakly(self._catch_dots)])
-        overlay.get(WORDS).opts(hooks=[weakly(self._catch_words)])
+        overlay.get(DOTS).opts(hooks=[hooks.hover_only_with_words("tip"), weak_callback(self._catch_dots)])
+        overlay.get(WORDS).opts(hooks=[weak_callback(self._catch_words)])
         return overlay
 
     def _catch_words(self, plot, element):
@@ -86,7 +87,7 @@ class Figure:
     def is_ready(self) -> bool:
         """Whether the browser has painted what `move` sent: a slow one must not drown in pictures.
 
-        True after a second in any case, because a notebook doesn't tell.
+        True after a second in any case, because a notebook doesn't report it.
         """
         return self._moved is None or time.monotonic() - self._moved > 1.0
 
@@ -99,12 +100,12 @@ class Figure:
         where, self._moved = slice(UNSEEN, UNSEEN + len(xy)), time.monotonic()
         _patch(self._dots, {"x": [(where, xy[:, 0])], "y": [(where, xy[:, 1])]})
 
-    def tell(self, texts) -> None:
+    def set_texts(self, texts) -> None:
         """Change the first words that were drawn last to ``texts``."""
         _patch(self._words, {"text": [(slice(UNSEEN, UNSEEN + len(texts)), texts)]})
 
     def close(self) -> None:
-        """Let go of the plots and of the streams' subscribers."""
+        """Release the plots and of the streams' subscribers."""
         self._dots.clear()
         self._words.clear()
         for stream in (self._redraw, self._tap):
@@ -151,7 +152,7 @@ class Lesson(Viewer):
         raise NotImplementedError
 
     def _update(self) -> None:
-        """Tell in the readout what the figures, which are drawn after this, show."""
+        """Set the readout to what the figures, which are drawn after this, show."""
 
     def _start(self) -> None:
         """The lesson is shown for the first time."""
@@ -230,7 +231,7 @@ class Lesson(Viewer):
         self.close()
 
     def close(self) -> None:
-        """Let go of everything that outlives the page."""
+        """Release everything that outlives the page."""
         self._stop()
         for figure in self.figures.values():
             figure.close()

@@ -85,12 +85,12 @@ class GoodCVLesson(Lesson):
             "perfect": lambda: reaction.slowest,
         }[self.kind]()
         self.seen = reaction.look_along(values)
-        share = self.seen.timescale / reaction.timescale
-        self.bar.value = round(100 * share)
+        fraction = self.seen.timescale / reaction.timescale
+        self.bar.value = round(100 * fraction)
         text = (
             f"The slowest motion that it sees takes **{self.seen.timescale:.1f}** of {reaction.timescale:.1f}"
         )
-        self.readout.object = f"{text}: **{share:.0%}**."
+        self.readout.object = f"{text}: **{fraction:.0%}**."
 
     # ---- drawing
 
@@ -137,7 +137,7 @@ class GoodCVLesson(Lesson):
         counts = np.bincount(
             np.minimum((BINS * self._reaction.committor).astype(int), BINS - 1), self.seen.at_top, BINS
         )
-        page = sheet.Sheet(((0, 1), (0, 1)), ("probability to reach B before A", "share of the top"))
+        page = sheet.Sheet(((0, 1), (0, 1)), ("probability to reach B before A", "fraction of the top"))
         page.areas = [
             drawing.area([i / BINS, i / BINS, (i + 1) / BINS, (i + 1) / BINS], [0, n, n, 0], colour, 1.0)
             for i, (n, colour) in enumerate(zip(counts, self._palette(), strict=True))

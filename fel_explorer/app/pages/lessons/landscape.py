@@ -33,7 +33,7 @@ Yet **where many dots are, the free energy is low**:
 **F(x) = −kT ln p(x)**
 
 Below, all dots with the same *x* are counted together: the rings. The line is Boltzmann's prediction, and
-the percentages are shares of the dots, now → by Boltzmann.
+the percentages are fractions of the dots, now → by Boltzmann.
 
 **Try:** put all dots into B, then into C. How long does the count take to find the line when it is hot,
 and when it is cold?
@@ -138,10 +138,10 @@ class LandscapeLesson(Lesson):
 
     def _show_count(self):
         self.figures["profile"].move(self._counted())
-        self.figures["profile"].tell(self.shares())
+        self.figures["profile"].set_texts(self.fractions())
 
-    def shares(self) -> list[str]:
-        """'A 74% → 81%' for each well: the share of the walkers in it, and Boltzmann's."""
+    def fractions(self) -> list[str]:
+        """'A 74% → 81%' for each well: the fraction of the walkers in it, and Boltzmann's."""
         expected, counted = self._surface.populations(self.temperature), self._surface.count(self.walkers.x)
         rows = zip(physics.WELLS, counted, expected, strict=True)
         return [f"{name} {n:.0%} → {p:.0%}" for name, n, p in rows]
@@ -161,7 +161,7 @@ class LandscapeLesson(Lesson):
         page.dots = [sheet.dot(x, y, UNFILLED, 9.0, rim=colour) for x, y in self._counted()]
         page.words = [
             sheet.word(minimum[0], SHARES, text, drawing.ink(self.dark), size="13pt", style="bold")
-            for minimum, text in zip(self._surface.system.minima.tolist(), self.shares(), strict=True)
+            for minimum, text in zip(self._surface.system.minima.tolist(), self.fractions(), strict=True)
         ]
         return page
 

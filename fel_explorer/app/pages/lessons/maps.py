@@ -36,7 +36,7 @@ def walkers(xy) -> list[dict]:
     return [sheet.dot(x, y, WALKER, 7.0, rim=RIM) for x, y in xy]
 
 
-def blend(first: str, second: str, share: float) -> str:
-    """A colour between two, ``share`` of the way to the second."""
+def blend(first: str, second: str, fraction: float) -> str:
+    """A colour between two, ``fraction`` of the distance to the second."""
     pairs = [(int(first[i : i + 2], 16), int(second[i : i + 2], 16)) for i in (1, 3, 5)]
-    return "#" + "".join(f"{round(a + share * (b - a)):02x}" for a, b in pairs)
+    return "#" + "".join(f"{round(a + fraction * (b - a)):02x}" for a, b in pairs)

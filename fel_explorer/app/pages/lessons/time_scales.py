@@ -114,9 +114,9 @@ class TimeScalesLesson(Lesson):
         height = np.clip((grid.energy - grid.energy.min()).reshape(grid.shape) / CEILING, 0, 1)
         shade = np.minimum((height * SHADES).astype(int), SHADES - 1)
         palette = [
-            maps.blend(colour, GROUNDS[self.dark], share)
+            maps.blend(colour, GROUNDS[self.dark], fraction)
             for colour in self._colours().values()
-            for share in np.linspace(0.0, 0.9, SHADES)
+            for fraction in np.linspace(0.0, 0.9, SHADES)
         ]
         page = maps.energy_map(grid, ceiling=CEILING, dark=self.dark)
         page.image = (grid.x, grid.y, (state * SHADES + shade + 0.5) / len(palette), palette)

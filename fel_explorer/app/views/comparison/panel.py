@@ -1,4 +1,4 @@
-"""What differs between two sets of frames: a ranking, and the distributions of the chosen quantity."""
+"""Comparison of two sets of frames: a ranking, and the distributions of the chosen quantity."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pandas as pd
 import panel_material_ui as pmui
 import param
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.atom_values import AtomValues
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.comparison import candidates
@@ -41,7 +41,7 @@ class ComparisonPanel(TabView):
     quantity = param.String("", doc="Whose distributions are drawn.")
     ready = param.Boolean(False, doc="Whether there is a figure.")
 
-    def __init__(self, session: Session, board: Board | None = None, **params):
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
         super().__init__(session, board, **params)
         self.kept: list[candidates.Kept] = []
         self.found = None
@@ -64,7 +64,7 @@ class ComparisonPanel(TabView):
         return self.session.dataset is not None
 
     def close(self) -> None:
-        """Let go of the session and the board."""
+        """Stop watching the session and the jobs."""
         for source, watcher in self._watchers:
             source.param.unwatch(watcher)
         self._watchers = []

@@ -8,7 +8,7 @@ import panel_material_ui as pmui
 from panel.viewable import Viewer
 
 from fel_explorer.app.jobs import featurize_and_train
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.errors import FelError
 from fel_explorer.features import list_featurizers
@@ -19,7 +19,7 @@ SHOWN_NAMES = 4
 class FeaturesPanel(Viewer):
     """Featurizers of the registry, their preview, and the job that runs them."""
 
-    def __init__(self, session: Session, board: Board, **params):
+    def __init__(self, session: Session, board: PageJobs, **params):
         super().__init__(**params)
         self.session, self.board = session, board
         self.choice = pmui.MultiChoice(
@@ -60,7 +60,7 @@ class FeaturesPanel(Viewer):
 
     @property
     def featurizers(self) -> list:
-        """What is chosen, with its options, as `features.featurize` takes it."""
+        """The chosen featurizers with options, as `features.featurize` takes them."""
         return [(name, {o: w.value for o, w in self._options[name].items()}) for name in self.choice.value]
 
     def compute(self) -> None:

@@ -10,7 +10,7 @@ import panel as pn
 import panel_material_ui as pmui
 from panel.viewable import Viewer
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.report import report_html
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.storage.autosave import keep_view
@@ -32,7 +32,7 @@ def page_address() -> str:
 class SessionFiles(Viewer):
     """Four buttons and their dialog; sessions lie in ``root``, the only folder that the page may read."""
 
-    def __init__(self, session: Session, board: Board, root: Path, **params):
+    def __init__(self, session: Session, board: PageJobs, root: Path, **params):
         super().__init__(**params)
         self.session, self.board, self.root = session, board, Path(root)
         small = {"size": "small", "variant": "text", "sizing_mode": "stretch_width", "margin": (5, 2)}
@@ -179,7 +179,7 @@ class SessionFiles(Viewer):
         Raises
         ------
         FelError
-            If the explorer is not a page of `fel-explorer`, whose address can tell what is shown.
+            If the explorer is not a page of `fel-explorer`, whose address can hold what is shown.
         """
         if not self.link.visible or not page_address():
             raise FelError(

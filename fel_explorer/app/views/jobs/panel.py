@@ -1,4 +1,4 @@
-"""The dialog of all jobs: the queue, progress, time left, logs, and failures with a way on."""
+"""The dialog of all jobs: the queue, progress, time left, logs, and failures with their remedies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from panel.custom import JSComponent
 
 from fel_explorer.app.jobs.job import Job
 from fel_explorer.app.jobs.queue_status import cause, queue_text, situation
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.widgets.dom import ELEMENT
 
 _ESM = """
@@ -130,13 +130,13 @@ class JobList(JSComponent):
 
     _esm = ELEMENT + _ESM
 
-    def __init__(self, board: Board, **params):
+    def __init__(self, board: PageJobs, **params):
         super().__init__(**params)
         self._board, self._open, self._logged = board, False, None
         self._watcher = board.param.watch(self._update, "version")
 
     def close(self) -> None:
-        """Let go of the board."""
+        """Stop watching the jobs."""
         self._board.param.unwatch(self._watcher)
 
     def open(self) -> None:
@@ -193,6 +193,6 @@ class JobList(JSComponent):
 
 
 def _place(job: Job) -> tuple:
-    """What runs first, then the queue in its order, then what ended, the latest first."""
+    """Sort key: running jobs, then the queue in its order, then those that ended, the latest first."""
     rank = {"running": 0, "queued": 1}.get(job.state, 2)
     return rank, job.id if job.active else -job.id

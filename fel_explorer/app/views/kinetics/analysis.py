@@ -24,12 +24,12 @@ LONGEST_PART = 4  # lags up to a quarter of the longest trajectory
 
 @dataclass(frozen=True, eq=False)
 class Kinetics:
-    """What is known of the kinetics of a result's states at a lag; parts come one after another.
+    """Kinetics of a result's states at a lag; parts are computed one after another.
 
     Attributes
     ----------
     result, lag_time, form
-        What was asked for; the form is that of `CoarseMasterEquation`.
+        The settings; the form is that of `CoarseMasterEquation`.
     rates
         From `CoarseMasterEquation.to_dataset`, or None.
     spectrum
@@ -51,7 +51,7 @@ class Kinetics:
 
     @property
     def question(self) -> tuple:
-        """What was asked for: result, lag time and form."""
+        """Key: result, lag time and form."""
         return self.result, self.lag_time, self.form
 
 
@@ -78,7 +78,7 @@ def kinetics_job(
     known: Kinetics | None = None,
     clock: Callable = time.monotonic,
 ):
-    """The job for one result, lag and form of the rates; asked to stop, it keeps the parts that are ready.
+    """The job for one result, lag and form of the rates; cancelled, it keeps the parts that are ready.
 
     ``known`` has parts of the same result and lag that don't depend on the form.
     """
@@ -104,7 +104,7 @@ def kinetics_job(
                 found = replace(found, **parts[part][1]())
             except FelError as error:
                 found = replace(found, errors={**found.errors, part: error})
-            meter.tell(found)
+            meter.send(found)
         return found
 
     return run
@@ -118,7 +118,7 @@ def _independent_of_form(known, result, lag_time, form) -> Kinetics:
 
 
 class _Meter:
-    """Counts the steps of all parts and tells of them."""
+    """Counts the steps of all parts and reports them."""
 
     def __init__(self, report, should_stop, n_steps, clock):
         self.report, self.should_stop, self.n_steps, self.clock = report, should_stop, n_steps, clock
@@ -127,10 +127,10 @@ class _Meter:
     def count(self) -> bool:
         """One step more; whether to stop."""
         self.step += 1
-        self.tell()
+        self.send()
         return self.should_stop()
 
-    def tell(self, preview=None):
+    def send(self, preview=None):
         left = (self.clock() - self.begin) / max(self.step, 1) * (self.n_steps - self.step)
         self.report(Progress(self.step, self.n_steps, eta=left, message=self.message), preview)
 

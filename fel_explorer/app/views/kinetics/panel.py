@@ -7,7 +7,7 @@ import pandas as pd
 import panel_material_ui as pmui
 import param
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.kinetics.analysis import Kinetics, default_lag, kinetics_job
 from fel_explorer.app.views.kinetics.drawing import PARTS, VIEWS, draw_view, form_words, part_of, view_table
@@ -41,7 +41,7 @@ class KineticsPanel(TabView):
     form = param.Selector(default="auto", objects=list(FORMS.values()), doc="How rates are found.")
     lag_time = param.Number(None, allow_None=True, doc="Lag of the model, in the data's time unit.")
 
-    def __init__(self, session: Session, board: Board | None = None, **params):
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
         super().__init__(session, board, **params)
         self.kinetics: Kinetics | None = None
         self._kept: list[Kinetics] = []

@@ -34,7 +34,7 @@ class Pathways:
     Attributes
     ----------
     result, lag_time, source, target
-        What was asked for.
+        The settings.
     table
         From `kinetics.transition_paths`; None if that failed.
     back
@@ -53,7 +53,7 @@ class Pathways:
 
     @property
     def question(self) -> tuple:
-        """What tells two of them apart."""
+        """Key by which two of them differ."""
         return self.result, self.lag_time, self.source, self.target
 
 

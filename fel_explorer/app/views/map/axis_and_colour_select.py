@@ -1,11 +1,11 @@
-"""What the map is coloured by and placed along: the selects, and the observables computed when chosen."""
+"""Selects of the colour and the axes of the map; chosen observables are computed."""
 
 from __future__ import annotations
 
 import panel_material_ui as pmui
 from panel.viewable import Viewer
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.map import colouring
 from fel_explorer.app.views.map.name_select import NameSelect
@@ -28,7 +28,7 @@ class MapChoices(Viewer):
         Called when an observable that was waited for is there, or won't be.
     """
 
-    def __init__(self, session: Session, board: Board | None, *, on_axes, on_colour):
+    def __init__(self, session: Session, board: PageJobs | None, *, on_axes, on_colour):
         super().__init__()
         self.session, self.board = session, board
         self.observing = Observing(session, board)
@@ -58,7 +58,7 @@ class MapChoices(Viewer):
         return pmui.Row(*self.parts)
 
     def close(self) -> None:
-        """Let go of the session and of the board."""
+        """Stop watching the session and the jobs."""
         for watcher in self._watchers:
             self.session.param.unwatch(watcher)
         if self._board_watcher is not None:
@@ -95,22 +95,22 @@ class MapChoices(Viewer):
         self.colour.offer(colours, observables, self._shown_colour(colours))
         return axes
 
-    def tell(self, axes: tuple[str, str]) -> None:
+    def show_axes(self, axes: tuple[str, str]) -> None:
         """Let the session know which axes the map shows."""
         self._told = self.session.axes = axes
 
     @property
     def _asked(self) -> bool:
-        """Whether the session's axes are others than this map told it."""
+        """Whether the session's axes are others than this map set."""
         return self.session.axes not in (self._told, ("", ""))
 
     def _on_asked(self, _event):
         if self._asked and self.session.dataset is not None:
             self._on_axes(self.offer(self._axes))
-            self.tell(self._axes)
+            self.show_axes(self._axes)
 
     def drawable_colour(self) -> str:
-        """What to colour by now: the session's choice if it is there, else the free energy."""
+        """Name of the colour: the session's choice if it is there, else the free energy."""
         self.colour.show(self._shown_colour(self.colour.groups))
         wanted = self.session.colour_by
         return wanted if wanted in self.colour.names and not self.observing.pending(wanted) else FREE_ENERGY

@@ -1,4 +1,4 @@
-"""What the frames of a session can be coloured by, and placed along.
+"""Colours and axes for the frames of a session.
 
 Names are plain words, the same in the page, in saved sessions and in scripts: "free energy", "state",
 "membership 3", "membership entropy", "mode 2", "time", "trajectory", a column, an observable ("rmsd"), a
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from fel_explorer.app.views.modes.analysis import mode_names, mode_values
-from fel_explorer.data.frame_values import columns, frame_values, known, label, torsions
+from fel_explorer.data.frame_values import columns, frame_values, has_values, label, torsions
 from fel_explorer.errors import FelError
 from fel_explorer.plots.colours import (
     Scale,
@@ -43,7 +43,7 @@ def choices(session, observables: Iterable[str] = ()) -> dict[str, list[str]]:
 
 
 def frame_choices(dataset, observables: Iterable[str] = ()) -> dict[str, list[str]]:
-    """What is known of the frames without any model, {group: names}."""
+    """Values of the frames that need no model, {group: names}."""
     angles, observed = torsions(dataset), list(observables)
     others = [name for name in columns(dataset) if name not in (*angles, *observed)]
     return {
@@ -69,7 +69,7 @@ def column(session, name: str) -> np.ndarray:
         return result.state.astype(np.float32)
     if name in mode_names(result, dataset):
         return mode_values(result, dataset, name)
-    if not known(dataset, name):
+    if not has_values(dataset, name):
         raise FelError(
             f"'{name}' is not a quantity to colour by.",
             f"There are {', '.join(n for names in choices(session).values() for n in names[:6])}, ...",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from fel_explorer.app.jobs import featurize_and_train
 from fel_explorer.app.jobs.manager import Job
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.errors import FelError
 from fel_explorer.structures import applicable, list_observables
 
 
 class Observing:
-    """What can be measured of the session's molecule; a measured observable is a column of its dataset.
+    """Observables of the session's molecule; a measured observable is a column of its dataset.
 
     Attributes
     ----------
@@ -19,7 +19,7 @@ class Observing:
         The frame that RMSD and native contacts compare with.
     """
 
-    def __init__(self, session: Session, board: Board | None):
+    def __init__(self, session: Session, board: PageJobs | None):
         self.session, self.board = session, board
         self.reference = 0
         self._known: tuple = (None, 0, [])

@@ -12,7 +12,7 @@ import panel_material_ui as pmui
 import param
 from bokeh.models import LassoSelectTool, Toolbar
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.selection_origin import Intervals, Region
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.map.axis_and_colour_select import MapChoices
@@ -26,8 +26,9 @@ from fel_explorer.app.views.map.view import (
     same_frames,
     with_names_apart,
 )
+from fel_explorer.app.widgets.after_draw import AtRest
 from fel_explorer.app.widgets.figure_export import FigureExport
-from fel_explorer.app.widgets.weak_callback import weakly
+from fel_explorer.app.widgets.weak_callback import weak_callback
 from fel_explorer.plots import hooks
 from fel_explorer.plots.landscape import (
     NO_LANDSCAPE,
@@ -74,7 +75,7 @@ class MapPanel(pn.viewable.Viewer):
         doc="How a lasso or box changes the selection. Shift or Ctrl adds, Alt subtracts in any mode.",
     )
 
-    def __init__(self, session: Session, board: Board | None = None, *, instead_of_colour=(), **params):
+    def __init__(self, session: Session, board: PageJobs | None = None, *, instead_of_colour=(), **params):
         super().__init__(session=session, **params)
         self._first_tools = instead_of_colour
         self.settings = SurfaceSettings(session)
@@ -87,6 +88,7 @@ class MapPanel(pn.viewable.Viewer):
         self._drag_mode: str | None = None
         self._listening: set = set()
         self._toolbar: Toolbar | None = None
+        self._offer_at_rest = AtRest(self._offer)
         self._make_widgets()
         self._make_map()
         self._watchers = [
@@ -101,7 +103,7 @@ class MapPanel(pn.viewable.Viewer):
         self._on_content()
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         for watcher in self._watchers:
             watcher.inst.param.unwatch(watcher)
         self._watchers = []
@@ -195,14 +197,27 @@ class MapPanel(pn.viewable.Viewer):
             self._layout.append(self._status)
         if any(event.name == "dataset" and not same_frames(event.old, event.new) for event in events):
             self.choices.reset()
-        if loaded:
-            with self._settle():
-                self.axes = self.choices.offer(self.axes)
+        if loaded and events and all(map(self._is_other_level, events)):
+            self._offer_at_rest()  # what there is to choose takes longer to find than the map to draw
+        elif loaded:
+            self._offer()
         if self._view is not None and all(self._spares_the_view(event) for event in events):
             self._places = self._view.state_places(self.session.result)
             self._on_colour()
         else:
             self._set_view()
+
+    def _offer(self):
+        if self.session.dataset is not None:
+            with self._settle():
+                self.axes = self.choices.offer(self.axes)
+
+    def _is_other_level(self, event) -> bool:
+        """Whether only the time resolution is another, and the colour is not of one of its states."""
+        if event.name != "shown" or None in (event.old, event.new):
+            return False
+        own = self.session.colour_by.startswith(("membership", "mode "))
+        return event.old.method is event.new.method and self._spares_the_view(event) and not own
 
     def _spares_the_view(self, event) -> bool:
         """Whether only columns that the map is not made of, or states, are others: the window then stays."""
@@ -249,7 +264,7 @@ class MapPanel(pn.viewable.Viewer):
             )  # fmt: skip
             self._places = self._view.state_places(self.session.result)
             self._view.nearest.prepare()
-            self.choices.tell(self.axes)
+            self.choices.show_axes(self.axes)
         self._window.update(x_range=None, y_range=None)
         self._refresh()
 
@@ -291,8 +306,8 @@ class MapPanel(pn.viewable.Viewer):
         if self._layers[0] is not binned:
             self._layers = binned, frame_layers(landscape, binned, dark=self.dark)
         drawn = overlay(landscape, [*self._layers[1], *mark_layers(landscape, dark=self.dark)])
-        told = hooks.describe(description(landscape))
-        return drawn.opts(hooks=[hooks.selection_is_ours, told, weakly(self._listen)])
+        description_hook = hooks.describe(description(landscape))
+        return drawn.opts(hooks=[hooks.selection_is_ours, description_hook, weak_callback(self._listen)])
 
     def _in_window(self):
         """The frames in the pixels of the shown window."""
@@ -301,7 +316,7 @@ class MapPanel(pn.viewable.Viewer):
         return self._view.binned(finite(self._window.x_range), finite(self._window.y_range), shape)
 
     def _coloured(self, view):
-        """What is coloured by, the frames' values and their scale; kept until one of them changes."""
+        """Name of the colour, the frames' values and their scale; kept until one of them changes."""
         if self._colouring is None:
             self._colouring = self._colours(view, self.dark)
         return self._colouring
@@ -335,7 +350,7 @@ class MapPanel(pn.viewable.Viewer):
     # ---- the user acts
 
     def _listen(self, plot, element):
-        """Notice the keys held when a drag starts, which the selection's own event does not tell.
+        """Notice the keys held when a drag starts, which the selection's own event does not hold.
 
         And hear of another window at once: the page waits for the last turn of the wheel.
         """

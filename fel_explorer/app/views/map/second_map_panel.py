@@ -1,4 +1,4 @@
-"""A second map beside the first one: another model of the same frames, with the same selection."""
+"""A second map next to the first one: another model of the same frames, with the same selection."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class SecondMap(Viewer):
         return self.map
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         self.session.param.unwatch(self._watcher)
         self.map.close()
         self.side.close()

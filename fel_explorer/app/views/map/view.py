@@ -1,4 +1,4 @@
-"""What the map of a session shows: positions of the frames along two axes, and their free energy."""
+"""View of a session's map: positions of the frames along two axes, and their free energy."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from fel_explorer.plots.pixels import Binned, bin_frames
 
 FREE_ENERGY = colouring.FREE_ENERGY  # as the y axis: the profile along x
 ERROR = colouring.ERROR
+ENOUGH = 5_000  # frames of a state for its median
 PRINTED_NAMES = (450, 310)  # pixels of a map on the screen where names are as large as on a printed one
 
 
@@ -75,12 +76,12 @@ class MapView:
 
     @cached_property
     def error(self) -> xr.DataArray | None:
-        """Standard error of the surface in `unit`; None where there are too few frames to tell."""
+        """Standard error of the surface in `unit`; None where there are too few frames."""
         estimate = self.estimate()
         return None if estimate is None else estimate.error
 
     def estimate(self) -> FreeEnergy | None:
-        """The surface in `unit` with its error; None where there are too few frames to tell."""
+        """The surface in `unit` with its error; None where there are too few frames."""
         if len(self.xy) < MIN_FRAMES:
             return None
         return free_energy.estimate(self._cvs, self.weights, self.trajectory, kT=self.unit.kT, **self.grid)
@@ -106,11 +107,14 @@ class MapView:
         return self._binned[key]
 
     def state_places(self, result) -> dict[int, tuple[float, float]]:
-        """Where to write the names of populated states, the largest first: at a frame near the median."""
+        """Where to write the names of populated states, the largest first: at a frame near the median.
+
+        Of a state with many frames every n-th is looked at.
+        """
         places = {}
-        states = result.states() if result is not None else []
-        for state in sorted(states, key=lambda state: -np.count_nonzero(result.state == state)):
-            own = self.xy[result.state == state]
+        frames = {state: np.flatnonzero(result.state == state) for state in result.states()} if result else {}
+        for state in sorted(frames, key=lambda state: -len(frames[state])):
+            own = self.xy[frames[state][:: max(1, len(frames[state]) // ENOUGH)]]
             middle = np.median(own, axis=0)
             x, y = own[np.sum((own - middle) ** 2, axis=1).argmin()]
             places[state] = (float(x), float(y))
@@ -119,7 +123,7 @@ class MapView:
     def landscape(
         self, session: Session, colour_by: str, values: np.ndarray, scale: Scale, places, *, contours: bool
     ) -> Landscape:
-        """What to draw: this view, coloured by ``values``, with the session's selection, point and frame.
+        """The drawing: this view, coloured by ``values``, with the session's selection, point and frame.
 
         ``places`` are those of `state_places`.
         """
@@ -147,7 +151,7 @@ class MapView:
         )
 
     def _picture(self, colour_by: str) -> xr.DataArray | None:
-        """What of the surface itself is drawn when the frames are coloured by it."""
+        """The surface as an image, where the frames are coloured by it."""
         if self.is_profile or colour_by not in (FREE_ENERGY, ERROR):
             return None
         return self.surface if colour_by == FREE_ENERGY else self.error
@@ -171,7 +175,7 @@ class MapView:
             return Point("", clicked, frame, distance, off_manifold)
         position = np.array(result.embedding[frame], float)
         shown = [name for name in self.axes if name in result.cv_names]
-        if len(shown) < len(clicked):  # an axis is no CV: the point stands for its frame
+        if len(shown) < len(clicked):  # an axis is not a CV: the point stands for its frame
             return Point(result.label, position, frame, 0.0, False)
         for name, value in zip(shown, clicked, strict=True):
             position[result.cv_names.index(name)] = value

@@ -61,7 +61,7 @@ class Advice:
 
     @property
     def in_form(self) -> str:
-        """What the Model panel can choose: the method, or the one to begin with; '' for none."""
+        """Method for the Model panel: the advised one, or the one to begin with; '' for none."""
         return self.form if self.elsewhere else self.method
 
 
@@ -92,10 +92,10 @@ ADVICE = {
     ),
     "SRV": Advice(
         "SRV",
-        "A network finds the slowest modes that your features can tell, and how slow each is. On "
+        "A network finds the slowest modes that your features resolve, and their time scales. On "
         "alanine dipeptide it found 142 and 7.2 ps, where a fine Markov model says 146 and 7.3 and "
         "TICA 42 and 7.1.",
-        "It makes no states (train PCCA on its embedding for those) and learns noise by heart when "
+        "It makes no states (train PCCA on its embedding for those) and overfits when "
         "transitions are few: look at Modes, Best lag.",
         {"n_dims": 3},
     ),
@@ -109,7 +109,7 @@ ADVICE = {
     ),
     "TICA": Advice(
         "TICA",
-        "It takes seconds, has one setting, and being linear it can't learn noise by heart as "
+        "It takes seconds, has one setting, and being linear it overfits less than "
         "networks do on few transitions. Slow directions come first, where PCA shows the largest "
         "ones.",
         "Slow modes that are no straight line in the features look too fast: on alanine dipeptide 42 "
@@ -166,7 +166,7 @@ ADVICE = {
     ),
     "MultitaskCV": Advice(
         "MultitaskCV",
-        "It learns the coordinate from which the state and the potential energy can be told, so that "
+        "It learns the coordinate from which the state and the potential energy are predicted, so that "
         "frames from each state and from between them are enough: no long trajectory is needed. In "
         "the published test (Sun et al. 2022) the barrier along it was .94 eV, where .89 is true.",
         "It needs columns of labels and energies, and knows no time scales; transitions that no frame "
@@ -177,7 +177,7 @@ ADVICE = {
         "LatentSpaceSimulator",
         "It learns to move in the slow modes of your data and draws the structures there: thousands "
         "of trajectories at once, each as long as you like. Its encoder is SRV, which you can train "
-        "and judge first.",
+        "and assess first.",
         "Its kinetics and states are those of the data: what was not seen is not found. Read its "
         "report before you believe its time scales.",
         {"n_dims": 3},

@@ -8,10 +8,10 @@ from functools import partial
 import panel_material_ui as pmui
 from panel.viewable import Viewer
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.model.cv_files import ENDINGS, BiasedRun, CVFiles, exporting
-from fel_explorer.app.views.modes.text import told
+from fel_explorer.app.views.modes.text import error_text
 
 BIASES = {
     "OPES: adapts the widths of its kernels": "opes",
@@ -37,7 +37,7 @@ HOW = (
 class CVExport(Viewer):
     """Options of the biased run, the downloads, and what plumed.dat says."""
 
-    def __init__(self, session: Session, board: Board, **params):
+    def __init__(self, session: Session, board: PageJobs, **params):
         super().__init__(**params)
         self.session, self.board = session, board
         self.dialog = pmui.Dialog(
@@ -51,7 +51,7 @@ class CVExport(Viewer):
         return self.dialog
 
     def close(self) -> None:
-        """Let go of the board."""
+        """Stop watching the jobs."""
         self.board.param.unwatch(self._watcher)
 
     def open(self) -> None:
@@ -125,7 +125,7 @@ class CVExport(Viewer):
         elif self.made is None:
             self.text.object = "Stopped or failed: see the job list. Change an option to try again."
         else:
-            failed = {kind: told(error) for kind, error in self.made.errors.items()}
+            failed = {kind: error_text(error) for kind, error in self.made.errors.items()}
             reasons = dict.fromkeys(failed.values())
             said = [
                 f"**Not as {', '.join(TITLES[k] for k in failed if failed[k] == why)}**: {why}"
@@ -135,5 +135,5 @@ class CVExport(Viewer):
             self.preview.object = f"```\n{self.made.preview()}\n```" if self.made.plumed else ""
 
     def file(self, kind: str) -> io.BytesIO:
-        """What a button downloads."""
+        """File that a button downloads."""
         return io.BytesIO(self.made.files[kind])

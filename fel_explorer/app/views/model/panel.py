@@ -8,7 +8,7 @@ import torch
 from panel.viewable import Viewer
 
 from fel_explorer.app.jobs import featurize_and_train
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.recipe import Recipe, Sweep
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.model.advice_dialog import WhichMethod
@@ -31,11 +31,11 @@ class ModelPanel(Viewer):
 
     dark = param.Boolean(False, doc="Colours for a dark page.")
 
-    def __init__(self, session: Session, board: Board, **params):
+    def __init__(self, session: Session, board: PageJobs, **params):
         super().__init__(**params)
         self.session, self.board = session, board
         self.method = pmui.Select(
-            label="Method", groups=offered(), value=FIRST[0], size="small", sizing_mode="stretch_width"
+            label="Method", groups=method_groups(), value=FIRST[0], size="small", sizing_mode="stretch_width"
         )
         self.about = pmui.Typography("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
         self.embedding = pmui.Select(
@@ -106,9 +106,9 @@ class ModelPanel(Viewer):
         self.models.close()
         self.exporter.close()
 
-    def start(self, name: str) -> None:
-        """Train the method of that name with what the form has for it, as a job."""
-        self.method.value = name
+    def start(self, name: str, **hyperparameters) -> None:
+        """Train the method of that name as a job: with what the form has for it, and ``hyperparameters``."""
+        self.choose(name, hyperparameters)
         self.train()
 
     def train(self, **hyperparameters) -> None:
@@ -168,7 +168,8 @@ class ModelPanel(Viewer):
             checkpoint_dir=folder,
         )
         recipe = Recipe.of(method, base)
-        self.board.submit(label, task, kind="model", checkpoint_dir=folder, show=show, recipe=recipe)
+        about = {"checkpoint_dir": folder, "show": show, "recipe": recipe}
+        self.board.submit(label, task, kind="model", quick=method.has_microstates, **about)
 
     def choose(self, name: str, values: dict) -> None:
         """Set the form up for a method, with ``values`` of some of its hyperparameters."""
@@ -220,6 +221,8 @@ class ModelPanel(Viewer):
                 overrides["lag_time"] = fitting_lag(dataset, cls.param["lag_time"].default)
             if "lag_times" in cls.hyperparameter_names():
                 overrides["lag_times"] = fitting_lags(dataset, cls.param["lag_times"].default)
+            if cls.has_microstates:
+                overrides["n_dims"] = min(cls.param["n_dims"].default, dataset.sizes["feature"])
         self._make_form(overrides)
 
     def _make_form(self, values):
@@ -230,7 +233,7 @@ class ModelPanel(Viewer):
         self.sweep_form.offer(cls)
 
 
-def offered() -> dict[str, list[str]]:
+def method_groups() -> dict[str, list[str]]:
     """The names of all methods, by what they find."""
     groups: dict[str, list[str]] = {"States": [], "Slow modes": [], "Other maps": []}
     methods = list_methods()

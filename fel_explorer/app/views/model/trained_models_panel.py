@@ -11,7 +11,7 @@ import panel_material_ui as pmui
 from panel.viewable import Viewer
 
 from fel_explorer.app.jobs import featurize_and_train
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Result, Session
 from fel_explorer.methods import load_model
 from fel_explorer.plots.quantities import seconds_text
@@ -26,7 +26,7 @@ class ModelList(Viewer):
         Called when the shown model's CV is to be exported.
     """
 
-    def __init__(self, session: Session, board: Board, on_export: Callable[[], None], **params):
+    def __init__(self, session: Session, board: PageJobs, on_export: Callable[[], None], **params):
         super().__init__(**params)
         self.session, self.board = session, board
         self.choice = pmui.Select(label="Shown model", size="small", sizing_mode="stretch_width")
@@ -110,7 +110,7 @@ class ModelList(Viewer):
 
 
 def facts(result: Result, dataset) -> str:
-    """What a trained model is, in one line: populated states, training time, whether it was stopped early."""
+    """Summary of a trained model: populated states, training time, whether it was stopped early."""
     parts = []
     if result.state is not None:
         parts.append(f"{len(result.states())} populated states of {result.membership.shape[1]}")

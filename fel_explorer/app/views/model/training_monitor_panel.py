@@ -11,7 +11,7 @@ import param
 from panel.viewable import Viewer
 
 from fel_explorer.app.jobs.manager import Job
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.widgets.sparklines import losses_svg, points_svg
 from fel_explorer.plots.quantities import seconds_text
 
@@ -23,7 +23,7 @@ class Monitor(Viewer):
 
     dark = param.Boolean(False, doc="Colours for a dark page.")
 
-    def __init__(self, board: Board, clock=time.monotonic, **params):
+    def __init__(self, board: PageJobs, clock=time.monotonic, **params):
         super().__init__(**params)
         self.board, self.clock = board, clock
         self.job: Job | None = None

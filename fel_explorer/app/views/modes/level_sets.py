@@ -21,19 +21,19 @@ ENDS = (0.0005, 0.9995)  # quantiles of the embedding between which the decoder 
 LINES, POINTS = 13, 200  # of a decoder's surface in each direction, and of each line
 CELLS = 150  # of the plane, along each axis
 WORST = 30  # features that can be chosen
-RARE = 1e-4  # share of the frames of a cell that is not drawn as a dot
+RARE = 1e-4  # fraction of the frames of a cell that is not drawn as a dot
 
 
 @dataclass(frozen=True, eq=False)
 class LevelSets:
-    """What is known of a result's level sets.
+    """Level sets of a result.
 
     Attributes
     ----------
     table
         From `methods.level_sets`.
     worst
-        Features of which most is left, first that of which the largest share is.
+        Features of which most is left, first that of which the largest fraction is.
     plane
         For `plots.level_sets.plot_decoder`; None where there are not two features or no decoder.
     """
@@ -83,8 +83,8 @@ def _worst(table):
     left = population @ table["variance"].values
     mean = population @ table["mean"].values
     total = left + population @ np.square(table["mean"].values - mean)
-    share = np.where(total > 1e-12, left / np.maximum(total, 1e-12), 0.0)
-    return [str(name) for name in table["feature"].values[np.argsort(-share, kind="stable")][:WORST]]
+    fraction = np.where(total > 1e-12, left / np.maximum(total, 1e-12), 0.0)
+    return [str(name) for name in table["feature"].values[np.argsort(-fraction, kind="stable")][:WORST]]
 
 
 def _plane(result, dataset) -> xr.Dataset:
@@ -123,7 +123,7 @@ def _grid(embedding) -> np.ndarray:
 
 
 def level_words(found: LevelSets) -> str:
-    """How much is left within level sets, how wrong the decoder is, and how to read both."""
+    """Text on the variance within level sets and the error of the decoder."""
     table = found.table
     left = table.attrs["unexplained_variance"]
     said = (

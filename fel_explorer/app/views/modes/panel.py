@@ -7,7 +7,7 @@ import pandas as pd
 import panel_material_ui as pmui
 import param
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.kinetics.analysis import default_lag
 from fel_explorer.app.views.modes import scores as mode_scores
@@ -43,7 +43,7 @@ class ModesPanel(TabView):
     )
     ready = param.Boolean(False, doc="Whether there is a figure.")
 
-    def __init__(self, session: Session, board: Board | None = None, **params):
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
         super().__init__(session, board, **params)
         self._jobs: dict[tuple, object] = {}  # (part, result): its last job
         self._waiting = False  # for the shown part's job
@@ -62,7 +62,7 @@ class ModesPanel(TabView):
         return self.session.shown is not None
 
     def close(self) -> None:
-        """Let go of the session and the board."""
+        """Stop watching the session and the jobs."""
         for source, watcher in self._watchers:
             source.param.unwatch(watcher)
         self._watchers = []
@@ -203,7 +203,7 @@ class ModesPanel(TabView):
         job = self._job
         running = job is not None and job.active
         self._bar.visible = self.stop.visible = running
-        scores = self.part == "score" and mode_scores.unscored(self.session.shown) is None
+        scores = self.part == "score" and mode_scores.reason_no_scores(self.session.shown) is None
         self._scoring.layout.visible = self.compute.visible = scores and not running
         if running:
             self._bar.value = round(100 * job.fraction) if np.isfinite(job.fraction) else 0
@@ -229,7 +229,7 @@ class ModesPanel(TabView):
         return known_modes(self.session.shown, self.session.dataset)
 
     def _found(self):
-        """What the figure of the part is drawn from, or None."""
+        """Data of the figure of the part, or None."""
         if self.part == "spectrum":
             return self._modes()
         found = None if self._job is None else self._job.result
@@ -252,20 +252,20 @@ class ModesPanel(TabView):
             said = words.spectrum_words(modes_of(self.session.shown, self.session.dataset))
             return said + words.late_words(self.session.shown.method)
         except FelError as error:
-            return words.told(error)
+            return words.error_text(error)
 
     def _say_score(self):
         error, job, unit = (
-            mode_scores.unscored(self.session.shown),
+            mode_scores.reason_no_scores(self.session.shown),
             self._job,
             self.session.dataset.attrs["time_unit"],
         )
         if error is not None:
-            return words.told(error)
+            return words.error_text(error)
         if job is not None and job.active:
             return words.progress_words(job)
         if job is not None and (job.result is not None or job.error is not None):
-            return words.score_words(job.result) if job.error is None else words.told(job.error)
+            return words.score_words(job.result) if job.error is None else words.error_text(job.error)
         result = self.session.shown
         lags = mode_scores.tried_lags(result, self.session.dataset)
         return words.plan_words(lags, unit, self.folds.value or 0, result.seconds)
@@ -275,7 +275,7 @@ class ModesPanel(TabView):
         if job is None or job.active:
             return "Computing derivatives with respect to each feature."
         if job.error is not None:
-            return words.told(job.error)
+            return words.error_text(job.error)
         if self._found() is None:
             return "Stopped before the end."
         one = self._variable()
@@ -283,11 +283,11 @@ class ModesPanel(TabView):
 
     def _say_levels(self):
         if (error := reason_no_level_sets(self.session.shown)) is not None:
-            return words.told(error)
+            return words.error_text(error)
         job = self._job
         if job is None or job.active:
             return "Computing the means of all features on level sets of the map."
-        return words.told(job.error) if job.error is not None else level_words(job.result)
+        return words.error_text(job.error) if job.error is not None else level_words(job.result)
 
     # ---- drawing and export
 

@@ -40,7 +40,7 @@ class ScoreForm(Viewer):
 
 
 class LevelSetsPart(Viewer):
-    """What is shown of level sets: all features together, one of them, or the decoder's curve."""
+    """View of level sets: all features together, one of them, or the decoder's curve."""
 
     def __init__(self, **params):
         super().__init__(**params)
@@ -93,18 +93,18 @@ class OnStructure(Viewer):
         return self.switch
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         self.session.param.unwatch(self._watcher)
 
     def offer(self, tables: dict[str, xr.Dataset] | None, variable: Variable | None) -> None:
-        """Take what is known of a variable (None: nothing is shown) from the tables of `sensitivity_job`."""
+        """Take the values of a variable (None: nothing is shown) from the tables of `sensitivity_job`."""
         session, self._values = self.session, None
         known = tables is not None and session.trajectories is not None
         if known and "featurizers" in session.dataset.attrs:
             table = tables[variable.of]
             share = table["feature_share"].isel({table["share"].dims[0]: variable.index})
             percent = 100 * atom_values(share, session.dataset.attrs).values
-            title = f"{session.active}: share of {variable.name} (%)"
+            title = f"{session.active}: contribution to {variable.name} (%)"
             percent[percent == 0] = np.nan  # in no feature, or in none that the model uses
             self._values = AtomValues(percent, title, source=SOURCE)
         self.switch.visible = self._values is not None

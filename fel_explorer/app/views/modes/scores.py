@@ -30,7 +30,7 @@ class Variable:
 
 
 def variables(result: Result, state_name) -> list[Variable]:
-    """What sensitivities are told of: the embedding's axes, and the memberships in the populated states.
+    """Outputs with sensitivities: the embedding's axes, and the memberships in the populated states.
 
     ``state_name`` gives the name of a state.
     """
@@ -50,8 +50,8 @@ def tried_lags(result: Result, dataset: xr.Dataset) -> list[float]:
     return [float(step * n) for n in sorted(frames)]
 
 
-def unscored(result: Result) -> FelError | None:
-    """Why the lag of a result's method can't be judged; None where it can."""
+def reason_no_scores(result: Result) -> FelError | None:
+    """Reason why lags of a result's method can't be scored; None where they can."""
     method = result.method
     name = type(method).__name__
     if not (method.needs_lag and method.lags):
@@ -73,9 +73,9 @@ def score_job(result: Result, dataset: xr.Dataset, lags, lag_time: float, n_fold
     """The job that trains the result's method at each of ``lags`` and scores it on held-out data.
 
     All are scored at one ``lag_time``: VAMP-2 scores of different lags can't be compared.  Its result is what
-    `cross_validate` returns; asked to stop it keeps the lags that are done.
+    `cross_validate` returns; cancelled it keeps the lags that are done.
     """
-    if (error := unscored(result)) is not None:
+    if (error := reason_no_scores(result)) is not None:
         raise error
     cls = type(result.method)
     method = cls(**result.method.hyperparameters())
@@ -84,8 +84,8 @@ def score_job(result: Result, dataset: xr.Dataset, lags, lag_time: float, n_fold
         def callback(progress):
             fit = min(progress.step * len(lags) * n_folds // progress.n_steps, len(lags) * n_folds - 1)
             lag = time_text(lags[fit // n_folds], dataset.attrs["time_unit"])
-            told = f"lag {lag}, part {fit % n_folds + 1} of {n_folds}"
-            report(Progress(progress.step, progress.n_steps, {}, progress.eta, told))
+            title = f"lag {lag}, part {fit % n_folds + 1} of {n_folds}"
+            report(Progress(progress.step, progress.n_steps, {}, progress.eta, title))
             return should_stop()
 
         table = cross_validate(

@@ -1,4 +1,4 @@
-"""What the view of modes says in words."""
+"""Texts of the view of modes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fel_explorer.plots.modes import largest_gap
 from fel_explorer.plots.quantities import seconds_text, time_text
 
 ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
-OVERFITTED = 0.1  # of the score without the constant: training data judged so much better
+OVERFITTED = 0.1  # of the score without the constant: training data scored so much higher
 HOW_SENSITIVE = (
     "Change of the variable when one feature alone varies as it does in the data. A feature that the "
     "model does not use contributes nothing, however strongly it is correlated."
@@ -35,16 +35,16 @@ def spectrum_words(modes: Modes) -> str:
 
 
 def late_words(method) -> str:
-    """Rates over the last steps of a training that tells them, with their spread; '' for other methods."""
+    """Rates over the last steps of a training that has them, with their spread; '' for other methods."""
     if "rate_1" not in method.history:
         return ""
     late = late_rates(method)
     unit = "" if method.time_unit_ == "1" else f" per {method.time_unit_}"
-    told = [
+    rates = [
         f"{rate:.3g} ± {spread:.2g}"
         for rate, spread in zip(late["rate"].values, late["spread"].values, strict=True)
     ]
-    return f"  \nRates of the batches in the last fifth of the training: {_listed(told)}{unit}."
+    return f"  \nRates of the batches in the last fifth of the training: {_listed(rates)}{unit}."
 
 
 def gap_words(modes: Modes) -> str:
@@ -78,7 +78,7 @@ def _ordinal(number):
 
 
 def plan_words(lags, unit: str, n_folds: int, seconds: float) -> str:
-    """What a comparison of ``lags`` costs, for a method that trained in ``seconds``."""
+    """Text on the cost of a comparison of ``lags``, for a method that trained in ``seconds``."""
     n_fits, first, last = len(lags) * n_folds, *(time_text(lag, unit) for lag in (lags[0], lags[-1]))
     time = seconds_text(n_fits * seconds)
     return (
@@ -88,7 +88,7 @@ def plan_words(lags, unit: str, n_folds: int, seconds: float) -> str:
 
 
 def progress_words(job) -> str:
-    """What a job does now, and how long it takes."""
+    """Text on the progress of a job and the time left."""
     left = seconds_text(job.progress.eta)
     waiting = "Waiting for other jobs" if job.state == "queued" else "Starting"
     now = job.progress.message.capitalize() or waiting
@@ -96,7 +96,7 @@ def progress_words(job) -> str:
 
 
 def score_words(table: xr.Dataset) -> str:
-    """Which lag is best, which are as good, and whether the training data were learned by heart."""
+    """Text on the best lag, on others as good, and on whether the training data were overfitted."""
     mean, error, unit = table["mean"].values, table["error"].values, table.attrs["time_unit"]
     lags, best = table["lag_time"].values, int(np.argmax(table["mean"].values))
     said = f"**Best at {time_text(lags[best], unit)}**: {mean[best]:.3f} ± {error[best]:.3f}."
@@ -132,7 +132,7 @@ def _listed(words) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def told(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """An error as a line of text."""
     if not isinstance(error, FelError):
         return f"Something went wrong: {error}"

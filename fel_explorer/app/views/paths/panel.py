@@ -12,7 +12,7 @@ import pandas as pd
 import panel_material_ui as pmui
 import param
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.paths import landscape_path
 from fel_explorer.app.widgets.figure_export import FigureExport
@@ -42,7 +42,7 @@ class PathPanel(TabView):
     )
     ready = param.Boolean(False, doc="Whether there is a figure.")
 
-    def __init__(self, session: Session, board: Board | None = None, **params):
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
         super().__init__(session, board, **params)
         self._make_widgets()
         self._watchers = [
@@ -59,7 +59,7 @@ class PathPanel(TabView):
         return self.session.dataset is not None
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         for watcher in self._watchers:
             self.session.param.unwatch(watcher)
         self._watchers = []

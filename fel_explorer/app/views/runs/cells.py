@@ -1,4 +1,4 @@
-"""What the table of runs shows in its cells, and what its columns mean."""
+"""Cells of the table of runs, and the meaning of its columns."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def parameter_title(name: str, session: Session) -> str:
 
 
 def parameter_about(name: str, session: Session) -> str:
-    """What the form says of a hyperparameter."""
+    """Text of the form on a hyperparameter."""
     methods = (result.method for result in session.results.values())
     return next((m.param[name].doc for m in methods if name in m.hyperparameter_names()), "") or ""
 
 
 def columns_of(table: pd.DataFrame, session: Session) -> list[dict]:
     """The table's columns for `SortableTable`: those of `runs.run_table` that hold anything."""
-    told = all(row.method in row.label for row in table.itertuples())  # by the name of the model
-    hidden = ["embedding", "stopped_early", *(["method"] if told else [])]
+    named = all(row.method in row.label for row in table.itertuples())  # by the name of the model
+    hidden = ["embedding", "stopped_early", *(["method"] if named else [])]
     shown = []
     for name in table.columns:
         if name in hidden or table[name].isna().all():

@@ -6,7 +6,7 @@ import pandas as pd
 import panel_material_ui as pmui
 import param
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.recipe import recipe_of
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.kinetics.analysis import default_lag
@@ -31,7 +31,7 @@ class RunsPanel(TabView):
 
     ready = param.Boolean(False, doc="Whether there is a figure.")
 
-    def __init__(self, session: Session, board: Board | None = None, **params):
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
         super().__init__(session, board, **params)
         self._job = None
         self._drawn = pd.DataFrame()
@@ -53,7 +53,7 @@ class RunsPanel(TabView):
         return bool(self.session.results)
 
     def close(self) -> None:
-        """Let go of the session and the board."""
+        """Stop watching the session and the jobs."""
         for source, watcher in self._watchers:
             source.param.unwatch(watcher)
         self._watchers = []
@@ -119,7 +119,7 @@ class RunsPanel(TabView):
             return
         try:
             schema.lag_in_frames(self.session.dataset, event.new)
-        finally:  # an impossible lag is told by the page, and the last one stays
+        finally:  # the page reports an impossible lag, and the last one stays
             self._refresh()
 
     def _reuse(self, _event):
@@ -171,7 +171,7 @@ class RunsPanel(TabView):
             self._job = None
             self._refresh()
         elif self.active and self.available:
-            self._tell()
+            self._show_progress()
 
     @param.depends("active", "dark", watch=True)
     def _refresh(self, *_):
@@ -247,11 +247,11 @@ class RunsPanel(TabView):
         self.reuse.disabled = shown is None or recipe_of(shown, session.results) is None
         self.beside.disabled = self.rename.disabled = self.delete.disabled = shown is None
         self.beside.label = "Close the second map" if session.beside else "Second map"
-        self._tell()
+        self._show_progress()
         self.version += 1
 
-    def _tell(self):
-        """How far the sweep is."""
+    def _show_progress(self):
+        """Show the progress of the sweep."""
         sweep = self.session.sweep
         labels = sweep.labels if sweep is not None else ()
         waiting = sum(job.active and job.label in labels for job in self.board.jobs)

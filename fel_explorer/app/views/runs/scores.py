@@ -35,7 +35,7 @@ _kept: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 @dataclass(frozen=True)
 class Scores:
-    """What a landscape tells of later frames, at one lag; NaN where that is not defined.
+    """Scores of a landscape as a prediction of later frames, at one lag; NaN where not defined.
 
     Attributes
     ----------
@@ -152,8 +152,8 @@ def sweepable_axes(results: Mapping[str, Result]) -> list[str]:
 def against(results: Mapping[str, Result], table: pd.DataFrame, parameter: str, measure: str) -> pd.DataFrame:
     """Runs that can be drawn over a parameter: columns ``curve``, ``value``, ``score`` and ``label``.
 
-    Runs that differ only in it and in the seed share a curve, named by method and by what tells the curves
-    apart; a run that no other differs from in it alone is left out, as one without score.
+    Runs that differ only in it and in the seed are in one curve, named by method and by the differences of
+    the curves; a run that no other differs from in it alone is left out, as one without score.
     """
     recipes = {label: recipe_of(result, results) for label, result in results.items()}
     groups: list[tuple[Recipe, list[str]]] = []
@@ -187,12 +187,12 @@ def _curve_names(recipes: list[Recipe]) -> list[str]:
     names = []
     for recipe in recipes:
         others = [other for other in recipes if other.method == recipe.method and other is not recipe]
-        told = [
+        differences = [
             f"{name.replace('_', ' ')} {value}"
             for name, value in recipe.values.items()
             if any(other.values[name] != value for other in others)
         ]
         if any(other.embedding != recipe.embedding for other in others):
-            told.insert(0, f"on {recipe.embedding or 'features'}")
-        names.append(", ".join([recipe.method, *told]))
+            differences.insert(0, f"on {recipe.embedding or 'features'}")
+        names.append(", ".join([recipe.method, *differences]))
     return names

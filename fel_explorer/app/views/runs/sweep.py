@@ -35,7 +35,8 @@ def parse_values(parameter: param.Number, text: str) -> list:
     Raises
     ------
     FelError
-        If there is none, or an entry is no number, no whole number where one is needed, or out of bounds.
+        If there is none, or an entry is not a number, not a whole number where one is needed, or out of
+        bounds.
     """
     whole = isinstance(parameter, param.Integer)
     valid = f"{parameter.label} takes {'whole ' if whole else ''}numbers{_bounds(parameter)}."

@@ -10,7 +10,7 @@ from panel.viewable import Viewer
 from fel_explorer.app.views.runs.sweep import parse_values, sweepable
 from fel_explorer.errors import FelError
 
-LIKED = ("lag_time", "n_states", "seed")  # offered first
+FIRST_OFFERED = ("lag_time", "n_states", "seed")  # offered first
 ABOUT = "Train the method once for each value; **Runs**, below the map, shows the scores."
 
 
@@ -57,8 +57,8 @@ class SweepForm(Viewer):
     def offer(self, cls) -> None:
         """Offer the numbers of another method; the one that is chosen stays where both have it."""
         self.cls, names = cls, sweepable(cls)
-        liked = [name for name in LIKED if name in names.values()]
-        value = self.parameter.value if self.parameter.value in names.values() else liked[0]
+        preferred = [name for name in FIRST_OFFERED if name in names.values()]
+        value = self.parameter.value if self.parameter.value in names.values() else preferred[0]
         self.parameter.param.update(options=names, value=value)
         self._say()
 
@@ -67,12 +67,12 @@ class SweepForm(Viewer):
         return parse_values(self.cls.param[self.parameter.value], text)
 
     def _say(self, *_):
-        """How many runs the button queues."""
+        """Show the number of runs that the button queues."""
         is_seed = self.parameter.value == "seed"
         self.n_seeds.visible = not is_seed
         try:
             n_runs = len(self._parsed()) * (1 if is_seed else self.n_seeds.value or 1)
-        except FelError:  # told when the button is pressed: one may still be typing
+        except FelError:  # reported when the button is pressed: one may still be typing
             self.button.label = "Queue the runs"
             return
         self.button.label = f"Queue {n_runs} run{'s' if n_runs > 1 else ''}"

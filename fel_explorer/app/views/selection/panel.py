@@ -42,7 +42,7 @@ class SelectionPanel(Viewer):
         self._refresh()
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         for watcher in self._watchers:
             self.session.param.unwatch(watcher)
         self._watchers = []

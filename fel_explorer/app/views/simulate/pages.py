@@ -26,7 +26,7 @@ ABOUT = """**A simulator of the map.** The shown model maps a structure to a poi
 there. Together they generate new trajectories in seconds.
 
 Compare them with MD in the **report** before you use them."""
-MOST_STEPS, MOST_TRAJECTORIES = 2000, 20
+MAX_STEPS, MAX_TRAJECTORIES = 2000, 20
 TABLE = """
 :host {font: 13.5px/1.35 Roboto, "Helvetica Neue", Arial, sans-serif}
 table {width: 100%; border-collapse: collapse;
@@ -58,7 +58,7 @@ def text(words="", **options):
 
 
 class TrainPage(Viewer):
-    """The form, and beside it what a simulator is."""
+    """The form, next to a text on what a simulator is."""
 
     def __init__(self, session: Session, train):
         super().__init__()
@@ -89,9 +89,9 @@ class PlayPage(Viewer):
         super().__init__()
         self.session = session
         slider = {"size": "small", "width": 128, "margin": (4, 14)}
-        self.n_steps = pmui.IntSlider(label="Steps", start=20, end=MOST_STEPS, step=20, value=200, **slider)
+        self.n_steps = pmui.IntSlider(label="Steps", start=20, end=MAX_STEPS, step=20, value=200, **slider)
         self.n_trajectories = pmui.IntSlider(
-            label="Trajectories", start=1, end=MOST_TRAJECTORIES, value=5, **slider
+            label="Trajectories", start=1, end=MAX_TRAJECTORIES, value=5, **slider
         )
         self.button = main_button(
             "Simulate", "play_arrow", simulate, "Each press generates new trajectories."
@@ -123,7 +123,7 @@ class PlayPage(Viewer):
             self.session.step = (event.new - 1) * simulation.n_steps
 
     def show(self, _trained, simulation) -> None:
-        """What was simulated, and which trajectory of it is shown."""
+        """Show a simulation, and one trajectory of it."""
         for download in self.downloads.values():
             download.visible = simulation is not None and simulation.file is not None
         self.chosen.visible = simulation is not None and simulation.n_trajectories > 1
@@ -151,7 +151,7 @@ class PlayPage(Viewer):
 
 
 class ReportPage(Viewer):
-    """Warnings and choice of a figure, and beside them the numbers."""
+    """Warnings and choice of a figure, next to the numbers."""
 
     def __init__(self, choice, compare):
         super().__init__()

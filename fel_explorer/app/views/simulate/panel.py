@@ -7,7 +7,7 @@ import pandas as pd
 import panel_material_ui as pmui
 import param
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.simulate import simulation as simulations
 from fel_explorer.app.views.simulate.pages import PlayPage, ReportPage, TrainPage, nearest_step, text
@@ -47,7 +47,7 @@ class SimulatePanel(TabView):
     )
     ready = param.Boolean(False, doc="Whether there is a figure.")
 
-    def __init__(self, session: Session, board: Board | None = None, **params):
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
         super().__init__(session, board, **params)
         self._make_widgets()
         self._watchers = [
@@ -70,11 +70,11 @@ class SimulatePanel(TabView):
 
     @property
     def simulation(self) -> simulations.Simulation | None:
-        """What it simulated last."""
+        """The last simulation."""
         return simulations.shown_simulation(self.session)
 
     def close(self) -> None:
-        """Let go of the session and the board."""
+        """Stop watching the session and the jobs."""
         for source, watcher in self._watchers:
             source.param.unwatch(watcher)
         self._watchers = []
@@ -197,7 +197,7 @@ class SimulatePanel(TabView):
         for view, page in self.pages.items():
             page.layout.visible = view == self.view and job is None
         self.bar.visible = self.stop.visible = job is not None
-        self.text.object = self._said() if job is None else told(job)
+        self.text.object = self._said() if job is None else job_text(job)
         if self.view == "train":
             self.pages["train"].watch(job)
         if job is not None:
@@ -256,7 +256,7 @@ def drawn(report, plot: str, unit: str, dark: bool):
     return plot_ck_test(test, names, time_unit=unit, dark=dark)
 
 
-def told(job) -> str:
+def job_text(job) -> str:
     """ "**Simulator on SRV 1** propagator, part 1 of 2: step 300 of 3,000, 12 s left"."""
     done, left = job.progress, seconds_text(job.progress.eta)
     if job.state == "queued":

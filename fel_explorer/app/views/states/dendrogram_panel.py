@@ -1,4 +1,7 @@
-"""The tree of states as navigator: a click selects a state, the slider sets the time resolution."""
+"""The tree of states as navigator: a click selects a state, the slider sets the time resolution.
+
+Of states that were sought at many lags the slider and the plot have a continuous, logarithmic axis of lags.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,20 @@ import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 import param
+from bokeh.models import CustomJSTickFormatter
 
 from fel_explorer.app.session.result import tree_colours
 from fel_explorer.app.session.session import Session
+from fel_explorer.app.views.states.tree_drawing import describe_level, plot_tree, tree_drawing
+from fel_explorer.app.widgets.after_draw import AtRest
 from fel_explorer.app.widgets.figure_export import FigureExport
-from fel_explorer.plots.dendrogram import WIDTH, Dendrogram, plot_dendrogram
+from fel_explorer.plots.dendrogram import WIDTH, Dendrogram
+from fel_explorer.plots.persistence import Persistence
 from fel_explorer.plots.quantities import time_text
 from fel_explorer.plots.sheet import Sheet
 
 HEIGHT = 236  # px of the plot
-ALL = 0.99  # share of a state's frames from which it counts as selected
+RESOLUTION = "Lag time: states that interconvert faster than this are merged. All views follow."
 
 Redraw = hv.streams.Stream.define("Redraw", version=0)
 
@@ -31,9 +38,10 @@ class DendrogramPanel(pn.viewable.Viewer):
 
     def __init__(self, session: Session, **params):
         super().__init__(session=session, **params)
-        self._drawing: Dendrogram | None = None
+        self._drawing: Dendrogram | Persistence | None = None
         self._was_dark = self.dark
         self._redraw = Redraw()
+        self._redraw_at_rest = AtRest(self._draw_again)  # until then only the slider shows the lag
         self._make()
         self._watcher = session.param.watch(self._refresh, ["shown", "selection", "state_names"])
         self._refresh()
@@ -42,7 +50,7 @@ class DendrogramPanel(pn.viewable.Viewer):
         return self._layout
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         self.session.param.unwatch(self._watcher)
         self._tap.clear()
         self._redraw.clear()
@@ -54,10 +62,24 @@ class DendrogramPanel(pn.viewable.Viewer):
             size="small",
             sizing_mode="stretch_width",
             margin=(4, 24),
-            description="Lag time: states that interconvert faster than this are merged. All views follow.",
+            description=RESOLUTION,
         )
         self._level.param.watch(self._on_level, "value")
-        # its size puts labels beside nodes; and without such a stream holoviews 1.23 attaches no tap
+        self._lag = pmui.FloatSlider(
+            label="Time resolution",
+            size="small",
+            sizing_mode="stretch_width",
+            margin=(4, 24, 0, 24),
+            description=RESOLUTION,
+            visible=False,
+        )
+        self._lag.param.step.allow_None = True  # only the marks: the lags at which states were sought
+        self._lag.step = None
+        self._lag.param.watch(self._on_lag, "value")
+        self._found = pmui.Typography(
+            "", variant="body2", margin=(0, 24), sizing_mode="stretch_width", visible=False
+        )
+        # its size puts labels next to nodes; and without such a stream holoviews 1.23 attaches no tap
         tree = hv.DynamicMap(self._draw, streams=[self._redraw, hv.streams.PlotSize()])
         self._tap = hv.streams.SingleTap(source=tree)
         self._tap.add_subscriber(self._on_tap)
@@ -72,7 +94,8 @@ class DendrogramPanel(pn.viewable.Viewer):
             self._light_figure, lambda: self._drawing.table(), lambda: "tree-of-states"
         )
         self._layout = pmui.Column(
-            pmui.Row(self._level, self.export, sizing_mode="stretch_width", margin=0),
+            pmui.Row(self._level, self._lag, self.export, sizing_mode="stretch_width", margin=0),
+            self._found,
             pmui.Column(self._plot, sizing_mode="stretch_width", height=HEIGHT, margin=0),
             sizing_mode="stretch_width",
             margin=0,
@@ -83,6 +106,12 @@ class DendrogramPanel(pn.viewable.Viewer):
     def _on_level(self, event):
         if self.session.result is not None and event.new != self.session.result.level:
             self.session.show_level(event.new)
+
+    def _on_lag(self, event):
+        if isinstance(self._drawing, Persistence) and self.session.result is not None:
+            level = int(np.abs(self._drawing.places - event.new).argmin())
+            if level != self.session.result.level:
+                self.session.show_level(level)
 
     def _on_tap(self, x=None, y=None):
         if x is None or self._drawing is None:
@@ -97,49 +126,52 @@ class DendrogramPanel(pn.viewable.Viewer):
 
     @param.depends("dark", watch=True)
     def _refresh(self, *_):
-        result = self.session.result
-        tree = None if result is None else result.tree
-        before = self._drawing
-        if tree is not None:
-            unit = tree.graph["time_unit"]
-            lags = dict(sorted((about["level"], about["lag_time"]) for _, about in tree.nodes(data=True)))
-            self._level.param.update(
-                options={time_text(lag, unit): level for level, lag in lags.items()}, value=result.level
-            )
-            names = {node: self._name(about) for node, about in tree.nodes(data=True)}
-            colours = tree_colours(tree, dark=self.dark)
-            self._drawing = Dendrogram(tree, colours, names, result.level, self._selected(result))
-        else:
-            self._drawing = None
+        before, result = self._drawing, self.session.result
+        self._drawing = tree_drawing(self.session, dark=self.dark)
+        if isinstance(self._drawing, Persistence):
+            self._show_lag(self._drawing, result)
+        elif self._drawing is not None:
+            self._show_level(self._drawing, result)
         if self._drawing != before or self.dark != self._was_dark:
             self._was_dark = self.dark
-            self._redraw.event(version=self._redraw.version + 1)
+            dragged = isinstance(before, Persistence) and isinstance(self._drawing, Persistence)
+            (self._redraw_at_rest if dragged else self._draw_again)()
 
-    def _name(self, about):
-        level, state = about["level"], about["state"]
-        default = f"state {level + 1}-{state + 1}"
-        return self.session.state_names.get((self.session.active, level, state), default)
+    def _draw_again(self):
+        self._redraw.event(version=self._redraw.version + 1)
 
-    def _selected(self, result) -> frozenset:
-        """Nodes of which (nearly) all frames are selected."""
-        mask = self.session.selection.mask
-        if not mask.any():
-            return frozenset()
-        nodes = set()
-        for level in self.session.results[self.session.active].levels:
-            n = level.membership.shape[1]
-            frames, chosen = (
-                np.bincount(level.state, minlength=n),
-                np.bincount(level.state[mask], minlength=n),
+    def _show_level(self, drawing, result):
+        unit = drawing.graph.graph["time_unit"]
+        options = {time_text(lag, unit): level for level, lag in enumerate(drawing.lags)}
+        self._level.param.update(options=options, value=result.level, visible=True)
+        self._lag.visible = self._found.visible = False
+
+    def _show_lag(self, drawing, result):
+        unit, places = drawing.graph.graph["time_unit"], drawing.places.tolist()
+        marks = [{"value": place} for place in places]
+        if marks != self._lag.marks:
+            texts = [time_text(lag, unit) for lag in drawing.lags.tolist()]
+            ends = {"start": places[0], "end": max(places[-1], places[0] + 1e-6)}
+            self._lag.param.update(
+                **ends, marks=marks, format=_named(places, texts), value=places[result.level]
             )
-            inside = np.flatnonzero((frames > 0) & (chosen >= ALL * frames))
-            nodes |= {f"{level.level + 1}-{state + 1}" for state in inside}
-        return frozenset(nodes)
+        self._lag.param.update(value=places[result.level], visible=True)
+        self._found.param.update(object=describe_level(result), visible=True)
+        self._level.visible = False
 
     def _light_figure(self):
-        return plot_dendrogram(replace(self._drawing, colours=tree_colours(self._drawing.graph)))
+        return plot_tree(replace(self._drawing, colours=tree_colours(self._drawing.graph)))
 
     def _draw(self, version, width, height, scale):
         if self._drawing is None:
             return Sheet(((0.0, 1.0), (0.0, 1.0)), ("", "")).overlay()
-        return plot_dendrogram(self._drawing, width=width or WIDTH, dark=self.dark)
+        return plot_tree(self._drawing, width=width or WIDTH, dark=self.dark)
+
+
+def _named(places: list[float], texts: list[str]) -> CustomJSTickFormatter:
+    """What the slider writes: the text of the nearest place."""
+    code = """
+        const away = places.map((place) => Math.abs(place - tick))
+        return texts[away.indexOf(Math.min(...away))]
+    """
+    return CustomJSTickFormatter(args={"places": places, "texts": texts}, code=code)

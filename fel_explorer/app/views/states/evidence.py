@@ -1,4 +1,4 @@
-"""What speaks for the states of a result: lifetimes, survival, exits, and KMeans states to compare with.
+"""Evidence for the states of a result: lifetimes, survival, exits, and KMeans states to compare with.
 
 Kept for as long as their `Result` lives, because every panel asks for them.
 """
@@ -25,7 +25,7 @@ from fel_explorer.structures import state_observables
 TOO_SHORT = 5  # frames of mean lifetime below which no decay is resolved
 KMEANS_FRAMES = 50_000  # from which cluster centres are found
 MAX_OBSERVABLES = 4  # columns of the table of states
-LIKED = ("rmsd", "native_contacts", "q", "radius_of_gyration", "rg", "energy")  # shown first
+FIRST_SHOWN = ("rmsd", "native_contacts", "q", "radius_of_gyration", "rg", "energy")  # shown first
 
 UNWEIGHTED = "Frame weights are not used here: biased trajectories have biased kinetics."
 
@@ -52,7 +52,7 @@ class Evidence:
         return kinetics.dwells(self.states)
 
     def survival(self, state: int, label: str, colour: str) -> Survival:
-        """What the survival plot draws of ``state``."""
+        """Data of the survival plot of ``state``."""
         row = self.lifetimes.sel(state=state)
         numbers = (float(row[name]) for name in ("mean_lifetime", "lower", "upper"))
         return Survival(label, colour, kinetics.survival(self.visits.of(state)), *numbers)
@@ -131,7 +131,7 @@ def populations(result: Result, weights: np.ndarray) -> np.ndarray:
 
 
 def unweighted_note(dataset: xr.Dataset) -> str:
-    """What a view of kinetics says where frames have weights; "" where they have none."""
+    """Note of a view of kinetics where frames have weights; "" where they have none."""
     return UNWEIGHTED if "weight" in dataset else ""
 
 
@@ -176,6 +176,6 @@ def observables(dataset: xr.Dataset) -> list[str]:
 
     def rank(name):
         word = name.lower().split()[0]
-        return LIKED.index(word) if word in LIKED else len(LIKED)
+        return FIRST_SHOWN.index(word) if word in FIRST_SHOWN else len(FIRST_SHOWN)
 
     return sorted(names, key=rank)[:MAX_OBSERVABLES]

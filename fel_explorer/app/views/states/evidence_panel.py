@@ -6,7 +6,7 @@ import numpy as np
 import panel_material_ui as pmui
 import param
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.states.evidence import (
     Evidence,
@@ -41,7 +41,7 @@ class EvidencePanel(TabView):
     state = param.Integer(-1, doc="The state shown; -1 for none.")
     compare = param.Boolean(False, doc="Show the KMeans state that overlaps most, too.")
 
-    def __init__(self, session: Session, board: Board | None = None, **params):
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
         super().__init__(session, board, **params)
         self._curves: list = []
         self._job = None
@@ -54,7 +54,7 @@ class EvidencePanel(TabView):
         self._refresh()
 
     def close(self) -> None:
-        """Let go of the session and the board."""
+        """Stop watching the session and the jobs."""
         for source, watcher in self._watchers:
             source.param.unwatch(watcher)
         self._watchers = []

@@ -7,7 +7,7 @@ import pandas as pd
 import panel_material_ui as pmui
 import param
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.map.observables import Observing
 from fel_explorer.app.views.states.evidence import (
@@ -18,6 +18,7 @@ from fel_explorer.app.views.states.evidence import (
     unweighted_note,
     verdict,
 )
+from fel_explorer.app.widgets.after_draw import AtRest
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.sortable_table import SortableTable
 from fel_explorer.app.widgets.tab_view import TabView
@@ -40,7 +41,7 @@ class StatesPanel(TabView):
     Structures are measured as a job of the board.
     """
 
-    def __init__(self, session: Session, board: Board | None = None, **params):
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
         super().__init__(session, board, **params)
         self.observing = Observing(session, board)
         self.table = SortableTable(sizing_mode="stretch_both", margin=(0, 8))
@@ -53,6 +54,11 @@ class StatesPanel(TabView):
             on_click=lambda event: self.train("DivisiveIDM"), sx={"whiteSpace": "nowrap"},
             description="States at shorter lag times: train DivisiveIDM with the settings on the left.",
         )  # fmt: skip
+        self.refine = pmui.Button(
+            label="Refine with a network", icon="auto_fix_high", size="small", variant="text", margin=(0, 8),
+            on_click=lambda event: self._refine(), sx={"whiteSpace": "nowrap"}, visible=False,
+            description="Train IDM at this lag time: a map, soft memberships and decoded structures.",
+        )  # fmt: skip
         self.measure = pmui.Button(
             label="Measure structures", icon="straighten", size="small", variant="text", margin=(0, 8),
             on_click=lambda event: self.observing.ask(MEASURED), sx={"whiteSpace": "nowrap"}, visible=False,
@@ -60,20 +66,23 @@ class StatesPanel(TabView):
             "and of the radius of gyration, where the molecule has them.",
         )  # fmt: skip
         self.layout = pmui.Column(
-            pmui.Row(self.summary, self.measure, self.divide, sizing_mode="stretch_width", margin=0),
+            pmui.Row(
+                self.summary, self.measure, self.divide, self.refine, sizing_mode="stretch_width", margin=0
+            ),
             self.table,
             sizing_mode="stretch_both",
             margin=0,
         )
         self.table.param.watch(self._on_click, "clicked")
+        self._refresh_at_rest = AtRest(self._refresh)
         self._watchers = [
-            session.param.watch(self._refresh, WATCHED),
+            session.param.watch(self._on_session, WATCHED),
             session.param.watch(self._mark, ["selection"]),
         ]
         self._refresh()
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         for watcher in self._watchers:
             self.session.param.unwatch(watcher)
         self._watchers = []
@@ -86,6 +95,17 @@ class StatesPanel(TabView):
 
     def _on_click(self, _event):
         self.session.select_state(self.table.state)
+
+    def _refine(self):
+        """Train IDM at the shown time resolution."""
+        self.train("IDM", lag_time=self.session.shown.lag_time)
+
+    def _on_session(self, *events):
+        """While the time resolution is dragged the table waits."""
+        ends = [(event.old, event.new) for event in events if event.name == "shown"]
+        same = len(ends) == len(events) and all(None not in end for end in ends)
+        dragged = same and all(old.method is new.method and new.tree is not None for old, new in ends)
+        (self._refresh_at_rest if dragged else self._refresh)()
 
     @param.depends("active", "dark", watch=True)
     def _refresh(self, *_):
@@ -105,6 +125,7 @@ class StatesPanel(TabView):
         self.table.param.update(rows=rows, columns=_columns(dataset, columns))
         self.summary.object = _summary(frame, self.session.active)
         self.divide.visible = result.tree is None
+        self.refine.visible = result.method.has_microstates
         self.measure.visible = any(map(self.observing.pending, MEASURED))
         self._mark()
 
@@ -136,7 +157,7 @@ def _columns(dataset, names):
 
 
 def _cells(row, sentence, unit, columns):
-    """What each cell of a row shows and is sorted by."""
+    """Text and sort key of each cell of a row."""
     interval = interval_text(row["lower"], row["upper"], unit)
     lifetime = row["mean_lifetime"]
     cells = {

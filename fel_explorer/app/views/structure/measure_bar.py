@@ -1,4 +1,4 @@
-"""The line below the structures while atoms are measured: names, value, and the way into the dataset."""
+"""The line below the structures while atoms are measured: names, value, and a button for a column of it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 import panel_material_ui as pmui
 from panel.viewable import Viewer
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.viewer import Layer, StructureViewer
 from fel_explorer.app.viewer.measurement import in_words, measuring
-from fel_explorer.data.frame_values import known
+from fel_explorer.data.frame_values import has_values
 from fel_explorer.structures.measurement import measurement_name
 
 
@@ -25,11 +25,11 @@ class MeasureBar(Viewer):
     viewer
         Where atoms are clicked.
     shown
-        Returns the layer whose value is told, or None.
+        Returns the layer whose value is shown, or None.
     """
 
     def __init__(
-        self, session: Session, board: Board | None, viewer: StructureViewer,
+        self, session: Session, board: PageJobs | None, viewer: StructureViewer,
         shown: Callable[[], Layer | None], **params,
     ):  # fmt: skip
         super().__init__(**params)
@@ -57,7 +57,7 @@ class MeasureBar(Viewer):
         return self.layout
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         self.session.param.unwatch(self._watcher)
         self.viewer.param.unwatch(self._viewed)
 
@@ -71,7 +71,7 @@ class MeasureBar(Viewer):
         """
         session, atoms = self.session, self.viewer.measured
         name = measurement_name(session.trajectories.topology, atoms)
-        if known(session.dataset, name):  # a distance may be a feature
+        if has_values(session.dataset, name):  # a distance may be a feature
             session.colour(name)
             return
         self._awaited = name

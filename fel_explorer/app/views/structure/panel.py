@@ -9,7 +9,7 @@ import panel_material_ui as pmui
 import param
 from panel.viewable import Viewer
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.viewer import Layer, StructureViewer
 from fel_explorer.app.viewer.reels import FramesReel, PathReel, Reel, SimulationReel
@@ -18,9 +18,9 @@ from fel_explorer.app.views.paths import landscape_path
 from fel_explorer.app.views.simulate.simulation import shown_simulation
 from fel_explorer.app.views.structure.measure_bar import MeasureBar
 from fel_explorer.app.views.structure.pin_button import Pinning
-from fel_explorer.app.views.structure.representation_bar import LooksBar
+from fel_explorer.app.views.structure.representation_bar import RepresentationBar
 from fel_explorer.app.views.structure.save_button import shown_button
-from fel_explorer.app.widgets.after_draw import Later
+from fel_explorer.app.widgets.after_draw import AfterDraw
 from fel_explorer.errors import FelError
 
 VIEWS = {
@@ -51,30 +51,30 @@ class StructurePanel(Viewer):
     dark = param.Boolean(False, doc="Colours for a dark page.")
     view: param.Selector[str] = param.Selector(default="frames", objects=list(VIEWS), doc="What is shown.")
 
-    def __init__(self, session: Session, board: Board | None = None, **params):
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
         super().__init__(session=session, **params)
         self._scenes: Scenes | None = None
         self._reel: Reel | None = None
         self._held: range | None = None  # places of the reel that the viewer holds
         self._origins: list[tuple[int, str]] = []  # of the layers, where nothing is played
         self._moving = False
-        self._soon = Later(self._refresh)
+        self._soon = AfterDraw(self._refresh)
         self._make_widgets(board)
         self._watchers = [
             session.param.watch(self._on_data, ["trajectories", "dataset"]),
             session.param.watch(self._on_change, [*CHANGES]),
             session.param.watch(self._on_place, ["image", "step"]),
-            session.param.watch(self._on_looks, ["looks"]),
+            session.param.watch(self._on_representation, ["representation"]),
             session.param.watch(self._on_pinned, ["pinned"]),
         ]
         self._on_data()
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         for watcher in self._watchers:
             self.session.param.unwatch(watcher)
         self._watchers = []
-        self.looks.close()
+        self.representation.close()
         self.measure.close()
 
     def __panel__(self):
@@ -82,7 +82,7 @@ class StructurePanel(Viewer):
 
     @property
     def trajectory(self):
-        """What is shown, as a list of ``mdtraj.Trajectory``, one for each layer."""
+        """Shown structures as a list of ``mdtraj.Trajectory``, one for each layer."""
         return [layer.trajectory for layer in self._layers]
 
     def to_nglview(self):
@@ -102,7 +102,7 @@ class StructurePanel(Viewer):
             label="", options={"Play": "frames"}, value="frames", size="small", margin=(8, 2, 0, 6),
             sx={"& .MuiToggleButton-root": {"px": "7px", "fontSize": "0.75rem"}},
         )  # fmt: skip
-        self.looks = LooksBar(self.session, self.viewer)
+        self.representation = RepresentationBar(self.session, self.viewer)
         self.measure = MeasureBar(self.session, board, self.viewer, lambda: next(iter(self._layers), None))
         self.pinning = Pinning(self.session, self.viewer, self._pinnable)
         self.save = shown_button(lambda: self._layers, lambda: self.viewer.frame)
@@ -127,10 +127,10 @@ class StructurePanel(Viewer):
         self._own: list[Layer] = []  # without the pins that are laid over them
         self._body = pmui.Column(
             pmui.FlexBox(
-                self._views, self.pinning.button, self.save, self._images, *self.looks.widgets,
+                self._views, self.pinning.button, self.save, self._images, *self.representation.widgets,
                 align_items="center", margin=0,
             ),
-            self.looks.more, self.viewer, self.measure, self._warning, self._text, self._player,
+            self.representation.more, self.viewer, self.measure, self._warning, self._text, self._player,
             sizing_mode="stretch_both", margin=0,
         )  # fmt: skip
         self._layout = pmui.Column(self._message, self._body, sizing_mode="stretch_both", margin=0)
@@ -169,7 +169,7 @@ class StructurePanel(Viewer):
             self._scenes = None if trajectories is None else Scenes(trajectories)
             self.viewer.param.update(measuring=False, measured=[])
             self.pinning.load(self._scenes)
-            self.looks.offer(chains=self._scenes is not None and self._scenes.has_chain)
+            self.representation.offer(chains=self._scenes is not None and self._scenes.has_chain)
             self.view = "representatives" if self.session.selection.count else "frames"
         self._on_change()
 
@@ -197,16 +197,16 @@ class StructurePanel(Viewer):
         if self._reel is not None and not self._moving and event.name == MOVED_BY.get(self.view):
             self._play()
 
-    def _on_looks(self, event):
+    def _on_representation(self, event):
         changed = {name for name in event.new if event.new[name] != event.old.get(name)}
         if self.view == "representatives" and changed & {"count", "choice"}:
             self._refresh()
         elif self.view == "representatives" and "opacity" in changed:
-            self.viewer.fade(self.looks.opacity.value)
+            self.viewer.fade(self.representation.opacity.value)
 
     @param.depends("dark", watch=True)
     def _on_dark(self):
-        self.looks.darken(self.dark)
+        self.representation.darken(self.dark)
 
     def _on_measuring(self, event):
         self._text.visible = not event.new  # the line of the measurement takes its place
@@ -243,7 +243,7 @@ class StructurePanel(Viewer):
             self.view = next((view for view, able in possible.items() if able), "frames")
         options = {VIEWS[view]: view for view in VIEWS if possible.get(view, True)}
         self._views.param.update(options=options, value=self.view)
-        self.looks.show_ensemble(self.view == "representatives")
+        self.representation.show_ensemble(self.view == "representatives")
         self._images.visible = self.view == "path"
         self.pinning.button.disabled = self.view == "pinned"
         self._player.visible = self.view in REELS
@@ -262,9 +262,9 @@ class StructurePanel(Viewer):
         elif self.view == "point":
             scene = self._scenes.point(self.session)
         else:
-            looks = self.looks
+            bar = self.representation
             scene = self._scenes.representatives(
-                self.session, looks.count.value, looks.choice.value, looks.opacity.value
+                self.session, bar.count.value, bar.choice.value, bar.opacity.value
             )
         self._origins = scene.origins
         self._hold(scene.layers)
@@ -273,7 +273,7 @@ class StructurePanel(Viewer):
     def _hold(self, layers, frame=0):
         """Show layers, whose atoms are found among those of the data."""
         big = self.session.pinned.shown if self.view == "pinned" else 0
-        self._own = [self._scenes.located(layer) for layer in layers]
+        self._own = [self._scenes.locate(layer) for layer in layers]
         self._layers = [*self._own, *self.pinning.overlaid(without=big)]
         self.viewer.show(self._layers, frame=frame)
 

@@ -8,8 +8,8 @@ import pandas as pd
 import panel_material_ui as pmui
 import param
 
-from fel_explorer.app.page_jobs import Board
-from fel_explorer.app.session.pinned import Pin, as_pdb, fitted, rmsds
+from fel_explorer.app.page_jobs import PageJobs
+from fel_explorer.app.session.pinned import Pin, as_pdb, fit_atoms_text, rmsds
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.viewer.scenes import pin_colour
 from fel_explorer.app.views.structure.pin_grid import PinGrid
@@ -24,7 +24,7 @@ HOW = "Click a picture to enlarge it. Overlay superposes the structure on the cu
 class PinsPanel(TabView):
     """The pins of the session as a grid."""
 
-    def __init__(self, session: Session, board: Board | None = None, **params):
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
         super().__init__(session, board, **params)
         self.grid = PinGrid(self.act, sizing_mode="stretch_both", margin=0)
         self.text = pmui.Typography("", variant="body2", margin=(2, 12, 4, 12), sizing_mode="stretch_width")
@@ -47,7 +47,7 @@ class PinsPanel(TabView):
         return len(self.session.pinned) > 0
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         self.session.param.unwatch(self._watcher)
 
     def act(self, action: str, key: int) -> None:
@@ -83,7 +83,7 @@ class PinsPanel(TabView):
         if not self.active or session.trajectories is None:
             return
         topology = session.trajectories.topology
-        atoms = fitted(topology)
+        atoms = fit_atoms_text(topology)
         distances = rmsds(pinned, topology)
         reference = pinned.reference_pin
         self.text.object = f"{len(pinned)} pinned, aligned by their {atoms}. {HOW}"

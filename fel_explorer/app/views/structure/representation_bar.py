@@ -1,4 +1,4 @@
-"""How structures are drawn: representation, colours, hydrogens, and the ensemble that is overlaid."""
+"""Representation of structures: style, colours, hydrogens, and the ensemble that is overlaid."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from fel_explorer.app.viewer import COLOURINGS, OF_CHAINS, REPRESENTATIONS, Stru
 from fel_explorer.app.viewer.scenes import BEHIND
 
 CHOICES = {"medoids": "medoids", "nearest to the mean": "centroid", "random": "random"}
-MOST = 12  # structures overlaid
+MAX_STRUCTURES = 12  # structures overlaid
 MORE = "Hydrogens; number, choice and opacity of the superposed structures"
 VALUES = "values"  # the choice that stands for the values of atoms, while there are any
 
 
-class LooksBar:
+class RepresentationBar:
     """The ``widgets`` above the structures and, folded away, ``more`` of them.
 
-    What the user chose is kept in ``session.looks``, whose keys are "representation", "colouring",
+    What the user chose is kept in ``session.representation``, whose keys are "representation", "colouring",
     "hydrogens", "opacity" (of overlaid structures but the first), "count" and "choice" (of representatives);
     what was not chosen is not there.
     """
@@ -27,11 +27,11 @@ class LooksBar:
         self._chains, self._dark = False, False
         self._applying = False
         self._make_widgets()
-        self._watcher = session.param.watch(self._apply, ["looks", "atom_values"])
+        self._watcher = session.param.watch(self._apply, ["representation", "atom_values"])
         self._apply()
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         self.session.param.unwatch(self._watcher)
 
     def _make_widgets(self):
@@ -46,7 +46,7 @@ class LooksBar:
             description="Colour by structure, or by parts of the molecule.", **small,
         )  # fmt: skip
         self.hydrogens = pmui.Switch(label="H atoms", size="small", margin=(12, 4, 0, 12))
-        self.count = pmui.IntSlider(label="Structures", start=1, end=MOST, **slider)
+        self.count = pmui.IntSlider(label="Structures", start=1, end=MAX_STRUCTURES, **slider)
         self.choice = pmui.Select(
             label="Choice", options=CHOICES, width=142,
             description="Medoids are the frames most like the others around them.", **small,
@@ -91,17 +91,17 @@ class LooksBar:
         if name == "colouring" and value == VALUES:
             return
         self.session.param.update(
-            looks={**self.session.looks, name: value},
+            representation={**self.session.representation, name: value},
             atom_values=None if name == "colouring" else self.session.atom_values,
         )
 
     def _apply(self, *_):
         """Make widgets and viewer what the session says; what is not possible here falls back."""
-        looks, values = self.session.looks, self.session.atom_values
+        chosen, values = self.session.representation, self.session.atom_values
         styles = [style for style in REPRESENTATIONS if self._chains or style not in OF_CHAINS]
-        style = looks.get("representation")
+        style = chosen.get("representation")
         style = style if style in styles else "cartoon" if self._chains else "ball+stick"
-        colouring = looks.get("colouring", "structure")
+        colouring = chosen.get("colouring", "structure")
         options = {words: name for name, words in COLOURINGS.items()}
         if values is not None:
             options = {values.title[0].upper() + values.title[1:]: VALUES} | options
@@ -109,10 +109,10 @@ class LooksBar:
         try:
             self.representation.param.update(options=styles, value=style)
             self.colouring.param.update(options=options, value=VALUES if values is not None else colouring)
-            self.hydrogens.value = looks.get("hydrogens", True)
-            self.count.value = looks.get("count", 3)
-            self.choice.value = looks.get("choice", "medoids")
-            self.opacity.value = looks.get("opacity", BEHIND)
+            self.hydrogens.value = chosen.get("hydrogens", True)
+            self.count.value = chosen.get("count", 3)
+            self.choice.value = chosen.get("choice", "medoids")
+            self.opacity.value = chosen.get("opacity", BEHIND)
         finally:
             self._applying = False
         self.viewer.param.update(

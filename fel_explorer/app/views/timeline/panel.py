@@ -7,7 +7,7 @@ import pandas as pd
 import panel_material_ui as pmui
 import param
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside, offer
@@ -21,7 +21,7 @@ from fel_explorer.plots.timeline import MAX_ROWS, place_at, plot_timeline
 class TimelinePanel(TabView):
     """Where and when each state was visited; a click shows the frame there."""
 
-    def __init__(self, session: Session, board: Board | None = None, **params):
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
         super().__init__(session, board, **params)
         self._make_widgets()
         self._watchers = [
@@ -35,7 +35,7 @@ class TimelinePanel(TabView):
         return self.session.shown is not None and self.session.shown.state is not None
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Stop watching the session."""
         for watcher in self._watchers:
             self.session.param.unwatch(watcher)
         self._watchers = []

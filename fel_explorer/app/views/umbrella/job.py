@@ -41,12 +41,12 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Sampled:
-    """What windows along a CV say.
+    """Results of windows along a CV.
 
     Attributes
     ----------
     result, dimension, settings
-        What was asked for.
+        The settings.
     profile
         ``free_energy`` and ``error`` (bin) in kT over ``centre``, by MBAR and the bootstrap.
     histograms
@@ -54,7 +54,7 @@ class Sampled:
     gaps
         (centre, centre, overlap) of neighbours that overlap too little.
     n_windows
-        Of them that were sampled: fewer than asked for when it was stopped.
+        Of them that were sampled: fewer than planned when it was stopped.
     """
 
     result: Result
@@ -71,7 +71,7 @@ def is_model_system(dataset: xr.Dataset) -> bool:
     return "position" in dataset and dataset.attrs.get("system") in list_systems()
 
 
-def unfit(result: Result, dataset: xr.Dataset, trajectories) -> FelError | None:
+def reason_no_sampling(result: Result, dataset: xr.Dataset, trajectories) -> FelError | None:
     """Why no windows can be sampled along a result's CV; None where they can."""
     try:
         map_of(result.method)
@@ -110,7 +110,7 @@ def sampling_windows(result: Result, dataset: xr.Dataset, trajectories, dimensio
     Asked to stop, it keeps what was sampled, if that is two windows or more.  The same job started again,
     after that or after the process was killed, goes on from there.
     """
-    if (error := unfit(result, dataset, trajectories)) is not None:
+    if (error := reason_no_sampling(result, dataset, trajectories)) is not None:
         raise error
     system = system_of(dataset, trajectories, settings.temperature)
 

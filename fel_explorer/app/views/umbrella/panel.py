@@ -7,16 +7,16 @@ import pandas as pd
 import panel_material_ui as pmui
 import param
 
-from fel_explorer.app.page_jobs import Board
+from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
-from fel_explorer.app.views.modes.text import progress_words, told
+from fel_explorer.app.views.modes.text import error_text, progress_words
 from fel_explorer.app.views.umbrella.job import (
     Sampled,
     Settings,
     is_model_system,
     overlap_words,
+    reason_no_sampling,
     sampling_windows,
-    unfit,
 )
 from fel_explorer.app.views.umbrella.profile import barrier_words, data_profile, profile_words
 from fel_explorer.app.widgets.figure_export import FigureExport
@@ -42,7 +42,7 @@ class DrivePanel(TabView):
     )
     ready = param.Boolean(False, doc="Whether there is a figure.")
 
-    def __init__(self, session: Session, board: Board | None = None, **params):
+    def __init__(self, session: Session, board: PageJobs | None = None, **params):
         super().__init__(session, board, **params)
         self._jobs: dict[tuple, object] = {}  # (result, dimension): its last sampling
         self._profiles: dict[tuple, object] = {}
@@ -63,7 +63,7 @@ class DrivePanel(TabView):
         return self.session.shown is not None
 
     def close(self) -> None:
-        """Let go of the session and the board."""
+        """Stop watching the session and the jobs."""
         for source, watcher in self._watchers:
             source.param.unwatch(watcher)
         self._watchers = []
@@ -179,7 +179,7 @@ class DrivePanel(TabView):
     def _show_job(self):
         job = self._job
         running = job is not None and job.active
-        possible = self.part == "windows" and self._unfit() is None
+        possible = self.part == "windows" and self._reason_no_sampling() is None
         self._bar.visible = self.stop.visible = running
         self._form.visible = self.run.visible = possible and not running
         self.about.visible = possible and self._sampled is None
@@ -203,7 +203,7 @@ class DrivePanel(TabView):
 
     @property
     def dimension(self) -> int:
-        """Which axis of the embedding, from 0."""
+        """Axis of the embedding, from 0."""
         return self.session.shown.cv_names.index(self.cv.value)
 
     @property
@@ -223,8 +223,8 @@ class DrivePanel(TabView):
             self._profiles[self._key] = data_profile(self.session.shown, self.session.dataset, self.dimension)
         return self._profiles[self._key]
 
-    def _unfit(self):
-        return unfit(self.session.shown, self.session.dataset, self.session.trajectories)
+    def _reason_no_sampling(self):
+        return reason_no_sampling(self.session.shown, self.session.dataset, self.session.trajectories)
 
     # ---- in words
 
@@ -232,7 +232,7 @@ class DrivePanel(TabView):
         if not self.available:
             return
         job = self._job
-        error = self._unfit() if self.part == "windows" else None
+        error = self._reason_no_sampling() if self.part == "windows" else None
         if self.part == "profile":
             said = profile_words(self._profile(), "weight" in self.session.dataset)
             if self._sampled is not None:
@@ -240,11 +240,11 @@ class DrivePanel(TabView):
                 said = f"By umbrella sampling:  \n{sampled}\n\nFrom the data:  \n{said}"
             self.text.object = said
         elif error is not None:
-            self.text.object = told(error)
+            self.text.object = error_text(error)
         elif job is not None and job.active:
             self.text.object = JOINING if job.fraction >= 1 else progress_words(job)
         elif job is not None and job.error is not None:
-            self.text.object = told(job.error)
+            self.text.object = error_text(job.error)
         else:
             self.text.object = "" if self._sampled is None else overlap_words(self._sampled)
 

@@ -14,7 +14,7 @@ from fel_explorer.free_energy.grid import Grid
 from fel_explorer.plots.energy_units import KT
 
 TAIL = 0.0005  # fraction of the frames on either side that the profile does not reach to
-MOST_BARRIERS = 3  # in words
+MAX_BARRIERS = 3  # in the text
 
 
 def data_profile(
@@ -74,19 +74,19 @@ def _mean(cells, weight, values, n_cells):
 
 
 def barrier_words(profile: xr.Dataset) -> str:
-    """Barriers of a profile in words."""
+    """Text on the barriers of a profile."""
     found = free_energy.barriers(FreeEnergy.from_dataset(profile))
     if not found:
         return "**No barrier** of more than 1 kT along this CV."
     return "  \n".join(
         f"**Barrier** at {one.position:.3g}: {KT.text(one.left, one.left_error)} from the left, "
         f"{KT.text(one.right, one.right_error)} from the right."
-        for one in found[:MOST_BARRIERS]
+        for one in found[:MAX_BARRIERS]
     )
 
 
 def profile_words(profile: xr.Dataset, weighted: bool) -> str:
-    """Barriers in words, and how sure they are."""
+    """Text on the barriers with their errors."""
     said = barrier_words(profile)
     counted = "by frame weights" if weighted else "without frame weights"
     said += f"  \nCounted {counted}"

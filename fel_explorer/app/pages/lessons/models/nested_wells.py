@@ -1,4 +1,4 @@
-"""Four wells behind barriers of three heights, and which of them are one state at which time scale."""
+"""Four wells behind barriers of three heights, and the states that they form at each time scale."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class NestedWells:
         return int(np.argmax(np.where(wells, self.weights[self.wells], 0)))
 
     def n_states(self, tau: float) -> int:
-        """How many states there are at the resolution ``tau``."""
+        """Number of states at the resolution ``tau``."""
         return 1 + int(np.sum(self.timescales > tau))
 
     def propagator(self, tau: float) -> np.ndarray:
@@ -78,7 +78,7 @@ class NestedWells:
         return p / p.sum()
 
     def still_in_state(self, cell: int, tau: float) -> tuple[float, float]:
-        """Shares of walkers from ``cell`` that are in its state after ``tau``, and after ever so long."""
+        """Fractions of walkers from ``cell`` that are in its state after ``tau``, and in the long run."""
         state = self.labels[self.n_states(tau)]
         inside = state == state[cell]
         return float(self.spread(cell, tau)[inside].sum()), float(self.weights[inside].sum())

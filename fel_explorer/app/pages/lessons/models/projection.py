@@ -1,4 +1,4 @@
-"""What a collective variable shows of Müller-Brown: profile, time scale, what lies at its barrier."""
+"""A collective variable of Müller-Brown: its profile, its time scale and the ensemble at its barrier."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fel_explorer.free_energy import from_density
 from fel_explorer.systems import MullerBrown
 
 CELL = 0.02
-KNOTS = 48  # at which a CV is looked at
+KNOTS = 48  # at which a CV is evaluated
 CEILING = 14.0  # kT above the minimum: what lies higher is hardly ever visited, and left out
 CORES = -6.3, -3.3  # energies below which a walker has arrived in A, in B
 BUMP_WIDTH = 0.5  # of the Gaussians that the learned CV is made of
@@ -25,7 +25,7 @@ TIME_STEP, STRIDE = 4e-4, 100  # of the simulation that it is learned from
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """What a CV shows.
+    """The view of a CV.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Projection:
     has_barrier
         Whether the profile is highest between A and B.
     at_top
-        (cell,) share of each cell in the ensemble at the top, or midway between A and B without one.
+        (cell,) fraction of each cell in the ensemble at the top, or midway between A and B without one.
     """
 
     values: np.ndarray
@@ -102,7 +102,7 @@ class Reaction:
         return np.asarray(tica.transform(_bumps(self.grid.points)))[:, 0]
 
     def look_along(self, values) -> Projection:
-        """What the CV with ``values`` (cell,) shows of the reaction."""
+        """View of the reaction along the CV with ``values`` (cell,)."""
         a, b = self.ends
         values = np.asarray(values, float) * np.sign(values[b] - values[a])
         hats, levels, step = self._hats(values)
@@ -126,9 +126,9 @@ class Reaction:
         """
         seen = values[self._seen]
         order = np.argsort(seen)
-        share = np.cumsum(self.weights[self._seen][order])
+        total = np.cumsum(self.weights[self._seen][order])
         span = (seen[order] - seen.min()) / np.ptp(seen)
-        levels = np.interp(np.linspace(0, 1, KNOTS), (share / share[-1] + 3 * span) / 4, seen[order])
+        levels = np.interp(np.linspace(0, 1, KNOTS), (total / total[-1] + 3 * span) / 4, seen[order])
         left = np.clip(np.searchsorted(levels, values) - 1, 0, KNOTS - 2)
         right_share = np.clip((values - levels[left]) / (levels[left + 1] - levels[left]), 0, 1)
         cells = np.arange(len(values))

@@ -1,4 +1,4 @@
-"""Müller-Brown at any temperature: where walkers should be, and where they are."""
+"""Müller-Brown at any temperature: exact distribution, and that of walkers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Surface:
         self.well = self.system.basin(self.grid.points).numpy()
 
     def populations(self, kT: float) -> np.ndarray:
-        """Boltzmann's share (well,) of each well."""
+        """Boltzmann fraction (well,) of each well."""
         return np.bincount(self.well, self.grid.weights(kT), len(WELLS))
 
     def count(self, x) -> np.ndarray:
@@ -54,7 +54,7 @@ class Surface:
 
 
 class RunningProfile:
-    """The free energy along x that has been seen: a histogram that forgets what is long ago.
+    """The free energy along x that has been seen: a histogram whose weights decay with time.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class RunningProfile:
         return (self.edges[1:] + self.edges[:-1]) / 2
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete everything."""
         self._counts = np.zeros(len(self.edges) - 1)
 
     def add(self, x) -> None:

@@ -1,4 +1,4 @@
-"""A rare hop and a wide wobble: what PCA and TICA make of them."""
+"""A rare hop and a wide wobble: analysed by PCA and TICA."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Axis:
     direction
         (2,) of length 1 among the features, pointing to the right.
     variance
-        Its share of the variance of all features.
+        Its fraction of the variance of all features.
     timescale
         -lag / ln(autocorrelation at the lag): how long the projection remembers itself.
     """

@@ -7,15 +7,20 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "fel_explorer"
 LAYERS = [
-    "data",
     "cli.py",
     "cli_flags.py",
+    "data",
     "devices.py",
     "errors.py",
     "export",
     "features",
+    "plots",
     "plugins.py",
     "progress.py",
+    "free_energy",
+    "kinetics",
+    "systems",
+    "training",
     "resampling.py",
     "sampling",
     "structures",

@@ -1,4 +1,4 @@
-"""Ways into the explorer: from a notebook, from the command line, on the sample data."""
+"""Entry points of the explorer: from a notebook, from the command line, on the sample data."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def _page_on_session(paths, root) -> Callable[[], Explorer]:
 
 
 def with_physics(make_page: Callable[[], Explorer], root=".") -> dict[str, Callable]:
-    """What `serve` takes for an explorer with a way to the page that learns from a force field."""
+    """Pages for `serve`: an explorer with a link to the page that learns from a force field."""
 
     def explorer():
         made = make_page()

@@ -1,4 +1,4 @@
-"""The jobs of one page: what it submits, what it sees, and which results come into its session.
+"""The jobs of one page: those that it submits and shows, and their results for its session.
 
 Workers put events into a queue; the page calls `PageJobs.tick` on its own thread, at most ten times a second.
 """

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from fel_explorer.errors import FelError
 from fel_explorer.free_energy import density
@@ -42,7 +43,7 @@ class FreeEnergy:
     samples: np.ndarray
     n_blocks: int
 
-    def difference(self, first, second) -> tuple[float, float]:
+    def difference(self, first: ArrayLike, second: ArrayLike) -> tuple[float, float]:
         """F(second) - F(first) and its standard error; both are indices of a cell, such as (row, column)."""
         first, second = tuple(np.atleast_1d(first)), tuple(np.atleast_1d(second))
         change = self.samples[(..., *second)] - self.samples[(..., *first)]
@@ -200,7 +201,7 @@ def from_samples(
 
 
 def blocks_of(n_frames: int, trajectory: np.ndarray | None, n_blocks: int) -> Blocks:
-    """What the bootstrap of ``n_frames`` frames of trajectories (frame,) draws."""
+    """Units that the bootstrap of ``n_frames`` frames of trajectories (frame,) draws."""
     trajectory = np.zeros(n_frames, int) if trajectory is None else np.asarray(trajectory)
     if trajectory.shape != (n_frames,):
         raise FelError(f"Trajectories of shape {trajectory.shape} for {n_frames} frames.", "One per frame.")

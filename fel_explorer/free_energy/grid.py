@@ -56,7 +56,7 @@ class Grid:
 
     @property
     def modes(self) -> list[str]:
-        """How a filter continues each axis of an array (y, x) or (x,)."""
+        """Boundary mode of a filter for each axis of an array (y, x) or (x,)."""
         return ["wrap" if p else "constant" for p in self.periodic[::-1]]
 
     @property

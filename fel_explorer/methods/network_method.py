@@ -48,11 +48,11 @@ class NetworkModel(Model):
         raise NotImplementedError
 
     def _losses(self, batch: Batch, generator: torch.Generator) -> Losses:
-        """What a training step minimises; `_step` is its number."""
+        """Losses of a training step; `_step` is its number."""
         raise NotImplementedError
 
     def _figure_of_merit(self, training: Batch, held_out: Batch) -> float:
-        """How well what holds for one batch holds for the other; higher is better."""
+        """Score of one batch by what was estimated on the other; higher is better."""
         raise NotImplementedError
 
     def _describe(self, dataset, frames: Frames, lag: int) -> None:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 MARGINS = (90, 70)  # screen pixels of a plot that its axes and their labels take
 BEND = 0.16  # of an arrow's length: both directions are seen
@@ -17,19 +23,19 @@ NAMES_COVER = 0.2  # of the map at most
 class Canvas:
     """Data coordinates to screen pixels and back, for a plot of ``shape`` pixels between ``limits``."""
 
-    def __init__(self, limits, shape):
+    def __init__(self, limits: Sequence[Sequence[float]], shape: Sequence[int]) -> None:
         self.origin = np.array([limits[0][0], limits[1][0]])
         self.size = np.maximum(np.subtract(shape, MARGINS), 50)
         self.scale = self.size / (np.array([limits[0][1], limits[1][1]]) - self.origin)
 
-    def pixels(self, xy):
+    def pixels(self, xy: ArrayLike) -> np.ndarray:
         return (np.asarray(xy, float) - self.origin) * self.scale
 
-    def data(self, pixels):
+    def data(self, pixels: ArrayLike) -> np.ndarray:
         return np.asarray(pixels) / self.scale + self.origin
 
 
-def spread(places, sizes, frame) -> np.ndarray:
+def spread(places: ArrayLike, sizes: ArrayLike, frame: ArrayLike) -> np.ndarray:
     """``places`` (node, 2) moved apart where nodes of diameters ``sizes`` would touch, within ``frame``."""
     places, radii = np.array(places, float), np.asarray(sizes) / 2
     if len(places) < 2:
@@ -51,7 +57,9 @@ def spread(places, sizes, frame) -> np.ndarray:
     return places
 
 
-def arrow(start, end, radii, width):
+def arrow(
+    start: np.ndarray, end: np.ndarray, radii: Sequence[float], width: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """An arrow bent to the left from ``start`` to ``end``, cut at the ``radii`` of both nodes.
 
     Returns
@@ -81,14 +89,14 @@ def arrow(start, end, radii, width):
 class Labels:
     """Places for labels that cover neither nodes nor each other."""
 
-    def __init__(self, places, sizes):
+    def __init__(self, places: np.ndarray, sizes: np.ndarray) -> None:
         self._boxes = [(x, y, size / 2, size / 2) for (x, y), size in zip(places, sizes, strict=True)]
 
-    def take(self, place, text: str) -> None:
+    def take(self, place: Sequence[float] | np.ndarray, text: str) -> None:
         """Reserve ``place`` for ``text``."""
         self._boxes.append((*place, LETTER * len(text) / 2 + 2, LINE / 2))
 
-    def find(self, curve, text: str):
+    def find(self, curve: np.ndarray, text: str) -> np.ndarray | None:
         """A free place for ``text`` on ``curve``, as near its middle as can be; None if there is none."""
         for part in (0.5, 0.42, 0.58, 0.34, 0.66, 0.27, 0.73):
             place = curve[round(part * (len(curve) - 1))]
@@ -104,7 +112,7 @@ class Labels:
         )
 
 
-def names_apart(names: dict, limits, size) -> dict:
+def names_apart(names: dict, limits: ArrayLike, size: Sequence[float]) -> dict:
     """``names`` {name: (x, y)} moved to the nearest free places where they would lie on one another.
 
     ``limits`` are those of the window, ``size`` its width and height in screen pixels.  The first names stay;

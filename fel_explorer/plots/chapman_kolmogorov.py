@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 import xarray as xr
 
@@ -9,6 +12,9 @@ from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.quantities import axis_label, time_text
 from fel_explorer.plots.registry import register
+
+if TYPE_CHECKING:
+    import holoviews as hv
 
 MAX_STATES = 5
 WIDTH = 0.8  # of a small multiple; the rest of its unit of x is a gap
@@ -29,8 +35,14 @@ def _example(draw, rng, **theme):
 
 @register(_example)
 def plot_ck_test(
-    test: xr.Dataset, names: dict[int, str], *, states=None, colours=None, time_unit="ps", dark=False
-):
+    test: xr.Dataset,
+    names: dict[int, str],
+    *,
+    states: Sequence[int] | None = None,
+    colours: Mapping[int, str] | None = None,
+    time_unit: str = "ps",
+    dark: bool = False,
+) -> hv.Overlay:
     """Probability to be in a state again n lags later: predictions as lines, estimates as dots.
 
     Parameters

@@ -9,7 +9,7 @@ Comput. Graph. 15, 1291 (2009), doi:10.1109/TVCG.2009.113); the first 16 stay at
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import colorcet
@@ -31,7 +31,7 @@ DIVERGING_DARK = ("#4ea3e0", "#5f6368", "#f0743a")
 CYCLIC = colorcet.CET_C2  # perceptually uniform, its two ends meet
 
 
-def state_colours(states, *, dark: bool = False) -> dict[int, str]:
+def state_colours(states: Iterable[int], *, dark: bool = False) -> dict[int, str]:
     """``{state: colour}``; a state's colour depends on its number only, so that subsets keep their colours.
 
     Colours repeat after 20 states.
@@ -66,7 +66,7 @@ def sequential(palette: Sequence[str] = Viridis256, dark: bool = False) -> list[
 
 @dataclass(frozen=True)
 class Scale:
-    """How values become colours.
+    """Map from values to colours.
 
     Attributes
     ----------
@@ -89,7 +89,9 @@ class Scale:
     names: tuple[str, ...] = ()
 
 
-def sequential_scale(label: str, values, *, dark: bool = False, limits=None) -> Scale:
+def sequential_scale(
+    label: str, values: np.ndarray, *, dark: bool = False, limits: tuple[float, float] | None = None
+) -> Scale:
     """From the lowest to the highest finite value, or between ``limits``."""
     if limits is None:
         finite = values[np.isfinite(values)]
@@ -99,7 +101,7 @@ def sequential_scale(label: str, values, *, dark: bool = False, limits=None) -> 
     return Scale(label, "sequential", limits, tuple(sequential(dark=dark)))
 
 
-def diverging_scale(label: str, values, *, dark: bool = False) -> Scale:
+def diverging_scale(label: str, values: np.ndarray, *, dark: bool = False) -> Scale:
     """From the lowest to the highest value, 0 grey: each sign has all shades of its own colour.
 
     The rarest thousandth on either side counts as the end.

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.registry import register
+
+if TYPE_CHECKING:
+    import holoviews as hv
 
 COLOURS = {False: ("#0072b2", "#d55e00"), True: ("#56b4e9", "#e69f00")}
 
@@ -22,7 +26,9 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
-def plot_distributions(densities: xr.DataArray, names: Sequence[str], *, label="", note="", dark=False):
+def plot_distributions(
+    densities: xr.DataArray, names: Sequence[str], *, label: str = "", note: str = "", dark: bool = False
+) -> hv.Overlay:
     """Filled densities (set, value) of `structures.distributions` with their names, and a ``note`` below."""
     value, tops = densities["value"].values, densities.values
     step = value[1] - value[0]

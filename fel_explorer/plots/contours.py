@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import contourpy
 import holoviews as hv
 import numpy as np
 import xarray as xr
 
 from fel_explorer.plots.registry import register
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MIN_VERTICES = 15  # shorter open lines are crumbs at the rim of the data
 
@@ -18,7 +23,7 @@ def contour_levels(top: float, step: float | None = None) -> np.ndarray:
     return np.arange(step, top, step)
 
 
-def contour_lines(surface: xr.DataArray, levels) -> np.ndarray:
+def contour_lines(surface: xr.DataArray, levels: Iterable[float]) -> np.ndarray:
     """Lines of equal value of ``surface`` (y, x), one after another with NaN between them, (vertex, 2).
 
     Short open lines, crumbs at the rim of the data, are left out.
@@ -39,7 +44,7 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
-def plot_contours(surface: xr.DataArray, levels, *, dark=False) -> hv.Curve:
+def plot_contours(surface: xr.DataArray, levels: Iterable[float], *, dark: bool = False) -> hv.Curve:
     """Contour lines of ``surface`` (y, x; NaN where unknown) at ``levels``.
 
     One curve with gaps: as hundreds of separate lines they would take a redraw several times as long.
@@ -47,7 +52,9 @@ def plot_contours(surface: xr.DataArray, levels, *, dark=False) -> hv.Curve:
     return draw_lines(contour_lines(surface, levels), dark=dark)
 
 
-def draw_lines(vertices: np.ndarray, *, dark=False, width=0.9, alpha=0.45) -> hv.Curve:
+def draw_lines(
+    vertices: np.ndarray, *, dark: bool = False, width: float = 0.9, alpha: float = 0.45
+) -> hv.Curve:
     """Thin lines through ``vertices`` (vertex, 2), broken where they are NaN."""
     return hv.Curve((vertices[:, 0], vertices[:, 1]), "x", "y").opts(
         color="#ffffff" if dark else "#202020", line_width=width, alpha=alpha, show_legend=False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -11,6 +12,9 @@ from fel_explorer.free_energy.grid import axis_limits
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.registry import register
+
+if TYPE_CHECKING:
+    import holoviews as hv
 
 RIBBON = (0.16, 0.04)  # lower and upper edge below 0, as fractions of the height
 PAPER, PAPER_DARK = "#ffffffcc", "#1e1e1ecc"  # under words that may meet a curve
@@ -41,8 +45,8 @@ def plot_cv_profile(
     label: str = "CV 1",
     names: Mapping[int, str] | None = None,
     colours: Mapping[int, str] | None = None,
-    dark=False,
-):
+    dark: bool = False,
+) -> hv.Overlay:
     """Curve with its error; a ribbon of states below; the predicted energy dashed, on its own scale.
 
     Parameters

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import networkx
 import numpy as np
@@ -12,6 +13,9 @@ import pandas as pd
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.quantities import time_text
 from fel_explorer.plots.registry import register
+
+if TYPE_CHECKING:
+    import holoviews as hv
 
 ROOT = "all frames"
 WIDTH, AXIS = 420, 80  # screen pixels of the plot, and of its left axis
@@ -110,7 +114,7 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
-def plot_dendrogram(tree: Dendrogram, *, width=WIDTH, dark=False):
+def plot_dendrogram(tree: Dendrogram, *, width: int = WIDTH, dark: bool = False) -> hv.Overlay:
     """Levels from the longest lag down; widths and dots by population, the level and the selection marked.
 
     ``width`` is the plot's in screen pixels.

@@ -8,8 +8,15 @@ empty one for numbers, and does not take that back.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import holoviews as hv
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
 
 AXES = ["x", "y"]
 FAR = np.full(3, 1e9)  # off every plot
@@ -32,22 +39,22 @@ def ink_on(colour: str) -> str:
     return "#101010" if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "#ffffff"
 
 
-def area(x, y, colour: str, alpha=0.25) -> dict:
+def area(x: ArrayLike, y: ArrayLike, colour: str, alpha: float = 0.25) -> dict:
     """A filled outline through (x, y)."""
     return {"x": np.asarray(x, float), "y": np.asarray(y, float), "colour": colour, "alpha": alpha}
 
 
-def band(x, low, high, colour: str, alpha=0.22) -> dict:
+def band(x: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str, alpha: float = 0.22) -> dict:
     """The region between two curves over ``x``."""
     return area(np.concatenate([x, x[::-1]]), np.concatenate([low, high[::-1]]), colour, alpha)
 
 
-def line(x, y, colour: str, width=2.0, **about) -> dict:
+def line(x: ArrayLike, y: ArrayLike, colour: str, width: float = 2.0, **about: Any) -> dict:
     """A curve; ``about`` are columns for its tooltip."""
     return {"x": np.asarray(x, float), "y": np.asarray(y, float), "colour": colour, "width": width, **about}
 
 
-def areas(rows) -> hv.Polygons:
+def areas(rows: Sequence[dict]) -> hv.Polygons:
     """Rows from `area` and `band`."""
     unseen = [area(FAR, FAR, colour, alpha) for colour, alpha in zip(UNSEEN, (0.0, 0.001), strict=True)]
     return hv.Polygons([*unseen, *rows], AXES, ["colour", "alpha"]).opts(
@@ -55,7 +62,9 @@ def areas(rows) -> hv.Polygons:
     )
 
 
-def lines(rows, *, dash="solid", about=(), tooltips=None) -> hv.Contours:
+def lines(
+    rows: Sequence[dict], *, dash: str = "solid", about: Sequence[str] = (), tooltips: str | None = None
+) -> hv.Contours:
     """Rows from `line`; with ``tooltips`` hovering shows the columns ``about``."""
     blank = dict.fromkeys(about, "")
     unseen = [line(FAR, FAR, c, width, **blank) for c, width in zip(UNSEEN, (1.0, 2.0), strict=True)]
@@ -65,7 +74,7 @@ def lines(rows, *, dash="solid", about=(), tooltips=None) -> hv.Contours:
     return curves.opts(tools=["hover"], hover_tooltips=tooltips) if tooltips else curves
 
 
-def dots(rows, *, about=(), tooltips=None) -> hv.Points:
+def dots(rows: Sequence[tuple], *, about: Sequence[str] = (), tooltips: str | None = None) -> hv.Points:
     """Rows of (x, y, colour, size in pixels, colour of the rim, *about)."""
     blank = [""] * len(about)
     unseen = [(np.nan, np.nan, colour, size, colour, *blank) for size, colour in enumerate(UNSEEN, 1)]

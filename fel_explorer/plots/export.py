@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import holoviews as hv
 
 from fel_explorer.errors import FelError
 from fel_explorer.plots import glyphs
+
+if TYPE_CHECKING:
+    from bokeh.models import Plot
+    from matplotlib.axes import Axes
 
 KINDS = ("svg", "pdf", "png")
 SIZE = (16.0, 10.0)  # cm: a column and a half
@@ -26,7 +30,7 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def save(element, path, *, size=SIZE) -> Path:
+def save(element: hv.core.Dimensioned, path: str | Path, *, size: tuple[float, float] = SIZE) -> Path:
     """Write ``element``, what a ``plot_`` function returned, to ``path``; its ending says as what.
 
     Raises
@@ -39,7 +43,7 @@ def save(element, path, *, size=SIZE) -> Path:
     return path
 
 
-def figure_bytes(element, kind: str, *, size=SIZE) -> bytes:
+def figure_bytes(element: hv.core.Dimensioned, kind: str, *, size: tuple[float, float] = SIZE) -> bytes:
     """``element`` as the content of a file of ``kind`` "svg", "pdf" or "png"; ``size`` in cm."""
     if kind not in KINDS:
         raise FelError(f"A figure as '{kind}'.", f"Figures are written as {', '.join(KINDS)}.")
@@ -49,16 +53,17 @@ def figure_bytes(element, kind: str, *, size=SIZE) -> bytes:
     model = hv.render(element, backend="bokeh")
     buffer, stamp = io.BytesIO(), {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=tuple(CM * side for side in size), layout="constrained")
+        figure = Figure(figsize=(CM * size[0], CM * size[1]), layout="constrained")
         draw(figure.add_subplot(), model)
         figure.savefig(buffer, format=kind, dpi=300, metadata=stamp)
     return buffer.getvalue()
 
 
-def draw(axes, model) -> None:
+def draw(axes: Axes, model: Plot) -> None:
     """Draw a Bokeh figure into matplotlib ``axes``."""
     _frame(axes, model)
-    for order, renderer in enumerate(model.renderers):
+    renderers: list[Any] = list(model.renderers)  # those of glyphs
+    for order, renderer in enumerate(renderers):
         if renderer.visible:
             glyphs.draw(axes, renderer.glyph, renderer.data_source.data, order)
     for bar in [item for item in model.right if type(item).__name__ == "ColorBar"]:

@@ -24,7 +24,9 @@ def _example_surface(draw, rng, **theme):
 
 
 @register(_example_surface)
-def plot_free_energy(free_energy: xr.DataArray, *, xlabel="CV 1", ylabel="CV 2", dark=False):
+def plot_free_energy(
+    free_energy: xr.DataArray, *, xlabel: str = "CV 1", ylabel: str = "CV 2", dark: bool = False
+) -> hv.Overlay:
     """Image with contour lines and a labelled colour bar of a surface from `free_energy_surface`."""
     top = float(np.nanmax(free_energy))
     image = hv.Image(free_energy.rename("F"), ["x", "y"], hv.Dimension("F", label="free energy", unit="kT"))
@@ -41,7 +43,7 @@ def _example_profile(draw, rng, **theme):
 
 
 @register(_example_profile)
-def plot_profile(profile: xr.DataArray, *, xlabel="CV 1", dark=False):
+def plot_profile(profile: xr.DataArray, *, xlabel: str = "CV 1", dark: bool = False) -> hv.Curve:
     """Curve of a profile from `free_energy_profile`."""
     kdims, vdims = hv.Dimension("x", label=xlabel), hv.Dimension("F", label="free energy", unit="kT")
     curve = hv.Curve((profile["x"].values, profile.values), kdims, vdims)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fel_explorer.errors import FelError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bokeh.models import LinearColorMapper
+    from bokeh.models.glyph import Glyph as BokehGlyph
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap, Normalize
 
 POINTS = 72 / 96  # of a screen pixel
 DASHES = {"solid": "-", "dashed": "--", "dotted": ":", "dotdash": "-.", "dashdot": "-."}
@@ -14,7 +22,7 @@ SEEN = 0.01  # opacity
 MANY = 5_000  # points: as vectors they would make a file that few programs open
 
 
-def draw(axes, glyph, data, order) -> None:
+def draw(axes: Axes, glyph: BokehGlyph, data: Mapping[str, Any], order: int) -> None:
     """Draw a ``glyph`` and its columns ``data``; glyphs of higher ``order`` lie above."""
     name = type(glyph).__name__
     if name not in _drawers:
@@ -22,7 +30,7 @@ def draw(axes, glyph, data, order) -> None:
     _drawers[name](axes, Glyph(glyph, data), order + 2)
 
 
-def colour_scale(mapper):
+def colour_scale(mapper: LinearColorMapper) -> tuple[Normalize, Colormap]:
     """Norm and colour map of a Bokeh colour mapper; NaN is transparent."""
     from matplotlib.colors import ListedColormap, Normalize
 
@@ -33,13 +41,13 @@ def colour_scale(mapper):
 class Glyph:
     """The properties of a glyph for each of its items."""
 
-    def __init__(self, glyph, data):
+    def __init__(self, glyph: BokehGlyph, data: Mapping[str, Any]) -> None:
         self._properties = glyph.properties_with_values(include_defaults=True)
         self._data = data
         self.mapper = getattr(glyph, "color_mapper", None)
         self.n = next((len(v) for v in data.values()), 0)
 
-    def each(self, name) -> list:
+    def each(self, name: str) -> list:
         """The property ``name`` of each item; numbers behind a colour mapper become colours."""
         spec = self._properties[name]
         field = getattr(spec, "field", None)
@@ -51,15 +59,15 @@ class Glyph:
             return [colours(norm(float(value))) for value in column]
         return list(column)
 
-    def one(self, name):
+    def one(self, name: str) -> Any:
         """A property common to all items."""
         spec = self._properties[name]
         return getattr(spec, "value", spec)
 
-    def numbers(self, name) -> np.ndarray:
+    def numbers(self, name: str) -> np.ndarray:
         return np.array(self.each(name), float)
 
-    def colours(self, kind) -> np.ndarray:
+    def colours(self, kind: str) -> np.ndarray:
         """Colours with their opacity, (item, 4); ``kind`` is "line", "fill", "text", "background_fill"."""
         pairs = zip(self.each(f"{kind}_color"), self.each(f"{kind}_alpha"), strict=True)
         return np.array([_rgba(colour, alpha) for colour, alpha in pairs]).reshape(-1, 4)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
 from bokeh.models import BoxSelectTool, CustomJS, FixedTicker, LassoSelectTool
 
 from fel_explorer.plots.colours import Scale
 from fel_explorer.plots.style import FONT_SIZES
 from fel_explorer.plots.tick_places import linear_ticks
+
+Hook: TypeAlias = Callable[[Any, Any], None]
+"""HoloViews calls it with its plot and its element after each change."""
 
 _ONLY_NUMBERS = "export default (args, tool, {value}) => isFinite(value)"
 # not for ever: should a theme ever answer each change with one of its own, the page would hang
@@ -17,7 +23,7 @@ if (cb_obj[name] != size && cb_obj._kept < 100) cb_obj[name] = size
 _ONLY_WORDS = "export default (args, tool, {value}) => Boolean(value && value.trim())"
 
 
-def colour_bar(scale: Scale):
+def colour_bar(scale: Scale) -> Hook:
     """Keep title and ticks of the colour bar in step with ``scale``.
 
     The page makes the bar's axis once and never looks for another ticker (bokeh 3.9): only the ticks of the
@@ -48,7 +54,7 @@ def bar_ticks(scale: Scale) -> list[float]:
     return [place for place, _ in linear_ticks(scale.limits)]
 
 
-def axes(limits, labels):
+def axes(limits: tuple[tuple[float, float], tuple[float, float]], labels: tuple[str, str]) -> Hook:
     """Label the axes, and show ``limits`` whenever they are others than before."""
 
     def hook(plot, element):
@@ -63,7 +69,7 @@ def axes(limits, labels):
     return hook
 
 
-def describe(words: str):
+def describe(words: str) -> Hook:
     """Set the description of the plot for screen readers, which can't read its canvas."""
 
     def hook(plot, element):
@@ -74,7 +80,7 @@ def describe(words: str):
     return hook
 
 
-def hover_only_over_data(field: str):
+def hover_only_over_data(field: str) -> Hook:
     """No tooltip where ``field`` is NaN."""
 
     def hook(plot, element):
@@ -85,7 +91,7 @@ def hover_only_over_data(field: str):
     return hook
 
 
-def hover_only_with_words(field: str):
+def hover_only_with_words(field: str) -> Hook:
     """No tooltip where the text ``field`` is empty."""
 
     def hook(plot, element):
@@ -96,7 +102,7 @@ def hover_only_with_words(field: str):
     return hook
 
 
-def ticks(marks):
+def ticks(marks: Sequence[Sequence[tuple[float, str]]]) -> Hook:
     """Ticks of the x and of the y axis, [(place, word)] each."""
 
     def hook(plot, element):
@@ -108,7 +114,7 @@ def ticks(marks):
     return hook
 
 
-def font_sizes(plot, element):
+def font_sizes(plot: Any, element: Any) -> None:
     """Those of `FONT_SIZES`, for good: the theme of a page has other ones and comes after holoviews."""
     sizes = {
         "axis_label_text_font_size": FONT_SIZES["labels"],
@@ -124,13 +130,13 @@ def font_sizes(plot, element):
                 )
 
 
-def selection_is_ours(plot, element):
+def selection_is_ours(plot: Any, element: Any) -> None:
     """Keep Bokeh's select tools from dimming glyphs: the selection is drawn from the session's mask."""
     for tool in plot.state.toolbar.tools:
         if isinstance(tool, LassoSelectTool | BoxSelectTool):
             tool.renderers = []
 
 
-def text_padding(plot, element):
+def text_padding(plot: Any, element: Any) -> None:
     """Room between a text and the edge of its background."""
     plot.handles["text_1_glyph" if "text_1_glyph" in plot.handles else "glyph"].padding = 4

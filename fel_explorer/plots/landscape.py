@@ -7,6 +7,7 @@ layers by their place.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import holoviews as hv
 import numpy as np
@@ -24,6 +25,9 @@ from fel_explorer.plots.pixels import Binned, Pixels, bin_frames, plot_pixels, r
 from fel_explorer.plots.points import MAX_POINTS, plot_points
 from fel_explorer.plots.registry import register
 from fel_explorer.plots.style import FRAME
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 WHEEL_RESTS = {"timeout": 80}  # ms without a turn, after which the frames are drawn anew; Bokeh's are 500
 TOOLS = ["pan", "wheel_zoom", "box_zoom", "lasso_select", "box_select", "reset", "hover"]
@@ -134,14 +138,21 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
-def plot_landscape(landscape: Landscape, x_range=None, y_range=None, shape=(300, 240), *, dark=False):
+def plot_landscape(
+    landscape: Landscape,
+    x_range: tuple[float, float] | None = None,
+    y_range: tuple[float, float] | None = None,
+    shape: tuple[int, int] = (300, 240),
+    *,
+    dark: bool = False,
+) -> hv.Overlay:
     """Overlay of the map within a window (default: everything), with ``shape`` pixels along (x, y)."""
     window = (x_range or landscape.limits[0], y_range or landscape.limits[1])
     frames = frame_layers(landscape, bin_frames(landscape.xy, *window, shape), dark=dark)
     return overlay(landscape, [*frames, *mark_layers(landscape, dark=dark)])
 
 
-def overlay(landscape: Landscape, layers) -> hv.Overlay:
+def overlay(landscape: Landscape, layers: Sequence) -> hv.Overlay:
     """The layers of `frame_layers` and `mark_layers` as one labelled map."""
     x, y = landscape.labels
     adjustments = [hooks.selection_is_ours, hooks.describe(description(landscape))]
@@ -160,7 +171,7 @@ def description(landscape: Landscape) -> str:
     return "; ".join(parts) + "."
 
 
-def frame_layers(landscape, binned: Binned, *, dark=False) -> list:
+def frame_layers(landscape: Landscape, binned: Binned, *, dark: bool = False) -> list:
     """The frames of a window: grey and coloured, as pixels or as points, and the lines of the surface."""
     inside, selected = binned.frames, landscape.selected
     as_points = drawn_as_points(landscape.surface, inside)
@@ -187,7 +198,7 @@ def frame_layers(landscape, binned: Binned, *, dark=False) -> list:
     ]
 
 
-def drawn_as_points(surface, inside) -> bool:
+def drawn_as_points(surface: xr.DataArray, inside: np.ndarray) -> bool:
     """Whether the frames ``inside`` a window are few enough for points; on a profile they always are."""
     return surface.ndim == 1 or len(inside) <= MAX_POINTS
 

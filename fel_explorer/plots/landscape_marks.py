@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING
 
 import holoviews as hv
 import numpy as np
 
 from fel_explorer.plots import hooks
 
+if TYPE_CHECKING:
+    from fel_explorer.plots.landscape import Landscape
+
 PATH = "#d6006c"  # on no map's scale
 WALK = "#ff7a1a"  # likewise
 FADED = (0.25, 0.55, 1.0)  # opacity of the trail, oldest part first
 
 
-def mark_layers(landscape, *, dark=False) -> list:
+def mark_layers(landscape: Landscape, *, dark: bool = False) -> list:
     """Marks above the frames: path, trail, clicked point, current frame and image, names of states."""
     return [*_lines(landscape, dark), _marks(landscape, dark), _names(landscape, dark)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -11,6 +12,10 @@ from fel_explorer.free_energy.grid import axis_limits
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.colours import FREE_ENERGY, sequential, state_colours
 from fel_explorer.plots.registry import register
+
+if TYPE_CHECKING:
+    import holoviews as hv
+    from numpy.typing import ArrayLike
 
 HIGHEST = 12.0  # kT shown of a free energy
 FEWEST = 5  # frames of a cell that has a colour: those of fewer say nothing of a variance
@@ -36,8 +41,12 @@ def _example(draw, rng, **theme):
 
 @register(_example)
 def plot_level_sets(
-    table: xr.Dataset, *, feature: str | None = None, names: Sequence[str] = ("CV 1", "CV 2"), dark=False
-):
+    table: xr.Dataset,
+    *,
+    feature: str | None = None,
+    names: Sequence[str] = ("CV 1", "CV 2"),
+    dark: bool = False,
+) -> hv.Overlay:
     """Variance of the features that is left where the embedding has one value.
 
     Of one dimension: the fraction of their variance in per cent, and the error of the decoder in the same
@@ -128,7 +137,7 @@ def _example_decoder(draw, rng, **theme):
 
 
 @register(_example_decoder)
-def plot_decoder(plane: xr.Dataset, *, means=(), dark=False):
+def plot_decoder(plane: xr.Dataset, *, means: ArrayLike = (), dark: bool = False) -> hv.Overlay:
     """Decoded features of an embedding, in the plane of two features: a curve, or a surface's lines.
 
     Parameters

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import xarray as xr
 
@@ -9,6 +11,10 @@ from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.quantities import axis_label, time_text
 from fel_explorer.plots.registry import register
+
+if TYPE_CHECKING:
+    import holoviews as hv
+    from numpy.typing import ArrayLike
 
 MAX_MODES = 12
 WORTH_NAMING = 1.5  # smaller gaps are not marked
@@ -22,8 +28,14 @@ def _example(draw, rng, **theme):
 
 @register(_example)
 def plot_modes(
-    spectrum: xr.Dataset, *, show="timescale", lag_time=None, time_unit="ps", chosen=None, dark=False
-):
+    spectrum: xr.Dataset,
+    *,
+    show: str = "timescale",
+    lag_time: float | None = None,
+    time_unit: str = "ps",
+    chosen: int | None = None,
+    dark: bool = False,
+) -> hv.Overlay:
     """A stick for each mode, slowest first, with its error; the band is the largest gap.
 
     Parameters
@@ -71,7 +83,7 @@ def plot_modes(
     return page.overlay()
 
 
-def largest_gap(values) -> tuple[int, float] | None:
+def largest_gap(values: ArrayLike) -> tuple[int, float] | None:
     """Number of modes before the largest gap in ``values`` (mode,) and its factor; None where it is small.
 
     ``values`` are time scales or rates, slowest first.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,11 @@ from fel_explorer.plots.arrangement import LETTER, Canvas, Labels, arrow, spread
 from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.quantities import interval_text, time_text
 from fel_explorer.plots.registry import register
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    import holoviews as hv
 
 MIN_TAP = 14  # pixels within which a click meets a small node
 SHAPE = (720, 420)  # screen pixels for which the arrows are bent and cut
@@ -99,7 +105,14 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
-def plot_network(network: Network, *, shape=SHAPE, selected=None, colours=None, dark=False):
+def plot_network(
+    network: Network,
+    *,
+    shape: tuple[int, int] = SHAPE,
+    selected: int | None = None,
+    colours: Mapping[int, str] | None = None,
+    dark: bool = False,
+) -> hv.Overlay:
     """Nodes sized by population, arrows with widths by rate, labelled "1 / 85 ps", over the free energy.
 
     ``shape`` is the plot's size in screen pixels, for which arrows end at the rim of their nodes and nodes
@@ -128,7 +141,16 @@ class Arrow:
     tip: str
 
 
-def draw_network(network, arrows, *, shape=SHAPE, ringed=(), tips=None, colours=None, dark=False):
+def draw_network(
+    network: Network,
+    arrows: Sequence[Arrow],
+    *,
+    shape: tuple[int, int] = SHAPE,
+    ringed: Collection[int] = (),
+    tips: Sequence[str] | None = None,
+    colours: Mapping[int, str] | None = None,
+    dark: bool = False,
+) -> hv.Overlay:
     """Nodes with ``arrows``, the most important first: where labels meet, the later one goes.
 
     ``ringed`` are states with a rim, ``tips`` (node,) what hovering over nodes says.
@@ -151,7 +173,7 @@ def draw_network(network, arrows, *, shape=SHAPE, ringed=(), tips=None, colours=
     return page.overlay()
 
 
-def node_at(network: Network, x: float, y: float, shape=SHAPE) -> int | None:
+def node_at(network: Network, x: float, y: float, shape: tuple[int, int] = SHAPE) -> int | None:
     """The state whose node is drawn at (x, y) in data coordinates, or None where there is none."""
     canvas = Canvas(network.limits, shape)
     places, sizes = _places(network, canvas)

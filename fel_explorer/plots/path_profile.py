@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.energy_units import KT
 from fel_explorer.plots.landscape_marks import PATH
 from fel_explorer.plots.registry import register
+
+if TYPE_CHECKING:
+    import holoviews as hv
+    from numpy.typing import ArrayLike
+
+    from fel_explorer.free_energy import Barrier
+    from fel_explorer.plots.energy_units import EnergyUnit
 
 
 def _example(draw, rng, **theme):
@@ -16,7 +25,16 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
-def plot_path_profile(length, free_energy, *, error=None, barrier=None, image=None, unit=KT, dark=False):
+def plot_path_profile(
+    length: ArrayLike,
+    free_energy: ArrayLike,
+    *,
+    error: ArrayLike | None = None,
+    barrier: Barrier | None = None,
+    image: int | None = None,
+    unit: EnergyUnit = KT,
+    dark: bool = False,
+) -> hv.Overlay:
     """Curve of ``free_energy`` (image,) over ``length`` (image,), and its heights above both ends.
 
     Parameters

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import xarray as xr
 
 from fel_explorer.plots.network import SHAPE, Arrow, Network, draw_network
 from fel_explorer.plots.registry import register
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import holoviews as hv
 
 MIN_FRACTION = 0.005  # of the total flux, for an arrow
 
@@ -39,7 +46,14 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
-def plot_pathways(network: Network, table: xr.Dataset, *, shape=SHAPE, colours=None, dark=False):
+def plot_pathways(
+    network: Network,
+    table: xr.Dataset,
+    *,
+    shape: tuple[int, int] = SHAPE,
+    colours: Mapping[int, str] | None = None,
+    dark: bool = False,
+) -> hv.Overlay:
     """Arrows with widths by net flux, labelled by the fraction of the total flux that they carry.
 
     Parameters

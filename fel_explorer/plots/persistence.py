@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import networkx
 import numpy as np
@@ -13,6 +14,10 @@ import pandas as pd
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.quantities import time_text
 from fel_explorer.plots.registry import register
+
+if TYPE_CHECKING:
+    import holoviews as hv
+
 
 WIDTH, AXIS = 420, 24  # screen pixels of the plot, and of its margins
 NAMES = 112  # px right of the bars, for names and populations
@@ -140,7 +145,7 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
-def plot_persistence(states: Persistence, *, width=WIDTH, dark=False):
+def plot_persistence(states: Persistence, *, width: int = WIDTH, dark: bool = False) -> hv.Overlay:
     """States along a logarithmic axis of lags; widths by population, the shown lag and the selection marked.
 
     ``width`` is the plot's in screen pixels.

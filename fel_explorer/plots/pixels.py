@@ -7,6 +7,7 @@ that datashader takes at its first use.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import holoviews as hv
 import numpy as np
@@ -15,6 +16,9 @@ from fel_explorer.free_energy.grid import axis_limits
 from fel_explorer.plots.colours import Scale, sequential_scale
 from fel_explorer.plots.registry import register
 from fel_explorer.plots.style import FRAME
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +49,10 @@ class Binned:
     bounds: tuple[float, float, float, float]
     drawn: dict = field(default_factory=dict)
 
-    def fill(self, values=None, kind="sequential", chosen=None) -> Pixels:
-        """What the frames have in common, as `rasterize`; ``chosen`` (frame,) bool leaves others out."""
+    def fill(
+        self, values: np.ndarray | None = None, kind: str = "sequential", chosen: np.ndarray | None = None
+    ) -> Pixels:
+        """Pixels with their common value, as `rasterize`; ``chosen`` (frame,) bool leaves others out."""
         frames, pixel = self.frames, self.pixel
         for kept in (chosen, None if values is None else np.isfinite(values)):
             if kept is not None:
@@ -62,7 +68,9 @@ class Binned:
         return Pixels(image.reshape(rows), frame.reshape(rows), self.bounds)
 
 
-def bin_frames(xy, x_range, y_range, shape) -> Binned:
+def bin_frames(
+    xy: np.ndarray, x_range: tuple[float, float], y_range: tuple[float, float], shape: tuple[int, int]
+) -> Binned:
     """Sort the frames at ``xy`` (frame, 2) into the pixels of a window; those outside it are left out."""
     x = (xy[:, 0] - x_range[0]) * (shape[0] / (x_range[1] - x_range[0]))
     y = (xy[:, 1] - y_range[0]) * (shape[1] / (y_range[1] - y_range[0]))
@@ -71,7 +79,15 @@ def bin_frames(xy, x_range, y_range, shape) -> Binned:
     return Binned(frames, pixel, shape, (x_range[0], y_range[0], x_range[1], y_range[1]))
 
 
-def rasterize(xy, values=None, *, x_range, y_range, shape, kind="sequential") -> Pixels:
+def rasterize(
+    xy: np.ndarray,
+    values: np.ndarray | None = None,
+    *,
+    x_range: tuple[float, float],
+    y_range: tuple[float, float],
+    shape: tuple[int, int],
+    kind: str = "sequential",
+) -> Pixels:
     """Count frames into pixels.
 
     Parameters
@@ -115,13 +131,15 @@ _summaries = {"sequential": _mean, "cyclic": _mean_direction, "categorical": _mo
 
 def _example(draw, rng, dark=False):
     xy = rng.normal(size=(50_000, 2))
-    window = {"x_range": axis_limits(xy[:, 0]), "y_range": axis_limits(xy[:, 1])}
+    window: dict[str, Any] = {"x_range": axis_limits(xy[:, 0]), "y_range": axis_limits(xy[:, 1])}
     scale = sequential_scale("x", xy[:, 0], dark=dark)
     return draw(rasterize(xy, xy[:, 0], shape=(80, 60), **window), scale, dark=dark)
 
 
 @register(_example)
-def plot_pixels(pixels: Pixels, scale: Scale, *, columns=None, dark=False) -> hv.Image:
+def plot_pixels(
+    pixels: Pixels, scale: Scale, *, columns: Mapping[str, np.ndarray] | None = None, dark: bool = False
+) -> hv.Image:
     """Image of rasterized frames.
 
     ``columns`` {name: (y, x) array} are carried along for the hover tool, with the frame of each pixel.

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import holoviews as hv
 import numpy as np
 
 from fel_explorer.plots.colours import Scale, categorical_scale, state_colours
 from fel_explorer.plots.registry import register
 from fel_explorer.plots.style import FRAME
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_POINTS = 20_000  # more are drawn as pixels
 
@@ -24,7 +29,15 @@ def _example(draw, rng, dark=False):
 
 
 @register(_example)
-def plot_points(xy, values, scale: Scale, *, columns=None, alpha=0.8, n_shown=None) -> hv.Points:
+def plot_points(
+    xy: np.ndarray,
+    values: np.ndarray,
+    scale: Scale,
+    *,
+    columns: Mapping[str, np.ndarray] | None = None,
+    alpha: float = 0.8,
+    n_shown: int | None = None,
+) -> hv.Points:
     """Points coloured by ``values``.
 
     Parameters

@@ -6,8 +6,11 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
+
+Draw = TypeVar("Draw", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -22,10 +25,10 @@ class Plot:
 _plots: dict[str, Plot] = {}
 
 
-def register(example: Callable) -> Callable:
+def register(example: Callable) -> Callable[[Draw], Draw]:
     """Function decorator: register a plot together with ``example(draw, rng, **theme)``, which draws it."""
 
-    def decorate(draw):
+    def decorate(draw: Draw) -> Draw:
         name = draw.__name__.removeprefix("plot_")
         _plots[name] = Plot(name, draw, lambda **theme: example(draw, np.random.default_rng(0), **theme))
         return draw

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import xarray as xr
 
@@ -10,6 +12,9 @@ from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.quantities import axis_label
 from fel_explorer.plots.registry import register
+
+if TYPE_CHECKING:
+    import holoviews as hv
 
 CAP = 0.012  # half the width of an error bar's cap, as a fraction of the axis
 DECADES = 1.0  # numbers that span more are drawn on a logarithmic axis
@@ -26,7 +31,7 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
-def plot_score(table: xr.Dataset, *, label: str = "", dark=False):
+def plot_score(table: xr.Dataset, *, label: str = "", dark: bool = False) -> hv.Overlay:
     """Mean score on held-out data with its standard error; small dots are folds, dashed the training data.
 
     Parameters
@@ -115,7 +120,7 @@ def _draw(page, places, curve, colour, dark, *, joined):
             page.lines += error_bar(page, place, m, e, colour, tip)
 
 
-def error_bar(page: sheet.Sheet, place: float, mean: float, error: float, colour: str, tip="") -> list:
+def error_bar(page: sheet.Sheet, place: float, mean: float, error: float, colour: str, tip: str = "") -> list:
     """Lines of an error bar with caps."""
     ends = (mean - error, mean + error)
     caps = [sheet.line(_cap(page, place), [end, end], colour, 2.5) for end in ends]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import xarray as xr
 
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.registry import register
+
+if TYPE_CHECKING:
+    import holoviews as hv
 
 MAX_BARS = 12
 THICKNESS = 0.36  # half a bar
@@ -22,7 +27,9 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
-def plot_sensitivity(table: xr.Dataset, *, of: int = 0, name: str = "", n_bars: int = MAX_BARS, dark=False):
+def plot_sensitivity(
+    table: xr.Dataset, *, of: int = 0, name: str = "", n_bars: int = MAX_BARS, dark: bool = False
+) -> hv.Overlay:
     """The features that move one variable the most, the largest on top, with their contributions in per cent.
 
     Parameters

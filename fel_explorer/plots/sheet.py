@@ -8,6 +8,7 @@ costs a fifth of a second at its opening.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import holoviews as hv
 import numpy as np
@@ -17,20 +18,33 @@ from fel_explorer.plots.drawing import AXES, FAR, UNSEEN
 from fel_explorer.plots.style import FRAME
 from fel_explorer.plots.tick_places import linear_ticks, log_ticks
 
-TIP = {"about": ("tip",), "tooltips": "@tip"}
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+TIP: dict[str, Any] = {"about": ("tip",), "tooltips": "@tip"}
 
 
-def line(x, y, colour: str, width=2.0, tip="") -> dict:
+def line(x: ArrayLike, y: ArrayLike, colour: str, width: float = 2.0, tip: str = "") -> dict:
     """A curve; ``tip`` is shown when it is hovered."""
     return drawing.line(x, y, colour, width, tip=tip)
 
 
-def dot(x, y, colour: str, size=8.0, rim="", tip="") -> dict:
+def dot(x: float, y: float, colour: str, size: float = 8.0, rim: str = "", tip: str = "") -> dict:
     """A disc of diameter ``size`` in pixels with a ``rim`` of another colour."""
     return {"x": x, "y": y, "colour": colour, "size": size, "rim": rim or colour, "tip": tip}
 
 
-def word(x, y, text: str, colour: str, *, align="center", size="11pt", style="normal", ground="") -> dict:
+def word(
+    x: float,
+    y: float,
+    text: str,
+    colour: str,
+    *,
+    align: str = "center",
+    size: str = "11pt",
+    style: str = "normal",
+    ground: str = "",
+) -> dict:
     """Text at a point, on a ``ground`` of a colour or on none."""
     about = {"align": align, "size": size, "style": style, "ground": ground or UNSEEN[0]}
     return {"x": x, "y": y, "text": text, "colour": colour, **about}

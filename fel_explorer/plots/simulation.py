@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import xarray as xr
 
@@ -10,6 +12,12 @@ from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.landscape_marks import WALK
 from fel_explorer.plots.quantities import axis_label
 from fel_explorer.plots.registry import register
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import holoviews as hv
+    from numpy.typing import ArrayLike
 
 ENSEMBLES = {"md": "MD", "synthetic": "synthetic"}
 GAP = 0.06  # of the axis, between two lines of the legend
@@ -29,7 +37,7 @@ def _example_profile(draw, rng, **theme):
 
 
 @register(_example_profile)
-def plot_simulated_profile(profiles: xr.Dataset, *, dark=False):
+def plot_simulated_profile(profiles: xr.Dataset, *, dark: bool = False) -> hv.Overlay:
     """Free energies along psi_1 with errors: ``free_energy`` and ``error`` (ensemble, psi_1) in kT.
 
     attrs: ``rms`` of their difference, and ``borders`` of the basins, which are marked.
@@ -56,7 +64,9 @@ def plot_simulated_profile(profiles: xr.Dataset, *, dark=False):
     return page.overlay()
 
 
-def legend(limits, colours, *, log=False) -> list[dict]:
+def legend(
+    limits: tuple[tuple[float, float], tuple[float, float]], colours: Mapping[str, str], *, log: bool = False
+) -> list[dict]:
     """Words for both ensembles at the upper right; ``log`` where the y axis is logarithmic."""
     (left, right), (bottom, top) = limits
     x = right - 0.03 * (right - left) if not log else right * (left / right) ** 0.03
@@ -77,7 +87,7 @@ def _example_memory(draw, rng, **theme):
 
 
 @register(_example_memory)
-def plot_simulated_timescales(memory: xr.Dataset, *, time_unit="ps", dark=False):
+def plot_simulated_timescales(memory: xr.Dataset, *, time_unit: str = "ps", dark: bool = False) -> hv.Overlay:
     """Time scales at multiples of the lag, of the data and of the simulation, with errors.
 
     ``time`` and ``error`` (ensemble, multiple, process); attrs ``lag_time``.  Where they rise, one lag is not
@@ -114,7 +124,15 @@ def _example_walk(draw, rng, **theme):
 
 
 @register(_example_walk)
-def plot_simulated_walk(time, psi, *, limits, current=None, time_unit="ps", dark=False):
+def plot_simulated_walk(
+    time: ArrayLike,
+    psi: ArrayLike,
+    *,
+    limits: tuple[float, float],
+    current: int | None = None,
+    time_unit: str = "ps",
+    dark: bool = False,
+) -> hv.Overlay:
     """psi_1 (frame,) of one simulated trajectory over ``time`` (frame,); the frame ``current`` is marked.
 
     ``limits`` are those of the data.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import xarray as xr
 
@@ -9,6 +11,9 @@ from fel_explorer.plots import sheet
 from fel_explorer.plots.colours import FREE_ENERGY, sequential
 from fel_explorer.plots.registry import register
 from fel_explorer.plots.simulation import ENSEMBLES, ensemble_colours
+
+if TYPE_CHECKING:
+    import holoviews as hv
 
 GAP = 0.15  # between the pictures, of their width
 HIGHEST = 10.0  # kT
@@ -26,7 +31,7 @@ def _example_transitions(draw, rng, **theme):
 
 
 @register(_example_transitions)
-def plot_simulated_transitions(density: xr.DataArray, *, dark=False):
+def plot_simulated_transitions(density: xr.DataArray, *, dark: bool = False) -> hv.Overlay:
     """P(psi_1 a lag later | psi_1), of the data on the left and of the simulation on the right.
 
     ``density`` (ensemble, psi_1, psi_1_later); attrs ``total_variation``, which is shown.
@@ -46,7 +51,7 @@ def _example_tica(draw, rng, **theme):
 
 
 @register(_example_tica)
-def plot_simulated_tica(projection: xr.Dataset, *, dark=False):
+def plot_simulated_tica(projection: xr.Dataset, *, dark: bool = False) -> hv.Overlay:
     """Free energies of the structures over two TICA coordinates, of the data and of the simulation.
 
     ``free_energy`` (ensemble, tic_1, tic_2) in kT; attrs ``rms`` of their difference.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,13 +14,16 @@ from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.quantities import axis_label, interval_text, time_text
 from fel_explorer.plots.registry import register
 
+if TYPE_CHECKING:
+    import holoviews as hv
+
 LOWEST = 1e-3  # survival below it is noise of a few visits
 LIFETIMES = 7  # how many of them the time axis holds at most
 
 
 @dataclass(frozen=True, eq=False)
 class Survival:
-    """What is drawn of one state.
+    """Survival curve of one state.
 
     Attributes
     ----------
@@ -63,7 +67,7 @@ def _example(draw, rng, dark=False):
 
 
 @register(_example)
-def plot_survival(curves: Sequence[Survival], *, time_unit="ps", dark=False):
+def plot_survival(curves: Sequence[Survival], *, time_unit: str = "ps", dark: bool = False) -> hv.Overlay:
     """Steps with their confidence band, and dashed the exponential with the mean lifetime."""
     curves = [one for one in curves if one.curve.sizes["time"]]
     limits = _limits(curves)

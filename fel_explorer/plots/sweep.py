@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +12,10 @@ from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.registry import register
 from fel_explorer.plots.score import DECADES, error_bar
+
+if TYPE_CHECKING:
+    import holoviews as hv
+    from numpy.typing import ArrayLike
 
 
 def _example(draw, rng, **theme):
@@ -23,8 +28,15 @@ def _example(draw, rng, **theme):
 
 @register(_example)
 def plot_sweep(
-    values, scores, curves: Sequence[str], *, labels: Sequence[str], names=("", ""), shown="", dark=False
-):
+    values: ArrayLike,
+    scores: ArrayLike,
+    curves: Sequence[str],
+    *,
+    labels: Sequence[str],
+    names: tuple[str, str] = ("", ""),
+    shown: str = "",
+    dark: bool = False,
+) -> hv.Overlay:
     """Dots are runs; a curve joins their means, with the standard error where several have the same value.
 
     Parameters
@@ -56,7 +68,7 @@ def plot_sweep(
     return page.overlay()
 
 
-def run_at(x: float, y: float, values, scores) -> int:
+def run_at(x: float, y: float, values: ArrayLike, scores: ArrayLike) -> int:
     """Index of the run whose dot is nearest to a place (x, y) on the plot of `plot_sweep`."""
     values, scores = np.asarray(values, float), np.asarray(scores, float)
     log = _is_log(values)

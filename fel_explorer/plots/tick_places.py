@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def log_ticks(limits) -> list[tuple[float, str]]:
+
+def log_ticks(limits: Sequence[float]) -> list[tuple[float, str]]:
     """Decades between the logarithms ``limits``, with 2 and 5 of each where there are less than two."""
     low, high = limits
     steps = (1, 2, 5) if high - low < 2 else (1,)
@@ -19,7 +24,7 @@ def log_ticks(limits) -> list[tuple[float, str]]:
     ]
 
 
-def linear_ticks(limits) -> list[tuple[float, str]]:
+def linear_ticks(limits: Sequence[float]) -> list[tuple[float, str]]:
     """Some five round numbers between ``limits``."""
     span = limits[1] - limits[0]
     power = 10.0 ** np.floor(np.log10(span / 5))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.quantities import axis_label
 from fel_explorer.plots.registry import register
+
+if TYPE_CHECKING:
+    import holoviews as hv
 
 MAX_ROWS = 16
 COLUMNS = 1200
@@ -25,12 +29,12 @@ def plot_timeline(
     states: Sequence[np.ndarray],
     colours: Mapping[int, str],
     *,
-    time_step=1.0,
-    time_unit="ps",
+    time_step: float = 1.0,
+    time_unit: str = "ps",
     start: float | None = 0.0,
-    current=None,
-    dark=False,
-):
+    current: tuple[int, int] | None = None,
+    dark: bool = False,
+) -> hv.Overlay:
     """One ribbon a trajectory, the first above, `MAX_ROWS` at most; what has no colour is grey.
 
     Parameters
@@ -82,7 +86,14 @@ def _scale(longest: int, time_step: float, unit: str) -> tuple[float, str]:
     return (1000.0, "ns") if unit == "ps" and longest * time_step >= 10_000 else (1.0, unit)
 
 
-def place_at(x: float, y: float, lengths: Sequence[int], time_step=1.0, time_unit="ps", start=0.0):
+def place_at(
+    x: float,
+    y: float,
+    lengths: Sequence[int],
+    time_step: float = 1.0,
+    time_unit: str = "ps",
+    start: float | None = 0.0,
+) -> tuple[int, int] | None:
     """(trajectory, frame in it) at a place of the plot, or None outside of the ribbons."""
     n_rows, longest = min(len(lengths), MAX_ROWS), max(lengths[:MAX_ROWS])
     scale, _ = _scale(longest, time_step, time_unit)

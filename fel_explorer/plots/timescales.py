@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import xarray as xr
 
@@ -9,6 +11,9 @@ from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.quantities import axis_label, time_text
 from fel_explorer.plots.registry import register
+
+if TYPE_CHECKING:
+    import holoviews as hv
 
 GAP = 3.0  # a time scale this many times the next one is labelled as a gap
 
@@ -21,7 +26,9 @@ def _example_timescales(draw, rng, **theme):
 
 
 @register(_example_timescales)
-def plot_implied_timescales(table: xr.Dataset, *, time_unit="ps", lag_time=None, dark=False):
+def plot_implied_timescales(
+    table: xr.Dataset, *, time_unit: str = "ps", lag_time: float | None = None, dark: bool = False
+) -> hv.Overlay:
     """Time scales with intervals from `kinetics.implied_timescales`; none is resolved below the lag (grey).
 
     ``lag_time`` is marked by a dashed line.
@@ -67,7 +74,9 @@ def _example_spectrum(draw, rng, **theme):
 
 
 @register(_example_spectrum)
-def plot_spectrum(spectrum: xr.Dataset, *, time_unit="ps", max_processes=12, dark=False):
+def plot_spectrum(
+    spectrum: xr.Dataset, *, time_unit: str = "ps", max_processes: int = 12, dark: bool = False
+) -> hv.Overlay:
     """Bars of the slowest time scales (``timescale``, ``lower``, ``upper`` over ``process``), slowest first.
 
     Where one is at least three times the next, the largest such gap is marked: the processes before it are

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -11,6 +12,9 @@ from fel_explorer.free_energy.grid import axis_limits
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.registry import register
+
+if TYPE_CHECKING:
+    import holoviews as hv
 
 HUES = 6  # of neighbouring windows, which then never look alike
 
@@ -26,7 +30,9 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
-def plot_windows(histograms: xr.Dataset, *, gaps: Sequence = (), label: str = "CV 1", dark=False):
+def plot_windows(
+    histograms: xr.Dataset, *, gaps: Sequence = (), label: str = "CV 1", dark: bool = False
+) -> hv.Overlay:
     """A filled curve for each window; gaps between neighbours are marked.
 
     Parameters

@@ -1,4 +1,4 @@
-"""The Python that loads the data of a session and trains its models, as text."""
+"""Python code that loads the data of a session and trains its models."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def variable(label: str) -> str:
     return f"model_{name}" if taken else name
 
 
-def made(model) -> str:
-    """The call that makes an unfitted model with the values that are not the defaults."""
+def constructor_code(model) -> str:
+    """Code of an unfitted model with the values that are not the defaults."""
     cls = type(model)
-    return f"fel.methods.{cls.__name__}({', '.join(changed(model))})"
+    return f"fel.methods.{cls.__name__}({', '.join(changed_arguments(model))})"
 
 
-def changed(model) -> list[str]:
+def changed_arguments(model) -> list[str]:
     """'lag_time=4.0' and so on: the hyperparameters that are not the defaults."""
     values = model.hyperparameters().items()
     return [f"{name}={value!r}" for name, value in values if value != type(model).param[name].default]
@@ -47,11 +47,11 @@ def model_code(result: Result) -> str:
     lines, method = [], result.method
     fit = "data"
     if method.embedding_ is not None:
-        lines.append(f"embedding = {made(method.embedding_)}.fit(data)")
+        lines.append(f"embedding = {constructor_code(method.embedding_)}.fit(data)")
         fit = "data, embedding=embedding"
     if result.partial:
         lines.append("# on the page this training was stopped before its end")
-    lines.append(f"{variable(result.label)} = {made(method)}.fit({fit})")
+    lines.append(f"{variable(result.label)} = {constructor_code(method)}.fit({fit})")
     return text(*lines)
 
 
@@ -116,7 +116,7 @@ def opening(trajectories) -> str | None:
 
 
 def _column_lines(session: Session) -> list[str] | None:
-    """What makes the columns that the code needs; None where it is not known how one of them was made."""
+    """Lines for the columns that the code needs; None where the origin of one of them is not known."""
     dataset, trajectories = session.dataset, session.trajectories
     needed, lines = _needed(session), []
     for name, column in dataset.data_vars.items():

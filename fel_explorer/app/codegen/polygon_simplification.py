@@ -12,12 +12,12 @@ DIGITS = range(2, 9)  # of the region's extent along each axis
 SAMPLE = 20_000  # frames
 
 
-def shortened(region: Region, xy: np.ndarray) -> Region:
+def simplify_region(region: Region, xy: np.ndarray) -> Region:
     """A region of few vertices and short numbers that holds the same of the points ``xy`` (frame, 2)."""
     inside = region.holds(xy)
     vertices = np.array(region.vertices, float)
     if region.shape == "lasso":
-        vertices = thinned(vertices, xy)
+        vertices = simplify_polygon(vertices, xy)
     few = slice(None, None, max(1, len(xy) // SAMPLE))  # most roundings already fail with these
     for digits in DIGITS:
         made = replace(region, vertices=_rounded(vertices, digits))
@@ -26,7 +26,7 @@ def shortened(region: Region, xy: np.ndarray) -> Region:
     return replace(region, vertices=tuple(map(tuple, vertices.tolist())))
 
 
-def thinned(polygon: np.ndarray, xy: np.ndarray) -> np.ndarray:
+def simplify_polygon(polygon: np.ndarray, xy: np.ndarray) -> np.ndarray:
     """``polygon`` (vertex, 2) without vertices that no point of ``xy`` (frame, 2) needs.
 
     A vertex left out changes, by the even-odd rule, what is inside by the triangle with its two neighbours,

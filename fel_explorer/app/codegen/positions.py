@@ -1,4 +1,4 @@
-"""Where frames lie along CVs, torsions and columns, and their free energy there, as Python text."""
+"""Python code for positions of frames along CVs, torsions and columns, and their free energy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DEFAULTS = {"bins": 150, "periodic": (False, False)}  # of `fel.plots.free_energ
 
 @dataclass(frozen=True, eq=False)
 class Scope:
-    """What the code above has: the shown result's ``cvs``, and ``states`` (frame,) as they are there."""
+    """Variables of the code above: the shown result's ``cvs``, and ``states`` (frame,) as they are there."""
 
     session: Session
     result: Result | None = None
@@ -35,8 +35,8 @@ class Places(NamedTuple):
     lines: list[str]
 
 
-def placed(scope: Scope, model: str, axes) -> Places | None:
-    """Where the frames lie along ``axes``, which may be CVs of ``model``; None if an axis is gone."""
+def positions_code(scope: Scope, model: str, axes) -> Places | None:
+    """Positions of the frames along ``axes``, which may be CVs of ``model``; None if an axis is gone."""
     session, result = scope.session, scope.session.results.get(model)
     cv_names = result.cv_names if result is not None else []
     if not all(name in cv_names or has_values(session.dataset, name) for name in axes):
@@ -69,7 +69,7 @@ def landscape_lines(scope: Scope, axes) -> list[str]:
     """``xy`` and the ``surface`` of the map along ``axes``, or ``x`` and the ``profile``; kT."""
     session = scope.session
     on_profile = axes[1] == FREE_ENERGY
-    found = placed(scope, session.active, axes[:1] if on_profile else axes)
+    found = positions_code(scope, session.active, axes[:1] if on_profile else axes)
     if found is None:
         return []
     weights = ', data["weight"].values' if "weight" in session.dataset else ""

@@ -1,4 +1,4 @@
-"""The Python that makes what the page shows, as text that runs as printed."""
+"""Python script of what the page shows, which runs as printed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from fel_explorer.app.codegen.data import data_code, has_structures, model_code, text, variable
 from fel_explorer.app.codegen.positions import Scope, landscape_lines
-from fel_explorer.app.codegen.selection import edit_lines, retraced, selection_lines
+from fel_explorer.app.codegen.selection import edit_lines, has_known_edits, selection_lines
 from fel_explorer.app.codegen.structures import path_code, pins_code, representatives_code, simulator_code
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.session import Session
@@ -38,7 +38,7 @@ def sections(session: Session) -> dict[str, str]:
 
 
 def _model_sections(session: Session, result: Result) -> dict[str, str]:
-    """What belongs to the shown model."""
+    """Sections on the shown model."""
     name = variable(result.label)
     parts = {"Model": model_code(result), "Map": map_code(session, result)}
     if result.state is not None:
@@ -109,7 +109,7 @@ def kinetics_code(session: Session, result: Result) -> str:
 def selection_code(session: Session) -> str:
     """The selected frames: a state, or what was done to select them."""
     result = session.shown
-    states = result.state if result is not None and retraced(result) else None
+    states = result.state if result is not None and has_known_edits(result) else None
     state = selected_state(session) if states is not None else None
     if state is not None:
         return text(f"frames = np.flatnonzero(states.values == {state})")

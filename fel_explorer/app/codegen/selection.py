@@ -1,4 +1,4 @@
-"""How frames were selected, and states merged, split and named, as Python text.
+"""Python code for selections of frames, and for merged, split and named states.
 
 Every selection is made anew from the numbers that are printed; where that does not give the frames of the
 session, such as after another training under the same name, the frames themselves are printed.
@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fel_explorer.app.codegen.polygon_simplification import shortened
-from fel_explorer.app.codegen.positions import Scope, placed
+from fel_explorer.app.codegen.polygon_simplification import simplify_region
+from fel_explorer.app.codegen.positions import Scope, positions_code
 from fel_explorer.app.session.result import Merge, Result
 from fel_explorer.app.session.selection import Selection
 from fel_explorer.app.session.selection_origin import Intervals, Region, StateFrames
@@ -98,11 +98,11 @@ def _part(scope, origin) -> Part | None:
 
 
 def _region(scope, region: Region) -> Part | None:
-    found = placed(scope, region.model, region.axes)
+    found = positions_code(scope, region.model, region.axes)
     if found is None:
         return None
     xy, expression, lines = found
-    short, places = shortened(region, xy), [*lines, f"xy = {expression}"]
+    short, places = simplify_region(region, xy), [*lines, f"xy = {expression}"]
     if region.shape == "box":
         (left, bottom), (right, top) = short.vertices
         box = f"({left!r}, {bottom!r}, {right!r}, {top!r})"
@@ -112,7 +112,7 @@ def _region(scope, region: Region) -> Part | None:
 
 
 def _intervals(scope, origin: Intervals) -> Part | None:
-    found = placed(scope, origin.model, origin.axes)
+    found = positions_code(scope, origin.model, origin.axes)
     if found is None:
         return None
     values, expression, lines = found
@@ -139,8 +139,8 @@ def _folded(start: str, items: list[str], end: str) -> list[str]:
 # ---- states
 
 
-def retraced(result: Result) -> bool:
-    """Whether it is known how the user came to the states of ``result``."""
+def has_known_edits(result: Result) -> bool:
+    """Return whether the edits that led to the states of ``result`` are known."""
     return not result.edited or bool(result.changes)
 
 
@@ -149,7 +149,7 @@ def edit_lines(scope: Scope) -> list[str]:
     result = scope.result
     base = scope.session.results[result.label].at(result.level)
     states, memberships, lines = base.state, base.membership, []
-    if not retraced(result):
+    if not has_known_edits(result):
         lines.append("# states were merged and split on the page by an older version, which did not note how")
     for change in result.changes:
         if isinstance(change, Merge):

@@ -1,8 +1,8 @@
-"""Paths, structures, pins and simulators of a session as Python text."""
+"""Python code for paths, structures, pins and simulators of a session."""
 
 from __future__ import annotations
 
-from fel_explorer.app.codegen.data import changed, has_structures, made, text
+from fel_explorer.app.codegen.data import changed_arguments, constructor_code, has_structures, text
 from fel_explorer.app.codegen.positions import Scope, landscape_lines, periods
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.simulate.simulation import shown_simulation, shown_simulator
@@ -57,7 +57,14 @@ def simulator_code(session: Session, name: str) -> str:
     """The latent space simulator on the shown model, and what it simulated last."""
     trained, simulation = shown_simulator(session), shown_simulation(session)
     simulator = trained.simulator
-    given = ", ".join([name, made(simulator.propagator), made(simulator.decoder), *changed(simulator)])
+    given = ", ".join(
+        [
+            name,
+            constructor_code(simulator.propagator),
+            constructor_code(simulator.decoder),
+            *changed_arguments(simulator),
+        ]
+    )
     data = "data, trajs" if trained.has_decoder else "data"
     lines = ["# on the page this training was stopped before its end"] * trained.partial
     lines.append(f"simulator = fel.LatentSpaceSimulator({given})")

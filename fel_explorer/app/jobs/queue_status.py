@@ -60,7 +60,7 @@ def situation(job: Job, now: float) -> str:
 
 
 def cause(job: Job) -> dict[str, str]:
-    """Why a job failed and what to do: {"what", "remedy"}; empty for others."""
+    """Cause of a failure and what to do: {"what", "remedy"}; empty for other jobs."""
     error = job.error
     if error is None:
         return {}

@@ -1,4 +1,4 @@
-"""The report's page: what is known of the shown model, from the data to the structures."""
+"""The report's page: a summary of the shown model, from the data to the structures."""
 
 from __future__ import annotations
 

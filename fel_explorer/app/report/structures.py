@@ -9,7 +9,7 @@ from dataclasses import replace
 from html import escape
 from pathlib import Path
 
-from fel_explorer.app.session.pinned import fitted, rmsds
+from fel_explorer.app.session.pinned import fit_atoms_text, rmsds
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.viewer import component
 from fel_explorer.app.viewer.scenes import BEHIND, Scenes, frame_name, pin_colour
@@ -60,7 +60,7 @@ def pins(session: Session) -> str:
             "reference" if reference else f"{10 * distances[pin.key]:.2f} Å",
         ]
         rows += f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
-    heads = ["", "Structure", "State", f"RMSD of {fitted(topology)}"]
+    heads = ["", "Structure", "State", f"RMSD of {fit_atoms_text(topology)}"]
     head = "".join(f"<th>{word}</th>" for word in heads)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 

@@ -54,7 +54,7 @@ class AtomValues:
         return (low, high) if high > low else (low, low + 1.0)
 
     def as_dict(self, *, dark: bool = False) -> dict:
-        """What the 3-D viewer takes as ``atom_values``."""
+        """Message to the 3-D viewer as its ``atom_values``."""
         low, high = self.range
         palette = sequential(dark=dark)
         places = np.linspace(0, len(palette) - 1, STOPS).round().astype(int)

@@ -1,4 +1,4 @@
-"""Undo and redo: what was shown before each change."""
+"""Undo and redo: snapshots before each change."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class History:
         self._undone.clear()
 
     def back(self, now: Snapshot) -> Snapshot | None:
-        """What to show instead of ``now``; None where nothing can be undone."""
+        """Snapshot before ``now``; None where nothing can be undone."""
         return self._swap(self._past, self._undone, now)
 
     def forth(self, now: Snapshot) -> Snapshot | None:
-        """What to show again instead of ``now``; None where nothing was undone."""
+        """Snapshot after ``now``; None where nothing was undone."""
         return self._swap(self._undone, self._past, now)
 
     def rewrite(self, change: Callable[[Snapshot], Snapshot]) -> None:

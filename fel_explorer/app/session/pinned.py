@@ -1,4 +1,4 @@
-"""Structures that were put aside, to look at them together: values of a session."""
+"""Pinned structures, put aside for comparison: values of a session."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Pinned:
 
     @property
     def reference_pin(self) -> Pin | None:
-        """What the others are compared with; None without pins."""
+        """Pin that the others are compared with; None without pins."""
         if not self.pins:
             return None
         return self[self.reference] if self.reference in self.keys else self.pins[0]
@@ -128,8 +128,8 @@ class Pinned:
         return replace(self, overlaid=self.overlaid ^ {key})
 
 
-def described(pinned: Pinned) -> dict:
-    """All but the coordinates, as JSON types."""
+def to_json(pinned: Pinned) -> dict:
+    """Pins without their coordinates, as JSON types."""
     return {
         "pins": [[pin.key, pin.name, pin.frame, pin.observed] for pin in pinned.pins],
         "overlaid": sorted(pinned.overlaid),
@@ -138,13 +138,13 @@ def described(pinned: Pinned) -> dict:
 
 
 def arrays(pinned: Pinned) -> dict[str, np.ndarray]:
-    """{name: array} of the coordinates and atoms, to be saved with `described`."""
+    """{name: array} of the coordinates and atoms, to be saved with `to_json`."""
     found = {f"pin {pin.key} xyz": pin.xyz for pin in pinned.pins}
     return found | {f"pin {pin.key} atoms": pin.atoms for pin in pinned.pins}
 
 
-def restored(about: dict, saved: Mapping[str, np.ndarray]) -> Pinned:
-    """What `described` and `arrays` were made of; none of it is shown big."""
+def from_json(about: dict, saved: Mapping[str, np.ndarray]) -> Pinned:
+    """The pins of `to_json` and `arrays`; none of them is shown big."""
     pins = tuple(
         Pin(key, name, frame, observed, saved[f"pin {key} xyz"], saved[f"pin {key} atoms"])
         for key, name, frame, observed in about["pins"]
@@ -152,8 +152,8 @@ def restored(about: dict, saved: Mapping[str, np.ndarray]) -> Pinned:
     return Pinned(pins, overlaid=frozenset(about["overlaid"]), reference=about["reference"])
 
 
-def aligned(pinned: Pinned, topology: mdtraj.Topology) -> dict[int, np.ndarray]:
-    """{key: coordinates (atom, 3)} of all pins, each laid upon the reference by the atoms of `fitted`."""
+def align(pinned: Pinned, topology: mdtraj.Topology) -> dict[int, np.ndarray]:
+    """{key: coordinates (atom, 3)} of all pins, aligned to the reference by the atoms of `fit_atoms_text`."""
     reference = pinned.reference_pin
     laid = {}
     for pin in pinned.pins:
@@ -172,8 +172,8 @@ def rmsds(pinned: Pinned, topology: mdtraj.Topology) -> dict[int, float]:
     return found
 
 
-def fitted(topology: mdtraj.Topology) -> str:
-    """In words which atoms are fitted and compared: "backbone atoms", "heavy atoms" or "atoms"."""
+def fit_atoms_text(topology: mdtraj.Topology) -> str:
+    """Name of the atoms that are fitted and compared: "backbone atoms", "heavy atoms" or "atoms"."""
     atoms = [topology.atom(index) for index in fit_atoms(topology)]
     if all(atom.is_backbone for atom in atoms):
         return "backbone atoms"
@@ -204,10 +204,10 @@ def as_pdb(pinned: Pinned, topology: mdtraj.Topology) -> io.BytesIO:
         raise FelError("No structure is pinned.", remedy="Pin some: the pin above the structures.")
     shared = set.intersection(*(set(pin.atoms.tolist()) for pin in pinned.pins))
     part = topology.subset(sorted(shared))
-    laid, distances = aligned(pinned, topology), rmsds(pinned, topology)
+    laid, distances = align(pinned, topology), rmsds(pinned, topology)
     lines = [
         f"{len(pinned)} pinned structures, by fel_explorer",
-        f"Aligned by {fitted(topology)} to model {pinned.pins.index(pinned.reference_pin) + 1}",
+        f"Aligned by {fit_atoms_text(topology)} to model {pinned.pins.index(pinned.reference_pin) + 1}",
     ]
     models = []
     for number, pin in enumerate(pinned.pins, 1):

@@ -1,4 +1,4 @@
-"""How a model was made: its method and hyperparameters, to be used again."""
+"""Recipe of a model: its method and hyperparameters, to be used again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a fitted method says of a dataset, and what people make of its states."""
+"""Results of a fitted method on a dataset, and edits of its states."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """A fitted method and what it says of the session's dataset; made by a job, read by every panel.
+    """A fitted method and its results on the session's dataset; made by a job, read by every panel.
 
     Attributes
     ----------
@@ -103,14 +103,14 @@ class Result:
         """The same with other memberships (frame, state)."""
         return replace(self, membership=membership, state=membership.argmax(axis=1))
 
-    def relabelled(self, label: str) -> Result:
+    def relabel(self, label: str) -> Result:
         """The same under another label."""
         if isinstance(self.levels, MicrostateLevels):
-            levels = self.levels.relabelled(label)
+            levels = self.levels.relabel(label)
         else:
             levels = tuple(replace(level, label=label) for level in self.levels)
         changes = tuple(
-            Split(one.state, one.selection.relabelled(self.label, label)) if isinstance(one, Split) else one
+            Split(one.state, one.selection.relabel(self.label, label)) if isinstance(one, Split) else one
             for one in self.changes
         )
         return replace(self, label=label, levels=levels, changes=changes)
@@ -182,7 +182,7 @@ class Result:
         state = int(np.bincount(self.state[mask]).argmax())
         return None if mask[self.state == state].all() else state
 
-    def merged(self, states) -> Result:
+    def merge(self, states) -> Result:
         """With ``states`` as one; see `kinetics.merge_states`."""
         state, membership = merge_states(self.state, self.membership, states)
         change = Merge(tuple(int(one) for one in states))
@@ -232,7 +232,7 @@ class MicrostateLevels(Sequence):
         self._kept.move_to_end(level)
         return self._kept[level]
 
-    def relabelled(self, label: str) -> MicrostateLevels:
+    def relabel(self, label: str) -> MicrostateLevels:
         """The same of a result under another label."""
         return MicrostateLevels(replace(self._base, label=label), self.microstates, self._memberships)
 

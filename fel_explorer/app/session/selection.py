@@ -1,4 +1,4 @@
-"""What people select and click: immutable values, so that undo is a list of them."""
+"""Selections and clicked points: immutable values, so that undo is a list of them."""
 
 from __future__ import annotations
 
@@ -89,14 +89,14 @@ class Selection:
             return Selection(self.mask & ~mask, f"{self.how}; removed {how}", steps)
         return Selection(self.mask & mask, f"{self.how}; kept within {how}", steps)
 
-    def inverted(self) -> Selection:
+    def invert(self) -> Selection:
         """All other frames."""
         steps = None if self.steps is None else (*self.steps, Step("invert"))
         return Selection(~self.mask, f"all but ({self.how})", steps)
 
-    def relabelled(self, old: str, new: str) -> Selection:
+    def relabel(self, old: str, new: str) -> Selection:
         """The same after a model was given another label."""
-        steps = None if self.steps is None else tuple(step.relabelled(old, new) for step in self.steps)
+        steps = None if self.steps is None else tuple(step.relabel(old, new) for step in self.steps)
         return self if steps == self.steps else replace(self, steps=steps)
 
     def _then(self, mode, origin):

@@ -1,4 +1,4 @@
-"""What frames were selected by: a region of a map, or a state.  Immutable values; no panel import."""
+"""Origins of selections: a region of a map, or a state.  Immutable values."""
 
 from __future__ import annotations
 
@@ -111,14 +111,14 @@ class Step(NamedTuple):
     mode: str
     origin: Origin | None = None
 
-    def relabelled(self, old: str, new: str) -> Step:
+    def relabel(self, old: str, new: str) -> Step:
         """The same after a model was given another label."""
         if self.origin is None or self.origin.model != old:
             return self
         return Step(self.mode, replace(self.origin, model=new))
 
 
-def described(steps: Sequence[Step] | None) -> list | None:
+def to_json(steps: Sequence[Step] | None) -> list | None:
     """``steps`` as JSON types."""
     if steps is None:
         return None
@@ -127,8 +127,8 @@ def described(steps: Sequence[Step] | None) -> list | None:
     ]
 
 
-def restored(about: list | None) -> tuple[Step, ...] | None:
-    """What `described` was made of."""
+def from_json(about: list | None) -> tuple[Step, ...] | None:
+    """The steps of `to_json`."""
     if about is None:
         return None
     return tuple(Step(one[0], KINDS[one[1]](**_tuples(one[2])) if len(one) > 1 else None) for one in about)

@@ -175,8 +175,8 @@ class Session(param.Parameterized):
         """Give a result another label, also where names, edits, clicked point and history speak of it."""
         results = {new if key == label else key: result for key, result in self.results.items()}
         self._rewrite(
-            lambda snapshot: snapshot.relabelled(label, new),
-            results={**results, new: results[new].relabelled(new)},
+            lambda snapshot: snapshot.relabel(label, new),
+            results={**results, new: results[new].relabel(new)},
             active=new if self.active == label else self.active,
             beside=new if self.beside == label else self.beside,
             levels={new if key == label else key: level for key, level in self.levels.items()},
@@ -224,7 +224,7 @@ class Session(param.Parameterized):
         self.select(result.state == state, how, mode, origin)
 
     def invert_selection(self) -> None:
-        self._change(selection=self.selection.inverted())
+        self._change(selection=self.selection.invert())
 
     def clear_selection(self) -> None:
         self._change(selection=Selection(np.zeros_like(self.selection.mask)), point=None)
@@ -274,7 +274,7 @@ class Session(param.Parameterized):
 
     def merge_states(self, states=None) -> None:
         """Make ``states`` (default `selected_states`) of the shown result one; see `Result.merged`."""
-        self._edit(self._states().merged(self.selected_states() if states is None else states))
+        self._edit(self._states().merge(self.selected_states() if states is None else states))
 
     def split_state(self, state: int | None = None) -> None:
         """Make the selected frames of ``state`` (default `divided_state`) a state of their own."""

@@ -1,4 +1,4 @@
-"""What undo restores."""
+"""Snapshots of a session for undo."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fel_explorer.app.session.selection import PathAnchors, Point, Selection
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What undo restores; the fields have the names of a session's params."""
+    """State that undo restores; the fields have the names of a session's params."""
 
     selection: Selection
     point: Point | None
@@ -22,7 +22,7 @@ class Snapshot:
 
     @classmethod
     def of(cls, session) -> Snapshot:
-        """What ``session`` shows now."""
+        """Snapshot of ``session``."""
         return cls(**{field.name: getattr(session, field.name) for field in fields(cls)})
 
     def changes(self, session) -> dict:
@@ -31,13 +31,13 @@ class Snapshot:
         values["pinned"] = self.pinned.shown_as(session.pinned)
         return {name: value for name, value in values.items() if getattr(session, name) is not value}
 
-    def relabelled(self, old: str, new: str) -> Snapshot:
+    def relabel(self, old: str, new: str) -> Snapshot:
         """The same after a result was given another label."""
 
         def keyed(values):
             return {(new, *key[1:]) if key[0] == old else key: value for key, value in values.items()}
 
-        edits = {key: e.relabelled(new) if e.label == old else e for key, e in self.edits.items()}
+        edits = {key: e.relabel(new) if e.label == old else e for key, e in self.edits.items()}
         point = self.point
         if point is not None and point.model == old:
             point = replace(point, model=new)
@@ -46,7 +46,7 @@ class Snapshot:
             edits=keyed(edits),
             state_names=keyed(self.state_names),
             point=point,
-            selection=self.selection.relabelled(old, new),
+            selection=self.selection.relabel(old, new),
         )
 
     def without(self, label: str) -> Snapshot:

@@ -16,14 +16,14 @@ from fel_explorer.plots.quantities import seconds_text
 
 
 def device_text() -> str:
-    """Where trainings run by default: 'GPU NVIDIA H100' or 'CPU, 2 threads'."""
+    """Device of trainings by default: 'GPU NVIDIA H100' or 'CPU, 2 threads'."""
     if torch.cuda.is_available():
         return f"GPU {torch.cuda.get_device_name(0)}"
     return "CPU"
 
 
 class JobBar(Viewer):
-    """What runs now: label, time left, a bar and a cancel button; invisible when nothing runs.
+    """The running job: label, time left, a bar and a cancel button; invisible when nothing runs.
 
     A click on the text calls ``on_open``.
     """

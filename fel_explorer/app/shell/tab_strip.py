@@ -124,7 +124,7 @@ class TabStrip(Viewer):
                 self.panels[name].param.watch(self._on_figure, "version")
 
     def _state_buttons(self):
-        """What to do while there are no states."""
+        """Buttons that find states, while there are none."""
         buttons = [
             pmui.Button(
                 label=label, size="small", variant="outlined", margin=(3, 4), description=tooltip,

@@ -1,4 +1,4 @@
-"""Keeps what a page holds on disk, so that it outlives the server.
+"""Autosave of pages, which outlive the server on disk.
 
 A page that was trained on, or whose states were named or edited, is saved some seconds after its last
 change under the token in its address; a server that is started again finds it by that token.  A view is kept
@@ -36,12 +36,12 @@ def new_token() -> str:
 
 
 def folder(kind: str = "pages") -> Path:
-    """Where pages or "views" are kept."""
+    """Folder of pages or "views"."""
     return cache_directory() / kind
 
 
 def autosaved(token: str, kind: str = "pages") -> Path | None:
-    """What was kept of the page (or of "views") ``token``, or None."""
+    """Saved session of the page (or of "views") ``token``, or None."""
     if not TOKEN.fullmatch(token):  # it comes from an address
         return None
     path = folder(kind) / f"{token}{ENDING}"

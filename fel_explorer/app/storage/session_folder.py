@@ -171,7 +171,7 @@ def _described(session) -> dict:
         "edits": [list(key) for key in session.edits],
         "edited_by": [[_change(one) for one in edit.changes] for edit in session.edits.values()],
         "selected_by": session.selection.how,
-        "selected_in": selection_origin.described(session.selection.steps),
+        "selected_in": selection_origin.to_json(session.selection.steps),
         "axes": session.axes,
         "axes_beside": session.axes_beside,
         "beside": session.beside,
@@ -179,7 +179,7 @@ def _described(session) -> dict:
         if point is None
         else [point.model, list(map(float, point.position)), point.frame, point.distance, point.off_manifold],
         "looks": session.representation,
-        "pinned": pinned.described(session.pinned),
+        "pinned": pinned.to_json(session.pinned),
         "route": None if anchors is None else [list(anchors.axes), [list(a) for a in anchors.anchors]],
     }
 
@@ -199,18 +199,18 @@ def _change(change) -> dict:
     if isinstance(change, Merge):
         return {"merged": change.states}
     selection = change.selection
-    return {"split": change.state, "how": selection.how, "steps": selection_origin.described(selection.steps)}
+    return {"split": change.state, "how": selection.how, "steps": selection_origin.to_json(selection.steps)}
 
 
 def _changes(about, i, arrays, n_frames) -> tuple:
-    """What `_change` was made of, for the edit ``i``."""
+    """The edit ``i``, saved as JSON types."""
     found = []
     for j, one in enumerate(about):
         if "merged" in one:
             found.append(Merge(tuple(one["merged"])))
         else:
             mask = _mask(arrays[f"split {i} {j}"], n_frames)
-            selection = Selection(mask, one["how"], selection_origin.restored(one["steps"]))
+            selection = Selection(mask, one["how"], selection_origin.from_json(one["steps"]))
             found.append(Split(one["split"], selection))
     return tuple(found)
 
@@ -284,7 +284,7 @@ def _restore(session, about, arrays) -> None:
         levels=about["levels"],
         edits=edits,
         state_names={(label, level, state): name for label, level, state, name in about["names"]},
-        selection=Selection(mask, about["selected_by"], selection_origin.restored(about.get("selected_in"))),
+        selection=Selection(mask, about["selected_by"], selection_origin.from_json(about.get("selected_in"))),
         point=None if point is None else Point(point[0], np.array(point[1]), *point[2:]),
         path_anchors=None
         if anchors is None
@@ -293,7 +293,7 @@ def _restore(session, about, arrays) -> None:
         energy_unit=about.get("energy_unit", "kT"),
         temperature=about.get("temperature", 300.0),
         representation=about.get("looks", {}),  # of sessions that were saved before there were any
-        pinned=pinned.restored(about["pinned"], arrays) if "pinned" in about else Pinned(),
+        pinned=pinned.from_json(about["pinned"], arrays) if "pinned" in about else Pinned(),
         axes=tuple(about.get("axes", ("", ""))),
         axes_beside=tuple(about.get("axes_beside", ("", ""))),
         beside=about.get("beside", ""),

@@ -1,4 +1,4 @@
-"""What was measured by clicking atoms: in words, and as a column of the dataset."""
+"""Measurements by clicked atoms: as text, and as a column of the dataset."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import mdtraj
 import numpy as np
 import xarray as xr
 
-from fel_explorer.app.session.pinned import Pinned, aligned
+from fel_explorer.app.session.pinned import Pinned, align
 from fel_explorer.app.session.session import Point, Session
 from fel_explorer.app.viewer.component import Layer
 from fel_explorer.app.views.paths import landscape_path
@@ -78,7 +78,7 @@ class Scenes:
         reference = None if self.has_chain else self._shown(self.reference).xyz[0]
         return Layer(trajectory, label, note, reference=reference, **style)
 
-    def located(self, layer: Layer) -> Layer:
+    def locate(self, layer: Layer) -> Layer:
         """``layer`` with the places of its atoms in the topology of the trajectories."""
         topology, whole = layer.trajectory.topology, self.trajectories.topology
         if layer.atoms is not None or topology.n_atoms == whole.n_atoms:
@@ -90,7 +90,7 @@ class Scenes:
 
     def pins(self, pinned: Pinned) -> list[Layer]:
         """The pins as layers, laid upon the reference among them."""
-        laid = aligned(pinned, self.trajectories.topology)
+        laid = align(pinned, self.trajectories.topology)
         return [self._pin(pin, laid[pin.key]) for pin in pinned.pins]
 
     def pinned(self, pinned: Pinned) -> Scene:
@@ -108,7 +108,7 @@ class Scenes:
         )  # fmt: skip
 
     def window(self) -> int:
-        """How many frames fit into one message."""
+        """Number of frames that fit into one message."""
         return int(np.clip(WINDOW_BYTES // (12 * self.n_atoms), 1, WINDOW_FRAMES))
 
     def representatives(self, session: Session, n: int, choose: str, opacity: float = BEHIND) -> Scene:
@@ -189,7 +189,7 @@ def _warning(point: Point) -> str:
 
 
 def _address(atom) -> tuple:
-    """What an atom is called among all others."""
+    """Identity of an atom among all others."""
     residue = atom.residue
     return residue.chain.index, residue.resSeq, residue.name, atom.name
 

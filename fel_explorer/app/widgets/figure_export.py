@@ -43,7 +43,7 @@ class FigureExport(Viewer):
             icon="download", size="small", margin=(8, 4), description=what, on_click=self._open
         )
         self.popup = pmui.Popup(margin=0)
-        self.downloads: dict[str, pmui.FileDownload] = {}  # made when first asked for
+        self.downloads: dict[str, pmui.FileDownload] = {}  # made when first needed
         self.layout = pmui.Row(self.button, self.popup, margin=0)
 
     def __panel__(self):
@@ -78,7 +78,7 @@ class FigureExport(Viewer):
         self.button.disabled = disabled
 
     def export(self, kind: str) -> io.BytesIO:
-        """What a button of ``kind`` downloads."""
+        """File that a button of ``kind`` downloads."""
         if kind == "csv":
             return io.BytesIO(self._table().to_csv(index=False).encode())
         return io.BytesIO(figure_bytes(self._draw(), kind))

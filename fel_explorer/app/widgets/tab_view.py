@@ -27,9 +27,9 @@ class TabView(Viewer):
     Parameters
     ----------
     session
-        What is shown and changed.
+        Session that is shown and changed.
     board
-        Where jobs run.
+        Jobs of the page.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class TabView(Viewer):
         Whether there is a figure; a parameter or a property where it changes.
     """
 
-    active = param.Boolean(False, doc="Whether it is looked at: only then it computes.")
+    active = param.Boolean(False, doc="Whether the tab is shown: only then it computes.")
     dark = param.Boolean(False, doc="Colours for a dark page.")
     version = param.Integer(0, doc="Counts up when the figure is another one.")
 
@@ -67,7 +67,7 @@ class TabView(Viewer):
         raise NotImplementedError
 
     def tapped(self, x: float, y: float) -> None:
-        """What a click on the figure at (x, y), in the units of its axes, does; by default nothing."""
+        """Handle a click on the figure at (x, y), in the units of its axes; by default do nothing."""
 
     def close(self) -> None:
         """Stop watching the session and the board."""

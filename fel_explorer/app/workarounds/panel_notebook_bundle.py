@@ -32,7 +32,7 @@ def _refer(cls, compiled=True, server=False):
 
 
 def script() -> str:
-    """What makes the page load the bundle, once however often it runs."""
+    """Script that makes the page load the bundle, once however often it runs."""
     bundle = _render_esm(pmui.Button, True, False)
     return SEND % json.dumps(bundle).replace("</", "<\\/")
 

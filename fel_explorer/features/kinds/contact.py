@@ -82,7 +82,7 @@ def heavy_atoms(residue: mdtraj.core.topology.Residue) -> np.ndarray:
 
 
 def scheme_of(options: dict) -> str:
-    """Which atoms a contact is between."""
+    """Choice of the atoms of a contact."""
     return options.get("scheme", "closest-heavy")
 
 

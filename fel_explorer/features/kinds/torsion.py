@@ -71,7 +71,7 @@ class _NamedTorsions(Featurizer):
         return np.array([atoms for *_, atoms in entries])
 
     def sought(self) -> str:
-        """What is not there where no torsion is found."""
+        """Name of the torsions, for the error where none is found."""
         return "torsion"
 
     def label(self, topology: mdtraj.Topology, atoms: np.ndarray) -> list[str]:

@@ -1,6 +1,8 @@
-"""Which features a collective variable depends on."""
+"""Sensitivity of collective variables to features."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -17,8 +19,14 @@ BLOCK = 4096  # frames at once through a network with its gradients
 ON_CIRCLE = 1e-3  # largest |cos^2 + sin^2 - 1| of a torsion, beyond rounding
 
 
-def sensitivity(method: Method, X, *, of: str = "embedding", n_frames: int = 10_000) -> xr.Dataset:
-    """How much each feature moves each collective variable of a fitted method.
+def sensitivity(
+    method: Method,
+    X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
+    *,
+    of: str = "embedding",
+    n_frames: int = 10_000,
+) -> xr.Dataset:
+    """Sensitivity of each collective variable of a fitted method to each feature.
 
     The strength of a feature is the root mean square of the variable's derivative by it times the feature's
     standard deviation: how far the variable goes when that feature alone goes as far as it does in the data.

@@ -82,7 +82,6 @@ def alternatives(beta: float, n_microstates: int, seed: int) -> dict[str, tuple[
     return {
         **{f"beta_end {other:.2f}": (other, n_microstates, seed) for other in others},
         f"{n_microstates // 2} microstates": (beta, max(2, n_microstates // 2), seed),
-        f"{2 * n_microstates} microstates": (beta, 2 * n_microstates, seed),
         "another seed": (beta, n_microstates, seed + 1),
     }
 

@@ -40,7 +40,7 @@ EVALUATION_PAIRS = 20_000  # that compare restarts and validate
 CELL_SHARE = 0.5  # of a batch, with farthest point seeding
 LANDMARK_SAMPLE = 20_000  # frames among which the landmarks are chosen
 MAX_STEPS = 1000  # from a discrete start
-DISTILLATION, ANNEALING = 200, 300  # of them
+DISTILLATION, ANNEALING = 200, 400  # of them
 START_RATE, FINAL_RATE = 3.0, 0.3  # learning rate from a discrete start, in units of the one given
 VALIDATE_EVERY = PATIENCE = 50  # steps, once the learning rate is annealed
 MIN_IMPROVEMENT = 5e-4  # nats within PATIENCE

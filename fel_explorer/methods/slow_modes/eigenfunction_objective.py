@@ -127,7 +127,7 @@ def figure_of_merit(
     held_out: tuple[Float[Tensor, "function function"], Float[Tensor, "function function"]],
     c: Float[Tensor, ""],
 ) -> Float[Tensor, ""]:
-    """How well the modes of (E, C) of training data hold for (E, C) of others; higher is better.
+    """Score of the modes of (E, C) of training data by (E, C) of other data; higher is better.
 
     With s = c / (lambda + c) the modes of the training data make the model sum_i s_i u_i <u_i, .> of the
     resolvent R = c (c - L)^-1, in the inner product A = E / c + C.  The figure is |R|^2 - |R - model|^2

@@ -7,7 +7,7 @@ import pytest
 
 import fel_explorer as fel
 from fel_explorer.app.codegen import script
-from fel_explorer.app.codegen.polygon_simplification import shortened, thinned
+from fel_explorer.app.codegen.polygon_simplification import simplify_polygon, simplify_region
 from fel_explorer.app.codegen.selection import MAX_RUNS
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.selection_origin import Intervals, Region
@@ -77,7 +77,7 @@ def test_a_shorter_outline_holds_the_same_frames(n_points, most):
     angle = np.linspace(0, 2 * np.pi, 300, endpoint=False)
     by_hand = 1 + 0.25 * np.sin(3 * angle) + 0.01 * rng.normal(size=300)
     lasso = Region.drawn("", ("a", "b"), "lasso", circle((0.2, 0.1), by_hand[:, None], 300) * scale)
-    short = shortened(lasso, xy)
+    short = simplify_region(lasso, xy)
     np.testing.assert_array_equal(short.holds(xy), lasso.holds(xy))
     assert len(short.vertices) <= most
     assert len(repr(short.vertices)) < 25 * len(short.vertices) < len(repr(lasso.vertices))
@@ -85,12 +85,12 @@ def test_a_shorter_outline_holds_the_same_frames(n_points, most):
 
 def test_vertices_go_until_each_is_needed():
     xy = np.array([[0.0, 0.0], [5.0, 5.0]])
-    kept = thinned(circle((0, 0), 1.0, 50), xy)
+    kept = simplify_polygon(circle((0, 0), 1.0, 50), xy)
     assert len(kept) == 3
     star = circle((0, 0), 1.0, 5)[[0, 2, 4, 1, 3]]  # crosses itself: its middle is outside
     xy = np.array([[0.0, 0.0], [0.7, 0.0], [-0.55, 0.42]])
     before = Region.drawn("", ("a", "b"), "lasso", star).holds(xy)
-    after = Region.drawn("", ("a", "b"), "lasso", thinned(star, xy)).holds(xy)
+    after = Region.drawn("", ("a", "b"), "lasso", simplify_polygon(star, xy)).holds(xy)
     assert before.tolist() == [False, True, True] and after.tolist() == before.tolist()
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import fel_explorer as fel
 from fel_explorer.app.codegen import script
-from fel_explorer.app.session.pinned import aligned, rmsds
+from fel_explorer.app.session.pinned import align, rmsds
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.storage.session_folder import open_session, save_session
@@ -92,7 +92,7 @@ def test_pinned_frames_lie_upon_each_other_as_on_the_page(session, tmp_path, mon
     assert code.startswith("# 1 pinned on the page came from a model")
     made = run(session, tmp_path, monkeypatch, "Pinned structures")["pinned"]
     topology = session.trajectories.topology
-    laid, found = aligned(session.pinned, topology), rmsds(session.pinned, topology)
+    laid, found = align(session.pinned, topology), rmsds(session.pinned, topology)
     for key, xyz in zip((1, 2, 3), made.xyz, strict=True):
         np.testing.assert_allclose(xyz @ turn, laid[key], atol=1e-5)
         assert np.sqrt(((xyz - made.xyz[0]) ** 2).sum(axis=1).mean()) == pytest.approx(found[key], abs=1e-6)

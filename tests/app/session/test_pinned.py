@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fel_explorer.app.session.atom_values import AtomValues
-from fel_explorer.app.session.pinned import MAX_PINS, Pinned, aligned, as_pdb, rmsds
+from fel_explorer.app.session.pinned import MAX_PINS, Pinned, align, as_pdb, rmsds
 from fel_explorer.errors import FelError
 from fel_explorer.structures import geometry
 
@@ -57,7 +57,7 @@ def test_rmsd_is_that_of_the_best_fit_of_heavy_atoms_in_common(pinned, shape, to
 
 
 def test_pins_are_laid_upon_the_reference(pinned, shape, topology):
-    laid = aligned(pinned, topology)
+    laid = align(pinned, topology)
     assert np.abs(laid[2] - shape).max() < 1e-5 and np.abs(laid[4] - shape[:5]).max() < 1e-5
     assert np.abs(pinned[2].xyz - shape).max() > 0.1
 

@@ -14,7 +14,7 @@ from fel_explorer.app.views.simulate.simulation import (
     Simulation,
     atom_choices,
     can_encode,
-    chained,
+    chain_atoms,
     nearest_frames,
     shown_simulation,
     shown_simulator,
@@ -146,7 +146,7 @@ def test_atoms_without_bonds_are_a_chain():
         chain = top.add_chain()
         for _ in range(3):
             top.add_atom("CA", mdtraj.element.carbon, top.add_residue("GLY", chain))
-    assert [(a.index, b.index) for a, b in chained(top).bonds] == [(0, 1), (1, 2), (3, 4), (4, 5)]
+    assert [(a.index, b.index) for a, b in chain_atoms(top).bonds] == [(0, 1), (1, 2), (3, 4), (4, 5)]
 
 
 # ---- what is simulated

@@ -361,8 +361,8 @@ def test_grid_of_pins_follows_the_session(panel, session):
 def test_atoms_of_a_part_are_found_in_the_whole(trajectories):
     scenes = Scenes(trajectories)
     part = trajectories.frames([0]).atom_slice([1, 3, 4])
-    assert list(scenes.located(Layer(part)).atoms) == [1, 3, 4]
-    assert scenes.located(Layer(trajectories.frames([0]))).atoms is None
+    assert list(scenes.locate(Layer(part)).atoms) == [1, 3, 4]
+    assert scenes.locate(Layer(trajectories.frames([0]))).atoms is None
 
 
 def test_arrays_and_no_data_get_a_message():

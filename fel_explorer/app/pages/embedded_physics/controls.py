@@ -1,4 +1,4 @@
-"""The left side of the page: what to learn from, how, and how far it is."""
+"""The left side of the page: system, settings and progress."""
 
 from __future__ import annotations
 

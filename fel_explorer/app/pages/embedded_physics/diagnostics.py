@@ -1,4 +1,4 @@
-"""Numbers of a learned model, at any temperature nearby, and how far to trust them."""
+"""Numbers of a learned model at temperatures nearby, and their reliability."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def effective_samples(snapshot: ModelSnapshot, temperature: float) -> float:
 
 
 def verdict(snapshot: ModelSnapshot) -> tuple[str, str]:
-    """ "success", "info" or "warning", and in plain words how far to trust the model."""
+    """ "success", "info" or "warning", and a text on the reliability of the model."""
     model = snapshot.model
     if snapshot.beta < 1:
         return "warning", (

@@ -29,7 +29,7 @@ PLACES = {"α": (-80, -35), "β1": (-145, 165), "β2": (-55, 165), "φ > 0": (90
 
 @dataclass(frozen=True, eq=False)
 class Spot:
-    """What the model puts at a clicked z: there (2,), and some draws (sample, 2) of it, in the picture."""
+    """Decoded place of a clicked z: its mean (2,), and some draws (sample, 2) of it, in the picture."""
 
     z: np.ndarray
     place: np.ndarray
@@ -38,7 +38,7 @@ class Spot:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What the pictures show; ``which`` is one of `CURVES`."""
+    """Content of the pictures; ``which`` is one of `CURVES`."""
 
     subject: Subject
     snapshot: ModelSnapshot | None
@@ -114,7 +114,7 @@ def _dots(places, state, weights, dark) -> list[dict]:
 
 
 def _draw_cv_lines(page, snapshot: ModelSnapshot) -> None:
-    """Where the decoder puts equal z: the CV as it lies in the landscape; a single one is a chain of dots."""
+    """Lines of equal z through the decoder in the landscape; a single CV is a chain of dots."""
     n_dims = snapshot.model.n_dims
     if n_dims == 1:
         z = np.linspace(-REACH, REACH, CHAIN)[:, None]
@@ -193,7 +193,7 @@ def waiting(page, text: str, dark: bool):
 
 def temperature_picture(subject: Subject, curves: dict, *, dark: bool):
     """The temperature of the model over the steps, on a logarithmic axis."""
-    steps, beta = thinned(curves.get("beta", []))
+    steps, beta = thin_curve(curves.get("beta", []))
     values = subject.temperature / beta
     end, top = max(steps.max(initial=2), 2), max(values.max(initial=0), 2 * subject.temperature)
     goal = subject.temperature
@@ -217,7 +217,7 @@ LABELS = {"Quality": "fraction", "Distance": "KL (nats)", "Energy": "U (kT)"}
 
 def curve_picture(which: str, curves: dict, *, dark: bool):
     """One of `CURVES` over the steps; distances on a logarithmic axis."""
-    found = [(label, colour, *thinned(curves.get(name, []))) for name, label, colour in CURVES[which]]
+    found = [(label, colour, *thin_curve(curves.get(name, []))) for name, label, colour in CURVES[which]]
     found = [row for row in found if len(row[2])]
     if which == "Distance":
         found = [(*row[:3], np.log10(np.maximum(row[3], MIN_DISTANCE))) for row in found]
@@ -248,7 +248,7 @@ def _few(limits, log: bool) -> list[tuple[float, str]]:
     return [(float(f"{v:.2g}"), f"{float(f'{v:.2g}'):g}") for v in np.linspace(*limits, 6)[1::2]]
 
 
-def thinned(curve) -> tuple[np.ndarray, np.ndarray]:
+def thin_curve(curve) -> tuple[np.ndarray, np.ndarray]:
     """Steps and values, finite, averaged over blocks to at most `POINTS`."""
     rows = np.asarray(curve, float).reshape(-1, 2)
     rows = rows[np.isfinite(rows).all(axis=1)]

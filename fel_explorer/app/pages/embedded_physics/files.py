@@ -1,4 +1,4 @@
-"""What leaves the page and comes back: samples as files or as a session, models."""
+"""Files of the page: samples as files or as a session, models."""
 
 from __future__ import annotations
 

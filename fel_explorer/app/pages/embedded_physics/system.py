@@ -1,4 +1,4 @@
-"""A system to learn from: where its samples lie in a picture, in which state, and what is known exactly."""
+"""A system to learn from: positions of samples in a picture, their states, and exact results."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Subject:
 
     @property
     def axes(self) -> tuple[str, str]:
-        """What `places` are of."""
+        """Names of the axes of `places`."""
         return ("φ (deg)", "ψ (deg)") if self.is_molecule else self.system.coordinate_names
 
     @property
@@ -70,7 +70,7 @@ class Subject:
         return ((-180.0, 180.0),) * 2 if self.is_molecule else self.system.domain
 
     def fit_options(self) -> dict:
-        """What `EmbeddedPhysics.fit` takes of a molecule."""
+        """Arguments of `EmbeddedPhysics.fit` for a molecule."""
         if not self.is_molecule:
             return {}
         bonds = np.array([(a.index, b.index) for a, b in self.topology.bonds])
@@ -85,7 +85,7 @@ class Subject:
         return mdtraj.Trajectory(np.asarray(x, np.float32), self.topology)
 
     def places(self, x) -> np.ndarray:
-        """Where coordinates lie in the picture, (sample, 2): φ and ψ in degrees, or themselves."""
+        """Positions of coordinates in the picture, (sample, 2): φ and ψ in degrees, or themselves."""
         if not self.is_molecule:
             return np.asarray(x, float)
         frames = self.trajectory(x)

@@ -1,4 +1,4 @@
-"""What the page says of its pictures and curves, in plain words."""
+"""Texts of the page on its pictures and curves."""
 
 SAMPLES = (
     "Samples of the model: one dot for each structure, in the colour of its state. White: lines of "

@@ -1,4 +1,4 @@
-"""The job that learns a model from energies, and what is seen of one while it learns."""
+"""The job that trains a model on energies, and snapshots of a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which sets of frames can be compared in a session, and the job that does it."""
+"""Sets of frames that can be compared in a session, and the job of a comparison."""
 
 from __future__ import annotations
 

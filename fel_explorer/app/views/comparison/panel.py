@@ -1,4 +1,4 @@
-"""What differs between two sets of frames: a ranking, and the distributions of the chosen quantity."""
+"""Comparison of two sets of frames: a ranking, and the distributions of the chosen quantity."""
 
 from __future__ import annotations
 

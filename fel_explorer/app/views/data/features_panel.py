@@ -60,7 +60,7 @@ class FeaturesPanel(Viewer):
 
     @property
     def featurizers(self) -> list:
-        """What is chosen, with its options, as `features.featurize` takes it."""
+        """The chosen featurizers with options, as `features.featurize` takes them."""
         return [(name, {o: w.value for o, w in self._options[name].items()}) for name in self.choice.value]
 
     def compute(self) -> None:

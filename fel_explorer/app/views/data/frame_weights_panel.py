@@ -1,4 +1,4 @@
-"""Which column of a table holds frame weights, or the bias that they come from."""
+"""Choice of the column of a table with frame weights, or with the bias that they come from."""
 
 from __future__ import annotations
 

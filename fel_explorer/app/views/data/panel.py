@@ -19,7 +19,7 @@ from fel_explorer.errors import FelError
 
 
 class DataPanel(Viewer):
-    """What the explorer looks at; ``root`` is the only folder that the page may read."""
+    """The data of the explorer; ``root`` is the only folder that the page may read."""
 
     def __init__(self, session: Session, board: PageJobs, root=".", **params):
         super().__init__(**params)
@@ -150,7 +150,7 @@ class DataPanel(Viewer):
         )
 
     def _make_dialog(self):
-        """What is in the dialog, made when it is first opened."""
+        """Make the content of the dialog, when it is first opened."""
         root = str(self.root)
         self.files = pmui.FileSelector(
             directory=root, root_directory=root, only_files=True, size=7, sizing_mode="stretch_width"
@@ -189,7 +189,7 @@ class DataPanel(Viewer):
         self.dialog[:] = [self.help, self.files, self.options, self.join, self.weights, self.confirm]
 
     def _look(self, event):
-        """What the chosen table offers as weights."""
+        """Read which weights the chosen table offers."""
         if not self.options.visible:
             self.weights.offer(inside(self.root, event.new))
 
@@ -224,7 +224,7 @@ class DataPanel(Viewer):
 
 
 def describe(trajectories, dataset) -> str:
-    """Files, atoms, frames, simulated time and frame step, in words."""
+    """Text on files, atoms, frames, simulated time and frame step."""
     if trajectories is None and dataset is None:
         return "No data are loaded. Start with the sample data."
     lines = []

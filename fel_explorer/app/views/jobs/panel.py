@@ -1,4 +1,4 @@
-"""The dialog of all jobs: the queue, progress, time left, logs, and failures with a way on."""
+"""The dialog of all jobs: the queue, progress, time left, logs, and failures with their remedies."""
 
 from __future__ import annotations
 
@@ -193,6 +193,6 @@ class JobList(JSComponent):
 
 
 def _place(job: Job) -> tuple:
-    """What runs first, then the queue in its order, then what ended, the latest first."""
+    """Sort key: running jobs, then the queue in its order, then those that ended, the latest first."""
     rank = {"running": 0, "queued": 1}.get(job.state, 2)
     return rank, job.id if job.active else -job.id

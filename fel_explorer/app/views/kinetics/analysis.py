@@ -24,12 +24,12 @@ LONGEST_PART = 4  # lags up to a quarter of the longest trajectory
 
 @dataclass(frozen=True, eq=False)
 class Kinetics:
-    """What is known of the kinetics of a result's states at a lag; parts come one after another.
+    """Kinetics of a result's states at a lag; parts are computed one after another.
 
     Attributes
     ----------
     result, lag_time, form
-        What was asked for; the form is that of `CoarseMasterEquation`.
+        The settings; the form is that of `CoarseMasterEquation`.
     rates
         From `CoarseMasterEquation.to_dataset`, or None.
     spectrum
@@ -51,7 +51,7 @@ class Kinetics:
 
     @property
     def question(self) -> tuple:
-        """What was asked for: result, lag time and form."""
+        """Key: result, lag time and form."""
         return self.result, self.lag_time, self.form
 
 
@@ -78,7 +78,7 @@ def kinetics_job(
     known: Kinetics | None = None,
     clock: Callable = time.monotonic,
 ):
-    """The job for one result, lag and form of the rates; asked to stop, it keeps the parts that are ready.
+    """The job for one result, lag and form of the rates; cancelled, it keeps the parts that are ready.
 
     ``known`` has parts of the same result and lag that don't depend on the form.
     """

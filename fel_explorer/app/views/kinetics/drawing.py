@@ -1,4 +1,4 @@
-"""What the kinetics panel draws, and the tables behind it."""
+"""Figures of the kinetics panel, and the tables behind them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ UNDERLAY_BINS = 90
 
 
 def part_of(view: str, kinetics: Kinetics | None) -> xr.Dataset | None:
-    """What is known of what a view shows."""
+    """Part of the analysis that a view shows."""
     return None if kinetics is None else getattr(kinetics, PARTS[view])
 
 
@@ -79,7 +79,7 @@ def make_network(session, kinetics: Kinetics) -> Network:
 
 
 def form_words(attrs: dict, unit: str) -> str:
-    """Which form the rates have and what the check of calibration found, from the attrs of rates."""
+    """Text on the form of the rates and their check of calibration, from the attrs of rates."""
     calibrated, invariant = (
         time_text(attrs[f"slow_time_{name}"], unit) if np.isfinite(attrs[f"slow_time_{name}"]) else "none"
         for name in ("calibrated", "invariant")

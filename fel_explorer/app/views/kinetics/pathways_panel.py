@@ -28,7 +28,7 @@ SHAPE = (720, 420)  # pixels of the plot before it is drawn
 class PathwaysControls(Viewer):
     """The pathways between two states, found by a job when they are first looked at."""
 
-    active = param.Boolean(False, doc="Whether they are looked at: only then they are computed.")
+    active = param.Boolean(False, doc="Whether the tab is shown: only then they are computed.")
     lag_time = param.Number(None, allow_None=True, doc="Of the Markov model, in the data's time unit.")
     version = param.Integer(0, doc="Counts up when the figure or the words are others.")
 
@@ -65,7 +65,7 @@ class PathwaysControls(Viewer):
         return self.job is not None and self.job.active
 
     def words(self) -> str:
-        """What was found, or why nothing was."""
+        """Text on the pathways, or on why there are none."""
         if default_ends(self.session.shown) is None:
             return "Pathways need two states."
         if self._source.value == self._target.value:

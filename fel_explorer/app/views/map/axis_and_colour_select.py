@@ -1,4 +1,4 @@
-"""What the map is coloured by and placed along: the selects, and the observables computed when chosen."""
+"""Selects of the colour and the axes of the map; chosen observables are computed."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class MapChoices(Viewer):
             self.show_axes(self._axes)
 
     def drawable_colour(self) -> str:
-        """What to colour by now: the session's choice if it is there, else the free energy."""
+        """Name of the colour: the session's choice if it is there, else the free energy."""
         self.colour.show(self._shown_colour(self.colour.groups))
         wanted = self.session.colour_by
         return wanted if wanted in self.colour.names and not self.observing.pending(wanted) else FREE_ENERGY

@@ -1,4 +1,4 @@
-"""What the frames of a session can be coloured by, and placed along.
+"""Colours and axes for the frames of a session.
 
 Names are plain words, the same in the page, in saved sessions and in scripts: "free energy", "state",
 "membership 3", "membership entropy", "mode 2", "time", "trajectory", a column, an observable ("rmsd"), a
@@ -43,7 +43,7 @@ def choices(session, observables: Iterable[str] = ()) -> dict[str, list[str]]:
 
 
 def frame_choices(dataset, observables: Iterable[str] = ()) -> dict[str, list[str]]:
-    """What is known of the frames without any model, {group: names}."""
+    """Values of the frames that need no model, {group: names}."""
     angles, observed = torsions(dataset), list(observables)
     others = [name for name in columns(dataset) if name not in (*angles, *observed)]
     return {

@@ -11,7 +11,7 @@ from fel_explorer.structures import applicable, list_observables
 
 
 class Observing:
-    """What can be measured of the session's molecule; a measured observable is a column of its dataset.
+    """Observables of the session's molecule; a measured observable is a column of its dataset.
 
     Attributes
     ----------

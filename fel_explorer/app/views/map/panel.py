@@ -316,7 +316,7 @@ class MapPanel(pn.viewable.Viewer):
         return self._view.binned(finite(self._window.x_range), finite(self._window.y_range), shape)
 
     def _coloured(self, view):
-        """What is coloured by, the frames' values and their scale; kept until one of them changes."""
+        """Name of the colour, the frames' values and their scale; kept until one of them changes."""
         if self._colouring is None:
             self._colouring = self._colours(view, self.dark)
         return self._colouring

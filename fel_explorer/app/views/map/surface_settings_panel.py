@@ -1,4 +1,4 @@
-"""How the free energy is estimated and shown: unit, weights, kernel, contours."""
+"""Settings of the free energy: unit, weights, kernel, contours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the map of a session shows: positions of the frames along two axes, and their free energy."""
+"""View of a session's map: positions of the frames along two axes, and their free energy."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class MapView:
     def landscape(
         self, session: Session, colour_by: str, values: np.ndarray, scale: Scale, places, *, contours: bool
     ) -> Landscape:
-        """What to draw: this view, coloured by ``values``, with the session's selection, point and frame.
+        """The drawing: this view, coloured by ``values``, with the session's selection, point and frame.
 
         ``places`` are those of `state_places`.
         """
@@ -151,7 +151,7 @@ class MapView:
         )
 
     def _picture(self, colour_by: str) -> xr.DataArray | None:
-        """What of the surface itself is drawn when the frames are coloured by it."""
+        """The surface as an image, where the frames are coloured by it."""
         if self.is_profile or colour_by not in (FREE_ENERGY, ERROR):
             return None
         return self.surface if colour_by == FREE_ENERGY else self.error

@@ -61,7 +61,7 @@ class Advice:
 
     @property
     def in_form(self) -> str:
-        """What the Model panel can choose: the method, or the one to begin with; '' for none."""
+        """Method for the Model panel: the advised one, or the one to begin with; '' for none."""
         return self.form if self.elsewhere else self.method
 
 

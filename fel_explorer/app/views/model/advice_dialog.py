@@ -40,7 +40,7 @@ class WhichMethod(Viewer):
 
     @property
     def advice(self) -> Advice:
-        """What is recommended for the answers as they are."""
+        """Recommendation for the present answers."""
         return advise(**{name: group.value for name, group in self.questions.items()})
 
     def open(self) -> None:

@@ -135,5 +135,5 @@ class CVExport(Viewer):
             self.preview.object = f"```\n{self.made.preview()}\n```" if self.made.plumed else ""
 
     def file(self, kind: str) -> io.BytesIO:
-        """What a button downloads."""
+        """File that a button downloads."""
         return io.BytesIO(self.made.files[kind])

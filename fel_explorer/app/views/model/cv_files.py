@@ -31,7 +31,7 @@ class BiasedRun:
 
 @dataclass(frozen=True, eq=False)
 class CVFiles:
-    """What was written of a result.
+    """Files written for a result.
 
     Attributes
     ----------

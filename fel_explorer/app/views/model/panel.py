@@ -35,7 +35,7 @@ class ModelPanel(Viewer):
         super().__init__(**params)
         self.session, self.board = session, board
         self.method = pmui.Select(
-            label="Method", groups=offered(), value=FIRST[0], size="small", sizing_mode="stretch_width"
+            label="Method", groups=method_groups(), value=FIRST[0], size="small", sizing_mode="stretch_width"
         )
         self.about = pmui.Typography("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
         self.embedding = pmui.Select(
@@ -233,7 +233,7 @@ class ModelPanel(Viewer):
         self.sweep_form.offer(cls)
 
 
-def offered() -> dict[str, list[str]]:
+def method_groups() -> dict[str, list[str]]:
     """The names of all methods, by what they find."""
     groups: dict[str, list[str]] = {"States": [], "Slow modes": [], "Other maps": []}
     methods = list_methods()

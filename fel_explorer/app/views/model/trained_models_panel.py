@@ -110,7 +110,7 @@ class ModelList(Viewer):
 
 
 def facts(result: Result, dataset) -> str:
-    """What a trained model is, in one line: populated states, training time, whether it was stopped early."""
+    """Summary of a trained model: populated states, training time, whether it was stopped early."""
     parts = []
     if result.state is not None:
         parts.append(f"{len(result.states())} populated states of {result.membership.shape[1]}")

@@ -26,7 +26,7 @@ RARE = 1e-4  # fraction of the frames of a cell that is not drawn as a dot
 
 @dataclass(frozen=True, eq=False)
 class LevelSets:
-    """What is known of a result's level sets.
+    """Level sets of a result.
 
     Attributes
     ----------
@@ -123,7 +123,7 @@ def _grid(embedding) -> np.ndarray:
 
 
 def level_words(found: LevelSets) -> str:
-    """How much is left within level sets, how wrong the decoder is, and how to read both."""
+    """Text on the variance within level sets and the error of the decoder."""
     table = found.table
     left = table.attrs["unexplained_variance"]
     said = (

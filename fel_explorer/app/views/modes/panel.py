@@ -229,7 +229,7 @@ class ModesPanel(TabView):
         return known_modes(self.session.shown, self.session.dataset)
 
     def _found(self):
-        """What the figure of the part is drawn from, or None."""
+        """Data of the figure of the part, or None."""
         if self.part == "spectrum":
             return self._modes()
         found = None if self._job is None else self._job.result

@@ -40,7 +40,7 @@ class ScoreForm(Viewer):
 
 
 class LevelSetsPart(Viewer):
-    """What is shown of level sets: all features together, one of them, or the decoder's curve."""
+    """View of level sets: all features together, one of them, or the decoder's curve."""
 
     def __init__(self, **params):
         super().__init__(**params)

@@ -78,7 +78,7 @@ def _ordinal(number):
 
 
 def plan_words(lags, unit: str, n_folds: int, seconds: float) -> str:
-    """What a comparison of ``lags`` costs, for a method that trained in ``seconds``."""
+    """Text on the cost of a comparison of ``lags``, for a method that trained in ``seconds``."""
     n_fits, first, last = len(lags) * n_folds, *(time_text(lag, unit) for lag in (lags[0], lags[-1]))
     time = seconds_text(n_fits * seconds)
     return (
@@ -88,7 +88,7 @@ def plan_words(lags, unit: str, n_folds: int, seconds: float) -> str:
 
 
 def progress_words(job) -> str:
-    """What a job does now, and how long it takes."""
+    """Text on the progress of a job and the time left."""
     left = seconds_text(job.progress.eta)
     waiting = "Waiting for other jobs" if job.state == "queued" else "Starting"
     now = job.progress.message.capitalize() or waiting
@@ -96,7 +96,7 @@ def progress_words(job) -> str:
 
 
 def score_words(table: xr.Dataset) -> str:
-    """Which lag is best, which are as good, and whether the training data were overfitted."""
+    """Text on the best lag, on others as good, and on whether the training data were overfitted."""
     mean, error, unit = table["mean"].values, table["error"].values, table.attrs["time_unit"]
     lags, best = table["lag_time"].values, int(np.argmax(table["mean"].values))
     said = f"**Best at {time_text(lags[best], unit)}**: {mean[best]:.3f} ± {error[best]:.3f}."

@@ -1,4 +1,4 @@
-"""What the table of runs shows in its cells, and what its columns mean."""
+"""Cells of the table of runs, and the meaning of its columns."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def parameter_title(name: str, session: Session) -> str:
 
 
 def parameter_about(name: str, session: Session) -> str:
-    """What the form says of a hyperparameter."""
+    """Text of the form on a hyperparameter."""
     methods = (result.method for result in session.results.values())
     return next((m.param[name].doc for m in methods if name in m.hyperparameter_names()), "") or ""
 

@@ -171,7 +171,7 @@ class RunsPanel(TabView):
             self._job = None
             self._refresh()
         elif self.active and self.available:
-            self._tell()
+            self._show_progress()
 
     @param.depends("active", "dark", watch=True)
     def _refresh(self, *_):
@@ -247,11 +247,11 @@ class RunsPanel(TabView):
         self.reuse.disabled = shown is None or recipe_of(shown, session.results) is None
         self.beside.disabled = self.rename.disabled = self.delete.disabled = shown is None
         self.beside.label = "Close the second map" if session.beside else "Second map"
-        self._tell()
+        self._show_progress()
         self.version += 1
 
-    def _tell(self):
-        """How far the sweep is."""
+    def _show_progress(self):
+        """Show the progress of the sweep."""
         sweep = self.session.sweep
         labels = sweep.labels if sweep is not None else ()
         waiting = sum(job.active and job.label in labels for job in self.board.jobs)

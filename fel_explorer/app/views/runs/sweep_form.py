@@ -67,7 +67,7 @@ class SweepForm(Viewer):
         return parse_values(self.cls.param[self.parameter.value], text)
 
     def _say(self, *_):
-        """How many runs the button queues."""
+        """Show the number of runs that the button queues."""
         is_seed = self.parameter.value == "seed"
         self.n_seeds.visible = not is_seed
         try:

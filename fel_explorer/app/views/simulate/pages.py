@@ -123,7 +123,7 @@ class PlayPage(Viewer):
             self.session.step = (event.new - 1) * simulation.n_steps
 
     def show(self, _trained, simulation) -> None:
-        """What was simulated, and which trajectory of it is shown."""
+        """Show a simulation, and one trajectory of it."""
         for download in self.downloads.values():
             download.visible = simulation is not None and simulation.file is not None
         self.chosen.visible = simulation is not None and simulation.n_trajectories > 1

@@ -70,7 +70,7 @@ class SimulatePanel(TabView):
 
     @property
     def simulation(self) -> simulations.Simulation | None:
-        """What it simulated last."""
+        """The last simulation."""
         return simulations.shown_simulation(self.session)
 
     def close(self) -> None:

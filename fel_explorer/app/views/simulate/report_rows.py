@@ -31,7 +31,7 @@ class Row:
 
 
 def rows_of(report: SimulationReport) -> list[Row]:
-    """What a report says, most important first."""
+    """Rows of a report, most important first."""
     return [*_latents(report), *_structures(report), *_cost(report)]
 
 

@@ -35,7 +35,7 @@ PARTS = ("propagator", "decoder")
 
 
 class Settings(param.Parameterized):
-    """What the user chooses of a simulator; everything else has the defaults of its parts."""
+    """Settings of a simulator that the user chooses; everything else has the defaults of its parts."""
 
     lag_time = param.Number(
         10.0, bounds=(0, None), inclusive_bounds=(False, True), precedence=1, label="Lag time",
@@ -123,7 +123,7 @@ class Simulation:
         return self.n_steps * float(self.latents.attrs["time_step"])
 
     def number_at(self, step: int) -> int:
-        """Which trajectory, from 1, the frame ``step`` belongs to."""
+        """Number of the trajectory, from 1, of the frame ``step``."""
         return min(step, self.n_frames - 1) // self.n_steps + 1
 
     def trajectory_at(self, step: int) -> tuple[int, int]:
@@ -136,7 +136,9 @@ class Simulation:
         with mdtraj.formats.XTCTrajectoryFile(readable_name(Path(self.file))) as opened:
             opened.seek(first)
             xyz, times, _, _ = opened.read(last - first)
-        return mdtraj.Trajectory(xyz, chained(read_topology(self.trained.simulator.topology_)), time=times)
+        return mdtraj.Trajectory(
+            xyz, chain_atoms(read_topology(self.trained.simulator.topology_)), time=times
+        )
 
 
 def shown_simulator(session) -> Trained | None:
@@ -162,7 +164,7 @@ def can_encode(result) -> bool:
     return result is not None and result.method.is_fitted and result.tree is None
 
 
-def chained(topology: mdtraj.Topology) -> mdtraj.Topology:
+def chain_atoms(topology: mdtraj.Topology) -> mdtraj.Topology:
     """With bonds between the C-alphas of a chain where there are no bonds at all."""
     if topology.n_bonds == 0:
         for chain in topology.chains:

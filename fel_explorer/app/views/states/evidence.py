@@ -1,4 +1,4 @@
-"""What speaks for the states of a result: lifetimes, survival, exits, and KMeans states to compare with.
+"""Evidence for the states of a result: lifetimes, survival, exits, and KMeans states to compare with.
 
 Kept for as long as their `Result` lives, because every panel asks for them.
 """
@@ -52,7 +52,7 @@ class Evidence:
         return kinetics.dwells(self.states)
 
     def survival(self, state: int, label: str, colour: str) -> Survival:
-        """What the survival plot draws of ``state``."""
+        """Data of the survival plot of ``state``."""
         row = self.lifetimes.sel(state=state)
         numbers = (float(row[name]) for name in ("mean_lifetime", "lower", "upper"))
         return Survival(label, colour, kinetics.survival(self.visits.of(state)), *numbers)
@@ -131,7 +131,7 @@ def populations(result: Result, weights: np.ndarray) -> np.ndarray:
 
 
 def unweighted_note(dataset: xr.Dataset) -> str:
-    """What a view of kinetics says where frames have weights; "" where they have none."""
+    """Note of a view of kinetics where frames have weights; "" where they have none."""
     return UNWEIGHTED if "weight" in dataset else ""
 
 

@@ -157,7 +157,7 @@ def _columns(dataset, names):
 
 
 def _cells(row, sentence, unit, columns):
-    """What each cell of a row shows and is sorted by."""
+    """Text and sort key of each cell of a row."""
     interval = interval_text(row["lower"], row["upper"], unit)
     lifetime = row["mean_lifetime"]
     cells = {

@@ -82,7 +82,7 @@ class StructurePanel(Viewer):
 
     @property
     def trajectory(self):
-        """What is shown, as a list of ``mdtraj.Trajectory``, one for each layer."""
+        """Shown structures as a list of ``mdtraj.Trajectory``, one for each layer."""
         return [layer.trajectory for layer in self._layers]
 
     def to_nglview(self):
@@ -273,7 +273,7 @@ class StructurePanel(Viewer):
     def _hold(self, layers, frame=0):
         """Show layers, whose atoms are found among those of the data."""
         big = self.session.pinned.shown if self.view == "pinned" else 0
-        self._own = [self._scenes.located(layer) for layer in layers]
+        self._own = [self._scenes.locate(layer) for layer in layers]
         self._layers = [*self._own, *self.pinning.overlaid(without=big)]
         self.viewer.show(self._layers, frame=frame)
 

@@ -9,7 +9,7 @@ import panel_material_ui as pmui
 import param
 
 from fel_explorer.app.page_jobs import PageJobs
-from fel_explorer.app.session.pinned import Pin, as_pdb, fitted, rmsds
+from fel_explorer.app.session.pinned import Pin, as_pdb, fit_atoms_text, rmsds
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.viewer.scenes import pin_colour
 from fel_explorer.app.views.structure.pin_grid import PinGrid
@@ -83,7 +83,7 @@ class PinsPanel(TabView):
         if not self.active or session.trajectories is None:
             return
         topology = session.trajectories.topology
-        atoms = fitted(topology)
+        atoms = fit_atoms_text(topology)
         distances = rmsds(pinned, topology)
         reference = pinned.reference_pin
         self.text.object = f"{len(pinned)} pinned, aligned by their {atoms}. {HOW}"

@@ -1,4 +1,4 @@
-"""How structures are drawn: representation, colours, hydrogens, and the ensemble that is overlaid."""
+"""Representation of structures: style, colours, hydrogens, and the ensemble that is overlaid."""
 
 from __future__ import annotations
 

@@ -41,12 +41,12 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Sampled:
-    """What windows along a CV say.
+    """Results of windows along a CV.
 
     Attributes
     ----------
     result, dimension, settings
-        What was asked for.
+        The settings.
     profile
         ``free_energy`` and ``error`` (bin) in kT over ``centre``, by MBAR and the bootstrap.
     histograms
@@ -54,7 +54,7 @@ class Sampled:
     gaps
         (centre, centre, overlap) of neighbours that overlap too little.
     n_windows
-        Of them that were sampled: fewer than asked for when it was stopped.
+        Of them that were sampled: fewer than planned when it was stopped.
     """
 
     result: Result

@@ -203,7 +203,7 @@ class DrivePanel(TabView):
 
     @property
     def dimension(self) -> int:
-        """Which axis of the embedding, from 0."""
+        """Axis of the embedding, from 0."""
         return self.session.shown.cv_names.index(self.cv.value)
 
     @property

@@ -1,1 +1,1 @@
-"""What the lessons calculate; no panel, no plots."""
+"""Calculations of the lessons; no panel, no plots."""

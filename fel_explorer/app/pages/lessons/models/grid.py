@@ -1,4 +1,4 @@
-"""A two-dimensional system on a grid of cells: what the lessons know exactly."""
+"""A two-dimensional system on a grid of cells, with exact results for the lessons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Four wells behind barriers of three heights, and which of them are one state at which time scale."""
+"""Four wells behind barriers of three heights, and the states that they form at each time scale."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class NestedWells:
         return int(np.argmax(np.where(wells, self.weights[self.wells], 0)))
 
     def n_states(self, tau: float) -> int:
-        """How many states there are at the resolution ``tau``."""
+        """Number of states at the resolution ``tau``."""
         return 1 + int(np.sum(self.timescales > tau))
 
     def propagator(self, tau: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a collective variable shows of Müller-Brown: profile, time scale, what lies at its barrier."""
+"""A collective variable of Müller-Brown: its profile, its time scale and the ensemble at its barrier."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Reaction:
         return np.asarray(tica.transform(_bumps(self.grid.points)))[:, 0]
 
     def look_along(self, values) -> Projection:
-        """What the CV with ``values`` (cell,) shows of the reaction."""
+        """View of the reaction along the CV with ``values`` (cell,)."""
         a, b = self.ends
         values = np.asarray(values, float) * np.sign(values[b] - values[a])
         hats, levels, step = self._hats(values)

@@ -1,4 +1,4 @@
-"""Müller-Brown at any temperature: where walkers should be, and where they are."""
+"""Müller-Brown at any temperature: exact distribution, and that of walkers."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fel_explorer.errors import FelError
 from fel_explorer.free_energy import density
@@ -55,7 +56,7 @@ def basin_difference(
     return log_ratio(per_block.sum(axis=0), blocks.draw(n_draws, seed=seed).sums(per_block), len(blocks), kT)
 
 
-def check_basins(a, b) -> tuple[np.ndarray, np.ndarray]:
+def check_basins(a: ArrayLike, b: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Memberships (frame,) of two basins, or a `FelError` where one is empty."""
     a, b = np.asarray(a, float), np.asarray(b, float)
     if a.shape != b.shape or a.ndim != 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.ndimage import gaussian_filter
 from scipy.special import logsumexp
 
@@ -70,7 +71,9 @@ def near_frames(counts: np.ndarray, smoothing: float, grid: Grid) -> np.ndarray:
     return smooth(counts, smoothing, grid) >= one_frame
 
 
-def check(values, weights, n_variables: int) -> tuple[np.ndarray, np.ndarray | None]:
+def check(
+    values: ArrayLike, weights: ArrayLike | None, n_variables: int
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Positions (frame, variable) and weights (frame,) or None as arrays, or a `FelError`."""
     values = np.asarray(values)
     if values.ndim != 2 or values.shape[1] != n_variables or len(values) == 0:
@@ -81,7 +84,7 @@ def check(values, weights, n_variables: int) -> tuple[np.ndarray, np.ndarray | N
     return values, check_weights(weights, len(values))
 
 
-def check_weights(weights, n_frames: int) -> np.ndarray | None:
+def check_weights(weights: ArrayLike | None, n_frames: int) -> np.ndarray | None:
     """Weights (frame,) as an array, or None; a `FelError` where they are not weights of the frames."""
     if weights is None:
         return None

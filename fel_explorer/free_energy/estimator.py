@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from fel_explorer.errors import FelError
 from fel_explorer.free_energy import density
@@ -42,7 +43,7 @@ class FreeEnergy:
     samples: np.ndarray
     n_blocks: int
 
-    def difference(self, first, second) -> tuple[float, float]:
+    def difference(self, first: ArrayLike, second: ArrayLike) -> tuple[float, float]:
         """F(second) - F(first) and its standard error; both are indices of a cell, such as (row, column)."""
         first, second = tuple(np.atleast_1d(first)), tuple(np.atleast_1d(second))
         change = self.samples[(..., *second)] - self.samples[(..., *first)]

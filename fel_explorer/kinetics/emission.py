@@ -17,10 +17,13 @@ The same-time correlation C(0), which holds the noise within states, is not used
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float, Num
 from scipy.optimize import linear_sum_assignment
+from torch import Tensor
 
 from fel_explorer.errors import FelError
 from fel_explorer.resampling import Blocks
@@ -50,15 +53,17 @@ class Correlations:
         (state, state, state) G_j, j first.
     """
 
-    mean: np.ndarray
-    same: np.ndarray
-    once: np.ndarray
-    lagged: np.ndarray
-    twice: np.ndarray
-    triple: np.ndarray
+    mean: Float[np.ndarray, "*block state"]
+    same: Float[np.ndarray, "*block state state"]
+    once: Float[np.ndarray, "*block state state"]
+    lagged: Float[np.ndarray, "*block multiple state state"]
+    twice: Float[np.ndarray, "*block state state"]
+    triple: Float[np.ndarray, "*block state state state"]
 
 
-def block_correlations(chi: np.ndarray, blocks: Blocks, lag: int, multiples) -> tuple[np.ndarray, ...]:
+def block_correlations(
+    chi: Float[np.ndarray, "frame state"], blocks: Blocks, lag: int, multiples: Sequence[int]
+) -> tuple[np.ndarray, ...]:
     """Sums over the frames of each block that `correlations` makes averages of.
 
     Parameters
@@ -84,7 +89,7 @@ def spans(blocks: Blocks) -> list[tuple[int, int, int]]:
     return list(zip(blocks.start, blocks.stop, ends, strict=True))
 
 
-def shift(values, span: tuple[int, int, int], *shifts: int) -> list:
+def shift(values: np.ndarray | Tensor, span: tuple[int, int, int], *shifts: int) -> list:
     """Rows of ``values`` (frame, ...) a number of frames after those of a block, as far as all are there."""
     start, stop, end = span
     count = max(min(stop, end - max(shifts)) - start, 0)
@@ -108,7 +113,7 @@ def _block_sums(chi, span, lag, multiples):
     )
 
 
-def correlations(sums: tuple[np.ndarray, ...], weights: np.ndarray) -> Correlations:
+def correlations(sums: tuple[np.ndarray, ...], weights: Num[np.ndarray, "block"]) -> Correlations:
     """Averages from `block_correlations`, with ``weights`` (block,), such as the counts of a draw."""
     mean, same, lagged, twice, triple, frames, pairs, triples = (
         np.tensordot(weights, column, axes=1) for column in sums
@@ -134,7 +139,9 @@ def correlations(sums: tuple[np.ndarray, ...], weights: np.ndarray) -> Correlati
     )
 
 
-def emission_matrix(moments: Correlations) -> tuple[np.ndarray, np.ndarray]:
+def emission_matrix(
+    moments: Correlations,
+) -> tuple[Float[np.ndarray, "state state"], Float[np.ndarray, "state"]]:
     """M (shown state, true state), whose columns sum to 1, and the populations (state,) of the true states.
 
     Raises
@@ -159,7 +166,9 @@ def emission_matrix(moments: Correlations) -> tuple[np.ndarray, np.ndarray]:
     return matrix[:, order], population / population.sum()
 
 
-def joint_diagonalise(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def joint_diagonalise(
+    matrices: Float[np.ndarray, "matrix n n"],
+) -> tuple[Float[np.ndarray, "n n"], Float[np.ndarray, "matrix n"]]:
     """Orthogonal V (n, n) that makes all V^T A_j V as diagonal as possible, and their diagonals (matrix, n).
 
     By Jacobi rotations (Cardoso and Souloumiac, SIAM J. Matrix Anal. Appl. 17, 161 (1996),
@@ -185,12 +194,12 @@ def joint_diagonalise(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return rotation, np.diagonal(matrices, axis1=1, axis2=2).copy()
 
 
-def calibrated_emission(moments: Correlations) -> np.ndarray:
+def calibrated_emission(moments: Correlations) -> Float[np.ndarray, "state state"]:
     """M of calibrated memberships, <chi chi^T> diag(<chi>)^-1: what holds if chi are true probabilities."""
     return moments.same / moments.same.sum(0)
 
 
-def slow_time(moments: Correlations, emission: np.ndarray | None = None) -> float:
+def slow_time(moments: Correlations, emission: Float[np.ndarray, "state state"] | None = None) -> float:
     """Slowest time scale in lags: of M^-1 C(s) M^-T for a given M, else of C(s)^-1 C(2s), free of M.
 
     Infinite where the eigenvalue is 1 or more, nan where it is not positive.

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
 from fel_explorer.kinetics.lifetimes import dwells, lifetimes
 
 
-def exits(states, *, time_step: float | None = None) -> xr.Dataset:
+def exits(
+    states: xr.DataArray | np.ndarray | Sequence[np.ndarray], *, time_step: float | None = None
+) -> xr.Dataset:
     """Exits from each state to each other one.
 
     The rate to a state is the fraction of the exits that go there over the mean lifetime of `lifetimes`, so

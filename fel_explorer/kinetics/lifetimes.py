@@ -13,11 +13,14 @@ process has no memory) but not for the survival curve, which would be biased.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Bool, Int, Num
+from numpy.typing import ArrayLike
 from scipy import special, stats
 
 from fel_explorer.errors import FelError
@@ -46,12 +49,12 @@ class Dwells:
         Time between frames.
     """
 
-    state: np.ndarray
-    n_frames: np.ndarray
-    complete: np.ndarray
-    entered: np.ndarray
-    trajectory: np.ndarray
-    start: np.ndarray
+    state: Num[np.ndarray, "visit"]
+    n_frames: Int[np.ndarray, "visit"]
+    complete: Bool[np.ndarray, "visit"]
+    entered: Bool[np.ndarray, "visit"]
+    trajectory: Int[np.ndarray, "visit"]
+    start: Int[np.ndarray, "visit"]
     time_step: float
 
     def of(self, state: int) -> Dwells:
@@ -61,12 +64,14 @@ class Dwells:
         return Dwells(**parts, time_step=self.time_step)
 
     @property
-    def at_risk(self) -> np.ndarray:
+    def at_risk(self) -> Int[np.ndarray, "visit"]:
         """(visit,) in how many of its frames a visit could have been seen to end."""
         return self.n_frames - ~self.complete
 
 
-def dwells(states, *, time_step: float | None = None) -> Dwells:
+def dwells(
+    states: xr.DataArray | np.ndarray | Sequence[np.ndarray], *, time_step: float | None = None
+) -> Dwells:
     """All visits to all states.
 
     Parameters
@@ -129,7 +134,11 @@ def survival(visits: Dwells, confidence: float = 0.95) -> xr.Dataset:
 
 
 def lifetimes(
-    states, *, time_step: float | None = None, confidence: float = 0.95, weights=None
+    states: xr.DataArray | np.ndarray | Sequence[np.ndarray],
+    *,
+    time_step: float | None = None,
+    confidence: float = 0.95,
+    weights: ArrayLike | None = None,
 ) -> xr.Dataset:
     """Mean lifetime of each state with its interval, and whether its decay is exponential.
 

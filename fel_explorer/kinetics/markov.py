@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 import xarray as xr
+from jaxtyping import Num
 
 from fel_explorer.errors import FelError
 from fel_explorer.kinetics.series import lag_frames, split
 from fel_explorer.resampling import N_DRAWS, Blocks
 
+if TYPE_CHECKING:
+    from deeptime.markov.msm import MarkovStateModel
+
+    from fel_explorer.resampling import Bootstrap
+
 MAX_COUNTS = 2**22  # count matrices kept at once, in elements
 
 
-def markov_model(states, lag_time: float, *, time_step: float | None = None):
+def markov_model(
+    states: xr.DataArray | np.ndarray | Sequence[np.ndarray],
+    lag_time: float,
+    *,
+    time_step: float | None = None,
+) -> MarkovStateModel:
     """Reversible maximum-likelihood Markov model of ``states`` (frame,) at ``lag_time``.
 
     Returns
@@ -45,7 +59,9 @@ def _model(counts):
     return MaximumLikelihoodMSM(reversible=True).fit_fetch(counts)
 
 
-def resampled_models(parts, lag: int, n_bootstraps: int, seed: int = 0):
+def resampled_models(
+    parts: Sequence[Num[np.ndarray, "_"]], lag: int, n_bootstraps: int, seed: int = 0
+) -> tuple[Bootstrap, Iterable[MarkovStateModel | None]]:
     """Markov models of bootstrap samples of the data.
 
     Pairs of frames at the lag are resampled by the blocks of `fel_explorer.resampling` that hold their first
@@ -69,7 +85,7 @@ def resampled_models(parts, lag: int, n_bootstraps: int, seed: int = 0):
     return draws, (_model_or_none(counts, lag) for counts in _drawn_counts(draws, np.concatenate(parts), lag))
 
 
-def bayesian_models(parts, lag: int, n_samples: int) -> list:
+def bayesian_models(parts: Sequence[Num[np.ndarray, "_"]], lag: int, n_samples: int) -> list:
     """Reversible Markov models sampled from their posterior given the counts, by deeptime's `BayesianMSM`.
 
     Counts of pairs at the lag are divided by the lag (deeptime's "sliding-effective"), because pairs that
@@ -118,8 +134,8 @@ def _model_or_none(counts, lag):
 
 
 def implied_timescales(
-    states,
-    lag_times,
+    states: xr.DataArray | np.ndarray | Sequence[np.ndarray],
+    lag_times: Sequence[float] | np.ndarray,
     *,
     n_timescales: int = 3,
     n_bootstraps: int = N_DRAWS,
@@ -180,10 +196,10 @@ def _timescales(model, n):
 
 
 def ck_test(
-    states,
+    states: xr.DataArray | np.ndarray | Sequence[np.ndarray],
     lag_time: float,
     *,
-    multiples=(1, 2, 4, 8),
+    multiples: Sequence[int] = (1, 2, 4, 8),
     n_bootstraps: int = N_DRAWS,
     time_step: float | None = None,
     confidence: float = 0.95,
@@ -208,7 +224,7 @@ def ck_test(
     for n in multiples:
         predicted.append(np.linalg.matrix_power(model.transition_matrix, n))
         estimated.append(_on(names, _estimate_or_none(parts, n * lag)))
-        bounds = np.full((2, *estimated[-1].shape), np.nan)
+        bounds: np.ndarray | tuple[np.ndarray, np.ndarray] = np.full((2, *estimated[-1].shape), np.nan)
         if n_bootstraps:
             draws, models = resampled_models(parts, n * lag, n_bootstraps, seed)
             bounds = draws.interval([_on(names, drawn) for drawn in models], confidence)

@@ -25,10 +25,12 @@ E^-1 C(tau) E^-T has them only if E is right.  The two slow time scales are comp
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Float
 
 from fel_explorer.errors import FelError
 from fel_explorer.kinetics.emission import block_correlations, calibrated_emission, correlations, slow_time
@@ -105,20 +107,26 @@ class CoarseMasterEquation:
         self,
         lag_time: float,
         *,
-        multiples=(1, 2, 4, 8),
-        form="auto",
-        n_bootstraps=50,
-        min_population=0.001,
-        confidence=0.95,
-        seed=0,
-    ):
+        multiples: Sequence[int] = (1, 2, 4, 8),
+        form: str = "auto",
+        n_bootstraps: int = 50,
+        min_population: float = 0.001,
+        confidence: float = 0.95,
+        seed: int = 0,
+    ) -> None:
         if form not in FORMS:
             raise FelError(f"form={form!r}.", f"The forms are {', '.join(FORMS)}.", "Take form='auto'.")
         self.lag_time, self.multiples, self.form = lag_time, tuple(multiples), form
         self.n_bootstraps, self.min_population = n_bootstraps, min_population
         self.confidence, self.seed = confidence, seed
 
-    def fit(self, memberships, *, time_step: float | None = None, callback=None) -> CoarseMasterEquation:
+    def fit(
+        self,
+        memberships: xr.DataArray | np.ndarray | Sequence[np.ndarray],
+        *,
+        time_step: float | None = None,
+        callback: Callable[[int, int], bool | None] | None = None,
+    ) -> CoarseMasterEquation:
         """Fit to memberships chi (frame, state): ``predict_proba(data)``'s result, or a list of arrays.
 
         A rate is significant if at least a fraction ``confidence`` of the bootstrap replicas see more net
@@ -218,7 +226,7 @@ class CoarseMasterEquation:
         self.timescales_lower_, self.timescales_upper_ = draws.interval(timescales, self.confidence)
         self.significant_ &= np.mean(np.array(fluxes) > 1, axis=0) >= self.confidence
 
-    def propagator(self, time: float) -> np.ndarray:
+    def propagator(self, time: float) -> Float[np.ndarray, "state state"]:
         """exp(K t) (state, state): probability columns after ``time``."""
         K, root = self.rate_matrix_, np.sqrt(self.stationary_distribution_)
         values, vectors = np.linalg.eigh(K * root[None, :] / root[:, None])

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from fel_explorer.errors import FelError
 from fel_explorer.kinetics.series import split
 
 
-def passages(states, source: int, target: int, *, time_step: float | None = None) -> pd.DataFrame:
+def passages(
+    states: xr.DataArray | np.ndarray | Sequence[np.ndarray],
+    source: int,
+    target: int,
+    *,
+    time_step: float | None = None,
+) -> pd.DataFrame:
     """The passages from ``source`` to ``target``, as transition path theory cuts them.
 
     A passage begins with the last frame in ``source`` and ends with the first one in ``target``; other states

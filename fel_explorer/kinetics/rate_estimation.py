@@ -6,8 +6,12 @@ A rate matrix is K = diag(pi)^(1/2) S diag(pi)^(-1/2) per lag, acting on probabi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
+from jaxtyping import Float, Num
+from torch import Tensor
 
 from fel_explorer.kinetics.emission import calibrated_emission, correlations, emission_matrix, shift, spans
 from fel_explorer.resampling import Blocks
@@ -17,7 +21,9 @@ MIN_FLUX = 1e-8  # per lag, where an estimate starts
 Parameters = tuple[torch.Tensor, torch.Tensor]
 
 
-def rate_matrix(log_flux: torch.Tensor, log_population: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def rate_matrix(
+    log_flux: Float[Tensor, "pair"], log_population: Float[Tensor, "state"]
+) -> tuple[Float[Tensor, "state state"], Float[Tensor, "state"]]:
     """Symmetrised rate matrix S (state, state) and pi (state,) from free parameters.
 
     ``log_flux`` (state * (state - 1) / 2,) are logs of the equilibrium fluxes F_ij = K_ij pi_j per lag, which
@@ -33,7 +39,9 @@ def rate_matrix(log_flux: torch.Tensor, log_population: torch.Tensor) -> tuple[t
     return flux / torch.outer(root, root) - torch.diag(flux.sum(0) / pi), pi
 
 
-def propagator(S: torch.Tensor, pi: torch.Tensor, n: float) -> torch.Tensor:
+def propagator(
+    S: Float[Tensor, "state state"], pi: Float[Tensor, "state"], n: float
+) -> Float[Tensor, "state state"]:
     """exp(nK) (state, state): probability columns n lags later."""
     # an eigendecomposition would be shared by all n, but its gradient breaks where eigenvalues coincide
     root = pi.sqrt()
@@ -57,7 +65,16 @@ class LikelihoodFit:
         E of calibrated memberships, else E = 1: Eq. 7 of doi:10.1021/acs.jpclett.9b02012 as printed.
     """
 
-    def __init__(self, chi: np.ndarray, blocks: Blocks, sums, lag: int, multiples, *, calibrated: bool):
+    def __init__(
+        self,
+        chi: Float[np.ndarray, "frame state"],
+        blocks: Blocks,
+        sums: tuple[np.ndarray, ...],
+        lag: int,
+        multiples: Sequence[int],
+        *,
+        calibrated: bool,
+    ) -> None:
         self._sums, self._multiples, self._calibrated = sums, multiples, calibrated
         memberships = torch.from_numpy(np.ascontiguousarray(chi))
         # frames tau apart: those between are correlated and cost time
@@ -66,7 +83,7 @@ class LikelihoodFit:
             for span in spans(blocks)
         ]
 
-    def emission(self, weights: np.ndarray) -> np.ndarray:
+    def emission(self, weights: Num[np.ndarray, "block"]) -> Float[np.ndarray, "state state"]:
         """E (shown state, true state) for weights (block,)."""
         moments = correlations(self._sums, weights)
         return calibrated_emission(moments) if self._calibrated else np.eye(len(moments.mean))
@@ -87,7 +104,13 @@ class LikelihoodFit:
         return log_flux, log_population
 
 
-def log_likelihood(pooled, log_flux, log_population, multiples, emission) -> torch.Tensor:
+def log_likelihood(
+    pooled: Sequence[tuple[Float[Tensor, "_ state"], Float[Tensor, "_ state"], Float[Tensor, "_"]]],
+    log_flux: Float[Tensor, "pair"],
+    log_population: Float[Tensor, "state"],
+    multiples: Sequence[float] | Tensor,
+    emission: Float[Tensor, "state state"],
+) -> Float[Tensor, ""]:
     """Mean of chi(t + n tau)^T ln[E exp(nK) chi(t)], summed over the multiples.
 
     Source: J. Zhang et al., J. Phys. Chem. Lett. 10, 5571 (2019), doi:10.1021/acs.jpclett.9b02012, Eq. 7.
@@ -107,10 +130,10 @@ class CorrelationFit:
     with eigenvalues in [0, 1], so that rare states count as populated ones.  Parameters as `LikelihoodFit`.
     """
 
-    def __init__(self, sums, multiples):
+    def __init__(self, sums: tuple[np.ndarray, ...], multiples: Sequence[int]) -> None:
         self._sums, self._multiples = sums, torch.tensor(multiples, dtype=torch.float64)
 
-    def emission(self, weights: np.ndarray) -> np.ndarray:
+    def emission(self, weights: Num[np.ndarray, "block"]) -> Float[np.ndarray, "state state"]:
         """E (shown state, true state) for weights (block,)."""
         return emission_matrix(correlations(self._sums, weights))[0]
 

@@ -6,10 +6,12 @@ order, cut where trajectories end.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
 import scipy.linalg
+from jaxtyping import Float, Num
 from scipy.optimize import minimize_scalar
 
 from fel_explorer.errors import FelError
@@ -32,7 +34,9 @@ def blocks(parts: list[np.ndarray], n_blocks: int = N_BLOCKS) -> list[list[np.nd
     return result
 
 
-def relaxation_times(parts: list[np.ndarray], lag: int, lag_time: float) -> np.ndarray:
+def relaxation_times(
+    parts: list[Num[np.ndarray, "_ cv"]], lag: int, lag_time: float
+) -> Float[np.ndarray, "cv"]:
     """Time scales t_i = -lag_time / ln lambda_i, (cv,) slowest first, of the best linear model at the lag.
 
     C1 v = lambda C0 v, symmetrised in time and with the mean removed; 0 where lambda is not positive.  Modes
@@ -61,7 +65,9 @@ def _covariances(parts, lag):
     return c0 + 1e-12 * np.trace(c0) * np.eye(len(c0)), c1
 
 
-def autocorrelation_times(parts: list[np.ndarray], lags, lag_time: float) -> np.ndarray:
+def autocorrelation_times(
+    parts: list[np.ndarray], lags: Sequence[int] | np.ndarray, lag_time: float
+) -> Float[np.ndarray, "cv"]:
     """Time t_i (cv,) of the exponential exp(-t / t_i) that fits each latent's autocorrelation best.
 
     ``lags`` in frames; ``lag_time`` is the time of one frame. Source: H. Sidky, W. Chen and A. L. Ferguson,
@@ -87,7 +93,9 @@ def autocorrelation_times(parts: list[np.ndarray], lags, lag_time: float) -> np.
     return np.exp(-np.array(best))
 
 
-def block_error(parts: list[np.ndarray], estimate, n_blocks: int = N_BLOCKS) -> np.ndarray:
+def block_error(
+    parts: list[np.ndarray], estimate: Callable[..., np.ndarray | float], n_blocks: int = N_BLOCKS
+) -> np.ndarray:
     """Standard error of ``estimate(parts)`` by block averaging (doi:10.1063/1.457480).
 
     NaN where fewer than two blocks are long enough.
@@ -103,7 +111,9 @@ def block_error(parts: list[np.ndarray], estimate, n_blocks: int = N_BLOCKS) -> 
     return np.std(found, axis=0, ddof=1) / np.sqrt(len(found))
 
 
-def transition_density(parts: list[np.ndarray], edges: np.ndarray, lag: int) -> np.ndarray:
+def transition_density(
+    parts: list[Num[np.ndarray, "_"]], edges: Num[np.ndarray, "edge"], lag: int
+) -> Float[np.ndarray, "bin bin"]:
     """P(bin a lag later | bin), (bin, bin), of a series (frame,); rows of bins never seen are NaN."""
     n = len(edges) - 1
     counts = np.zeros((n, n))
@@ -115,7 +125,9 @@ def transition_density(parts: list[np.ndarray], edges: np.ndarray, lag: int) -> 
         return counts / np.where(counts.sum(axis=1) > 0, counts.sum(axis=1), np.nan)[:, None]
 
 
-def returns(parts: list[np.ndarray], borders: np.ndarray, lag: int) -> np.ndarray:
+def returns(
+    parts: list[Num[np.ndarray, "_"]], borders: Num[np.ndarray, "border"], lag: int
+) -> Float[np.ndarray, "basin"]:
     """P(in the basin a lag later | in it now), (basin,), of a series (frame,); NaN where none was seen."""
     n = len(borders) + 1
     here, both = np.zeros(n), np.zeros(n)
@@ -128,7 +140,7 @@ def returns(parts: list[np.ndarray], borders: np.ndarray, lag: int) -> np.ndarra
         return both / np.where(here > 0, here, np.nan)
 
 
-def crossings(parts: list[np.ndarray], low: float, high: float) -> int:
+def crossings(parts: list[Num[np.ndarray, "_"]], low: float, high: float) -> int:
     """Number of times that a series (frame,) goes from below ``low`` to above ``high`` or back."""
     count = 0
     for part in parts:

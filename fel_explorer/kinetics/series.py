@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
 from fel_explorer.errors import FelError
 
 
-def split(values, time_step: float | None = None) -> tuple[list[np.ndarray], float]:
+def split(
+    values: xr.DataArray | np.ndarray | Sequence[np.ndarray] | Sequence[float], time_step: float | None = None
+) -> tuple[list[np.ndarray], float]:
     """Split per-frame ``values`` by trajectory.
 
     Parameters

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from fel_explorer.errors import FelError
 
 
-def merge_states(states, memberships, merged: Sequence[int]):
+def merge_states(
+    states: xr.DataArray | np.ndarray, memberships: xr.DataArray | np.ndarray, merged: Sequence[int]
+) -> tuple[xr.DataArray | np.ndarray, xr.DataArray | np.ndarray]:
     """Merge states into one with the number of the first; its membership is the sum of theirs.
 
     Parameters
@@ -48,7 +51,9 @@ def merge_states(states, memberships, merged: Sequence[int]):
     return _like(states, np.where(np.isin(values, others), first, values)), _like(memberships, chances)
 
 
-def split_state(states, memberships, state: int, frames):
+def split_state(
+    states: xr.DataArray | np.ndarray, memberships: xr.DataArray | np.ndarray, state: int, frames: ArrayLike
+) -> tuple[xr.DataArray | np.ndarray, xr.DataArray | np.ndarray]:
     """Split some frames of a state off as a new, last state, which takes their memberships of the old one.
 
     Parameters

@@ -9,6 +9,8 @@ C. Schuette and E. Vanden-Eijnden, Multiscale Model. Simul. 7, 1192 (2009), doi:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
@@ -22,9 +24,9 @@ UNCERTAINTIES = ("bootstrap", "bayesian")
 
 
 def transition_paths(
-    states,
-    source,
-    target,
+    states: xr.DataArray | np.ndarray | Sequence[np.ndarray],
+    source: int | Sequence[int],
+    target: int | Sequence[int],
     lag_time: float,
     *,
     time_step: float | None = None,

@@ -26,12 +26,15 @@ callback may call it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import param
 import torch
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from fel_explorer.data import schema
 from fel_explorer.devices import resolve_device
@@ -39,6 +42,7 @@ from fel_explorer.errors import FelError
 from fel_explorer.methods import model_file
 from fel_explorer.methods.koopman.timescales import TimeScales
 from fel_explorer.methods.registry import list_methods
+from fel_explorer.progress import Callback
 
 if TYPE_CHECKING:
     import networkx
@@ -61,7 +65,7 @@ class Model(param.Parameterized):
         doc="Seed of every random choice: the same seed gives the same result.",
     )
 
-    def __init__(self, **params):
+    def __init__(self, **params: Any) -> None:
         unknown = set(params) - set(self.hyperparameter_names())
         if unknown:
             raise FelError(
@@ -92,7 +96,14 @@ class Model(param.Parameterized):
 
     # ---- the fit and the file
 
-    def fit(self, X, *, device="auto", callback=None, checkpoint_dir=None) -> Self:
+    def fit(
+        self,
+        X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
+        *,
+        device: str | torch.device = "auto",
+        callback: Callback | None = None,
+        checkpoint_dir: str | Path | None = None,
+    ) -> Self:
         """Fit to ``X``: a dataset, an array (frame, feature), or a list of arrays (one per trajectory).
 
         Parameters
@@ -116,13 +127,13 @@ class Model(param.Parameterized):
         """Whether it was fitted, or read from a file."""
         return self.feature_names_ is not None
 
-    def save(self, path) -> None:
+    def save(self, path: str | Path) -> None:
         """Write the fitted method to one file: safetensors with a JSON header, no pickle."""
         self._check_fitted()
         model_file.write(self, path)
 
     @classmethod
-    def load(cls, path) -> Self:
+    def load(cls, path: str | Path) -> Self:
         """Read what `save` wrote; a `FelError` where the file holds something else than this class."""
         return model_file.load(path, cls)
 
@@ -235,24 +246,26 @@ class Method(Model):
 
     # ---- the public verbs
 
-    def transform(self, X) -> xr.DataArray:
+    def transform(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> xr.DataArray:
         """Embedding, (frame, cv) float32."""
         return self._map(X, self._transform, "cv")
 
-    def fit_transform(self, X, **options) -> xr.DataArray:
+    def fit_transform(
+        self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray], **options: Any
+    ) -> xr.DataArray:
         """`fit`, then `transform` of the same data."""
         return self.fit(X, **options).transform(X)
 
-    def predict_proba(self, X) -> xr.DataArray:
+    def predict_proba(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> xr.DataArray:
         """Soft memberships chi, (frame, state) float32; rows sum to 1."""
         self._require(self.has_states, "predict_proba", "states", "has_states")
         return self._map(X, self._predict_proba, "state")
 
-    def predict(self, X) -> xr.DataArray:
+    def predict(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> xr.DataArray:
         """State of each frame, (frame,) int: the largest membership."""
         return self.predict_proba(X).argmax("state").rename("state")
 
-    def inverse_transform(self, Z) -> np.ndarray:
+    def inverse_transform(self, Z: ArrayLike) -> np.ndarray:
         """Features (frame, feature) decoded from points (frame, cv) of the embedding."""
         self._require(self.has_decoder, "inverse_transform", "a decoder", "has_decoder")
         self._check_fitted()
@@ -281,7 +294,7 @@ class Method(Model):
         """Level of the tree to look at first: that of the shortest lag, unless a method chooses another."""
         return self.n_levels - 1
 
-    def predict_microstates(self, X) -> xr.DataArray:
+    def predict_microstates(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> xr.DataArray:
         """Microstate (frame,) int32 of each frame, of a method whose states are made of microstates."""
         raise self._lacking("predict_microstates", "microstates", "has_microstates")
 
@@ -289,7 +302,7 @@ class Method(Model):
         """Memberships (microstate, state) float32 at a level, from which those of frames are looked up."""
         raise self._lacking("microstate_memberships", "microstates", "has_microstates")
 
-    def predict_energy(self, X) -> xr.DataArray:
+    def predict_energy(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> xr.DataArray:
         """Potential energy (frame,), in the unit of the column ``energy_column``."""
         raise self._lacking("predict_energy", "energies", "has_energies")
 
@@ -347,7 +360,7 @@ class Method(Model):
         return xr.DataArray(np.concatenate(blocks), dims=("frame", dim), coords=coords)
 
 
-def load_model(path) -> Method:
+def load_model(path: str | Path) -> Method:
     """Read a fitted method that `Method.save` wrote.  Files from anywhere are safe to load: nothing runs.
 
     Raises

@@ -29,7 +29,7 @@ HEADER = {
 }
 
 
-def write(method: Model, path) -> None:
+def write(method: Model, path: str | Path) -> None:
     """Write a fitted model to ``path``."""
     header, arrays = _pack(method)
     header = {"format": "fel_explorer", "format_version": FORMAT_VERSION, **header}
@@ -54,7 +54,7 @@ def _pack(method) -> tuple[dict, dict[str, torch.Tensor]]:
     return header, arrays
 
 
-def load(path, kind: type[M]) -> M:
+def load(path: str | Path, kind: type[M]) -> M:
     """Read a fitted model of the class ``kind``; a `FelError` where the file holds something else."""
     path = Path(path)
     if not path.is_file():

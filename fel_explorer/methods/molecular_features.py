@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 import xarray as xr
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from fel_explorer.errors import FelError
+from fel_explorer.training.data import Scaling
 
 if TYPE_CHECKING:
     from fel_explorer.features.molecular import MolecularFeatures
+    from fel_explorer.methods.slow_modes.eigenfunction_nets import EigenfunctionNets
 
 AGREEMENT = 2e-3  # largest difference (nm, or of a cosine) to the dataset's own features; PDB text rounds
 CHECKED_FRAMES = 100
 MAX_LINEAR = 16  # functions in the guess of the slowest rate
 
 
-def coordinates(dataset: xr.Dataset, positions) -> tuple[MolecularFeatures, xr.DataArray]:
+def coordinates(dataset: xr.Dataset, positions: ArrayLike) -> tuple[MolecularFeatures, xr.DataArray]:
     """The dataset's features as a function, and the coordinates (frame, 3 atom) that it takes.
 
     Parameters
@@ -61,13 +65,15 @@ def at_coordinates(function: MolecularFeatures, x: Tensor) -> Tensor:
     return function(x.reshape(len(x), -1, 3))
 
 
-def diffusion_coefficients(function: MolecularFeatures, coefficients) -> Tensor:
+def diffusion_coefficients(function: MolecularFeatures, coefficients: Sequence[float]) -> Tensor:
     """Diffusion coefficients (coordinate,) from one for all atoms of the topology, or one for each."""
     values = torch.tensor(coefficients, dtype=torch.float64)
     return values if len(values) == 1 else values[torch.from_numpy(function.atoms)].repeat_interleave(3)
 
 
-def pull_back(network, function, scaling, x: Tensor) -> tuple[Tensor, Tensor]:
+def pull_back(
+    network: EigenfunctionNets, function: MolecularFeatures, scaling: Scaling, x: Tensor
+) -> tuple[Tensor, Tensor]:
     """Values (frame, function) of networks of features, and gradients (frame, function, coordinate).
 
     Both are differentiable with respect to the networks' weights.
@@ -83,7 +89,7 @@ def pull_back(network, function, scaling, x: Tensor) -> tuple[Tensor, Tensor]:
     return values, torch.stack(columns, dim=1)
 
 
-def linear_functions(function, scaling, x: Tensor) -> tuple[Tensor, Tensor]:
+def linear_functions(function: MolecularFeatures, scaling: Scaling, x: Tensor) -> tuple[Tensor, Tensor]:
     """Values and gradients, as of `pull_back`, of the widest linear combinations of the features."""
     with torch.enable_grad():
         x = x.detach().requires_grad_()

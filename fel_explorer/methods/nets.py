@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from fel_explorer.training.data import Scaling
 
-def on_features(weight: np.ndarray, bias: np.ndarray, scaling) -> tuple[np.ndarray, np.ndarray]:
+
+def on_features(weight: np.ndarray, bias: np.ndarray, scaling: Scaling) -> tuple[np.ndarray, np.ndarray]:
     """A linear layer (out, kept) and (out,) on standardised features, as one on the features themselves."""
     mean, scale = (getattr(scaling, name).cpu().double().numpy() for name in ("mean", "scale"))
     whole = np.zeros((len(weight), len(mean)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from fel_explorer.systems.potential import Potential, points
@@ -24,7 +25,7 @@ class DoubleWell(Potential):
     coordinate_names = ("x1", "x2")
     default_time_step = {"overdamped": 1e-3, "langevin": 0.05}
 
-    def __init__(self, *, kT: float = 1.0):
+    def __init__(self, *, kT: float = 1.0) -> None:
         super().__init__(kT=kT)
         left, top, right = STATIONARY.tolist()
         self.minima = torch.tensor([[left, 0.0], [right, 0.0]], dtype=torch.float64)
@@ -33,14 +34,14 @@ class DoubleWell(Potential):
         reach = 2 * self.kT**0.5
         self.domain = ((-4.5 - reach, 4.5 + reach), (-3 * reach, 3 * reach))
 
-    def energy(self, x) -> Float[Tensor, "*n"]:
+    def energy(self, x: Tensor | ArrayLike) -> Float[Tensor, "*n"]:
         x1, x2 = points(x, 2).unbind(-1)
         return x1**4 / 4 - 3 * x1**2 + x1 + x2**2 / 2
 
-    def gradient(self, x) -> Float[Tensor, "*n dim"]:
+    def gradient(self, x: Tensor | ArrayLike) -> Float[Tensor, "*n dim"]:
         x1, x2 = points(x, 2).unbind(-1)
         return torch.stack([x1**3 - 6 * x1 + 1, x2], dim=-1)
 
-    def basin(self, x) -> Int[Tensor, "*n"]:
+    def basin(self, x: Tensor | ArrayLike) -> Int[Tensor, "*n"]:
         """Index (...) of the well of each point (..., 2): 0 left of the saddle, 1 right of it."""
         return (points(x, 2)[..., 0] > STATIONARY[1]).long()

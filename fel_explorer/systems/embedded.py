@@ -6,6 +6,7 @@ import math
 from typing import ClassVar
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from fel_explorer.errors import FelError
@@ -49,7 +50,7 @@ class EmbeddedPotential(Potential):
     _belongs_to: ClassVar[tuple[int, ...]]
     _length: ClassVar[float]  # over which the landscape changes
 
-    def __init__(self, *, temperature: float = 300.0):
+    def __init__(self, *, temperature: float = 300.0) -> None:
         if not (math.isfinite(temperature) and temperature > 0):
             raise FelError(f"temperature={temperature!r}.", "The temperature is a positive number, in K.")
         super().__init__(kT=BOLTZMANN * temperature)
@@ -71,12 +72,12 @@ class EmbeddedPotential(Potential):
         """Gradient (..., 2) of V_2D."""
         raise NotImplementedError
 
-    def plane(self, x) -> Tensor:
+    def plane(self, x: Tensor | ArrayLike) -> Tensor:
         """(x~, y~), (..., 2), of points (..., 5)."""
         x1, x2, x3, x4, x5 = points(x, 5).unbind(-1)
         return torch.stack([(x1**2 + x2**2 + MIXING * x5**2).sqrt(), (x3**2 + x4**2).sqrt()], dim=-1)
 
-    def lift(self, p, angles=None, x5=None) -> Tensor:
+    def lift(self, p: Tensor | ArrayLike, angles: Tensor | None = None, x5: Tensor | None = None) -> Tensor:
         """A point (..., 5) above each point (..., 2) of the plane.
 
         ``angles`` (..., 2), radians, are those of (x1, x2) and (x3, x4); default 0, as is ``x5`` (...).
@@ -88,24 +89,24 @@ class EmbeddedPotential(Potential):
         pairs = torch.stack([radius * angles.cos(), radius * angles.sin()], dim=-1).flatten(-2)
         return torch.cat([pairs, x5[..., None]], dim=-1)
 
-    def lift_randomly(self, p, generator: torch.Generator) -> Tensor:
+    def lift_randomly(self, p: Tensor | ArrayLike, generator: torch.Generator) -> Tensor:
         """A point (..., 5) above each point of the plane, uniform among all of them."""
         p = points(p, 2)
         angles = 2 * math.pi * torch.rand(p.shape, generator=generator, dtype=p.dtype)
         x5 = WALL * (2 * torch.rand(p.shape[:-1], generator=generator, dtype=p.dtype) - 1)
         return self.lift(p, angles, x5)
 
-    def energy(self, x) -> Tensor:
+    def energy(self, x: Tensor | ArrayLike) -> Tensor:
         return self.plane_energy(self.plane(x))
 
-    def gradient(self, x) -> Tensor:
+    def gradient(self, x: Tensor | ArrayLike) -> Tensor:
         x = points(x, 5)
         p = self.plane(x)
         by_plane = self.plane_gradient(p) / p  # d x~ / d x1 = x1 / x~
         first, second = by_plane[..., :1], by_plane[..., 1:]
         return torch.cat([first * x[..., :2], second * x[..., 2:4], MIXING * first * x[..., 4:]], dim=-1)
 
-    def basin(self, x) -> Tensor:
+    def basin(self, x: Tensor | ArrayLike) -> Tensor:
         """Index (...) of the metastable minimum that each point (..., 5) belongs to, by steepest descent."""
         depth = float(self.plane_energy(self.plane_saddles).max() - self.plane_energy(self._all_minima).min())
         reached = descend(
@@ -180,10 +181,10 @@ class MullerBrown5D(EmbeddedPotential):
         dx, dy = (p[..., :1] - 32.0) / 16.0 - x, (p[..., 1:] - 8.0) / 16.0 - y
         return self._height.to(p) * torch.exp(a * dx**2 + b * dx * dy + c * dy**2), dx, dy, (a, b, c)
 
-    def plane_energy(self, p):
+    def plane_energy(self, p: Tensor) -> Tensor:
         return self._terms(p)[0].sum(-1)
 
-    def plane_gradient(self, p):
+    def plane_gradient(self, p: Tensor) -> Tensor:
         terms, dx, dy, (a, b, c) = self._terms(p)
         return (
             torch.stack(
@@ -226,10 +227,10 @@ class ThreeWell5D(EmbeddedPotential):
         far = (p - 7.5) / 4.0 - torch.tensor([0.0, 1 / 3], dtype=p.dtype, device=p.device)
         return self._height.to(p) * torch.exp(-(dx**2) - dy**2), dx, dy, far
 
-    def plane_energy(self, p):
+    def plane_energy(self, p: Tensor) -> Tensor:
         terms, _, _, far = self._terms(p)
         return terms.sum(-1) + 0.1 * (far**4).sum(-1) + 2.0
 
-    def plane_gradient(self, p):
+    def plane_gradient(self, p: Tensor) -> Tensor:
         terms, dx, dy, far = self._terms(p)
         return (torch.stack([(-2 * terms * dx).sum(-1), (-2 * terms * dy).sum(-1)], -1) + 0.4 * far**3) / 4.0

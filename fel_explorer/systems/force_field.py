@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from fel_explorer.devices import resolve_device
 from fel_explorer.errors import FelError
 from fel_explorer.systems.force_field_bonded import between, dot
 from fel_explorer.systems.force_field_reading import Reader
+
+if TYPE_CHECKING:
+    import openmm
 
 CACHED = 2**17  # numbers of one intermediate result that stay in a CPU's cache
 LARGEST = 2**26  # numbers of one intermediate result on a GPU
@@ -51,30 +57,36 @@ class ForceField:
     >>> energies, forces = field.energy_and_forces(conformations)
     """
 
-    def __init__(self, system, *, device: str | torch.device = "auto", dtype: torch.dtype = torch.float64):
+    def __init__(
+        self,
+        system: openmm.System,
+        *,
+        device: str | torch.device = "auto",
+        dtype: torch.dtype = torch.float64,
+    ) -> None:
         self.device, self.dtype = resolve_device(device), dtype
         self.n_atoms = system.getNumParticles()
         terms = Reader(system, self.device, dtype)
         self._of_atoms, self._of_pairs, self._pairs = terms.of_atoms, terms.of_pairs, terms.pairs
 
-    def energy(self, x) -> Float[Tensor, "conformation"]:
+    def energy(self, x: Tensor | ArrayLike) -> Float[Tensor, "conformation"]:
         """Potential energies (conformation) in kJ/mol of conformations (conformation, atom, 3) in nm.
 
         Differentiable.  Raises FelError when the shape is not that of this molecule.
         """
         return torch.cat([_total(self._terms(block)) for block in self._blocks(x)])
 
-    def energy_by_force(self, x) -> dict[str, Float[Tensor, "conformation"]]:
+    def energy_by_force(self, x: Tensor | ArrayLike) -> dict[str, Float[Tensor, "conformation"]]:
         """Energy of each force of the `System`, by its class in OpenMM: {name: (conformation) in kJ/mol}."""
         blocks = [self._terms(block) for block in self._blocks(x)]
         return {name: torch.cat([block[name] for block in blocks]) for name in blocks[0]}
 
-    def forces(self, x) -> Float[Tensor, "conformation atom 3"]:
+    def forces(self, x: Tensor | ArrayLike) -> Float[Tensor, "conformation atom 3"]:
         """Forces (conformation, atom, 3) in kJ/mol/nm: minus the gradients of the energies."""
         return self.energy_and_forces(x)[1]
 
     def energy_and_forces(
-        self, x
+        self, x: Tensor | ArrayLike
     ) -> tuple[Float[Tensor, "conformation"], Float[Tensor, "conformation atom 3"]]:
         """Energies (conformation) in kJ/mol and forces (conformation, atom, 3) in kJ/mol/nm.
 

@@ -59,7 +59,7 @@ def torsions(
 class Bonds:
     """sum k (r - r0)^2 / 2.  ``atoms`` (2, bond), lengths r0 (bond) in nm, k (bond) in kJ/mol/nm^2."""
 
-    def __init__(self, atoms: Tensor, lengths: Tensor, stiffness: Tensor):
+    def __init__(self, atoms: Tensor, lengths: Tensor, stiffness: Tensor) -> None:
         self.atoms, self.lengths, self.stiffness = atoms, lengths[:, None], stiffness[:, None]
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ class Bonds:
 class Angles:
     """sum k (theta - theta0)^2 / 2.  ``atoms`` (3, angle), theta0 (angle) in rad, k in kJ/mol/rad^2."""
 
-    def __init__(self, atoms: Tensor, angles: Tensor, stiffness: Tensor):
+    def __init__(self, atoms: Tensor, angles: Tensor, stiffness: Tensor) -> None:
         self.atoms, self.angles, self.stiffness = atoms, angles[:, None], stiffness[:, None]
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -83,7 +83,7 @@ class Torsions:
     The many terms of one torsion use its angle once.
     """
 
-    def __init__(self, atoms: Tensor, periodicity: Tensor, phase: Tensor, k: Tensor):
+    def __init__(self, atoms: Tensor, periodicity: Tensor, phase: Tensor, k: Tensor) -> None:
         self.atoms, self.which = torch.unique(atoms, dim=1, return_inverse=True)
         self.periodicity, self.phase, self.k = periodicity[:, None], phase[:, None], k[:, None]
 
@@ -102,7 +102,7 @@ class TorsionMaps:
     ``maps`` (map, size, size): energies in kJ/mol at (2 pi i / size, 2 pi j / size), the first torsion first.
     """
 
-    def __init__(self, atoms: Tensor, which: Tensor, maps: Tensor):
+    def __init__(self, atoms: Tensor, which: Tensor, maps: Tensor) -> None:
         self.atoms, self.which, self.size = atoms, which[:, None], maps.shape[1]
         patches = np.stack([spline_patches(values) for values in maps.cpu().numpy()])
         self.patches = torch.as_tensor(patches, dtype=maps.dtype, device=maps.device)

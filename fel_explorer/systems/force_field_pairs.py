@@ -23,7 +23,7 @@ class Nonbonded:
     interact: r may hold more, after these.
     """
 
-    def __init__(self, charge_products: Tensor, sigma: Tensor, epsilon: Tensor):
+    def __init__(self, charge_products: Tensor, sigma: Tensor, epsilon: Tensor) -> None:
         self.coulomb = COULOMB * charge_products[:, None]
         # A zero sigma with a zero epsilon keeps 0 * inf, NaN in single precision, out of overlapping atoms.
         self.sigma = torch.where(epsilon == 0, 0, sigma)[:, None]
@@ -56,7 +56,7 @@ class ImplicitSolvent:
         solute_dielectric: float,
         solvent_dielectric: float,
         surface_tension: float,
-    ):
+    ) -> None:
         self.pairs, self.radii = pairs, radii[:, None]
         self.dielectric = self.radii - OFFSET
         # Each pair descreens both ways: the first atoms by the second, then the second by the first.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -11,6 +12,9 @@ from torch import Tensor
 from fel_explorer.errors import FelError
 from fel_explorer.systems.force_field_bonded import Angles, Bonds, TorsionMaps, Torsions
 from fel_explorer.systems.force_field_pairs import ImplicitSolvent, Nonbonded
+
+if TYPE_CHECKING:
+    import openmm
 
 WITHOUT_ENERGY = {"CMMotionRemover", "AndersenThermostat"}
 NO_CUTOFF = 0  # NonbondedForce.NoCutoff and GBSAOBCForce.NoCutoff
@@ -25,7 +29,7 @@ class Reader:
     ``pairs`` (2, pair).  Raises FelError when the system holds what torch terms can't compute.
     """
 
-    def __init__(self, system, device: torch.device, dtype: torch.dtype):
+    def __init__(self, system: openmm.System, device: torch.device, dtype: torch.dtype) -> None:
         check_supported(system)
         self.device, self.dtype = device, dtype
         self.of_atoms: list[tuple[str, Term]] = []
@@ -39,22 +43,22 @@ class Reader:
         if not (self.of_atoms or self.of_pairs):
             raise FelError("A System without interactions.", "", "Add forces to it, as createSystem does.")
 
-    def bonds(self, force) -> None:
+    def bonds(self, force: openmm.HarmonicBondForce) -> None:
         table = rows(force.getBondParameters, force.getNumBonds())
         if len(table):
             self.of_atoms.append((kind(force), Bonds(*self._split(table, 2))))
 
-    def angles(self, force) -> None:
+    def angles(self, force: openmm.HarmonicAngleForce) -> None:
         table = rows(force.getAngleParameters, force.getNumAngles())
         if len(table):
             self.of_atoms.append((kind(force), Angles(*self._split(table, 3))))
 
-    def torsions(self, force) -> None:
+    def torsions(self, force: openmm.PeriodicTorsionForce) -> None:
         table = rows(force.getTorsionParameters, force.getNumTorsions())
         if len(table):
             self.of_atoms.append((kind(force), Torsions(*self._split(table, 4))))
 
-    def torsion_maps(self, force) -> None:
+    def torsion_maps(self, force: openmm.CMAPTorsionForce) -> None:
         """One term for each size of maps."""
         table = rows(force.getTorsionParameters, force.getNumTorsions()).astype(int)
         maps = [force.getMapParameters(index) for index in range(force.getNumMaps())]
@@ -68,7 +72,7 @@ class Reader:
             term = TorsionMaps(self._integers(mine[:, 1:].T), which, self._numbers(grids))
             self.of_atoms.append((kind(force), term))
 
-    def nonbonded(self, force) -> None:
+    def nonbonded(self, force: openmm.NonbondedForce) -> None:
         """Parameters of each pair by the combination rules, or its exception's; pairs without any go last."""
         charge, sigma, epsilon = rows(force.getParticleParameters, force.getNumParticles()).T
         first, second = self.pairs.cpu().numpy()
@@ -87,7 +91,7 @@ class Reader:
             term = Nonbonded(*(self._numbers(values[ranked]) for values in (product, sigmas, epsilons)))
             self.of_pairs.append((kind(force), term))
 
-    def implicit_solvent(self, force) -> None:
+    def implicit_solvent(self, force: openmm.GBSAOBCForce) -> None:
         table = rows(force.getParticleParameters, force.getNumParticles())
         term = ImplicitSolvent(
             self.pairs,
@@ -121,12 +125,12 @@ READERS = {
 }
 
 
-def kind(force) -> str:
+def kind(force: openmm.Force) -> str:
     """The name of a force's class in OpenMM."""
     return type(force).__name__
 
 
-def plain(value):
+def plain(value: Any) -> Any:
     """Numbers without their unit: OpenMM gives nm, rad, e and kJ/mol."""
     return getattr(value, "_value", value)
 
@@ -136,7 +140,7 @@ def rows(parameters: Callable, n: int) -> np.ndarray:
     return np.array([[plain(value) for value in parameters(index)] for index in range(n)], float)
 
 
-def check_supported(system) -> None:
+def check_supported(system: openmm.System) -> None:
     """Raise FelError, naming the cause, when a `System` holds what the torch terms don't compute."""
     forces = system.getForces()
     kinds = [kind(force) for force in forces]

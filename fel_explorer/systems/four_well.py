@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from fel_explorer.systems.potential import Potential, points
@@ -37,7 +38,7 @@ class FourWell(Potential):
     coordinate_names = ("x",)
     default_time_step = {"overdamped": 1e-4, "langevin": 0.01}
 
-    def __init__(self, *, kT: float = 1.0):
+    def __init__(self, *, kT: float = 1.0) -> None:
         super().__init__(kT=kT)
         self.minima = torch.tensor(MINIMA, dtype=torch.float64)
         self.saddles = torch.tensor(SADDLES, dtype=torch.float64)
@@ -45,15 +46,15 @@ class FourWell(Potential):
         reach = 1.45 * max(1.0, self.kT) ** 0.125
         self.domain = ((-reach, reach),)
 
-    def energy(self, x) -> Float[Tensor, "*n"]:
+    def energy(self, x: Tensor | ArrayLike) -> Float[Tensor, "*n"]:
         x, bumps, _ = self._bumps(x)
         return 2 * (x[..., 0] ** 8 + bumps.sum(-1))
 
-    def gradient(self, x) -> Float[Tensor, "*n dim"]:
+    def gradient(self, x: Tensor | ArrayLike) -> Float[Tensor, "*n dim"]:
         x, bumps, slopes = self._bumps(x)
         return 2 * (8 * x**7 + (bumps * slopes).sum(-1, keepdim=True))
 
-    def basin(self, x) -> Int[Tensor, "*n"]:
+    def basin(self, x: Tensor | ArrayLike) -> Int[Tensor, "*n"]:
         """Index (...) of the well of each point (..., 1), counted from the left."""
         x = points(x, 1)
         return torch.bucketize(x[..., 0].contiguous(), self.saddles[:, 0].to(x))

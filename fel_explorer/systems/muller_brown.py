@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from fel_explorer.errors import FelError
@@ -42,7 +43,7 @@ class MullerBrown(Potential):
 
     coordinate_names = ("x", "y")
 
-    def __init__(self, *, scale: float = 0.05, kT: float = 1.0, walls: bool = True):
+    def __init__(self, *, scale: float = 0.05, kT: float = 1.0, walls: bool = True) -> None:
         super().__init__(kT=kT)
         if not (np.isfinite(scale) and scale > 0):
             raise FelError(f"scale={scale!r}.", "The scale is positive; 1 is the original potential.")
@@ -58,10 +59,10 @@ class MullerBrown(Potential):
     def parameters(self) -> dict:
         return {"scale": self.scale, "kT": self.kT, "walls": self.walls is not None}
 
-    def energy(self, x) -> Float[Tensor, "*n"]:
+    def energy(self, x: Tensor | ArrayLike) -> Float[Tensor, "*n"]:
         return self._terms(points(x, 2))[0].sum(-1)
 
-    def gradient(self, x) -> Float[Tensor, "*n dim"]:
+    def gradient(self, x: Tensor | ArrayLike) -> Float[Tensor, "*n dim"]:
         terms, dx, dy, (a, b, c) = self._terms(points(x, 2))
         return torch.stack(
             [(terms * (2 * a * dx + b * dy)).sum(-1), (terms * (b * dx + 2 * c * dy)).sum(-1)], dim=-1
@@ -74,7 +75,7 @@ class MullerBrown(Potential):
         terms = self.scale * A.to(x) * torch.exp(a * dx**2 + b * dx * dy + c * dy**2)
         return terms, dx, dy, (a, b, c)
 
-    def basin(self, x) -> Int[Tensor, "*n"]:
+    def basin(self, x: Tensor | ArrayLike) -> Int[Tensor, "*n"]:
         """Index (...) of the minimum that steepest descent reaches from each point (..., 2)."""
         return descend(
             self.gradient, points(x, 2), self.minima, rate=2e-4 / self.scale, longest=0.01, near=0.1

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from fel_explorer.errors import FelError
+
+if TYPE_CHECKING:
+    import openmm
 
 
 class OpenMMEnergy:
@@ -35,7 +41,7 @@ class OpenMMEnergy:
     >>> energies, forces = field.energy_and_forces(conformations)
     """
 
-    def __init__(self, system, *, platform: str = "Reference"):
+    def __init__(self, system: openmm.System, *, platform: str = "Reference") -> None:
         import openmm
 
         names = [openmm.Platform.getPlatform(i).getName() for i in range(openmm.Platform.getNumPlatforms())]
@@ -46,15 +52,15 @@ class OpenMMEnergy:
             system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName(platform)
         )
 
-    def energy(self, x) -> Tensor:
+    def energy(self, x: Tensor | ArrayLike) -> Tensor:
         """Potential energies (conformation) in kJ/mol of conformations (conformation, atom, 3) in nm."""
         return _Energy.apply(torch.as_tensor(x), self)
 
-    def forces(self, x) -> Tensor:
+    def forces(self, x: Tensor | ArrayLike) -> Tensor:
         """Forces (conformation, atom, 3) in kJ/mol/nm."""
         return self.energy_and_forces(x)[1]
 
-    def energy_and_forces(self, x) -> tuple[Tensor, Tensor]:
+    def energy_and_forces(self, x: Tensor | ArrayLike) -> tuple[Tensor, Tensor]:
         """Energies (conformation) and forces (conformation, atom, 3), float64, without a graph.
 
         NaN where atoms lie on each other, so that OpenMM has no energy.

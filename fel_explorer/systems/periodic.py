@@ -7,6 +7,7 @@ import math
 
 import torch
 from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from fel_explorer.systems.potential import Potential, points
@@ -27,7 +28,7 @@ class PeriodicPotential(Potential):
     # The curvature across a saddle is 12 e^3 = 241.
     default_time_step = {"overdamped": 5e-4, "langevin": 0.02}
 
-    def __init__(self, *, kT: float = 0.25 * (math.e**3 - 1)):
+    def __init__(self, *, kT: float = 0.25 * (math.e**3 - 1)) -> None:
         super().__init__(kT=kT)
         self.domain = ((-math.pi, math.pi),) * 3
         signs = list(itertools.product((-1.0, 1.0), repeat=3))
@@ -41,17 +42,17 @@ class PeriodicPotential(Potential):
                 self.saddle_pairs.append((low, low + 2 ** (2 - axis)))
         self.saddles = torch.stack(saddles)
 
-    def energy(self, x) -> Float[Tensor, "*n"]:
+    def energy(self, x: Tensor | ArrayLike) -> Float[Tensor, "*n"]:
         sine4 = torch.sin(points(x, 3)) ** 4
         return torch.exp(3 * (3 - sine4.sum(-1))) - 1
 
-    def gradient(self, x) -> Float[Tensor, "*n dim"]:
+    def gradient(self, x: Tensor | ArrayLike) -> Float[Tensor, "*n dim"]:
         x = points(x, 3)
         sine, cosine = torch.sin(x), torch.cos(x)
         height = torch.exp(3 * (3 - (sine**4).sum(-1, keepdim=True)))
         return -12 * height * sine**3 * cosine
 
-    def basin(self, x) -> Int[Tensor, "*n"]:
+    def basin(self, x: Tensor | ArrayLike) -> Int[Tensor, "*n"]:
         """Index (...) of the well of each point (..., 3): the signs of the sines, read as a binary number."""
         x_bit, y_bit, z_bit = (torch.sin(points(x, 3)) > 0).long().unbind(-1)
         return 4 * x_bit + 2 * y_bit + z_bit

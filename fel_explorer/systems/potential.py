@@ -13,6 +13,7 @@ import numpy as np
 import torch
 import xarray as xr
 from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from fel_explorer.data import schema
@@ -79,22 +80,22 @@ class Potential:
     energy_unit: ClassVar[str] = ""
     n_flat: ClassVar[int] = 0
 
-    def __init__(self, *, kT: float):
+    def __init__(self, *, kT: float) -> None:
         if not (np.isfinite(kT) and kT > 0):
             raise FelError(f"kT={kT!r}.", "The temperature is a positive number.")
         self.kT = float(kT)
 
     # ---- what a system implements
 
-    def energy(self, x) -> Float[Tensor, "*n"]:
+    def energy(self, x: Tensor | ArrayLike) -> Float[Tensor, "*n"]:
         """Potential energy (...) at points (..., dim), differentiable."""
         raise NotImplementedError
 
-    def gradient(self, x) -> Float[Tensor, "*n dim"]:
+    def gradient(self, x: Tensor | ArrayLike) -> Float[Tensor, "*n dim"]:
         """Gradient of the energy (..., dim) at points (..., dim)."""
         raise NotImplementedError
 
-    def basin(self, x) -> Int[Tensor, "*n"]:
+    def basin(self, x: Tensor | ArrayLike) -> Int[Tensor, "*n"]:
         """Index (...) of the minimum that steepest descent from each point (..., dim) reaches."""
         raise NotImplementedError
 
@@ -167,7 +168,7 @@ class Potential:
         dynamics: str = "overdamped",
         friction: float | None = None,
         seed: int = 0,
-        start=None,
+        start: Tensor | ArrayLike | None = None,
         basins: bool = True,
         device: str = "auto",
     ) -> xr.Dataset:
@@ -251,7 +252,7 @@ class Potential:
         return dataset
 
 
-def points(x, dim: int) -> Tensor:
+def points(x: Tensor | ArrayLike, dim: int) -> Tensor:
     """``x`` as a floating tensor (..., dim), or a `FelError` that names its shape."""
     if not isinstance(x, Tensor):
         x = torch.as_tensor(np.asarray(x, dtype=np.float64))

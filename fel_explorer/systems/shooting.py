@@ -8,6 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 import xarray as xr
+from numpy.typing import ArrayLike
+from torch import Tensor
 
 from fel_explorer.errors import FelError
 from fel_explorer.systems.embedded import EmbeddedPotential
@@ -51,7 +53,7 @@ def near_saddles(system: Potential, n_points: int, *, reach: float, seed: int = 
 
 def shoot(
     system: Potential,
-    starts,
+    starts: Tensor | ArrayLike,
     *,
     n_steps: int = STEPS,
     stride: int = 10,

@@ -27,7 +27,7 @@ class Checkpoint:
         checkpoint of another config is refused, never silently replaced.
     """
 
-    def __init__(self, directory, config: dict):
+    def __init__(self, directory: str | Path, config: dict) -> None:
         self.path = Path(directory) / FILE
         self.config = config
         self.context: dict = {}  # of the method: saved along with each state of the loop

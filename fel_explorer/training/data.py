@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +72,7 @@ class Scaling:
         features[:, self.keep] += values * self.scale[self.keep]
         return features
 
-    def to(self, device) -> Scaling:
+    def to(self, device: str | torch.device) -> Scaling:
         return Scaling(self.mean.to(device), self.scale.to(device), self.keep.to(device))
 
 
@@ -82,7 +83,7 @@ def memory_budget(device: torch.device) -> int:
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
-def scaled_blocks(dataset: xr.Dataset, scaling: Scaling):
+def scaled_blocks(dataset: xr.Dataset, scaling: Scaling) -> Iterator[tuple[int, Tensor]]:
     """Yield (first frame, standardised block (frame, feature)) over the dataset."""
     for start in range(0, dataset.sizes["frame"], BLOCK):
         block = np.array(dataset["features"][start : start + BLOCK].values, np.float32)
@@ -102,7 +103,7 @@ class Frames:
 
     def __init__(
         self, dataset: xr.Dataset, scaling: Scaling, device: torch.device, budget: int | None = None
-    ):
+    ) -> None:
         shape = dataset.sizes["frame"], int(scaling.keep.sum())
         budget = memory_budget(device) if budget is None else budget
         self.device, self.resident = device, 4 * shape[0] * shape[1] <= budget

@@ -112,7 +112,7 @@ class Loop:
         checkpoint: Checkpoint | None = None,
         steps_before: int = 0,
         steps_in_all: int | None = None,
-    ):
+    ) -> None:
         self.module, self.losses, self.settings, self.generator = module, losses, settings, generator
         self.validate, self.callback, self.checkpoint = validate, callback, checkpoint
         self.steps_before, self.steps_in_all = steps_before, steps_in_all or settings.n_steps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +37,7 @@ class Batch:
         return values[:half], values[half:]
 
 
-def segments_of(lengths) -> Int[np.ndarray, "trajectory 2"]:
+def segments_of(lengths: Sequence[int] | np.ndarray) -> Int[np.ndarray, "trajectory 2"]:
     """First frame and end (one past the last) of each trajectory, (trajectory, 2)."""
     ends = np.cumsum(np.asarray(lengths, np.int64))
     return np.stack([ends - lengths, ends], axis=1)
@@ -92,7 +93,7 @@ class LagPairs:
         both_ways: bool = False,
         weights: Num[np.ndarray, "frame"] | None = None,
         cells: Int[np.ndarray, "frame"] | None = None,
-    ):
+    ) -> None:
         device = features.device
         self.features, self.lag, self.exact = features, lag, exact
         weight = np.ones(len(starts)) if weights is None else weights[starts] / weights[starts].mean()

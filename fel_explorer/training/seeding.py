@@ -50,7 +50,7 @@ class Landmarks:
         Number of cells at the most.
     """
 
-    def __init__(self, sample: Tensor, n: int):
+    def __init__(self, sample: Tensor, n: int) -> None:
         self._transform = whitening(sample)
         points = sample @ self._transform
         self.points = points[farthest_points(points, n)]

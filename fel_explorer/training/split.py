@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from fel_explorer.errors import FelError
 from fel_explorer.training.pairs import segments_of
 
 
-def split(lengths, fraction: float, gap: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def split(
+    lengths: Sequence[int] | np.ndarray, fraction: float, gap: int, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """Segments for training and for validation, each (segment, 2): first frame and end.
 
     Parameters
@@ -63,7 +67,9 @@ def _split_blocks(segments, fraction, gap, random):
     return np.array([s for s in training if s[1] > s[0]]), np.array(validation)
 
 
-def folds(lengths, n_folds: int, gap: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
+def folds(
+    lengths: Sequence[int] | np.ndarray, n_folds: int, gap: int, seed: int = 0
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """(training, test) segments of each fold of a cross-validation, each (segment, 2): first frame and end.
 
     Parameters

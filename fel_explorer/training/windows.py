@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -12,7 +14,9 @@ BLOCK_FRAMES = 4096  # length of a block beyond the lag
 STEPS = 200  # training steps from one window
 
 
-def pair_source(frames: Frames, segments: np.ndarray, lag: int, **options) -> ResidentSource | WindowedSource:
+def pair_source(
+    frames: Frames, segments: np.ndarray, lag: int, **options: Any
+) -> ResidentSource | WindowedSource:
     """Source of lag pairs within ``segments`` of ``frames``.
 
     ``options``: ``exact``, ``both_ways``, ``weights`` and ``cells`` of `LagPairs`, and ``seed``.
@@ -37,7 +41,7 @@ class _Source:
 class ResidentSource(_Source):
     """All frames are on the device."""
 
-    def __init__(self, frames, segments, lag, **options):
+    def __init__(self, frames: Frames, segments: np.ndarray, lag: int, **options: Any) -> None:
         super().__init__(frames, segments, lag, **options)
         self._pairs = LagPairs(
             frames.values,
@@ -59,7 +63,9 @@ class WindowedSource(_Source):
     Which blocks is a function of the seed and the step, so that a resumed run reads the same.
     """
 
-    def __init__(self, frames, segments, lag, *, budget: int | None = None, **options):
+    def __init__(
+        self, frames: Frames, segments: np.ndarray, lag: int, *, budget: int | None = None, **options: Any
+    ) -> None:
         super().__init__(frames, segments, lag, **options)
         blocks = [
             (start, min(start + BLOCK_FRAMES + lag, end))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ TICKS = 1000  # of progress in each fit
 
 def cross_validate(
     method: Method,
-    X,
+    X: xr.Dataset | np.ndarray | Sequence[np.ndarray] | Mapping[str, xr.Dataset],
     *,
     n_folds: int = 5,
     score: str = "VAMP-2",
@@ -120,7 +121,9 @@ class Trial:
     lag_time: float
 
     @classmethod
-    def of(cls, method, features, parameter, value, lag_time) -> Trial:
+    def of(
+        cls, method: Method, features: str, parameter: str | None, value: Any, lag_time: float | None
+    ) -> Trial:
         """A method like ``method``, but for one parameter."""
         changed = {parameter: value} if parameter else {}
         method = type(method)(**(method.hyperparameters() | changed))
@@ -138,7 +141,9 @@ class Trial:
         """Every lag at which frames are compared."""
         return [self.lag_time, *self.method.lags]
 
-    def evaluate(self, training, test, score, of, **options) -> tuple[float, float, np.ndarray]:
+    def evaluate(
+        self, training: xr.Dataset, test: xr.Dataset, score: str, of: str, **options: Any
+    ) -> tuple[float, float, np.ndarray]:
         """Score on the test and on the training data, and time scales (process,) on the test data."""
         self.method.fit(training, **options)
         functions = getattr(self.method, FUNCTIONS[of])
@@ -161,7 +166,7 @@ class Trial:
 class Watch:
     """Progress over many fits."""
 
-    def __init__(self, callback: Callback | None, n_fits: int):
+    def __init__(self, callback: Callback | None, n_fits: int) -> None:
         self.callback, self.n_fits, self.done, self.stopped = callback, n_fits, -1, False
         self._began = time.monotonic()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import xarray as xr
@@ -17,7 +19,13 @@ BLOCK = 4096  # frames at once through a network with its gradients
 ON_CIRCLE = 1e-3  # largest |cos^2 + sin^2 - 1| of a torsion, beyond rounding
 
 
-def sensitivity(method: Method, X, *, of: str = "embedding", n_frames: int = 10_000) -> xr.Dataset:
+def sensitivity(
+    method: Method,
+    X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
+    *,
+    of: str = "embedding",
+    n_frames: int = 10_000,
+) -> xr.Dataset:
     """Sensitivity of each collective variable of a fitted method to each feature.
 
     The strength of a feature is the root mean square of the variable's derivative by it times the feature's

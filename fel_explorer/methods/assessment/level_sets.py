@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
@@ -10,7 +12,9 @@ from fel_explorer.errors import FelError
 from fel_explorer.methods import base
 
 
-def level_sets(method: base.Method, X, *, n_bins: int = 50) -> xr.Dataset:
+def level_sets(
+    method: base.Method, X: xr.Dataset | np.ndarray | Sequence[np.ndarray], *, n_bins: int = 50
+) -> xr.Dataset:
     """Conditional mean and variance of the features on level sets of a fitted method's embedding.
 
     An autoencoder's best decoder is the conditional mean, and its best encoder has the smallest conditional

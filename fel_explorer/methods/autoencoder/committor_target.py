@@ -48,7 +48,9 @@ def with_labels(dataset: xr.Dataset, labels: xr.DataArray) -> xr.Dataset:
     return dataset.drop_dims("feature").assign(features=features)
 
 
-def labelled_frames(dataset: xr.Dataset, scaling: Scaling, labels: xr.DataArray, device) -> Frames:
+def labelled_frames(
+    dataset: xr.Dataset, scaling: Scaling, labels: xr.DataArray, device: torch.device
+) -> Frames:
     """Standardised features with the labels, as they are, behind them."""
     plain = Scaling(torch.zeros(1), torch.ones(1), torch.ones(1, dtype=torch.bool))
     joint = (torch.cat([getattr(scaling, n), getattr(plain, n)]) for n in ("mean", "scale", "keep"))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import param
 import torch
 import xarray as xr
@@ -121,7 +124,7 @@ class Autoencoder(NetworkMethod):
         1.0, bounds=(0, None), precedence=10.95, label="Weight of the committor", doc="Of its log loss."
     )
 
-    def __init__(self, **params):
+    def __init__(self, **params: Any) -> None:
         given = params.get("regularizer")
         if isinstance(given, Eigenfunctions):
             given = given.hyperparameters()
@@ -148,7 +151,7 @@ class Autoencoder(NetworkMethod):
                 "It is None, 'transfer', 'generator', an Eigenfunctions method or its parameters as JSON.",
             ) from error
 
-    def predict_committor(self, X) -> xr.DataArray:
+    def predict_committor(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> xr.DataArray:
         """Committor (frame,) predicted from the embedding, 0 to 1."""
         if not self.committor:
             raise FelError(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import torch
 import xarray as xr
@@ -12,6 +15,7 @@ from fel_explorer.methods import base, parameters
 from fel_explorer.methods.base import Method
 from fel_explorer.methods.spectral.pca import PCA
 from fel_explorer.methods.subsample import random_frames, take
+from fel_explorer.progress import Callback
 from fel_explorer.training.data import Scaling
 
 SAMPLE = 100_000  # frames, at most, from which cluster centres are found
@@ -37,7 +41,15 @@ class EmbeddedStates(Method):
 
     n_states = parameters.n_states(maximum=1000, precedence=1)
 
-    def fit(self, X, *, embedding=None, device="auto", callback=None, checkpoint_dir=None) -> EmbeddedStates:
+    def fit(
+        self,
+        X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
+        *,
+        embedding: Method | None = None,
+        device: str | torch.device = "auto",
+        callback: Callback | None = None,
+        checkpoint_dir: str | Path | None = None,
+    ) -> EmbeddedStates:
         """Fit to ``X``; see `Method.fit`.
 
         Parameters

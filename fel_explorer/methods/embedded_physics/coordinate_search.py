@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,6 +12,9 @@ from torch import Tensor
 from fel_explorer.errors import FelError
 from fel_explorer.methods.embedded_physics.rotors import folds, mean_turns, rotors_of
 from fel_explorer.methods.latent_simulator.internal_coordinates import ZMatrix, to_internal, to_space
+
+if TYPE_CHECKING:
+    from fel_explorer.methods.embedded_physics.coordinates import MoleculeCoordinates
 
 UNITS = (0.003, 0.05, 0.1)  # nm, radians, radians: typical spreads of bonds, angles and stiff torsions
 DIFFERENCE = 1e-3  # of these, for the Hessian
@@ -114,7 +117,7 @@ def _shaken(internal: Tensor, matrix: ZMatrix) -> Tensor:
     return _conformations(internal + SHAKE * noise * _units(matrix), matrix)
 
 
-def colouring_matrix(energy: Energy, plain) -> Tensor:
+def colouring_matrix(energy: Energy, plain: MoleculeCoordinates) -> Tensor:
     """(stiff, stiff) square root of the inverse Hessian of U / kT - ln volume at the minimum.
 
     ``plain`` are coordinates that are not coloured yet.  By central differences of gradients, at fixed turns.

@@ -11,6 +11,7 @@ and other rotors count once.  Nothing comes from simulations; how the coordinate
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -123,7 +124,9 @@ class MoleculeCoordinates:
     colour: Tensor
 
     @classmethod
-    def of(cls, energy: Energy, structure: Tensor, bonds) -> MoleculeCoordinates:
+    def of(
+        cls, energy: Energy, structure: Tensor, bonds: Sequence[Sequence[int]] | np.ndarray
+    ) -> MoleculeCoordinates:
         """Fitted to the minimum near ``structure`` (atom, 3) in nm.
 
         ``energy`` maps (sample, atom, 3) to (sample,) in kT.
@@ -230,6 +233,8 @@ def from_arrays(arrays: dict[str, Tensor]) -> PlainCoordinates | MoleculeCoordin
     )
 
 
-def moved(coordinates, device):
+def moved(
+    coordinates: PlainCoordinates | MoleculeCoordinates, device: str | torch.device
+) -> PlainCoordinates | MoleculeCoordinates:
     """The same on a device."""
     return from_arrays({name: array.to(device) for name, array in coordinates.arrays().items()})

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -58,16 +59,16 @@ class LatentDensity(nn.Module):
     def __init__(
         self,
         n_dims: int,
-        centre,
-        scale,
-        period,
-        width,
-        generator,
+        centre: Tensor,
+        scale: Tensor,
+        period: Tensor,
+        width: Tensor,
+        generator: torch.Generator,
         *,
-        carried=(),
-        hidden=(100, 100),
-        encoder_hidden=None,
-    ):
+        carried: Sequence[int] | Tensor = (),
+        hidden: Sequence[int] = (100, 100),
+        encoder_hidden: Sequence[int] | None = None,
+    ) -> None:
         super().__init__()
         self.n_dims = n_dims
         for name, values in (("centre", centre), ("scale", scale), ("period", period)):
@@ -226,7 +227,7 @@ class WrappedExponent(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x, mean, variance, period):
+    def forward(ctx: Any, x: Tensor, mean: Tensor, variance: Tensor, period: Tensor) -> Tensor:
         v, p = float(variance), float(period)
         d = x[:, None] - mean
         d.sub_(torch.round(d / p), alpha=p)
@@ -244,7 +245,7 @@ class WrappedExponent(torch.autograd.Function):
         return exponent
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         slope, by_variance = ctx.saved_tensors
         by_place = gradient * slope
         return by_place.sum(1), -by_place.sum(0), (gradient * by_variance).sum(), None

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
 
 from fel_explorer.devices import resolve_device
 from fel_explorer.errors import FelError
@@ -17,6 +22,7 @@ from fel_explorer.methods.embedded_physics.parameters import EmbeddedPhysicsPara
 from fel_explorer.methods.embedded_physics.quadrature import refined_log_prob
 from fel_explorer.methods.embedded_physics.samples import weighted_samples
 from fel_explorer.methods.embedded_physics.target import (
+    MolecularEnergy,
     Target,
     coordinates_of,
     system_from_json,
@@ -25,6 +31,7 @@ from fel_explorer.methods.embedded_physics.target import (
 )
 from fel_explorer.methods.embedded_physics.training import POOL, Draws, Trainer, checkpoint_of
 from fel_explorer.methods.registry import register_model
+from fel_explorer.progress import Callback
 from fel_explorer.systems.potential import Potential
 from fel_explorer.training.loop import threads
 from fel_explorer.training.random import random_generator
@@ -75,15 +82,22 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
     (100, 2)
     """
 
-    def __init__(self, system=None, **params):
+    def __init__(self, system: Potential | MolecularEnergy | None = None, **params: Any) -> None:
         super().__init__(**params)
-        self.system = system
+        self.system: Any = system
         self.log_partition_ = self.effective_sample_size_ = self.coverage_ = math.nan
 
     # ---- the fit
 
     def fit(
-        self, system=None, *, structure=None, bonds=(), device="auto", callback=None, checkpoint_dir=None
+        self,
+        system: Any = None,
+        *,
+        structure: ArrayLike | None = None,
+        bonds: Sequence[Sequence[int]] | np.ndarray = (),
+        device: str | torch.device = "auto",
+        callback: Callback | None = None,
+        checkpoint_dir: str | Path | None = None,
     ) -> EmbeddedPhysics:
         """Learn from the energy of ``system``, by default the one given at first.
 
@@ -222,13 +236,13 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
             log_weight = self._target(y.device).log_density(y, ratio)[0] - log_q
         return Draws(self._in_space(y), _numbers(z), _numbers(log_weight))
 
-    def encode(self, x) -> np.ndarray:
+    def encode(self, x: Tensor | ArrayLike) -> np.ndarray:
         """CVs (sample, cv) of coordinates: the mean of the posterior of z."""
         y = self._features(x)
         with torch.no_grad():
             return np.concatenate([_numbers(self._network.encode(part)) for part in y.split(BLOCK // 32)])
 
-    def decode(self, z, *, noise: bool = False, seed: int | None = None) -> np.ndarray:
+    def decode(self, z: Tensor | ArrayLike, *, noise: bool = False, seed: int | None = None) -> np.ndarray:
         """Coordinates at CVs (sample, cv): mu(z), or with ``noise`` a draw of q(x|z)."""
         self._check_fitted()
         z = torch.as_tensor(np.atleast_2d(np.asarray(z, float))).to(self._network.centre)
@@ -242,7 +256,7 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
                 y = y + self._network.sigma() * normal
         return self._in_space(y)
 
-    def log_q(self, x, *, refined: bool = True) -> np.ndarray:
+    def log_q(self, x: Tensor | ArrayLike, *, refined: bool = True) -> np.ndarray:
         """ln q(x) (sample,): per Cartesian volume, for molecules rigid motion left out.
 
         With one or two CVs by quadrature, else estimated by draws of the encoder.  ``refined`` quadrature

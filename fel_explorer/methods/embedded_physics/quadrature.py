@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import warnings
 from itertools import product
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from fel_explorer.methods.embedded_physics.density import LatentDensity
 
 TOLERANCE = 0.01  # of ln q between spacings, where q is largest
 FAR = 10.0  # in ln q below the largest: there the tolerance doubles, at twice as far it triples, ...
@@ -23,7 +27,7 @@ CHUNK = 2**19  # terms of samples and nodes at once
 
 
 @torch.no_grad()
-def refined_log_prob(model, x: Tensor) -> Tensor:
+def refined_log_prob(model: LatentDensity, x: Tensor) -> Tensor:
     """ln q(x) (sample,), float64, of a `LatentDensity`; a warning where it is not stable in the end.
 
     Without a quadrature (more than two CVs) it is ``model.log_prob(x)``.

@@ -8,6 +8,7 @@ window of 1/n turn, which leaves out nothing: all that lies outside is inside af
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -86,7 +87,7 @@ def rotors_of(matrix: ZMatrix, fold: Tensor, torsions: Tensor) -> list[Rotor]:
     return found
 
 
-def folds(energy, xyz: Tensor, matrix: ZMatrix, free: Tensor) -> Tensor:
+def folds(energy: Callable[[Tensor], Tensor], xyz: Tensor, matrix: ZMatrix, free: Tensor) -> Tensor:
     """(torsion,) int: numbers of equal atoms, as `rotors_of` takes them.
 
     Atoms are equal when renaming them changes no energy.  ``energy`` maps ``xyz`` (sample, atom, 3),

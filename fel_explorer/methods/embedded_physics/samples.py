@@ -54,7 +54,7 @@ class Memory:
     normalisation, so sets may be put together (Eqs. 48-50).
     """
 
-    def __init__(self, size: int, dim: int, device, dtype):
+    def __init__(self, size: int, dim: int, device: torch.device, dtype: torch.dtype) -> None:
         self._y = torch.zeros(size, dim, device=device, dtype=dtype)
         self._terms = torch.zeros(3, size, device=device, dtype=torch.float64)
         self._count = torch.zeros((), dtype=torch.long)

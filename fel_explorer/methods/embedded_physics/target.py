@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from fel_explorer.errors import FelError
@@ -26,7 +28,13 @@ class Target:
     continuous) rises at every temperature: else the target at beta = 0 has no integral.
     """
 
-    def __init__(self, system, kT: float, coordinates, device):
+    def __init__(
+        self,
+        system: Potential | MolecularEnergy,
+        kT: float,
+        coordinates: PlainCoordinates | MoleculeCoordinates,
+        device: str | torch.device,
+    ) -> None:
         self.system, self.kT, self.coordinates = system, kT, moved(coordinates, device)
 
     def at(self, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -72,12 +80,17 @@ class MolecularEnergy(Protocol):
         """Potential energy (conformation,) in kJ/mol of positions (conformation, atom, 3) in nm."""
 
 
-def thermal_energy(system, temperature: float) -> float:
+def thermal_energy(system: Potential | MolecularEnergy, temperature: float) -> float:
     """kT in the system's energy unit; ``temperature`` in K counts for molecules only."""
     return system.kT if isinstance(system, Potential) else GAS_CONSTANT * temperature
 
 
-def coordinates_of(system, kT: float, structure, bonds):
+def coordinates_of(
+    system: Potential | MolecularEnergy,
+    kT: float,
+    structure: ArrayLike | None,
+    bonds: Sequence[Sequence[int]] | np.ndarray,
+) -> PlainCoordinates | MoleculeCoordinates:
     """The coordinates in which a system is modelled.
 
     Raises FelError for what is not a system, or a molecule without structure and bonds.
@@ -104,14 +117,18 @@ def coordinates_of(system, kT: float, structure, bonds):
     return MoleculeCoordinates.of(lambda x: system.energy(x) / kT, structure, bonds)
 
 
-def system_to_json(system) -> str:
+def system_to_json(system: Potential | MolecularEnergy) -> str:
     """JSON of a model system, from which `system_from_json` makes it again; "" for others."""
     if not isinstance(system, Potential):
         return ""
     return json.dumps({"system": type(system).__name__, "parameters": system.parameters()})
 
 
-def identity(system, structure, bonds) -> dict:
+def identity(
+    system: Potential | MolecularEnergy,
+    structure: ArrayLike | None,
+    bonds: Sequence[Sequence[int]] | np.ndarray,
+) -> dict:
     """Identity of the target in plain values, to recognise it; an energy stands for the force field."""
     if isinstance(system, Potential):
         return {"system": system_to_json(system)}
@@ -120,7 +137,7 @@ def identity(system, structure, bonds) -> dict:
     return {"structure": structure.tolist(), "bonds": np.asarray(bonds).tolist(), "energy": float(energy[0])}
 
 
-def system_from_json(text: str):
+def system_from_json(text: str) -> Potential | None:
     """The system that `system_to_json` wrote down; None for ""."""
     if not text:
         return None

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 import xarray as xr
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from fel_explorer.methods.embedded_physics import tempering
 from fel_explorer.methods.embedded_physics.density import LatentDensity
 from fel_explorer.methods.embedded_physics.samples import Memory, Weighted, weighted_samples
 from fel_explorer.methods.embedded_physics.target import Target, identity
+from fel_explorer.progress import Callback
 from fel_explorer.training.checkpoint import Checkpoint
 from fel_explorer.training.loop import Loop, Losses, Settings, from_columns, to_columns
 from fel_explorer.training.random import random_generator
+
+if TYPE_CHECKING:
+    from fel_explorer.methods.embedded_physics.method import EmbeddedPhysics
 
 POOL = 20_000  # samples of the hot model that are weighted to the target
 MAX_NORM = 10.0  # of the gradient of all weights
@@ -37,7 +44,12 @@ class Draws(NamedTuple):
     log_weight: np.ndarray
 
 
-def checkpoint_of(method, structure, bonds, folder) -> Checkpoint | None:
+def checkpoint_of(
+    method: EmbeddedPhysics,
+    structure: ArrayLike | None,
+    bonds: Sequence[Sequence[int]] | np.ndarray,
+    folder: str | Path | None,
+) -> Checkpoint | None:
     """The checkpoint of one fit in ``folder``; None for None."""
     if folder is None:
         return None
@@ -51,7 +63,14 @@ class Trainer:
     holds the stage's loop, and in its context what came out of the stages before.
     """
 
-    def __init__(self, method, target: Target, device, callback, checkpoint: Checkpoint | None = None):
+    def __init__(
+        self,
+        method: EmbeddedPhysics,
+        target: Target,
+        device: torch.device,
+        callback: Callback | None,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
         self.method, self.target, self.device, self.callback = method, target, device, callback
         self.pool: Weighted | None = None
         self.cancelled = False

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from fel_explorer.errors import FelError
+
+if TYPE_CHECKING:
+    from fel_explorer.methods.base import Method
 
 ERRORS = 2.0  # standard errors in an interval
 SPECTRUM = 12  # modes in a spectrum, where more modes than are kept cost nothing
@@ -32,7 +36,7 @@ class TimeScales(NamedTuple):
     rate_errors: np.ndarray | None = None
 
 
-def implied_timescales(eigenvalues, lag_time: float) -> np.ndarray:
+def implied_timescales(eigenvalues: ArrayLike, lag_time: float) -> np.ndarray:
     """t_i = -tau / ln |lambda_i|, longest first, in the unit of ``lag_time``, without the stationary process.
 
     Parameters
@@ -45,7 +49,7 @@ def implied_timescales(eigenvalues, lag_time: float) -> np.ndarray:
         return -lag_time / np.log(np.clip(values, 0.0, 1.0 - 1e-12))
 
 
-def mode_spectrum(method) -> xr.Dataset:
+def mode_spectrum(method: Method) -> xr.Dataset:
     """The time scales of a fitted method with modes, as `plots.plot_modes` takes them.
 
     Returns
@@ -74,7 +78,7 @@ def mode_spectrum(method) -> xr.Dataset:
     )
 
 
-def late_rates(method, fraction: float = 0.2) -> xr.Dataset:
+def late_rates(method: Method, fraction: float = 0.2) -> xr.Dataset:
     """Mean and standard deviation of the rates over the last steps of the training of `Eigenfunctions`.
 
     W. Zhang [zhang2024slides] gives eigenvalues and errors so (over the last 4000 of 20,000 steps): the

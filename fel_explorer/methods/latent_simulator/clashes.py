@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import networkx as nx
 import numpy as np
 import torch
@@ -14,7 +16,7 @@ AT_ONCE = 2_000_000  # distances
 MAX_DISTANCES = 4_000_000_000  # distances measured in all; larger molecules give fewer frames
 
 
-def closest_allowed(xyz: Tensor, bonds) -> Tensor:
+def closest_allowed(xyz: Tensor, bonds: Sequence[Sequence[int]] | np.ndarray) -> Tensor:
     """Smallest allowed distance (atom, atom) in nm, from structures ``xyz`` (frame, atom, 3).
 
     `MARGIN` of the closest approach of the pair in the data, or of `CONTACT` if that is less; 0 for pairs

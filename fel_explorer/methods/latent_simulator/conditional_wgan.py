@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import param
 import torch
 from jaxtyping import Float
@@ -17,7 +19,9 @@ from fel_explorer.training.loop import Losses
 class Adversaries(nn.Module):
     """Generator G(noise, latents) of structures and critic C(structure, latents)."""
 
-    def __init__(self, n_latents: int, n_features: int, n_noise: int, hidden, generator: torch.Generator):
+    def __init__(
+        self, n_latents: int, n_features: int, n_noise: int, hidden: Sequence[int], generator: torch.Generator
+    ) -> None:
         super().__init__()
         self.generator = mlp([n_noise + n_latents, *hidden, n_features], generator)
         self.critic = mlp([n_features + n_latents, *hidden, 1], generator)

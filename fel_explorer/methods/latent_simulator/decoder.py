@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Protocol, Self
 
 import numpy as np
 import param
 import torch
 import xarray as xr
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from fel_explorer.data import schema
@@ -30,7 +32,7 @@ class Representation(Protocol):
     """The map between structures (frame, atom, 3) in nm and features (frame, feature)."""
 
     @classmethod
-    def of(cls, xyz: Tensor, bonds) -> Self: ...
+    def of(cls, xyz: Tensor, bonds: Sequence[Sequence[int]] | np.ndarray) -> Self: ...
     @classmethod
     def from_arrays(cls, arrays: dict[str, Tensor]) -> Self: ...
     @property
@@ -39,7 +41,7 @@ class Representation(Protocol):
     def reference(self) -> Tensor: ...  # (atom, 3) on which decoded structures are laid
     def encode(self, xyz: Tensor) -> Tensor: ...
     def decode(self, features: Tensor) -> Tensor: ...
-    def to(self, device) -> Self: ...
+    def to(self, device: str | torch.device) -> Self: ...
     def arrays(self) -> dict[str, Tensor]: ...
 
 
@@ -64,7 +66,14 @@ class Decoder(NetworkModel):
     )
 
     def fit(  # type: ignore[override]  # it learns structures, so that they are an argument
-        self, Z, xyz, *, bonds=(), device="auto", callback=None, checkpoint_dir=None
+        self,
+        Z: xr.Dataset | np.ndarray | Sequence[np.ndarray],
+        xyz: ArrayLike,
+        *,
+        bonds: Sequence[Sequence[int]] | np.ndarray = (),
+        device: str | torch.device = "auto",
+        callback: Callback | None = None,
+        checkpoint_dir: str | Path | None = None,
     ) -> Self:
         """Learn structures ``xyz`` (frame, atom, 3) in nm at latents ``Z``: a dataset or (frame, cv).
 
@@ -128,7 +137,12 @@ class Decoder(NetworkModel):
     # ---- drawing
 
     def sample(
-        self, Z, *, seed: int | None = None, device="auto", callback: Callback | None = None
+        self,
+        Z: xr.Dataset | np.ndarray | Sequence[np.ndarray],
+        *,
+        seed: int | None = None,
+        device: str | torch.device = "auto",
+        callback: Callback | None = None,
     ) -> np.ndarray:
         """One structure at each point: (frame, atom, 3) float32 in nm, laid on the first one of the data.
 
@@ -144,7 +158,12 @@ class Decoder(NetworkModel):
         return np.concatenate(list(self.blocks(Z, seed=seed, device=device, callback=callback)))
 
     def blocks(
-        self, Z, *, seed: int | None = None, device="auto", callback: Callback | None = None
+        self,
+        Z: xr.Dataset | np.ndarray | Sequence[np.ndarray],
+        *,
+        seed: int | None = None,
+        device: str | torch.device = "auto",
+        callback: Callback | None = None,
     ) -> Iterator[np.ndarray]:
         """As `sample`, a block (frame, atom, 3) at a time: memory does not grow with the number of frames."""
         self._check_fitted()
@@ -211,7 +230,7 @@ class Decoder(NetworkModel):
         return
 
 
-def check_structures(xyz, n_frames: int) -> np.ndarray:
+def check_structures(xyz: ArrayLike, n_frames: int) -> np.ndarray:
     """``xyz`` as (frame, atom, 3) float32, or a `FelError` that says what does not fit."""
     xyz = np.asarray(xyz, np.float32)
     if xyz.ndim != 3 or xyz.shape[2] != 3 or len(xyz) != n_frames:

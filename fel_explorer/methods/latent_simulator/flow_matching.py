@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import param
 import torch
@@ -27,7 +28,9 @@ class Velocity(nn.Module):
     x (frame, feature) are components of unit variance, then ``n_turns`` angles in radians.
     """
 
-    def __init__(self, n_latents: int, n_features: int, n_turns: int, hidden, generator: torch.Generator):
+    def __init__(
+        self, n_latents: int, n_features: int, n_turns: int, hidden: Sequence[int], generator: torch.Generator
+    ) -> None:
         super().__init__()
         self.n_features, self.n_turns = n_features, n_turns
         n_in = n_features + (2 * HARMONICS - 1) * n_turns + n_latents + 1 + 2 * FREQUENCIES

@@ -10,6 +10,7 @@ differences are stiff, like bonds and angles, and only one number a bond is free
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -57,7 +58,7 @@ class ZMatrix:
         return [np.flatnonzero(depth == d) for d in range(1, depth.max() + 1)]
 
 
-def z_matrix(n_atoms: int, bonds) -> ZMatrix:
+def z_matrix(n_atoms: int, bonds: Sequence[Sequence[int]] | np.ndarray) -> ZMatrix:
     """A `ZMatrix` by breadth-first search of the graph of ``bonds`` (bond, 2).
 
     Where the graph has several components, or no bonds at all as C-alpha atoms, neighbours in the order of

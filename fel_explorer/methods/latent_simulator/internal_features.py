@@ -10,6 +10,7 @@ correlation. Torsions that turn stay angles.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -68,7 +69,7 @@ class InternalFeatures:
     reference: Tensor
 
     @classmethod
-    def of(cls, xyz: Tensor, bonds) -> Self:
+    def of(cls, xyz: Tensor, bonds: Sequence[Sequence[int]] | np.ndarray) -> Self:
         """Fitted to structures ``xyz`` (frame, atom, 3) with the bonds (bond, 2)."""
         matrix = z_matrix(xyz.shape[1], bonds)
         lengths, angles, torsions = to_internal(xyz.double(), matrix)
@@ -117,7 +118,7 @@ class InternalFeatures:
         torsions[:, ~self.soft], torsions[:, self.soft] = turned, free
         return superpose(to_space(lengths, angles, torsions, self.matrix), self.reference).float()
 
-    def to(self, device) -> Self:
+    def to(self, device: str | torch.device) -> Self:
         return type(self)(self.matrix, **{n: getattr(self, n).to(device) for n in TENSORS})
 
     def arrays(self) -> dict[str, Tensor]:
@@ -131,7 +132,7 @@ class InternalFeatures:
         return cls(matrix, *(arrays[n] for n in TENSORS))
 
 
-def ring_pairs(matrix: ZMatrix, bonds, soft: Tensor) -> Tensor:
+def ring_pairs(matrix: ZMatrix, bonds: Sequence[Sequence[int]] | np.ndarray, soft: Tensor) -> Tensor:
     """Pairs (square, 2), an entry may stand with itself, of the stiff torsions of each system of rings.
 
     Counted among the stiff coordinates: bonds, angles, then torsions that are not ``soft`` (torsion,).
@@ -173,7 +174,7 @@ class CartesianFeatures:
     reference: Tensor
 
     @classmethod
-    def of(cls, xyz: Tensor, bonds) -> Self:
+    def of(cls, xyz: Tensor, bonds: Sequence[Sequence[int]] | np.ndarray) -> Self:
         """Fitted to structures ``xyz`` (frame, atom, 3); ``bonds`` do not matter."""
         reference = xyz[0].double()
         flat = superpose(xyz.double(), reference).flatten(1)
@@ -194,7 +195,7 @@ class CartesianFeatures:
         flat = self.low + (features.double() + 1) / 2 * (self.high - self.low)
         return superpose(flat.unflatten(1, (-1, 3)), self.reference).float()
 
-    def to(self, device) -> Self:
+    def to(self, device: str | torch.device) -> Self:
         return type(self)(self.low.to(device), self.high.to(device), self.reference.to(device))
 
     def arrays(self) -> dict[str, Tensor]:

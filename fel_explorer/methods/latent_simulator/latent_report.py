@@ -25,7 +25,7 @@ def parts_of(latents: xr.Dataset) -> list[np.ndarray]:
     return np.split(values, np.cumsum(schema.trajectory_lengths(latents))[:-1])
 
 
-def compare(md, synthetic, lag: int, tau: float) -> dict:
+def compare(md: list[np.ndarray], synthetic: list[np.ndarray], lag: int, tau: float) -> dict:
     """The fields of `SimulationReport` that concern latents alone.
 
     ``md`` and ``synthetic`` are lists of (frame, cv), the one at the data's frames, ``lag`` of them a time

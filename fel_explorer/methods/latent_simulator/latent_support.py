@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from scipy.spatial import cKDTree
 from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
@@ -29,7 +30,7 @@ class Support:
         (dim,) range of all data; what leaves it is outside too.
     """
 
-    def __init__(self, frames: Tensor, low: Tensor, high: Tensor):
+    def __init__(self, frames: Tensor, low: Tensor, high: Tensor) -> None:
         self.frames, self.low, self.high = frames, low, high
         points = frames.cpu().numpy()
         distances = cKDTree(points[::2]).query(points[1::2])[0] if len(points) > 1 else [0.0]
@@ -75,7 +76,7 @@ def cells_of(sample: Tensor, values: Tensor, seed: int) -> np.ndarray:
     return np.concatenate([tree.query(block.cpu().numpy())[1] for block in values.split(BLOCK // 64)])
 
 
-def starts_of(frames: np.ndarray, start, n: int, random: np.random.Generator) -> Tensor:
+def starts_of(frames: np.ndarray, start: ArrayLike | None, n: int, random: np.random.Generator) -> Tensor:
     """``n`` latents (n, cv) to start from: some of ``frames`` (frame, cv), or ``start`` (cv,) or (n, cv)."""
     if start is None:
         return torch.from_numpy(np.asarray(frames[random.integers(len(frames), size=n)], np.float32))

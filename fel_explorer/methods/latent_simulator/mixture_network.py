@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,7 +22,7 @@ from torch.nn import functional
 
 from fel_explorer.methods.latent_simulator.latent_support import Support
 from fel_explorer.methods.nets import mlp
-from fel_explorer.progress import Progress
+from fel_explorer.progress import Callback, Progress
 from fel_explorer.training.loop import REPORT_INTERVAL
 
 DRAWN = 128  # steps whose random numbers are drawn at once; part of what a seed means
@@ -78,7 +79,9 @@ class MixtureNetwork(nn.Module):
     low: Tensor
     high: Tensor
 
-    def __init__(self, n_dims: int, n_kernels: int, hidden, form: str, generator: torch.Generator):
+    def __init__(
+        self, n_dims: int, n_kernels: int, hidden: Sequence[int], form: str, generator: torch.Generator
+    ) -> None:
         super().__init__()
         self.n_dims, self.n_kernels, self.form = n_dims, n_kernels, form
         sizes = [n_dims, *hidden, n_kernels * (1 + 2 * n_dims)]
@@ -127,7 +130,12 @@ class MixtureNetwork(nn.Module):
 
 
 def propagate(
-    network: MixtureNetwork, x: Tensor, support: Support, n_steps: int, generator, callback=None
+    network: MixtureNetwork,
+    x: Tensor,
+    support: Support,
+    n_steps: int,
+    generator: torch.Generator,
+    callback: Callback | None = None,
 ) -> tuple[Tensor, float]:
     """Draw ``n_steps`` steps from points ``x`` (trajectory, dim), each clipped to ``support``.
 

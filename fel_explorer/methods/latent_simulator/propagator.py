@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 import numpy as np
 import param
 import torch
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from fel_explorer.data import schema
 from fel_explorer.devices import resolve_device
@@ -146,7 +148,7 @@ class MixtureDensityPropagator(NetworkModel):
         """Number of latents."""
         return len(self.fitted_feature_names())
 
-    def log_likelihood(self, X) -> float:
+    def log_likelihood(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> float:
         """Mean ln p(z at t + lag | z at t) over data ``X``, per pair, of latents in their own unit."""
         self._check_fitted()
         dataset = schema.as_dataset(X)
@@ -161,7 +163,7 @@ class MixtureDensityPropagator(NetworkModel):
         """Input of the network (frame, cv) for latents (frame, cv)."""
         return self._scaled(torch.from_numpy(np.asarray(latents, np.float32)))
 
-    def transition_matrix(self, edges) -> np.ndarray:
+    def transition_matrix(self, edges: ArrayLike) -> np.ndarray:
         """P(bin at t + lag | bin at t) of a one-dimensional latent, (bin, bin), by quadrature.
 
         Parameters
@@ -170,7 +172,7 @@ class MixtureDensityPropagator(NetworkModel):
             (bin + 1,) increasing.  What would leave them is clipped into the outer bins, and what would go
             where no data are to the bin of the nearest frame, as simulations are.
         """
-        edges = self._on_a_line(np.asarray(edges, float))
+        edges = np.asarray(self._on_a_line(edges), float)
         nodes, weights = np.polynomial.legendre.leggauss(QUADRATURE)
         width = np.diff(edges)
         points = edges[:-1, None] + width[:, None] * (nodes + 1) / 2
@@ -182,7 +184,7 @@ class MixtureDensityPropagator(NetworkModel):
         target = np.clip(np.digitize(landed, edges) - 1, 0, len(width) - 1)
         return free @ np.eye(len(width))[target]
 
-    def cumulative(self, points, edges) -> np.ndarray:
+    def cumulative(self, points: ArrayLike, edges: ArrayLike) -> np.ndarray:
         """P(latent < edge at t + lag | point at t), (point, edge), of a one-dimensional latent."""
         self._on_a_line(None)
         x, y = (self._inner(np.asarray(v)[:, None]) for v in (points, edges))
@@ -220,9 +222,9 @@ class MixtureDensityPropagator(NetworkModel):
         n_steps: int,
         n_trajectories: int = 1,
         *,
-        start=None,
+        start: ArrayLike | None = None,
         seed: int | None = None,
-        device="auto",
+        device: str | torch.device = "auto",
         callback: Callback | None = None,
     ) -> xr.Dataset:
         """Simulate trajectories in the latents, all of them at once.

@@ -7,16 +7,23 @@ doi:10.1039/d0sc03635h, section 3.2, with warnings.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 import xarray as xr
 from scipy.spatial import cKDTree
 
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods.latent_simulator import latent_report, structure_report
-from fel_explorer.progress import Progress
+from fel_explorer.progress import Callback, Progress
+
+if TYPE_CHECKING:
+    from fel_explorer.data.trajectories import TrajectorySet
+    from fel_explorer.methods.latent_simulator.simulator import LatentSpaceSimulator
 
 TOLERANCE = 0.2  # of a time scale: a change with the lag beyond this and its error is memory
 LIFETIMES = 3  # of a mode, after which its correlation is noise
@@ -78,16 +85,16 @@ class SimulationReport:
 
 
 def report(
-    simulator,
-    X,
-    trajectories=None,
+    simulator: LatentSpaceSimulator,
+    X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
+    trajectories: TrajectorySet | Any | None = None,
     *,
     n_steps: int | None = None,
     n_trajectories: int = 100,
     n_structures: int = 2000,
     seed: int | None = None,
-    device="auto",
-    callback=None,
+    device: str | torch.device = "auto",
+    callback: Callback | None = None,
 ) -> SimulationReport:
     """Simulate, decode and compare with the data.
 
@@ -108,7 +115,7 @@ def report(
     observed = simulator.latents(dataset)
     lag = schema.lag_in_frames(observed, simulator.lag_time)
     n_steps = n_steps or max(2, int(schema.trajectory_lengths(observed).max()) // lag)
-    options = {"seed": simulator.seed if seed is None else seed, "device": device}
+    options: dict[str, Any] = {"seed": simulator.seed if seed is None else seed, "device": device}
     began = time.perf_counter()
     simulated = simulator.simulate(
         n_steps, n_trajectories, callback=_watched(callback, "Report: simulating", 0, 4), **options
@@ -128,7 +135,7 @@ def report(
         )
         cost["structures per second"] = speed
     found = SimulationReport(
-        time_unit=simulator.time_unit_, **results, structures=structures, numbers=numbers, cost=cost
+        time_unit=simulator.time_unit_ or "", **results, structures=structures, numbers=numbers, cost=cost
     )
     found.warnings.extend(_warnings(found))
     if "weight" in dataset:

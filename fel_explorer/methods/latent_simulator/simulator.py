@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import param
 import torch
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
@@ -19,6 +22,11 @@ from fel_explorer.methods.latent_simulator.flow_matching import ConditionalFlowM
 from fel_explorer.methods.latent_simulator.propagator import MixtureDensityPropagator
 from fel_explorer.methods.registry import register_model
 from fel_explorer.methods.slow_modes.srv import SRV
+from fel_explorer.progress import Callback
+
+if TYPE_CHECKING:
+    from fel_explorer.data.trajectories import TrajectorySet
+    from fel_explorer.methods.latent_simulator.simulation_report import SimulationReport
 
 MAX_STRUCTURES = 100_000  # that the decoder learns from, evenly over the data
 KINDS = {"encoder": Method, "propagator": MixtureDensityPropagator, "decoder": Decoder}
@@ -73,11 +81,11 @@ class LatentSpaceSimulator(Model):
 
     def __init__(
         self,
-        encoder=SRV,
-        propagator=MixtureDensityPropagator,
-        decoder=ConditionalFlowMatching,
-        **params,
-    ):
+        encoder: Method | type[Method] = SRV,
+        propagator: MixtureDensityPropagator | type[MixtureDensityPropagator] = MixtureDensityPropagator,
+        decoder: Decoder | type[Decoder] = ConditionalFlowMatching,
+        **params: Any,
+    ) -> None:
         super().__init__(**params)
         self.encoder, self.propagator, self.decoder = (
             self._made(name, part) for name, part in zip(KINDS, (encoder, propagator, decoder), strict=True)
@@ -97,7 +105,13 @@ class LatentSpaceSimulator(Model):
     # ---- training
 
     def fit(
-        self, X, trajectories=None, *, device="auto", callback=None, checkpoint_dir=None
+        self,
+        X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
+        trajectories: TrajectorySet | Any | None = None,
+        *,
+        device: str | torch.device = "auto",
+        callback: Callback | None = None,
+        checkpoint_dir: str | Path | None = None,
     ) -> LatentSpaceSimulator:
         """Train encoder, propagator and, with ``trajectories``, the decoder.
 
@@ -128,7 +142,9 @@ class LatentSpaceSimulator(Model):
             getattr(self, VERBS[part])(X, *more, device=device, callback=watch, checkpoint_dir=folder)
         return self
 
-    def fit_encoder(self, X, **options) -> LatentSpaceSimulator:
+    def fit_encoder(
+        self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray], **options: Any
+    ) -> LatentSpaceSimulator:
         """Train the encoder, unless it is fitted; ``options`` as `Model.fit`."""
         dataset = schema.as_dataset(X)
         if self.encoder.feature_names_ is None:
@@ -136,7 +152,9 @@ class LatentSpaceSimulator(Model):
         self.feature_names_, self.time_unit_ = self.encoder.feature_names_, dataset.attrs["time_unit"]
         return self
 
-    def fit_propagator(self, X, **options) -> LatentSpaceSimulator:
+    def fit_propagator(
+        self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray], **options: Any
+    ) -> LatentSpaceSimulator:
         """Train the propagator on the embedding of ``X``; the encoder comes first."""
         latents = self.latents(X)
         if self.propagator.lag_time != self.lag_time:
@@ -148,7 +166,12 @@ class LatentSpaceSimulator(Model):
         self._timed("propagator", lambda: self.propagator.fit(latents, **options))
         return self
 
-    def fit_decoder(self, X, trajectories, **options) -> LatentSpaceSimulator:
+    def fit_decoder(
+        self,
+        X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
+        trajectories: TrajectorySet | Any,
+        **options: Any,
+    ) -> LatentSpaceSimulator:
         """Train the decoder on the structures behind ``X``; the encoder comes first."""
         from fel_explorer.data.coordinates import read_coordinates
 
@@ -178,7 +201,7 @@ class LatentSpaceSimulator(Model):
 
     # ---- the verbs
 
-    def latents(self, X) -> xr.Dataset:
+    def latents(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> xr.Dataset:
         """The embedding of ``X`` as a dataset: features "psi 1", "psi 2", ... (frame, cv)."""
         dataset = schema.as_dataset(X)
         embedding = self.encoder.transform(dataset)
@@ -189,11 +212,20 @@ class LatentSpaceSimulator(Model):
     def _latent_names(self) -> list[str]:
         return [f"psi {i + 1}" for i in range(self.encoder.n_dims)]
 
-    def simulate(self, n_steps: int, n_trajectories: int = 1, *, start=None, **options) -> xr.Dataset:
+    def simulate(
+        self, n_steps: int, n_trajectories: int = 1, *, start: ArrayLike | None = None, **options: Any
+    ) -> xr.Dataset:
         """Trajectories in the latent space; see `MixtureDensityPropagator.simulate`."""
         return self.propagator.simulate(n_steps, n_trajectories, start=start, **options)
 
-    def decode(self, Z, *, seed: int | None = None, device="auto", callback=None):
+    def decode(
+        self,
+        Z: xr.Dataset | np.ndarray | Sequence[np.ndarray],
+        *,
+        seed: int | None = None,
+        device: str | torch.device = "auto",
+        callback: Callback | None = None,
+    ) -> Any:
         """Structures at latents ``Z``: a simulation, or an array (frame, cv).
 
         Returns
@@ -208,7 +240,15 @@ class LatentSpaceSimulator(Model):
         xyz = self.decoder.sample(Z, seed=seed, device=device, callback=callback)
         return as_trajectory(xyz, self.topology_, self._times(Z)[: len(xyz)])
 
-    def decode_to(self, path, Z, *, seed: int | None = None, device="auto", callback=None) -> int:
+    def decode_to(
+        self,
+        path: str | Path,
+        Z: xr.Dataset | np.ndarray | Sequence[np.ndarray],
+        *,
+        seed: int | None = None,
+        device: str | torch.device = "auto",
+        callback: Callback | None = None,
+    ) -> int:
         """`decode` into an XTC or DCD file, a block at a time: memory does not grow with the frames.
 
         Returns the number of frames written, fewer than asked for where the callback stopped it.
@@ -219,7 +259,12 @@ class LatentSpaceSimulator(Model):
         blocks: Iterator = self.decoder.blocks(Z, seed=seed, device=device, callback=callback)
         return write_blocks(path, blocks, self._times(Z))
 
-    def report(self, X, trajectories=None, **options):
+    def report(
+        self,
+        X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
+        trajectories: TrajectorySet | Any | None = None,
+        **options: Any,
+    ) -> SimulationReport:
         """Comparison of the simulations with molecular dynamics; see `simulation_report.report`."""
         from fel_explorer.methods.latent_simulator.simulation_report import report
 

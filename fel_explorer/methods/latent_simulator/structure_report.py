@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import networkx as nx
 import numpy as np
 import torch
@@ -103,7 +105,9 @@ def torsion_table(observed: np.ndarray, decoded: np.ndarray, bonds: np.ndarray) 
     )
 
 
-def tica_projection(observed, lengths_of_parts, lag: int, decoded) -> xr.Dataset | None:
+def tica_projection(
+    observed: np.ndarray, lengths_of_parts: Sequence[int] | np.ndarray, lag: int, decoded: np.ndarray
+) -> xr.Dataset | None:
     """Free energies over the two leading TICA coordinates of distances between atoms, kT.
 
     ``observed`` (frame, atom, 3) are consecutive frames of trajectories of the given lengths, the TICA is of
@@ -156,7 +160,14 @@ def superposed_mean(xyz: np.ndarray) -> np.ndarray:
     return superpose(values, values[0]).mean(0).numpy()
 
 
-def basin_table(psi_md, xyz_md, psi_synthetic, xyz_synthetic, borders, random) -> xr.Dataset:
+def basin_table(
+    psi_md: np.ndarray,
+    xyz_md: np.ndarray,
+    psi_synthetic: np.ndarray,
+    xyz_synthetic: np.ndarray,
+    borders: np.ndarray,
+    random: np.random.Generator,
+) -> xr.Dataset:
     """RMSD in nm between random structures of the same basin along psi_1, per basin.
 
     ``floor`` between frames of the data, ``rmsd`` between decoded structures and frames of the data, and

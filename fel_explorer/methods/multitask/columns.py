@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import xarray as xr
 
 from fel_explorer.errors import FelError
 from fel_explorer.methods.multitask.objective import UNLABELLED
 
 
-def column_of(dataset, name: str) -> np.ndarray:
+def column_of(dataset: xr.Dataset, name: str) -> np.ndarray:
     """Column ``name`` (frame,) of the dataset, finite numbers; else a `FelError` that says what to do."""
     columns = sorted(str(n) for n, v in dataset.data_vars.items() if v.dims == ("frame",))
     if name not in columns:
@@ -28,7 +29,7 @@ def column_of(dataset, name: str) -> np.ndarray:
     return values
 
 
-def labels_of(dataset, name: str) -> tuple[np.ndarray, np.ndarray]:
+def labels_of(dataset: xr.Dataset, name: str) -> tuple[np.ndarray, np.ndarray]:
     """State (frame,) of each frame, -1 without a label, and the label (state,) of each state."""
     values = column_of(dataset, name)
     if (values != np.round(values)).any():

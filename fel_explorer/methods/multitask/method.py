@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import xarray as xr
+from numpy.typing import ArrayLike
 from torch import nn
 
 from fel_explorer.data import schema
@@ -73,12 +76,12 @@ class MultitaskCV(MultitaskParameters):
     def has_energies(self) -> bool:  # type: ignore[override]  # as above
         return self.energy_weight > 0
 
-    def predict_energy(self, X) -> xr.DataArray:
+    def predict_energy(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> xr.DataArray:
         """Potential energy (frame,) predicted from the CV, in the unit of the column of energies."""
         self._need_energies()
         return self._map(X, lambda x: self._energy(self._transform(x)), "energy")[:, 0].rename("energy")
 
-    def predict_at(self, Z) -> xr.Dataset:
+    def predict_at(self, Z: ArrayLike) -> xr.Dataset:
         """Predictions of the heads at points ``Z`` (point, cv): ``energy`` (point), ``basin`` (point, state).
 
         ``energy`` is in the unit of its column, ``basin`` the probabilities; each where it was trained.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+import numpy as np
 import torch
 import xarray as xr
 from jaxtyping import Float
@@ -21,7 +22,7 @@ class Committee(nn.Module):
 
     members: nn.ModuleList
 
-    def __init__(self, members: Sequence[nn.Module] = ()):
+    def __init__(self, members: Sequence[nn.Module] = ()) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
 
@@ -29,7 +30,9 @@ class Committee(nn.Module):
         return torch.cat([member(x) for member in self.members], dim=1)
 
 
-def parts(lengths, n_members: int, fraction: float, gap: int, seed: int) -> list[tuple]:
+def parts(
+    lengths: Sequence[int] | np.ndarray, n_members: int, fraction: float, gap: int, seed: int
+) -> list[tuple]:
     """(training, held-out) segments for each member, as `training.split.folds` makes them.
 
     Each member holds out another part of the data, about ``fraction`` of it, and only when every part was
@@ -52,7 +55,11 @@ def parts(lengths, n_members: int, fraction: float, gap: int, seed: int) -> list
 
 
 def train(
-    committee: Committee, n: int, loop: Callable[[int], Loop], checkpoint: Checkpoint | None, device
+    committee: Committee,
+    n: int,
+    loop: Callable[[int], Loop],
+    checkpoint: Checkpoint | None,
+    device: torch.device,
 ) -> xr.Dataset:
     """Train ``n`` members one after another; returns their histories, one behind the other.
 

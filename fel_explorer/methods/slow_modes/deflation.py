@@ -9,12 +9,13 @@ import numpy as np
 import torch
 import xarray as xr
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from fel_explorer.errors import FelError
 from fel_explorer.methods.koopman import vamp
 
 
-def nuisance(dataset: xr.Dataset, deflate) -> xr.DataArray:
+def nuisance(dataset: xr.Dataset, deflate: str | list[str] | ArrayLike) -> xr.DataArray:
     """The processes that `SRV.fit` deflates, as features (frame, feature) of the dataset's frames.
 
     Raises

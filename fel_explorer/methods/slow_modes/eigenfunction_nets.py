@@ -19,7 +19,9 @@ class EigenfunctionNets(nn.Module):
     generator's loss contains their gradients.
     """
 
-    def __init__(self, n_inputs: int, hidden: Sequence[int], n_functions: int, generator: torch.Generator):
+    def __init__(
+        self, n_inputs: int, hidden: Sequence[int], n_functions: int, generator: torch.Generator
+    ) -> None:
         super().__init__()
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
         for n_in, n_out in pairwise([n_inputs, *hidden, 1]):

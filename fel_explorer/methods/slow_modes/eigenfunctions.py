@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import param
 import torch
 import xarray as xr
+from numpy.typing import ArrayLike
+from torch import Tensor
 
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
@@ -24,6 +29,7 @@ from fel_explorer.methods.slow_modes.generator import (
     scaled_diffusion,
     slowest_linear_rate,
 )
+from fel_explorer.progress import Callback
 from fel_explorer.training.data import BLOCK, Frames, Scaling, fingerprint
 from fel_explorer.training.loop import Losses
 
@@ -120,10 +126,18 @@ class Eigenfunctions(NetworkMethod):
         "for all coordinates, or one each (of molecules: one for each atom).",
     )
 
-    def needs_positions(self, dataset) -> bool:
+    def needs_positions(self, dataset: xr.Dataset) -> bool:
         return self.operator == "generator" and {"topology", "featurizers"} <= dataset.attrs.keys()
 
-    def fit(self, X, *, positions=None, device="auto", callback=None, checkpoint_dir=None) -> Eigenfunctions:
+    def fit(
+        self,
+        X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
+        *,
+        positions: ArrayLike | None = None,
+        device: str | torch.device = "auto",
+        callback: Callback | None = None,
+        checkpoint_dir: str | Path | None = None,
+    ) -> Eigenfunctions:
         """Fit; see `Method.fit`.
 
         Parameters
@@ -211,7 +225,7 @@ class Eigenfunctions(NetworkMethod):
         terms = {f"rate_{i + 1}": rates[i] if i < len(rates) else float("nan") for i in range(self.n_dims)}
         return Losses(self.objective(energy, covariance), None, terms)
 
-    def objective(self, energy, covariance, rate=None) -> torch.Tensor:
+    def objective(self, energy: Tensor, covariance: Tensor, rate: Tensor | None = None) -> torch.Tensor:
         """The chosen loss of functions with these E and C (function, function).
 
         ``rate`` is c of the resolvent, which makes values of different steps comparable.

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
+import xarray as xr
 
 from fel_explorer.errors import FelError
 from fel_explorer.methods.koopman.ritz import ritz
 from fel_explorer.methods.slow_modes import eigenfunction_objective as objective
+from fel_explorer.training.data import Scaling
+from fel_explorer.training.pairs import Batch
+
+if TYPE_CHECKING:
+    from fel_explorer.methods.slow_modes.eigenfunctions import Eigenfunctions
 
 
-def check_coordinates(dataset) -> None:
+def check_coordinates(dataset: xr.Dataset) -> None:
     """Raise a `FelError` if the features are not coordinates."""
     molecular = {"topology", "featurizers"} & dataset.attrs.keys()
     position = dataset.get("position")
@@ -28,7 +36,7 @@ def check_coordinates(dataset) -> None:
         )
 
 
-def check_diffusion(method, n: int, what: str = "coordinate") -> None:
+def check_diffusion(method: Eigenfunctions, n: int, what: str = "coordinate") -> None:
     """Raise a `FelError` unless there is one positive diffusion coefficient, or ``n``, one for each."""
     values = np.asarray(method.diffusion, float)
     if len(values) not in (1, n) or not (np.isfinite(values) & (values > 0)).all():
@@ -38,7 +46,7 @@ def check_diffusion(method, n: int, what: str = "coordinate") -> None:
         )
 
 
-def slowest_linear_rate(method, scaling, batch) -> torch.Tensor:
+def slowest_linear_rate(method: Eigenfunctions, scaling: Scaling, batch: Batch) -> torch.Tensor:
     """Rate of the slowest linear function of the features on a batch: a fixed scale for all validations."""
     frames, later = batch.halves(batch.frames)
     if method.operator == "transfer":
@@ -49,7 +57,7 @@ def slowest_linear_rate(method, scaling, batch) -> torch.Tensor:
     return ritz(*forms)[0][0].clamp_min(torch.finfo(torch.float64).tiny)
 
 
-def scaled_diffusion(method, scaling) -> torch.Tensor:
+def scaled_diffusion(method: Eigenfunctions, scaling: Scaling) -> torch.Tensor:
     """Diffusion coefficients (coordinate,) of the standardised coordinates."""
     diffusion = torch.tensor(method.diffusion, dtype=torch.float32, device=scaling.scale.device)
     return (diffusion.expand(len(scaling.scale)) / scaling.scale.square())[scaling.keep]

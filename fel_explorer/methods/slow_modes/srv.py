@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import param
 import torch
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from fel_explorer.data import schema
 from fel_explorer.methods import parameters
@@ -17,6 +21,7 @@ from fel_explorer.methods.network_method import NetworkMethod, frame_weight, lag
 from fel_explorer.methods.registry import register
 from fel_explorer.methods.slow_modes import committee
 from fel_explorer.methods.slow_modes.deflation import deflation, nuisance, restrict
+from fel_explorer.progress import Callback
 from fel_explorer.training.data import BLOCK, Frames, Scaling, fingerprint
 from fel_explorer.training.loop import Losses
 from fel_explorer.training.random import random_generator
@@ -88,7 +93,15 @@ class SRV(NetworkMethod):
         "wanted, such as a rare isomerisation: the modes don't correlate with them. None: nothing.",
     )
 
-    def fit(self, X, *, deflate=None, device="auto", callback=None, checkpoint_dir=None) -> SRV:
+    def fit(
+        self,
+        X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
+        *,
+        deflate: str | list[str] | ArrayLike | None = None,
+        device: str | torch.device = "auto",
+        callback: Callback | None = None,
+        checkpoint_dir: str | Path | None = None,
+    ) -> SRV:
         """Fit; see `Method.fit`.
 
         Parameters
@@ -107,7 +120,7 @@ class SRV(NetworkMethod):
         self._n_outputs += 0 if self._nuisance is None else self._nuisance.sizes["feature"]
         return super().fit(dataset, device=device, callback=callback, checkpoint_dir=checkpoint_dir)
 
-    def score(self, X) -> float:
+    def score(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> float:
         """VAMP-2 score of the modes on data ``X``, 1 + the sum of their squared eigenvalues there.
 
         On trajectories that were not fitted it shows which lag, features or size generalise; compare at one

@@ -172,7 +172,9 @@ def kernel_width(squared: Tensor, weight: Tensor) -> float:
     return best
 
 
-def diffusion_modes(squared: Tensor, weight: Tensor, *, epsilon: float, alpha: float, n: int):
+def diffusion_modes(
+    squared: Tensor, weight: Tensor, *, epsilon: float, alpha: float, n: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """The ``n`` slowest modes of the random walk with kernel exp(-d^2 / epsilon).
 
     Parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -37,7 +38,9 @@ class BottleneckNetwork(nn.Module):
     alive: Tensor
     refinement: Refinement  # while it is trained
 
-    def __init__(self, n_features: int, n_dims: int, n_states: int, hidden, generator: torch.Generator):
+    def __init__(
+        self, n_features: int, n_dims: int, n_states: int, hidden: Sequence[int], generator: torch.Generator
+    ) -> None:
         super().__init__()
         self.encoder = mlp([n_features, *hidden, 2 * n_dims], generator)
         self.decoder = mlp([n_dims, *reversed(hidden), n_states], generator)

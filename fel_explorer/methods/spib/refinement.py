@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from fel_explorer.errors import FelError
 from fel_explorer.methods.clustering.base import nearest
+from fel_explorer.methods.spib.network import BottleneckNetwork
 from fel_explorer.methods.subsample import frame_weights, random_frames
 from fel_explorer.training.data import BLOCK
 
@@ -87,7 +88,17 @@ class Refinement(nn.Module):
     populations: Tensor
     changed: Tensor
 
-    def __init__(self, network, features, weight, labels, *, sample, n_rounds: int, longest: int):
+    def __init__(
+        self,
+        network: BottleneckNetwork,
+        features: Tensor,
+        weight: Tensor,
+        labels: Tensor,
+        *,
+        sample: np.ndarray,
+        n_rounds: int,
+        longest: int,
+    ) -> None:
         super().__init__()
         device = weight.device
         self._network = [network]  # in a list, so that it is not a submodule

@@ -5,38 +5,7 @@ import lazy_loader
 __version__ = "0.1.0"
 
 # Lazy, because torch, mdtraj and panel each take a second to import and few uses need all three.
-_getattr, _dir, _names = lazy_loader.attach(
-    __name__,
-    submodules=[
-        "app",
-        "data",
-        "export",
-        "features",
-        "free_energy",
-        "kinetics",
-        "methods",
-        "plots",
-        "resampling",
-        "sampling",
-        "structures",
-        "systems",
-        "training",
-    ],
-    submod_attrs={
-        "app": ["explore"],
-        "data": [
-            "as_dataset",
-            "attach_columns",
-            "load_trajectories",
-            "open_dataset",
-            "sample_data",
-            "save_dataset",
-        ],
-        "errors": ["FelError"],
-        "features": ["featurize", "list_featurizers"],
-        "methods": ["list_methods", "load_model"],
-    },
-)
+_getattr, _dir, _names = lazy_loader.attach_stub(__name__, __file__)
 
 
 def __getattr__(name: str):

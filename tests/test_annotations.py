@@ -14,16 +14,17 @@ LAYERS = [
     "errors.py",
     "export",
     "features",
+    "free_energy",
+    "kinetics",
+    "methods",
     "plots",
     "plugins.py",
     "progress.py",
-    "free_energy",
-    "kinetics",
-    "systems",
-    "training",
     "resampling.py",
     "sampling",
     "structures",
+    "systems",
+    "training",
 ]
 FILES = sorted(
     path

@@ -2,11 +2,4 @@
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submod_attrs={
-        "ann": ["ann_action", "dense_layers"],
-        "plumed": ["plumed"],
-        "torch_files": ["save_archive", "save_torchscript"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

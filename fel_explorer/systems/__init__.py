@@ -2,17 +2,4 @@
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submod_attrs={
-        "double_well": ["DoubleWell"],
-        "embedded": ["MullerBrown5D", "ThreeWell5D"],
-        "force_field": ["ForceField"],
-        "four_well": ["FourWell"],
-        "muller_brown": ["MullerBrown"],
-        "openmm_energy": ["OpenMMEnergy"],
-        "periodic": ["PeriodicPotential"],
-        "potential": ["Potential", "list_systems"],
-        "shooting": ["near_saddles", "shoot"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
 from pathlib import Path
+
+import numpy as np
 
 from fel_explorer.app.session.pinned import fit_atoms_text, rmsds
 from fel_explorer.app.session.session import Session
@@ -73,7 +76,8 @@ def _picture(data: str, name: str) -> str:
 
 def _typical(session, scenes):
     """(title, layers, no images) of the selection and of the states, where there are none of the frame."""
-    result, found = session.shown, []
+    result = session.shown
+    found: list[tuple[str, Sequence[int] | np.ndarray, str]] = []
     if session.selection.count:
         chosen = representatives(result.embedding, session.dataset, n=N, frames=session.selection.frames)
         found.append((f"Selection: {session.selection.how}", chosen.frames, ""))

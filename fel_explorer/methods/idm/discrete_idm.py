@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import networkx
 import numpy as np
@@ -25,7 +27,7 @@ ENOUGH = 3  # states to look at first, where there are as many
 PER_STATE = ("population", "gain", "error", "visits", "lifetime")  # lifetimes in frames
 
 
-def widest_range(n_states: np.ndarray, lag_times) -> tuple[int, int]:
+def widest_range(n_states: np.ndarray, lag_times: Sequence[float] | np.ndarray) -> tuple[int, int]:
     """First and last index of the widest range of lags (on a logarithmic axis) with one number of states.
 
     Ranges with three states or more come first, because the slowest division alone, which often has the
@@ -110,7 +112,7 @@ class DiscreteIDM(Method):
         doc="Number of microstates at most; there is at most one for 20 frames.",
     )
 
-    def __init__(self, **params):
+    def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._microstates: Microstates
         self._weight = np.zeros(0, np.int64)  # frames (microstate,)
@@ -215,12 +217,12 @@ class DiscreteIDM(Method):
 
     # ---- the verbs
 
-    def transform(self, X, level: int = -1) -> xr.DataArray:
+    def transform(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray], level: int = -1) -> xr.DataArray:
         """Embedding (frame, cv): the slowest coordinates, the same at all levels."""
         self._level(level)
         return super().transform(X)
 
-    def predict_microstates(self, X) -> xr.DataArray:
+    def predict_microstates(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> xr.DataArray:
         """Microstate (frame,) int32 of each frame."""
         found = self._map(X, lambda features: torch.from_numpy(self._assigned(features))[:, None], "one")
         return found[:, 0].rename("microstate")
@@ -229,7 +231,9 @@ class DiscreteIDM(Method):
         """Memberships (microstate, state) float32 at a level, from which those of frames are looked up."""
         return self._levels[self._level(level)].memberships.astype(np.float32)
 
-    def predict_proba(self, X, level: int = -1) -> xr.DataArray:
+    def predict_proba(
+        self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray], level: int = -1
+    ) -> xr.DataArray:
         """Memberships (frame, state) at a level: probability of a state within the lag, given the microstate.
 
         Level 0 is the longest lag, -1 the shortest.
@@ -237,7 +241,7 @@ class DiscreteIDM(Method):
         chi = torch.from_numpy(self.microstate_memberships(level))
         return self._map(X, lambda features: chi[self._assigned(features)], "state")
 
-    def predict(self, X, level: int = -1) -> xr.DataArray:
+    def predict(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray], level: int = -1) -> xr.DataArray:
         """State of each frame, (frame,) int, at a level."""
         return self.predict_proba(X, level).argmax("state").rename("state")
 

@@ -50,7 +50,7 @@ class StartFinder:
         Standardisation of the features.
     """
 
-    def __init__(self, dataset: xr.Dataset, lag: int, scaling: Scaling):
+    def __init__(self, dataset: xr.Dataset, lag: int, scaling: Scaling) -> None:
         self.dataset, self.lag, self.scaling = dataset, lag, scaling
         self.tica_lag = max(1, lag // LAG_DIVISOR)
         self.matrix = kinetic_map(dataset, scaling, self.tica_lag)
@@ -86,7 +86,9 @@ def alternatives(beta: float, n_microstates: int, seed: int) -> dict[str, tuple[
     }
 
 
-def stability_table(names: list[str], nmi=None, n_states=None) -> xr.DataArray:
+def stability_table(
+    names: list[str], nmi: np.ndarray | None = None, n_states: np.ndarray | None = None
+) -> xr.DataArray:
     """Agreement (alternative,) of the states with those of other choices; nan where it is not known."""
     unknown = np.full(len(names), np.nan)
     coords = {
@@ -109,7 +111,9 @@ class StatePool:
         Optional (frame,) frame weights.
     """
 
-    def __init__(self, frames: Frames, index: np.ndarray, states: np.ndarray, weights: np.ndarray | None):
+    def __init__(
+        self, frames: Frames, index: np.ndarray, states: np.ndarray, weights: np.ndarray | None
+    ) -> None:
         order = np.argsort(states, kind="stable")
         self.frames = frames
         self.index = torch.from_numpy(index[order]).to(frames.device)

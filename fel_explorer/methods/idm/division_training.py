@@ -41,7 +41,7 @@ class DivisionTrainer:
 
     def __init__(
         self, method: IDMParameters, report: Report, device: torch.device, show: Callable[[IDM], None]
-    ):
+    ) -> None:
         self.method, self.report, self.device, self.show = method, report, device, show
 
     def train(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import networkx
 import numpy as np
@@ -79,7 +81,7 @@ class DivisiveIDM(IDMParameters):
         doc="Fraction of all frames that a state must hold; smaller states are not split off.",
     )
 
-    def __init__(self, **params):
+    def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._levels: list[list[Division]] = []
         self._rows: list[np.ndarray] = []  # per level (state, COLUMNS)
@@ -224,15 +226,17 @@ class DivisiveIDM(IDMParameters):
 
     # ---- the verbs
 
-    def transform(self, X, level: int = -1) -> xr.DataArray:
+    def transform(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray], level: int = -1) -> xr.DataArray:
         """Embedding (frame, cv) of a level: 0 is that of the longest lag, -1 that of the shortest."""
         return self._map(X, lambda features: self._walk(features, self._level(level))[1], "cv")
 
-    def predict_proba(self, X, level: int = -1) -> xr.DataArray:
+    def predict_proba(
+        self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray], level: int = -1
+    ) -> xr.DataArray:
         """Soft memberships (frame, state) of a level; those of children sum to their parent's."""
         return self._map(X, lambda features: self._walk(features, self._level(level))[0], "state")
 
-    def predict(self, X, level: int = -1) -> xr.DataArray:
+    def predict(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray], level: int = -1) -> xr.DataArray:
         """State of each frame, (frame,) int, at a level."""
         return self.predict_proba(X, level).argmax("state").rename("state")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ import xarray as xr
 
 from fel_explorer.data import schema
 from fel_explorer.methods.base import Method
-from fel_explorer.progress import Progress
+from fel_explorer.progress import Callback, Progress
 
 
 @dataclass
@@ -39,7 +40,7 @@ class Division:
     stability: float = float("nan")
 
     @classmethod
-    def undivided(cls, model, n_states: int, n_dims: int) -> Division:
+    def undivided(cls, model: Method, n_states: int, n_dims: int) -> Division:
         """That of the whole data by ``model``, as it is while it trains."""
         return cls(0, model, torch.arange(n_states), torch.zeros(n_dims), torch.ones(()))
 
@@ -120,7 +121,7 @@ def stability(best: int, labels: list[np.ndarray]) -> float:
 class Report:
     """One progress over all divisions; how many there will be is known only level by level."""
 
-    def __init__(self, callback, steps_per_division: int, n_levels: int):
+    def __init__(self, callback: Callback | None, steps_per_division: int, n_levels: int) -> None:
         self.callback, self.steps, self.n_levels = callback, steps_per_division, n_levels
         self.level, self.n_parents, self.tried = 0, 1, 0
         self.before, self.total, self.stopped = 0, 0, False
@@ -134,7 +135,7 @@ class Report:
         self.tried += 1
         self.before += self.steps
 
-    def restart(self, number: int, per_restart: int):
+    def restart(self, number: int, per_restart: int) -> Callable[[Progress], bool]:
         """A callback for one restart of the division under way."""
 
         def callback(progress: Progress) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -147,8 +148,8 @@ class LagScan:
 
 
 def scan_lag_times(
-    X,
-    lag_times=None,
+    X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
+    lag_times: Sequence[float] | np.ndarray | None = None,
     *,
     beta: float = 0.9,
     n_microstates: int = 400,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import torch
+import xarray as xr
 
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
@@ -18,6 +22,7 @@ from fel_explorer.methods.idm.training import MIN_POPULATION, Trainer
 from fel_explorer.methods.koopman.timescales import implied_timescales
 from fel_explorer.methods.network_method import NetworkMethod, frame_weight
 from fel_explorer.methods.registry import register
+from fel_explorer.progress import Callback
 from fel_explorer.training.data import BLOCK, Scaling
 from fel_explorer.training.pairs import pair_starts, segments_of
 
@@ -100,7 +105,15 @@ class IDM(IDMParameters, NetworkMethod):
         "the lag become one, so a shorter lag shows more states."
     )
 
-    def fit(self, X, *, prototypes=None, device="auto", callback=None, checkpoint_dir=None) -> IDM:
+    def fit(
+        self,
+        X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
+        *,
+        prototypes: np.ndarray | None = None,
+        device: str | torch.device = "auto",
+        callback: Callback | None = None,
+        checkpoint_dir: str | Path | None = None,
+    ) -> IDM:
         """Fit to ``X``; see `Method.fit`.
 
         Parameters

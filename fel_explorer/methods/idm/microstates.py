@@ -201,7 +201,7 @@ class PairCounts:
         Optional (frame,) frame weights; a pair has that of its earlier frame.
     """
 
-    def __init__(self, lengths: np.ndarray, weights: np.ndarray | None = None, seed: int = 0):
+    def __init__(self, lengths: np.ndarray, weights: np.ndarray | None = None, seed: int = 0) -> None:
         self.lengths = np.asarray(lengths, np.int64)
         self.weights = None if weights is None else np.asarray(weights, float)
         n = int(self.lengths.sum())

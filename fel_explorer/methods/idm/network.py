@@ -45,7 +45,7 @@ class MatchingNetwork(nn.Module):
         similarity: str,
         gamma: float,
         generator: torch.Generator,
-    ):
+    ) -> None:
         super().__init__()
         self.similarity, self.gamma = similarity, gamma
         self.encoder = mlp([n_features, *hidden, n_dims], generator)

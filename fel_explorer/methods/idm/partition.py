@@ -75,7 +75,9 @@ def merge_parts(joint: np.ndarray, beta: float, n_max: int | None = None) -> np.
     return labels
 
 
-def move_gains(rows: np.ndarray, own: np.ndarray, labels: np.ndarray, joint: np.ndarray, beta: float):
+def move_gains(
+    rows: np.ndarray, own: np.ndarray, labels: np.ndarray, joint: np.ndarray, beta: float
+) -> np.ndarray:
     """Change of I_beta by moving each microstate to each part, (microstate, part); 0 where it is.
 
     Parameters

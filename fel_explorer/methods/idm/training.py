@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,7 +25,9 @@ from fel_explorer.methods.idm.distillation import (
 )
 from fel_explorer.methods.idm.microstates import PairCounts
 from fel_explorer.methods.idm.network import MatchingNetwork
+from fel_explorer.methods.idm.parameters import IDMParameters
 from fel_explorer.methods.idm.partition import information
+from fel_explorer.progress import Callback
 from fel_explorer.training import schedules
 from fel_explorer.training.checkpoint import Checkpoint
 from fel_explorer.training.data import Frames, Scaling, fingerprint
@@ -90,7 +93,7 @@ class Trainer:
 
     def __init__(
         self,
-        method,
+        method: IDMParameters,
         dataset: xr.Dataset,
         frames: Frames,
         *,
@@ -99,9 +102,9 @@ class Trainer:
         discrete: bool,
         start: DiscreteStart | None,
         show: Callable[[MatchingNetwork], None],
-        callback,
-        checkpoint_dir,
-    ):
+        callback: Callback | None,
+        checkpoint_dir: str | Path | None,
+    ) -> None:
         self.method, self.frames, self.build, self.show = method, frames, build, show
         self.callback, self.device = callback, frames.device
         self.lag = schema.lag_in_frames(dataset, method.lag_time)

@@ -26,7 +26,7 @@ RIDGE = 1e-9  # of the mean variance: collinear functions can be trained apart
 
 
 def carre_du_champ(
-    gradients: Float[Tensor, "frame function coordinate"], diffusion: Float[Tensor, "coordinate"]
+    gradients: Float[Tensor, "frame function coordinate"], diffusion: Float[Tensor, "#coordinate"]
 ) -> Float[Tensor, "frame function function"]:
     """grad f_i . a grad f_j (frame, function, function) from gradients (frame, function, coordinate)."""
     return (gradients * diffusion) @ gradients.transpose(1, 2)

@@ -1,0 +1,15 @@
+from . import kinds as kinds
+from . import names as names
+from .blocks import read_blocks as read_blocks
+from .featurization import FeaturizationCancelled as FeaturizationCancelled
+from .featurization import featurize as featurize
+from .featurizer_base import Featurizer as Featurizer
+from .featurizer_base import list_featurizers as list_featurizers
+from .featurizer_base import register_featurizer as register_featurizer
+from .featurizers import make_featurizers as make_featurizers
+from .kind_base import Constraints as Constraints
+from .kind_base import FeatureBlock as FeatureBlock
+from .kind_base import FeatureKind as FeatureKind
+from .kind_base import list_kinds as list_kinds
+from .kind_base import register_kind as register_kind
+from .molecular import MolecularFeatures as MolecularFeatures

@@ -1,0 +1,16 @@
+from .barrier_heights import Barrier as Barrier
+from .barrier_heights import barrier as barrier
+from .barrier_heights import barriers as barriers
+from .barrier_heights import path_barrier as path_barrier
+from .basins import basin_difference as basin_difference
+from .comparison import aligned_rms as aligned_rms
+from .density import from_density as from_density
+from .density import marginal as marginal
+from .estimator import FreeEnergy as FreeEnergy
+from .estimator import estimate as estimate
+from .grid import Grid as Grid
+from .grid import default_bins as default_bins
+from .interpolation import at_points as at_points
+from .surface import free_energy_error as free_energy_error
+from .surface import free_energy_profile as free_energy_profile
+from .surface import free_energy_surface as free_energy_surface

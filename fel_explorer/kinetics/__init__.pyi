@@ -1,0 +1,13 @@
+from .exits import exits as exits
+from .lifetimes import Dwells as Dwells
+from .lifetimes import dwells as dwells
+from .lifetimes import lifetimes as lifetimes
+from .lifetimes import survival as survival
+from .markov import ck_test as ck_test
+from .markov import implied_timescales as implied_timescales
+from .markov import markov_model as markov_model
+from .master_equation import CoarseMasterEquation as CoarseMasterEquation
+from .passages import passages as passages
+from .state_edits import merge_states as merge_states
+from .state_edits import split_state as split_state
+from .transition_paths import transition_paths as transition_paths

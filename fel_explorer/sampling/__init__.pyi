@@ -1,0 +1,11 @@
+from .energies import potential_energies as potential_energies
+from .molecules import MolecularSystem as MolecularSystem
+from .reweighting import basin_difference as basin_difference
+from .reweighting import mbar_weights as mbar_weights
+from .reweighting import profile as profile
+from .reweighting import profile_barrier as profile_barrier
+from .reweighting import reweighted_statistic as reweighted_statistic
+from .reweighting import unbiased_profile as unbiased_profile
+from .umbrella import umbrella as umbrella
+from .windows import Windows as Windows
+from .windows import place_windows as place_windows

@@ -1,0 +1,12 @@
+from .double_well import DoubleWell as DoubleWell
+from .embedded import MullerBrown5D as MullerBrown5D
+from .embedded import ThreeWell5D as ThreeWell5D
+from .force_field import ForceField as ForceField
+from .four_well import FourWell as FourWell
+from .muller_brown import MullerBrown as MullerBrown
+from .openmm_energy import OpenMMEnergy as OpenMMEnergy
+from .periodic import PeriodicPotential as PeriodicPotential
+from .potential import Potential as Potential
+from .potential import list_systems as list_systems
+from .shooting import near_saddles as near_saddles
+from .shooting import shoot as shoot

@@ -62,6 +62,17 @@ def n_states(
     return param.Integer(default, bounds=(2, maximum), precedence=precedence, label=label, doc=doc)
 
 
+def n_microstates(
+    default: int = 400,
+    *,
+    doc: str = "Number of microstates at most; at most one per 20 frames.",
+    label: str = "Microstates",
+    precedence: float = 10,
+) -> param.Integer:
+    """Number of microstates."""
+    return param.Integer(default, bounds=(2, 5000), precedence=precedence, label=label, doc=doc)
+
+
 def n_steps(
     default: int = 2000,
     *,

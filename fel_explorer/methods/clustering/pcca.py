@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import param
 import torch
 from sklearn.cluster import MiniBatchKMeans
 
@@ -43,12 +42,11 @@ class PCCA(EmbeddedStates):
         "implied time scales no longer grow with it.",
         precedence=1.1,
     )
-    n_microstates = param.Integer(
+    n_microstates = parameters.n_microstates(
         100,
-        bounds=(2, 5000),
-        precedence=1.2,
-        label="Cells",
         doc="Number of small cells (microstates) that are joined into states.",
+        label="Cells",
+        precedence=1.2,
     )
 
     def _choose_space(self, dataset, embedding):

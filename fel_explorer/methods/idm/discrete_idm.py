@@ -79,8 +79,9 @@ class DiscreteIDM(Method):
         bounds=(0.5, 1),
         inclusive_bounds=(False, True),
         precedence=1.3,
-        label="Final beta",
-        doc="How much memory a state must have: higher values give fewer, longer-lived states.",
+        label="Memory threshold (final beta)",
+        doc="How much memory a state must have within the lag: at least 2 (1 - beta), 20 % at 0.9 and 40 % "
+        "at 0.8. Lower values give fewer, longer-lived states.",
     )
     min_evidence = param.Number(
         1.5,
@@ -104,13 +105,7 @@ class DiscreteIDM(Method):
         label="Smallest state",
         doc="Fraction of all frames that a state must hold.",
     )
-    n_microstates = param.Integer(
-        400,
-        bounds=(2, 5000),
-        precedence=10,
-        label="Microstates",
-        doc="Number of microstates at most; there is at most one for 20 frames.",
-    )
+    n_microstates = parameters.n_microstates()
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)

@@ -66,12 +66,9 @@ class IDMParameters(Method):
         doc="How often a state must have been entered, counted at the resolution of the lag. For a discrete "
         "start.",
     )
-    n_microstates = param.Integer(
-        400,
-        bounds=(2, 5000),
-        precedence=10.03,
-        label="Microstates",
+    n_microstates = parameters.n_microstates(
         doc="Cells of the data, of which the discrete start puts states together; at most one per 20 frames.",
+        precedence=10.03,
     )
     batch_size = parameters.batch_size(1024, doc="Pairs of frames in each training step.")
     learning_rate = parameters.learning_rate()

@@ -148,7 +148,7 @@ def test_rates_and_modes_of_the_double_well_are_those_of_its_generator(well, exa
     last = method.history["rate_1"].values[-round(method.history.sizes["step"] / 5) :]
     np.testing.assert_allclose([late["rate"][0], late["spread"][0]], [last.mean(), last.std()], rtol=1e-4)
     assert float(late["rate"][0]) == pytest.approx(rates[0], rel=0.1)
-    with pytest.raises(FelError, match="tell 0 rates"):
+    with pytest.raises(FelError, match="hold 0 rates"):
         fel.methods.late_rates(fel.PCA().fit(well))
 
 

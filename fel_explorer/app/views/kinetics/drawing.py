@@ -81,10 +81,12 @@ def make_network(session, kinetics: Kinetics) -> Network:
 def form_words(attrs: dict, unit: str) -> str:
     """Text on the form of the rates and their check of calibration, from the attrs of rates."""
     calibrated, invariant = (
-        time_text(attrs[f"slow_time_{name}"], unit) if np.isfinite(attrs[f"slow_time_{name}"]) else "none"
+        time_text(attrs[f"slow_time_{name}"], unit)
+        if np.isfinite(attrs[f"slow_time_{name}"])
+        else "not resolved"
         for name in ("calibrated", "invariant")
     )
-    times = f"slow time {calibrated} from them as probabilities, {invariant} from correlations"
+    times = f"slowest time scale {calibrated} with memberships as probabilities, {invariant} by correlations"
     return f"Rates from {FORM_WORDS[attrs['form']]}. Memberships are {attrs['calibration']}: {times}."
 
 

@@ -79,7 +79,7 @@ def selected(page):
 
 def enter(page, label, value):
     """Type a number into a field of the form."""
-    field = page.get_by_label(re.compile(label))
+    field = page.get_by_role("textbox", name=re.compile(rf"^{label}\b"))
     field.click()
     page.keyboard.press("Control+a")
     page.keyboard.type(str(value))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from html import escape
 
 import panel as pn
+import panel_material_ui as pmui
 
 from fel_explorer.errors import FelError
 
@@ -19,5 +21,7 @@ def show_error(error: Exception) -> None:
         log.error("unexpected error", exc_info=error)
         message = f"Something went wrong: {type(error).__name__}: {error}\n"
         message += "The session goes on; the log says more."
-    if pn.state.notifications is not None:
-        pn.state.notifications.error(message, duration=12_000)
+    area = pn.state.notifications
+    if area is not None:
+        # the page's own area shows text, that of panel, in notebooks, interprets HTML
+        area.error(message if isinstance(area, pmui.NotificationArea) else escape(message), duration=12_000)

@@ -10,6 +10,8 @@ from panel.viewable import Viewer
 from fel_explorer.app.jobs import featurize_and_train
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
+from fel_explorer.app.widgets.markdown import literal
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.errors import FelError
 from fel_explorer.features import list_featurizers
 
@@ -30,7 +32,7 @@ class FeaturesPanel(Viewer):
             description="Features that describe a structure to the model. Several kinds can be combined.",
         )
         self.options_area = pmui.Column(sizing_mode="stretch_width", margin=0)
-        self.preview = pmui.Typography("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
+        self.preview = Text("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
         self.button = pmui.Button(
             label="Compute",
             icon="calculate",
@@ -116,9 +118,9 @@ class FeaturesPanel(Viewer):
             for name, options in self.featurizers:
                 names += registry[name](**options).describe(topology)
         except FelError as error:
-            return f"**{error}**"
+            return f"**{literal(error)}**"
         shown = ", ".join(names[:SHOWN_NAMES]) + (", ..." if len(names) > SHOWN_NAMES else "")
-        return f"**{len(names)} features**: {shown}"
+        return f"**{len(names)} features**: {literal(shown)}"
 
 
 def readable(name: str) -> str:

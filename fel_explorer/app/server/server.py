@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import secrets
+import socket
 import tempfile
 import webbrowser
 from collections.abc import Callable
@@ -17,6 +19,9 @@ from bokeh.server.server import Server
 
 from fel_explorer.app.server.access import LOOPBACK, Access
 from fel_explorer.app.server.gate import Gate
+from fel_explorer.errors import FelError
+
+TRIES = 50  # ports from the given one on
 
 
 def serve(
@@ -40,7 +45,7 @@ def serve(
         Called for every visitor, returns an `Explorer` or another object with a ``page``; or {"/path": such a
         function} for several pages.
     port
-        0 takes a free one.
+        0 takes a free one; of a port that is in use, the next free one.
     address
         To listen on.
     show
@@ -51,6 +56,11 @@ def serve(
         Path below which a proxy puts the pages.
     certfile, keyfile
         Certificate and key, for https.
+
+    Raises
+    ------
+    FelError
+        If no port can be used.
     """
 
     def serving(make):
@@ -107,7 +117,7 @@ def make_server(
     server = pn.serve(
         pages,
         title=title,
-        port=port,
+        port=free_port(port, address),
         address=address,
         prefix=prefix,
         show=False,
@@ -139,3 +149,39 @@ def open_browser(url: str) -> None:
     with os.fdopen(handle, "w") as file:
         file.write(f'<!doctype html><meta http-equiv="refresh" content="0; url={escape(url)}">')
     webbrowser.open(Path(name).as_uri())
+
+
+def free_port(port: int, address: str) -> int:
+    """The first port from ``port`` on at which ``address`` can be served; 0, which takes any, is itself.
+
+    Raises
+    ------
+    FelError
+        If there is none, or the system denies it.
+    """
+    for candidate in range(port, min(port + TRIES, 65536)) if port else [0]:
+        try:
+            _bind(candidate, address)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise FelError(
+                    f"Port {candidate} of {address}: {error.strerror or error}.",
+                    remedy="Give another --port or --host.",
+                ) from error
+            continue
+        if candidate != port:
+            print(f"Port {port} is in use; {candidate} is taken.", flush=True)
+        return candidate
+    raise FelError(
+        f"Ports {port} to {min(port + TRIES, 65536) - 1} are in use.",
+        remedy="Give another --port; 0 takes a free one.",
+    )
+
+
+def _bind(port, address):
+    """Take a port and give it back."""
+    passive = {"type": socket.SOCK_STREAM, "flags": socket.AI_PASSIVE}
+    for family, kind, protocol, _, place in socket.getaddrinfo(address, port, **passive):
+        with socket.socket(family, kind, protocol) as taken:
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+            taken.bind(place)

@@ -62,7 +62,8 @@ class ModelList(Viewer):
         )
         self.choice.param.watch(self._on_choice, "value")
         self.load.param.watch(self._on_load, "value")
-        self._watcher = session.param.watch(self._update, ["results", "active", "shown"])
+        watched = ["results", "active", "shown", "feature_sets"]
+        self._watcher = session.param.watch(self._update, watched)
         self._update()
 
     def __panel__(self):
@@ -73,7 +74,7 @@ class ModelList(Viewer):
 
     def _update(self, *_):
         session = self.session
-        self.choice.param.update(options=list(session.results), value=session.active or None)
+        self.choice.param.update(options=model_choices(session), value=session.active or None)
         for part in (self.choice, self.save, self.export, self.facts):
             part.visible = bool(session.results)
         self.layout.visible = session.dataset is not None
@@ -107,6 +108,14 @@ class ModelList(Viewer):
             label = self.board.new_label(label)
         task = featurize_and_train.applying(method, self.session.dataset, label)
         self.board.submit(label, task, kind="model")
+
+
+def model_choices(session: Session) -> dict[str, str]:
+    """``{text: label}`` of the models; with the names of their features where there are several."""
+    several = len(session.feature_sets) > 1
+    return {
+        f"{label}, {session.features_of[label]}" if several else label: label for label in session.results
+    }
 
 
 def facts(result: Result, dataset) -> str:

@@ -153,7 +153,9 @@ class Explorer(Viewer):
         titles = {"1  Data": self.data, "2  Features": self.features, "3  Model": self.model}
         accordion = pmui.Accordion(
             *titles.items(),
-            active=pn.bind(_unfolded, self.session.param.trajectories, self.session.param.dataset),
+            active=pn.bind(
+                _when_changed(_unfolded), self.session.param.trajectories, self.session.param.dataset
+            ),
             dynamic=True,
             disable_gutters=True,
             title_variant="subtitle1",
@@ -319,6 +321,20 @@ class Explorer(Viewer):
 def _unfolded(trajectories, dataset) -> list[int]:
     """The sections of the tools that are open: that of the features while they are the next step."""
     return [0, 2] if trajectories is None or dataset is not None else [0, 1]
+
+
+def _when_changed(function):
+    """``function``, skipped while its value is the same, so that what the user changed meanwhile stays."""
+    last = []
+
+    def changed(*arguments):
+        value = function(*arguments)
+        if last and last[0] == value:
+            raise param.Skip
+        last[:] = [value]
+        return value
+
+    return changed
 
 
 def _in_event_loop() -> bool:

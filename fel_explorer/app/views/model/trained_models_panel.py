@@ -74,7 +74,8 @@ class ModelList(Viewer):
 
     def _update(self, *_):
         session = self.session
-        self.choice.param.update(options=model_choices(session), value=session.active or None)
+        choices = model_choices(session)
+        self.choice.param.update(options=choices, value=session.active if choices else None)
         for part in (self.choice, self.save, self.export, self.facts):
             part.visible = bool(session.results)
         self.layout.visible = session.dataset is not None
@@ -111,11 +112,14 @@ class ModelList(Viewer):
 
 
 def model_choices(session: Session) -> dict[str, str]:
-    """``{text: label}`` of the models; with the names of their features where there are several."""
-    several = len(session.feature_sets) > 1
-    return {
-        f"{label}, {session.features_of[label]}" if several else label: label for label in session.results
-    }
+    """``{text: label}`` of the models; with the names of their features where there are several.
+
+    Where no model is shown, '' is one of the labels: a select without a value would choose the first model.
+    """
+    none = {} if session.active or not session.results else {f"none yet, {session.feature_set}": ""}
+    if len(session.feature_sets) < 2:
+        return none | {label: label for label in session.results}
+    return none | {f"{label}, {session.features_of[label]}": label for label in session.results}
 
 
 def facts(result: Result, dataset) -> str:

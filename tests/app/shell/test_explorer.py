@@ -279,7 +279,7 @@ def test_entry_pages_are_files_models_or_nothing(tmp_path):
 
 def test_features_are_unfolded_while_they_are_the_next_step():
     explorer = Explorer()
-    [tools] = explorer._tools()
+    tools = explorer.layout.tools
     assert tools.active == [0, 2] and explorer.map._message.object.startswith("Load")
     explorer.session.trajectories = fel.sample_data("alanine-dipeptide")
     assert tools.active == [0, 1] and explorer.map._message.object.startswith("Compute features")
@@ -290,7 +290,7 @@ def test_features_are_unfolded_while_they_are_the_next_step():
 
 def test_sections_that_were_unfolded_stay_so_when_features_are_added():
     explorer = Explorer(Session(fel.as_dataset(arrays())))
-    [accordion] = explorer._tools()
+    accordion = explorer.layout.tools
     accordion.active = [0, 1, 2]
     data = fel.as_dataset([np.ones((len(part), 5)) for part in arrays()])
     explorer.session.add_features(data, "others")

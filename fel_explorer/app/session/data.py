@@ -17,6 +17,7 @@ from fel_explorer.app.session.feature_sets import (
 )
 from fel_explorer.app.session.history import History, Loaded
 from fel_explorer.app.session.snapshot import Snapshot
+from fel_explorer.data import TrajectorySet
 from fel_explorer.errors import FelError
 
 STAYING = "name shown representation energy_unit".split()  # with other data; `shown` follows by itself
@@ -144,7 +145,9 @@ class SessionData(param.Parameterized):
 
 def data_name(trajectories, dataset) -> str:
     """Name of data for people: of their file, or of the first of them, or what they are."""
-    files = [Path(file).name for file in getattr(trajectories, "files", ())]
+    files = (
+        [Path(file).name for file in trajectories.files] if isinstance(trajectories, TrajectorySet) else []
+    )
     if files:
         return files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
     return "" if dataset is None and trajectories is None else "arrays"

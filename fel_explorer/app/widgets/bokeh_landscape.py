@@ -106,6 +106,7 @@ class BokehLandscape:
             x_range=Range1d(0, 1), y_range=Range1d(0, 1), output_backend="canvas", lod_timeout=WHEEL_RESTS,
         )  # fmt: skip
         self.figure.grid.visible = False
+        self.figure.outline_line_color = None
         self._sources = {name: ColumnDataSource(_empty(columns)) for name, columns in COLUMNS.items()}
         self._shown: MapScene | None = None
         self._glyphs = self._draw_layers()
@@ -168,8 +169,12 @@ class BokehLandscape:
         def window(event):
             gestures.window(((event.x0, event.x1), (event.y0, event.y1)))
 
+        known = {}  # the browser sets one after the other
+
         def size(attr, old, new):
-            gestures.size((self.figure.inner_width, self.figure.inner_height))
+            known[attr] = new
+            if len(known) == 2:
+                gestures.size((known["inner_width"], known["inner_height"]))
 
         self.figure.on_event(PanStart, lambda event: gestures.drag_started(event.modifiers or {}))
         self.figure.on_event(SelectionGeometry, geometry)

@@ -34,7 +34,7 @@ class StandingFigure(pn.pane.Bokeh):
     _manual_params: ClassVar = ["drawing"]  # panel passes them to `_manual_update` on each page's own thread
 
     def __init__(self, make: Callable[[], LiveFigure], **params):
-        self._make, self._live = make, {}
+        self._make, self._live, self._documents = make, {}, {}
         super().__init__(None, **params)
 
     @property
@@ -50,7 +50,7 @@ class StandingFigure(pn.pane.Bokeh):
             live.show(self.drawing)
         if comm and self.autodispatch:
             self._wrap_bokeh_callbacks(root, live.figure, doc, comm)
-        self._live[ref] = live
+        self._live[ref], self._documents[ref] = live, doc
         self._models[ref] = (live.figure, parent)
         self._design.apply_bokeh_theme_to_model(live.figure, self.theme)
         return live.figure
@@ -60,7 +60,18 @@ class StandingFigure(pn.pane.Bokeh):
         if live is not None and self.drawing is not None:
             live.show(self.drawing)
 
+    def leave(self, document) -> set[str]:
+        """Drop the figures of a page that was closed; returns the references of their roots."""
+        refs = {ref for ref, shown_in in self._documents.items() if shown_in is document}
+        for ref in refs:
+            self._drop(ref)
+        return refs
+
+    def _drop(self, ref):
+        self._live.pop(ref, None)
+        self._documents.pop(ref, None)
+
     def _cleanup(self, root=None):
         super()._cleanup(root)
         if root is not None:
-            self._live.pop(root.ref["id"], None)
+            self._drop(root.ref["id"])

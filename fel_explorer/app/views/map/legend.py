@@ -9,7 +9,7 @@ import numpy as np
 from fel_explorer.app.session.selection_origin import Intervals
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.map.gestures import held_mode
-from fel_explorer.app.widgets.colour_legend import STOPS, ColourLegend
+from fel_explorer.app.widgets.colour_key import STOPS, ColourKey
 from fel_explorer.plots.colours import Scale
 from fel_explorer.plots.hooks import bar_ticks
 
@@ -30,7 +30,7 @@ class MapLegend:
 
     def __init__(self, session: Session, on_hidden: Callable[[], None], mode: Callable[[], str]):
         self.session, self._on_hidden, self._mode = session, on_hidden, mode
-        self.widget = ColourLegend(self.act)
+        self.widget = ColourKey(self.act)
         self._hidden: dict[str, set[str]] = {}
         self._name, self._values, self._scale = "", np.zeros(0), None
 

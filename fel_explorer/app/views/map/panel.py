@@ -301,7 +301,7 @@ class MapPanel(pn.viewable.Viewer):
 
     def set_window(self, window) -> None:
         """Take ((left, right), (bottom, top)) for what is shown, or None for everything."""
-        if window is not None and not np.isfinite(window).all():
+        if window is not None and not np.isfinite(np.array(window, float)).all():
             window = None
         self._window = window
         self._follow()

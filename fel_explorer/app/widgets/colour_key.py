@@ -127,7 +127,8 @@ export function render({model, el}) {
 """
 
 
-class ColourLegend(JSComponent):
+# a name that ended in "Legend" would get the properties of Bokeh's legends from the page's theme
+class ColourKey(JSComponent):
     """A bar of ``colours`` with ``ticks``, or, where there are ``entries``, a list of these.
 
     An entry is ``{"key", "name", "colour", "hidden", "about"}``.

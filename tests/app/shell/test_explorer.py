@@ -278,7 +278,7 @@ def test_entry_pages_are_files_models_or_nothing(tmp_path):
 
 def test_features_are_unfolded_while_they_are_the_next_step():
     explorer = Explorer()
-    [tools] = explorer._tools()
+    tools = explorer.layout.tools
     assert tools.active == [0, 2] and explorer.map._message.object.startswith("Load")
     explorer.session.trajectories = fel.sample_data("alanine-dipeptide")
     assert tools.active == [0, 1] and explorer.map._message.object.startswith("Compute features")

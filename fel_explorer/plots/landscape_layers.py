@@ -89,23 +89,30 @@ class LandscapePainter:
         frames = landscape.xy, binned, landscape.values, landscape.free_energy, landscape.state
         picture = hover = None
         if as_surface:
-            surface = self._keep("refined", (landscape.picture,), refine, landscape.picture)
-            about = surface, landscape.scale, binned.bounds, binned.shape
-            picture = self._keep("picture", about, surface_picture, *about)
-            hover = self._keep("hover", (surface, *frames), _surface_hover, surface, landscape, binned)
+            picture, hover = self._surface(landscape, binned, frames)
         elif not as_points:
-            about = binned, landscape.values, landscape.scale, selected, dark
-            picture = self._keep("picture", about, _frames, *about)
+            looks: tuple = binned, landscape.values, landscape.scale, selected, dark
+            picture = self._keep("picture", looks, _frames, *looks)
             hover = self._keep("hover", frames, _frames_hover, landscape, binned)
         about = landscape.surface, landscape.error, landscape.contours, landscape.unit
-        lines = self._keep("lines", about, self._lines, landscape)
         shown = as_points, *frames, landscape.scale, selected, dark
-        points = self._keep(
-            "points", shown, _points, landscape, binned if as_points else None, selected, dark
+        single = binned if as_points else None
+        return LandscapeLayers(
+            picture=picture,
+            hover=hover,
+            lines=self._keep("lines", about, self._lines, landscape),
+            points=self._keep("points", shown, _points, landscape, single, selected, dark),
+            routes=line_rows(landscape, dark=dark),
+            marks=mark_rows(landscape, dark=dark),
+            names=name_rows(landscape, dark=dark),
+            crowded=picture is not None and not as_surface,
         )
-        marks = [make(landscape, dark=dark) for make in (line_rows, mark_rows, name_rows)]
-        crowded = picture is not None and not as_surface
-        return LandscapeLayers(picture, hover, lines, points, *marks, crowded)
+
+    def _surface(self, landscape, binned, frames):
+        surface = self._keep("refined", (landscape.picture,), refine, landscape.picture)
+        looks = surface, landscape.scale, binned.bounds, binned.shape
+        picture = self._keep("picture", looks, surface_picture, *looks)
+        return picture, self._keep("hover", (surface, *frames), _surface_hover, surface, landscape, binned)
 
     def _lines(self, landscape):
         if landscape.surface.ndim == 1:

@@ -23,15 +23,15 @@ CLEAR = "#00000000"
 
 def line_rows(landscape: Landscape, *, dark: bool = False) -> list[dict]:
     """The path, with a rim that parts it from any colour below, and the trail, which fades with age."""
-    path, rim = _joined(landscape.path), "#000000" if dark else "#ffffff"
-    rows = [line(*path, rim, 6.0), line(*path, PATH, 3.5)] if len(landscape.path) else []
+    rows = []
+    if len(landscape.path):
+        x, y = _joined(landscape.path)
+        rows = [line(x, y, "#000000" if dark else "#ffffff", 6.0), line(x, y, PATH, 3.5)]
     if len(landscape.trail):
         thirds = np.array_split(np.asarray(landscape.trail), len(FADED))
-        rows += [
-            line(*_joined(part), WALK + alpha, 3.0)
-            for part, alpha in zip(thirds, FADED, strict=True)
-            if len(part)
-        ]
+        for part, alpha in zip(thirds, FADED, strict=True):
+            x, y = _joined(part)
+            rows.append(line(x, y, WALK + alpha, 3.0))
     return rows
 
 

@@ -119,13 +119,13 @@ def _between(grid, rows, columns):
 
 
 def surface_picture(
-    surface: RefinedSurface, scale: Scale, bounds: Sequence[float], shape: tuple[int, int]
+    surface: RefinedSurface, scale: Scale, bounds: tuple[float, float, float, float], shape: tuple[int, int]
 ) -> Picture:
     """The surface within ``bounds`` in ``shape`` pixels (x, y), transparent where nothing is known."""
     values, known = surface.sample(bounds, shape)
     per_cell = max(1.0, shape[0] * (surface.bounds[2] - surface.bounds[0]) / (bounds[2] - bounds[0]) / FINE)
     opacity = np.clip((known - 0.5) * 4 * per_cell + 0.5, 0, 1)
-    return Picture(_with_opacity(_colours(values, scale), opacity), tuple(bounds))
+    return Picture(_with_opacity(_colours(values, scale), opacity), bounds)
 
 
 def kernel_width(binned: Binned) -> float:

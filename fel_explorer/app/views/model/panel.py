@@ -98,7 +98,7 @@ class ModelPanel(Viewer):
         self.method.param.watch(self._show_form, "value")
         self._watchers = [
             session.param.watch(self._on_dataset, "dataset"),
-            session.param.watch(self._offer_embeddings, "results"),
+            session.param.watch(self._offer_embeddings, ["results", "feature_set"]),
             session.param.watch(self._on_recipe, "recipe"),
         ]
         self._offer_embeddings()
@@ -214,7 +214,7 @@ class ModelPanel(Viewer):
         self._show_form()
 
     def _offer_embeddings(self, *_):
-        fitted = [label for label, result in self.session.results.items() if result.method.is_fitted]
+        fitted = [label for label, result in self.session.own_results.items() if result.method.is_fitted]
         options = [FEATURES, *fitted]
         value = self.embedding.value if self.embedding.value in options else FEATURES
         self.embedding.param.update(options=options, value=value)

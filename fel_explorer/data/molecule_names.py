@@ -19,18 +19,23 @@ def molecule_text(topology: mdtraj.Topology) -> str:
     """
     residues = list(topology.residues)
     solute = [residue for residue in residues if not is_solvent(residue)]
-    parts = [", ".join([*_chains(solute), formula(solute)])] if solute else []
+    parts = [", ".join(filter(None, [*_chains(solute), formula(solute)]))] if solute else []
     solvent = Counter("water" if one.is_water else one.name for one in residues if is_solvent(one))
     around = " and ".join(f"{n:,} {name}" for name, n in solvent.most_common(3))
     return " in ".join(filter(None, [*parts, around]))
 
 
 def formula(residues) -> str:
-    """Sum formula of residues in Hill's order: C, H, then by the alphabet; '' for beads."""
+    """Sum formula of residues in Hill's order: C, H, then by the alphabet.
+
+    '' for beads; "without hydrogens" where there are carbons and no hydrogens, as in files of heavy atoms.
+    """
     atoms = [atom for residue in residues for atom in residue.atoms]
     if not atoms or any(atom.element is None or atom.element.symbol == "VS" for atom in atoms):
         return ""
     counts = Counter(atom.element.symbol for atom in atoms)
+    if "C" in counts and "H" not in counts:
+        return "without hydrogens"
     first = [symbol for symbol in ("C", "H") if "C" in counts and symbol in counts]
     order = first + sorted(symbol for symbol in counts if symbol not in first)
     return "".join(symbol + (str(counts[symbol]) if counts[symbol] > 1 else "") for symbol in order)

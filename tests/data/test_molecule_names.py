@@ -31,4 +31,4 @@ def test_solvent_is_counted_apart_and_equal_chains_once():
 
 def test_a_long_chain_is_named_by_its_ends():
     chain = [("GLY", "NCCO")] * 8 + [("ALA", "NCCOC")]
-    assert molecule_text(topology_of(chain)) == "protein of 9 residues (GLY ... ALA), C19N9O9"
+    assert molecule_text(topology_of(chain)) == "protein of 9 residues (GLY ... ALA), without hydrogens"

@@ -13,7 +13,7 @@ import param
 from bokeh.models import CustomJS
 from panel.viewable import Viewer
 
-from fel_explorer.app.shell.explorer import unlink_busy
+from fel_explorer.app.shell.skeleton import unlink_busy
 from fel_explorer.app.widgets.theme import THEME
 from fel_explorer.app.widgets.weak_callback import weak_callback
 from fel_explorer.plots import drawing, hooks

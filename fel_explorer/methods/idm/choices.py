@@ -84,7 +84,8 @@ def compare_states(
     """
     from sklearn.metrics import normalized_mutual_info_score
 
-    scores, numbers = [], []
+    scores: list[float] = []
+    numbers: list[int] = []
     for choice in choices.values():
         if report(len(scores)):
             break
@@ -138,7 +139,8 @@ def compare_choices(
         )
     dataset = schema.as_dataset(X)
     if states is None:
-        states = (method.predict(dataset, level) if method.has_tree else method.predict(dataset)).values
+        options = {"level": level} if method.has_tree else {}
+        states = method.predict(dataset, **options).values
     values = method.hyperparameters()
     beta, n_microstates, seed = (values[name] for name in ("beta_end", "n_microstates", "seed"))
     lag = schema.lag_in_frames(dataset, method.lags[level])

@@ -22,8 +22,10 @@ from fel_explorer.app.views.states.evidence import (
 )
 from fel_explorer.app.widgets.after_draw import AtRest
 from fel_explorer.app.widgets.figure_export import FigureExport
+from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.sortable_table import SortableTable
 from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.plots.quantities import interval_text, time_text
 
 LIFETIME = (
@@ -48,9 +50,7 @@ class StatesPanel(TabView):
         self.observing = Observing(session, board)
         self.table = SortableTable(sizing_mode="stretch_both", margin=(0, 8))
         self.export = FigureExport(None, self.frame, lambda: f"states-{session.active.replace(' ', '-')}")
-        self.summary = pmui.Typography(
-            "", variant="body2", margin=(2, 12, 6, 12), sizing_mode="stretch_width"
-        )
+        self.summary = Text("", variant="body2", margin=(2, 12, 6, 12), sizing_mode="stretch_width")
         self.divide = pmui.Button(
             label="Tree of states", icon="account_tree", size="small", variant="text", margin=(0, 8),
             on_click=lambda event: self.train("DivisiveIDM"), sx={"whiteSpace": "nowrap"},
@@ -202,4 +202,4 @@ def _cells(row, sentence, unit, columns):
 def _summary(frame, label):
     exponential = int((frame["verdict"] == "exponential").sum())
     states = "state" if len(frame) == 1 else "states"
-    return f"**{label}**: {len(frame)} {states}, {exponential} with exponential decay"
+    return f"**{literal(label)}**: {len(frame)} {states}, {exponential} with exponential decay"

@@ -22,6 +22,7 @@ from fel_explorer.app.views.runs.sweep import plan
 from fel_explorer.app.views.runs.sweep_form import SweepForm
 from fel_explorer.app.widgets.dialogs import Dialogs
 from fel_explorer.app.widgets.param_form import Form
+from fel_explorer.app.widgets.text import Notice, Text
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods import list_methods
@@ -48,7 +49,7 @@ class ModelPanel(Viewer):
         self.method = pmui.Select(
             label="Method", groups=method_groups(), value=FIRST[0], size="small", sizing_mode="stretch_width"
         )
-        self.about = pmui.Typography("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
+        self.about = Text("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
         self.embedding = pmui.Select(
             label="On the embedding of",
             options=[FEATURES],
@@ -77,8 +78,8 @@ class ModelPanel(Viewer):
             label="Propose a lag time", icon="timelapse", on_click=self._ask_for_lag, **wide,
             description="From implied time scales of TICA at several lags, in a second or two.",
         )  # fmt: skip
-        self.proposal = pmui.Typography("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
-        self.hint = pmui.Alert("Load data and compute features first.", severity="info", variant="outlined")
+        self.proposal = Text("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
+        self.hint = Notice("Load data and compute features first.", severity="info", variant="outlined")
         self.sweep_form = SweepForm(self.sweep)
         self.controls = pmui.Column(
             self.method,

@@ -14,6 +14,8 @@ from fel_explorer.app.jobs import featurize_and_train
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Result, Session
 from fel_explorer.app.views.model.summary import known_summary, summarizing
+from fel_explorer.app.widgets.markdown import literal
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.methods import load_model
 from fel_explorer.plots.quantities import seconds_text
 
@@ -32,8 +34,8 @@ class ModelList(Viewer):
         self.session, self.board = session, board
         self._summarized = self._failed = None  # results whose summary was asked for, and could not be made
         self.choice = pmui.Select(label="Shown model", size="small", sizing_mode="stretch_width")
-        self.found = pmui.Typography("", variant="body2", margin=(0, 10), sizing_mode="stretch_width")
-        self.facts = pmui.Typography("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
+        self.found = Text("", variant="body2", margin=(0, 10), sizing_mode="stretch_width")
+        self.facts = Text("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
         self.save = pmui.FileDownload(
             callback=self._file,
             filename="model.fel",
@@ -96,7 +98,7 @@ class ModelList(Viewer):
         self.found.visible = result.state is not None
         if result.state is None:
             return
-        self.found.object = known_summary(result) or ""
+        self.found.object = literal(known_summary(result) or "")
         waits = any(job.active and job.kind == "summary" for job in self.board.jobs)
         if known_summary(result) is None and not waits and result is not self._failed:
             task = summarizing(result, session.dataset)

@@ -14,8 +14,11 @@ from fel_explorer.app.storage.input_files import inside, sort_out
 from fel_explorer.app.views.data.formula_panel import FormulaColumn
 from fel_explorer.app.views.data.frame_weights_panel import FrameWeights
 from fel_explorer.app.views.data.session_files_panel import SessionFiles
+from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.notifications import show_notice
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.data.file_names import in_natural_order
+from fel_explorer.data.molecule_names import molecule_text
 from fel_explorer.errors import FelError
 
 
@@ -61,7 +64,7 @@ class DataPanel(Viewer):
         )
         self.formula = FormulaColumn(session)
         self.sessions = SessionFiles(session, board, self.root)
-        self.summary = pmui.Typography("", variant="body2", margin=(5, 10), sizing_mode="stretch_width")
+        self.summary = Text("", variant="body2", margin=(5, 10), sizing_mode="stretch_width")
         self.opened = pmui.Select(
             label="Shown data",
             size="small",
@@ -194,7 +197,7 @@ class DataPanel(Viewer):
         self.weights = FrameWeights(self.session)
         self.files.param.watch(self._look, "value")
         self.confirm = pmui.Button(label="Open", color="primary", variant="contained", on_click=self._confirm)
-        self.help = pmui.Typography("", variant="body2", sizing_mode="stretch_width")
+        self.help = Text("", variant="body2", sizing_mode="stretch_width")
         self.options = pmui.Row(
             self.stride, self.time_step, self.atoms, sizing_mode="stretch_width", margin=0
         )
@@ -246,15 +249,21 @@ class DataPanel(Viewer):
         self._tables.visible = self.session.dataset is not None
 
 
+def files_text(files) -> str:
+    """'a.xtc', '8 files, a.xtc to h.xtc'."""
+    names = [Path(file).name for file in files]
+    return names[0] if len(names) == 1 else f"{len(names)} files, {names[0]} to {names[-1]}"
+
+
 def describe(trajectories, dataset) -> str:
     """Text on files, atoms, frames, simulated time and frame step."""
     if trajectories is None and dataset is None:
         return "No data are loaded. Start with the sample data."
     lines = []
     if trajectories is not None:
-        n = len(trajectories.files)
         joined = f" joined to {len(trajectories.lengths)}" if trajectories.joined else ""
-        lines.append(f"**{n} file{'s' if n > 1 else ''}**{joined}, {trajectories.n_atoms} atoms")
+        lines.append(f"**{literal(molecule_text(trajectories.topology))}**")
+        lines.append(f"{literal(files_text(trajectories.files))}{joined}, {trajectories.n_atoms} atoms")
         frames, step, unit = trajectories.n_frames, trajectories.time_step, "ps"
     else:
         n = int(dataset["trajectory"].values[-1]) + 1
@@ -266,9 +275,9 @@ def describe(trajectories, dataset) -> str:
         lines.append(f"{total / 1000:,.4g} ns in all" if total >= 1000 else f"{total:,.4g} ps in all")
     extra = [] if dataset is None else [str(n) for n in dataset.data_vars if n != "features"]
     if extra:
-        lines.append("columns: " + ", ".join(extra))
+        lines.append("columns: " + literal(", ".join(extra)))
     if dataset is None:
         lines.append("Next: compute their **features** (2).")
     if trajectories is not None:
-        lines += [f"*{note}*" for note in (trajectories.time_note, *trajectories.notes) if note]
+        lines += [f"*{literal(note)}*" for note in (trajectories.time_note, *trajectories.notes) if note]
     return "  \n".join(lines)

@@ -149,7 +149,7 @@ def drawn_as_points(surface: xr.DataArray, inside: np.ndarray) -> bool:
 
 def _is_crowded(binned: Binned) -> bool:
     """Whether many frames share their pixel with others."""
-    return len(binned.frames) > FEW * np.count_nonzero(binned.all_counts())
+    return bool(len(binned.frames) > FEW * np.count_nonzero(binned.all_counts()))
 
 
 def point_size(n: int) -> float:

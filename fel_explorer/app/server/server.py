@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import panel as pn
 
+from fel_explorer.app.workarounds.panel_local_files import use_local_files
 from fel_explorer.errors import FelError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -49,12 +50,6 @@ def serve(
     if address not in LOOPBACK:
         options["websocket_origin"] = "*"  # visitors come by names that are not known here; they must log in
 
-    def serving(make):
-        def page():
-            return make().page
-
-        return page
-
     makers = make_page if isinstance(make_page, dict) else {"/": make_page}
     server = pn.serve(
         {path: serving(make) for path, make in makers.items()},
@@ -70,6 +65,16 @@ def serve(
     print(f"fel_explorer runs at http://{host}:{server.port} (Ctrl-C ends it)", flush=True)
     server.start()
     server.io_loop.start()
+
+
+def serving(make: Callable) -> Callable:
+    """The function that panel calls for each visitor: it returns the page of what ``make`` returns."""
+
+    def page():
+        use_local_files(pn.state.curdoc)
+        return make().page
+
+    return page
 
 
 def free_port(port: int, address: str) -> int:

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 
 import panel as pn
+from bokeh.settings import settings
 
 from fel_explorer.app.workarounds.panel_local_files import use_local_files
 from fel_explorer.errors import FelError
@@ -44,6 +45,8 @@ def serve(
         If no port can be used.
     """
     port = free_port(port, address)
+    # what is for developers of pages takes a tenth of the time in which one is made
+    settings.perform_error_diagnostics = settings.perform_document_validation = False
     options = {}
     if password_file:
         options = {"basic_auth": password_file, "cookie_secret": secrets.token_hex(32)}

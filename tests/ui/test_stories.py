@@ -246,6 +246,21 @@ def test_reload_opens_the_page_again(page, demo):
     settle(page)
 
 
+def test_a_training_goes_on_while_the_page_is_reloaded(page, demo):
+    open_demo(page, demo)
+    enter(page, "Restarts", 20)
+    train(page, 300)
+    stop = page.get_by_label("Stop and keep the model trained so far")
+    expect(stop).to_be_visible(timeout=LOAD)
+    bar = page.get_by_role("button", name=re.compile(r"^IDM \d+ · "))
+    label = re.match(r"IDM \d+", bar.inner_text()).group()
+    page.reload()
+    expect(page.get_by_text(re.compile(rf"^{label} step "))).to_be_visible(timeout=LOAD)
+    expect(stop).to_be_hidden(timeout=LOAD)
+    expect(page.get_by_text(re.compile(rf"^{label} trained in "))).to_be_visible()
+    expect(page.get_by_role("combobox", name="Shown model")).to_have_text(label)
+
+
 def test_impossible_lag_is_told_and_nothing_is_lost(page, demo):
     map_ = open_demo(page, demo)
     map_.lasso_rectangle()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import colorcet
 import numpy as np
@@ -24,6 +24,9 @@ DARK = (
     "#4ea3e0 #f5b335 #2fbf94 #e093c0 #8fd3f7 #f0743a #2966eb #8fffa3 #995c3d #ad3d99"
     " #7affd6 #3dcc66 #3d7ad6 #ccf57a #b84714 #8ff5f5 #0a998f #d61470 #7ae0a3 #66a366"
 ).split()
+
+APART = "#4411ff #dd8855 #77ee55 #885588 #bbddbb #337744 #0044dd #3366cc".split()
+"""Colours of structures that are not of states, at least 15 CIELAB units from the first 16 of states."""
 
 FREE_ENERGY = Viridis256
 DIVERGING = ("#0072b2", "#c3c7cc", "#d55e00")  # below 0, 0, above
@@ -115,6 +118,17 @@ def diverging_scale(label: str, values: np.ndarray, *, dark: bool = False) -> Sc
     mixed = np.stack([np.interp(place, [low, 0.0, high], channel) for channel in channels], axis=1)
     palette = tuple("#" + "".join(f"{round(c):02x}" for c in row) for row in mixed)
     return Scale(label, "sequential", (low, high), palette)
+
+
+def banded(scale: Scale, step: float) -> Scale:
+    """``scale`` in bands of one colour, from one multiple of ``step`` to the next."""
+    low, high = scale.limits
+    n = 512
+    places = low + (np.arange(n) + 0.5) * (high - low) / n
+    middles = np.clip((np.floor(places / step) + 0.5) * step, low, high)
+    last = len(scale.palette) - 1
+    numbers = np.round((middles - low) / (high - low) * last).astype(int)
+    return replace(scale, palette=tuple(scale.palette[number] for number in numbers))
 
 
 def cyclic_scale(label: str) -> Scale:

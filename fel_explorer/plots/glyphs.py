@@ -22,6 +22,11 @@ SEEN = 0.01  # opacity
 MANY = 5_000  # points: as vectors they would make a file that few programs open
 
 
+def without_math(text: str) -> str:
+    """``text`` for matplotlib, which would read what stands between dollar signs as TeX."""
+    return str(text).replace("$", r"\$")
+
+
 def draw(axes: Axes, glyph: BokehGlyph, data: Mapping[str, Any], order: int) -> None:
     """Draw a ``glyph`` and its columns ``data``; glyphs of higher ``order`` lie above."""
     name = type(glyph).__name__
@@ -155,6 +160,16 @@ def _image(axes, glyph, order):
     axes.set(xlim=limits[0], ylim=limits[1])
 
 
+def _image_rgba(axes, glyph, order):
+    limits = axes.get_xlim(), axes.get_ylim()
+    places = (glyph.numbers(name) for name in ("x", "y", "dw", "dh"))
+    for packed, x, y, dw, dh in zip(glyph.each("image"), *places, strict=True):
+        colours = np.ascontiguousarray(packed, np.uint32).view(np.uint8).reshape(*packed.shape, 4)
+        if colours[..., 3].any():
+            axes.imshow(colours, extent=(x, x + dw, y, y + dh), origin="lower", aspect="auto", zorder=order)
+    axes.set(xlim=limits[0], ylim=limits[1])
+
+
 def _text(axes, glyph, order):
     grounds, colours = glyph.colours("background_fill"), glyph.colours("text")
     about = (glyph.each(f"text_{name}") for name in ("font_size", "font_style", "align", "baseline"))
@@ -167,7 +182,7 @@ def _text(axes, glyph, order):
         axes.text(
             x,
             y,
-            text,
+            without_math(text),
             color=colour,
             bbox=box if ground[3] > SEEN else None,
             fontsize=0.85 * _font_size(size),
@@ -191,5 +206,6 @@ _drawers = {
     "MultiPolygons": _polygons,
     "Scatter": _scatter,
     "Image": _image,
+    "ImageRGBA": _image_rgba,
     "Text": _text,
 }

@@ -11,7 +11,8 @@ import param
 
 from fel_explorer.app.session.session import Session
 
-MIRRORED = "trajectories dataset results levels edits selection point frame colour_by state_names".split()
+MIRRORED = "trajectories feature_sets features_of results levels edits selection point frame".split()
+MIRRORED += ["colour_by", "state_names"]
 UNITS = ["energy_unit", "temperature"]  # set on either map
 DRAWN = "label method embedding membership state tree level".split()
 
@@ -30,7 +31,7 @@ class SideSession(Session):
     def __init__(self, page: Session):
         super().__init__()
         self.page = page
-        watched = [*MIRRORED, *UNITS, "shown", "beside", "axes_beside"]
+        watched = [*MIRRORED, *UNITS, "dataset", "shown", "beside", "axes_beside"]
         self._watcher = page.param.watch(self._mirror, watched)
         self.param.watch(self._mirror, "borrows")
         self.param.watch(self._tell_units, UNITS)
@@ -44,6 +45,14 @@ class SideSession(Session):
     def state_name(self, state: int) -> str:
         """As `Session.state_name`; of a borrowed state its name on the first map."""
         return self.page.state_name(state) if self._borrowing() else super().state_name(state)
+
+    def select_state(self, state: int, mode: str = "replace") -> None:
+        """As `Session.select_state`; of a borrowed state the one of the first map."""
+        super().select_state(state, mode) if not self._borrowing() else self.page.select_state(state, mode)
+
+    def name_state(self, state: int, name: str) -> None:
+        """As `Session.name_state`; of a borrowed state the one of the first map."""
+        super().name_state(state, name) if not self._borrowing() else self.page.name_state(state, name)
 
     def _borrowing(self):
         return self.borrows and self.page.shown is not None and self.page.shown.state is not None
@@ -62,11 +71,13 @@ class SideSession(Session):
         page = self.page
         if not page.beside:
             if self.dataset is not None:
-                self._reset(None, None, 0)
+                self.param.update(**self._usual(None, None))
             return
+        features = page.features_of.get(page.beside, page.feature_set)
         values = {"active": page.beside, "axes": page.axes_beside} | {
             name: getattr(page, name) for name in (*MIRRORED, *UNITS)
         }
+        values |= {"feature_set": features, "dataset": page.feature_sets[features]}
         # param takes a dataset or a selection for changed whenever it is set
         self.param.update({name: value for name, value in values.items() if getattr(self, name) is not value})
         self._follow()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import panel as pn
 import panel_material_ui as pmui
+import param
 from panel.viewable import Viewable
 
 from fel_explorer.app.shell.header import device_text
@@ -100,7 +101,7 @@ class Layout:
         titles = {"1  Data": explorer.data, "2  Features": explorer.features, "3  Model": explorer.model}
         return pmui.Accordion(
             *titles.items(),
-            active=pn.bind(_unfolded, session.param.trajectories, session.param.dataset),
+            active=pn.bind(_when_changed(_unfolded), session.param.trajectories, session.param.dataset),
             dynamic=True,
             disable_gutters=True,
             title_variant="subtitle1",
@@ -112,3 +113,17 @@ class Layout:
 def _unfolded(trajectories, dataset) -> list[int]:
     """The sections of the tools that are open: that of the features while they are the next step."""
     return [0, 2] if trajectories is None or dataset is not None else [0, 1]
+
+
+def _when_changed(function):
+    """``function``, skipped while its value is the same, so that what the user changed meanwhile stays."""
+    last: list = []
+
+    def changed(*arguments):
+        value = function(*arguments)
+        if last and last[0] == value:
+            raise param.Skip
+        last[:] = [value]
+        return value
+
+    return changed

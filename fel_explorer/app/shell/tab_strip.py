@@ -16,6 +16,7 @@ from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.tabs import TABS, has_states
 from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.errors import FelError
 from fel_explorer.plots.sheet import Sheet
 
@@ -132,7 +133,7 @@ class TabStrip(Viewer):
             )
             for label, (name, tooltip) in STATE_METHODS.items()
         ]  # fmt: skip
-        text = pmui.Typography(HINT, variant="body2", color="textSecondary", margin=(9, 8))
+        text = Text(HINT, variant="body2", color="textSecondary", margin=(9, 8))
         return pmui.Row(text, *buttons, margin=(0, 8))
 
     def _offered(self) -> list[str]:

@@ -22,6 +22,7 @@ from fel_explorer.app.views.runs.sweep_form import SweepForm
 from fel_explorer.app.widgets.dialogs import Dialogs
 from fel_explorer.app.widgets.layout import lay_out
 from fel_explorer.app.widgets.param_form import Form
+from fel_explorer.app.widgets.text import Notice, Text
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods import list_methods
@@ -48,7 +49,7 @@ class ModelPanel(Viewer):
         self.method = pmui.Select(
             label="Method", groups=method_groups(), value=FIRST[0], size="small", sizing_mode="stretch_width"
         )
-        self.about = pmui.Typography("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
+        self.about = Text("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
         self.embedding = pmui.Select(
             label="On the embedding of",
             options=[FEATURES],
@@ -73,7 +74,7 @@ class ModelPanel(Viewer):
         self.ask = pmui.Button(
             label="Which method should I use?", icon="quiz", on_click=lambda event: self.which.open(), **wide
         )
-        self.hint = pmui.Alert("Load data and compute features first.", severity="info", variant="outlined")
+        self.hint = Notice("Load data and compute features first.", severity="info", variant="outlined")
         self.sweep_form = SweepForm(self.sweep)
         train = pmui.Row(
             self.device, self.button, sizing_mode="stretch_width", margin=0, sx={"alignItems": "center"}
@@ -84,7 +85,7 @@ class ModelPanel(Viewer):
         self.method.param.watch(self._show_form, "value")
         self._watchers = [
             session.param.watch(self._on_dataset, "dataset"),
-            session.param.watch(self._offer_embeddings, "results"),
+            session.param.watch(self._offer_embeddings, ["results", "feature_set"]),
             session.param.watch(self._on_recipe, "recipe"),
         ]
         self._offer_embeddings()
@@ -202,7 +203,7 @@ class ModelPanel(Viewer):
         self._show_form()
 
     def _offer_embeddings(self, *_):
-        fitted = [label for label, result in self.session.results.items() if result.method.is_fitted]
+        fitted = [label for label, result in self.session.own_results.items() if result.method.is_fitted]
         options = [FEATURES, *fitted]
         value = self.embedding.value if self.embedding.value in options else FEATURES
         self.embedding.param.update(options=options, value=value)

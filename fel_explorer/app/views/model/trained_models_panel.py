@@ -13,6 +13,7 @@ from panel.viewable import Viewer
 from fel_explorer.app.jobs import featurize_and_train
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Result, Session
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.methods import load_model
 from fel_explorer.plots.quantities import seconds_text
 
@@ -30,7 +31,7 @@ class ModelList(Viewer):
         super().__init__(**params)
         self.session, self.board = session, board
         self.choice = pmui.Select(label="Shown model", size="small", sizing_mode="stretch_width")
-        self.facts = pmui.Typography("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
+        self.facts = Text("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
         self.save = pmui.FileDownload(
             callback=self._file,
             filename="model.fel",
@@ -62,7 +63,8 @@ class ModelList(Viewer):
         )
         self.choice.param.watch(self._on_choice, "value")
         self.load.param.watch(self._on_load, "value")
-        self._watcher = session.param.watch(self._update, ["results", "active", "shown"])
+        watched = ["results", "active", "shown", "feature_sets"]
+        self._watcher = session.param.watch(self._update, watched)
         self._update()
 
     def __panel__(self):
@@ -73,7 +75,8 @@ class ModelList(Viewer):
 
     def _update(self, *_):
         session = self.session
-        self.choice.param.update(options=list(session.results), value=session.active or None)
+        choices = model_choices(session)
+        self.choice.param.update(options=choices, value=session.active if choices else None)
         for part in (self.choice, self.save, self.export, self.facts):
             part.visible = bool(session.results)
         self.layout.visible = session.dataset is not None
@@ -107,6 +110,17 @@ class ModelList(Viewer):
             label = self.board.new_label(label)
         task = featurize_and_train.applying(method, self.session.dataset, label)
         self.board.submit(label, task, kind="model")
+
+
+def model_choices(session: Session) -> dict[str, str]:
+    """``{text: label}`` of the models; with the names of their features where there are several.
+
+    Where no model is shown, '' is one of the labels: a select without a value would choose the first model.
+    """
+    none = {} if session.active or not session.results else {f"none yet, {session.feature_set}": ""}
+    if len(session.feature_sets) < 2:
+        return none | {label: label for label in session.results}
+    return none | {f"{label}, {session.features_of[label]}": label for label in session.results}
 
 
 def facts(result: Result, dataset) -> str:

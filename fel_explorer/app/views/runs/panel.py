@@ -15,6 +15,7 @@ from fel_explorer.app.views.runs.cells import columns_of, parameter_title, row_c
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.sortable_table import SortableTable
 from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.data import schema
 from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.quantities import axis_label
@@ -84,7 +85,7 @@ class RunsPanel(TabView):
         self.parameter = pmui.Select(
             label="Against", width=150, description="Parameter on the x axis.", **choice
         )
-        self.text = pmui.Typography("", variant="body2", margin=(2, 12), sizing_mode="stretch_width")
+        self.text = Text("", variant="body2", margin=(2, 12), sizing_mode="stretch_width")
         self.table = SortableTable(row_about="Show this model", sizing_mode="stretch_both", margin=(0, 8))
         self.export = FigureExport(self.figure, self.frame, lambda: "runs")
         self.dialog = pmui.Dialog(show_close_button=True, close_on_click=True, width_option="sm")
@@ -187,7 +188,9 @@ class RunsPanel(TabView):
         session = self.session
         if self.lag.value is None:
             self.lag.value = default_lag(next(iter(session.results.values())), session.dataset)
-        axes = {parameter_title(name, session): name for name in run_scores.sweepable_axes(session.results)}
+        axes = {
+            parameter_title(name, session): name for name in run_scores.sweepable_axes(session.own_results)
+        }
         wanted = self._wanted if self._wanted in axes.values() else self.parameter.value
         value = wanted if wanted in axes.values() else next(iter(axes.values()), None)
         if wanted == self._wanted:
@@ -225,7 +228,7 @@ class RunsPanel(TabView):
         session, table = self.session, self.frame()
         self._drawn, parameter = pd.DataFrame(), self.parameter.value
         if parameter and self.measure.value:
-            self._drawn = run_scores.against(session.results, table, parameter, self.measure.value)
+            self._drawn = run_scores.against(session.own_results, table, parameter, self.measure.value)
         self.ready = len(self._drawn) > 1
         kinds = list(dict.fromkeys(self._drawn["curve"])) if self.ready else []
         colours = state_colours(range(len(kinds)), dark=self.dark)
@@ -277,4 +280,8 @@ class RunsPanel(TabView):
 
     def frame(self) -> pd.DataFrame:
         """The table's numbers, one row per model."""
-        return run_scores.run_table(self.session.results, self._lag())
+        session = self.session
+        table = run_scores.run_table(session.results, self._lag())
+        if len(session.feature_sets) > 1:
+            table.insert(1, "features", [session.features_of[label] for label in table["label"]])
+        return table

@@ -19,6 +19,7 @@ from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.states.tree_drawing import describe_level, plot_tree, tree_drawing
 from fel_explorer.app.widgets.after_draw import AtRest
 from fel_explorer.app.widgets.figure_export import FigureExport
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.plots.dendrogram import WIDTH, Dendrogram
 from fel_explorer.plots.persistence import Persistence
 from fel_explorer.plots.quantities import time_text
@@ -76,9 +77,7 @@ class DendrogramPanel(pn.viewable.Viewer):
         self._lag.param.step.allow_None = True  # only the marks: the lags at which states were sought
         self._lag.step = None
         self._lag.param.watch(self._on_lag, "value")
-        self._found = pmui.Typography(
-            "", variant="body2", margin=(0, 24), sizing_mode="stretch_width", visible=False
-        )
+        self._found = Text("", variant="body2", margin=(0, 24), sizing_mode="stretch_width", visible=False)
         # its size puts labels next to nodes; and without such a stream holoviews 1.23 attaches no tap
         tree = hv.DynamicMap(self._draw, streams=[self._redraw, hv.streams.PlotSize()])
         self._tap = hv.streams.SingleTap(source=tree)

@@ -66,7 +66,7 @@ class Explorer(Viewer):
         self.session = session or Session()
         self.board = PageJobs(self.session, owner=owner)
         self.dialogs = Dialogs()
-        self.data = DataPanel(self.session, self.board, root=root)
+        self.data = DataPanel(self.session, self.board, root=root, dialogs=self.dialogs)
         self.sessions = self.data.sessions
         self.sessions.link.visible = bool(owner)  # in a script's explorer all tabs show the same
         self.autosave = Autosave(self.session, owner)
@@ -222,7 +222,7 @@ class Explorer(Viewer):
 
     def _on_key(self, shortcut):
         command = by_shortcut().get(shortcut)
-        if command is not None:
+        if command is not None and not self.dialogs.any_open:  # a dialog's keys are its own
             self.run(command)
 
     def _on_ended(self, event):

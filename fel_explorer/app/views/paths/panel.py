@@ -15,6 +15,7 @@ import param
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.paths import landscape_path
+from fel_explorer.app.views.tabs import has_data
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside
 from fel_explorer.app.widgets.tab_view import TabView
@@ -52,11 +53,6 @@ class PathPanel(TabView):
             session.param.watch(self._on_unit, ["energy_unit", "temperature"]),
         ]
         self._find()
-
-    @property
-    def available(self) -> bool:
-        """Whether there is a map to draw on."""
-        return self.session.dataset is not None
 
     def close(self) -> None:
         """Stop watching the session."""
@@ -119,7 +115,8 @@ class PathPanel(TabView):
         """Find the path anew."""
         self._error = ""
         try:
-            path = landscape_path.find_landscape_path(self.session, self.kind) if self.available else None
+            known = has_data(self.session)
+            path = landscape_path.find_landscape_path(self.session, self.kind) if known else None
         except FelError as error:
             path, self._error = None, " ".join(filter(None, (error.given, error.remedy)))
         self.session.param.update(path=path, image=0)
@@ -161,7 +158,7 @@ class PathPanel(TabView):
     def figure(self, shape=None, *, dark=False):
         """The free energy along the path; any ``shape`` suits it."""
         path = self.session.path
-        return plot_path_profile(
+        return plot_path_profile.sheet(
             path.curve.length, path.free_energy, error=path.error, barrier=path.barrier,
             image=self.session.image, unit=self.session.unit, dark=dark,
         )  # fmt: skip

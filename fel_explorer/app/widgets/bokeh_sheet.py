@@ -49,6 +49,7 @@ COLUMNS = {
 IMAGE = ("image", "x", "y", "dw", "dh")
 REPORT_PAINTED = "requestAnimationFrame(() => setTimeout(() => { source.tags = [Date.now()] }))"
 HOVERED = ("lines", "dashes", "dots")
+FONT = "Roboto, Helvetica, Arial, sans-serif"  # the page's
 SHORT = 64  # vertices up to which a curve is sent as text: each array is a message of its own
 SIZE = (700, 270)  # px, until a browser has said how large the plot is
 EMPTY = Sheet(((0.0, 1.0), (0.0, 1.0)), ("", ""), ticks={0: [(-1.0, "")], 1: [(-1.0, "")]})
@@ -62,7 +63,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "words": {
         "x": "x", "y": "y", "text": "text", "text_color": "colour", "text_align": "align",
         "text_font_size": "size", "text_font_style": "style", "background_fill_color": "ground",
-        "text_baseline": "middle", "padding": 4, "border_radius": 4,
+        "text_baseline": "middle", "text_font": FONT, "padding": 4, "border_radius": 4,
     },
 }  # fmt: skip
 SHAPES["heads"] = SHAPES["areas"]

@@ -197,7 +197,7 @@ def _open(arguments):
         join=arguments.join,
         root=arguments.root,
     )
-    entry.serve(entry.with_physics(make_page, arguments.root), **options)
+    _serve(entry.with_physics(make_page, arguments.root), options)
 
 
 def _demo(arguments):
@@ -207,23 +207,29 @@ def _demo(arguments):
 
     entry.demo_data()
     root = arguments.root
-    entry.serve(entry.with_physics(lambda: entry.demo_page(root=root), root), **options)
+    _serve(entry.with_physics(lambda: entry.demo_page(root=root), root), options)
 
 
 def _lessons(arguments):
     options = server_options(arguments)
-    from fel_explorer.app import entry
     from fel_explorer.app.pages import lessons
 
-    entry.serve(lessons.pages(), **options)
+    _serve(lessons.pages(), options)
 
 
 def _physics(arguments):
     options = server_options(arguments)
-    from fel_explorer.app import entry
     from fel_explorer.app.pages.embedded_physics import pages as physics_pages
 
-    entry.serve(physics_pages.pages(arguments.root), **options)
+    _serve(physics_pages.pages(arguments.root), options)
+
+
+def _serve(pages, options):
+    from fel_explorer.app import entry
+    from fel_explorer.app.server.server import serve
+
+    entry.load_extensions()
+    serve(pages, **options)
 
 
 def server_options(arguments: argparse.Namespace) -> dict:

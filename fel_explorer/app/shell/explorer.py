@@ -33,6 +33,7 @@ from fel_explorer.app.views.structure.panel import StructurePanel
 from fel_explorer.app.widgets.notifications import show_error
 from fel_explorer.app.widgets.theme import theme
 from fel_explorer.app.widgets.weak_callback import weak_callback
+from fel_explorer.app.workarounds.bokeh_late_figures import late_figures
 from fel_explorer.app.workarounds.panel_closed_pages import leave, release
 from fel_explorer.errors import FelError
 
@@ -147,7 +148,8 @@ class Explorer(Viewer):
 
     def _header(self):
         device = pmui.Chip(device_text(), icon="memory", size="small", variant="outlined", color="default")
-        return [pmui.Row(sizing_mode="stretch_width"), self.jobs, device, self.buttons]
+        space = pmui.Row(sizing_mode="stretch_width")
+        return list(filter(None, [space, self.jobs, device, self.buttons, late_figures()]))
 
     def _tools(self):
         titles = {"1  Data": self.data, "2  Features": self.features, "3  Model": self.model}

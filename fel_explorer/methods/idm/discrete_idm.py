@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import networkx
@@ -17,26 +16,18 @@ from fel_explorer.errors import FelError
 from fel_explorer.methods import parameters
 from fel_explorer.methods.base import Method
 from fel_explorer.methods.idm.discrete import Criteria, DiscreteStates, coarse_partitions, find_states
-from fel_explorer.methods.idm.lag_scan import LagScan, _lags, _lineage, _parents
+from fel_explorer.methods.idm.lag_hierarchy import (
+    PER_STATE,
+    lags_in_frames,
+    parent_states,
+    suggested_level,
+    trace_branches,
+)
+from fel_explorer.methods.idm.lag_scan import LagScan
 from fel_explorer.methods.idm.microstates import LAG_DIVISOR, Microstates, PairCounts, find_microstates
 from fel_explorer.methods.registry import register
 from fel_explorer.progress import Progress
 from fel_explorer.training.data import Scaling
-
-ENOUGH = 3  # states to look at first, where there are as many
-PER_STATE = ("population", "gain", "error", "visits", "lifetime")  # lifetimes in frames
-
-
-def widest_range(n_states: np.ndarray, lag_times: Sequence[float] | np.ndarray) -> tuple[int, int]:
-    """First and last index of the widest range of lags (on a logarithmic axis) with one number of states.
-
-    Ranges with three states or more come first, because the slowest division alone, which often has the
-    widest range, hides all others; then those with two.
-    """
-    log = np.log(lag_times)
-    edges = np.concatenate([[0], np.flatnonzero(np.diff(n_states)) + 1, [len(n_states)]])
-    ranges = [(int(first), int(last) - 1) for first, last in pairwise(edges)]
-    return max(ranges, key=lambda run: (min(n_states[run[0]], ENOUGH), log[run[0]] - log[run[1]]))
 
 
 @register
@@ -118,7 +109,7 @@ class DiscreteIDM(Method):
     def _fit(self, dataset, *, device, callback, checkpoint_dir) -> None:
         if any(lag <= 0 for lag in self.lag_times):
             raise FelError(f"lag_times={self.lag_times}.", "A lag is positive.")
-        lags, step = _lags(dataset, self.lag_times or None), schema.time_step(dataset)
+        lags, step = lags_in_frames(dataset, self.lag_times or None), schema.time_step(dataset)
         self._time_step, self._scanned, self._levels = step, [], []
         found = find_microstates(
             dataset, max(1, min(lags) // LAG_DIVISOR), n_microstates=self.n_microstates, seed=self.seed
@@ -154,10 +145,11 @@ class DiscreteIDM(Method):
 
     @property
     def default_level(self) -> int:
-        """Level in the middle of the widest range of lags with one number of states; see `widest_range`."""
-        first, last = widest_range(np.array([len(one) for one in self._levels]), self._scanned)
-        log = np.log(self._scanned)
-        return int(np.abs(log - (log[first] + log[last]) / 2).argmin())
+        """Level to look at first: amid the widest range of lags with three states or more.
+
+        See `LagScan.suggested_lag_time`, whose rule this is.
+        """
+        return suggested_level(np.array([len(one) for one in self._levels]), self._scanned)
 
     @property
     def n_states(self) -> xr.DataArray:
@@ -183,7 +175,7 @@ class DiscreteIDM(Method):
         scan, graph = self._scan, networkx.DiGraph(time_unit=self.time_unit_)
         branches = scan.branches
         for level, (lag, found) in enumerate(zip(self._scanned, self._levels, strict=True)):
-            above = None if level == 0 else _parents(self._levels[level - 1], found, self._weight)
+            above = None if level == 0 else parent_states(self._levels[level - 1], found, self._weight)
             for state, branch in enumerate(scan.lineage[level]):
                 values = {name: float(getattr(found, name)[state]) for name in PER_STATE}
                 values["mean_lifetime"] = self._time_step * values.pop("lifetime")
@@ -205,7 +197,7 @@ class DiscreteIDM(Method):
             np.array(self._scanned),
             xr.DataArray(frames, dims="frame"),
             tuple(self._levels),
-            tuple(_lineage(self._levels, self._weight)),
+            tuple(trace_branches(self._levels, self._weight)),
             self._time_step,
             self.time_unit_ or "",
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import networkx
 import numpy as np
@@ -13,11 +12,14 @@ import xarray as xr
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods.idm.discrete import Criteria, DiscreteStates, coarse_partitions, find_states
+from fel_explorer.methods.idm.lag_hierarchy import (
+    PER_STATE,
+    lags_in_frames,
+    parent_states,
+    suggested_level,
+    trace_branches,
+)
 from fel_explorer.methods.idm.microstates import LAG_DIVISOR, PairCounts, find_microstates
-
-N_LAGS = 30
-LONGEST = 10  # the longest lag by default is the longest trajectory over this
-PER_STATE = ("population", "gain", "error", "visits", "lifetime")
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class LagScan:
                 if np.isnan(appears[name]):
                     appears[name] = lag_time
                     if above is not None:
-                        parent[name] = above[1][_parents(above[0], level, self._weight)[state]]
+                        parent[name] = above[1][parent_states(above[0], level, self._weight)[state]]
                 disappears[name] = lag_time
                 values["population"][name] = level.population[state]
                 values["lifetime"][name] = level.lifetime[state] * self.time_step
@@ -131,16 +133,12 @@ class LagScan:
 
     @property
     def suggested_lag_time(self) -> float:
-        """Lag time in the middle of the widest range of lags, on a logarithmic axis, with the same states.
+        """Lag time to look at first, at which the page opens the scan; see `suggested_level`.
 
-        A range with a single state counts only if there is no other.
+        In the middle of the widest range of lags, on a logarithmic axis, with one number of states. Ranges
+        with three states or more come first, then those with two.
         """
-        n, log = self.n_states.values, np.log(self.lag_times)
-        edges = np.concatenate([[0], np.flatnonzero(np.diff(n)) + 1, [len(n)]])
-        runs = [(first, last - 1) for first, last in pairwise(edges)]
-        runs = [run for run in runs if n[run[0]] > 1] or runs
-        first, last = max(runs, key=lambda run: log[run[0]] - log[run[1]])
-        return float(self.lag_times[np.abs(log - (log[first] + log[last]) / 2).argmin()])
+        return float(self.lag_times[suggested_level(self.n_states.values, self.lag_times)])
 
     @property
     def _weight(self) -> np.ndarray:
@@ -186,7 +184,7 @@ def scan_lag_times(
     LagScan
     """
     dataset = schema.as_dataset(X)
-    lags, step = _lags(dataset, lag_times), schema.time_step(dataset)
+    lags, step = lags_in_frames(dataset, lag_times), schema.time_step(dataset)
     microstates = find_microstates(
         dataset, max(1, min(lags) // LAG_DIVISOR), n_microstates=n_microstates, seed=seed
     )
@@ -198,42 +196,5 @@ def scan_lag_times(
     coords = {name: dataset[name] for name in schema.BOOKKEEPING}
     labels = xr.DataArray(microstates.labels, dims="frame", coords=coords, name="microstate")
     weight = np.bincount(microstates.labels, minlength=len(microstates))
-    lineage = tuple(_lineage(levels, weight))
+    lineage = tuple(trace_branches(levels, weight))
     return LagScan(step * np.array(lags), labels, levels, lineage, step, dataset.attrs["time_unit"])
-
-
-def _lags(dataset, lag_times) -> list[int]:
-    """Lags in frames, from long to short."""
-    if lag_times is not None:
-        lags = sorted({schema.lag_in_frames(dataset, float(lag)) for lag in lag_times}, reverse=True)
-        if not lags:
-            raise FelError("No lag times.", "There is at least one.")
-        return lags
-    longest = int(schema.trajectory_lengths(dataset).max())
-    if longest < 2:
-        schema.lag_in_frames(dataset, schema.time_step(dataset))  # says so
-    last = max(1, longest // LONGEST)
-    return sorted({round(lag) for lag in np.geomspace(1, last, N_LAGS)}, reverse=True)
-
-
-def _parents(above: DiscreteStates, below: DiscreteStates, weight: np.ndarray) -> np.ndarray:
-    """State (state below,) of the longer lag that holds most frames of each state of the shorter lag."""
-    overlap = np.zeros((len(above), len(below)))
-    np.add.at(overlap, (above.labels, below.labels), weight)
-    return overlap.argmax(0)
-
-
-def _lineage(levels, weight):
-    """Yield the branch (state,) of each state of each level: a state with one child goes on as that child."""
-    n = 0
-    for above, below in zip((None, *levels[:-1]), levels, strict=True):
-        if above is None:
-            branch = np.arange(len(below))
-        else:
-            parents = _parents(above, below, weight)
-            only = np.bincount(parents, minlength=len(above)) == 1
-            new = ~only[parents]
-            branch = np.where(new, 0, branch[parents])
-            branch[new] = n + np.arange(new.sum())
-        n = max(n, int(branch.max()) + 1)
-        yield branch

@@ -6,7 +6,7 @@ from chains import nested_chain
 
 import fel_explorer as fel
 from fel_explorer.errors import FelError
-from fel_explorer.methods.idm.discrete_idm import widest_range
+from fel_explorer.methods.idm.lag_hierarchy import widest_range
 
 STEP = 2.0
 
@@ -27,6 +27,7 @@ def test_it_finds_what_the_scan_finds(method, data):
     np.testing.assert_array_equal(method.n_states, scan.n_states)
     np.testing.assert_array_equal(method.predict_microstates(data), scan.microstates)
     assert method.branches.identical(scan.branches)
+    assert method.lags[method.default_level] == scan.suggested_lag_time
     for level in (0, 10, -1):
         expected = scan.predict_proba(method.lags[level])
         np.testing.assert_allclose(method.predict_proba(data, level), expected, atol=1e-6)

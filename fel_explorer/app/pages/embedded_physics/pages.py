@@ -30,5 +30,5 @@ def opened_page(root=".") -> Explorer:
 
 
 def pages(root=".") -> dict[str, Callable]:
-    """Pages for `entry.serve` of ``fel-explorer physics``."""
+    """Pages for `server.serve` of ``fel-explorer physics``."""
     return {"/": lambda: physics_page(root), "/explorer": lambda: opened_page(root)}

@@ -61,5 +61,5 @@ class Index(Viewer):
 
 
 def pages() -> dict[str, Callable]:
-    """Pages for `entry.serve`: the index and the lessons by their addresses."""
+    """Pages for `server.serve`: the index and the lessons by their addresses."""
     return {"/": Index, **{f"/{lesson.route}": lesson for lesson in LESSONS}}

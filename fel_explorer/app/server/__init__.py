@@ -1,0 +1,1 @@
+"""The web server: serves pages to visitors."""

@@ -115,8 +115,8 @@ def _words(rows: Sequence[dict]) -> hv.Labels:
         },
         {**far, "colour": UNSEEN[1], "align": "left", "size": "1pt", "style": "bold", "ground": UNSEEN[1]},
     ]
-    rows = [tuple(row.values()) for row in [*unseen, *rows]]
-    return hv.Labels(rows, AXES, ["text", "colour", "align", "size", "style", "ground"]).opts(
+    values = [tuple(row.values()) for row in [*unseen, *rows]]
+    return hv.Labels(values, AXES, ["text", "colour", "align", "size", "style", "ground"]).opts(
         text_color="colour",
         text_align="align",
         text_font_size="size",

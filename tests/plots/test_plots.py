@@ -1,10 +1,13 @@
 """Every registered plot, drawn once in both themes; and what single plots promise."""
 
+import inspect
+
 import holoviews as hv
 import numpy as np
 import pytest
 import xarray as xr
 
+import fel_explorer as fel
 from fel_explorer.plots import colours, list_plots
 from fel_explorer.plots.contours import contour_levels, contour_lines
 from fel_explorer.plots.landscape import NO_LANDSCAPE, plot_landscape
@@ -154,3 +157,23 @@ def test_few_frames_in_the_window_are_drawn_as_points():
     assert len(overlay.get(4)) == inside.sum()
     assert shown_pixels(overlay, 1) == 0
     assert len(plot_landscape(landscape).get(4)) == 0
+
+
+def test_every_plot_is_a_documented_name_of_the_package():
+    for name, plot in list_plots().items():
+        assert getattr(fel.plots, f"plot_{name}") is plot.draw
+        assert f"plot_{name}" in fel.plots.__all__
+        assert inspect.getdoc(plot.draw) and inspect.signature(plot.draw).parameters
+
+
+def test_the_overlay_and_the_sheet_of_a_plot_are_of_the_same_drawing():
+    given = {"label": "CV 1"}
+    histograms = xr.Dataset(
+        {"density": (("window", "bin"), np.eye(3))},
+        coords={"centre": ("bin", np.arange(3.0)), "place": ("window", np.arange(3.0))},
+    )
+    page, overlay = (
+        fel.plots.plot_windows.sheet(histograms, **given),
+        fel.plots.plot_windows(histograms, **given),
+    )
+    assert [row["tip"] for row in overlay.get(2).data[2:]] == [row["tip"] for row in page.lines]

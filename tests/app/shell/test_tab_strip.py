@@ -388,3 +388,35 @@ def test_timeline_shows_a_frame_and_selects_passages(panel, session):
     assert session.frame == 2
     line.target.value = 0
     assert "two different" in line.text.object and line.select.disabled
+
+
+def test_a_path_that_is_undone_leaves_the_plot(panel, session):
+    session.drawing = True
+    path, figure = panel.panels["path"], panel.figure
+    assert panel.view == "path" and path.active and not panel._plot.visible
+    for place in ((-3.0, 0.0), (3.0, 0.0)):
+        session.add_anchor(*place, ("CV 1", "CV 2"))
+    assert panel._plot.visible and figure.shown["lines"]["x"]
+    panel._on_tap(path.session.path.curve.length[7], 1.0)
+    assert session.image == 7
+    session.undo()
+    assert session.path is None and not panel._plot.visible and "Now click" in path.text.object
+
+
+def test_views_are_made_when_first_opened_or_needed(session, board):
+    panel = TabStrip(session, board, print)
+    assert set(panel.panels) == {"states"}  # the open one
+    session.add_anchor(0.0, 0.0, ("CV 1", "CV 2"))
+    assert set(panel.panels) == {"states", "path"}  # which finds the path
+    panel.buttons["timeline"].clicks += 1
+    assert set(panel.panels) == {"states", "path", "timeline"} and panel.panels["timeline"].active
+    panel.close()
+
+
+def test_a_saved_path_is_found_though_nobody_opened_its_view(session, board):
+    for place in ((-3.0, 0.0), (3.0, 0.0)):
+        session.add_anchor(*place, ("CV 1", "CV 2"))
+    assert session.path is None
+    panel = TabStrip(session, board, print)
+    assert session.path is not None and panel.view == "states"
+    panel.close()

@@ -41,7 +41,6 @@ class PathPanel(TabView):
     kind: param.Selector[str] = param.Selector(
         default=KINDS[0], objects=list(KINDS), doc="How the anchors are connected."
     )
-    ready = param.Boolean(False, doc="Whether there is a figure.")
 
     def __init__(self, session: Session, board: PageJobs | None = None, **params):
         super().__init__(session, board, **params)
@@ -53,6 +52,11 @@ class PathPanel(TabView):
             session.param.watch(self._on_unit, ["energy_unit", "temperature"]),
         ]
         self._find()
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a figure."""
+        return self.session.path is not None
 
     def close(self) -> None:
         """Stop watching the session."""
@@ -120,7 +124,6 @@ class PathPanel(TabView):
         except FelError as error:
             path, self._error = None, " ".join(filter(None, (error.given, error.remedy)))
         self.session.param.update(path=path, image=0)
-        self.ready = path is not None
         self.clear.disabled = self.session.path_anchors is None
         self.export.disable(path is None)
         for download in self.downloads.values():

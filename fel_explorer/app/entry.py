@@ -13,6 +13,7 @@ from fel_explorer.app.jobs import featurize_and_train
 from fel_explorer.app.page_token import page_token
 from fel_explorer.app.session.session import Result, Session
 from fel_explorer.app.shell.explorer import Explorer
+from fel_explorer.app.shell.skeleton import GrowingPage
 from fel_explorer.app.storage.input_files import sort_out
 from fel_explorer.app.storage.session_folder import adopt, is_session, open_session
 from fel_explorer.app.workarounds import (
@@ -180,6 +181,9 @@ def with_physics(make_page: Callable[[], Explorer], root=".") -> dict[str, Calla
         made.data.offer_physics("./physics")
         return made
 
+    def page() -> GrowingPage:
+        return GrowingPage(explorer)
+
     def physics(name):
         from fel_explorer.app.pages.embedded_physics import (
             pages as physics_pages,  # not before somebody goes there
@@ -188,7 +192,7 @@ def with_physics(make_page: Callable[[], Explorer], root=".") -> dict[str, Calla
         return getattr(physics_pages, name)(root)
 
     return {
-        "/": explorer,
+        "/": page,
         "/physics": functools.partial(physics, "physics_page"),
         "/explorer": functools.partial(physics, "opened_page"),
     }

@@ -12,6 +12,7 @@ import param
 
 from fel_explorer.app.jobs.featurize_and_train import fingerprint, first_look, interrupted, training
 from fel_explorer.app.jobs.manager import Event, Job, JobManager, manager
+from fel_explorer.app.session.feature_sets import are_same_frames
 from fel_explorer.app.session.recipe import Recipe
 from fel_explorer.app.session.session import Result, Session
 from fel_explorer.app.storage.session_folder import adopt
@@ -19,6 +20,8 @@ from fel_explorer.app.views.simulate.simulation import Simulation, Trained, simu
 from fel_explorer.errors import FelError
 
 TRAININGS = ("model", "simulator")  # kinds of jobs that may take hours
+DATA = ("data", "session")  # kinds of jobs that bring data
+KEPT_DATA = 6  # jobs that brought data, which a reload finds again
 ENDINGS = ("done", "failed", "cancelled")
 
 log = logging.getLogger("fel_explorer")
@@ -39,11 +42,11 @@ class PageJobs(param.Parameterized):
         self.owner = owner or uuid.uuid4().hex
         self._events = self.manager.subscribe()
         self._watcher = session.param.watch(self._on_dataset, ["dataset"])
-        for job in self.manager.jobs(owner=self.owner)[::-1]:
-            if job.kind in ("data", "session") and job.state == "done":  # a reload: what it had loaded last
-                self._take(job, show=True)
-                break
+        self._fingerprints: dict[str, tuple] = {}
         self._on_dataset()
+        for job in self.manager.jobs(owner=self.owner):
+            if job.kind in DATA and job.state == "done":  # a reload: what it had loaded
+                self._take(job, show=True)
 
     def close(self) -> None:
         """Stop watching the session and the manager; running jobs go on."""
@@ -53,7 +56,8 @@ class PageJobs(param.Parameterized):
     @property
     def jobs(self) -> list[Job]:
         """Jobs of this dataset or of this page, oldest first."""
-        return self.manager.jobs(key=self.key, owner=self.owner)
+        found = [job for key in self.keys or [""] for job in self.manager.jobs(key=key, owner=self.owner)]
+        return sorted({job.id: job for job in found}.values(), key=lambda job: job.id)
 
     @property
     def current(self) -> Job | None:
@@ -158,37 +162,48 @@ class PageJobs(param.Parameterized):
             self.version += 1
 
     def _concerns(self, event: Event) -> bool:
-        return event.job.owner == self.owner or bool(self.key and event.job.key == self.key)
+        return event.job.owner == self.owner or event.job.key in self.keys
 
     def _on_dataset(self, *_):
         """Another dataset: its finished results come in, as after a reload."""
-        self.key = fingerprint(self.session.dataset)
+        session, before = self.session, self._fingerprints
+        self._fingerprints = {
+            name: before[name] if name in before and before[name][0] is data else (data, fingerprint(data))
+            for name, data in session.feature_sets.items()
+        }
+        self.keys = {key: name for name, (_, key) in self._fingerprints.items()}
+        self.key = self._fingerprints[session.feature_set][1] if session.dataset is not None else ""
         for job in self.jobs:
             if isinstance(job.result, Result | Trained):
-                self._take(job, show=not self.session.active)
-        if self.key:
-            for method, label, function, folder in interrupted(self.session.dataset):
-                about = {"kind": "model", "key": self.key, "recipe": Recipe.of(method)}
+                own = self.keys.get(job.key) == session.feature_set
+                self._take(job, show=own and not session.active)
+        for key, name in self.keys.items():
+            for method, label, function, folder in interrupted(session.feature_sets[name], key):
+                about = {"kind": "model", "key": key, "recipe": Recipe.of(method)}
                 self.manager.recall(label, function, checkpoint_dir=folder, **about)
         self.version += 1
 
     def _take(self, job: Job, show: bool) -> None:
         """Bring the result of an ended job into the session."""
-        if job.kind == "data" and job.result is not None and job.owner == self.owner:
-            self.manager.delete_results(older_than=job)
-            self._open(*job.result)
-        elif job.kind == "session" and job.result is not None and job.owner == self.owner:
-            adopt(self.session, job.result)
-        elif job.kind == "columns" and job.result is not None and job.key == self.key:
+        features = self.keys.get(job.key)
+        if job.kind in DATA and job.owner == self.owner and job.result is not None:
+            self.manager.delete_results(older_than=job, keep=KEPT_DATA)
+            if job.kind == "session":
+                adopt(self.session, job.result)
+            else:
+                self._open(*job.result)
+        elif features is None:
+            return
+        elif job.kind == "columns" and job.result is not None:
             self.session.attach(self.session.dataset.assign(job.result.data_vars))
-        elif isinstance(job.result, Trained) and job.key == self.key:
+        elif isinstance(job.result, Trained):
             self._take_simulator(job.result, trained_now=job.kind == "simulator")
-        elif isinstance(job.result, Simulation) and job.key == self.key and job.owner == self.owner:
+        elif isinstance(job.result, Simulation) and job.owner == self.owner:
             self.manager.delete_results(older_than=job)  # and the files of earlier simulations
             self.session.param.update(simulation=job.result, step=0)
-        elif isinstance(job.result, Result) and job.key == self.key:
+        elif isinstance(job.result, Result):
             if self.session.results.get(job.label) is not job.result:
-                self.session.add_result(job.result, show=show)
+                self.session.add_result(job.result, show=show, feature_set=features)
 
     def _take_simulator(self, trained: Trained, trained_now: bool) -> None:
         """A report that took longer than the next training is of a simulator that is gone."""
@@ -198,13 +213,18 @@ class PageJobs(param.Parameterized):
             self.session.simulators = [*others, trained]
 
     def _open(self, dataset, trajectories) -> None:
+        session = self.session
         if dataset is None:
-            self.session.open(trajectories)
+            session.open(trajectories)
             return
-        self.session.load(dataset, trajectories)
-        if not self.session.results:
+        same = trajectories is not None and trajectories is session.trajectories
+        if same and session.dataset is not None and are_same_frames(session.dataset, dataset):
+            session.add_features(dataset)
+        else:
+            session.load(dataset, trajectories)
+        if not session.active:
             # a map to look at before anything is trained
             method = first_look(dataset)
             label = self.new_label(type(method).__name__)
-            task = training(method, dataset, label, device="cpu")
+            task = training(method, session.dataset, label, device="cpu")
             self.submit(label, task, kind="model", quick=True, recipe=Recipe.of(method))

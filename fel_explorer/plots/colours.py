@@ -25,6 +25,9 @@ DARK = (
     " #7affd6 #3dcc66 #3d7ad6 #ccf57a #b84714 #8ff5f5 #0a998f #d61470 #7ae0a3 #66a366"
 ).split()
 
+APART = "#4411ff #dd8855 #77ee55 #885588 #bbddbb #337744 #0044dd #3366cc".split()
+"""Colours of structures that are not of states, at least 15 CIELAB units from the first 16 of states."""
+
 FREE_ENERGY = Viridis256
 DIVERGING = ("#0072b2", "#c3c7cc", "#d55e00")  # below 0, 0, above
 DIVERGING_DARK = ("#4ea3e0", "#5f6368", "#f0743a")

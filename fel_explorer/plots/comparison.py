@@ -10,7 +10,7 @@ import xarray as xr
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.registry import register
 
-COLOURS = {False: ("#0072b2", "#d55e00"), True: ("#56b4e9", "#e69f00")}
+NEUTRAL = "#8a8f98"
 
 
 def _example(draw, rng, **theme):
@@ -24,20 +24,31 @@ def _example(draw, rng, **theme):
 @register(_example)
 @sheet.SheetPlot
 def plot_distributions(
-    densities: xr.DataArray, names: Sequence[str], *, label: str = "", note: str = "", dark: bool = False
+    densities: xr.DataArray,
+    names: Sequence[str],
+    *,
+    colours: Sequence[str] = (),
+    label: str = "",
+    note: str = "",
+    dark: bool = False,
 ) -> sheet.Sheet:
-    """Filled densities (set, value) of `structures.distributions` with their names, and a ``note`` below."""
+    """Filled densities (set, value) of `structures.distributions` with their names, and a ``note`` below.
+
+    ``colours`` are those of the sets; '' or none gives a neutral one, which is not that of a state.
+    """
+    neutral = drawing.ink(dark), NEUTRAL
+    colours = [given or other for given, other in zip(colours or ("", ""), neutral, strict=True)]
     value, tops = densities["value"].values, densities.values
     step = value[1] - value[0]
     left, right = float(value[0] - step / 2), float(value[-1] + step / 2)
     top = 1.6 * float(tops.max())  # room for the words
     page = sheet.Sheet(((left, right), (0.0, top)), (label, "density"))
-    for density, colour in zip(tops, COLOURS[dark], strict=False):
+    for density, colour in zip(tops, colours, strict=False):
         edges = np.append(value - step / 2, right)
         x, y = np.repeat(edges, 2)[1:-1], np.repeat(density, 2)
         page.areas.append(drawing.band(x, np.zeros_like(x), y, colour))
         page.lines.append(sheet.line(x, y, colour, 2.5))
-    rows = [*zip(names, COLOURS[dark], strict=False), (note, drawing.faint(dark))]
+    rows = [*zip(names, colours, strict=False), (note, drawing.faint(dark))]
     place = right - 0.01 * (right - left)
     for i, (text, colour) in enumerate(row for row in rows if row[0]):
         page.words.append(sheet.word(place, top * (0.94 - 0.1 * i), text, colour, align="right"))

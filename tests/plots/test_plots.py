@@ -54,6 +54,13 @@ def test_sixteen_states_can_be_told_apart(vision, dark):
     assert distances[~np.eye(16, dtype=bool)].min() > 15
 
 
+@pytest.mark.parametrize("vision", VISION)
+def test_structures_that_are_not_of_states_are_not_taken_for_states(vision):
+    others = lab(colours.APART, vision)
+    states = lab(list(colours.state_colours(range(16)).values()), vision)
+    assert np.linalg.norm(others[:, None] - states[None], axis=2).min() > 15
+
+
 def test_a_state_keeps_its_colour_when_others_go():
     everything, few = colours.state_colours(range(16)), colours.state_colours([3, 9])
     assert few == {3: everything[3], 9: everything[9]}

@@ -13,6 +13,7 @@ from fel_explorer.app.views.map.view import shown_axes
 from fel_explorer.data import files_of
 from fel_explorer.data.cache import cache_directory
 from fel_explorer.data.formulas import names_in
+from fel_explorer.data.frame_values import has_values
 
 STORE = "data.zarr"
 USED = "np fel pd data trajs embedding cvs x xy profile surface states memberships names".split()
@@ -42,13 +43,13 @@ def changed_arguments(model) -> list[str]:
     return [f"{name}={value!r}" for name, value in values if value != type(model).param[name].default]
 
 
-def model_code(result: Result) -> str:
-    """The training of a result's method."""
+def model_code(result: Result, data: str = "data") -> str:
+    """The training of a result's method on the dataset that is the variable ``data``."""
     lines, method = [], result.method
-    fit = "data"
+    fit = data
     if method.embedding_ is not None:
-        lines.append(f"embedding = {constructor_code(method.embedding_)}.fit(data)")
-        fit = "data, embedding=embedding"
+        lines.append(f"embedding = {constructor_code(method.embedding_)}.fit({data})")
+        fit = f"{data}, embedding=embedding"
     if result.partial:
         lines.append("# on the page this training was stopped before its end")
     lines.append(f"{variable(result.label)} = {constructor_code(method)}.fit({fit})")
@@ -61,11 +62,10 @@ def model_code(result: Result) -> str:
 def data_code(session: Session) -> str:
     """From files to the dataset with the columns that are used; else from a saved dataset."""
     lines = ["import numpy as np", "import fel_explorer as fel", ""]
-    featurizers = json.loads(session.dataset.attrs.get("featurizers", "[]"))
     opened, columns = opening(session.trajectories), _column_lines(session)
-    if opened and featurizers and columns is not None:
-        specs = [(one["name"], one["options"]) if one["options"] else one["name"] for one in featurizers]
-        return text(*lines, f"trajs = {opened}", f"data = fel.featurize(trajs, {specs!r})", *columns)
+    featurized = featurize_call(session.dataset)
+    if opened and featurized and columns is not None:
+        return text(*lines, f"trajs = {opened}", f"data = {featurized}", *columns)
     lines.append(f'# parts of these data came from Python; keep them with fel.save_dataset(data, "{STORE}")')
     lines.append(f'data = fel.open_dataset("{STORE}")')
     if opened:
@@ -73,6 +73,28 @@ def data_code(session: Session) -> str:
     elif has_structures(session):
         lines.append("trajs = fel.data.trajectories_of(data)")
     return text(*lines)
+
+
+def featurize_call(dataset) -> str:
+    """The call that featurizes the trajectories; '' where it is not known how features were made."""
+    featurizers = json.loads(dataset.attrs.get("featurizers", "[]"))
+    specs = [(one["name"], one["options"]) if one["options"] else one["name"] for one in featurizers]
+    return f"fel.featurize(trajs, {specs!r})" if specs else ""
+
+
+def features_of_model(session: Session, label: str) -> tuple[str, list[str]] | None:
+    """Variable with the features of a model, and lines that make it; None where they can't be made again."""
+    name = session.features_of.get(label, session.feature_set)
+    if name == session.feature_set:
+        return "data", []
+    call = featurize_call(session.feature_sets[name])
+    if not call or not has_structures(session):
+        return None
+    made = variable(f"data {name}")
+    lines = [f"{made} = {call}"]
+    if "weight" in session.dataset:
+        lines.append(f'{made}["weight"] = data["weight"]')
+    return made, lines
 
 
 def has_structures(session: Session) -> bool:
@@ -122,6 +144,9 @@ def _column_lines(session: Session) -> list[str] | None:
     for name, column in dataset.data_vars.items():
         if name not in needed:
             continue
+        parts = names_in(column.attrs.get("formula", ""))
+        if not all(has_values(dataset, part) for part in parts):
+            return None  # it was computed with features of another feature set
         line = _column_line(str(name), column.attrs, trajectories)
         if line is None:
             return None

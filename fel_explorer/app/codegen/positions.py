@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fel_explorer.app.codegen.data import model_code, variable
+from fel_explorer.app.codegen.data import features_of_model, model_code, variable
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.map import colouring
@@ -44,8 +44,14 @@ def positions_code(scope: Scope, model: str, axes) -> Places | None:
     learned = [name in cv_names for name in axes]
     lines, cvs = [], "cvs"
     if any(learned) and (scope.result is None or model != scope.result.label):
-        cvs = f"{variable(model)}_cvs"
-        lines = [*model_code(result).splitlines(), f"{cvs} = {variable(model)}.transform(data).values"]
+        cvs, features = f"{variable(model)}_cvs", features_of_model(session, model)
+        if features is None:
+            return None
+        data, lines = features
+        lines += [
+            *model_code(result, data).splitlines(),
+            f"{cvs} = {variable(model)}.transform({data}).values",
+        ]
     places = [cv_names.index(name) if own else None for name, own in zip(axes, learned, strict=True)]
     positions = np.column_stack(
         [

@@ -151,9 +151,12 @@ def _note(folder, method, dataset, label, device):
     _note_of(folder).write_text(json.dumps(about))
 
 
-def interrupted(dataset: xr.Dataset) -> list[Interrupted]:
-    """Trainings on ``dataset`` that were stopped, or whose process ended, and that can go on."""
-    key, found = fingerprint(dataset), []
+def interrupted(dataset: xr.Dataset, key: str = "") -> list[Interrupted]:
+    """Trainings on ``dataset`` that were stopped, or whose process ended, and that can go on.
+
+    ``key`` is its `fingerprint`, where that is known.
+    """
+    key, found = key or fingerprint(dataset), []
     for path in sorted((cache_directory() / CHECKPOINTS).glob("*.json")):
         about, folder = json.loads(path.read_text()), path.with_suffix("")
         if about["key"] == key and folder.is_dir() and any(folder.iterdir()):

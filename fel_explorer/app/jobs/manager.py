@@ -132,13 +132,18 @@ class JobManager:
             return jobs
         return [job for job in jobs if (key and job.key == key) or (owner and job.owner == owner)]
 
-    def delete_results(self, older_than: Job) -> None:
-        """Drop the ended jobs of the same owner and kind before ``older_than``, with their results."""
+    def delete_results(self, older_than: Job, keep: int = 0) -> None:
+        """Drop the ended jobs of the same owner and kind before ``older_than``, but for the last ``keep``."""
         with self._lock:
-            for number, job in list(self._jobs.items()):
-                same = job.owner == older_than.owner and job.kind == older_than.kind
-                if same and number < older_than.id and not job.active:
-                    del self._jobs[number]
+            old = [
+                number
+                for number, job in self._jobs.items()
+                if (job.owner, job.kind) == (older_than.owner, older_than.kind)
+                and number < older_than.id
+                and not job.active
+            ]
+            for number in old[: max(0, len(old) - keep)]:
+                del self._jobs[number]
 
     def subscribe(self) -> Subscription:
         """A queue of all events from now on; it ends when the caller drops it."""

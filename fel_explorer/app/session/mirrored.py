@@ -11,7 +11,8 @@ import param
 
 from fel_explorer.app.session.session import Session
 
-MIRRORED = "trajectories dataset results levels edits selection point frame colour_by state_names".split()
+MIRRORED = "trajectories feature_sets features_of results levels edits selection point frame".split()
+MIRRORED += ["colour_by", "state_names"]
 UNITS = ["energy_unit", "temperature"]  # set on either map
 DRAWN = "label method embedding membership state tree level".split()
 
@@ -30,7 +31,7 @@ class SideSession(Session):
     def __init__(self, page: Session):
         super().__init__()
         self.page = page
-        watched = [*MIRRORED, *UNITS, "shown", "beside", "axes_beside"]
+        watched = [*MIRRORED, *UNITS, "dataset", "shown", "beside", "axes_beside"]
         self._watcher = page.param.watch(self._mirror, watched)
         self.param.watch(self._mirror, "borrows")
         self.param.watch(self._tell_units, UNITS)
@@ -62,11 +63,13 @@ class SideSession(Session):
         page = self.page
         if not page.beside:
             if self.dataset is not None:
-                self._reset(None, None, 0)
+                self.param.update(**self._usual(None, None))
             return
+        features = page.features_of.get(page.beside, page.feature_set)
         values = {"active": page.beside, "axes": page.axes_beside} | {
             name: getattr(page, name) for name in (*MIRRORED, *UNITS)
         }
+        values |= {"feature_set": features, "dataset": page.feature_sets[features]}
         # param takes a dataset or a selection for changed whenever it is set
         self.param.update({name: value for name, value in values.items() if getattr(self, name) is not value})
         self._follow()

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 import param
-import xarray as xr
 
 from fel_explorer.app.session.atom_values import AtomValues
+from fel_explorer.app.session.data import OF_ALL_DATA, STAYING, SessionData
+from fel_explorer.app.session.feature_sets import feature_set_name
 from fel_explorer.app.session.history import History
 from fel_explorer.app.session.pinned import Pinned
 from fel_explorer.app.session.recipe import Recipe, Sweep
@@ -22,18 +23,15 @@ from fel_explorer.plots.energy_units import UNITS, EnergyUnit, energy_unit
 
 FREE_ENERGY = "free energy"
 ROOM = 300.0  # K, where the data don't say at which temperature they were made
-STAYING = "name shown representation energy_unit".split()  # with other data; `shown` follows by itself
 
 
-class Session(param.Parameterized):
+class Session(SessionData):
     """Dataset, models, selection, clicked point, colours and history of one explorer.
 
     Watch the Params; change the selection, the point, the colour, the names and the pins only through the
     methods, so that each change can be undone.
     """
 
-    trajectories = param.Parameter(None, doc="TrajectorySet behind the dataset, or None for arrays.")
-    dataset = param.ClassSelector(class_=xr.Dataset, default=None, allow_None=True)
     results = param.Dict({}, doc="{label: Result}, in order of training.")
     active = param.String("", doc="Label of the result that is shown; '' when there is none.")
     levels = param.Dict({}, doc="{label: level shown} of trees of states; others show their default level.")
@@ -91,38 +89,25 @@ class Session(param.Parameterized):
 
     def copy(self) -> Session:
         """The same state apart from this session, without its history: what a job reads while users go on."""
-        made, left_out = Session(), ("name", "shown", "can_undo", "can_redo")  # `shown` follows
+        made, left_out = Session(), ("name", "shown", *OF_ALL_DATA)  # `shown` follows
         made.param.update({name: getattr(self, name) for name in self.param if name not in left_out})
         return made
 
     # ---- data and results
 
-    def open(self, trajectories) -> None:
-        """Take other trajectories, of which no features are known yet."""
-        self._reset(trajectories, None, 0)
-
-    def load(self, dataset: xr.Dataset, trajectories=None) -> None:
-        """Take another dataset: results, selection and history of the old one go."""
-        self._reset(trajectories, dataset, dataset.sizes["frame"])
-
-    def _reset(self, trajectories, dataset, n_frames):
-        self._history = History()
-        usual = {name: Session.param[name].default for name in Session.param if name not in STAYING}
+    def _usual(self, trajectories, dataset) -> dict:
+        """``{param: value}`` of a session on data of which nothing was made yet."""
+        left_out = {*STAYING, *OF_ALL_DATA}
+        usual = {name: Session.param[name].default for name in Session.param if name not in left_out}
         usual |= {name: {} for name, value in usual.items() if isinstance(value, dict)}
         usual |= {name: [] for name, value in usual.items() if isinstance(value, list)}
         usual |= {"trajectories": trajectories, "dataset": dataset}
-        usual["selection"] = Selection(np.zeros(n_frames, bool))
+        if dataset is not None:
+            name = feature_set_name(dataset)
+            usual |= {"feature_set": name, "feature_sets": {name: dataset}}
+        usual["selection"] = Selection(np.zeros(0 if dataset is None else dataset.sizes["frame"], bool))
         usual["temperature"] = ROOM if dataset is None else dataset.attrs.get("temperature", ROOM)
-        self.param.update(**usual)
-
-    def attach(self, dataset: xr.Dataset) -> None:
-        """Take the same frames with other columns: results, selection and history stay."""
-        if self.dataset is None or dataset.sizes["frame"] != self.dataset.sizes["frame"]:
-            raise FelError(
-                "Columns for other frames than the loaded ones.",
-                remedy="Use session.load(dataset) for another dataset.",
-            )
-        self.dataset = dataset
+        return usual
 
     @property
     def unit(self) -> EnergyUnit:
@@ -134,11 +119,21 @@ class Session(param.Parameterized):
         """The shown result, see `shown`."""
         return self.shown
 
+    @property
+    def own_results(self) -> dict[str, Result]:
+        """{label: Result} of the models that were trained on the shown features."""
+        own = (label for label in self.results if self.features_of[label] == self.feature_set)
+        return {label: self.results[label] for label in own}
+
     @param.depends("results", "active", "levels", "edits", watch=True)
     def _follow(self):
+        changes, name = {}, self.features_of.get(self.active, self.feature_set)
+        if name != self.feature_set:
+            changes = {"feature_set": name, "dataset": self.feature_sets[name]}
         result = self._found()
         if result is not self.shown:
-            self.shown = result
+            changes["shown"] = result
+        self.param.update(**changes)
 
     def _found(self):
         """The active result at its level, with the user's edits."""
@@ -157,11 +152,12 @@ class Session(param.Parameterized):
             )
         self.levels = {**self.levels, self.active: level}
 
-    def add_result(self, result: Result, *, show: bool = True) -> None:
-        """Add (or replace, by label) a result and show it."""
+    def add_result(self, result: Result, *, show: bool = True, feature_set: str = "") -> None:
+        """Add (or replace, by label) a result and show it; without ``feature_set`` it is of the shown one."""
         if self.dataset is None or len(result.embedding) != self.dataset.sizes["frame"]:
             raise FelError(f"Result '{result.label}' does not belong to the loaded dataset.")
         changes = {"results": {**self.results, result.label: result}}
+        changes["features_of"] = {**self.features_of, result.label: feature_set or self.feature_set}
         if result.label in self.results:  # trained again: its states are others
             changes["edits"] = {key: edit for key, edit in self.edits.items() if key[0] != result.label}
             changes["levels"] = {k: level for k, level in self.levels.items() if k != result.label}
@@ -179,6 +175,7 @@ class Session(param.Parameterized):
             results={**results, new: results[new].relabel(new)},
             active=new if self.active == label else self.active,
             beside=new if self.beside == label else self.beside,
+            features_of={new if key == label else key: name for key, name in self.features_of.items()},
             levels={new if key == label else key: level for key, level in self.levels.items()},
         )
 
@@ -192,6 +189,7 @@ class Session(param.Parameterized):
             results={key: result for key, result in self.results.items() if key != label},
             active=self.active if self.active != label else (others or [""])[0],
             beside=self.beside if self.beside != label else "",
+            features_of={key: name for key, name in self.features_of.items() if key != label},
             levels={key: level for key, level in self.levels.items() if key != label},
         )
 
@@ -296,10 +294,27 @@ class Session(param.Parameterized):
         return self.result
 
     def undo(self) -> None:
-        self._restore(self._history.back(Snapshot.of(self)))
+        """Take the last change back; before the first one, go back to the data that were open before."""
+        snapshot = self._history.back(self._like)
+        if snapshot is None:
+            self._go_to(self._history.before, after=self.data_name)
+        self._restore(snapshot)
 
     def redo(self) -> None:
-        self._restore(self._history.forth(Snapshot.of(self)))
+        """Make the change again that was undone last."""
+        snapshot = self._history.forth(self._like)
+        if snapshot is None:
+            self._go_to(self._history.after, before=self.data_name)
+        self._restore(snapshot)
+
+    def _go_to(self, data, **neighbours):
+        if data in self.earlier_data:
+            if self.dataset is not None:
+                vars(self.earlier_data[data].history).update(neighbours)
+            self.show_data(data)
+
+    def _like(self, snapshot) -> Snapshot:
+        return Snapshot.of(self, model=snapshot.shown_model is not None)
 
     def _change(self, also=None, **changes) -> None:
         self._history.remember(Snapshot.of(self))

@@ -6,7 +6,7 @@ import param
 from panel.custom import JSComponent
 
 from fel_explorer.app.codegen import script
-from fel_explorer.app.widgets.dom import ELEMENT
+from fel_explorer.app.widgets.dom import ELEMENT, MODAL
 
 _ESM = """
 export function render({model, el}) {
@@ -41,11 +41,7 @@ export function render({model, el}) {
       element("pre", "", part, code.trimEnd()).tabIndex = 0
     }
   }
-  dialog.onclick = (event) => { if (event.target === dialog) dialog.close() }
-  model.on("opened", () => {
-    draw()
-    if (!dialog.open) dialog.showModal()
-  })
+  modal(dialog, model, draw)
 }
 """
 
@@ -72,10 +68,10 @@ class CodeDialog(JSComponent):
     """Titles and code from `python_code.sections`, made anew each time it opens."""
 
     sections = param.List([], doc="[title, code] of each part.")
-    opened = param.Integer(0, doc="Counts how often it was opened.")
+    shown = param.Boolean(False, doc="Whether it is open.")
     css = param.String(_CSS, constant=True)
 
-    _esm = ELEMENT + _ESM
+    _esm = ELEMENT + MODAL + _ESM
 
     def __init__(self, session, **params):
         super().__init__(**params)
@@ -83,5 +79,5 @@ class CodeDialog(JSComponent):
 
     def open(self) -> None:
         """Show the code of what is loaded and shown now."""
-        self.sections = [list(part) for part in script.sections(self._session).items()]
-        self.opened += 1
+        sections = [list(part) for part in script.sections(self._session).items()]
+        self.param.update(sections=sections, shown=True)

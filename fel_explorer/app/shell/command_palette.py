@@ -7,7 +7,7 @@ from panel.custom import JSComponent
 
 from fel_explorer.app.shell.commands import all_commands
 from fel_explorer.app.shell.header import shortcut_text
-from fel_explorer.app.widgets.dom import ELEMENT
+from fel_explorer.app.widgets.dom import ELEMENT, MODAL
 
 _ESM = """
 export function render({model, el}) {
@@ -16,6 +16,7 @@ export function render({model, el}) {
   dialog.setAttribute("aria-label", "Commands")
   const input = element("input", "", dialog)
   input.placeholder = "Type a command"
+  input.autofocus = true
   input.setAttribute("aria-label", "Command")
   const list = element("ul", "", dialog)
   list.setAttribute("role", "listbox")
@@ -58,13 +59,10 @@ export function render({model, el}) {
       event.preventDefault()
     }
   }
-  dialog.onclick = (event) => { if (event.target === dialog) dialog.close() }
-  model.on("opened", () => {
+  modal(dialog, model, () => {
     input.value = ""
     at = 0
     draw()
-    if (!dialog.open) dialog.showModal()
-    input.focus()
   })
 }
 """
@@ -89,10 +87,10 @@ class Palette(JSComponent):
     """All commands of the table in a dialog that filters as you type; arrows and Enter, or a click."""
 
     commands = param.List([], doc="What is listed: id, title, shortcut, and whether it can run now.")
-    opened = param.Integer(0, doc="Counts how often it was opened.")
+    shown = param.Boolean(False, doc="Whether it is open.")
     css = param.String(_CSS, constant=True)
 
-    _esm = ELEMENT + _ESM
+    _esm = ELEMENT + MODAL + _ESM
 
     def __init__(self, session, run, **params):
         super().__init__(**params)
@@ -100,7 +98,7 @@ class Palette(JSComponent):
 
     def open(self) -> None:
         """Show what can be done now."""
-        self.commands = [
+        commands = [
             {
                 "id": command.id,
                 "title": command.title,
@@ -110,7 +108,7 @@ class Palette(JSComponent):
             for command in all_commands()
             if command.id != "palette"
         ]
-        self.opened += 1
+        self.param.update(commands=commands, shown=True)
 
     def _handle_msg(self, message: dict) -> None:
         self._run(next(command for command in all_commands() if command.id == message["id"]))

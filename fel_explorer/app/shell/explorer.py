@@ -1,13 +1,13 @@
-"""The explorer: lays the panels out, runs commands, and shows errors; nothing else."""
+"""The explorer: makes the panels, runs commands, shows errors, and ends with its page."""
 
 from __future__ import annotations
 
 import asyncio
+from functools import cached_property
 
 import panel as pn
 import panel_material_ui as pmui
 import param
-from panel.util import edit_readonly
 from panel.viewable import Viewer
 
 from fel_explorer.app.page_jobs import PageJobs
@@ -15,9 +15,11 @@ from fel_explorer.app.session.session import Session
 from fel_explorer.app.shell.code_dialog import CodeDialog
 from fel_explorer.app.shell.command_palette import Palette
 from fel_explorer.app.shell.commands import Command, by_shortcut
-from fel_explorer.app.shell.header import CommandButtons, JobBar, device_text
+from fel_explorer.app.shell.header import CommandButtons, JobBar
 from fel_explorer.app.shell.help import Help
 from fel_explorer.app.shell.key_listener import Keys
+from fel_explorer.app.shell.layout import Layout
+from fel_explorer.app.shell.skeleton import empty_page
 from fel_explorer.app.shell.tab_strip import TabStrip
 from fel_explorer.app.shell.tour import Tour
 from fel_explorer.app.storage.autosave import Autosave, autosaved
@@ -30,15 +32,14 @@ from fel_explorer.app.views.model.panel import ModelPanel
 from fel_explorer.app.views.selection.panel import SelectionPanel
 from fel_explorer.app.views.states.dendrogram_panel import DendrogramPanel
 from fel_explorer.app.views.structure.panel import StructurePanel
+from fel_explorer.app.widgets.dialogs import Dialogs
 from fel_explorer.app.widgets.notifications import show_error
 from fel_explorer.app.widgets.theme import theme
 from fel_explorer.app.widgets.weak_callback import weak_callback
-from fel_explorer.app.workarounds.bokeh_late_figures import late_figures
 from fel_explorer.app.workarounds.panel_closed_pages import leave, release
 from fel_explorer.errors import FelError
 
 NOTEBOOK_HEIGHT = 860  # px
-UPPER = 496  # px, at least, for map and structures
 TICK = 100  # ms between two looks at the queue of events
 
 
@@ -62,34 +63,66 @@ class Explorer(Viewer):
         super().__init__(**params)
         self.session = session or Session()
         self.board = PageJobs(self.session, owner=owner)
+        self.dialogs = Dialogs()
         self.data = DataPanel(self.session, self.board, root=root)
         self.sessions = self.data.sessions
         self.sessions.link.visible = bool(owner)  # in a script's explorer all tabs show the same
         self.autosave = Autosave(self.session, owner)
         self.features = FeaturesPanel(self.session, self.board)
-        self.model = ModelPanel(self.session, self.board)
+        self.model = ModelPanel(self.session, self.board, self.dialogs)
         self.map = MapPanel(self.session, self.board)
         self.structure = StructurePanel(self.session, self.board)
-        self.second_map = SecondMap(self.session)
         self.selection = SelectionPanel(self.session)
         self.strip = TabStrip(self.session, self.board, self.model.start)
-        self.dendrogram = DendrogramPanel(self.session)
-        self.job_list = JobList(self.board)
-        self.jobs = JobBar(self.board, self.job_list.open)
+        self.jobs = JobBar(self.board, lambda: self.job_list.open())
         self.buttons = CommandButtons(self.session, self.run)
-        self.help = Help()
-        self.palette = Palette(self.session, self.run)
-        self.code = CodeDialog(self.session)
-        self.tour = Tour({})
         self._page: pmui.Page | None = None
         self._ticking = None
         self._kept = False  # whether the server keeps the page without a connection
-        self._watcher = self.board.param.watch(self._on_ended, "ended")
+        self._watchers = [
+            (self.board, self.board.param.watch(self._on_ended, "ended")),
+            (self.session, self.session.param.watch(self._on_shown, ["beside", "shown"])),
+            (self.strip, self.strip.param.watch(self._on_shown, "open")),
+        ]
         kept = autosaved(owner)
         if kept is not None and not self.board.manager.jobs(
             owner=owner
         ):  # the server was started again: it knows nothing yet
             self.sessions.reopen(kept)
+
+    # ---- what is made when it is first asked for
+
+    @cached_property
+    def layout(self) -> Layout:
+        return Layout(self)
+
+    @cached_property
+    def second_map(self) -> SecondMap:
+        return SecondMap(self.session, dark=self.dark)
+
+    @cached_property
+    def dendrogram(self) -> DendrogramPanel:
+        return DendrogramPanel(self.session, dark=self.dark)
+
+    @cached_property
+    def help(self) -> Help:
+        return self.dialogs.add(Help())
+
+    @cached_property
+    def palette(self) -> Palette:
+        return self.dialogs.add(Palette(self.session, self.run))
+
+    @cached_property
+    def code(self) -> CodeDialog:
+        return self.dialogs.add(CodeDialog(self.session))
+
+    @cached_property
+    def job_list(self) -> JobList:
+        return self.dialogs.add(JobList(self.board))
+
+    @cached_property
+    def tour(self) -> Tour:
+        return self.dialogs.add(Tour(self.layout.parts))
 
     # ---- showing
 
@@ -97,30 +130,30 @@ class Explorer(Viewer):
     def page(self) -> pmui.Page:
         """The explorer as a whole browser page."""
         if self._page is None:
-            self._page = pmui.Page(
-                title="fel_explorer",
-                sidebar=self._tools(),
-                sidebar_width=300,
-                main=[self._centre()],
-                # in a notebook the keys belong to the notebook
-                header=[*self._header(), Keys(self._on_key, shortcuts=list(by_shortcut()))],
-                theme_toggle=False,
-                theme_config=theme(self.large),
-                site_url="#",
-                dark_theme=self.dark,
-            )
-            unlink_busy(self._page)
-            self._page.param.watch(self._on_theme, "dark_theme")
-            self._start()
+            self.show_on(empty_page())
         return self._page
+
+    def show_on(self, page: pmui.Page) -> None:
+        """Fill an empty page."""
+        self._page = page
+        keys = Keys(self._on_key, shortcuts=list(by_shortcut()))  # in a notebook they belong to the notebook
+        page.param.update(
+            sidebar=[self.layout.tools],
+            main=[self.layout.centre],
+            header=[*self.layout.header(), keys],
+            theme_config=theme(self.large),
+            dark_theme=self.dark,
+        )
+        page.param.watch(self._on_theme, "dark_theme")
+        self._start()
 
     def __panel__(self):
         """The explorer as a layout, as in a notebook."""
         self._start()
-        tools = pmui.Column(*self._tools(), width=310, scroll="y", sizing_mode="stretch_height")
+        tools = pmui.Column(self.layout.tools, width=310, scroll="y", sizing_mode="stretch_height")
         return pmui.Column(
-            pmui.AppBar(*self._header(), title="fel_explorer", sizing_mode="stretch_width"),
-            pmui.Row(tools, self._centre(), sizing_mode="stretch_width", height=NOTEBOOK_HEIGHT),
+            pmui.AppBar(*self.layout.header(), title="fel_explorer", sizing_mode="stretch_width"),
+            pmui.Row(tools, self.layout.centre, sizing_mode="stretch_width", height=NOTEBOOK_HEIGHT),
             sizing_mode="stretch_width",
             theme_config=theme(self.large),
         )
@@ -146,74 +179,10 @@ class Explorer(Viewer):
         leave(self.page, context._document)
         release(context._document)
 
-    def _header(self):
-        device = pmui.Chip(device_text(), icon="memory", size="small", variant="outlined", color="default")
-        space = pmui.Row(sizing_mode="stretch_width")
-        return list(filter(None, [space, self.jobs, device, self.buttons, late_figures()]))
-
-    def _tools(self):
-        titles = {"1  Data": self.data, "2  Features": self.features, "3  Model": self.model}
-        accordion = pmui.Accordion(
-            *titles.items(),
-            active=pn.bind(_unfolded, self.session.param.trajectories, self.session.param.dataset),
-            dynamic=True,
-            disable_gutters=True,
-            title_variant="subtitle1",
-            sizing_mode="stretch_width",
-            margin=0,
-        )
-        self.tour.parts["tools"] = accordion
-        return [accordion]
-
-    def _centre(self):
-        is_open = pn.bind(bool, self.session.param.beside)
-        is_shut = pn.bind(lambda beside: not beside, self.session.param.beside)
-        structure = pmui.Paper(
-            self.structure, elevation=1, sizing_mode="stretch_both", margin=4, visible=is_shut
-        )
-        right = pmui.Column(
-            pmui.Paper(self.second_map, elevation=1, sizing_mode="stretch_both", margin=4, visible=is_open),
-            structure,
-            pmui.Paper(
-                self.selection,
-                elevation=1,
-                sizing_mode="stretch_width",
-                margin=4,
-                visible=is_shut,
-                styles={"max-height": "240px", "overflow-y": "auto", "scrollbar-width": "thin"},
-            ),
-            sizing_mode="stretch_both",
-        )
-        left = pmui.Paper(self.map, elevation=1, sizing_mode="stretch_both", margin=4)
-        dialogs = self.help, self.palette, self.code, self.job_list, self.tour
-        dialogs += self.model.which, self.model.exporter
-        strip = pmui.Paper(self.strip, elevation=1, sizing_mode="stretch_width", margin=4)
-        strut = pmui.Column(width=0, min_height=UPPER, margin=0)  # panel counts the children's heights only
-        self.tour.parts.update(map=left, structure=structure, strip=strip, buttons=self.buttons.layout)
-        return pmui.Column(
-            pmui.Row(left, right, strut, *dialogs, sizing_mode="stretch_both", margin=0),
-            pmui.Row(self._tree(), strip, sizing_mode="stretch_width", margin=0),
-            sizing_mode="stretch_both",
-            margin=4,
-            scroll="y-auto",  # on small screens map and strip together don't fit
-            styles={"scrollbar-width": "thin"},
-        )
-
-    def _tree(self):
-        """The dendrogram, while there is a tree and the strip next to it is open."""
-        visible = pn.bind(
-            lambda is_open, result: is_open and result is not None and result.tree is not None,
-            self.strip.param.open,
-            self.session.param.shown,
-        )
-        return pmui.Paper(
-            self.dendrogram,
-            elevation=1,
-            sizing_mode="stretch_width",
-            margin=4,
-            styles={"flex": "0 0 36%"},
-            visible=visible,
-        )
+    def _on_shown(self, *_):
+        if "layout" in self.__dict__:
+            self.layout.show_second_map()
+            self.layout.show_tree()
 
     # ---- commands and errors
 
@@ -249,8 +218,7 @@ class Explorer(Viewer):
     @param.depends("dark", watch=True)
     def _show_theme(self):
         for panel in (self.model, *self._views()):
-            if "dark" in panel.param:
-                panel.dark = self.dark
+            panel.dark = self.dark
         if self._page is not None:
             self._page.dark_theme = self.dark
 
@@ -297,30 +265,21 @@ class Explorer(Viewer):
         release(context._document)
 
     def _views(self):
-        return self.map, self.second_map, self.structure, self.selection, self.strip, self.dendrogram
+        """The views that were made so far."""
+        names = ("map", "second_map", "structure", "selection", "strip", "dendrogram")
+        return [self.__dict__[name] for name in names if name in self.__dict__]
 
     def close(self) -> None:
         """Release everything that outlives the page: periodic callback, queue, watchers."""
         if self._ticking is not None:
             self._ticking.stop()
-        self.board.param.unwatch(self._watcher)
-        for part in (
-            self.autosave,
-            self.jobs,
-            self.buttons,
-            self.data,
-            self.features,
-            self.model,
-            self.board,
-        ):
+        for watched, watcher in self._watchers:
+            watched.param.unwatch(watcher)
+        self._watchers = []
+        own = self.autosave, self.jobs, self.buttons, self.data, self.features, self.model, self.board
+        late = [self.job_list] if "job_list" in self.__dict__ else []
+        for part in (*own, *late, *self._views()):
             part.close()
-        for part in (self.job_list, *self._views()):
-            part.close()
-
-
-def _unfolded(trajectories, dataset) -> list[int]:
-    """The sections of the tools that are open: that of the features while they are the next step."""
-    return [0, 2] if trajectories is None or dataset is not None else [0, 1]
 
 
 def _in_event_loop() -> bool:
@@ -330,16 +289,3 @@ def _in_event_loop() -> bool:
     except RuntimeError:
         return False
     return True
-
-
-def unlink_busy(page: pmui.Page) -> None:
-    """Stop the page from following panel's busy flag.
-
-    The flag changes twice in every callback, each change walks all models of the page (0.1 s), and its
-    watcher on the process-wide state would keep every closed page alive.
-    """
-    for watcher in list(pn.state.param.watchers.get("busy", {}).get("value", [])):
-        if getattr(getattr(watcher.fn, "__self__", None), "self_or_cls", None) is page:
-            pn.state.param.unwatch(watcher)
-    with edit_readonly(page):
-        page.busy = False

@@ -1,8 +1,8 @@
 """A session as a folder: dataset, models, states, selection and view, to be opened again.
 
-The folder holds ``data.zarr`` (which names its trajectory files), ``models/*.fel``, ``simulators/*.fel``,
-``session.json`` and ``arrays.npz`` (selection, and the states that were merged or split).  Nothing in it is
-executed when it is opened.
+The folder holds ``data.zarr`` (which names its trajectory files; further feature sets are ``data-1.zarr``,
+...), ``models/*.fel``, ``simulators/*.fel``, ``session.json`` and ``arrays.npz`` (selection, and the states
+that were merged or split).  Nothing in it is executed when it is opened.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from fel_explorer.errors import FelError
 from fel_explorer.methods import LatentSpaceSimulator, load_model
 from fel_explorer.progress import Progress
 
-KEPT = "results active levels edits state_names selection point path_anchors colour_by".split()
+KEPT = "feature_sets feature_set dataset features_of results active levels edits state_names".split()
+KEPT += "selection point path_anchors colour_by".split()
 KEPT += [
     "frame",
     "representation",
@@ -40,7 +41,7 @@ KEPT += [
     "beside",
 ]
 ENDING = ".session"
-VERSION = 1
+VERSION = 2  # of sessions with several feature sets; others are of version 1, which older programs read
 ABOUT, ARRAYS, DATA, MODELS = "session.json", "arrays.npz", "data.zarr", "models"
 SIMULATORS = "simulators"
 
@@ -81,10 +82,11 @@ def save_session(session: Session, path, *, callback=None) -> Path:
         _save_simulators(session, made / SIMULATORS)
         np.savez_compressed(made / ARRAYS, **arrays)
         (made / ABOUT).write_text(json.dumps(about, indent=1))
-        same = _has_dataset(path, about)
-        if not same:
-            save_dataset(session.dataset, made / DATA)
-        _replace(path, made, Path(temporary) / "old", keep_data=same)
+        kept = _kept_datasets(path, about)
+        for i, dataset in enumerate(session.feature_sets.values()):
+            if _data_folder(i) not in kept:
+                save_dataset(dataset, made / _data_folder(i))
+        _replace(path, made, Path(temporary) / "old", kept)
     return path
 
 
@@ -110,27 +112,49 @@ def _load_simulators(session, entries, folder) -> list[Trained]:
     return loaded
 
 
-def _has_dataset(path, about) -> bool:
-    """Whether an older save holds the dataset that ``about`` describes."""
+def _kept_datasets(path, about) -> dict[str, str]:
+    """{folder: its folder in an older save} of the datasets that did not change since that was written."""
     if not is_session(path):
-        return False
+        return {}
     old = json.loads((path / ABOUT).read_text())
-    return all(old.get(key) == about[key] for key in ("version", "fingerprint", "columns"))
+    there = {_identity(entry): _data_folder(i) for i, entry in enumerate(_saved_sets(old))}
+    found = ((_data_folder(i), there.get(_identity(e))) for i, e in enumerate(about["feature_sets"]))
+    return {folder: at for folder, at in found if at is not None}
 
 
-def _replace(path, made, old, *, keep_data) -> None:
-    """Put ``made`` in the place of ``path`` by renames; what fails between leaves ``path`` as it was."""
+def _data_folder(i: int) -> str:
+    """Folder of the feature set ``i``."""
+    return f"data-{i}.zarr" if i else DATA
+
+
+def _identity(entry) -> str:
+    return json.dumps([entry["fingerprint"], entry["columns"]], sort_keys=True)
+
+
+def _saved_sets(about) -> list[dict]:
+    """Feature sets of a session; of one that was saved before there were several, its dataset."""
+    one = {"name": "", "fingerprint": about.get("fingerprint"), "columns": about["columns"]}
+    return about.get("feature_sets", [one])
+
+
+def _replace(path, made, old, kept) -> None:
+    """Put ``made`` in the place of ``path`` by renames; what fails between leaves ``path`` as it was.
+
+    ``kept`` are datasets that move over, {folder in ``made``: folder in ``path``}.
+    """
     if not path.exists():
         made.rename(path)
         return
     path.rename(old)
+    moved = {}
     try:
-        if keep_data:
-            (old / DATA).rename(made / DATA)
+        for new, there in kept.items():
+            (old / there).rename(made / new)
+            moved[new] = there
         made.rename(path)
     except OSError:
-        if keep_data and (made / DATA).exists():
-            (made / DATA).rename(old / DATA)
+        for new, there in moved.items():
+            (made / new).rename(old / there)
         old.rename(path)
         raise
 
@@ -147,12 +171,22 @@ def _columns(dataset) -> dict:
 def _described(session) -> dict:
     point, anchors = session.point, session.path_anchors
     return {
-        "version": VERSION,
+        "version": 1 if len(session.feature_sets) == 1 else VERSION,
         "fingerprint": featurize_and_train.fingerprint(session.dataset),
         "columns": _columns(session.dataset),
+        "feature_set": session.feature_set,
+        "feature_sets": [
+            {
+                "name": name,
+                "fingerprint": featurize_and_train.fingerprint(dataset),
+                "columns": _columns(dataset),
+            }
+            for name, dataset in session.feature_sets.items()
+        ],
         "results": [
             {
                 "label": label,
+                "features": session.features_of[label],
                 "seconds": None if np.isnan(result.seconds) else result.seconds,
                 "partial": result.partial,
             }
@@ -241,17 +275,29 @@ def open_session(path, *, callback=None) -> Session:
             f"This one reads up to version {VERSION}.",
             "Update fel_explorer.",
         )
-    dataset = open_dataset(path / DATA)
-    session = Session(dataset, trajectories_of(dataset))
+    session = _open_data(path, about)
     for i, entry in enumerate(about["results"]):
         if callback is not None:
             callback(Progress(i, len(about["results"]), message=f"opening {entry['label']}"))
         method = load_model(path / MODELS / f"{i}.fel")
         seconds = float("nan") if entry["seconds"] is None else entry["seconds"]
-        session.add_result(Result.of(entry["label"], method, dataset, seconds, entry["partial"]), show=False)
+        features = entry.get("features", session.feature_set)
+        made = Result.of(entry["label"], method, session.feature_sets[features], seconds, entry["partial"])
+        session.add_result(made, show=False, feature_set=features)
     session.simulators = _load_simulators(session, about.get("simulators", []), path / SIMULATORS)
     with np.load(path / ARRAYS) as arrays:
         _restore(session, about, arrays)
+    return session
+
+
+def _open_data(path, about) -> Session:
+    """A session on the saved feature sets, without results."""
+    sets = _saved_sets(about)
+    saved = {entry["name"]: open_dataset(path / _data_folder(i)) for i, entry in enumerate(sets)}
+    dataset = saved[about.get("feature_set", "")]
+    session = Session(dataset, trajectories_of(dataset))
+    if "feature_sets" in about:
+        session.param.update(feature_sets=saved, feature_set=about["feature_set"])
     return session
 
 

@@ -14,11 +14,11 @@ from fel_explorer.app.viewer.component import Layer
 from fel_explorer.app.views.paths import landscape_path
 from fel_explorer.data.solvent import solvent_atoms
 from fel_explorer.errors import FelError
-from fel_explorer.plots.colours import LIGHT
+from fel_explorer.plots.colours import APART, tints
 from fel_explorer.structures import principal_view, reconstruct, representatives, superpose
 from fel_explorer.structures.soundness import soundness
 
-DECODED = LIGHT[1]
+DECODED = APART[0]  # not the colour of any state
 BEHIND = 0.55  # opacity of the representatives after the first
 WINDOW_BYTES = 4_000_000  # of coordinates sent at once: websocket messages stay well under 10 MB
 WINDOW_FRAMES = 200
@@ -116,11 +116,11 @@ class Scenes:
         space = session.result.embedding if session.result is not None else None
         selected = session.selection.frames
         found = representatives(space, session.dataset, n=n, frames=selected, choose=choose)
-        layers = []
+        layers, colours = [], representative_colours(session, found.frames)
         for i, (frame, fraction) in enumerate(zip(found.frames, found.shares, strict=True)):
             label = frame_name(session, frame).partition(", ")[2]
             label = f"{fraction:.0%}   {label}" if choose == "medoids" and len(found.frames) > 1 else label
-            style = {"colour": LIGHT[i % len(LIGHT)], "opacity": 1.0 if i == 0 else opacity}
+            style = {"colour": colours[i], "opacity": 1.0 if i == 0 else opacity}
             layers.append(self.layer(self.frames([frame]), label, **style))
         meaning = {
             "medoids": "each the most typical of its part of the selection",
@@ -177,9 +177,20 @@ class Scenes:
         return Scene([observed, decoded], text, _warning(point), origins)
 
 
+def representative_colours(session: Session, frames) -> list[str]:
+    """Colours of overlaid frames: tints of the colours of their states; without states, colours of none."""
+    result = session.result
+    if result is None or result.state is None:
+        return [APART[i % len(APART)] for i in range(len(frames))]
+    states = result.state[np.asarray(frames)]
+    own = result.colours(np.unique(states))
+    shades = {state: iter(tints(own[state], int(np.sum(states == state)))) for state in own}
+    return [next(shades[int(state)]) for state in states]
+
+
 def pin_colour(key: int) -> str:
-    """A pin's colour, which is another one than those of the first representatives."""
-    return LIGHT[(key + 3) % len(LIGHT)]
+    """A pin's colour, which is not that of a state."""
+    return APART[key % len(APART)]
 
 
 def _warning(point: Point) -> str:

@@ -1,4 +1,4 @@
-"""Errors as notifications of the page."""
+"""Errors and notices as notifications of the page."""
 
 from __future__ import annotations
 
@@ -21,3 +21,9 @@ def show_error(error: Exception) -> None:
         message += "The session goes on; the log says more."
     if pn.state.notifications is not None:
         pn.state.notifications.error(message, duration=12_000)
+
+
+def show_notice(text: str) -> None:
+    """A notification of what was done, which goes by itself."""
+    if pn.state.notifications is not None:
+        pn.state.notifications.info(text, duration=8_000)

@@ -9,6 +9,7 @@ import fel_explorer as fel
 from fel_explorer.app.codegen import script
 from fel_explorer.app.session.pinned import align, rmsds
 from fel_explorer.app.session.result import Result
+from fel_explorer.app.session.selection_origin import Region
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.storage.session_folder import open_session, save_session
 from fel_explorer.app.views.simulate.simulation import simulating, simulator_for, training_simulator
@@ -121,3 +122,25 @@ def test_a_session_opened_again_finds_its_structures(session, tmp_path, monkeypa
     fel.save_dataset(opened.dataset, tmp_path / "data.zarr")
     made = run(opened, tmp_path, monkeypatch, "Pinned structures")
     assert made["trajs"].n_frames == 2 * N and made["pinned"].n_frames == 1
+
+
+def test_a_selection_on_the_map_of_other_features_is_made_again(session, tmp_path, monkeypatch):
+    torsions = fel.featurize(session.trajectories, ["coordinates"], cache=False)
+    session.add_features(torsions)
+    session.add_result(Result.of("PCA 2", fel.PCA(n_dims=2).fit(torsions), session.dataset))
+    session.attach(fel.data.add_column(session.dataset, "half", "energy / 2"))
+    region = Region("PCA 1", ("CV 1", "CV 2"), "box", ((-9.0, -9.0), (0.1, 9.0)))
+    session.select(region.holds(session.results["PCA 1"].embedding), "box", origin=region)
+    names = run(session, tmp_path, monkeypatch, "Map", "Selected frames")
+    assert names["data"].sizes["feature"] == torsions.sizes["feature"]
+    assert np.array_equal(names["frames"], session.selection.frames)
+    assert names["data"]["half"].values == pytest.approx(session.dataset["half"].values)
+
+
+def test_a_column_calculated_from_features_that_are_not_shown_is_taken_from_the_saved_dataset(session):
+    distance = str(session.dataset["feature"].values[0])
+    session.attach(fel.data.add_column(session.dataset, "twice", f"2 * `{distance}`"))
+    assert "add_column" in script.sections(session)["Data and features"]
+    session.add_features(fel.featurize(session.trajectories, ["coordinates"], cache=False))
+    code = script.sections(session)["Data and features"]
+    assert "open_dataset" in code and "add_column" not in code

@@ -244,6 +244,44 @@ def test_a_reload_finds_the_data_that_the_page_had_loaded():
     assert stranger.session.dataset is None
 
 
+def test_a_reload_finds_all_feature_sets_and_the_data_before_with_their_models():
+    jobs = manager()
+    trajectories = object()
+    named = [dataset(seed).assign_attrs(featurizers=f'[{{"name": "{seed}"}}]') for seed in (0, 1)]
+    elsewhere = dataset(2)
+    before = PageJobs(Session(), jobs, "token")
+    for data in named:
+        before.submit("Features", lambda report, should_stop, data=data: (data, trajectories), kind="data")
+        while jobs.work():  # the first map too
+            before.tick()
+    assert list(before.session.features_of.items()) == [("TICA 1", "0"), ("TICA 2", "1")]
+    before.submit("Open", lambda report, should_stop: (elsewhere, None), kind="data")
+    while jobs.work():
+        before.tick()
+    after = PageJobs(Session(), jobs, "token")
+    assert after.session.dataset is elsewhere and after.session.active == "TICA 3"
+    after.session.undo()
+    for session in (before.session, after.session):
+        session.show_data("arrays") if session.dataset is elsewhere else None
+        assert list(session.features_of.items()) == [("TICA 1", "0"), ("TICA 2", "1")]
+        assert session.active == "TICA 2" and session.feature_set == "1"
+
+
+def test_a_model_that_is_trained_while_other_features_are_shown_joins_its_own():
+    jobs = manager()
+    trajectories = object()
+    board = PageJobs(Session(), jobs, "token")
+    board.session.load(dataset(0), trajectories)
+    task = featurize_and_train.training(PCA(), board.session.dataset, "PCA 1")
+    board.submit("PCA 1", task, kind="model", show=False)
+    board.session.add_features(dataset(1), "others")
+    jobs.work()
+    board.tick()
+    assert board.session.features_of == {"PCA 1": "given features"}
+    embedding = board.session.results["PCA 1"].embedding
+    assert embedding == pytest.approx(PCA().fit(dataset(0)).transform(dataset(0)).values, abs=1e-5)
+
+
 def test_new_data_get_a_first_map():
     jobs = manager()
     board = PageJobs(Session(), jobs, "token")

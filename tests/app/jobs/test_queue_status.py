@@ -112,7 +112,7 @@ def test_the_dialog_lists_what_runs_then_the_queue_then_what_ended(board, clock,
     board.manager.work()
     board.tick()
     assert [job.state for job in board.jobs] == ["done", "cancelled", "done"]
-    listed._handle_msg({"act": "closed"})
+    listed.shown = False  # by the page
     rows = listed.rows
     queue(board, clock, 1.0)
     assert listed.rows is rows

@@ -188,17 +188,122 @@ def test_result_of_another_dataset_is_refused():
     assert session.results == {}
 
 
-def test_loading_drops_everything_of_the_old_dataset_and_attaching_nothing():
+def test_attaching_columns_leaves_models_and_selection():
     session = small_session()
     session.add_result(result(session))
     session.select_state(0)
     session.attach(session.dataset.assign(energy=("frame", np.arange(float(N)))))
     assert session.active == "IDM 1" and session.selection.count == 4 and session.can_undo
-    session.load(as_dataset(np.random.default_rng(1).normal(size=(5, 2))))
-    assert session.results == {} and session.active == "" and len(session.selection.mask) == 5
-    assert not session.can_undo
+    other = as_dataset(np.random.default_rng(1).normal(size=(5, 2)))
     with pytest.raises(FelError, match="other frames"):
-        session.attach(small_session().dataset)
+        session.attach(other)
+
+
+def test_undo_brings_back_the_data_that_were_open_before_with_all_that_was_made_of_them():
+    session = small_session()
+    session.add_result(result(session))
+    session.select_state(0)
+    session.name_state(1, "alpha")
+    session.load(as_dataset(np.random.default_rng(1).normal(size=(5, 2))), name="others")
+    assert session.results == {} and session.active == "" and len(session.selection.mask) == 5
+    session.select(np.arange(5) > 2, "box")
+    session.undo()
+    assert session.selection.count == 0 and session.data_name == "others" and session.can_undo
+    session.undo()
+    assert session.active == "IDM 1" and session.selection.count == 4 and session.state_name(1) == "alpha"
+    session.undo()  # in the history of the first data
+    assert session.state_name(1) == "state 2" and session.selection.count == 4
+    session.redo()
+    session.redo()
+    assert session.data_name == "others" and session.can_redo
+    session.redo()
+    assert session.selection.count == 2 and not session.can_redo
+
+
+def test_other_data_stay_reachable_when_they_can_no_longer_be_redone():
+    session = small_session()
+    session.add_result(result(session))
+    session.load(as_dataset(np.zeros((5, 2))), name="others")
+    session.add_result(result(session, "PCA 1", np.zeros(5, int)))
+    session.undo()
+    session.select_state(0)
+    assert not session.can_redo
+    session.show_data("others")
+    assert list(session.results) == ["PCA 1"] and list(session.earlier_data) == ["arrays"]
+    session.show_data("arrays")
+    assert session.selection.count == 4 and list(session.earlier_data) == ["others"]
+
+
+def other_features(session, name="angles"):
+    """A feature set of the same frames, with a column of its own."""
+    made = as_dataset([np.ones((N // 2, 5)), np.ones((N // 2, 5))])
+    return made.assign(phi=("frame", np.arange(float(N)))).assign_attrs(
+        featurizers=f'[{{"name": "{name}", "options": {{}}}}]'
+    )
+
+
+def test_feature_sets_lie_side_by_side_and_a_model_shows_its_own():
+    session = small_session()
+    session.add_result(result(session))
+    session.attach(session.dataset.assign(energy=("frame", np.arange(float(N)))))
+    session.select_state(0)
+    session.add_features(other_features(session))
+    assert list(session.feature_sets) == ["given features", "angles"] and session.feature_set == "angles"
+    assert session.active == "" and session.shown is None and session.selection.count == 4
+    assert np.array_equal(session.dataset["energy"], np.arange(float(N)))
+    assert "phi" in session.feature_sets["given features"]
+    session.add_result(result(session, "IDM 2"))
+    assert session.dataset.sizes["feature"] == 5
+    session.active = "IDM 1"
+    assert session.feature_set == "given features" and session.dataset.sizes["feature"] == 3
+    session.show_features("angles")
+    assert session.active == "IDM 2" and session.dataset.sizes["feature"] == 5
+    session.remove_result("IDM 2")
+    assert session.active == "IDM 1" and session.dataset.sizes["feature"] == 3
+
+
+def test_a_session_is_never_seen_with_a_model_and_the_features_of_another():
+    session = small_session()
+    session.add_result(result(session))
+    session.add_features(other_features(session))
+    session.add_result(result(session, "IDM 2"))
+    seen = []
+
+    def look(*_):
+        label = session.shown.label if session.shown is not None else ""
+        seen.append((label, session.feature_set, session.dataset.sizes["feature"]))
+
+    session.param.watch(look, ["dataset", "shown", "active", "feature_set"])
+    for name in ("given features", "angles", "given features"):
+        session.show_features(name)
+    session.active = "IDM 2"
+    pairs = {("IDM 1", "given features", 3), ("IDM 2", "angles", 5)}
+    assert set(seen) == pairs
+
+
+def test_computing_features_can_be_undone_and_the_same_ones_are_not_added_twice():
+    session = small_session()
+    session.add_result(result(session))
+    session.select_state(0)
+    session.add_features(other_features(session))
+    session.rename_result("IDM 1", "first")
+    session.undo()
+    assert session.active == "first" and session.dataset.sizes["feature"] == 3
+    session.redo()
+    assert session.active == "" and session.dataset.sizes["feature"] == 5
+    session.show_features("given features")
+    session.add_features(other_features(session))
+    assert session.feature_set == "angles" and len(session.feature_sets) == 2
+    with pytest.raises(FelError, match="other frames"):
+        session.add_features(as_dataset(np.zeros((5, 2))))
+
+
+def test_columns_belong_to_the_frames_of_all_feature_sets():
+    session = small_session()
+    session.add_features(other_features(session))
+    session.attach(session.dataset.assign(energy=("frame", np.arange(float(N)))))
+    session.show_features("given features")
+    assert np.array_equal(session.dataset["energy"], np.arange(float(N)))
 
 
 def test_labels_count_up():

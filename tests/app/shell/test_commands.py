@@ -135,4 +135,4 @@ def test_palette_lists_every_command_and_runs_the_chosen_one():
     assert listed["lasso"]["enabled"] and not listed["redo"]["enabled"]
     palette._handle_msg({"id": "lasso"})
     assert [command.id for command in ran] == ["lasso"]
-    assert palette.opened == 1
+    assert palette.shown

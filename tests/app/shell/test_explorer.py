@@ -13,6 +13,7 @@ from panel.io.state import state as panel_state
 import fel_explorer as fel
 from fel_explorer.app import entry, page_jobs
 from fel_explorer.app.jobs.manager import JobManager
+from fel_explorer.app.session.session import Result, Session
 from fel_explorer.app.shell.commands import COMMANDS
 from fel_explorer.app.shell.explorer import TICK, Explorer
 from fel_explorer.app.views.data.frame_weights_panel import FrameWeights
@@ -278,10 +279,33 @@ def test_entry_pages_are_files_models_or_nothing(tmp_path):
 
 def test_features_are_unfolded_while_they_are_the_next_step():
     explorer = Explorer()
-    [tools] = explorer._tools()
+    tools = explorer.layout.tools
     assert tools.active == [0, 2] and explorer.map._message.object.startswith("Load")
     explorer.session.trajectories = fel.sample_data("alanine-dipeptide")
     assert tools.active == [0, 1] and explorer.map._message.object.startswith("Compute features")
     explorer.session.dataset = fel.as_dataset(np.random.default_rng(0).normal(size=(50, 2)))
     assert tools.active == [0, 2] and not explorer.map._message.visible
+    explorer.close()
+
+
+def test_sections_that_were_unfolded_stay_so_when_features_are_added():
+    explorer = Explorer(Session(fel.as_dataset(arrays())))
+    accordion = explorer.layout.tools
+    accordion.active = [0, 1, 2]
+    data = fel.as_dataset([np.ones((len(part), 5)) for part in arrays()])
+    explorer.session.add_features(data, "others")
+    assert accordion.active == [0, 1, 2]
+    explorer.close()
+
+
+def test_features_without_a_model_do_not_show_that_of_other_features(jobs):
+    data = fel.as_dataset(arrays())
+    session = Session(data)
+    session.add_result(Result.of("PCA 1", fel.PCA(n_dims=2).fit(data), data))
+    explorer = Explorer(session)
+    session.add_features(fel.as_dataset([np.ones((len(part), 5)) for part in arrays()]), "others")
+    assert session.active == "" and session.feature_set == "others"
+    assert explorer.model.models.choice.value == ""
+    explorer.model.models.choice.value = "PCA 1"
+    assert session.feature_set == "given features" and session.shown.label == "PCA 1"
     explorer.close()

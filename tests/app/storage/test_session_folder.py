@@ -13,7 +13,14 @@ from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.selection import Point
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.shell.explorer import Explorer
-from fel_explorer.app.storage.session_folder import ABOUT, DATA, is_session, open_session, save_session
+from fel_explorer.app.storage.session_folder import (
+    ABOUT,
+    DATA,
+    adopt,
+    is_session,
+    open_session,
+    save_session,
+)
 from fel_explorer.app.views.data.session_files_panel import SessionFiles
 from fel_explorer.errors import FelError
 
@@ -179,3 +186,43 @@ def test_only_pages_with_an_owner_offer_links():
         script.sessions.make_link()
     for explorer in (script, page):
         explorer.close()
+
+
+def made_by(data, name):
+    return data.assign_attrs(featurizers=json.dumps([{"name": name, "options": {}}]))
+
+
+def test_feature_sets_are_saved_with_their_models_and_only_the_changed_ones_again(session, tmp_path):
+    given = session.feature_set
+    other = made_by(
+        fel.as_dataset([np.ones((1200, 3)) + np.arange(1200)[:, None] ** [[0.0, 0.5, 1.0]]]), "dihedrals"
+    )
+    session.add_features(other)
+    session.add_result(Result.of("PCA 2", fel.PCA(n_dims=2).fit(other), session.dataset))
+    path = save_session(session, tmp_path / "mine.session")
+    opened = open_session(path)
+    assert list(opened.feature_sets) == [given, "dihedrals"] and opened.feature_set == "dihedrals"
+    assert opened.features_of == session.features_of and opened.active == "PCA 2"
+    assert opened.dataset.sizes["feature"] == 3 and "phi" in opened.dataset
+    taken = Session()
+    adopt(taken, opened)
+    taken.active = "KMeans 1"
+    assert taken.feature_set == given and taken.dataset.sizes["feature"] == 2
+    before = [(path / name).stat().st_ino for name in (DATA, "data-1.zarr")]
+    session.active = "PCA 1"
+    save_session(session, path)
+    assert [(path / name).stat().st_ino for name in (DATA, "data-1.zarr")] == before
+    assert open_session(path).dataset.sizes["feature"] == 2
+
+
+def test_a_session_of_one_feature_set_can_be_read_by_the_first_version(session, tmp_path):
+    about = json.loads((save_session(session, tmp_path / "mine.session") / ABOUT).read_text())
+    assert about["version"] == 1
+    del about["feature_sets"], about["feature_set"]  # as the first version wrote it
+    for entry in about["results"]:
+        del entry["features"]
+    (tmp_path / "mine.session" / ABOUT).write_text(json.dumps(about))
+    same(session, open_session(tmp_path / "mine.session"))
+    before = (tmp_path / "mine.session" / DATA).stat().st_ino
+    save_session(session, tmp_path / "mine.session")
+    assert (tmp_path / "mine.session" / DATA).stat().st_ino == before

@@ -13,6 +13,7 @@ from fel_explorer.app.session.session import Point, Result, Session
 from fel_explorer.app.viewer import Layer, StructureViewer
 from fel_explorer.app.viewer.reels import readable_step
 from fel_explorer.app.viewer.scenes import Scenes, readable_time
+from fel_explorer.app.views.comparison import candidates
 from fel_explorer.app.views.comparison.panel import ComparisonPanel
 from fel_explorer.app.views.structure.panel import StructurePanel
 from fel_explorer.app.views.structure.pinned_panel import PinsPanel
@@ -21,6 +22,7 @@ from fel_explorer.data import load_trajectories
 from fel_explorer.errors import FelError
 from fel_explorer.features import featurize
 from fel_explorer.methods import PCA
+from fel_explorer.plots.colours import LIGHT, tints
 from fel_explorer.structures import geometry
 
 
@@ -410,3 +412,26 @@ def test_times_are_in_the_unit_that_reads_best():
     assert readable_time(250.0, "ps") == "250 ps"
     assert readable_time(2500.0, "ps") == "2.5 ns"
     assert readable_time(3.0, "1") == "3"
+
+
+def test_overlaid_frames_have_the_colours_of_their_states(panel, session, result):
+    state = (np.arange(50) >= 25).astype(int)
+    session.add_result(Result("two", result.method, result.embedding, None, state))
+    session.select(np.arange(50) >= 20, "both")
+    own = session.result.colours([0, 1])
+    frames = [frame for frame, _ in panel._origins]
+    found = dict(zip(frames, [layer["colour"] for layer in shown(panel)], strict=True))
+    for one in (0, 1):
+        of_state = [colour for frame, colour in found.items() if state[frame] == one]
+        assert of_state == tints(own[one], len(of_state))
+    session.active = "PCA 1"
+    assert not {layer["colour"] for layer in shown(panel)} & set(LIGHT)
+
+
+def test_sets_that_are_states_are_compared_in_their_colours(session, result):
+    session.add_result(Result("two", result.method, result.embedding, None, np.arange(50) % 2))
+    session.name_state(1, "folded")
+    own = session.result.colours([0, 1], dark=True)
+    assert candidates.colour(session, "folded", dark=True) == own[1]
+    assert candidates.colour(session, "state 1", dark=True) == own[0]
+    assert candidates.colour(session, candidates.REST) == ""

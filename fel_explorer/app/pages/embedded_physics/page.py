@@ -18,7 +18,7 @@ from fel_explorer.app.pages.embedded_physics.controls import WIDTH, Controls
 from fel_explorer.app.pages.embedded_physics.results_panel import Results
 from fel_explorer.app.pages.embedded_physics.system import Subject
 from fel_explorer.app.pages.embedded_physics.training import ModelSnapshot, loading_job, training_job
-from fel_explorer.app.shell.explorer import unlink_busy
+from fel_explorer.app.shell.skeleton import unlink_busy
 from fel_explorer.app.viewer import StructureViewer
 from fel_explorer.app.widgets.bokeh_sheet import BokehSheet
 from fel_explorer.app.widgets.layout import beside

@@ -10,7 +10,7 @@ import panel_material_ui as pmui
 import param
 from panel.viewable import Viewer
 
-from fel_explorer.app.shell.explorer import unlink_busy
+from fel_explorer.app.shell.skeleton import unlink_busy
 from fel_explorer.app.widgets.bokeh_sheet import BokehSheet
 from fel_explorer.app.widgets.theme import THEME
 

@@ -48,6 +48,13 @@ def masks(session: Session, first: str, second: str, kept=()) -> list[np.ndarray
     return [one, ~one if other is None else other]
 
 
+def colour(session: Session, name: str, *, dark: bool = False) -> str:
+    """Colour of the state of that name; '' where the set is not a state."""
+    states = session.result.states() if session.result is not None else []
+    found = [state for state in states if session.state_name(state) == name]
+    return session.result.colours(found, dark=dark)[found[0]] if found else ""
+
+
 def _mask(session, name, kept):
     if name == SELECTION:
         return session.selection.mask

@@ -236,7 +236,8 @@ class ComparisonPanel(TabView):
         effect = float(self.found["effect"].sel(quantity=self.quantity))
         note = f"differ by {effect:.2f}"
         axis = label(self.session.dataset, self.quantity)
-        return plot_distributions.sheet(densities, names, label=axis, note=note, dark=dark)
+        colours = [candidates.colour(self.session, name, dark=dark) for name in names]
+        return plot_distributions.sheet(densities, names, colours=colours, label=axis, note=note, dark=dark)
 
     def _frame(self) -> pd.DataFrame:
         table = self.found

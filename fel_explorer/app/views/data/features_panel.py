@@ -9,7 +9,9 @@ from panel.viewable import Viewer
 
 from fel_explorer.app.jobs import featurize_and_train
 from fel_explorer.app.page_jobs import PageJobs
+from fel_explorer.app.session.feature_sets import readable
 from fel_explorer.app.session.session import Session
+from fel_explorer.app.widgets.notifications import show_notice
 from fel_explorer.errors import FelError
 from fel_explorer.features import list_featurizers
 
@@ -29,6 +31,12 @@ class FeaturesPanel(Viewer):
             sizing_mode="stretch_width",
             description="Features that describe a structure to the model. Several kinds can be combined.",
         )
+        self.shown = pmui.Select(
+            label="Shown features",
+            size="small",
+            sizing_mode="stretch_width",
+            description="Each model belongs to the features that it was trained on.",
+        )
         self.options_area = pmui.Column(sizing_mode="stretch_width", margin=0)
         self.preview = pmui.Typography("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
         self.button = pmui.Button(
@@ -39,13 +47,13 @@ class FeaturesPanel(Viewer):
             on_click=self._compute,
             sizing_mode="stretch_width",
         )
-        self.layout = pmui.Column(
-            self.choice, self.options_area, self.preview, self.button, sizing_mode="stretch_width", margin=0
-        )
+        parts = self.shown, self.choice, self.options_area, self.preview, self.button
+        self.layout = pmui.Column(*parts, sizing_mode="stretch_width", margin=0)
         self._options: dict[str, dict] = {}
         self.choice.param.watch(self._on_choice, "value")
+        self.shown.param.watch(self._on_shown, "value")
         self._watchers = [
-            session.param.watch(self._on_data, ["trajectories", "dataset"]),
+            session.param.watch(self._on_data, ["trajectories", "dataset", "feature_sets"]),
             board.param.watch(self._update_button, "version"),
         ]
         self._usual = self.choice.value
@@ -64,7 +72,7 @@ class FeaturesPanel(Viewer):
         return [(name, {o: w.value for o, w in self._options[name].items()}) for name in self.choice.value]
 
     def compute(self) -> None:
-        """Featurize the trajectories as a job; its dataset replaces the loaded one."""
+        """Featurize the trajectories as a job; they join those that are there."""
         if self.session.trajectories is None:
             raise FelError(
                 "No trajectories to featurize.", remedy="Open files or load the sample data first."
@@ -80,7 +88,14 @@ class FeaturesPanel(Viewer):
     def _compute(self, _event):
         self.compute()
 
+    def _on_shown(self, event):
+        if event.new and event.new in self.session.feature_sets:
+            self.session.show_features(event.new)
+
     def _on_data(self, *events):
+        for event in events:
+            if event.name == "feature_sets" and event.old and [*event.new][:-1] == [*event.old]:
+                show_notice(kept_notice(self.session, list(event.old)))
         trajectories = self.session.trajectories
         if trajectories is not None and self.choice.value == self._usual:  # not chosen by hand
             if any(event.name == "trajectories" for event in events) and self.session.dataset is None:
@@ -98,6 +113,8 @@ class FeaturesPanel(Viewer):
         self._update()
 
     def _update(self, *_):
+        sets = list(self.session.feature_sets)
+        self.shown.param.update(options=sets, value=self.session.feature_set or None, visible=len(sets) > 1)
         self.preview.object = self._describe()
         self._update_button()
 
@@ -121,9 +138,12 @@ class FeaturesPanel(Viewer):
         return f"**{len(names)} features**: {shown}"
 
 
-def readable(name: str) -> str:
-    """'heavy_atom_distances' -> 'heavy atom distances'."""
-    return name.replace("_", " ").replace("ca ", "C-alpha ")
+def kept_notice(session: Session, names: list[str]) -> str:
+    """What is still there after other features were computed, and where."""
+    n = sum(name in names for name in session.features_of.values())
+    models = f" with {n} model{'s' if n > 1 else ''}" if n else ""
+    stay = f"{' and '.join(names)}{models} stay{'' if len(names) > 1 else 's'}"
+    return f"Shown: {session.feature_set}. {stay}: choose under Features, or undo (Ctrl-Z)."
 
 
 def option_widgets(name: str) -> dict:

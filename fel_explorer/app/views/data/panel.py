@@ -14,6 +14,7 @@ from fel_explorer.app.storage.input_files import inside, sort_out
 from fel_explorer.app.views.data.formula_panel import FormulaColumn
 from fel_explorer.app.views.data.frame_weights_panel import FrameWeights
 from fel_explorer.app.views.data.session_files_panel import SessionFiles
+from fel_explorer.app.widgets.notifications import show_notice
 from fel_explorer.data.file_names import in_natural_order
 from fel_explorer.errors import FelError
 
@@ -61,6 +62,13 @@ class DataPanel(Viewer):
         self.formula = FormulaColumn(session)
         self.sessions = SessionFiles(session, board, self.root)
         self.summary = pmui.Typography("", variant="body2", margin=(5, 10), sizing_mode="stretch_width")
+        self.opened = pmui.Select(
+            label="Shown data",
+            size="small",
+            sizing_mode="stretch_width",
+            visible=False,
+            description="Data that were opened, each with its models, selection and history.",
+        )
         self.dialog = pmui.Dialog(
             show_close_button=True, close_on_click=True, width_option="md", sizing_mode="stretch_width"
         )
@@ -68,6 +76,7 @@ class DataPanel(Viewer):
         self.layout = pmui.Column(
             pmui.Row(self.sample, self.browse, sizing_mode="stretch_width", margin=0),
             self.physics,
+            self.opened,
             self.summary,
             self._tables,
             self.sessions,
@@ -75,7 +84,10 @@ class DataPanel(Viewer):
             sizing_mode="stretch_width",
             margin=0,
         )
-        self._watcher = session.param.watch(self._update, ["trajectories", "dataset"])
+        self.opened.param.watch(self._on_opened, "value")
+        self._watcher = session.param.watch(
+            self._update, ["trajectories", "dataset", "data_name", "earlier_data"]
+        )
         self._update()
 
     def __panel__(self):
@@ -218,7 +230,18 @@ class DataPanel(Viewer):
             self.attach(*chosen, **self.weights.chosen)
         self.dialog.open = False
 
-    def _update(self, *_):
+    def _on_opened(self, event):
+        if event.new in self.session.earlier_data:
+            self.session.show_data(event.new)
+
+    def _update(self, *events):
+        names = sorted({*self.session.earlier_data, self.session.data_name})
+        self.opened.param.update(
+            options=names, value=self.session.data_name, visible=bool(self.session.earlier_data)
+        )
+        for event in events:
+            if event.name == "earlier_data" and len(event.new) > len(event.old):
+                show_notice(f"{list(event.new)[-1]} stays open: choose it under Data, or undo (Ctrl-Z).")
         self.summary.object = describe(self.session.trajectories, self.session.dataset)
         self._tables.visible = self.session.dataset is not None
 

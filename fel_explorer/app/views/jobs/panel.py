@@ -10,7 +10,7 @@ from panel.custom import JSComponent
 from fel_explorer.app.jobs.job import Job
 from fel_explorer.app.jobs.queue_status import cause, queue_text, situation
 from fel_explorer.app.page_jobs import PageJobs
-from fel_explorer.app.widgets.dom import ELEMENT
+from fel_explorer.app.widgets.dom import ELEMENT, MODAL
 
 _ESM = """
 export function render({model, el}) {
@@ -22,7 +22,7 @@ export function render({model, el}) {
   const queue = element("span", "less", head)
   const clear = action(head, "Empty the queue", () => model.send_msg({act: "empty"}))
   clear.title = "Take all jobs that wait out of the queue"
-  const close = action(head, "Close", () => dialog.close())
+  action(head, "Close", () => dialog.close()).autofocus = true
   const list = element("div", "list", dialog)
   let opened = null, drawn = ""
 
@@ -78,14 +78,10 @@ export function render({model, el}) {
     model.rows.forEach(line)
     list.scrollTop = place
   }
-  dialog.onclick = (event) => { if (event.target === dialog) dialog.close() }
-  dialog.onclose = () => model.send_msg({act: "closed"})
   model.on(["rows", "queue", "log"], draw)
-  model.on("opened", () => {
-    if (!dialog.open) dialog.showModal()
+  modal(dialog, model, () => {
     drawn = ""
     draw()
-    close.focus()
   })
 }
 """
@@ -125,14 +121,14 @@ class JobList(JSComponent):
     rows = param.List([], doc="What is listed, see `_row`.")
     queue = param.String("", doc="How many run and wait, and how long.")
     log = param.String("", doc="Log of the job whose log is open.")
-    opened = param.Integer(0, doc="Counts how often it was opened.")
+    shown = param.Boolean(False, doc="Whether it is open.")
     css = param.String(_CSS, constant=True)
 
-    _esm = ELEMENT + _ESM
+    _esm = ELEMENT + MODAL + _ESM
 
     def __init__(self, board: PageJobs, **params):
         super().__init__(**params)
-        self._board, self._open, self._logged = board, False, None
+        self._board, self._logged = board, None
         self._watcher = board.param.watch(self._update, "version")
 
     def close(self) -> None:
@@ -141,12 +137,11 @@ class JobList(JSComponent):
 
     def open(self) -> None:
         """Show the jobs."""
-        self._open = True
+        self.shown = True
         self._update()
-        self.opened += 1
 
     def _update(self, *_):
-        if not self._open:
+        if not self.shown:
             return
         jobs, now = self._board.jobs, self._board.manager.clock()
         logged = next((job for job in jobs if job.id == self._logged), None)
@@ -172,9 +167,7 @@ class JobList(JSComponent):
 
     def _handle_msg(self, message: dict) -> None:
         act, job = message["act"], self._find(message.get("id"))
-        if act == "closed":
-            self._open = False
-        elif act == "log":
+        if act == "log":
             self._logged = message["id"]
         elif act == "empty":
             for waiting in [job for job in self._board.jobs if job.state == "queued"]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import panel_material_ui as pmui
 import param
 import torch
@@ -17,6 +19,7 @@ from fel_explorer.app.views.model.trained_models_panel import ModelList
 from fel_explorer.app.views.model.training_monitor_panel import Monitor
 from fel_explorer.app.views.runs.sweep import plan
 from fel_explorer.app.views.runs.sweep_form import SweepForm
+from fel_explorer.app.widgets.dialogs import Dialogs
 from fel_explorer.app.widgets.param_form import Form
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
@@ -27,13 +30,20 @@ FEATURES = "features"  # no embedding
 
 
 class ModelPanel(Viewer):
-    """Method, its form, device, training, and the list of trained models."""
+    """Method, its form, device, training, and the list of trained models.
+
+    Parameters
+    ----------
+    dialogs
+        Where its dialogs are put when they are opened.
+    """
 
     dark = param.Boolean(False, doc="Colours for a dark page.")
 
-    def __init__(self, session: Session, board: PageJobs, **params):
+    def __init__(self, session: Session, board: PageJobs, dialogs: Dialogs | None = None, **params):
         super().__init__(**params)
         self.session, self.board = session, board
+        self._dialogs = dialogs or Dialogs()  # laid out by the shell, as this panel may be folded away
         self.method = pmui.Select(
             label="Method", groups=method_groups(), value=FIRST[0], size="small", sizing_mode="stretch_width"
         )
@@ -57,9 +67,7 @@ class ModelPanel(Viewer):
             on_click=self._train,
         )
         self.monitor = Monitor(board)
-        # the dialogs are laid out by the shell, as this panel may be folded away
-        self.which, self.exporter = WhichMethod(session, self.choose), CVExport(session, board)
-        self.models = ModelList(session, board, self.exporter.open)
+        self.models = ModelList(session, board, lambda: self.exporter.open())
         wide = {"size": "small", "variant": "text", "sizing_mode": "stretch_width"}
         self.ask = pmui.Button(
             label="Which method should I use?", icon="quiz", on_click=lambda event: self.which.open(), **wide
@@ -90,11 +98,19 @@ class ModelPanel(Viewer):
         self.method.param.watch(self._show_form, "value")
         self._watchers = [
             session.param.watch(self._on_dataset, "dataset"),
-            session.param.watch(self._offer_embeddings, "results"),
+            session.param.watch(self._offer_embeddings, ["results", "feature_set"]),
             session.param.watch(self._on_recipe, "recipe"),
         ]
         self._offer_embeddings()
         self._on_dataset()
+
+    @cached_property
+    def which(self) -> WhichMethod:
+        return self._dialogs.add(WhichMethod(self.session, self.choose))
+
+    @cached_property
+    def exporter(self) -> CVExport:
+        return self._dialogs.add(CVExport(self.session, self.board))
 
     def __panel__(self):
         return self.layout
@@ -104,7 +120,8 @@ class ModelPanel(Viewer):
             self.session.param.unwatch(watcher)
         self.monitor.close()
         self.models.close()
-        self.exporter.close()
+        if "exporter" in self.__dict__:
+            self.exporter.close()
 
     def start(self, name: str, **hyperparameters) -> None:
         """Train the method of that name as a job: with what the form has for it, and ``hyperparameters``."""
@@ -197,7 +214,7 @@ class ModelPanel(Viewer):
         self._show_form()
 
     def _offer_embeddings(self, *_):
-        fitted = [label for label, result in self.session.results.items() if result.method.is_fitted]
+        fitted = [label for label, result in self.session.own_results.items() if result.method.is_fitted]
         options = [FEATURES, *fitted]
         value = self.embedding.value if self.embedding.value in options else FEATURES
         self.embedding.param.update(options=options, value=value)

@@ -62,7 +62,8 @@ class ModelList(Viewer):
         )
         self.choice.param.watch(self._on_choice, "value")
         self.load.param.watch(self._on_load, "value")
-        self._watcher = session.param.watch(self._update, ["results", "active", "shown"])
+        watched = ["results", "active", "shown", "feature_sets"]
+        self._watcher = session.param.watch(self._update, watched)
         self._update()
 
     def __panel__(self):
@@ -73,7 +74,8 @@ class ModelList(Viewer):
 
     def _update(self, *_):
         session = self.session
-        self.choice.param.update(options=list(session.results), value=session.active or None)
+        choices = model_choices(session)
+        self.choice.param.update(options=choices, value=session.active if choices else None)
         for part in (self.choice, self.save, self.export, self.facts):
             part.visible = bool(session.results)
         self.layout.visible = session.dataset is not None
@@ -107,6 +109,17 @@ class ModelList(Viewer):
             label = self.board.new_label(label)
         task = featurize_and_train.applying(method, self.session.dataset, label)
         self.board.submit(label, task, kind="model")
+
+
+def model_choices(session: Session) -> dict[str, str]:
+    """``{text: label}`` of the models; with the names of their features where there are several.
+
+    Where no model is shown, '' is one of the labels: a select without a value would choose the first model.
+    """
+    none = {} if session.active or not session.results else {f"none yet, {session.feature_set}": ""}
+    if len(session.feature_sets) < 2:
+        return none | {label: label for label in session.results}
+    return none | {f"{label}, {session.features_of[label]}": label for label in session.results}
 
 
 def facts(result: Result, dataset) -> str:

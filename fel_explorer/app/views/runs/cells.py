@@ -10,6 +10,7 @@ from fel_explorer.plots.quantities import axis_label, seconds_text, time_text
 
 ABOUT = {
     "label": "Name of the model. Click on a row to show it on the map.",
+    "features": "Features that the model was trained on.",
     "method": "Method, and the model whose embedding it uses.",
     "states_vamp2": "VAMP-2 score of the states: 1 plus up to 1 for each slow process that they "
     "capture. Higher is better among runs with the same number of states.",
@@ -25,7 +26,7 @@ ABOUT = {
     "seconds": "Training time.",
     "seed": "Random seed: the spread over runs that differ only in the seed is due to chance.",
 }
-TITLES = {"label": "Model", "method": "Method", "seed": "Seed", **MEASURES}
+TITLES = {"label": "Model", "features": "Features", "method": "Method", "seed": "Seed", **MEASURES}
 NUMBERS = {*MEASURES, "seed"}
 
 

@@ -183,7 +183,9 @@ class RunsPanel(TabView):
         session = self.session
         if self.lag.value is None:
             self.lag.value = default_lag(next(iter(session.results.values())), session.dataset)
-        axes = {parameter_title(name, session): name for name in run_scores.sweepable_axes(session.results)}
+        axes = {
+            parameter_title(name, session): name for name in run_scores.sweepable_axes(session.own_results)
+        }
         wanted = self._wanted if self._wanted in axes.values() else self.parameter.value
         value = wanted if wanted in axes.values() else next(iter(axes.values()), None)
         if wanted == self._wanted:
@@ -221,7 +223,7 @@ class RunsPanel(TabView):
         session, table = self.session, self.frame()
         self._drawn, parameter = pd.DataFrame(), self.parameter.value
         if parameter and self.measure.value:
-            self._drawn = run_scores.against(session.results, table, parameter, self.measure.value)
+            self._drawn = run_scores.against(session.own_results, table, parameter, self.measure.value)
         self.ready = len(self._drawn) > 1
         kinds = list(dict.fromkeys(self._drawn["curve"])) if self.ready else []
         colours = state_colours(range(len(kinds)), dark=self.dark)
@@ -273,4 +275,8 @@ class RunsPanel(TabView):
 
     def frame(self) -> pd.DataFrame:
         """The table's numbers, one row per model."""
-        return run_scores.run_table(self.session.results, self._lag())
+        session = self.session
+        table = run_scores.run_table(session.results, self._lag())
+        if len(session.feature_sets) > 1:
+            table.insert(1, "features", [session.features_of[label] for label in table["label"]])
+        return table

@@ -1,0 +1,67 @@
+"""A page is sent before its parts are made."""
+
+import panel as pn
+import pytest
+from bokeh.document import Document
+from panel.io.state import set_curdoc
+
+from fel_explorer.app.shell.explorer import Explorer
+from fel_explorer.app.shell.skeleton import GrowingPage
+from fel_explorer.errors import FelError
+
+
+@pytest.fixture
+def document():
+    document = Document()
+    with set_curdoc(document):
+        yield document
+
+
+def fill(document):
+    """Run what the server runs after it has sent the page."""
+    [waiting] = document.session_callbacks
+    waiting.callback()
+
+
+def test_parts_are_made_after_the_page_and_laid_out_on_it(document):
+    made = []
+    page = GrowingPage(lambda: made.append(Explorer()) or made[-1]).page
+    assert made == [] and page.main == [] and page.sidebar == []
+    fill(document)
+    [explorer] = made
+    assert explorer.page is page
+    assert page.main == [explorer.layout.centre] and page.sidebar == [explorer.layout.tools]
+    explorer.close()
+
+
+def test_a_page_that_cannot_be_made_says_so(document, monkeypatch):
+    shown = []
+    monkeypatch.setattr("fel_explorer.app.shell.skeleton.show_error", shown.append)
+
+    def fail():
+        raise FelError("No such file.")
+
+    page = GrowingPage(fail).page
+    fill(document)
+    assert "could not be made" in page.main[0].objects[0].object
+    pn.state._on_load(document)
+    assert [error.given for error in shown] == ["No such file."]
+
+
+def test_dialogs_are_made_when_they_are_opened():
+    explorer = Explorer()
+    assert explorer.page.main and explorer.dialogs.layout.objects == []
+    explorer.help.toggle()
+    explorer.palette.open()
+    assert len(explorer.dialogs.layout) == 2 and explorer.help.dialog.open and explorer.palette.shown
+    explorer.close()
+
+
+def test_the_second_map_is_made_when_it_is_opened():
+    explorer = Explorer()
+    assert explorer.page.main and "second_map" not in vars(explorer)
+    explorer.session.beside = "PCA 1"
+    assert explorer.layout.second_map.visible and not explorer.layout.structure.visible
+    explorer.session.beside = ""
+    assert not explorer.layout.second_map.visible and explorer.layout.structure.visible
+    explorer.close()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import colorcet
 import numpy as np
@@ -118,6 +118,17 @@ def diverging_scale(label: str, values: np.ndarray, *, dark: bool = False) -> Sc
     mixed = np.stack([np.interp(place, [low, 0.0, high], channel) for channel in channels], axis=1)
     palette = tuple("#" + "".join(f"{round(c):02x}" for c in row) for row in mixed)
     return Scale(label, "sequential", (low, high), palette)
+
+
+def banded(scale: Scale, step: float) -> Scale:
+    """``scale`` in bands of one colour, from one multiple of ``step`` to the next."""
+    low, high = scale.limits
+    n = 512
+    places = low + (np.arange(n) + 0.5) * (high - low) / n
+    middles = np.clip((np.floor(places / step) + 0.5) * step, low, high)
+    last = len(scale.palette) - 1
+    numbers = np.round((middles - low) / (high - low) * last).astype(int)
+    return replace(scale, palette=tuple(scale.palette[number] for number in numbers))
 
 
 def cyclic_scale(label: str) -> Scale:

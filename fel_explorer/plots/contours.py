@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import contourpy
-import holoviews as hv
 import numpy as np
 import xarray as xr
 
@@ -13,6 +12,8 @@ from fel_explorer.plots.registry import register
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import holoviews as hv
 
 MIN_VERTICES = 15  # shorter open lines are crumbs at the rim of the data
 
@@ -23,17 +24,19 @@ def contour_levels(top: float, step: float | None = None) -> np.ndarray:
     return np.arange(step, top, step)
 
 
-def contour_lines(surface: xr.DataArray, levels: Iterable[float]) -> np.ndarray:
+def contour_lines(
+    surface: xr.DataArray, levels: Iterable[float], min_vertices: int = MIN_VERTICES
+) -> np.ndarray:
     """Lines of equal value of ``surface`` (y, x), one after another with NaN between them, (vertex, 2).
 
-    Short open lines, crumbs at the rim of the data, are left out.
+    Open lines of fewer than ``min_vertices``, crumbs at the rim of the data, are left out.
     """
     generator = contourpy.contour_generator(
         surface["x"].values, surface["y"].values, np.ma.masked_invalid(surface.values)
     )
     gap = np.full((1, 2), np.nan)
     lines = [np.asarray(line) for level in levels for line in generator.lines(level)]
-    kept = [line for line in lines if len(line) >= MIN_VERTICES or np.array_equal(line[0], line[-1])]
+    kept = [line for line in lines if len(line) >= min_vertices or np.array_equal(line[0], line[-1])]
     return np.concatenate([gap, *(part for line in kept for part in (line, gap))])
 
 
@@ -56,6 +59,10 @@ def draw_lines(
     vertices: np.ndarray, *, dark: bool = False, width: float = 0.9, alpha: float = 0.45
 ) -> hv.Curve:
     """Thin lines through ``vertices`` (vertex, 2), broken where they are NaN."""
+    import holoviews as hv
+
+    from fel_explorer.plots import style  # noqa: F401, options need its backend
+
     return hv.Curve((vertices[:, 0], vertices[:, 1]), "x", "y").opts(
         color="#ffffff" if dark else "#202020", line_width=width, alpha=alpha, show_legend=False
     )

@@ -155,6 +155,16 @@ def _image(axes, glyph, order):
     axes.set(xlim=limits[0], ylim=limits[1])
 
 
+def _image_rgba(axes, glyph, order):
+    limits = axes.get_xlim(), axes.get_ylim()
+    places = (glyph.numbers(name) for name in ("x", "y", "dw", "dh"))
+    for packed, x, y, dw, dh in zip(glyph.each("image"), *places, strict=True):
+        colours = np.ascontiguousarray(packed, np.uint32).view(np.uint8).reshape(*packed.shape, 4)
+        if colours[..., 3].any():
+            axes.imshow(colours, extent=(x, x + dw, y, y + dh), origin="lower", aspect="auto", zorder=order)
+    axes.set(xlim=limits[0], ylim=limits[1])
+
+
 def _text(axes, glyph, order):
     grounds, colours = glyph.colours("background_fill"), glyph.colours("text")
     about = (glyph.each(f"text_{name}") for name in ("font_size", "font_style", "align", "baseline"))
@@ -191,5 +201,6 @@ _drawers = {
     "MultiPolygons": _polygons,
     "Scatter": _scatter,
     "Image": _image,
+    "ImageRGBA": _image_rgba,
     "Text": _text,
 }

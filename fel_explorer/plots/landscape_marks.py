@@ -1,85 +1,71 @@
-"""Marks above the frames of a map: paths, trails, marks and names; all of a `landscape.Landscape`."""
+"""Marks above the frames of a map: paths, trails, marks and names; all of a `landscape_data.Landscape`.
+
+Rows are plain: lines {"x", "y", "colour", "width"}, dots {"x", "y", "size", "fill", "line", "width"} and
+words {"x", "y", "text", "colour", "ground"}.
+"""
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING
 
-import holoviews as hv
 import numpy as np
 
-from fel_explorer.plots import hooks
+from fel_explorer.plots.drawing import line
 
 if TYPE_CHECKING:
-    from fel_explorer.plots.landscape import Landscape
+    from fel_explorer.plots.landscape_data import Landscape
 
 PATH = "#d6006c"  # on no map's scale
 WALK = "#ff7a1a"  # likewise
-FADED = (0.25, 0.55, 1.0)  # opacity of the trail, oldest part first
+FADED = ("40", "8c", "ff")  # opacity of the trail, oldest part first
+CLEAR = "#00000000"
 
 
-def mark_layers(landscape: Landscape, *, dark: bool = False) -> list:
-    """Marks above the frames: path, trail, clicked point, current frame and image, names of states."""
-    return [*_lines(landscape, dark), _marks(landscape, dark), _names(landscape, dark)]
-
-
-def _lines(landscape, dark):
+def line_rows(landscape: Landscape, *, dark: bool = False) -> list[dict]:
     """The path, with a rim that parts it from any colour below, and the trail, which fades with age."""
-    thirds = np.array_split(np.asarray(landscape.trail), len(FADED)) if len(landscape.trail) else [()] * 3
-    return [
-        _curve(_joined(landscape.path), "#000000" if dark else "#ffffff", 6.0, 1.0),
-        _curve(_joined(landscape.path), PATH, 3.5, 1.0),
-        *(_curve(_joined(part), WALK, 3.0, alpha) for part, alpha in zip(thirds, FADED, strict=True)),
-    ]
+    rows = []
+    if len(landscape.path):
+        x, y = _joined(landscape.path)
+        rows = [line(x, y, "#000000" if dark else "#ffffff", 6.0), line(x, y, PATH, 3.5)]
+    if len(landscape.trail):
+        thirds = np.array_split(np.asarray(landscape.trail), len(FADED))
+        for part, alpha in zip(thirds, FADED, strict=True):
+            x, y = _joined(part)
+            rows.append(line(x, y, WALK + alpha, 3.0))
+    return rows
 
 
-def _joined(pieces) -> bytes:
-    """The pieces (vertex, 2) one after another, with NaN between them."""
+def _joined(pieces):
+    """x and y of the pieces (vertex, 2) one after another, with NaN between them."""
     gap = np.full((1, 2), np.nan)
-    return np.concatenate([gap, *(part for piece in pieces for part in (piece, gap))]).tobytes()
+    return np.concatenate([gap, *(part for piece in pieces for part in (piece, gap))]).T
 
 
-@functools.lru_cache(maxsize=32)  # the same element for the same line is not drawn again
-def _curve(vertices: bytes, colour, width, alpha):
-    x, y = np.frombuffer(vertices).reshape(-1, 2).T
-    return hv.Curve((x, y), "x", "y").opts(
-        color=colour, line_width=width, alpha=alpha, apply_ranges=False, show_legend=False
-    )
-
-
-def _marks(landscape, dark):
+def mark_rows(landscape: Landscape, *, dark: bool = False) -> list[dict]:
     """A ring where was clicked, dots at the current frame, the path's anchors and where a simulation is."""
     ink, paper = ("#ffffff", "#000000") if dark else ("#000000", "#ffffff")
     marks = []
     if landscape.current is not None:
-        marks.append((*landscape.current, 9, ink, paper, 1.5))
-    marks += [(*anchor, 11, PATH, paper, 2.0) for anchor in landscape.anchors]
+        marks.append(_mark(landscape.current, 9, ink, paper, 1.5))
+    marks += [_mark(anchor, 11, PATH, paper, 2.0) for anchor in landscape.anchors]
     if landscape.image is not None:
-        marks.append((*landscape.image, 16, paper, PATH, 4.0))
+        marks.append(_mark(landscape.image, 16, paper, PATH, 4.0))
     if landscape.walker is not None:
-        marks.append((*landscape.walker, 15, WALK, paper, 2.5))
+        marks.append(_mark(landscape.walker, 15, WALK, paper, 2.5))
     if landscape.clicked is not None:
-        marks.append((*landscape.clicked, 19, "#00000000", ink, 3.0))
-    return hv.Points(marks, ["x", "y"], ["size", "fill", "line", "width"]).opts(
-        size="size",
-        fill_color="fill",
-        line_color="line",
-        line_width="width",
-        apply_ranges=False,
-        show_legend=False,
-    )
+        marks.append(_mark(landscape.clicked, 19, CLEAR, ink, 3.0))
+    return marks
 
 
-def _names(landscape, dark):
-    rows = [(x, y, name) for name, (x, y) in landscape.names.items()]
-    return hv.Labels(rows, ["x", "y"], "name").opts(
-        text_color="#ffffff" if dark else "#101010",
-        background_fill_color="#202124" if dark else "#ffffff",
-        background_fill_alpha=0.75,
-        border_radius=5,
-        text_font_size="12pt",
-        text_font_style="bold",
-        hooks=[hooks.text_padding],
-        apply_ranges=False,
-        show_legend=False,
-    )
+def _mark(place, size, fill, rim, width):
+    x, y = place
+    return {"x": float(x), "y": float(y), "size": size, "fill": fill, "line": rim, "width": width}
+
+
+def name_rows(landscape: Landscape, *, dark: bool = False) -> list[dict]:
+    """Names of states on a ground that keeps them readable on any colour."""
+    colour, ground = ("#ffffff", "#202124cc") if dark else ("#101010", "#ffffffcc")
+    return [
+        {"x": float(x), "y": float(y), "text": name, "colour": colour, "ground": ground}
+        for name, (x, y) in landscape.names.items()
+    ]

@@ -8,18 +8,12 @@ import holoviews as hv
 import numpy as np
 
 from fel_explorer.plots.colours import Scale, categorical_scale, state_colours
+from fel_explorer.plots.landscape_layers import point_size
 from fel_explorer.plots.registry import register
 from fel_explorer.plots.style import FRAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-MAX_POINTS = 20_000  # more are drawn as pixels
-
-
-def point_size(n: int) -> float:
-    """Diameter in screen units: large for few points, small for many."""
-    return float(np.clip(60 / np.sqrt(max(n, 1)), 2.5, 7.0))
 
 
 def _example(draw, rng, dark=False):

@@ -1,6 +1,7 @@
 """Every registered plot, drawn once in both themes; and what single plots promise."""
 
 import inspect
+from dataclasses import replace
 
 import holoviews as hv
 import numpy as np
@@ -8,10 +9,11 @@ import pytest
 import xarray as xr
 
 import fel_explorer as fel
-from fel_explorer.plots import colours, list_plots
+from fel_explorer.plots import colours, list_plots, shading
+from fel_explorer.plots.binning import bin_frames, rasterize
 from fel_explorer.plots.contours import contour_levels, contour_lines
 from fel_explorer.plots.landscape import NO_LANDSCAPE, plot_landscape
-from fel_explorer.plots.pixels import rasterize
+from fel_explorer.plots.landscape_layers import LandscapePainter
 from fel_explorer.plots.points import plot_points
 
 hv.extension("bokeh")
@@ -120,8 +122,6 @@ def test_nothing_loaded_draws_an_empty_map():
 
 
 def example_landscape(n, **changes):
-    from dataclasses import replace
-
     from fel_explorer.plots.free_energy import free_energy_surface
 
     xy = np.random.default_rng(0).normal(size=(n, 2))
@@ -139,31 +139,91 @@ def example_landscape(n, **changes):
     return replace(base, **changes)
 
 
-def shown_pixels(overlay, layer):
-    image = overlay.get(layer)
-    return 0 if image.opts.get("style").kwargs["alpha"] == 0 else np.isfinite(image["value"]).sum()
+def painted(landscape, window=((-5.0, 5.0), (-5.0, 5.0)), shape=(300, 240)):
+    return LandscapePainter().paint(landscape, bin_frames(landscape.xy, *window, shape))
 
 
 def test_unselected_frames_turn_grey_and_never_vanish():
     many = example_landscape(50_000)
     selected = many.xy[:, 0] > 1
-    overlay = plot_landscape(example_landscape(50_000, selected=selected))
-    everything = shown_pixels(plot_landscape(many), 1)
-    assert shown_pixels(overlay, 0) == everything  # grey underlay: all of them
-    assert 0 < shown_pixels(overlay, 1) < everything
-    frames = overlay.get(1)["frame"]
-    assert selected[frames[frames >= 0].astype(int)].all()
+    everything = painted(many).picture.colours
+    some = painted(example_landscape(50_000, selected=selected)).picture.colours
+    seen, seen_too = everything[..., 3] > 60, some[..., 3] > 60
+    assert not (seen & ~seen_too).any()
+    colourful = np.ptp(some[..., :3].astype(int), axis=-1) > 20
+    x = np.linspace(-5, 5, 301)[:-1] + 1 / 60
+    assert not (colourful & seen)[:, x < 0.9].any()
+    assert (colourful & seen)[:, x > 1.1].sum() > 0.9 * seen[:, x > 1.1].sum()
 
 
 def test_few_frames_in_the_window_are_drawn_as_points():
     landscape = example_landscape(50_000)
-    window = ((0.0, 0.2), (0.0, 0.2))
-    overlay = plot_landscape(landscape, *window)
+    layers = painted(landscape, ((0.0, 0.2), (0.0, 0.2)))
     x, y = landscape.xy.T
     inside = (x >= 0) & (x <= 0.2) & (y >= 0) & (y <= 0.2)
-    assert len(overlay.get(4)) == inside.sum()
-    assert shown_pixels(overlay, 1) == 0
-    assert len(plot_landscape(landscape).get(4)) == 0
+    assert len(layers.points["x"]) == inside.sum() and layers.picture is None
+    assert len(painted(landscape).points["x"]) == 0
+
+
+def test_layers_that_did_not_change_are_the_same_objects():
+    painter, landscape = LandscapePainter(), example_landscape(50_000, contours=True)
+    binned = bin_frames(landscape.xy, *landscape.limits, (300, 240))
+    first = painter.paint(landscape, binned)
+    moved = painter.paint(replace(landscape, current=(1.0, 1.0)), binned)
+    assert moved.marks != first.marks
+    for name in ("picture", "hover", "lines", "points"):
+        assert getattr(moved, name) is getattr(first, name)
+    selected = painter.paint(replace(landscape, selected=landscape.values > 0), binned)
+    assert selected.picture is not first.picture and selected.hover is first.hover
+
+
+def test_the_hover_tool_names_a_frame_that_is_there():
+    landscape = example_landscape(50_000)
+    hover = painted(landscape).hover
+    frame, value = hover.columns["frame"], hover.columns["value"]
+    row, column = np.nonzero(np.isfinite(value))
+    left, bottom, right, top = hover.bounds
+    cell = np.array([(right - left) / frame.shape[1], (top - bottom) / frame.shape[0]])
+    corner = np.column_stack([column, row]) * cell + (left, bottom)
+    places = landscape.xy[frame[row, column]] - corner
+    assert ((places >= -1e-9) & (places <= cell + 1e-9)).all()
+    np.testing.assert_allclose(value[row, column], landscape.values[frame[row, column]])
+
+
+def test_a_smooth_surface_passes_through_the_values_of_its_cells():
+    axis = np.linspace(-1, 1, 41)
+    bowl = xr.DataArray(axis[:, None] ** 2 + axis**2, dims=("y", "x"), coords={"y": axis, "x": axis})
+    bowl = bowl.where(bowl < 1.2)
+    fine = shading.refine(bowl)
+    values, known = fine.sample((-1.0, -1.0, 1.0, 1.0), (500, 400))
+    x, y = ((np.arange(n) + 0.5) / n * 2 - 1 for n in (500, 400))
+    radius = x**2 + y[:, None] ** 2
+    inner = radius < 1.0
+    assert np.abs(values - radius)[inner].max() < 0.01
+    assert (known[inner] > 0.5).all() and (known[radius > 1.4] < 0.5).all()
+    outside, there = fine.sample((2.0, 2.0, 3.0, 3.0), (5, 5))
+    assert np.isfinite(outside).all() and not there.any()
+
+
+def test_a_category_is_the_more_opaque_the_denser_it_is_and_keeps_its_hue():
+    rng = np.random.default_rng(0)
+    xy = np.concatenate([rng.normal((-2, 0), 0.3, (40_000, 2)), rng.normal((2, 0), 1.0, (4_000, 2))])
+    state = np.repeat([0.0, 1.0], [40_000, 4_000]).astype(np.float32)
+    scale = colours.categorical_scale("state", {0: "#0072b2", 1: "#e69f00"}, ["A", "B"])
+    binned = bin_frames(xy, (-5.0, 5.0), (-5.0, 5.0), (200, 200))
+    picture = shading.frames_picture(binned, state, scale).colours
+    seen = picture[..., 3] > 0
+    assert {tuple(colour) for colour in picture[seen][:, :3]} == {(0, 0x72, 0xB2), (0xE6, 0x9F, 0)}
+    dense, thin = picture[98:102, 58:62, 3].mean(), picture[98:102, 138:142, 3].mean()
+    assert dense > 240 and 30 < thin < 0.8 * dense
+
+
+def test_bands_have_one_colour_between_two_contour_lines():
+    scale = colours.banded(colours.sequential_scale("F", np.zeros(0), limits=(0.0, 7.5)), 2.0)
+    numbers = shading.colour_numbers(np.array([0.1, 1.9, 2.1, 3.9, 4.1, 7.4]), scale)
+    shown = [scale.palette[number] for number in numbers]
+    assert shown[0] == shown[1] != shown[2] == shown[3] != shown[4]
+    assert len(set(scale.palette)) == 4
 
 
 def test_every_plot_is_a_documented_name_of_the_package():

@@ -46,6 +46,14 @@ class SideSession(Session):
         """As `Session.state_name`; of a borrowed state its name on the first map."""
         return self.page.state_name(state) if self._borrowing() else super().state_name(state)
 
+    def select_state(self, state: int, mode: str = "replace") -> None:
+        """As `Session.select_state`; of a borrowed state the one of the first map."""
+        super().select_state(state, mode) if not self._borrowing() else self.page.select_state(state, mode)
+
+    def name_state(self, state: int, name: str) -> None:
+        """As `Session.name_state`; of a borrowed state the one of the first map."""
+        super().name_state(state, name) if not self._borrowing() else self.page.name_state(state, name)
+
     def _borrowing(self):
         return self.borrows and self.page.shown is not None and self.page.shown.state is not None
 

@@ -13,11 +13,12 @@ REST = 200  # ms without another event, after which a drag counts as at rest
 class AfterDraw:
     """Runs ``callback`` once after the answer to the present event has gone to the page.
 
-    Called again before that it still runs once; without a page it runs immediately.
+    Called again before that, within ``pause`` milliseconds, it still runs once; without a page it runs
+    immediately.
     """
 
-    def __init__(self, callback: Callable[[], None]):
-        self.callback = callback
+    def __init__(self, callback: Callable[[], None], pause: int = PAUSE):
+        self.callback, self.pause = callback, pause
         self.waiting = False
 
     def __call__(self) -> None:
@@ -26,7 +27,7 @@ class AfterDraw:
             self.callback()
         elif not self.waiting:
             self.waiting = True
-            document.add_timeout_callback(self._run, PAUSE)
+            document.add_timeout_callback(self._run, self.pause)
 
     def _run(self):
         self.waiting = False

@@ -14,6 +14,7 @@ from panel.io.state import state
 from panel.pane import HoloViews
 from panel.viewable import Viewable
 
+from fel_explorer.app.widgets.standing_figure import StandingFigure
 from fel_explorer.app.workarounds.versions import only_for
 
 PANEL, HOLOVIEWS = "panel>=1.9,<1.10", "holoviews>=1.23.2,<1.24"
@@ -42,6 +43,8 @@ def leave(page: Viewable, document: Document) -> None:
                 plot.cleanup()
                 del pane._plots[ref]
                 ended.add(ref)
+    for figures in page.select(StandingFigure):
+        ended |= figures.leave(document)
     for part in page.select():
         for ref in ended:
             part._models.pop(ref, None)

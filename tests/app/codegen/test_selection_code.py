@@ -109,13 +109,13 @@ def test_intervals_hold_what_was_drawn_on_a_profile():
 
 
 def test_lasso_box_and_states_select_the_same_frames(session, panel, tmp_path, monkeypatch):
-    panel._lasso(circle((-3, 0), 1.3, 200))
+    panel.gestures.lasso(circle((-3, 0), 1.3, 200))
     panel.mode = "add"
-    panel._box((1.23456, -1.1, 4.0, 0.98765))
+    panel.gestures.box((1.23456, -1.1, 4.0, 0.98765))
     session.select_state(2, "add")
     panel.mode = "subtract"
     panel.axes = ("CV 3", "CV 1")
-    panel._lasso(circle((0, 0), 0.7, 150))
+    panel.gestures.lasso(circle((0, 0), 0.7, 150))
     session.invert_selection()
     assert 0 < session.selection.count < N
     code = script.selection_code(session)
@@ -128,9 +128,9 @@ def test_lasso_box_and_states_select_the_same_frames(session, panel, tmp_path, m
 
 def test_regions_along_angles_columns_and_cvs(session, panel, tmp_path, monkeypatch):
     panel.axes = ("angle", "x2")
-    panel._box((-170.0, -5.0, 12.5, 0.3))
+    panel.gestures.box((-170.0, -5.0, 12.5, 0.3))
     panel.mode, panel.axes = "add", ("CV 2", "angle")
-    panel._lasso(circle((0, 90), 40.0, 80))
+    panel.gestures.lasso(circle((0, 90), 40.0, 80))
     made = run(session, tmp_path, monkeypatch)
     np.testing.assert_array_equal(made["frames"], session.selection.frames)
     assert {"angle", "x2", "CV 2"} <= session.selection.axes
@@ -138,10 +138,10 @@ def test_regions_along_angles_columns_and_cvs(session, panel, tmp_path, monkeypa
 
 def test_regions_of_another_model_and_on_profiles(session, panel, tmp_path, monkeypatch):
     session.active = "Short"
-    panel._box((-1.0, -1.0, 2.0, 50.0))
+    panel.gestures.box((-1.0, -1.0, 2.0, 50.0))
     session.active = "KMeans 1"
     panel.mode = "add"
-    panel._lasso(circle((3, 0), 1.0))
+    panel.gestures.lasso(circle((3, 0), 1.0))
     code = script.selection_code(session)
     assert "short_cvs" in code and " & (x < " in code
     made = run(session, tmp_path, monkeypatch)
@@ -156,7 +156,7 @@ def test_before_any_model_the_axes_are_features(loaded, tmp_path, monkeypatch):
     session = Session(loaded[0])
     panel = MapPanel(session)
     panel.axes = ("x0", "x1")
-    panel._lasso(circle((-3, 0), 1.3))
+    panel.gestures.lasso(circle((-3, 0), 1.3))
     made = run(session, tmp_path, monkeypatch)
     np.testing.assert_array_equal(made["frames"], session.selection.frames)
     panel.close()
@@ -179,7 +179,7 @@ def test_frames_selected_otherwise_are_printed_as_numbers(session, tmp_path, mon
 
 
 def test_what_a_label_no_longer_means_is_not_printed(session, panel, loaded):
-    panel._lasso(circle((-3, 0), 1.3))
+    panel.gestures.lasso(circle((-3, 0), 1.3))
     data = loaded[0]
     other = Result.of(
         "KMeans 1", fel.KMeans(n_states=2).fit(data, embedding=fel.PCA(n_dims=2).fit(-data)), data
@@ -196,7 +196,7 @@ def edited(session, panel):
     session.merge_states([3, 0])
     own = session.result.embedding[session.result.state == 1]
     x, y = own[:, :2].mean(axis=0)
-    panel._box((x - 9, y, x + 9, y + 9))
+    panel.gestures.box((x - 9, y, x + 9, y + 9))
     session.split_state(1)
     session.name_state(4, "upper 'half'")
     session.name_state(3, "both")
@@ -227,7 +227,7 @@ def test_states_of_older_sessions_are_not_said_to_be_those_of_the_model(session,
 def test_a_saved_session_knows_how_it_was_selected_and_edited(session, panel, tmp_path):
     edited(session, panel)
     panel.axes = ("CV 3", "CV 1")
-    panel._lasso(circle((0, 0), 0.7))
+    panel.gestures.lasso(circle((0, 0), 0.7))
     before = {part: script.sections(session)[part] for part in ("States", "Selected frames")}
     opened = open_session(save_session(session, tmp_path / "mine.session"))
     assert {part: script.sections(opened)[part] for part in before} == before

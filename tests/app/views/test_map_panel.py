@@ -1,9 +1,10 @@
 """The map panel without a browser: what lasso, box, click, colours and axes do to session and plot."""
 
-import holoviews as hv
 import numpy as np
 import pandas as pd
 import pytest
+from bokeh.document import Document
+from bokeh.models import HoverTool
 
 from fel_explorer.app.session.session import Result, Session
 from fel_explorer.app.views.map import colouring
@@ -54,18 +55,21 @@ def circle(centre, radius, n=60):
 
 
 def lasso(panel, polygon):
-    panel.streams["lasso"].event(geometry=np.asarray(polygon, float))
+    panel.gestures.lasso(np.asarray(polygon, float))
 
 
 def figure_of(panel):
-    return hv.renderer("bokeh").get_plot(panel.map).state
+    """The figure of a page that shows the map."""
+    return live(panel).figure
+
+
+def live(panel):
+    panel.plot.get_root(Document())
+    return panel.plot.live[-1]
 
 
 def held(**keys):
-    class Event:
-        modifiers = {"shift": False, "ctrl": False, "alt": False, **keys}
-
-    return Event
+    return {"shift": False, "ctrl": False, "alt": False, **keys}
 
 
 # ---- regions
@@ -108,15 +112,15 @@ def test_add_and_subtract_by_mode_and_by_key(panel, session):
     lasso(panel, circle((-3, 0), 3))
     lasso(panel, circle((3, 0), 3))
     assert session.selection.count == 2 * N // 3
-    panel._drag_started(held(alt=True))
+    panel.gestures.drag_started(held(alt=True))
     lasso(panel, circle((-3, 0), 3))
     assert session.selection.count == N // 3
     panel.mode = "replace"
-    panel._drag_started(held(shift=True))
+    panel.gestures.drag_started(held(shift=True))
     lasso(panel, circle((0, 4), 2.4))
     assert session.selection.count == 2 * N // 3
-    panel._drag_started(held())
-    panel.streams["box"].event(bounds=(-6.0, -3.0, -0.5, 1.5))
+    panel.gestures.drag_started(held())
+    panel.gestures.box((-6.0, -3.0, -0.5, 1.5))
     x, y = session.result.embedding.T
     np.testing.assert_array_equal(session.selection.mask, (x >= -6) & (x <= -0.5) & (y >= -3) & (y <= 1.5))
     session.undo()
@@ -125,17 +129,17 @@ def test_add_and_subtract_by_mode_and_by_key(panel, session):
 
 def test_clear_selects_nothing_and_keeps_the_window(panel, session):
     lasso(panel, circle((-3, 0), 1.0))
-    panel.streams["window"].event(x_range=(-4.0, 0.0), y_range=(-2.0, 2.0))
+    panel.set_window(((-4.0, 0.0), (-2.0, 2.0)))
     panel._clear.clicks += 1
     assert session.selection.count == 0
-    assert panel.streams["window"].x_range == (-4.0, 0.0)
+    assert panel._window[0] == (-4.0, 0.0)
 
 
 # ---- clicking
 
 
 def test_click_picks_the_nearest_frame_and_says_how_far(panel, session):
-    panel.streams["tap"].event(x=-2.9, y=0.1)
+    panel.gestures.tap(-2.9, 0.1)
     distances = np.linalg.norm(session.result.embedding - (-2.9, 0.1), axis=1)
     point = session.point
     assert (point.model, point.frame) == ("IDM 1", distances.argmin())
@@ -145,7 +149,7 @@ def test_click_picks_the_nearest_frame_and_says_how_far(panel, session):
 
 
 def test_click_far_from_the_data_is_off_the_manifold(panel, session):
-    panel.streams["tap"].event(x=0.0, y=0.5)
+    panel.gestures.tap(0.0, 0.5)
     assert session.point.off_manifold
 
 
@@ -154,13 +158,13 @@ def test_hidden_axes_of_a_click_are_those_of_its_frame(session):
     session.add_result(Result("SRV 1", None, embedding))
     panel = MapPanel(session)
     panel.axes = ("CV 1", "CV 2")
-    panel.streams["tap"].event(x=3.0, y=0.0)
+    panel.gestures.tap(3.0, 0.0)
     assert session.point.position[2] == session.point.frame
 
 
 def test_a_click_among_torsions_stands_for_its_frame(panel, session):
     panel.axes = ("phi ALA2", "psi ALA2")
-    panel.streams["tap"].event(x=30.0, y=-60.0)
+    panel.gestures.tap(30.0, -60.0)
     frame = np.linalg.norm(session.angles[:, ::-1] - (30, -60), axis=1).argmin()
     assert session.point.frame == frame
     np.testing.assert_array_equal(session.point.position, session.result.embedding[frame])
@@ -174,7 +178,7 @@ def test_one_frame_alone_can_be_found():
 
 
 def test_everything_offered_can_be_drawn(panel, session):
-    plot = figure_of(panel)
+    figure = live(panel)
     offered = [name for names in colouring.choices(session).values() for name in names]
     assert {"free energy", "state", "membership 3", "membership entropy", "time", "trajectory"} <= set(
         offered
@@ -182,13 +186,10 @@ def test_everything_offered_can_be_drawn(panel, session):
     assert {"energy", "phi ALA2", "phi ALA2 cos"} <= set(offered)
     for name in offered:
         session.colour(name)
-        assert name.split()[0] in figure_colour_bar(plot).title
-
-
-def figure_colour_bar(figure):
-    from bokeh.models import ColorBar
-
-    return figure.select_one(ColorBar)
+        key = panel.legend.widget
+        assert name.split()[0] in key.title
+        assert bool(key.ticks) != bool(key.entries)  # a bar of colours or a list, never the rest of the other
+        assert len(figure.shown["points"]["x"]) == N or len(figure.shown["picture"]["image"]) == 1
 
 
 def test_values_are_those_of_the_data(session):
@@ -205,12 +206,44 @@ def test_values_are_those_of_the_data(session):
 def test_states_show_their_names_and_keep_their_colours(panel, session):
     from fel_explorer.plots.colours import state_colours
 
-    figure = figure_of(panel)
     session.colour("state")
     session.name_state(2, "C7eq")
-    bar = figure_colour_bar(figure)
-    assert bar.major_label_overrides == {0: "state 1", 1: "C7eq", 2: "state 6"}
-    assert list(bar.color_mapper.palette) == list(state_colours([0, 2, 5]).values())
+    entries = panel.legend.widget.entries
+    assert [entry["name"] for entry in entries] == ["state 1", "C7eq", "state 6"]
+    assert [entry["colour"] for entry in entries] == list(state_colours([0, 2, 5]).values())
+    session.colour("free energy")
+    assert not panel.legend.widget.entries
+
+
+def test_a_click_on_the_legend_selects_hides_and_renames_a_state(panel, session):
+    session.colour("state")
+    figure = live(panel)
+    panel.legend.act({"act": "select", "key": 1})
+    np.testing.assert_array_equal(session.selection.mask, session.result.state == 2)
+    panel.legend.act({"act": "select", "key": 2, "shift": True})
+    np.testing.assert_array_equal(session.selection.mask, session.result.state > 0)
+    panel.legend.act({"act": "select", "key": 1, "alt": True})
+    np.testing.assert_array_equal(session.selection.mask, session.result.state == 5)
+    session.clear_selection()
+    coloured = len(set(figure.shown["points"]["colour"]))
+    panel.legend.act({"act": "hide", "key": 0})
+    assert panel.legend.widget.entries[0]["hidden"]
+    greys = np.isin(figure.shown["points"]["frame"], np.flatnonzero(session.result.state == 0))
+    assert len(set(figure.shown["points"]["colour"][greys])) == 1  # a hidden state turns grey
+    panel.legend.act({"act": "hide", "key": 0})
+    assert len(set(figure.shown["points"]["colour"])) == coloured
+    panel.legend.act({"act": "rename", "key": 2, "name": "C7eq"})
+    assert session.state_name(5) == "C7eq" and panel.legend.widget.entries[2]["name"] == "C7eq"
+    session.undo()
+    assert session.state_name(5) == "state 6"
+
+
+def test_a_click_on_a_trajectory_in_the_legend_selects_its_frames(panel, session):
+    session.colour("trajectory")
+    assert [entry["name"] for entry in panel.legend.widget.entries] == ["1", "2"]
+    panel.legend.act({"act": "select", "key": 1})
+    np.testing.assert_array_equal(session.selection.mask, session.dataset["trajectory"].values == 1)
+    assert session.selection.how == "trajectory 2"
 
 
 def test_unknown_names_are_told_and_the_map_falls_back(panel, session):
@@ -247,10 +280,10 @@ def test_one_feature_alone_becomes_a_profile():
     panel = MapPanel(session)
     assert panel.axes == ("x0", "free energy")
     figure_of(panel)
-    panel.streams["tap"].event(x=0.0, y=4.0)
+    panel.gestures.tap(0.0, 4.0)
     x = session.dataset["features"].values[:, 0]
     assert session.point.frame == np.abs(x).argmin() and not session.point.off_manifold
-    panel.streams["box"].event(bounds=(-1.0, -1.0, 1.0, 10.0))
+    panel.gestures.box((-1.0, -1.0, 1.0, 10.0))
     assert session.selection.count == np.count_nonzero(np.abs(x) <= 1)
 
 
@@ -274,7 +307,7 @@ def test_another_model_shows_its_own_window(panel, session):
 def test_zoom_survives_colours_selections_and_themes(panel, session):
     figure = figure_of(panel)
     figure.x_range.update(start=-4, end=0)
-    panel.streams["window"].event(x_range=(-4.0, 0.0), y_range=(-2.0, 2.0))
+    panel.set_window(((-4.0, 0.0), (-2.0, 2.0)))
     session.colour("state")
     lasso(panel, circle((-3, 0), 1.0))
     panel.dark = True
@@ -284,7 +317,7 @@ def test_zoom_survives_colours_selections_and_themes(panel, session):
 def test_the_first_window_of_a_browser_may_hold_nothing(panel):
     figure = figure_of(panel)
     before = (figure.x_range.start, figure.x_range.end, panel._message.visible)
-    panel.streams["window"].event(x_range=(np.nan, np.nan), y_range=None)
+    panel.set_window(((np.nan, np.nan), (None, None)))
     assert (figure.x_range.start, figure.x_range.end, panel._message.visible) == before
 
 
@@ -299,10 +332,11 @@ def test_without_data_it_says_what_to_do():
 
 def test_a_closed_panel_lets_go_of_its_session(session):
     panel = MapPanel(session)
+    live(panel)
     panel.close()
-    version = panel._redraw.version
+    drawn = panel.plot.drawing
     session.colour("state")
-    assert panel._redraw.version == version
+    assert panel.plot.drawing is drawn
 
 
 def test_another_level_of_a_tree_recolours_the_map_and_keeps_its_window(tree_session):
@@ -336,7 +370,7 @@ def test_the_unit_of_energies_is_that_of_map_tooltip_and_table(panel, session):
     np.testing.assert_allclose(table["free_energy_kJ_per_mol"], in_kT * 8.31446e-3 * 400, rtol=1e-5)
     colour_bar = next(p for p in panel._colouring if hasattr(p, "label"))
     assert colour_bar.label == "free energy (kJ/mol)"
-    tips = [t for r in figure_of(panel).tools if hasattr(r, "tooltips") for t in r.tooltips]
+    tips = figure_of(panel).select_one(HoverTool).tooltips
     assert any("kJ/mol" in text for _, text in tips)
     panel.axes = ("CV 1", "free energy")
     assert panel._view.labels[1] == "free energy (kJ/mol)"

@@ -1,9 +1,7 @@
 """Observables in the app: offered where they apply, computed when chosen, then columns like any other."""
 
-import holoviews as hv
 import numpy as np
 import pytest
-from bokeh.models import ColorBar
 
 import fel_explorer as fel
 from fel_explorer.app.jobs import featurize_and_train
@@ -67,7 +65,7 @@ def work(board):
 
 
 def colour_bar(panel):
-    return hv.renderer("bokeh").get_plot(panel.map).state.select_one(ColorBar).title
+    return panel.legend.widget.title
 
 
 def test_those_of_the_molecule_are_offered_with_readable_labels(panel, session, board):
@@ -96,13 +94,12 @@ def test_a_chosen_observable_is_computed_once_and_then_colours_the_map(panel, se
 
 
 def test_the_window_and_the_selection_stay_when_a_column_comes(panel, session, board):
-    window = panel.streams["window"]
-    window.event(x_range=(-90.0, 0.0), y_range=(-90.0, 90.0))
+    panel.set_window(((-90.0, 0.0), (-90.0, 90.0)))
     session.select(np.arange(100) < 7, "by hand")
     view = panel._view
     session.colour("rmsd")
     work(board)
-    assert window.x_range == (-90.0, 0.0) and session.selection.count == 7 and panel._view is view
+    assert panel._window[0] == (-90.0, 0.0) and session.selection.count == 7 and panel._view is view
     assert colour_bar(panel) == "RMSD (nm), reference: frame 0"
 
 

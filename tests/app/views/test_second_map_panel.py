@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from bokeh.document import Document
 
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.session import Session
@@ -36,10 +37,11 @@ def maps(session):
 
 def test_a_closed_second_map_holds_and_draws_nothing(session, maps):
     second = maps[1]
-    drawn = second.map._redraw.version
+    second.map.plot.get_root(Document())
+    drawn = second.map.plot.drawing
     session.select(np.arange(N) < 5, "by hand")
     session.colour("state")
-    assert second.side.dataset is None and second.map._redraw.version == drawn
+    assert second.side.dataset is None and second.map.plot.drawing is drawn
     session.beside = "B"
     assert second.map._pane.visible and second.side.shown.label == "B"
     session.beside = ""
@@ -52,10 +54,10 @@ def test_each_map_shows_its_own_model_and_both_the_same_frames(session, maps):
     b = session.results["B"].embedding
     np.testing.assert_array_equal(second.map._view.xy, b)
     np.testing.assert_array_equal(first._view.xy, session.results["A"].embedding)
-    second.map._lasso(np.array([[5, -50], [50, -50], [50, 50], [5, 50]]))
+    second.map.gestures.lasso(np.array([[5, -50], [50, -50], [50, 50], [5, 50]]))
     np.testing.assert_array_equal(session.selection.mask, b[:, 0] > 5)
     assert session.selection.how == "lasso on B (CV 1, CV 2)"
-    first._lasso(np.array([[0, -50], [50, -50], [50, 50], [0, 50]]))
+    first.gestures.lasso(np.array([[0, -50], [50, -50], [50, 50], [0, 50]]))
     np.testing.assert_array_equal(second.side.selection.mask, session.results["A"].embedding[:, 0] > 0)
     session.undo()
     np.testing.assert_array_equal(second.side.selection.mask, b[:, 0] > 5)
@@ -64,10 +66,10 @@ def test_each_map_shows_its_own_model_and_both_the_same_frames(session, maps):
 def test_a_click_on_the_second_map_is_a_point_of_its_model(session, maps):
     first, second = maps
     session.beside = "B"
-    second.map._tap(*map(float, session.results["B"].embedding[7]))
+    second.map.gestures.tap(*map(float, session.results["B"].embedding[7]))
     assert (session.point.model, session.point.frame, session.frame) == ("B", 7, 7)
     session.drawing = True  # a path is drawn on the first map only
-    second.map._tap(*map(float, session.results["B"].embedding[9]))
+    second.map.gestures.tap(*map(float, session.results["B"].embedding[9]))
     assert session.path_anchors is None and session.point.frame == 9
     place = first._view.place_of(session, session.point)
     np.testing.assert_allclose(place, session.results["A"].embedding[9])
@@ -92,11 +94,11 @@ def test_frames_carry_the_states_of_the_first_map_or_their_own(session, maps):
 def test_selecting_leaves_the_window_of_the_second_map(session, maps):
     second = maps[1]
     session.beside = "B"
-    second.map._window.update(x_range=(0.0, 1.0), y_range=(0.0, 1.0))
+    second.map.set_window(((0.0, 1.0), (0.0, 1.0)))
     session.select(np.arange(N) < 9, "by hand")
     session.colour("time")
     session.name_state(0, "left")
-    assert second.map._window.x_range == (0.0, 1.0)
+    assert second.map._window[0] == (0.0, 1.0)
 
 
 def test_the_second_map_follows_its_select_and_the_names_of_models(session, maps):

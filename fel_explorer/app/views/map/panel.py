@@ -4,48 +4,41 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-import holoviews as hv
-import holoviews.plotting.bokeh
 import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 import param
-from bokeh.models import LassoSelectTool, Toolbar
 
 from fel_explorer.app.page_jobs import PageJobs
-from fel_explorer.app.session.selection_origin import Intervals, Region
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.map.axis_and_colour_select import MapChoices
+from fel_explorer.app.views.map.gestures import MapGestures
+from fel_explorer.app.views.map.legend import MapLegend
 from fel_explorer.app.views.map.surface_settings_panel import SurfaceSettings
 from fel_explorer.app.views.map.view import (
+    ERROR,
+    FREE_ENERGY,
     MapView,
     coloured,
     data_of,
-    finite,
     make_view,
     same_frames,
     with_names_apart,
 )
-from fel_explorer.app.widgets.after_draw import AtRest
+from fel_explorer.app.widgets.after_draw import AfterDraw, AtRest
+from fel_explorer.app.widgets.bokeh_landscape import BokehLandscape, Gestures, MapScene
 from fel_explorer.app.widgets.figure_export import FigureExport
+from fel_explorer.app.widgets.standing_figure import StandingFigure
 from fel_explorer.app.widgets.weak_callback import weak_callback
-from fel_explorer.plots import hooks
-from fel_explorer.plots.landscape import (
-    NO_LANDSCAPE,
-    description,
-    drawn_as_points,
-    frame_layers,
-    overlay,
-    plot_landscape,
-)
-from fel_explorer.plots.landscape_marks import mark_layers
-from fel_explorer.plots.pixels import bin_frames
+from fel_explorer.plots.binning import bin_frames
+from fel_explorer.plots.colours import banded
+from fel_explorer.plots.landscape_data import NO_LANDSCAPE
+from fel_explorer.plots.landscape_layers import LandscapePainter, drawn_as_points
 
-hv.Store.set_current_backend("bokeh")  # hv.extension would load a front end from a CDN in notebooks
-
-Redraw = hv.streams.Stream.define("Redraw", version=0)
 NO_FRAMES = bin_frames(NO_LANDSCAPE.xy, *NO_LANDSCAPE.limits, (2, 2))
-PRINTED = (900, 600)  # pixels of a figure for print
+USUAL = (600, 440)  # pixels of a map before the page says how large it is
+LARGEST = 2_500_000  # pixels of a picture
+PRINTED = (1500, 1000)  # pixels of a figure for print
 MARKS = [
     "point",
     "frame",
@@ -55,7 +48,7 @@ MARKS = [
     "simulation",
     "step",
 ]  # of the session, above the frames
-PIXEL = 2  # screen pixels along each side of a drawn pixel
+FOLLOW = 25  # ms in which the turns of a wheel are drawn together
 NO_DATA = "Load trajectories to see their landscape."
 NO_FEATURES = "Compute features of these trajectories (2, on the left) to see their landscape."
 
@@ -82,12 +75,13 @@ class MapPanel(pn.viewable.Viewer):
         self.choices = MapChoices(session, board, on_axes=self._place_along, on_colour=self._on_colour)
         self._view: MapView | None = None
         self._colouring: tuple | None = None
-        self._layers: tuple = (None, [])
+        self._visible: np.ndarray | None = None  # values of the frames whose category is not hidden
+        self._painter = LandscapePainter()
         self._places: dict[int, tuple[float, float]] = {}
+        self._window: tuple | None = None  # ((left, right), (bottom, top)); None for everything
+        self._size = USUAL
+        self._n_views = 0
         self._settling = False
-        self._drag_mode: str | None = None
-        self._listening: set = set()
-        self._toolbar: Toolbar | None = None
         self._offer_at_rest = AtRest(self._offer)
         self._make_widgets()
         self._make_map()
@@ -97,8 +91,8 @@ class MapPanel(pn.viewable.Viewer):
             session.param.watch(self._refresh, ["selection"]),
             session.param.watch(self._set_view, ["energy_unit", "temperature"]),
             self.settings.param.watch(self._set_view, ["weighted", "smoothing"]),
-            self.settings.param.watch(self._restyle, ["contours"]),
-            session.param.watch(self._on_marks, MARKS),
+            self.settings.param.watch(self._restyle, ["contours", "filled"]),
+            session.param.watch(self._draw, MARKS),
         ]
         self._on_content()
 
@@ -114,9 +108,8 @@ class MapPanel(pn.viewable.Viewer):
 
     def activate_lasso(self) -> None:
         """Make the lasso what a drag on the map does."""
-        for tool in self._toolbar.tools if self._toolbar is not None else ():
-            if isinstance(tool, LassoSelectTool):
-                self._toolbar.active_drag = tool
+        for figure in self.plot.live:
+            figure.activate_lasso()
 
     # ---- what is built once
 
@@ -142,27 +135,13 @@ class MapPanel(pn.viewable.Viewer):
         self._message = pmui.Typography(next_step, variant="body1", margin=20)
 
     def _make_map(self):
-        self._redraw = Redraw()
-        self._window = hv.streams.RangeXY()
-        self._size = hv.streams.PlotSize()
-        self.map = hv.DynamicMap(self._draw, streams=[self._redraw, self._window, self._size])
-        self.streams = {
-            "window": self._window,
-            "lasso": hv.streams.Lasso(source=self.map),
-            "box": hv.streams.BoundsXY(source=self.map),
-            "tap": hv.streams.SingleTap(source=self.map),
-        }
-        for name, react in (
-            ("lasso", self._lasso),
-            ("box", self._box),
-            ("tap", self._tap),
-            ("window", self._tell),
-        ):
-            self.streams[name].add_subscriber(react)
-        # in a column, which is what is shown and hidden: in panel 1.9 a plot on a page can't be
-        # nor may panel link its axes with those of the second map, which have the same names
-        plot = pn.pane.HoloViews(self.map, sizing_mode="stretch_both", min_height=320, linked_axes=False)
-        self._pane = pmui.Column(plot, sizing_mode="stretch_both", margin=0)
+        self.gestures = MapGestures(self.session, lambda: self._view, lambda: self.mode)
+        self.legend = MapLegend(self.session, self._on_colour, lambda: self.mode)
+        self._follow, self._resize = AfterDraw(self._draw, FOLLOW), AfterDraw(self._draw)
+        self.legend.widget.param.watch(self._on_resolution, "pixel_ratio")
+        self.plot = StandingFigure(self._make_figure, sizing_mode="stretch_both", min_height=320)
+        # in a row, which is what is shown and hidden: in panel 1.9 a plot on a page can't be
+        self._pane = pmui.Row(self.plot, self.legend.widget, sizing_mode="stretch_both", margin=0)
         choices = self.choices.parts
         if self._first_tools:  # a second map takes its colour from the first
             choices = [*self._first_tools, self.choices.x, self.choices.y]
@@ -248,15 +227,12 @@ class MapPanel(pn.viewable.Viewer):
         self._colouring = None
         self._refresh()
 
-    def _on_marks(self, *events):
-        self._redraw.event(version=self._redraw.version + 1)
-
     @param.depends("axes", watch=True)
     def _set_view(self, *_):
         """Place the frames anew and show all of them."""
         if self._settling:
             return
-        self._view, self._colouring = None, None
+        before, self._view, self._colouring = self._view, None, None
         if self.session.dataset is not None:
             self._view = make_view(
                 self.session, self.axes,
@@ -265,7 +241,9 @@ class MapPanel(pn.viewable.Viewer):
             self._places = self._view.state_places(self.session.result)
             self._view.nearest.prepare()
             self.choices.show_axes(self.axes)
-        self._window.update(x_range=None, y_range=None)
+        if before is None or self._view is None or _window_of(before) != _window_of(self._view):
+            self._window = None
+            self._n_views += 1
         self._refresh()
 
     @param.depends("dark", watch=True)
@@ -275,64 +253,97 @@ class MapPanel(pn.viewable.Viewer):
 
     def _refresh(self, *events):
         """Draw the frames anew, and count the selected ones."""
-        self._layers = (None, [])
         if self._view is not None:
-            self._coloured(self._view)
-        self._redraw.event(version=self._redraw.version + 1)
-        self._tell()
-
-    def _tell(self, **window):
-        """Say how many frames are selected, and what a dot on the map is."""
-        if self._view is None:
-            return
-        selection = self.session.selection
-        self._count.object = f"{selection.count:,} of {len(selection.mask):,} frames selected"
-        few = drawn_as_points(self._view.surface, self._in_window().frames)
-        single = few and not self._view.is_profile
-        self._drawn.object = "Each point is a frame." if single else "Each dot holds many frames."
+            selection = self.session.selection
+            self._count.object = f"{selection.count:,} of {len(selection.mask):,} frames selected"
+            self.legend.show(*self._coloured(self._view))
+        self._draw()
 
     # ---- drawing
 
-    def _draw(self, version, x_range, y_range, width, height, scale):
-        """The map's overlay; the layers of frames are kept while only marks move."""
-        if self._view is None:
-            landscape, binned = NO_LANDSCAPE, NO_FRAMES
-        else:
-            landscape = self._view.landscape(
-                self.session, *self._coloured(self._view), self._places, contours=self.settings.contours
-            )
+    def _make_figure(self):
+        """A figure for one more page."""
+        names = ("drag_started", "lasso", "box", "tap")
+        acts = {name: weak_callback(getattr(self.gestures, name)) for name in names}
+        window, size = weak_callback(self.set_window), weak_callback(self.set_size)
+        if not self.plot.live:
+            self.plot.drawing = self._scene()
+        return BokehLandscape(Gestures(**acts, window=window, size=size))
+
+    def _draw(self, *events):
+        """Show the session on the pages that there are."""
+        if self.plot.live:
+            with pn.io.hold():
+                self.plot.drawing = self._scene()
+
+    def _scene(self) -> MapScene:
+        """Everything that the map shows; layers are kept while they stay the same."""
+        landscape, binned = NO_LANDSCAPE, NO_FRAMES
+        if self._view is not None:
+            name, _, scale = self._coloured(self._view)
+            landscape = self._landscape(name, self._visible, scale)
+            landscape = with_names_apart(landscape, self._window or (None, None), self._size)
             binned = self._in_window()
-            landscape = with_names_apart(landscape, (x_range, y_range), (width, height))
-        if self._layers[0] is not binned:
-            self._layers = binned, frame_layers(landscape, binned, dark=self.dark)
-        drawn = overlay(landscape, [*self._layers[1], *mark_layers(landscape, dark=self.dark)])
-        description_hook = hooks.describe(description(landscape))
-        return drawn.opts(hooks=[hooks.selection_is_ours, description_hook, weak_callback(self._listen)])
+        layers = self._painter.paint(landscape, binned, dark=self.dark)
+        self._drawn.object = self._what_dots_are(layers, binned)
+        return MapScene(landscape, layers, self.dark, self._n_views)
+
+    def _what_dots_are(self, layers, binned) -> str:
+        if self._view is None or not (layers.crowded or len(layers.points["x"])):
+            return ""
+        few = drawn_as_points(self._view.surface, binned.frames) and not self._view.is_profile
+        return "Each point is a frame." if few else "Each dot holds many frames."
+
+    def _landscape(self, name, values, scale):
+        return self._view.landscape(
+            self.session, name, values, scale, self._places, contours=self.settings.contours
+        )
+
+    def set_window(self, window) -> None:
+        """Take ((left, right), (bottom, top)) for what is shown, or None for everything."""
+        if window is not None and not np.isfinite(np.array(window, float)).all():
+            window = None
+        self._window = window
+        self._follow()
+
+    def set_size(self, size) -> None:
+        """Take (width, height) in screen pixels for the size of the map."""
+        if None not in size and min(size) > 0 and tuple(size) != self._size:
+            self._size = tuple(size)
+            self._resize()
+
+    def _on_resolution(self, *_):
+        self._resize()
 
     def _in_window(self):
         """The frames in the pixels of the shown window."""
-        sizes = ((self._size.width, 800), (self._size.height, 600))
-        shape = tuple(int(np.clip((size or default) / PIXEL, 50, 800)) for size, default in sizes)
-        return self._view.binned(finite(self._window.x_range), finite(self._window.y_range), shape)
+        size = np.array(self._size) * np.clip(self.legend.widget.pixel_ratio, 1.0, 2.0)
+        size *= min(1.0, np.sqrt(LARGEST / size.prod()))
+        return self._view.binned(*(self._window or (None, None)), tuple(np.maximum(size, 50).astype(int)))
 
     def _coloured(self, view):
         """Name of the colour, the frames' values and their scale; kept until one of them changes."""
         if self._colouring is None:
             self._colouring = self._colours(view, self.dark)
+            self._visible = self.legend.visible_values(*self._colouring)
         return self._colouring
 
     def _colours(self, view, dark):
         name = self.choices.drawable_colour()
-        return name, *coloured(view, self.session, name, dark=dark)
+        values, scale = coloured(view, self.session, name, dark=dark)
+        if self.settings.filled and name in (FREE_ENERGY, ERROR):
+            scale = banded(scale, view.unit.step(scale.limits[1]))
+        return name, values, scale
 
     # ---- export
 
     def figure(self):
         """The map in its window as a figure for print, in light colours."""
-        landscape = self._view.landscape(
-            self.session, *self._colours(self._view, False), self._places, contours=self.settings.contours
-        )
-        window = finite(self._window.x_range), finite(self._window.y_range)
+        from fel_explorer.plots.landscape import plot_landscape  # HoloViews is not needed before
+
+        name, values, scale = self._colours(self._view, False)
+        landscape = self._landscape(name, self.legend.visible_values(name, values, scale), scale)
+        window = self._window or (None, None)
         return plot_landscape(with_names_apart(landscape, window), *window, shape=PRINTED)
 
     def table(self):
@@ -347,46 +358,6 @@ class MapPanel(pn.viewable.Viewer):
             table[f"error_{unit}"] = error.values.ravel()
         return table.dropna(subset=[f"free_energy_{unit}"])
 
-    # ---- the user acts
 
-    def _listen(self, plot, element):
-        """Notice the keys held when a drag starts, which the selection's own event does not hold.
-
-        And hear of another window at once: the page waits for the last turn of the wheel.
-        """
-        if plot.state.id not in self._listening:
-            self._listening.add(plot.state.id)
-            plot.state.on_event("panstart", self._drag_started)
-            self._toolbar = plot.state.toolbar
-            for callback in plot.callbacks:
-                callback.debounce = None
-
-    def _drag_started(self, event):
-        keys = event.modifiers or {}
-        adds = keys.get("shift") or keys.get("ctrl")
-        self._drag_mode = "subtract" if keys.get("alt") else "add" if adds else None
-
-    def _lasso(self, geometry):
-        if geometry is not None and len(geometry) >= 3 and self._view is not None:
-            self._select("lasso", geometry)
-
-    def _box(self, bounds):
-        if bounds is not None and self._view is not None:
-            self._select("box", bounds)
-
-    def _select(self, shape, vertices):
-        mode, self._drag_mode = self._drag_mode or self.mode, None
-        model, view = self.session.active, self._view
-        drawn = Region.drawn(model, view.axes, shape, vertices)
-        mask = drawn.holds(view.xy)
-        origin = Intervals.around(model, view.axes[0], view.xy[:, 0], mask) if view.is_profile else drawn
-        how = f"{shape} on {model or 'the map'} ({', '.join(view.axes)})"
-        self.session.select(mask, how, mode, origin)
-
-    def _tap(self, x, y):
-        if x is None or y is None or self._view is None:
-            return
-        if self.session.drawing:
-            self.session.add_anchor(x, y, self.axes)
-        else:
-            self.session.pick(self._view.point_at(self.session, x, y))
+def _window_of(view: MapView) -> tuple:
+    return view.axes, view.limits

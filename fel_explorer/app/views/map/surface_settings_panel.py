@@ -17,6 +17,9 @@ class SurfaceSettings(Viewer):
     """A button that opens the settings of the free energy."""
 
     contours = param.Boolean(True, doc="Lines of equal free energy: about ten, at least 1 kT apart.")
+    filled = param.Boolean(
+        False, doc="One colour between two contour lines, in place of colours that change smoothly."
+    )
     weighted = param.Boolean(True, doc="Use the frame weights to correct for biased sampling.")
     smoothing = param.Number(
         SMOOTHING,
@@ -63,6 +66,7 @@ class SurfaceSettings(Viewer):
             self._temperature,
             pmui.FloatSlider.from_param(self.param.smoothing, label="Smoothing (bins)", step=0.5, **wide),
             pmui.Switch.from_param(self.param.contours, label="Contours", **wide),
+            pmui.Switch.from_param(self.param.filled, label="Filled contours", **wide),
             self._weights,
             width=300,
             margin=(8, 4),

@@ -17,14 +17,16 @@ from fel_explorer.free_energy.density import SMOOTHING
 from fel_explorer.free_energy.estimator import MIN_FRAMES, FreeEnergy
 from fel_explorer.free_energy.grid import PERIOD, axis_limits
 from fel_explorer.plots.arrangement import names_apart
+from fel_explorer.plots.binning import Binned, bin_frames
 from fel_explorer.plots.colours import Scale, sequential_scale
 from fel_explorer.plots.energy_units import KT, EnergyUnit
-from fel_explorer.plots.landscape import Landscape
-from fel_explorer.plots.pixels import Binned, bin_frames
+from fel_explorer.plots.landscape_data import Landscape
 
 FREE_ENERGY = colouring.FREE_ENERGY  # as the y axis: the profile along x
 ERROR = colouring.ERROR
 ENOUGH = 5_000  # frames of a state for its median
+MARGIN = 0.07  # fraction of the data's span around them; a torsion has none
+MANY_STATES = 12  # with more, their numbers stand for "state 13" on the map
 PRINTED_NAMES = (450, 310)  # pixels of a map on the screen where names are as large as on a printed one
 
 
@@ -60,6 +62,7 @@ class MapView:
     trajectory: np.ndarray | None = None
     grid: dict = field(default_factory=dict)
     _binned: dict = field(default_factory=dict)
+    _numbers: dict = field(default_factory=dict)
 
     @property
     def is_profile(self) -> bool:
@@ -136,11 +139,12 @@ class MapView:
             surface=self.surface,
             picture=self._picture(colour_by),
             free_energy=self.free_energy,
-            state=result.state + 1 if has_states else None,
+            state=self._state_numbers(result.state) if has_states else None,
             selected=session.selection.mask,
             labels=self.labels,
             limits=self.limits,
-            names={session.state_name(state): place for state, place in places.items()},
+            names=_names_on_the_map({session.state_name(state): place for state, place in places.items()}),
+            state_names={state + 1: session.state_name(state) for state in places},
             clicked=self.place_of(session, session.point) if session.point is not None else None,
             current=tuple(self.xy[min(session.frame, len(self.xy) - 1)].tolist()),
             contours=contours,
@@ -149,6 +153,12 @@ class MapView:
             **self._way(session),
             **trail(session, self.axes, self.xy, self.limits),
         )
+
+    def _state_numbers(self, state: np.ndarray) -> np.ndarray:
+        """Numbers of the states from 1; kept, so that what is drawn of them is."""
+        if self._numbers.get("of") is not state:
+            self._numbers.update(of=state, numbers=state + 1)
+        return self._numbers["numbers"]
 
     def _picture(self, colour_by: str) -> xr.DataArray | None:
         """The surface as an image, where the frames are coloured by it."""
@@ -257,12 +267,19 @@ def make_view(
         grid["periodic"] = (periodic_x, periodic_y)
         surface = free_energy.free_energy_surface(np.column_stack([x, y]), weights, **grid) * unit.kT
     limits = tuple(
-        PERIOD if periodic else axis_limits(values[np.isfinite(values)])
+        PERIOD if periodic else axis_limits(values[np.isfinite(values)], margin=MARGIN)
         for values, periodic in ((x, periodic_x), (y, periodic_y))
     )
     trajectory = session.dataset["trajectory"].values
     xy = np.column_stack([x, y])
     return MapView(xy, tuple(axes), tuple(labels), limits, surface, unit, weights, trajectory, grid)
+
+
+def _names_on_the_map(names: dict) -> dict:
+    """``names`` {name: place}; of many states that have no name but a number that number."""
+    if len(names) <= MANY_STATES:
+        return names
+    return {name.removeprefix("state "): place for name, place in names.items()}
 
 
 def same_frames(old, new) -> bool:
@@ -287,13 +304,8 @@ def _axis(session, name):
     return colouring.column(session, name)
 
 
-def finite(window):
-    """A stream's window; None, which shows all, for its first message and the one after a reset."""
-    return window if window and np.isfinite(window).all() else None
-
-
 def with_names_apart(landscape: Landscape, window=(None, None), size=PRINTED_NAMES) -> Landscape:
     """Names moved where they would lie on one another in a ``window`` of ``size`` screen pixels, or None."""
-    limits = [finite(shown) or whole for shown, whole in zip(window, landscape.limits, strict=True)]
+    limits = [shown or whole for shown, whole in zip(window, landscape.limits, strict=True)]
     size = (size[0] or 600, size[1] or 400)
     return replace(landscape, names=names_apart(landscape.names, limits, size))

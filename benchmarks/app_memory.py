@@ -40,7 +40,8 @@ def main():
             print("| pages so far | resident memory |\n|---|---|", flush=True)
             for done in range(1, rounds + 1):
                 for _ in range(pages):
-                    urllib.request.urlopen(server.url, timeout=300).read()
+                    visitor = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+                    visitor.open(server.url, timeout=300).read()
                 time.sleep(DELETED)
                 print(f"| {done * pages} | {resident(server.process):.0f} MB |", flush=True)
         finally:

@@ -92,11 +92,11 @@ def _frame(axes, model):
         if log:
             getattr(axes, f"set_{name}scale")("log")
             axis.set_major_formatter(lambda value, _: f"{value:g}")
-        getattr(axes, f"set_{name}label")(shown.axis_label or "")
+        getattr(axes, f"set_{name}label")(glyphs.without_math(shown.axis_label or ""))
         ticks = getattr(shown.ticker, "ticks", None)
         if ticks is not None:
             words = shown.major_label_overrides
-            axis.set_ticks(ticks, [words.get(place, f"{place:g}") for place in ticks])
+            axis.set_ticks(ticks, [glyphs.without_math(words.get(place, f"{place:g}")) for place in ticks])
         # last, because ticks beyond the limits widen them
         getattr(axes, f"set_{name}lim")(range_.start, range_.end)
     axes.spines[["top", "right"]].set_visible(False)
@@ -105,9 +105,9 @@ def _frame(axes, model):
 def _colour_bar(axes, bar):
     from matplotlib.cm import ScalarMappable
 
-    bar_axes = axes.figure.colorbar(
-        ScalarMappable(*glyphs.colour_scale(bar.color_mapper)), ax=axes, label=bar.title or ""
-    )
+    mapped = ScalarMappable(*glyphs.colour_scale(bar.color_mapper))
+    bar_axes = axes.figure.colorbar(mapped, ax=axes, label=glyphs.without_math(bar.title or ""))
     ticks = getattr(bar.ticker, "ticks", None)
     if ticks:
-        bar_axes.set_ticks(ticks, labels=[bar.major_label_overrides.get(t, f"{t:g}") for t in ticks])
+        labels = (bar.major_label_overrides.get(t, f"{t:g}") for t in ticks)
+        bar_axes.set_ticks(ticks, labels=list(map(glyphs.without_math, labels)))

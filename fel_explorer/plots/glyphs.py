@@ -22,6 +22,11 @@ SEEN = 0.01  # opacity
 MANY = 5_000  # points: as vectors they would make a file that few programs open
 
 
+def without_math(text: str) -> str:
+    """``text`` for matplotlib, which would read what stands between dollar signs as TeX."""
+    return str(text).replace("$", r"\$")
+
+
 def draw(axes: Axes, glyph: BokehGlyph, data: Mapping[str, Any], order: int) -> None:
     """Draw a ``glyph`` and its columns ``data``; glyphs of higher ``order`` lie above."""
     name = type(glyph).__name__
@@ -177,7 +182,7 @@ def _text(axes, glyph, order):
         axes.text(
             x,
             y,
-            text,
+            without_math(text),
             color=colour,
             bbox=box if ground[3] > SEEN else None,
             fontsize=0.85 * _font_size(size),

@@ -161,6 +161,11 @@ def molecules(tmp_path):
         (["demo", "--host", "0.0.0.0"], ["password"]),
         (["demo", "--root", "no-such-folder"], ["no-such-folder"]),
         (["demo", "--password-file", "no-such-file"], ["no-such-file"]),
+        (["demo", "--token", "short"], ["16 letters"]),
+        (["demo", "--token", "0123456789abcdef", "--no-token"], ["one of them"]),
+        (["demo", "--certfile", "no-such-file"], ["no-such-file"]),
+        (["demo", "--keyfile", "pyproject.toml"], ["--certfile"]),
+        (["demo", "--trust-proxy", "nonsense"], ["nonsense", "10.0.0.0/8"]),
         (["methods", "--wrong"], ["--wrong"]),
         (["export", "missing.fel", "data.zarr", "-o", "x"], ["missing.fel"]),
     ],
@@ -180,7 +185,20 @@ def test_other_hosts_need_a_password(tmp_path):
     passwords = tmp_path / "passwords.json"
     passwords.write_text(json.dumps({"ada": "secret"}))
     arguments = cli._parser().parse_args(["demo", "--host", "0.0.0.0", "--password-file", str(passwords)])
-    assert cli.server_options(arguments)["password_file"] == str(passwords)
+    access = cli.server_options(arguments)["access"]
+    assert access.login("ada", "secret") and not access.login("ada", "wrong") and not access.login("bob", "")
+
+
+def test_each_start_has_a_token_of_its_own(monkeypatch, capsys):
+    def access(*flags):
+        return cli.server_options(cli._parser().parse_args(["demo", *flags]))["access"]
+
+    assert len(access().token) == 48 and access().token != access().token
+    monkeypatch.setenv("FEL_EXPLORER_TOKEN", "from-the-environment")
+    assert access().token == "from-the-environment"
+    assert access("--token", "0123456789abcdef").token == "0123456789abcdef"
+    assert not capsys.readouterr().err
+    assert access("--no-token").open and "every user of this machine" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("value, show", [("1", False), ("0", True), ("", True)])

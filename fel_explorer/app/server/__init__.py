@@ -1,1 +1,1 @@
-"""The web server: serves pages to visitors."""
+"""The web server: serves pages to visitors who may enter."""

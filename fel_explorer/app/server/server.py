@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
+import os
 import secrets
 import socket
+import tempfile
+import webbrowser
 from collections.abc import Callable
+from html import escape
+from pathlib import Path
+from typing import Any
 
 import panel as pn
+from bokeh.server.server import Server
 
+from fel_explorer.app.server.access import LOOPBACK, Access
+from fel_explorer.app.server.gate import Gate
 from fel_explorer.errors import FelError
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 TRIES = 50  # ports from the given one on
 
 
@@ -21,7 +30,10 @@ def serve(
     port: int,
     address: str,
     show: bool,
-    password_file: str | None = None,
+    access: Access | None = None,
+    prefix: str = "",
+    certfile: str | None = None,
+    keyfile: str | None = None,
 ) -> None:
     """Serve a page per visitor until interrupted; prints the address.
 
@@ -34,20 +46,22 @@ def serve(
         function} for several pages.
     port
         0 takes a free one; of a port that is in use, the next free one.
-    password_file
-        JSON {user: password}: visitors must log in.
+    address
+        To listen on.
+    show
+        Open the page in a browser.
+    access
+        Who may enter; by default whoever has the token in the address that is printed.
+    prefix
+        Path below which a proxy puts the pages.
+    certfile, keyfile
+        Certificate and key, for https.
 
     Raises
     ------
     FelError
         If no port can be used.
     """
-    port = free_port(port, address)
-    options = {}
-    if password_file:
-        options = {"basic_auth": password_file, "cookie_secret": secrets.token_hex(32)}
-    if address not in LOOPBACK:
-        options["websocket_origin"] = "*"  # visitors come by names that are not known here; they must log in
 
     def serving(make):
         def page():
@@ -56,20 +70,85 @@ def serve(
         return page
 
     makers = make_page if isinstance(make_page, dict) else {"/": make_page}
-    server = pn.serve(
+    run(
         {path: serving(make) for path, make in makers.items()},
-        title="fel_explorer",
         port=port,
         address=address,
         show=show,
+        access=access,
+        prefix=prefix,
+        certfile=certfile,
+        keyfile=keyfile,
+    )
+
+
+def run(pages: Any, *, show: bool, **options: Any) -> Server:
+    """Start the server of `make_server`, print its address, and run it until interrupted.
+
+    Where an event loop runs already, as in a notebook, it returns at once.
+    """
+    server, url = make_server(pages, **options)
+    print(f"fel_explorer runs at {url} (Ctrl-C ends it)", flush=True)
+    server.start()
+    if show:
+        server.io_loop.add_callback(open_browser, url)
+    if not server.io_loop.asyncio_loop.is_running():
+        server.io_loop.start()
+    return server
+
+
+def make_server(
+    pages: Any,
+    *,
+    port: int = 0,
+    address: str = "127.0.0.1",
+    access: Access | None = None,
+    title: str = "fel_explorer",
+    prefix: str = "",
+    certfile: str | None = None,
+    keyfile: str | None = None,
+) -> tuple[Server, str]:
+    """A server behind a `Gate`, not yet started, and the address that lets a visitor in.
+
+    Parameters are those of `serve`; ``pages`` are as `panel.serve` takes them.
+    """
+    access = access or Access(address=address)
+    prefix = f"/{prefix.strip('/')}" if prefix.strip("/") else ""
+    server = pn.serve(
+        pages,
+        title=title,
+        port=free_port(port, address),
+        address=address,
+        prefix=prefix,
+        show=False,
         start=False,
         verbose=False,
-        **options,
+        secret_key=secrets.token_bytes(32),
+        sign_sessions=True,
+        # Bokeh would write cookies and headers of the request into the page
+        include_cookies=[],
+        exclude_headers=["Cookie", "Authorization"],
+        ssl_certfile=certfile,
+        ssl_keyfile=keyfile,
     )
-    host = "localhost" if address in ("127.0.0.1", "::1") else address
-    print(f"fel_explorer runs at http://{host}:{server.port} (Ctrl-C ends it)", flush=True)
-    server.start()
-    server.io_loop.start()
+    server._http.request_callback = Gate(
+        server._tornado, access, cookie=f"fel-explorer-{server.port}", prefix=prefix
+    )
+    host = "localhost" if address in LOOPBACK else address
+    query = f"?token={access.token}" if access.token and not access.passwords else ""
+    return server, f"{'https' if certfile else 'http'}://{host}:{server.port}{prefix}/{query}"
+
+
+def open_browser(url: str) -> None:
+    """Open ``url`` in a browser, by a file that only this user can read.
+
+    Other users of the machine see the arguments of a browser that is started, and would see the token.
+    """
+    handle, name = tempfile.mkstemp(prefix="fel-explorer-", suffix=".html")
+    atexit.register(lambda: Path(name).unlink(missing_ok=True))
+    with os.fdopen(handle, "w") as file:
+        file.write(f'<!doctype html><meta http-equiv="refresh" content="0; url={escape(url)}">')
+    webbrowser.open(Path(name).as_uri())
 
 
 def free_port(port: int, address: str) -> int:

@@ -143,9 +143,28 @@ class Result:
         return [int(s) for s in np.flatnonzero(populations >= min_population)]
 
     def default_name(self, state: int) -> str:
-        """ "state 3", in a tree "state 2-3": level and index; see `tree_names`."""
-        default = f"state {state + 1}" if self.tree is None else f"state {self.level + 1}-{state + 1}"
+        """ "state 3", in a tree "state 2-3" (level and index; see `tree_names`), or "part of state 3".
+
+        The last is a state that the user split off; the next one from the same state is "part 2 of state 3".
+        """
+        origins = [change.state for change in self.changes if isinstance(change, Split)]
+        first = 0 if self.membership is None else self.membership.shape[1] - len(origins)
+        if origins and state >= first:
+            return self._part_name(state, first, origins)
+        default = f"state {state + 1}" if self.tree is None else f"state {self.node(state)}"
         return default if self.tree is None else tree_names(self.tree).get(self.node(state), default)
+
+    def _part_name(self, state, first, origins):
+        """Name of a split-off state; those from ``first`` on were split off ``origins``, in order."""
+
+        def whole(part):
+            while part >= first:
+                part = origins[part - first]
+            return part
+
+        earlier = [whole(first + i) for i in range(state - first)]
+        number = 1 + earlier.count(whole(state))
+        return f"part{f' {number}' if number > 1 else ''} of {self.default_name(whole(state))}"
 
     def node(self, state: int) -> str:
         """Name of a state's node in the tree."""

@@ -11,6 +11,7 @@ import param
 from panel.viewable import Viewer
 
 from fel_explorer.app.page_jobs import PageJobs
+from fel_explorer.app.server.server import run
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.shell.code_dialog import CodeDialog
 from fel_explorer.app.shell.command_palette import Palette
@@ -163,9 +164,21 @@ class Explorer(Viewer):
         self.page.servable(title=title, **options)
         return self
 
-    def show(self, title="fel_explorer", **options):
-        """Open it in a browser tab; returns the server.  ``options`` are those of panel's ``show``."""
-        return pn.serve(self._visit, title=title, show=options.pop("open", True), **options)
+    def show(self, title="fel_explorer", *, port=0, address="127.0.0.1", open=True):
+        """Open it in a browser tab, and print the address; returns the server.
+
+        Parameters
+        ----------
+        title
+            Of the tab.
+        port
+            0 takes a free one.
+        address
+            To listen on; visitors need the token in the printed address.
+        open
+            Open the tab.
+        """
+        return run(self._visit, title=title, port=port, address=address, show=open)
 
     def _visit(self) -> pmui.Page:
         """The page for one more tab: of this explorer, which stays when the tab is closed."""

@@ -8,6 +8,7 @@ from panel.viewable import Viewer
 from fel_explorer.app.shell.commands import by_shortcut
 from fel_explorer.app.shell.header import shortcut_text
 from fel_explorer.app.views.tabs import TABS
+from fel_explorer.app.widgets.text import Text
 
 STEPS = """
 **A first session**
@@ -43,8 +44,8 @@ class Help(Viewer):
             about_keys = "\n".join(["**Keyboard**", "", "| Key | Does |", "|---|---|", *keys])
             self.dialog[:] = [
                 pmui.Row(
-                    pmui.Typography(f"{STEPS}\n{about_views}", width=420, margin=(0, 16, 0, 0)),
-                    pmui.Typography(about_keys, width=320),
+                    Text(f"{STEPS}\n{about_views}", width=420, margin=(0, 16, 0, 0)),
+                    Text(about_keys, width=320),
                 )
             ]
         self.dialog.open = not self.dialog.open

@@ -13,6 +13,7 @@ from panel.util import edit_readonly
 from panel_material_ui.base import _env
 
 from fel_explorer.app.widgets.notifications import show_error
+from fel_explorer.app.widgets.text import Notice
 from fel_explorer.app.widgets.theme import theme
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class GrowingPage:
             try:
                 self._make().show_on(page)
             except Exception as error:  # whatever it is, the visitor is to see it
-                page.main = [pmui.Alert("The page could not be made.", severity="error", margin=20)]
+                page.main = [Notice("The page could not be made.", severity="error", margin=20)]
                 pn.state.onload(functools.partial(show_error, error))
 
 

@@ -17,6 +17,7 @@ from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.tabs import TABS, Tab, has_states
 from fel_explorer.app.widgets.bokeh_sheet import EMPTY, BokehSheet
 from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.errors import FelError
 
 HEADER, BODY = 46, 284  # px
@@ -145,7 +146,7 @@ class TabStrip(Viewer):
             )
             for label, (name, tooltip) in STATE_METHODS.items()
         ]  # fmt: skip
-        text = pmui.Typography(HINT, variant="body2", color="textSecondary", margin=(9, 8))
+        text = Text(HINT, variant="body2", color="textSecondary", margin=(9, 8))
         return pmui.Row(text, *buttons, margin=(0, 8))
 
     def _offered(self) -> list[str]:

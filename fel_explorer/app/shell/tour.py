@@ -8,6 +8,8 @@ import panel_material_ui as pmui
 import param
 from panel.viewable import Viewer
 
+from fel_explorer.app.widgets.text import Text
+
 FRAME = "3px solid #d6006c"
 NO_FRAME = {"outline": "none"}
 CARD = {"position": "fixed", "right": "24px", "bottom": "24px", "z-index": "1400"}
@@ -67,9 +69,9 @@ class Tour(Viewer):
         self._framed = None
         self._styles: dict = {}
         small = {"size": "small", "margin": (4, 4)}
-        self.title = pmui.Typography("", variant="h6", margin=(12, 16, 0, 16))
-        self.text = pmui.Typography("", variant="body1", margin=(4, 16), width=360)
-        self.count = pmui.Typography("", variant="body2", color="textSecondary", margin=(10, 12))
+        self.title = Text("", variant="h6", margin=(12, 16, 0, 16))
+        self.text = Text("", variant="body1", margin=(4, 16), width=360)
+        self.count = Text("", variant="body2", color="textSecondary", margin=(10, 12))
         self.back = pmui.Button(label="Back", variant="text", on_click=lambda event: self.go(-1), **small)
         self.next = pmui.Button(label="Next", variant="contained", on_click=lambda event: self.go(1), **small)
         self.close = pmui.Button(

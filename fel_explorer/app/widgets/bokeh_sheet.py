@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import param
@@ -23,7 +24,6 @@ from bokeh.models import (
     LinearColorMapper,
     MultiLine,
     Patches,
-    Plot,
     Range1d,
     Scatter,
     Selection,
@@ -31,9 +31,9 @@ from bokeh.models import (
     UnionRenderers,
 )
 from bokeh.plotting import figure
-from panel.reactive import Reactive
 
-from fel_explorer.plots import drawing
+from fel_explorer.app.widgets.standing_figure import StandingFigure
+from fel_explorer.plots import drawing as styles
 from fel_explorer.plots.bokeh_settings import ONLY_WORDS, keep_font_sizes
 from fel_explorer.plots.sheet import ROWS, Sheet
 
@@ -73,7 +73,15 @@ GLYPHS: dict[str, type[Glyph]] = {
 }  # fmt: skip
 
 
-class BokehSheet(Reactive):
+@dataclass(frozen=True, eq=False)
+class SheetDrawing:
+    """A `Sheet` on linear axes, and whether the page is dark."""
+
+    sheet: Sheet
+    dark: bool = False
+
+
+class BokehSheet(StandingFigure):
     """A plot that shows one `Sheet` after another; each page has a figure of its own.
 
     Parameters
@@ -86,10 +94,11 @@ class BokehSheet(Reactive):
         px left and right of the frame, at least.
     """
 
-    sheet = param.ClassSelector(class_=Sheet, default=EMPTY, doc="What is shown.")
-    dark = param.Boolean(False, doc="Colours of the axes for a dark page.")
     changes = param.Parameter(doc="(layer, {column: patches}) to what is shown.")
     size = param.Tuple(SIZE, doc="(width, height) of the frame in px, as the browser last reported it.")
+
+    _rename: ClassVar = {"changes": None, "size": None}
+    _manual_params: ClassVar = ["drawing", "changes"]
 
     def __init__(
         self,
@@ -99,13 +108,13 @@ class BokehSheet(Reactive):
         borders: tuple[int, int] = (LEFT, RIGHT),
         **params: Any,
     ):
-        super().__init__(**{"sizing_mode": "stretch_both", "min_height": 120, "margin": 0, **params})
         self._tap, self._painted, self._borders = tap, painted, borders
-        self._figures: dict[str, _Figure] = {}
+        self._sizing = {"sizing_mode": "stretch_both", "min_height": 120, "margin": 0, **params}
+        super().__init__(self._make_figure, drawing=SheetDrawing(EMPTY), **self._sizing)
 
     def show(self, sheet: Sheet, *, dark: bool = False) -> None:
         """Put ``sheet`` in place of what is shown."""
-        self.param.update(sheet=sheet.linear(), dark=dark)
+        self.drawing = SheetDrawing(sheet.linear(), dark)
 
     def change(self, layer: str, columns: dict[str, Any]) -> None:
         """Change the first values of some columns of a layer, without sending the rest."""
@@ -114,53 +123,35 @@ class BokehSheet(Reactive):
     @property
     def shown(self) -> dict[str, dict]:
         """{layer: columns} of what is shown."""
-        return columns_of(self.sheet)
+        return columns_of(self.drawing.sheet)
 
-    def _get_model(self, doc, root=None, parent=None, comm=None):
-        made = _Figure(*self._borders)
-        model = made.plot
-        if root is None:
-            root = model
-        known = {k: v for k, v in self._get_properties(doc).items() if k in Plot.properties()}
-        model.update(**known)
-        if self._design is not None:
-            self._design.apply_bokeh_theme_to_model(model)
-        made.show(self.sheet, self.dark)
-        model.on_event(Tap, self._on_tap)
+    def _make_figure(self):
+        made = SheetFigure(*self._borders)
+        made.figure.update(**self._sizing)
+        made.figure.on_event(Tap, self._on_tap)
         for name in ("inner_width", "inner_height"):
-            model.on_change(name, self._on_size)
+            made.figure.on_change(name, self._on_size)
         if self._painted is not None:
             made.report_painted(lambda attr, old, new: self._painted())
-        ref = root.ref["id"]
-        self._models[ref], self._figures[ref] = (model, parent), made
-        return model
+        return made
 
-    def _update_model(self, events, msg, root, model, doc, comm):
-        msg, made = dict(msg), self._figures[root.ref["id"]]
-        sheet, dark = msg.pop("sheet", None), msg.pop("dark", None)
-        changes, _ = msg.pop("changes", None), msg.pop("size", None)
-        if sheet is not None or dark is not None:
-            made.show(self.sheet, self.dark)
-        if changes is not None:
-            made.change(*changes)
-        if msg:
-            super()._update_model(events, msg, root, model, doc, comm)
-
-    def _cleanup(self, root=None):
-        super()._cleanup(root)
-        if root is not None:
-            self._figures.pop(root.ref["id"], None)
+    def _manual_update(self, events, model, doc, root, parent, comm):
+        names = {event.name for event in events}
+        if "drawing" in names:
+            super()._manual_update(events, model, doc, root, parent, comm)
+        if "changes" in names and root.ref["id"] in self._live:
+            self._live[root.ref["id"]].change(*self.changes)
 
     def _on_tap(self, event):
         if self._tap is not None and event.x is not None:
             self._tap(event.x, event.y)
 
     def _on_size(self, _attr, _old, _new):
-        sizes = [made.size for made in self._figures.values()]
+        sizes = [made.size for made in self.live]
         self.size = next((size for size in sizes if size is not None and size != self.size), self.size)
 
 
-class _Figure:
+class SheetFigure:
     """The models of one figure."""
 
     def __init__(self, left: int, right: int):
@@ -172,28 +163,28 @@ class _Figure:
             for _ in range(2)
         ]  # fmt: skip
         self.axes = axes
-        self.plot = figure(
+        self.figure = figure(
             x_range=Range1d(0, 1), y_range=Range1d(0, 1), x_axis_type=None, y_axis_type=None, tools="",
             toolbar_location=None, min_width=120, min_border_left=left, min_border_right=right,
             output_backend="canvas",
         )  # fmt: skip
-        self.plot.update(below=axes[:1], left=axes[1:])
+        self.figure.update(below=axes[:1], left=axes[1:])
         # common to all layers, of which nothing is ever selected: each model costs the page time
         common = {"selected": Selection(), "selection_policy": UnionRenderers()}
         layers = {"image": IMAGE, **{name: COLUMNS[name] for name in ROWS}}
         self._sources = {
             name: ColumnDataSource({c: [] for c in columns}, **common) for name, columns in layers.items()
         }
-        self._mapper = LinearColorMapper(palette=["#000000"], low=0, high=1, nan_color=drawing.CLEAR)
+        self._mapper = LinearColorMapper(palette=["#000000"], low=0, high=1, nan_color=styles.CLEAR)
         glyphs = {"image": Image(x="x", y="y", dw="dw", dh="dh", image="image", color_mapper=self._mapper)}
         for name in ROWS:
             glyphs[name] = GLYPHS[name](**SHAPES[name])
         everything = AllIndices()
         renderers = {
-            name: self.plot.add_glyph(self._sources[name], glyph, view=CDSView(filter=everything))
+            name: self.figure.add_glyph(self._sources[name], glyph, view=CDSView(filter=everything))
             for name, glyph in glyphs.items()
         }
-        self.plot.add_tools(
+        self.figure.add_tools(
             HoverTool(
                 renderers=[renderers[name] for name in HOVERED], tooltips="@tip",
                 filters={"tip": CustomJS(code=ONLY_WORDS)},
@@ -207,14 +198,15 @@ class _Figure:
     def size(self) -> tuple[int, int] | None:
         """(width, height) of the frame in px; None before a browser has laid it out."""
         try:
-            size = self.plot.inner_width, self.plot.inner_height
+            size = self.figure.inner_width, self.figure.inner_height
         except UnsetValueError:
             return None
         return size if min(size) > 0 else None
 
-    def show(self, sheet: Sheet, dark: bool) -> None:
-        """Show ``sheet``, which is on linear axes."""
-        ranges = (self.plot.x_range, self.plot.y_range)
+    def show(self, drawing: SheetDrawing) -> None:
+        """Show another drawing."""
+        sheet, dark = drawing.sheet, drawing.dark
+        ranges = (self.figure.x_range, self.figure.y_range)
         for place, (axis, extent) in enumerate(zip(self.axes, ranges, strict=True)):
             low, high = sheet.limits[place]
             extent.update(start=float(low), end=float(high))
@@ -222,7 +214,7 @@ class _Figure:
             if (axis.axis_label, axis.major_label_overrides) != (sheet.labels[place], marks):
                 axis.ticker.ticks = list(marks)
                 axis.update(axis_label=sheet.labels[place], major_label_overrides=marks)
-            axis.update(major_label_text_color=drawing.faint(dark), axis_label_text_color=drawing.ink(dark))
+            axis.update(major_label_text_color=styles.faint(dark), axis_label_text_color=styles.ink(dark))
         for name in ROWS:
             columns = _columns(getattr(sheet, name), COLUMNS[name])
             if columns["x"] or self._sources[name].data["x"]:
@@ -233,8 +225,8 @@ class _Figure:
             self._sources["image"].data = _image_columns(sheet.image)
             self._image = sheet.image
         attributes = {"role": "img", "aria-label": sheet.description()}
-        if self.plot.html_attributes != attributes:
-            self.plot.html_attributes = attributes
+        if self.figure.html_attributes != attributes:
+            self.figure.html_attributes = attributes
 
     def report_painted(self, callback) -> None:
         """Have ``callback(attr, old, new)`` called when changed dots are painted."""

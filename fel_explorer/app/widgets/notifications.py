@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from html import escape
 
 import panel as pn
+import panel_material_ui as pmui
 
 from fel_explorer.errors import FelError
 
@@ -19,11 +21,17 @@ def show_error(error: Exception) -> None:
         log.error("unexpected error", exc_info=error)
         message = f"Something went wrong: {type(error).__name__}: {error}\n"
         message += "The session goes on; the log says more."
-    if pn.state.notifications is not None:
-        pn.state.notifications.error(message, duration=12_000)
+    _notify("error", message, duration=12_000)
 
 
 def show_notice(text: str) -> None:
     """A notification of what was done, which goes by itself."""
-    if pn.state.notifications is not None:
-        pn.state.notifications.info(text, duration=8_000)
+    _notify("info", text, duration=8_000)
+
+
+def _notify(kind, text, *, duration):
+    area = pn.state.notifications
+    if area is not None:
+        # the page's own area shows text, that of panel, in notebooks, interprets HTML
+        shown = text if isinstance(area, pmui.NotificationArea) else escape(text)
+        getattr(area, kind)(shown, duration=duration)

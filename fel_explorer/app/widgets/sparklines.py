@@ -7,6 +7,8 @@ text cost a hundredth of a plot, and bokeh plots that join a running page can br
 
 from __future__ import annotations
 
+from html import escape
+
 import numpy as np
 
 from fel_explorer.plots.colours import state_colours
@@ -29,7 +31,7 @@ def losses_svg(losses: dict[str, list[tuple[int, float]]]) -> str:
         if place > 4.0 and place + LETTER * len(text) > WIDTH:
             place, line = 4.0, line + 1
         at = f'x="{place:.0f}" y="{13 + LINE * line}"'
-        parts.append(f'<text {at} font-size="12" fill="{colour}">{text}</text>')
+        parts.append(f'<text {at} font-size="12" fill="{colour}">{escape(text)}</text>')
         place += 8 + LETTER * len(text)
     top = 20 + LINE * line
     for (_, curve), colour in curves:

@@ -11,11 +11,11 @@ import xarray as xr
 
 from fel_explorer.data import schema
 from fel_explorer.methods.idm.discrete import Criteria
-from fel_explorer.methods.idm.distillation import StartFinder
-from fel_explorer.methods.idm.divisive_tree import Report, most_agreed, stability
+from fel_explorer.methods.idm.divisive_tree import Report, stability
 from fel_explorer.methods.idm.method import IDM
-from fel_explorer.methods.idm.parameters import IDMParameters
-from fel_explorer.methods.idm.training import MIN_POPULATION, Schedule
+from fel_explorer.methods.idm.parameters import MIN_POPULATION, IDMParameters
+from fel_explorer.methods.idm.schedule import DiscreteSchedule
+from fel_explorer.methods.idm.start import StartFinder
 from fel_explorer.training.data import Scaling
 
 OWN = {"lag_times", "min_population", "n_restarts", "seed"}  # hyperparameters that an IDM does not take over
@@ -24,7 +24,7 @@ OWN = {"lag_times", "min_population", "n_restarts", "seed"}  # hyperparameters t
 def steps_of_division(method: IDMParameters) -> int:
     """Steps of training of a division at most, all repetitions together."""
     if method.start == "discrete":
-        return Schedule.within(method.n_steps).n_steps
+        return DiscreteSchedule.within(method.n_steps).n_steps
     return method.n_steps * method.n_restarts
 
 
@@ -63,7 +63,7 @@ class DivisionTrainer:
         model
             None if the state does not divide; never at the first level, when ``part`` is everything.
         stability
-            Mean adjusted Rand index of the other repetitions with the one kept; nan if there are none.
+            Mean adjusted Rand index of the states of the repetitions with those kept; nan if there is one.
         """
         if self.method.start == "discrete":
             return self._from_discrete_states(part, n_frames, lag_time, folder)
@@ -75,23 +75,27 @@ class DivisionTrainer:
             if self.report.stopped:
                 break
         best = int(np.argmax([model.objective_ for model in models]))
-        return models[best], stability(best, labels)
+        return models[best], stability(labels[best], labels[:best] + labels[best + 1 :])
 
     def _from_discrete_states(self, part, n_frames, lag_time, folder):
         method, lag = self.method, schema.lag_in_frames(part, lag_time)
         smallest = method.hyperparameters()["min_population"]
         least = max(MIN_POPULATION, smallest * n_frames / part.sizes["frame"])
         criteria = Criteria(method.beta_end, method.min_evidence, method.min_visits, least, method.n_states)
-        finder = StartFinder(part, lag, Scaling.of(part))
-        seeds = range(method.seed, method.seed + method.n_restarts)
-        starts = [finder.find(criteria, method.n_microstates, seed) for seed in seeds]
-        states = [start.states for start in starts]
-        best = most_agreed(states, [start.found.objective for start in starts])
-        if len(starts[best]) < 2 and part.sizes["frame"] < n_frames:
-            return None, stability(best, states)
-        model = self._model(lag_time, best)
-        model._given_start = starts[best]
-        return self._fit(model, part, 0, folder), stability(best, states)
+        model = self._model(lag_time, 0)
+        model._prepare(Scaling.of(part), torch.Generator())
+        self.show(model)  # untrained, while the states are searched for
+        start = StartFinder(part, lag, Scaling.of(part)).find(
+            criteria, method.n_microstates, method.seed, method.n_searches, self._report_search
+        )
+        agreement = stability(start.states, start.searches)
+        if len(start) < 2 and part.sizes["frame"] < n_frames:
+            return None, agreement
+        model._given_start = start
+        return self._fit(model, part, 0, folder), agreement
+
+    def _report_search(self, number: int) -> bool:
+        return self.report.search(number, self.method.n_searches)
 
     def _model(self, lag_time, restart) -> IDM:
         shared = {name: value for name, value in self.method.hyperparameters().items() if name not in OWN}

@@ -68,10 +68,8 @@ class DivisiveIDM(IDMParameters):
     )
     n_restarts = param.Integer(
         default=3,
-        doc="Repetitions of each division: of the search for discrete states, each with other microstates, "
-        "or of the training from a random start. The one that the others agree with most, or the one with "
-        "the best objective, is kept. The agreement is the stability of its states; with one repetition it "
-        "is unknown.",
+        doc="Trainings of each division from a random start; the one with the best objective is kept. Their "
+        "agreement with it is the stability of its states, from discrete states that of the searches.",
     )
     min_population = param.Number(
         0.005,
@@ -204,8 +202,9 @@ class DivisiveIDM(IDMParameters):
 
         Nodes are named "level-index" from 1, as in Fig. 5 C of the source.  Each has ``level`` and ``state``
         (from 0, as `predict` takes and gives them), ``population`` (fraction of frames), ``lag_time`` and
-        ``mean_lifetime`` (the data's time unit, ``graph.graph["time_unit"]``), ``stability`` (adjusted Rand
-        index of the restarts of the division that made it; nan where it stayed whole or with one restart),
+        ``mean_lifetime`` (the data's time unit, ``graph.graph["time_unit"]``), ``stability`` (mean adjusted
+        Rand index of the searches, or restarts, of the division that made it with what was kept; nan where it
+        stayed whole, or with one of them),
         ``gain`` and ``gain_error`` (gain in I_beta, in nats, from separating it from its nearest sibling,
         with the standard error), ``visits`` (entries from its siblings), nan where it stayed whole,
         and ``representative`` (dataset index of the frame nearest to its centroid).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +29,7 @@ class Division:
     centre, scale
         (cv,) and a number: the unfolded map is ``scale * (model's embedding - centre)``.
     stability
-        Mean adjusted Rand index of the other restarts' states with those kept; nan with one restart.
+        Mean adjusted Rand index of the repetitions' states with those kept; nan with one repetition.
     """
 
     parent: int
@@ -103,19 +103,11 @@ def visited_segments(dataset: xr.Dataset, inside: np.ndarray, lag: int) -> xr.Da
     return part
 
 
-def most_agreed(labels: list[np.ndarray], objectives: list[float]) -> int:
-    """Which of ``labels`` [(frame,), ...] agrees most with the others; of equals that of best objective."""
-    n = range(len(labels))
-    agreement = [round(stability(i, labels), 2) if len(labels) > 2 else 0.0 for i in n]
-    return max(n, key=lambda i: (agreement[i], objectives[i]))
-
-
-def stability(best: int, labels: list[np.ndarray]) -> float:
-    """Mean adjusted Rand index of ``labels[best]`` (frame,) with those of the other restarts."""
+def stability(states: np.ndarray, others: Sequence[np.ndarray]) -> float:
+    """Mean adjusted Rand index of states (frame,) with those of repetitions; nan where there are none."""
     from sklearn.metrics import adjusted_rand_score
 
-    others = [adjusted_rand_score(labels[best], other) for i, other in enumerate(labels) if i != best]
-    return float(np.mean(others)) if others else float("nan")
+    return float(np.mean([adjusted_rand_score(states, one) for one in others])) if others else float("nan")
 
 
 class Report:
@@ -135,6 +127,19 @@ class Report:
         self.tried += 1
         self.before += self.steps
 
+    def search(self, number: int, n_searches: int) -> bool:
+        """Report that a search for discrete states begins; returns whether to stop."""
+        if self.callback is not None:
+            said = f"{self._where()}: search {number + 1} of {n_searches}"
+            eta = self.pace * (self.total - self.before)
+            report = Progress(self.before, self.total, eta=eta, message=said)
+            self.stopped = bool(self.callback(report)) or self.stopped
+        return self.stopped
+
+    def _where(self) -> str:
+        where = f"Level {self.level + 1} of {self.n_levels}"
+        return f"{where}, state {self.tried + 1} of {self.n_parents}" if self.level else where
+
     def restart(self, number: int, per_restart: int) -> Callable[[Progress], bool]:
         """A callback for one restart of the division under way."""
 
@@ -143,10 +148,8 @@ class Report:
                 step = self.before + number * per_restart + progress.step
                 if progress.step < progress.n_steps:  # at its end a restart has nothing left, but others have
                     self.pace = progress.eta / (progress.n_steps - progress.step)
-                where = f"Level {self.level + 1} of {self.n_levels}"
-                if self.level:
-                    where += f", state {self.tried + 1} of {self.n_parents}"
-                report = Progress(step, self.total, progress.losses, self.pace * (self.total - step), where)
+                eta = self.pace * (self.total - step)
+                report = Progress(step, self.total, progress.losses, eta, self._where())
                 self.stopped = bool(self.callback(report)) or self.stopped
             return self.stopped
 

@@ -13,12 +13,13 @@ from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods import parameters
 from fel_explorer.methods.idm import objective
+from fel_explorer.methods.idm.choices import alternatives, stability_table
 from fel_explorer.methods.idm.discrete import evidence_of_frames
-from fel_explorer.methods.idm.distillation import DiscreteStart, alternatives, stability_table
 from fel_explorer.methods.idm.microstates import PairCounts
 from fel_explorer.methods.idm.network import MatchingNetwork
-from fel_explorer.methods.idm.parameters import IDMParameters
-from fel_explorer.methods.idm.training import MIN_POPULATION, Trainer
+from fel_explorer.methods.idm.parameters import MIN_POPULATION, IDMParameters
+from fel_explorer.methods.idm.start import DiscreteStart
+from fel_explorer.methods.idm.training import Trainer
 from fel_explorer.methods.koopman.timescales import implied_timescales
 from fel_explorer.methods.network_method import NetworkMethod, frame_weight
 from fel_explorer.methods.registry import register
@@ -87,7 +88,7 @@ class IDM(IDMParameters, NetworkMethod):
     stability_
         (alternative,) normalised mutual information of the discrete states with those of another final beta,
         number of microstates and seed, with their numbers as coordinate ``n_states``; nan for a random
-        start.
+        start. `methods.compare_choices` compares any states, and other features too.
     """
 
     needs_lag = True
@@ -225,7 +226,7 @@ class IDM(IDMParameters, NetworkMethod):
         self.stability_ = stability_table(names)
         if trainer.start is None:
             return
-        self.start_objective_ = trainer.start.found.objective
+        self.start_objective_ = trainer.start.objective
         self.states_objective_ = trainer.states_objective(states)
         self.start_agreement_ = float(
             normalized_mutual_info_score(trainer.start.states, states[trainer.index])

@@ -9,6 +9,7 @@ from fel_explorer.methods.base import Method
 from fel_explorer.methods.idm.objective import SIMILARITIES
 
 STARTS = ("discrete", "random")
+MIN_POPULATION = 0.001  # fraction of frames from which a state counts as populated
 
 
 class IDMParameters(Method):
@@ -38,7 +39,7 @@ class IDMParameters(Method):
     )
     n_restarts = parameters.n_restarts(
         doc="Trainings from different random weights; the one with the best objective is kept. Helps to find "
-        "rare states."
+        "rare states from a random start."
     )
     min_evidence = param.Number(
         1.5,
@@ -70,10 +71,18 @@ class IDMParameters(Method):
         doc="Cells of the data, of which the discrete start puts states together; at most one per 20 frames.",
         precedence=10.03,
     )
+    n_searches = param.Integer(
+        5,
+        bounds=(1, 100),
+        precedence=10.04,
+        label="Searches",
+        doc="Searches for the discrete states, each with other microstates; a frame is in the state that "
+        "most of them give. With more the states depend less on the seed.",
+    )
     batch_size = parameters.batch_size(1024, doc="Pairs of frames in each training step.")
     learning_rate = parameters.learning_rate()
     hidden = parameters.layers(
-        [128, 128], doc="Widths of the network's hidden layers (SiLU). The decoder has the same in reverse."
+        [64, 64], doc="Widths of the network's hidden layers (SiLU). The decoder has the same in reverse."
     )
     similarity: param.Selector[str] = param.Selector(
         default=SIMILARITIES[0],
@@ -99,12 +108,20 @@ class IDMParameters(Method):
         doc="Above 1, beta spreads the frames over all states early in the training, so that none is missed. "
         "Far above 1 (3) nothing but the spreading counts and the training can collapse. For a random start.",
     )
+    beta_cycles = param.Integer(
+        1,
+        bounds=(1, 100),
+        precedence=10.55,
+        label="Beta cycles",
+        doc="How often beta falls from its initial to its final value. More than once, states that were lost "
+        "in one fall can come back in the next. For a random start.",
+    )
     beta_decay = param.Magnitude(
         0.6,
         precedence=10.6,
         label="Beta decay",
-        doc="Fraction of the training during which beta falls linearly from its initial to its final value. "
-        "For a random start.",
+        doc="Fraction of the training during which beta falls linearly from its initial to its final value, "
+        "in all cycles together. For a random start.",
     )
     reconstruction = param.Number(
         0.3,
@@ -140,7 +157,7 @@ class IDMParameters(Method):
         0.0,
         doc="Fraction of the data held out (whole trajectories, or blocks a lag apart). Above 0, training "
         "stops once the objective on it no longer improves, and the best weights are kept. 0 trains on "
-        "everything.",
+        "everything; from discrete states training then stops by pairs that it is trained on.",
         precedence=11.1,
     )
     n_threads = parameters.n_threads(precedence=11.2)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fel_explorer.app.session.result import Result, tree_colours
+from fel_explorer.app.session.selection import Selection
 from fel_explorer.errors import FelError
 
 COARSE = [0, 0, 0, 0, 1, 1]
@@ -74,6 +75,24 @@ def test_the_selected_part_of_a_state_splits_off(session):
     assert session.divided_state() is None
     with pytest.raises(FelError, match="partly"):
         session.split_state()
+
+
+def test_a_split_off_state_is_named_after_the_state_that_it_was_part_of():
+    state = np.repeat([0, 1], 6)
+    result = Result("IDM 1", None, np.zeros((12, 2), np.float32), None, state)
+
+    def without(result, of, *frames):
+        mask = np.isin(np.arange(12), frames)
+        return result.split(of, Selection(mask, "click"))
+
+    assert result.default_name(1) == "state 2"
+    result = without(result, 1, 6, 7, 8)
+    assert result.default_name(2) == "part of state 2" and result.default_name(1) == "state 2"
+    result = without(without(without(result, 0, 0), 1, 9), 2, 6)  # the last is a part of the first part
+    names = [result.default_name(state) for state in range(6)]
+    assert names[3:] == ["part of state 1", "part 2 of state 2", "part 3 of state 2"]
+    merged = result.merge([0, 1])
+    assert [merged.default_name(state) for state in range(6)] == names
 
 
 def test_edits_end_with_a_new_training_of_the_same_name(session, tree_method):

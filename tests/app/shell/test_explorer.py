@@ -14,6 +14,7 @@ import fel_explorer as fel
 from fel_explorer.app import entry, page_jobs
 from fel_explorer.app.jobs.manager import JobManager
 from fel_explorer.app.session.session import Result, Session
+from fel_explorer.app.shell import explorer as explorer_module
 from fel_explorer.app.shell.commands import COMMANDS
 from fel_explorer.app.shell.explorer import TICK, Explorer
 from fel_explorer.app.views.data.frame_weights_panel import FrameWeights
@@ -95,7 +96,7 @@ def test_a_page_shown_from_a_script_hears_what_its_jobs_did(jobs, monkeypatch):
     explorer, served = small_explorer(), {}
     explorer.model.method.value = "TICA"
     assert explorer.page is not None  # made where no event loop runs yet
-    monkeypatch.setattr(pn, "serve", lambda page, **options: served.update(options, page=page))
+    monkeypatch.setattr(explorer_module, "run", lambda page, **options: served.update(options, page=page))
     explorer.show(open=False, port=0)
     assert served["show"] is False and served["port"] == 0
 

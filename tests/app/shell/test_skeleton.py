@@ -43,7 +43,7 @@ def test_a_page_that_cannot_be_made_says_so(document, monkeypatch):
 
     page = GrowingPage(fail).page
     fill(document)
-    assert "could not be made" in page.main[0].objects[0].object
+    assert "could not be made" in page.main[0].object
     pn.state._on_load(document)
     assert [error.given for error in shown] == ["No such file."]
 

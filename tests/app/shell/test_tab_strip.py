@@ -363,7 +363,7 @@ def test_names_and_theme_reach_the_figure(panel, session, board, jobs):
     session.name_state(0, "left well")
     panel.dark = True
     words = panel.figure.shown["words"]
-    assert "left well" in words["text"] and "#e8eaed" in words["colour"] and panel.figure.dark
+    assert "left well" in words["text"] and "#e8eaed" in words["colour"] and panel.figure.drawing.dark
 
 
 def test_five_states_are_tested_the_selected_one_among_them(session):

@@ -116,4 +116,4 @@ def test_a_closed_page_leaves_no_figure_behind():
     del root
     gc.collect()
     figure.show(Sheet(((0.0, 1.0), (0.0, 1.0)), ("x", "y")))
-    assert gone() is None and not figure._figures
+    assert gone() is None and not figure.live

@@ -7,12 +7,14 @@ from chains import markov_chain, nested_chain
 from sklearn.metrics import normalized_mutual_info_score
 
 import fel_explorer as fel
-from fel_explorer.methods.idm.distillation import StatePool, alternatives, segments_as_dataset
-from fel_explorer.methods.idm.divisive_tree import most_agreed
-from fel_explorer.methods.idm.training import MAX_STEPS, Schedule
+from fel_explorer.errors import FelError
+from fel_explorer.methods.idm.choices import alternatives, half_features
+from fel_explorer.methods.idm.distillation import StatePool, segments_as_dataset
+from fel_explorer.methods.idm.schedule import MAX_STEPS, DiscreteSchedule, RandomSchedule
+from fel_explorer.methods.idm.start import vote
 from fel_explorer.training.data import Frames, Scaling
 
-FAST = {"hidden": [32], "n_states": 6, "batch_size": 256}
+FAST = {"hidden": [32], "n_states": 6, "batch_size": 256, "n_searches": 2}
 CHAIN = np.array([[0.98, 0.02, 0.0], [0.03, 0.94, 0.03], [0.0, 0.02, 0.98]])
 
 
@@ -116,6 +118,54 @@ def test_a_file_without_the_later_attributes_still_loads(features, fitted, tmp_p
     assert list(loaded.stability_["alternative"].values) == list(fitted.stability_["alternative"].values)
 
 
+def test_a_stop_is_heard_while_the_states_are_searched_for(features):
+    seen = []
+
+    def stop_at_the_second(progress):
+        seen.append(progress)
+        return len(seen) == 2
+
+    idm = fel.IDM(lag_time=5.0, **{**FAST, "n_searches": 3}).fit(
+        features, device="cpu", callback=stop_at_the_second
+    )
+    assert [one.message[-6:] for one in seen[:2]] == ["1 of 3", "2 of 3"]
+    assert len(seen) == 3 and idm.history.sizes["step"] == 1  # a fit keeps what it has
+    assert np.isfinite(idm.transform(features)).all()
+
+
+# ---- other choices
+
+
+def test_other_choices_are_compared_with_the_states_of_a_model(features, states):
+    method = fel.DiscreteIDM(lag_times=[5.0, 20.0], n_microstates=100).fit(features)
+    seen = []
+    table = fel.methods.compare_choices(method, features, callback=seen.append)
+    names = table["alternative"].values.tolist()
+    others = ["half of the features", "the other half", "no other choice"]
+    assert names == [*alternatives(0.9, 100, 0), *others]
+    assert [one.step for one in seen] == list(range(len(names)))
+    assert table.sel(alternative="no other choice") > 0.97 and table.sel(alternative="another seed") > 0.9
+    assert table.sel(alternative="half of the features") < table.sel(alternative="no other choice")
+    same = fel.methods.compare_choices(method, features, method.predict(features, 1).values)
+    np.testing.assert_array_equal(same, table)
+    noise = np.random.default_rng(0).integers(0, 2, len(states))
+    assert (fel.methods.compare_choices(method, features, noise, level=0) < 0.01).all()
+
+
+def test_comparisons_can_be_stopped_and_need_a_final_beta(features):
+    method = fel.DiscreteIDM(lag_times=[5.0], n_microstates=50).fit(features)
+    table = fel.methods.compare_choices(method, features, callback=lambda progress: progress.step == 2)
+    assert table["alternative"].values.tolist() == ["beta_end 0.85", "beta_end 0.95"]
+    with pytest.raises(FelError, match="PCA has no final beta"):
+        fel.methods.compare_choices(fel.PCA().fit(features), features)
+
+
+def test_two_halves_hold_each_feature_once():
+    halves = list(half_features(7, 3).values())
+    np.testing.assert_array_equal(np.sort(np.concatenate(halves)), np.arange(7))
+    assert [len(half) for half in halves] == [3, 4] and half_features(1, 0) == {}
+
+
 # ---- the tree
 
 
@@ -133,13 +183,37 @@ def test_a_tree_stops_where_there_is_nothing_to_divide_and_says_what_for():
     assert np.isnan([[about[name] for name in ("gain", "gain_error", "visits")] for about in whole]).all()
 
 
-def test_the_repetition_that_the_others_agree_with_is_kept():
-    a, b, c = (np.array(labels) for labels in ([0, 0, 1, 1], [1, 1, 0, 0], [0, 1, 0, 1]))
-    assert most_agreed([c, a, b], [9.0, 1.0, 2.0]) == 2
-    assert most_agreed([a, c], [1.0, 2.0]) == 1
-
-
 # ---- parts
+
+
+def test_the_vote_is_that_of_most_searches_whatever_their_numbers():
+    """Three noisy copies of a partition under other numbers, against the majority counted directly."""
+    random = np.random.default_rng(0)
+    truth = random.choice(3, 3000, p=[0.6, 0.3, 0.1])
+    noisy = [np.where(random.random(3000) < 0.1, random.integers(0, 3, 3000), truth) for _ in range(3)]
+    numbers = [np.array(order) for order in ([0, 1, 2], [2, 0, 1], [1, 2, 0])]
+    elected = vote([order[labels] for order, labels in zip(numbers, noisy, strict=True)])
+    counts = sum(np.eye(3, dtype=int)[labels] for labels in noisy)
+    clear = counts.max(1) >= 2
+    np.testing.assert_array_equal(elected[clear], counts.argmax(1)[clear])
+
+
+def test_the_number_of_states_is_that_of_most_searches():
+    two, three = np.repeat([0, 1], [60, 40]), np.repeat([0, 1, 2], [50, 40, 10])
+    assert len(np.unique(vote([two, three, two]))) == 2 and len(np.unique(vote([three, two, three]))) == 3
+    assert len(np.unique(vote([three, two]))) == 2  # of equally many the smaller number
+    np.testing.assert_array_equal(vote([three[::-1].copy()]), three[::-1])
+    np.testing.assert_array_equal(vote([np.repeat([0, 1], [10, 90])]), np.repeat([1, 0], [10, 90]))
+
+
+def test_beta_falls_once_or_in_cycles():
+    method = fel.IDM(beta_start=1.5, beta_end=0.9, beta_decay=0.6)
+    schedule, steps = RandomSchedule(100), np.arange(100)
+    beta = [schedule.beta(method, step) for step in steps]
+    np.testing.assert_allclose(beta, np.where(steps < 60, 1.5 - 0.01 * steps, 0.9))
+    method.beta_cycles = 3
+    beta = np.array([schedule.beta(method, step) for step in steps])
+    np.testing.assert_allclose(beta, np.where(steps < 60, 1.5 - 0.03 * (steps % 20), 0.9))
 
 
 def test_frames_are_drawn_evenly_over_states_and_by_weight_within():
@@ -168,7 +242,7 @@ def test_segments_become_trajectories():
 
 def test_a_schedule_fits_into_its_steps_and_anneals():
     for n in (1, 2, 20, 3000):
-        schedule = Schedule.within(n)
+        schedule = DiscreteSchedule.within(n)
         assert schedule.n_steps <= min(n, MAX_STEPS) and schedule.distillation < n
         assert schedule.distillation + schedule.annealing <= schedule.n_steps
         rates = [schedule.rate(step) for step in range(schedule.n_steps)]

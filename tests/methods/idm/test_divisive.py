@@ -10,6 +10,7 @@ from fel_explorer.errors import FelError
 from fel_explorer.methods.idm.divisive_tree import stability, visited_segments
 
 SMALL = {
+    "n_searches": 2,
     "n_states": 6,
     "n_steps": 400,
     "hidden": [32],
@@ -103,7 +104,9 @@ def test_progress_runs_to_its_end(truth_and_data):
     steps = [p.step for p in seen]
     assert steps == sorted(steps) and all(p.step <= p.n_steps for p in seen)
     assert "Level 1 of 2" in {p.message for p in seen}
-    assert all(p.eta > 0 for p in seen if p.step < p.n_steps)
+    trained = [p for p in seen if p.losses]
+    assert all(p.eta > 0 for p in trained if p.step < p.n_steps) and trained[-1].step > 0
+    assert "Level 1 of 2: search 1 of 2" in {p.message for p in seen}
 
 
 @pytest.mark.parametrize("lags", [[10.0, 200.0], [10.0, 10.0], [10.0, -1.0], [10.5], [1e7]])
@@ -127,7 +130,7 @@ def test_visited_segments_bridge_short_excursions_and_never_join_trajectories():
     assert visited_segments(data, np.arange(18) % 7 == 0, lag=2) is None
 
 
-def test_stability_is_the_agreement_of_restarts():
+def test_stability_is_the_agreement_with_the_repetitions():
     a, b = np.array([0, 0, 1, 1]), np.array([1, 1, 0, 0])
-    assert stability(0, [a, b]) == 1.0 and np.isnan(stability(0, [a]))
-    assert stability(0, [a, b, np.array([0, 1, 0, 1])]) == pytest.approx((1.0 - 0.5) / 2)
+    assert stability(a, [b]) == 1.0 and np.isnan(stability(a, []))
+    assert stability(a, [b, np.array([0, 1, 0, 1])]) == pytest.approx((1.0 - 0.5) / 2)

@@ -15,7 +15,9 @@ from fel_explorer.app.pages.embedded_physics.options import CHOICES, PDB
 from fel_explorer.app.pages.embedded_physics.system import Subject
 from fel_explorer.app.pages.embedded_physics.training import LOADED
 from fel_explorer.app.shell.header import seconds_text
+from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.param_form import Form
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.errors import FelError
 from fel_explorer.methods import EmbeddedPhysics
 
@@ -51,12 +53,12 @@ class Controls(Viewer):
         self.file = pmui.FileInput(
             label="PDB file", accept=".pdb", variant="outlined", size="small", margin=(4, 10), visible=False
         )
-        self.about = pmui.Typography("", variant="body2", margin=(0, 10, 4, 10), sizing_mode="stretch_width")
+        self.about = Text("", variant="body2", margin=(0, 10, 4, 10), sizing_mode="stretch_width")
         self.temperature = pmui.FloatInput(margin=(6, 10, 4, 10), **wide)
         self.care = pmui.RadioButtonGroup(
             label="", options=["Quick", "Careful"], value="Quick", margin=(6, 10, 0, 10), **wide
         )
-        self.cost = pmui.Typography("", variant="caption", margin=(2, 10), sizing_mode="stretch_width")
+        self.cost = Text("", variant="caption", margin=(2, 10), sizing_mode="stretch_width")
         self.form_area = pmui.Column(sizing_mode="stretch_width", margin=0)
         self.folded = pmui.Accordion(
             ("Settings", self.form_area), active=[], dynamic=True, disable_gutters=True, elevation=0,
@@ -75,10 +77,10 @@ class Controls(Viewer):
         self.bar = pmui.LinearProgress(
             value=0, variant="determinate", visible=False, sizing_mode="stretch_width", margin=(0, 10)
         )
-        self.status = pmui.Typography("", variant="body2", margin=(4, 10), sizing_mode="stretch_width")
+        self.status = Text("", variant="body2", margin=(4, 10), sizing_mode="stretch_width")
         self.layout = pmui.Column(
-            pmui.Typography("Learn from a force field", variant="h5", margin=(6, 10, 0, 10)),
-            pmui.Typography(TEXT, variant="body2", margin=(4, 10), sizing_mode="stretch_width"),
+            Text("Learn from a force field", variant="h5", margin=(6, 10, 0, 10)),
+            Text(TEXT, variant="body2", margin=(4, 10), sizing_mode="stretch_width"),
             self.system, self.about, self.file, self.temperature, self.care, self.cost, self.folded,
             self.learn, self.stop, self.bar, self.status,
             width=WIDTH, margin=0,
@@ -177,7 +179,7 @@ def describe(job: Job) -> str:
     if job.state == "queued":
         return "Waits for a free worker."
     if job.state == "failed":
-        return f"Failed: {job.error}"
+        return f"Failed: {literal(job.error)}"
     if job.state == "done" and done.message == LOADED:
         return "Loaded. Click in the picture of z."
     if job.state == "done":

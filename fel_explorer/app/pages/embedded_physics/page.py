@@ -23,6 +23,7 @@ from fel_explorer.app.viewer import StructureViewer
 from fel_explorer.app.widgets.bokeh_sheet import BokehSheet
 from fel_explorer.app.widgets.layout import beside
 from fel_explorer.app.widgets.notifications import show_error
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.app.widgets.theme import THEME
 
 KIND = "physics"  # of its jobs
@@ -79,9 +80,7 @@ class PhysicsPage(Viewer):
         self.which.param.watch(self._on_which, "value")
         self._which_about = pmui.Tooltip(self.which, title=page_text.CURVES["Quality"])
         self.viewer = StructureViewer(sizing_mode="stretch_both", min_height=120, margin=(0, 4))
-        self._titles = {
-            name: pmui.Typography("", variant="subtitle1", margin=(0, 2, 0, 12)) for name in page_text.ABOUT
-        }
+        self._titles = {name: Text("", variant="subtitle1", margin=(0, 2, 0, 12)) for name in page_text.ABOUT}
 
     def _card(self, name, *parts):
         about = pmui.IconButton(

@@ -12,6 +12,7 @@ from fel_explorer.app.pages.embedded_physics import text as page_text
 from fel_explorer.app.pages.embedded_physics.system import HOTTEST
 from fel_explorer.app.pages.embedded_physics.training import ModelSnapshot
 from fel_explorer.app.widgets.sortable_table import SortableTable
+from fel_explorer.app.widgets.text import Notice, Text
 from fel_explorer.errors import FelError
 from fel_explorer.plots.colours import state_colours
 
@@ -48,7 +49,7 @@ class Results(Viewer):
             sizing_mode="stretch_width", margin=(2, 16),
         )  # fmt: skip
         self.table = SortableTable(row_about="", sizing_mode="stretch_both", min_height=80, margin=(0, 8))
-        self.verdict = pmui.Alert(
+        self.verdict = Notice(
             "", severity="info", variant="outlined",
             sizing_mode="stretch_width", margin=(2, 8), sx={"py": 0, "& p": {"my": 0}},
         )  # fmt: skip
@@ -76,7 +77,7 @@ class Results(Viewer):
             sizing_mode="stretch_width",
             margin=0,
         )
-        self.hint = pmui.Typography(
+        self.hint = Text(
             "Populations and averages are shown after the training.", variant="body2", margin=(4, 12)
         )
         self.numbers = pmui.Column(self.temperature, self.table, sizing_mode="stretch_both", margin=0)
@@ -148,7 +149,7 @@ class Results(Viewer):
 
     def _on_name(self, _event):
         path = self.save_session(self.name_input.value_input or self.name_input.value)
-        text = pmui.Typography(
+        text = Text(
             f"Saved as **{path.name}**: samples with weights, and z, energy and angles as columns. "
             f"`fel-explorer {path.name}` opens it, too."
         )

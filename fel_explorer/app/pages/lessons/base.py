@@ -12,6 +12,7 @@ from panel.viewable import Viewer
 
 from fel_explorer.app.shell.skeleton import unlink_busy
 from fel_explorer.app.widgets.bokeh_sheet import BokehSheet
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.app.widgets.theme import THEME
 
 TITLES = {
@@ -83,7 +84,7 @@ class Lesson(Viewer):
 
     def __init__(self, **params):
         super().__init__(**params)
-        self.readout = pmui.Typography("", variant="body1", margin=(4, 0), sizing_mode="stretch_width")
+        self.readout = Text("", variant="body1", margin=(4, 0), sizing_mode="stretch_width")
         self.figures = self._figures()
         self.controls = self._controls()
         self.is_stale = False  # whether a redraw is due
@@ -153,8 +154,8 @@ class Lesson(Viewer):
         """Text, controls and picture."""
         if self._content is None:
             words = pmui.Column(
-                pmui.Typography(f"{self.route[0]} · {TITLES[self.route]}", variant="h5", margin=(0, 0, 4, 0)),
-                pmui.Typography(self.text, variant="body1", margin=0, sizing_mode="stretch_width"),
+                Text(f"{self.route[0]} · {TITLES[self.route]}", variant="h5", margin=(0, 0, 4, 0)),
+                Text(self.text, variant="body1", margin=0, sizing_mode="stretch_width"),
                 *self.controls,
                 self.readout,
                 width=TEXT_WIDTH,

@@ -12,6 +12,7 @@ from fel_explorer.app.pages.lessons.good_cv import GoodCVLesson
 from fel_explorer.app.pages.lessons.landscape import LandscapeLesson
 from fel_explorer.app.pages.lessons.slow_mode import SlowModeLesson
 from fel_explorer.app.pages.lessons.time_scales import TimeScalesLesson
+from fel_explorer.app.widgets.text import Text
 
 LESSONS = (LandscapeLesson, SlowModeLesson, TimeScalesLesson, GoodCVLesson)
 ABOUT = {
@@ -38,9 +39,7 @@ class Index(Viewer):
             sizing_mode="stretch_width",
             margin=(16, 40),
         )
-        title = pmui.Typography(
-            "Free-energy landscapes in four lessons", variant="h4", margin=(24, 52, 0, 52)
-        )
+        title = Text("Free-energy landscapes in four lessons", variant="h4", margin=(24, 52, 0, 52))
         self.page = lesson_page([title, grid], here="", dark=False, toggle=self._toggle)
 
     def _toggle(self, _event):
@@ -49,8 +48,8 @@ class Index(Viewer):
     @staticmethod
     def _card(route):
         return pmui.Paper(
-            pmui.Typography(f"{route[0]} · {TITLES[route]}", variant="h5", margin=(16, 20, 4, 20)),
-            pmui.Typography(ABOUT[route], variant="body1", margin=(0, 20), sx={"fontSize": "1.15rem"}),
+            Text(f"{route[0]} · {TITLES[route]}", variant="h5", margin=(16, 20, 4, 20)),
+            Text(ABOUT[route], variant="body1", margin=(0, 20), sx={"fontSize": "1.15rem"}),
             pmui.Button(
                 label="Open", href=f"./{route}", target="_self", variant="contained", margin=(8, 20, 16, 20)
             ),

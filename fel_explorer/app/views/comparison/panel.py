@@ -13,8 +13,10 @@ from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.comparison import candidates
 from fel_explorer.app.views.tabs import has_data
 from fel_explorer.app.widgets.figure_export import FigureExport
+from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.sortable_table import SortableTable
 from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.data.frame_values import label
 from fel_explorer.plots.comparison import plot_distributions
 from fel_explorer.structures.comparison import distributions
@@ -78,7 +80,7 @@ class ComparisonPanel(TabView):
         self.on_structure = pmui.Switch(
             label="On the structure", size="small", description=ON_STRUCTURE, margin=(14, 4, 0, 8)
         )
-        self.hint = pmui.Typography("", variant="body2", margin=(4, 12), sizing_mode="stretch_width")
+        self.hint = Text("", variant="body2", margin=(4, 12), sizing_mode="stretch_width")
         self.table = SortableTable(
             columns=COLUMNS, row_about="Show its distributions", sizing_mode="stretch_both", margin=(0, 8)
         )
@@ -170,7 +172,7 @@ class ComparisonPanel(TabView):
             self._fill()
 
     def _say(self, text):
-        self.hint.object = text
+        self.hint.object = literal(text)
         self.table.rows = []
         self.export.disable(True)
         self.version += 1

@@ -11,7 +11,9 @@ from fel_explorer.app.jobs import featurize_and_train
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.feature_sets import readable
 from fel_explorer.app.session.session import Session
+from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.notifications import show_notice
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.errors import FelError
 from fel_explorer.features import list_featurizers
 
@@ -38,7 +40,7 @@ class FeaturesPanel(Viewer):
             description="Each model belongs to the features that it was trained on.",
         )
         self.options_area = pmui.Column(sizing_mode="stretch_width", margin=0)
-        self.preview = pmui.Typography("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
+        self.preview = Text("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
         self.button = pmui.Button(
             label="Compute",
             icon="calculate",
@@ -133,9 +135,9 @@ class FeaturesPanel(Viewer):
             for name, options in self.featurizers:
                 names += registry[name](**options).describe(topology)
         except FelError as error:
-            return f"**{error}**"
+            return f"**{literal(error)}**"
         shown = ", ".join(names[:SHOWN_NAMES]) + (", ..." if len(names) > SHOWN_NAMES else "")
-        return f"**{len(names)} features**: {shown}"
+        return f"**{len(names)} features**: {literal(shown)}"
 
 
 def kept_notice(session: Session, names: list[str]) -> str:

@@ -6,6 +6,8 @@ import panel_material_ui as pmui
 from panel.viewable import Viewer
 
 from fel_explorer.app.session.session import Session
+from fel_explorer.app.widgets.markdown import literal
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.data import add_column
 from fel_explorer.data.formulas import EXAMPLE, FUNCTIONS
 from fel_explorer.data.frame_values import quantities
@@ -47,14 +49,13 @@ class FormulaColumn(Viewer):
         names = quantities(self.session.dataset)
         written = [name if name.isidentifier() else f"`{name}`" for name in names[:SHOWN]]
         shown = ", ".join(written) + (", ..." if len(names) > SHOWN else "")
-        about = (
-            f"{EXAMPLE}  \nPut names of more than one word in backticks; torsions are in degrees.  \n"
-            f"**Columns** {shown}  \n**Functions** {', '.join(FUNCTIONS)}"
+        about = EXAMPLE.replace("`", "\\`") + (  # shown as they are to be typed
+            "  \nPut names of more than one word in backticks; torsions are in degrees.  \n"
+            f"**Columns** {literal(shown)}  \n**Functions** {', '.join(FUNCTIONS)}"
         )
         add = pmui.Button(label="Add", color="primary", variant="contained", on_click=self._on_add)
         self.dialog.title = "Column from a formula"
-        about = about.replace("`", "\\`")  # shown as they are to be typed
-        text = pmui.Typography(about, variant="body2", sizing_mode="stretch_width")
+        text = Text(about, variant="body2", sizing_mode="stretch_width")
         self.dialog[:] = [self.name_input, self.formula_input, text, add]
         self.dialog.open = True
 

@@ -14,7 +14,9 @@ from fel_explorer.app.storage.input_files import inside, sort_out
 from fel_explorer.app.views.data.formula_panel import FormulaColumn
 from fel_explorer.app.views.data.frame_weights_panel import FrameWeights
 from fel_explorer.app.views.data.session_files_panel import SessionFiles
+from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.notifications import show_notice
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.data.file_names import in_natural_order
 from fel_explorer.errors import FelError
 
@@ -61,7 +63,7 @@ class DataPanel(Viewer):
         )
         self.formula = FormulaColumn(session)
         self.sessions = SessionFiles(session, board, self.root)
-        self.summary = pmui.Typography("", variant="body2", margin=(5, 10), sizing_mode="stretch_width")
+        self.summary = Text("", variant="body2", margin=(5, 10), sizing_mode="stretch_width")
         self.opened = pmui.Select(
             label="Shown data",
             size="small",
@@ -194,7 +196,7 @@ class DataPanel(Viewer):
         self.weights = FrameWeights(self.session)
         self.files.param.watch(self._look, "value")
         self.confirm = pmui.Button(label="Open", color="primary", variant="contained", on_click=self._confirm)
-        self.help = pmui.Typography("", variant="body2", sizing_mode="stretch_width")
+        self.help = Text("", variant="body2", sizing_mode="stretch_width")
         self.options = pmui.Row(
             self.stride, self.time_step, self.atoms, sizing_mode="stretch_width", margin=0
         )
@@ -266,9 +268,9 @@ def describe(trajectories, dataset) -> str:
         lines.append(f"{total / 1000:,.4g} ns in all" if total >= 1000 else f"{total:,.4g} ps in all")
     extra = [] if dataset is None else [str(n) for n in dataset.data_vars if n != "features"]
     if extra:
-        lines.append("columns: " + ", ".join(extra))
+        lines.append("columns: " + literal(", ".join(extra)))
     if dataset is None:
         lines.append("Next: compute their **features** (2).")
     if trajectories is not None:
-        lines += [f"*{note}*" for note in (trajectories.time_note, *trajectories.notes) if note]
+        lines += [f"*{literal(note)}*" for note in (trajectories.time_note, *trajectories.notes) if note]
     return "  \n".join(lines)

@@ -16,6 +16,7 @@ from fel_explorer.app.session.session import Session
 from fel_explorer.app.storage.autosave import keep_view
 from fel_explorer.app.storage.input_files import inside
 from fel_explorer.app.storage.session_folder import ENDING, is_session, opening_session, save_session
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.errors import FelError
 from fel_explorer.progress import Progress
 
@@ -169,7 +170,7 @@ class SessionFiles(Viewer):
             auto=True, embed=False, color="primary", variant="contained",
         )  # fmt: skip
         size = f"{len(made.result) / 1e6:.1f} MB, opens in any browser without a network."
-        self._show("The report is ready", pmui.Typography(size), button)
+        self._show("The report is ready", Text(size), button)
 
     # ---- a link to the view
 
@@ -197,8 +198,8 @@ class SessionFiles(Viewer):
         field = pmui.TextInput(label="Address", value=address, size="small", sizing_mode="stretch_width")
         copy = pmui.Button(label="Copy", icon="content_copy", color="primary", variant="contained")
         copy.js_on_click(code=f"navigator.clipboard.writeText({json.dumps(address)})")
-        what = "Opens the current view for anyone who can reach this server."
-        self._show("Link to this view", pmui.Typography(what), field, copy)
+        what = "Opens the current view for anyone who may enter this server, by its token or password."
+        self._show("Link to this view", Text(what), field, copy)
 
     def _show(self, title, *parts):
         self.dialog.title = title

@@ -15,7 +15,9 @@ from fel_explorer.app.views.kinetics.pathways_panel import PathwaysControls
 from fel_explorer.app.views.states.evidence import selected_state, unweighted_note
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside
+from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.text import Text
 
 FORMS = {
     "Automatic": "auto",
@@ -87,7 +89,7 @@ class KineticsPanel(TabView):
             description="Automatic: memberships as probabilities where they are calibrated, else their "
             "correlations over time, which survive sharpened and blurred memberships.",
         )  # fmt: skip
-        self._hint = pmui.Typography("", variant="caption", width=190, margin=(4, 10))
+        self._hint = Text("", variant="caption", width=190, margin=(4, 10))
         self.export = FigureExport(self.figure, self._table, self._name)
         choices = pmui.Column(
             self._lag, self._form, self.pathways, self._hint, self._bar, self._stop, width=205, margin=0
@@ -186,7 +188,7 @@ class KineticsPanel(TabView):
             return "  \n".join(filter(None, (self.pathways.words(), note)))
         error = self.kinetics.errors.get(PARTS[self.view]) if self.kinetics is not None else None
         if error is not None:
-            return " ".join(filter(None, (error.given, error.remedy)))
+            return literal(" ".join(filter(None, (error.given, error.remedy))))
         if part_of(self.view, self.kinetics) is None:
             working = self._job is not None and self._job.active
             return f"{VIEWS[self.view]}: being computed." if working else "Stopped before the end."

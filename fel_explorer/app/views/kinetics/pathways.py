@@ -11,6 +11,7 @@ import xarray as xr
 from fel_explorer import kinetics
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.views.states.evidence import evidence_of
+from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.errors import FelError
 from fel_explorer.plots.quantities import interval_text, time_text
 from fel_explorer.progress import Progress
@@ -83,8 +84,8 @@ def default_ends(result: Result) -> tuple[int, int] | None:
 def pathway_words(found: Pathways, names: dict[int, str], unit: str) -> str:
     """First passage times there and back, and the strongest pathways, as Markdown."""
     if found.error is not None:
-        return " ".join(filter(None, (found.error.given, found.error.remedy)))
-    one, other = names[found.source], names[found.target]
+        return literal(" ".join(filter(None, (found.error.given, found.error.remedy))))
+    one, other = literal(names[found.source]), literal(names[found.target])
     there = _number(found.table, "mean_first_passage_time")
     lines = [
         f"**{one} to {other}** on average after {_time(there, unit)}",
@@ -93,7 +94,8 @@ def pathway_words(found: Pathways, names: dict[int, str], unit: str) -> str:
     for row in range(min(found.table.sizes["path"], MAX_LISTED)):
         path = found.table.isel(path=row)
         states = [names.get(int(s), f"state {int(s) + 1}") for s in path["pathway"].values if s >= 0]
-        lines.append(f"{' → '.join(states)}: {_percent(_number(path, 'pathway_fraction'))} of the flux")
+        steps = literal(" → ".join(states))
+        lines.append(f"{steps}: {_percent(_number(path, 'pathway_fraction'))} of the flux")
     return "  \n".join(lines)
 
 

@@ -29,6 +29,7 @@ from fel_explorer.app.widgets.after_draw import AfterDraw, AtRest
 from fel_explorer.app.widgets.bokeh_landscape import BokehLandscape, Gestures, MapScene
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.standing_figure import StandingFigure
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.app.widgets.weak_callback import weak_callback
 from fel_explorer.plots.binning import bin_frames
 from fel_explorer.plots.colours import banded
@@ -128,11 +129,11 @@ class MapPanel(pn.viewable.Viewer):
             on_click=lambda event: self.session.clear_selection(),
             margin=(8, 0),
         )
-        self._count = pmui.Typography("", variant="body2", margin=(14, 8), sx={"whiteSpace": "nowrap"})
-        self._drawn = pmui.Typography("", variant="body2", color="textSecondary", margin=(14, 4))
+        self._count = Text("", variant="body2", margin=(14, 8), sx={"whiteSpace": "nowrap"})
+        self._drawn = Text("", variant="body2", color="textSecondary", margin=(14, 4))
         self.export = FigureExport(self.figure, self.table, lambda: "landscape")
         next_step = pn.bind(lambda files: NO_FEATURES if files else NO_DATA, self.session.param.trajectories)
-        self._message = pmui.Typography(next_step, variant="body1", margin=20)
+        self._message = Text(next_step, variant="body1", margin=20)
 
     def _make_map(self):
         self.gestures = MapGestures(self.session, lambda: self._view, lambda: self.mode)

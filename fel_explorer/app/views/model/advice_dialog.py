@@ -9,6 +9,7 @@ from panel.viewable import Viewer
 
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.model.advice import QUESTIONS, Advice, advise
+from fel_explorer.app.widgets.text import Text
 
 CODE = {
     "& pre": {"fontSize": "13px", "margin": 0, "padding": "10px", "whiteSpace": "pre-wrap"},
@@ -60,7 +61,7 @@ class WhichMethod(Viewer):
             group.param.watch(self._show, "value")
             self.questions[name] = group
             asked.append(group)
-        self.text = pmui.Typography("", width=392, margin=(0, 8, 8, 8), sx=CODE)
+        self.text = Text("", width=392, margin=(0, 8, 8, 8), sx=CODE)
         self.use = pmui.Button(
             label="Use it", icon="check", variant="contained", on_click=self._use, margin=8
         )

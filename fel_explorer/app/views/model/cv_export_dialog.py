@@ -12,6 +12,7 @@ from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.model.cv_files import ENDINGS, BiasedRun, CVFiles, exporting
 from fel_explorer.app.views.modes.text import error_text
+from fel_explorer.app.widgets.text import Text
 
 BIASES = {
     "OPES: adapts the widths of its kernels": "opes",
@@ -76,9 +77,9 @@ class CVExport(Viewer):
             description="Highest barrier to cross; the bias does not exceed it.", **small,
         )  # fmt: skip
         self.bar = pmui.LinearProgress(width=290, margin=(4, 6), visible=False)
-        self.text = pmui.Typography("", variant="body2", width=300, margin=(4, 6))
+        self.text = Text("", variant="body2", width=300, margin=(4, 6))
         self.downloads = {kind: self._download(kind) for kind in ENDINGS}
-        self.preview = pmui.Typography("", width=620, margin=(0, 6), sx=CODE)
+        self.preview = Text("", width=620, margin=(0, 6), sx=CODE)
         left = pmui.Column(
             self.bias, pmui.Row(self.temperature, self.barrier, margin=0), self.bar,
             *self.downloads.values(), self.text, width=320, margin=0,

@@ -21,6 +21,7 @@ from fel_explorer.app.views.runs.sweep import plan
 from fel_explorer.app.views.runs.sweep_form import SweepForm
 from fel_explorer.app.widgets.dialogs import Dialogs
 from fel_explorer.app.widgets.param_form import Form
+from fel_explorer.app.widgets.text import Notice, Text
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods import list_methods
@@ -47,7 +48,7 @@ class ModelPanel(Viewer):
         self.method = pmui.Select(
             label="Method", groups=method_groups(), value=FIRST[0], size="small", sizing_mode="stretch_width"
         )
-        self.about = pmui.Typography("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
+        self.about = Text("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
         self.embedding = pmui.Select(
             label="On the embedding of",
             options=[FEATURES],
@@ -72,7 +73,7 @@ class ModelPanel(Viewer):
         self.ask = pmui.Button(
             label="Which method should I use?", icon="quiz", on_click=lambda event: self.which.open(), **wide
         )
-        self.hint = pmui.Alert("Load data and compute features first.", severity="info", variant="outlined")
+        self.hint = Notice("Load data and compute features first.", severity="info", variant="outlined")
         self.sweep_form = SweepForm(self.sweep)
         self.controls = pmui.Column(
             self.method,

@@ -13,6 +13,7 @@ from panel.viewable import Viewer
 from fel_explorer.app.jobs import featurize_and_train
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Result, Session
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.methods import load_model
 from fel_explorer.plots.quantities import seconds_text
 
@@ -30,7 +31,7 @@ class ModelList(Viewer):
         super().__init__(**params)
         self.session, self.board = session, board
         self.choice = pmui.Select(label="Shown model", size="small", sizing_mode="stretch_width")
-        self.facts = pmui.Typography("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
+        self.facts = Text("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
         self.save = pmui.FileDownload(
             callback=self._file,
             filename="model.fel",

@@ -12,7 +12,9 @@ from panel.viewable import Viewer
 
 from fel_explorer.app.jobs.manager import Job
 from fel_explorer.app.page_jobs import PageJobs
+from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.sparklines import losses_svg, points_svg
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.plots.quantities import seconds_text
 
 REDRAW = 0.5  # seconds between two redraws of the plots
@@ -28,7 +30,7 @@ class Monitor(Viewer):
         self.board, self.clock = board, clock
         self.job: Job | None = None
         self._drawn = -np.inf
-        self.title = pmui.Typography("", variant="body2", margin=(5, 10), sizing_mode="stretch_width")
+        self.title = Text("", variant="body2", margin=(5, 10), sizing_mode="stretch_width")
         self.bar = pmui.LinearProgress(
             value=0, variant="determinate", sizing_mode="stretch_width", margin=(0, 10)
         )
@@ -105,17 +107,17 @@ def describe(job: Job) -> str:
     """'**IDM 1** step 300 of 3000, 12 s left'."""
     done = job.progress
     if job.state == "queued":
-        return f"**{job.label}** waits for a free worker"
+        return f"**{literal(job.label)}** waits for a free worker"
     if job.state == "failed":
-        return f"**{job.label}** failed: {job.error}"
+        return f"**{literal(job.label)}** failed: {literal(job.error)}"
     if job.state == "done":
-        return f"**{job.label}** trained in {seconds_text(job.finished - job.started)}"
+        return f"**{literal(job.label)}** trained in {seconds_text(job.finished - job.started)}"
     if job.state == "cancelled":
         where = f"stopped at step {done.step} of {done.n_steps}" if done.n_steps else "stopped before the end"
-        return f"**{job.label}** {where}; the model trained so far is kept"
+        return f"**{literal(job.label)}** {where}; the model trained so far is kept"
     if job.stopping:
-        return f"**{job.label}** stopped at step {done.step}; computing the embedding of all frames"
+        return f"**{literal(job.label)}** stopped at step {done.step}; computing the embedding of all frames"
     if not done.n_steps:
-        return f"**{job.label}** begins"
+        return f"**{literal(job.label)}** begins"
     left = seconds_text(done.eta)
-    return f"**{job.label}** step {done.step} of {done.n_steps}" + (f", {left} left" if left else "")
+    return f"**{literal(job.label)}** step {done.step} of {done.n_steps}" + (f", {left} left" if left else "")

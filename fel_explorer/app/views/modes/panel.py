@@ -19,6 +19,7 @@ from fel_explorer.app.views.tabs import has_model
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside, offer
 from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.errors import FelError
 from fel_explorer.plots.modes import plot_modes
 from fel_explorer.plots.quantities import time_text
@@ -89,7 +90,7 @@ class ModesPanel(TabView):
         self._bar = pmui.LinearProgress(
             value=0, variant="determinate", width=290, margin=(8, 10), visible=False
         )
-        self.text = pmui.Typography("", variant="body2", margin=(6, 12), width=300)
+        self.text = Text("", variant="body2", margin=(6, 12), width=300)
         self.export = FigureExport(self.figure, self._table, self._name)
         self.layout = beside(
             self._parts, self.mode, self.variable, self._scoring, self.on_structure, self.levels,

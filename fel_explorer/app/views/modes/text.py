@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from fel_explorer.app.views.modes.analysis import Modes
+from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.errors import FelError
 from fel_explorer.methods.koopman.timescales import STEPS, late_rates
 from fel_explorer.plots.modes import largest_gap
@@ -117,7 +118,7 @@ def sensitivity_words(table: xr.Dataset, index: int) -> str:
     share = table["share"].isel({table["share"].dims[0]: index}).values
     order = np.argsort(-share, kind="stable")
     needed = int(np.searchsorted(np.cumsum(share[order]), 0.5) + 1)
-    names = [str(name) for name in table["group"].values[order][:needed]]
+    names = [literal(name) for name in table["group"].values[order][:needed]]
     if needed > 3:
         said = f"**{needed} of {len(share)} features** account for half of it; "
         said += f"*{names[0]}* leads with {share[order[0]]:.0%}."
@@ -133,7 +134,7 @@ def _listed(words) -> str:
 
 
 def error_text(error: Exception) -> str:
-    """An error as a line of text."""
+    """An error as a line of Markdown."""
     if not isinstance(error, FelError):
-        return f"Something went wrong: {error}"
-    return " ".join(filter(None, (error.given, error.valid, error.remedy)))
+        return literal(f"Something went wrong: {error}")
+    return literal(" ".join(filter(None, (error.given, error.valid, error.remedy))))

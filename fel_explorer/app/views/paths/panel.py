@@ -18,7 +18,9 @@ from fel_explorer.app.views.paths import landscape_path
 from fel_explorer.app.views.tabs import has_data
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside
+from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.errors import FelError
 from fel_explorer.plots.path_profile import plot_path_profile
 from fel_explorer.structures.paths import KINDS
@@ -80,7 +82,7 @@ class PathPanel(TabView):
             self.param.kind, label="Kind of path", size="small", width=270, margin=(4, 8),
             description=" ".join(f"{name.capitalize()}: {text}" for name, text in ABOUT.items()),
         )  # fmt: skip
-        self.text = pmui.Typography(HOW, variant="body2", margin=(4, 12), sizing_mode="stretch_width")
+        self.text = Text(HOW, variant="body2", margin=(4, 12), sizing_mode="stretch_width")
         self.downloads = {kind: self._download(kind) for kind in ("pdb", "xtc")}
         self.export = FigureExport(self.figure, self._table, lambda: "path")
         self.layout = beside(
@@ -145,7 +147,7 @@ class PathPanel(TabView):
         if path is None:
             n = len(self.session.path_anchors.anchors) if self.session.path_anchors is not None else 0
             drawn = {0: "Click on the map where the path starts.", 1: "Now click where it ends."}.get(n, "")
-            self.text.object = self._error or (drawn if self.session.drawing else HOW)
+            self.text.object = literal(self._error) or (drawn if self.session.drawing else HOW)
             return
         highest, unit = path.barrier, self.session.unit
         self.text.object = (

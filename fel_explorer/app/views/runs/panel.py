@@ -15,6 +15,7 @@ from fel_explorer.app.views.runs.cells import columns_of, parameter_title, row_c
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.sortable_table import SortableTable
 from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.data import schema
 from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.quantities import axis_label
@@ -80,7 +81,7 @@ class RunsPanel(TabView):
         self.parameter = pmui.Select(
             label="Against", width=150, description="Parameter on the x axis.", **choice
         )
-        self.text = pmui.Typography("", variant="body2", margin=(2, 12), sizing_mode="stretch_width")
+        self.text = Text("", variant="body2", margin=(2, 12), sizing_mode="stretch_width")
         self.table = SortableTable(row_about="Show this model", sizing_mode="stretch_both", margin=(0, 8))
         self.export = FigureExport(self.figure, self.frame, lambda: "runs")
         self.dialog = pmui.Dialog(show_close_button=True, close_on_click=True, width_option="sm")

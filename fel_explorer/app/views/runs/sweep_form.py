@@ -8,6 +8,7 @@ import panel_material_ui as pmui
 from panel.viewable import Viewer
 
 from fel_explorer.app.views.runs.sweep import parse_values, sweepable
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.errors import FelError
 
 FIRST_OFFERED = ("lag_time", "n_states", "seed")  # offered first
@@ -40,7 +41,7 @@ class SweepForm(Viewer):
             sizing_mode="stretch_width", margin=(6, 10), on_click=self._queue,
         )  # fmt: skip
         self.layout = pmui.Column(
-            pmui.Typography(ABOUT, variant="caption", margin=(0, 10), sizing_mode="stretch_width"),
+            Text(ABOUT, variant="caption", margin=(0, 10), sizing_mode="stretch_width"),
             self.parameter, self.values, self.n_seeds, self.button,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip

@@ -11,7 +11,9 @@ import param
 from panel.viewable import Viewer
 
 from fel_explorer.app.session.session import Session
+from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.sortable_table import SortableTable
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.structures import export_frames
 
 LIMIT = 64_000_000  # bytes of a download, which the page holds in memory
@@ -54,10 +56,8 @@ class SelectionPanel(Viewer):
 
     def _make_widgets(self):
         session = self.session
-        self._count = pmui.Typography(
-            "", variant="subtitle1", margin=(8, 12, 0, 12), sizing_mode="stretch_width"
-        )
-        self._how = pmui.Typography("", variant="body2", margin=(0, 12, 4, 12), sizing_mode="stretch_width")
+        self._count = Text("", variant="subtitle1", margin=(8, 12, 0, 12), sizing_mode="stretch_width")
+        self._how = Text("", variant="body2", margin=(0, 12, 4, 12), sizing_mode="stretch_width")
         actions = {
             "clear": ("close", "Clear the selection", lambda event: session.clear_selection()),
             "invert": ("flip", "Select all other frames", lambda event: session.invert_selection()),
@@ -105,14 +105,12 @@ class SelectionPanel(Viewer):
         }  # fmt: skip
         for download in self._downloads.values():
             download.variant = "outlined"  # as an argument pmui 0.16 warns of it
-        self._size = pmui.Typography(
-            "", variant="caption", margin=(0, 12, 8, 12), sizing_mode="stretch_width"
-        )
+        self._size = Text("", variant="caption", margin=(0, 12, 8, 12), sizing_mode="stretch_width")
         self._whole = pmui.Checkbox(
             label="Whole molecules", value=True, size="small", visible=False, margin=(10, 8),
             description="In exported structures, molecules that the periodic box cuts are made whole.",
         )  # fmt: skip
-        label = pmui.Typography("Export", variant="body2", margin=(14, 4, 0, 12))
+        label = Text("Export", variant="body2", margin=(14, 4, 0, 12))
         self._exports = pmui.FlexBox(self._name, label, *self._downloads.values(), self._whole, margin=0)
         self._layout = pmui.Column(
             pmui.Row(self._count, *self._actions.values(), sizing_mode="stretch_width", margin=0),
@@ -260,7 +258,7 @@ class SelectionPanel(Viewer):
 
 
 def _sentence(how: str) -> str:
-    return how[:1].upper() + how[1:] + "."
+    return literal(how[:1].upper() + how[1:] + ".")
 
 
 def readable_size(size: float) -> str:

@@ -19,6 +19,7 @@ from fel_explorer.app.views.simulate.form import SimulatorForm
 from fel_explorer.app.views.simulate.report_rows import as_html, rows_of
 from fel_explorer.app.widgets.layout import beside
 from fel_explorer.app.widgets.sparklines import losses_svg
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.plots.quantities import time_text
 
 ABOUT = """**A simulator of the map.** The shown model maps a structure to a point (encoder). A
@@ -54,7 +55,7 @@ def main_button(label, icon, act, about):
 
 def text(words="", **options):
     """A paragraph."""
-    return pmui.Typography(words, variant="body2", sizing_mode="stretch_width", **options)
+    return Text(words, variant="body2", sizing_mode="stretch_width", **options)
 
 
 class TrainPage(Viewer):
@@ -68,7 +69,7 @@ class TrainPage(Viewer):
             "Train the propagator, then the decoder. Stop keeps the state of the training.",
         )  # fmt: skip
         self.layout = pmui.Column(self.form, self.button, sizing_mode="stretch_width", margin=0)
-        about = pmui.Typography(ABOUT, variant="body2", margin=(10, 24), width=540)
+        about = Text(ABOUT, variant="body2", margin=(10, 24), width=540)
         self.losses = pn.pane.HTML("", width=330, margin=(0, 24), visible=False)
         self.side = pmui.Column(about, self.losses, width=600, sizing_mode="stretch_height", margin=0)
 

@@ -18,6 +18,7 @@ from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.states.tree_drawing import describe_level, draw_tree, tree_drawing
 from fel_explorer.app.widgets.bokeh_sheet import EMPTY, BokehSheet
 from fel_explorer.app.widgets.figure_export import FigureExport
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.plots.dendrogram import Dendrogram
 from fel_explorer.plots.persistence import Persistence
 from fel_explorer.plots.quantities import time_text
@@ -69,9 +70,7 @@ class DendrogramPanel(pn.viewable.Viewer):
         self._lag.param.step.allow_None = True  # only the marks: the lags at which states were sought
         self._lag.step = None
         self._lag.param.watch(self._on_lag, "value")
-        self._found = pmui.Typography(
-            "", variant="body2", margin=(0, 24), sizing_mode="stretch_width", visible=False
-        )
+        self._found = Text("", variant="body2", margin=(0, 24), sizing_mode="stretch_width", visible=False)
         self.figure = BokehSheet(tap=self._on_tap, min_height=150, borders=BORDERS)
         self.figure.param.watch(self._draw, "size")  # which decides where labels have room
         self.export = FigureExport(

@@ -20,7 +20,9 @@ from fel_explorer.app.views.states.evidence import (
 from fel_explorer.app.views.states.panel import VERDICT
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside, offer
+from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.text import Notice, Text
 from fel_explorer.data.schema import frame_weights
 from fel_explorer.plots.quantities import interval_text, time_text
 from fel_explorer.plots.survival import plot_survival, survival_table
@@ -67,18 +69,19 @@ class EvidencePanel(TabView):
             label="State", size="small", width=270, margin=(4, 4, 0, 10),
             description="Also by a click in the table, and with the keys [ and ].",
         )  # fmt: skip
-        self.facts = pmui.Typography("", margin=(2, 10, 0, 10), **text)
-        self.verdict = pmui.Alert(
+        self.facts = Text("", margin=(2, 10, 0, 10), **text)
+        self.verdict = Notice(
             "", severity="info", margin=(4, 8), sizing_mode="stretch_width",
             sx={"py": 0, "px": 1, "& p": {"my": 0}, "fontSize": "0.82rem"} | NO_ICON,
         )  # fmt: skip
-        self.exits = pmui.Typography("", margin=(2, 10, 4, 10), **text)
+        self.exits = Text("", margin=(2, 10, 4, 10), **text)
         self._switch = pmui.Switch.from_param(
             self.param.compare, label="Compare with KMeans", size="small", margin=(2, 10, 2, 10)
         )
         self.export = FigureExport(self.figure, self._table, self._name)
         self.layout = beside(
-            pmui.Row(self._choice, margin=0), self.facts, self.verdict, self.exits, self._switch,
+            pmui.Row(self._choice, margin=0), self.facts, pmui.Tooltip(self.verdict, title=VERDICT),
+            self.exits, self._switch,
             width=300,
         )  # fmt: skip
         self._choice.param.watch(self._on_choice, "value")
@@ -121,12 +124,12 @@ class EvidencePanel(TabView):
         facts = [
             f"**Population** {100 * population:.3g} %",
             f"**Mean lifetime** {life}{f' ({interval})' if interval else ''}",
-            f"<small>{note}</small>" if note else "",
+            f"*{note}*" if note else "",
         ]
         self.facts.object = "  \n".join(filter(None, facts))
         word, sentence = verdict(row, step, unit)
         self.verdict.param.update(
-            object=f"<span title='{VERDICT}'><b>{word.capitalize()}.</b> {sentence}</span>",
+            object=f"**{word.capitalize()}.** {sentence}",
             severity=SEVERITY.get(word, "info"),
         )
         self.exits.object = self._exits(evidence, unit)
@@ -140,7 +143,7 @@ class EvidencePanel(TabView):
                 time = 1 / float(own["rate"][i])
                 share = max(float(own["share"][i]), 0.01)
                 less = "<" if own["share"][i] < 0.01 else ""
-                lines.append(f"to {name}: 1 / {time_text(time, unit)} ({less}{share:.0%})")
+                lines.append(f"to {literal(name)}: 1 / {time_text(time, unit)} ({less}{share:.0%})")
         return "**Exits**  \n" + "  \n".join(lines) if lines else "**Exits** none were seen."
 
     # ---- the plot

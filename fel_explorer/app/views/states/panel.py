@@ -10,6 +10,8 @@ import param
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.map.observables import Observing
+from fel_explorer.app.views.states.choices import can_compare
+from fel_explorer.app.views.states.choices_dialog import ChoicesDialog
 from fel_explorer.app.views.states.evidence import (
     evidence_of,
     observables,
@@ -20,8 +22,10 @@ from fel_explorer.app.views.states.evidence import (
 )
 from fel_explorer.app.widgets.after_draw import AtRest
 from fel_explorer.app.widgets.figure_export import FigureExport
+from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.sortable_table import SortableTable
 from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.plots.quantities import interval_text, time_text
 
 LIFETIME = (
@@ -46,9 +50,7 @@ class StatesPanel(TabView):
         self.observing = Observing(session, board)
         self.table = SortableTable(sizing_mode="stretch_both", margin=(0, 8))
         self.export = FigureExport(None, self.frame, lambda: f"states-{session.active.replace(' ', '-')}")
-        self.summary = pmui.Typography(
-            "", variant="body2", margin=(2, 12, 6, 12), sizing_mode="stretch_width"
-        )
+        self.summary = Text("", variant="body2", margin=(2, 12, 6, 12), sizing_mode="stretch_width")
         self.divide = pmui.Button(
             label="Tree of states", icon="account_tree", size="small", variant="text", margin=(0, 8),
             on_click=lambda event: self.train("DivisiveIDM"), sx={"whiteSpace": "nowrap"},
@@ -65,11 +67,25 @@ class StatesPanel(TabView):
             description="Mean and spread in each state of RMSD and native contacts Q, to the first frame, "
             "and of the radius of gyration, where the molecule has them.",
         )  # fmt: skip
+        self.choices = ChoicesDialog(session, board)
+        self.compare = pmui.Button(
+            label="Other choices", icon="balance", size="small", variant="text", margin=(0, 8),
+            on_click=lambda event: self.choices.open(), sx={"whiteSpace": "nowrap"}, visible=False,
+            description="How far the states agree with those of another memory threshold, number of "
+            "microstates, seed, and of half of the features.",
+        )  # fmt: skip
         self.layout = pmui.Column(
             pmui.Row(
-                self.summary, self.measure, self.divide, self.refine, sizing_mode="stretch_width", margin=0
+                self.summary,
+                self.measure,
+                self.compare,
+                self.divide,
+                self.refine,
+                sizing_mode="stretch_width",
+                margin=0,
             ),
             self.table,
+            self.choices,
             sizing_mode="stretch_both",
             margin=0,
         )
@@ -86,6 +102,7 @@ class StatesPanel(TabView):
         for watcher in self._watchers:
             self.session.param.unwatch(watcher)
         self._watchers = []
+        self.choices.close()
 
     def frame(self) -> pd.DataFrame:
         """The table's numbers, one row per state."""
@@ -125,6 +142,7 @@ class StatesPanel(TabView):
         self.table.param.update(rows=rows, columns=_columns(dataset, columns))
         self.summary.object = _summary(frame, self.session.active)
         self.divide.visible = result.tree is None
+        self.compare.visible = self.board is not None and can_compare(result)
         self.refine.visible = result.method.has_microstates
         self.measure.visible = any(map(self.observing.pending, MEASURED))
         self._mark()
@@ -184,4 +202,4 @@ def _cells(row, sentence, unit, columns):
 def _summary(frame, label):
     exponential = int((frame["verdict"] == "exponential").sum())
     states = "state" if len(frame) == 1 else "states"
-    return f"**{label}**: {len(frame)} {states}, {exponential} with exponential decay"
+    return f"**{literal(label)}**: {len(frame)} {states}, {exponential} with exponential decay"

@@ -11,6 +11,8 @@ from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.viewer import Layer, StructureViewer
 from fel_explorer.app.viewer.measurement import in_words, measuring
+from fel_explorer.app.widgets.markdown import literal
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.data.frame_values import has_values
 from fel_explorer.structures.measurement import measurement_name
 
@@ -35,7 +37,7 @@ class MeasureBar(Viewer):
         super().__init__(**params)
         self.session, self.board, self.viewer, self._shown = session, board, viewer, shown
         self._awaited = ""  # column to colour by when it is there
-        self.text = pmui.Typography("", variant="body2", margin=(10, 4, 4, 12), sizing_mode="stretch_width")
+        self.text = Text("", variant="body2", margin=(10, 4, 4, 12), sizing_mode="stretch_width")
         self.column = pmui.Button(
             label="As a column", icon="playlist_add", size="small", variant="outlined", margin=(4, 2),
             description="Compute it for every frame, and colour the map by it.", on_click=self._on_column,
@@ -95,7 +97,7 @@ class MeasureBar(Viewer):
         if not self.viewer.measuring or session.trajectories is None:
             return
         atoms, topology = self.viewer.measured, session.trajectories.topology
-        self.text.object = in_words(self._shown(), self.viewer.frame, atoms, topology)
+        self.text.object = literal(in_words(self._shown(), self.viewer.frame, atoms, topology))
         dataset = session.dataset
         fits = dataset is not None and dataset.sizes["frame"] == session.trajectories.n_frames
         self.column.visible = self.board is not None and fits

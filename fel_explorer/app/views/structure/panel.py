@@ -21,6 +21,8 @@ from fel_explorer.app.views.structure.pin_button import Pinning
 from fel_explorer.app.views.structure.representation_bar import RepresentationBar
 from fel_explorer.app.views.structure.save_button import shown_button
 from fel_explorer.app.widgets.after_draw import AfterDraw
+from fel_explorer.app.widgets.markdown import literal
+from fel_explorer.app.widgets.text import Notice, Text
 from fel_explorer.errors import FelError
 
 VIEWS = {
@@ -111,12 +113,12 @@ class StructurePanel(Viewer):
             visible_buttons=["previous", "reverse", "pause", "play", "next"], sizing_mode="stretch_width",
             margin=(0, 8),
         )  # fmt: skip
-        self._text = pmui.Typography("", variant="body2", margin=(2, 12, 6, 12), sizing_mode="stretch_width")
-        self._warning = pmui.Alert(
+        self._text = Text("", variant="body2", margin=(2, 12, 6, 12), sizing_mode="stretch_width")
+        self._warning = Notice(
             "", severity="warning", margin=(2, 8), sizing_mode="stretch_width", visible=False,
             sx={"py": 0, "& p": {"my": 0}},
         )  # fmt: skip
-        self._message = pmui.Typography(NO_DATA, variant="body1", margin=20, sizing_mode="stretch_width")
+        self._message = Text(NO_DATA, variant="body1", margin=20, sizing_mode="stretch_width")
         self._images = pmui.Select(
             label="Images", value="observed",
             options={text: name for name, text in landscape_path.SHOWN.items()},
@@ -278,8 +280,8 @@ class StructurePanel(Viewer):
         self.viewer.show(self._layers, frame=frame)
 
     def _say(self, scene: Scene):
-        self._text.object = scene.text
-        self._warning.param.update(object=scene.warning, visible=bool(scene.warning))
+        self._text.object = literal(scene.text)
+        self._warning.param.update(object=literal(scene.warning), visible=bool(scene.warning))
 
     # ---- playing
 

@@ -15,6 +15,7 @@ from fel_explorer.app.viewer.scenes import pin_colour
 from fel_explorer.app.views.structure.pin_grid import PinGrid
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.data.frame_values import FRAME_NUMBERS
 
 PDB = "One model for each pinned structure, aligned: opens in PyMOL, VMD, ChimeraX."
@@ -27,7 +28,7 @@ class PinsPanel(TabView):
     def __init__(self, session: Session, board: PageJobs | None = None, **params):
         super().__init__(session, board, **params)
         self.grid = PinGrid(self.act, sizing_mode="stretch_both", margin=0)
-        self.text = pmui.Typography("", variant="body2", margin=(2, 12, 4, 12), sizing_mode="stretch_width")
+        self.text = Text("", variant="body2", margin=(2, 12, 4, 12), sizing_mode="stretch_width")
         self.export = FigureExport(None, self.frame, lambda: "pinned")
         pdb = pmui.FileDownload(
             callback=lambda: as_pdb(session.pinned, session.trajectories.topology),

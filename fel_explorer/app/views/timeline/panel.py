@@ -12,6 +12,7 @@ from fel_explorer.app.session.session import Session
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside, offer
 from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.data import schema
 from fel_explorer.kinetics.passages import passages
 from fel_explorer.plots.quantities import time_text
@@ -44,7 +45,7 @@ class TimelinePanel(TabView):
         small = {"size": "small", "width": 150, "margin": (10, 4, 4, 8)}
         self.source = pmui.Select(label="From", description="State that the passages leave.", **small)
         self.target = pmui.Select(label="To", description="State that they reach.", **small)
-        self.text = pmui.Typography("", variant="body2", margin=(4, 12), sizing_mode="stretch_width")
+        self.text = Text("", variant="body2", margin=(4, 12), sizing_mode="stretch_width")
         self.select = pmui.Button(
             label="Select their frames", icon="route", variant="outlined", size="small", margin=(6, 10),
             description="Show them on the map, play them, or export them.", on_click=self._on_select,

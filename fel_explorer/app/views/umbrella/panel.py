@@ -23,6 +23,7 @@ from fel_explorer.app.views.umbrella.profile import barrier_words, data_profile,
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside
 from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.text import Text
 from fel_explorer.plots.cv_profile import plot_cv_profile
 from fel_explorer.plots.umbrella import plot_windows
 
@@ -109,13 +110,13 @@ class DrivePanel(TabView):
         self._bar = pmui.LinearProgress(
             value=0, variant="determinate", width=290, margin=(6, 10), visible=False
         )
-        self.text = pmui.Typography("", variant="body2", margin=(4, 12), width=300)
+        self.text = Text("", variant="body2", margin=(4, 12), width=300)
         self.export = FigureExport(self.figure, self._table, self._name)
         left = beside(
             self._parts, self.cv, self._form, pmui.Row(self.run, self.stop, margin=0), self._bar, self.text,
             width=330,
         )  # fmt: skip
-        self.about = pmui.Typography(HOW, width=460, margin=(16, 24), visible=False)
+        self.about = Text(HOW, width=460, margin=(16, 24), visible=False)
         self.layout = pmui.Row(left, self.about, sizing_mode="stretch_height", margin=0)
         self.cv.param.watch(self._look, "value")
 

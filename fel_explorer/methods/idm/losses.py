@@ -1,0 +1,100 @@
+"""What each training step of IDM minimises."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import nll_loss
+
+from fel_explorer.methods.idm import objective
+from fel_explorer.methods.idm.distillation import StatePool
+from fel_explorer.methods.idm.network import MatchingNetwork
+from fel_explorer.methods.idm.parameters import MIN_POPULATION, IDMParameters
+from fel_explorer.methods.idm.schedule import DiscreteSchedule, RandomSchedule
+from fel_explorer.training.loop import Losses
+
+CELL_SHARE = 0.5  # of a batch, with farthest point seeding
+
+
+class TrainingLoss:
+    """The losses of a step: I_beta of pairs, or first the cross-entropy of discrete states.
+
+    Parameters
+    ----------
+    source
+        Pairs of frames, see `training.windows`.
+    generator
+        Draws the batches.
+    by_cell
+        Whether half of each batch is drawn evenly over cells.
+    pool
+        Frames with discrete states, from which the first phase draws; None for a random start.
+    pool_objective
+        I_beta of these states, in nats.
+    """
+
+    def __init__(
+        self,
+        method: IDMParameters,
+        network: MatchingNetwork,
+        source,
+        generator: torch.Generator,
+        schedule: DiscreteSchedule | RandomSchedule,
+        *,
+        by_cell: bool,
+        pool: StatePool | None = None,
+        pool_objective: float = float("nan"),
+    ) -> None:
+        self.method, self.network, self.source, self.generator = method, network, source, generator
+        self.schedule, self.pool, self.pool_objective = schedule, pool, pool_objective
+        self.cell_share = CELL_SHARE if by_cell else 0.0
+        self.distillation = schedule.distillation if isinstance(schedule, DiscreteSchedule) else 0
+
+    def __call__(self, step: int) -> Losses:
+        """The losses of a step, 0-based."""
+        if self.pool is not None and step < self.distillation:
+            return self._distillation(self.pool)
+        return self._information(step)
+
+    def _information(self, step) -> Losses:
+        """-I_beta of a batch of pairs, and the reconstruction.
+
+        The bias of drawing by cell is undone gradually: early, rare regions weigh enough to become states of
+        their own; in the end the objective is that of the data.
+        """
+        method, network = self.method, self.network
+        beta, unbias = self.schedule.beta(method, step), self.schedule.unbias(method, step)
+        batch = self.source.at(step).draw(
+            method.batch_size, self.generator, cell_share=self.cell_share, unbias=unbias
+        )
+        z = network.encoder(batch.frames)
+        chi, chi_later = batch.halves(network.memberships(z))
+        joint = objective.joint_matrix(chi, chi_later, batch.weight)
+        information = objective.information(joint, beta)
+        report: dict[str, Tensor | float] = {
+            "objective": information,
+            "mutual_information": objective.information(joint.detach()),
+            "beta": beta,
+            "n_populated": (joint.detach().sum(1) > MIN_POPULATION).sum(),
+        }
+        half = len(batch.frames) // 2
+        return self._with_reconstruction(-information, z[:half], batch.frames[:half], report)
+
+    def _distillation(self, pool) -> Losses:
+        """Cross-entropy of the discrete states, drawn evenly, and the reconstruction."""
+        features, states = pool.draw(self.method.batch_size, self.generator)
+        z = self.network.encoder(features)
+        cross_entropy = nll_loss(self.network.log_memberships(z), states)
+        report: dict[str, Tensor | float] = {
+            "objective": self.pool_objective,
+            "mutual_information": float("nan"),
+            "beta": self.method.beta_end,
+            "n_populated": float(pool.n_states),
+        }
+        return self._with_reconstruction(cross_entropy, z, features, report)
+
+    def _with_reconstruction(self, main, z, features, report) -> Losses:
+        if not self.method.reconstruction:
+            return Losses(main, None, report)
+        error = (self.network.decoder(z) - features).square().mean()
+        return Losses(main, self.method.reconstruction * error, {**report, "reconstruction": error})

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import scipy.integrate
 import torch
-from bokeh.models import Image
+from bokeh.models import Image, Plot
 
 import fel_explorer as fel
 from fel_explorer.app import entry
@@ -275,7 +275,8 @@ def test_one_cv_is_cut_into_the_states(well):
 
 def test_a_figure_sends_an_unchanged_image_once(well):
     figure = BokehSheet()
-    (image,) = (r.data_source for r in figure.get_root().renderers if isinstance(r.glyph, Image))
+    renderers = figure.get_root().select_one({"type": Plot}).renderers
+    (image,) = (r.data_source for r in renderers if isinstance(r.glyph, Image))
     figure.show(page_figures.samples_picture(well.subject, None, None, None, dark=False))
     sent = image.data["image"]
     assert np.isnan(sent[0]).any() and np.nanmin(sent[0]) == 0.0

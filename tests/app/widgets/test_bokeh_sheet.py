@@ -8,7 +8,7 @@ import panel as pn
 import pytest
 from bokeh.document import Document
 from bokeh.events import Tap
-from bokeh.models import HoverTool, Image, MultiLine, Scatter, Text
+from bokeh.models import HoverTool, Image, MultiLine, Plot, Scatter, Text
 
 from fel_explorer.app.widgets.bokeh_sheet import SIZE, BokehSheet
 from fel_explorer.plots import list_plots, sheet
@@ -29,8 +29,13 @@ def example(name):
     return drawn[0]
 
 
-def columns(root, glyph, dash=None):
-    """Columns of the glyphs of a class, not dashed ones."""
+def on_a_page(sheet):
+    """The Bokeh figure of a page that shows ``sheet``."""
+    return sheet.get_root(Document()).select_one({"type": Plot})
+
+
+def columns(root, glyph):
+    """Columns of the first glyphs of a class."""
     found = [r for r in root.renderers if type(r.glyph) is glyph]
     return found[0].data_source.data
 
@@ -38,7 +43,7 @@ def columns(root, glyph, dash=None):
 @pytest.mark.parametrize("name", SHEETS)
 def test_every_plot_is_shown_as_its_overlay_has_it(name):
     page, figure = example(name), BokehSheet()
-    root = figure.get_root(Document())
+    root = on_a_page(figure)
     figure.show(page)
     texts = [row["text"] for row in page.words]
     assert columns(root, Text)["text"] == texts and len(columns(root, Scatter)["x"]) == len(page.dots)
@@ -58,14 +63,14 @@ def test_axes_that_are_logarithmic_are_shown_by_their_logarithms():
     page = Sheet(((1.0, 1000.0), (0.0, 2.0)), ("lag", "F"), log=(True, False))
     page.dots = [sheet.dot(100.0, 1.0, "#000000")]
     figure = BokehSheet()
-    root = figure.get_root(Document())
+    root = on_a_page(figure)
     figure.show(page)
     assert columns(root, Scatter)["x"] == [2.0] and columns(root, Scatter)["y"] == [1.0]
     assert root.below[0].major_label_overrides == {0.0: "1", 1.0: "10", 2.0: "100", 3.0: "1,000"}
 
 
 def test_rows_with_a_tip_are_hovered_and_only_those():
-    root = BokehSheet().get_root(Document())
+    root = on_a_page(BokehSheet())
     (hover,) = [tool for tool in root.toolbar.tools if isinstance(tool, HoverTool)]
     kinds = [type(renderer.glyph) for renderer in hover.renderers]
     assert kinds == [MultiLine, MultiLine, Scatter] and set(hover.filters) == {"tip"}
@@ -73,10 +78,10 @@ def test_rows_with_a_tip_are_hovered_and_only_those():
 
 def test_each_page_has_its_own_figure_and_all_follow():
     figure = BokehSheet()
-    first, second = figure.get_root(Document()), figure.get_root(Document())
+    first, second = on_a_page(figure), on_a_page(figure)
     page = Sheet(((0.0, 1.0), (0.0, 1.0)), ("x", "y"), words=[sheet.word(0.5, 0.5, "here", "#000000")])
     figure.show(page)
-    third = figure.get_root(Document())
+    third = on_a_page(figure)
     assert first is not second
     assert all(columns(root, Text)["text"] == ["here"] for root in (first, second, third))
     figure.change("words", {"text": ["there"]})
@@ -87,7 +92,7 @@ def test_clicks_and_sizes_come_back_from_the_browser():
     clicks, sizes = [], []
     figure = BokehSheet(tap=lambda x, y: clicks.append((x, y)))
     figure.param.watch(lambda event: sizes.append(event.new), "size")
-    root = figure.get_root(Document())
+    root = on_a_page(figure)
     assert figure.size == SIZE
     root._trigger_event(Tap(root, x=0.25, y=3.0))
     for name, value in (("inner_width", 510), ("inner_height", 200)):
@@ -99,7 +104,7 @@ def test_the_image_has_the_bounds_of_its_pixels():
     page = Sheet(((0.0, 1.0), (0.0, 1.0)), ("x", "y"))
     page.image = np.array([0.25, 0.75]), np.array([0.5, 1.5, 2.5]), np.zeros((3, 2)), ["#000000", "#ffffff"]
     figure = BokehSheet()
-    root = figure.get_root(Document())
+    root = on_a_page(figure)
     figure.show(page)
     sent = {name: values for name, values in columns(root, Image).items() if name != "image"}
     assert sent == {"x": [0.0], "y": [0.0], "dw": [1.0], "dh": [3.0]}
@@ -108,12 +113,11 @@ def test_the_image_has_the_bounds_of_its_pixels():
 
 
 def test_a_closed_page_leaves_no_figure_behind():
-    figure = BokehSheet()
-    root = figure.get_root(Document())
-    gone = weakref.ref(root)
-    figure._cleanup(root)
-    pn.state._views.pop(root.ref["id"])  # as panel does
-    del root
+    figure, document = BokehSheet(), Document()
+    root = figure.get_root(document)
+    gone = weakref.ref(root.select_one({"type": Plot}))
+    pn.state._views.pop(root.ref["id"])[0]._cleanup(root)  # as panel does
+    del root, document
     gc.collect()
     figure.show(Sheet(((0.0, 1.0), (0.0, 1.0)), ("x", "y")))
     assert gone() is None and not figure.live

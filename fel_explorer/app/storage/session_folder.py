@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from fel_explorer.app.session.selection import PathAnchors, Point, Selection
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.simulate.simulation import Trained, simulator_of
 from fel_explorer.data import open_dataset, save_dataset, trajectories_of
+from fel_explorer.data.atomic_folders import recover, whole_or_nothing, write_error
 from fel_explorer.errors import FelError
 from fel_explorer.methods import LatentSpaceSimulator, load_model
 from fel_explorer.progress import Progress
@@ -48,7 +50,7 @@ SIMULATORS = "simulators"
 
 def is_session(path) -> bool:
     """Whether a folder holds a saved session."""
-    return (Path(path) / ABOUT).is_file()
+    return (recover(Path(path)) / ABOUT).is_file()
 
 
 def save_session(session: Session, path, *, callback=None) -> Path:
@@ -59,7 +61,7 @@ def save_session(session: Session, path, *, callback=None) -> Path:
     Raises
     ------
     FelError
-        If there is no dataset, or ``path`` holds something else than a session.
+        If there is no dataset, ``path`` holds something else than a session, or it can't be written.
     """
     path = Path(path).expanduser()
     if session.dataset is None:
@@ -70,24 +72,32 @@ def save_session(session: Session, path, *, callback=None) -> Path:
             "Only sessions are replaced.",
             "Use another name.",
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as temporary:
-        made = Path(temporary) / "session"
-        (made / MODELS).mkdir(parents=True)
-        about, arrays = _described(session), _arrays(session)
-        for i, (label, result) in enumerate(session.results.items()):
-            if callback is not None:
-                callback(Progress(i, len(session.results) + 1, message=f"saving {label}"))
-            result.method.save(made / MODELS / f"{i}.fel")
-        _save_simulators(session, made / SIMULATORS)
-        np.savez_compressed(made / ARRAYS, **arrays)
-        (made / ABOUT).write_text(json.dumps(about, indent=1))
-        kept = _kept_datasets(path, about)
-        for i, dataset in enumerate(session.feature_sets.values()):
-            if _data_folder(i) not in kept:
-                save_dataset(dataset, made / _data_folder(i))
-        _replace(path, made, Path(temporary) / "old", kept)
+    try:
+        with whole_or_nothing(path, replace=True) as made:
+            _write(session, made, path, callback)
+    except OSError as error:
+        raise write_error(error, f"The session '{path.name}' can't be saved") from error
     return path
+
+
+def _write(session, made, path, callback) -> None:
+    """Write ``session`` to the new folder ``made``, with the unchanged datasets of the save at ``path``."""
+    (made / MODELS).mkdir(parents=True)
+    about, arrays = _described(session), _arrays(session)
+    for i, (label, result) in enumerate(session.results.items()):
+        if callback is not None:
+            callback(Progress(i, len(session.results) + 1, message=f"saving {label}"))
+        result.method.save(made / MODELS / f"{i}.fel")
+    _save_simulators(session, made / SIMULATORS)
+    np.savez_compressed(made / ARRAYS, **arrays)
+    (made / ABOUT).write_text(json.dumps(about, indent=1))
+    kept = _kept_datasets(path, about)
+    for i, dataset in enumerate(session.feature_sets.values()):
+        folder = _data_folder(i)
+        if folder in kept:
+            _link(path / kept[folder], made / folder)
+        else:
+            save_dataset(dataset, made / folder)
 
 
 def _simulators(session) -> list[tuple[str, Trained]]:
@@ -137,26 +147,16 @@ def _saved_sets(about) -> list[dict]:
     return about.get("feature_sets", [one])
 
 
-def _replace(path, made, old, kept) -> None:
-    """Put ``made`` in the place of ``path`` by renames; what fails between leaves ``path`` as it was.
+def _link(old: Path, new: Path) -> None:
+    """Put a folder that did not change at a further path, without a copy of its files where that goes."""
 
-    ``kept`` are datasets that move over, {folder in ``made``: folder in ``path``}.
-    """
-    if not path.exists():
-        made.rename(path)
-        return
-    path.rename(old)
-    moved = {}
-    try:
-        for new, there in kept.items():
-            (old / there).rename(made / new)
-            moved[new] = there
-        made.rename(path)
-    except OSError:
-        for new, there in moved.items():
-            (made / new).rename(old / there)
-        old.rename(path)
-        raise
+    def link(source, target):
+        try:
+            os.link(source, target)
+        except OSError:
+            shutil.copy2(source, target)
+
+    shutil.copytree(old, new, copy_function=link)
 
 
 def _columns(dataset) -> dict:

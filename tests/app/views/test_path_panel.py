@@ -47,6 +47,28 @@ def test_anchors_make_a_way_and_undo_takes_them_back(session):
     panel.close()
 
 
+def test_ends_move_to_the_minima_of_their_basins_and_the_panel_says_so(session):
+    panel = PathPanel(session, active=True)
+    session.add_anchor(120, 25, ("phi", "psi"))
+    session.add_anchor(-120, -25, ("phi", "psi"))
+    path = session.path
+    assert "Both ends were moved" in panel.text.object and path.moved == (True, True)
+    for (phi, psi), centre in zip((path.through[0], path.through[-1]), (150, -150), strict=True):
+        assert abs(phi - centre) < 12 and abs(psi) < 12
+    assert path.free_energy[0] < 0.3 and path.free_energy[-1] < 0.3
+    moved = path.barrier
+    panel.to_minima.value = False
+    assert session.path.through == session.path_anchors.anchors and "as they" not in panel.text.object
+    assert "where they were clicked" in panel.text.object and session.path.barrier.left < moved.left
+    panel.close()
+
+
+def test_two_ends_in_one_basin_stay_where_they_were_clicked(session):
+    session.add_anchor(130, 0, ("phi", "psi"))
+    session.add_anchor(150, 20, ("phi", "psi"))
+    assert landscape_path.find_landscape_path(session).moved == (False, False)
+
+
 def test_other_axes_start_another_path(session):
     session.add_anchor(0, 0, ("phi", "psi"))
     session.add_anchor(1, 1, ("feature 1", "feature 2"))

@@ -18,6 +18,7 @@ from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.notifications import show_notice
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.data.file_names import in_natural_order
+from fel_explorer.data.molecule_names import molecule_text
 from fel_explorer.errors import FelError
 
 
@@ -248,15 +249,21 @@ class DataPanel(Viewer):
         self._tables.visible = self.session.dataset is not None
 
 
+def files_text(files) -> str:
+    """'a.xtc', '8 files, a.xtc to h.xtc'."""
+    names = [Path(file).name for file in files]
+    return names[0] if len(names) == 1 else f"{len(names)} files, {names[0]} to {names[-1]}"
+
+
 def describe(trajectories, dataset) -> str:
     """Text on files, atoms, frames, simulated time and frame step."""
     if trajectories is None and dataset is None:
         return "No data are loaded. Start with the sample data."
     lines = []
     if trajectories is not None:
-        n = len(trajectories.files)
         joined = f" joined to {len(trajectories.lengths)}" if trajectories.joined else ""
-        lines.append(f"**{n} file{'s' if n > 1 else ''}**{joined}, {trajectories.n_atoms} atoms")
+        lines.append(f"**{literal(molecule_text(trajectories.topology))}**")
+        lines.append(f"{literal(files_text(trajectories.files))}{joined}, {trajectories.n_atoms} atoms")
         frames, step, unit = trajectories.n_frames, trajectories.time_step, "ps"
     else:
         n = int(dataset["trajectory"].values[-1]) + 1

@@ -15,6 +15,7 @@ from fel_explorer.app.session.recipe import Recipe, Sweep
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.model.advice_dialog import WhichMethod
 from fel_explorer.app.views.model.cv_export_dialog import CVExport
+from fel_explorer.app.views.model.lag_proposal import Proposal, proposing
 from fel_explorer.app.views.model.trained_models_panel import ModelList
 from fel_explorer.app.views.model.training_monitor_panel import Monitor
 from fel_explorer.app.views.runs.sweep import plan
@@ -73,6 +74,11 @@ class ModelPanel(Viewer):
         self.ask = pmui.Button(
             label="Which method should I use?", icon="quiz", on_click=lambda event: self.which.open(), **wide
         )
+        self.propose = pmui.Button(
+            label="Propose a lag time", icon="timelapse", on_click=self._ask_for_lag, **wide,
+            description="From implied time scales of TICA at several lags, in a second or two.",
+        )  # fmt: skip
+        self.proposal = Text("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
         self.hint = Notice("Load data and compute features first.", severity="info", variant="outlined")
         self.sweep_form = SweepForm(self.sweep)
         self.controls = pmui.Column(
@@ -83,6 +89,8 @@ class ModelPanel(Viewer):
                 self.device, self.button, sizing_mode="stretch_width", margin=0, sx={"alignItems": "center"}
             ),
             self.embedding,
+            self.propose,
+            self.proposal,
             self.form_area,
             self._folded_sweep(),
             sizing_mode="stretch_width",
@@ -102,6 +110,7 @@ class ModelPanel(Viewer):
             session.param.watch(self._offer_embeddings, ["results", "feature_set"]),
             session.param.watch(self._on_recipe, "recipe"),
         ]
+        self._ended = board.param.watch(self._on_ended, "ended")
         self._offer_embeddings()
         self._on_dataset()
 
@@ -119,6 +128,7 @@ class ModelPanel(Viewer):
     def close(self) -> None:
         for watcher in self._watchers:
             self.session.param.unwatch(watcher)
+        self.board.param.unwatch(self._ended)
         self.monitor.close()
         self.models.close()
         if "exporter" in self.__dict__:
@@ -209,7 +219,18 @@ class ModelPanel(Viewer):
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
 
+    def _ask_for_lag(self, _event):
+        self.board.submit("Lag time", proposing(self.session.dataset), kind="lag")
+
+    def _on_ended(self, event):
+        job = event.new
+        if isinstance(job.result, Proposal) and job.key == self.board.key:
+            self.proposal.object = job.result.text(self.session.dataset.attrs["time_unit"])
+            if "lag_time" in self.form.widgets:
+                self.form.widgets["lag_time"].value = job.result.lag_time
+
     def _on_dataset(self, *_):
+        self.proposal.object = ""
         loaded = self.session.dataset is not None
         self.hint.visible, self.controls.visible = not loaded, loaded
         self._show_form()
@@ -232,6 +253,7 @@ class ModelPanel(Viewer):
     def _show_form(self, *_):
         cls = list_methods()[self.method.value]
         self.embedding.visible = cls.takes_embedding
+        self.propose.visible = self.proposal.visible = "lag_time" in cls.hyperparameter_names()
         self.about.object = (cls.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
         dataset, overrides = self.session.dataset, {}
         if dataset is not None:

@@ -35,6 +35,7 @@ from fel_explorer.plots.landscape_layers import LandscapeLayers, tooltips
 
 WHEEL_RESTS = 80  # ms without a turn, after which all points are drawn again; Bokeh's are 500
 ONLY_NUMBERS = "export default (args, tool, {value}) => isFinite(value)"
+ONLY_KEYBOARD = ":host(:focus:not(:focus-visible)) {outline: none}"  # whose user has to see the focus
 STATE_NAME = "return names[value] || String(value)"
 IMAGE = ("x", "y", "dw", "dh", "image")
 HOVER = ("frame", "state", "F", "value")
@@ -104,6 +105,7 @@ class BokehLandscape:
         self.figure = figure(
             sizing_mode="stretch_both", min_height=min_height, min_width=120, tools="",
             x_range=Range1d(0, 1), y_range=Range1d(0, 1), output_backend="canvas", lod_timeout=WHEEL_RESTS,
+            stylesheets=[ONLY_KEYBOARD], background_fill_alpha=0.0, border_fill_alpha=0.0,
         )  # fmt: skip
         self.figure.grid.visible = False
         self.figure.outline_line_color = None
@@ -129,7 +131,7 @@ class BokehLandscape:
             ),
             "names": Text(
                 x="x", y="y", text="text", text_color="colour", text_align="center", text_baseline="middle",
-                text_font_size="12pt", text_font_style="bold", background_fill_color="ground", padding=4,
+                text_font_size="11pt", text_font_style="bold", background_fill_color="ground", padding=4,
                 border_radius=5,
             ),
         }  # fmt: skip

@@ -1,6 +1,7 @@
 """Paths over the map of a session."""
 
 import holoviews.plotting.bokeh  # noqa: F401 - without it nothing is drawn
+import mdtraj
 import numpy as np
 import pytest
 
@@ -115,3 +116,29 @@ def test_unbroken_splits_at_the_period():
     points = np.array([[170.0, 0], [178, 0], [-175, 0], [-170, 0]])
     assert [len(piece) for piece in landscape_path.unbroken(points, (360.0, None))] == [2, 2]
     assert [len(piece) for piece in landscape_path.unbroken(points, (None, None))] == [4]
+
+
+def test_files_of_a_path_say_which_frames_they_hold_and_have_ordered_times(tmp_path, hopping_chain):
+    files, topology = hopping_chain(tmp_path, 300)
+    trajs = fel.load_trajectories(files, topology=topology)
+    data = fel.featurize(trajs, ["coordinates"], cache=False)
+    session = Session(data, trajs)
+    names = [str(name) for name in data["feature"].values]
+    panel = PathPanel(session, active=True)
+    first, last = (tuple(data["features"].values[frame, [9, 10]]) for frame in (0, 299))
+    session.add_anchor(*first, (names[9], names[10]))
+    session.add_anchor(*last, (names[9], names[10]))
+    panel.kind = "straight"
+    text = panel.file("pdb").getvalue().decode()
+    frames = session.path.curve.frames
+    remarks = "".join(line[11:79].ljust(68) for line in text.splitlines() if line.startswith("REMARK"))
+    assert f"MODEL 1 IS FRAME {frames[0]:,}" in remarks and f"MODEL {len(frames)} IS FRAME" in remarks
+    assert "straight path of" in remarks and "KT" in remarks
+    (tmp_path / "path.pdb").write_text(text)
+    (tmp_path / "path.xtc").write_bytes(panel.file("xtc").getvalue())
+    models = mdtraj.load(str(tmp_path / "path.pdb"))
+    images = mdtraj.load(str(tmp_path / "path.xtc"), top=str(topology))
+    assert models.n_frames == images.n_frames == len(frames)
+    assert np.allclose(models.xyz, images.xyz, atol=2e-3)
+    assert np.array_equal(images.time, np.arange(1, len(frames) + 1))
+    panel.close()

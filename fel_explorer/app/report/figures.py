@@ -15,7 +15,6 @@ from fel_explorer.app.views.map.view import FREE_ENERGY, coloured, make_view, sh
 from fel_explorer.app.views.states.evidence import evidence_of, state_table, unweighted_note
 from fel_explorer.app.views.states.tree_drawing import draw_tree, tree_drawing
 from fel_explorer.plots.export import figure_bytes
-from fel_explorer.plots.landscape import plot_landscape
 from fel_explorer.plots.path_profile import plot_path_profile
 from fel_explorer.plots.quantities import interval_text, time_text
 from fel_explorer.plots.survival import plot_survival
@@ -41,6 +40,8 @@ def maps(session: Session) -> list[str]:
         names.append("state")
     if session.colour_by not in names and _can_colour(session):
         names.append(session.colour_by)
+    from fel_explorer.plots.landscape import plot_landscape  # HoloViews, which a page does not need before
+
     places = view.state_places(session.shown)
     drawn, nothing = [], np.zeros(len(view.xy), bool)
     for name in names:

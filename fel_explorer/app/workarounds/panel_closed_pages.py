@@ -1,8 +1,9 @@
 """Repair of panel 1.9: what it keeps of a page after its end.
 
 Panel deletes the page, but not the area of its notifications, which holds the document, and so all of the
-page.  Where one explorer is shown by several pages, those that are closed would go on being drawn: Bokeh empties
-their models before panel is notified, which then finds no children to clean up.  Upstream: holoviz/panel#8605.
+page.  Where one explorer is shown by several pages, those that are closed would go on being drawn: Bokeh
+empties their models before panel is notified, which then finds no children to clean up.
+Upstream: holoviz/panel#8605.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from fel_explorer.app.workarounds import (
     bokeh_unchanged_models,
     holoviews_refresh_retry,
     holoviews_unchanged_layers,
+    panel_datamodel_refs,
     panel_notebook_bundle,
 )
 from fel_explorer.data import open_dataset, trajectories_of
@@ -93,6 +94,7 @@ def load_extensions() -> None:
     holoviews_refresh_retry.install()
     holoviews_unchanged_layers.install()
     bokeh_unchanged_models.install()
+    panel_datamodel_refs.install()
     panel_notebook_bundle.install()
 
 

@@ -246,6 +246,25 @@ def test_reload_opens_the_page_again(page, demo):
     settle(page)
 
 
+def test_a_training_goes_on_while_the_page_is_reloaded(page, demo):
+    open_demo(page, demo)
+    enter(page, "Restarts", 20)
+    train(page, 3000)
+    monitor = page.get_by_text(re.compile(r"^IDM \d+ step "))
+    label = re.match(r"IDM \d+", monitor.inner_text()).group()
+
+    def step():
+        return int(re.search(r"step (\d+)", monitor.inner_text()).group(1))
+
+    before = step()
+    page.reload()
+    expect(monitor).to_be_visible(timeout=LOAD)
+    wait_for(lambda: step() > before, page=page)
+    page.get_by_label("Stop and keep the model trained so far").click()
+    expect(page.get_by_text(re.compile(rf"^{label} stopped at step .* is kept$"))).to_be_visible(timeout=LOAD)
+    expect(page.get_by_role("combobox", name="Shown model")).to_have_text(label)
+
+
 def test_impossible_lag_is_told_and_nothing_is_lost(page, demo):
     map_ = open_demo(page, demo)
     map_.lasso_rectangle()

@@ -15,7 +15,7 @@ from fel_explorer.app.views.map import colouring
 from fel_explorer.app.views.map.view import FREE_ENERGY, coloured, make_view, shown_axes, with_names_apart
 from fel_explorer.app.views.model.summary import states_array
 from fel_explorer.app.views.states.evidence import evidence_of, state_table, unweighted_note
-from fel_explorer.app.views.states.tree_drawing import plot_tree, tree_drawing
+from fel_explorer.app.views.states.tree_drawing import draw_tree, tree_drawing
 from fel_explorer.errors import FelError
 from fel_explorer.kinetics.markov import markov_model
 from fel_explorer.plots.export import figure_bytes
@@ -80,7 +80,7 @@ def path(session: Session) -> list[str]:
         f"Barrier: {unit.text(highest.left, highest.left_error)} from the start, "
         f"{unit.text(highest.right, highest.right_error)} from the end, at image {highest.index + 1}."
     )
-    drawn = plot_path_profile(
+    drawn = plot_path_profile.sheet(
         path.curve.length, path.free_energy, error=path.error, barrier=highest, unit=unit
     )
     return [_figure(drawn, words, SIZE)]
@@ -96,7 +96,7 @@ def tree(session: Session) -> list[str]:
     if result.tree is None:
         return []
     drawn = replace(tree_drawing(session), selected=frozenset())
-    return [_figure(plot_tree(drawn), "", (2 * SIZE[0], SIZE[1]))]
+    return [_figure(draw_tree(drawn), "", (2 * SIZE[0], SIZE[1]))]
 
 
 def table(session: Session) -> str:
@@ -165,7 +165,7 @@ def survival(session: Session) -> list[str]:
         name = session.state_name(state)
         curve = evidence.survival(state, name, colours[state])
         if curve.curve.sizes["time"]:
-            drawn.append(_figure(plot_survival([curve], time_unit=unit), name, SMALL))
+            drawn.append(_figure(plot_survival.sheet([curve], time_unit=unit), name, SMALL))
     return drawn
 
 

@@ -38,6 +38,7 @@ from fel_explorer.app.widgets.notifications import show_error
 from fel_explorer.app.widgets.theme import theme
 from fel_explorer.app.widgets.weak_callback import weak_callback
 from fel_explorer.app.workarounds.panel_closed_pages import leave, release
+from fel_explorer.app.workarounds.panel_local_files import use_local_files
 from fel_explorer.errors import FelError
 
 NOTEBOOK_HEIGHT = 860  # px
@@ -182,6 +183,7 @@ class Explorer(Viewer):
 
     def _visit(self) -> pmui.Page:
         """The page for one more tab: of this explorer, which stays when the tab is closed."""
+        use_local_files(pn.state.curdoc)
         self._ticking = pn.state.add_periodic_callback(self._tick, period=TICK)
         self._hear_errors()
         pn.state.on_session_destroyed(self._left)

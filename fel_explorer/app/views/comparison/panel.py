@@ -11,6 +11,7 @@ from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.atom_values import AtomValues
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.comparison import candidates
+from fel_explorer.app.views.tabs import has_data
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.sortable_table import SortableTable
@@ -59,11 +60,6 @@ class ComparisonPanel(TabView):
             (session, session.param.watch(self._on_values, ["atom_values"])),
             (board, board.param.watch(self._on_job, "version")),
         ]
-
-    @property
-    def available(self) -> bool:
-        """Whether there is anything to compare."""
-        return self.session.dataset is not None
 
     def close(self) -> None:
         """Stop watching the session and the jobs."""
@@ -124,7 +120,7 @@ class ComparisonPanel(TabView):
         self._on_change()
 
     def _on_change(self, *_):
-        if self.active and self.available:
+        if self.active and has_data(self.session):
             self._look()
 
     @param.depends("active", watch=True)
@@ -245,7 +241,7 @@ class ComparisonPanel(TabView):
         note = f"differ by {effect:.2f}"
         axis = label(self.session.dataset, self.quantity)
         colours = [candidates.colour(self.session, name, dark=dark) for name in names]
-        return plot_distributions(densities, names, colours=colours, label=axis, note=note, dark=dark)
+        return plot_distributions.sheet(densities, names, colours=colours, label=axis, note=note, dark=dark)
 
     def _frame(self) -> pd.DataFrame:
         table = self.found

@@ -21,6 +21,7 @@ from fel_explorer.app.views.model.training_monitor_panel import Monitor
 from fel_explorer.app.views.runs.sweep import plan
 from fel_explorer.app.views.runs.sweep_form import SweepForm
 from fel_explorer.app.widgets.dialogs import Dialogs
+from fel_explorer.app.widgets.layout import lay_out
 from fel_explorer.app.widgets.param_form import Form
 from fel_explorer.app.widgets.text import Notice, Text
 from fel_explorer.data import schema
@@ -81,29 +82,12 @@ class ModelPanel(Viewer):
         self.proposal = Text("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
         self.hint = Notice("Load data and compute features first.", severity="info", variant="outlined")
         self.sweep_form = SweepForm(self.sweep)
-        self.controls = pmui.Column(
-            self.method,
-            self.ask,
-            self.about,
-            pmui.Row(
-                self.device, self.button, sizing_mode="stretch_width", margin=0, sx={"alignItems": "center"}
-            ),
-            self.embedding,
-            self.propose,
-            self.proposal,
-            self.form_area,
-            self._folded_sweep(),
-            sizing_mode="stretch_width",
-            margin=0,
+        train = pmui.Row(
+            self.device, self.button, sizing_mode="stretch_width", margin=0, sx={"alignItems": "center"}
         )
-        self.layout = pmui.Column(
-            self.hint,
-            self.models,
-            self.monitor,
-            self.controls,
-            sizing_mode="stretch_width",
-            margin=0,
-        )
+        first = self.method, self.ask, self.about, train, self.embedding, self.propose, self.proposal
+        self.controls = pmui.Column(sizing_mode="stretch_width", margin=0)
+        self.layout = pmui.Column(sizing_mode="stretch_width", margin=0)
         self.method.param.watch(self._show_form, "value")
         self._watchers = [
             session.param.watch(self._on_dataset, "dataset"),
@@ -113,6 +97,8 @@ class ModelPanel(Viewer):
         self._ended = board.param.watch(self._on_ended, "ended")
         self._offer_embeddings()
         self._on_dataset()
+        lay_out(self.controls, *first, self.form_area, self._folded_sweep())
+        lay_out(self.layout, self.hint, self.models.layout, self.monitor.layout, self.controls)
 
     @cached_property
     def which(self) -> WhichMethod:

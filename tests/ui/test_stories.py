@@ -216,6 +216,20 @@ def test_click_shows_the_nearest_frame(page, demo, embedding):
     assert np.abs(embedding[shown] - place).max() < 0.05
 
 
+def test_a_click_in_the_legend_selects_and_hides_a_trajectory(page, demo):
+    open_demo(page, demo)
+    page.get_by_label("Colour by").first.click()
+    page.get_by_role("menuitem", name="trajectory", exact=True).click()
+    page.get_by_role("button", name="3", exact=True).click()
+    expect(page.get_by_text("25,000 of 200,000 frames selected")).to_be_visible()
+    page.get_by_role("button", name="Hide 3", exact=True).click()
+    expect(page.get_by_role("button", name="Show 3", exact=True)).to_be_visible()
+    page.get_by_label("Colour by").first.click()
+    page.get_by_role("menuitem", name="free energy", exact=True).click()
+    expect(page.get_by_role("img", name=re.compile("^Colours of free energy"))).to_be_visible()
+    expect(page.get_by_role("button", name="3", exact=True)).to_have_count(0)
+
+
 def test_training_idm_shows_states_and_decoded_structures(page, demo):
     open_demo(page, demo)
     train(page, 300)

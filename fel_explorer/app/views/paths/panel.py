@@ -16,6 +16,7 @@ from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.viewer.scenes import frame_name
 from fel_explorer.app.views.paths import landscape_path
+from fel_explorer.app.views.tabs import has_data
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside
 from fel_explorer.app.widgets.markdown import literal
@@ -52,7 +53,6 @@ class PathPanel(TabView):
     kind: param.Selector[str] = param.Selector(
         default=KINDS[0], objects=list(KINDS), doc="How the anchors are connected."
     )
-    ready = param.Boolean(False, doc="Whether there is a figure.")
 
     def __init__(self, session: Session, board: PageJobs | None = None, **params):
         super().__init__(session, board, **params)
@@ -66,9 +66,9 @@ class PathPanel(TabView):
         self._find()
 
     @property
-    def available(self) -> bool:
-        """Whether there is a map to draw on."""
-        return self.session.dataset is not None
+    def ready(self) -> bool:
+        """Whether there is a figure."""
+        return self.session.path is not None
 
     def close(self) -> None:
         """Stop watching the session."""
@@ -137,12 +137,11 @@ class PathPanel(TabView):
         """Find the path anew."""
         self._error = ""
         try:
-            found = landscape_path.find_landscape_path
-            path = found(self.session, self.kind, to_minima=self.to_minima.value) if self.available else None
+            found, known = landscape_path.find_landscape_path, has_data(self.session)
+            path = found(self.session, self.kind, to_minima=self.to_minima.value) if known else None
         except FelError as error:
             path, self._error = None, " ".join(filter(None, (error.given, error.remedy)))
         self.session.param.update(path=path, image=0)
-        self.ready = path is not None
         self.clear.disabled = self.session.path_anchors is None
         self.export.disable(path is None)
         for download in self.downloads.values():
@@ -180,7 +179,7 @@ class PathPanel(TabView):
     def figure(self, shape=None, *, dark=False):
         """The free energy along the path; any ``shape`` suits it."""
         path = self.session.path
-        return plot_path_profile(
+        return plot_path_profile.sheet(
             path.curve.length, path.free_energy, error=path.error, barrier=path.barrier,
             image=self.session.image, unit=self.session.unit, dark=dark,
         )  # fmt: skip

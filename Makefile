@@ -18,8 +18,9 @@ $(VENV)/.test: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
 	@touch $@ $(VENV)/.demo
 
-demo: $(VENV)/.demo  ## install, then open the app on the sample data (NO_BROWSER=1: only print the address)
-	$(BIN)/fel-explorer demo
+ROOT ?= $(HOME)
+demo: $(VENV)/.demo  ## install, then open the app on the sample data (NO_BROWSER=1: only print the address); ROOT=folder of one's own data
+	$(BIN)/fel-explorer demo --root "$(ROOT)"
 
 test: $(VENV)/.test lint  ## install, then run all tests, the browser stories included
 	PYTHON=$(BIN)/python tests/ui/install_chromium.sh

@@ -115,7 +115,7 @@ def median(found, part):
 def cancel(page):
     """Seconds from a click on stop, in the middle of a training, until it says so and until its end."""
     train(page, 200_000)
-    stop = page.get_by_label("Stop and keep what has been trained")
+    stop = page.get_by_label("Stop and keep the model trained so far")
     stop.wait_for()
     page.wait_for_timeout(4000)
     began = time.monotonic()

@@ -129,11 +129,11 @@ def profile(file):
     from tornado.httpclient import AsyncHTTPClient
 
     from fel_explorer.app import entry
+    from fel_explorer.app.server.server import serving
 
     entry.load_extensions()
     entry.demo_data()
-    makers = {"/": entry.serving(entry.demo_page)}
-    server = pn.serve(makers, port=0, show=False, start=False, verbose=False)
+    server = pn.serve({"/": serving(entry.demo_page)}, port=0, show=False, start=False, verbose=False)
     server.start()
 
     def request():

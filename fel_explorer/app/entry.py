@@ -19,7 +19,7 @@ from fel_explorer.app.storage.session_folder import adopt, is_session, open_sess
 from fel_explorer.app.workarounds import (
     bokeh_unchanged_models,
     holoviews_refresh_retry,
-    holoviews_unchanged_layers,
+    panel_datamodel_refs,
     panel_notebook_bundle,
 )
 from fel_explorer.data import open_dataset, trajectories_of
@@ -91,8 +91,8 @@ def load_extensions() -> None:
     pn.extension(notifications=True, inline=True)  # inline: a notebook must not ask a CDN for the front end
     pn.config.reconnect = True
     holoviews_refresh_retry.install()
-    holoviews_unchanged_layers.install()
     bokeh_unchanged_models.install()
+    panel_datamodel_refs.install()
     panel_notebook_bundle.install()
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
@@ -46,28 +44,10 @@ def file_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-@contextmanager
-def whole_or_nothing(target: Path) -> Iterator[Path]:
-    """Make a new folder next to ``target`` that replaces it when the block ends; it is deleted if that fails.
-
-    If ``target`` has come into being meanwhile (another process made the same), that one stays.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
-        yield partial
-        try:
-            partial.rename(target)
-        except OSError:
-            if not target.exists():
-                raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
 def mark_used(path: Path) -> None:
     """Note that an entry of the cache is in use, so that `prune` takes others first."""
-    os.utime(path)
+    with contextlib.suppress(OSError):  # of another user, or just deleted: its age matters little
+        os.utime(path)
 
 
 def prune(folder: Path, keep: float | None = None) -> list[Path]:
@@ -83,8 +63,8 @@ def prune(folder: Path, keep: float | None = None) -> list[Path]:
     """
     if keep is None:
         keep = 1e9 * float(os.environ.get("FEL_EXPLORER_CACHE_GB", KEPT_GB))
-    total, removed = 0, []
-    entries = sorted(folder.iterdir(), key=lambda path: -path.stat().st_mtime)
+    total, removed = 0.0, []
+    entries = sorted(folder.iterdir(), key=lambda path: -_changed(path))
     for number, path in enumerate(entries):
         total += _size(path)
         if total > keep and number > 0:
@@ -93,5 +73,17 @@ def prune(folder: Path, keep: float | None = None) -> list[Path]:
     return removed
 
 
-def _size(folder: Path) -> int:
-    return sum(part.stat().st_size for part in folder.rglob("*") if part.is_file())
+def _size(folder: Path) -> float:
+    return sum(_status(part, "st_size") for part in folder.rglob("*") if part.is_file())
+
+
+def _changed(path: Path) -> float:
+    return _status(path, "st_mtime")
+
+
+def _status(path: Path, name: str) -> float:
+    """A value of `os.stat`; 0 of what another process has just deleted."""
+    try:
+        return getattr(path.stat(), name)
+    except FileNotFoundError:
+        return 0

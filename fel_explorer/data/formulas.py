@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 import numexpr
@@ -14,6 +15,19 @@ from fel_explorer.errors import FelError
 FUNCTIONS = "abs arccos arcsin arctan arctan2 cos cosh exp log log10 sin sinh sqrt tan tanh where".split()
 QUOTED = re.compile(r"`([^`]*)`")
 WORD = re.compile(r"\b[A-Za-z_]\w*\b")
+LONGEST = 2_000  # characters of a formula
+DEEPEST = 60  # brackets and operations within each other
+GRAMMAR: tuple[type[ast.AST], ...] = (
+    ast.BinOp,
+    ast.UnaryOp,
+    ast.Compare,
+    ast.Call,
+    ast.Name,
+    ast.Constant,
+    ast.operator,
+    ast.unaryop,
+)
+GRAMMAR += (ast.cmpop, ast.expr_context)
 EXAMPLE = "Such as energy / 4.184, or where(`phi ALA2` > 0, 1, 0)."
 
 
@@ -59,6 +73,12 @@ def evaluate(dataset: xr.Dataset, formula: str) -> np.ndarray:
     FelError
         If it has an unknown name or is not a formula.
     """
+    if len(formula) > LONGEST:
+        raise FelError(
+            f"A formula of {len(formula):,} characters.",
+            f"It has up to {LONGEST:,}.",
+            "Make it of several columns.",
+        )
     names: dict[str, str] = {}
 
     def placeholder(name):
@@ -76,9 +96,39 @@ def evaluate(dataset: xr.Dataset, formula: str) -> np.ndarray:
             parts[i] = placeholder(part)
         else:
             parts[i] = WORD.sub(lambda w: w[0] if w[0] in FUNCTIONS else placeholder(w[0]), part)
-    values = {variable: frame_values(dataset, name) for name, variable in names.items()}
     try:
-        found = numexpr.evaluate("".join(parts), local_dict=values, global_dict={})
+        text = _arithmetic("".join(parts))
+        values = {variable: frame_values(dataset, name) for name, variable in names.items()}
+        found = numexpr.evaluate(text, local_dict=values, global_dict={})
+        return np.broadcast_to(np.asarray(found, np.float32), dataset.sizes["frame"]).copy()
+    except FelError:
+        raise
     except Exception as error:  # numexpr raises whatever Python's parser and its own checks do
-        raise FelError(f"The formula '{formula}' can't be read ({error}).", EXAMPLE) from error
-    return np.broadcast_to(np.asarray(found, np.float32), dataset.sizes["frame"]).copy()
+        raise FelError(
+            f"The formula '{_short(formula)}' can't be read ({_short(error)}).", EXAMPLE
+        ) from error
+
+
+def _arithmetic(formula: str) -> str:
+    """``formula`` with its numbers as floats, which overflow at once where integers would grow for hours."""
+    tree = ast.parse(formula.strip(), mode="eval").body
+    level: list[ast.AST] = [tree]
+    for _ in range(DEEPEST):
+        level = [inner for node in level for inner in ast.iter_child_nodes(node)]
+    if level:
+        raise ValueError(f"more than {DEEPEST} levels of brackets and operations")
+    for node in ast.walk(tree):
+        if not isinstance(node, GRAMMAR):
+            raise ValueError(f"{type(node).__name__.lower()} is not arithmetic")
+        if isinstance(node, ast.Constant):
+            if not isinstance(node.value, int | float):
+                raise ValueError(f"{type(node.value).__name__} is not a number")
+            if not isinstance(node.value, bool):
+                node.value = float(node.value)
+    return ast.unparse(tree)
+
+
+def _short(text: object) -> str:
+    """The beginning of a text, on one line."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= 80 else f"{line[:77]}..."

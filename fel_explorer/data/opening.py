@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import mdtraj
-import numpy as np
 
 from fel_explorer.data.file_names import natural_key
 from fel_explorer.data.readers import FileInfo, Reader
+from fel_explorer.data.schema import check_time_step
 from fel_explorer.data.times import EPS, chains_of_parts
 from fel_explorer.data.topologies import missing_file
 from fel_explorer.data.universe import UniverseReader
@@ -79,8 +79,7 @@ def common_time_step(
         If steps differ or the times of a file are uneven, and no step is given.
     """
     if time_step is not None:
-        if not (np.isfinite(time_step) and time_step > 0):
-            raise FelError(f"time_step={time_step}.", "The time step is a positive number of ps.")
+        check_time_step(time_step)
         return float(time_step), f"The time step of {time_step:g} ps was given, not read from the files."
     for file, info in zip(files, infos, strict=True):
         if info.uneven:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import tarfile
 from pathlib import Path
 
-from fel_explorer.data.cache import cache_directory, file_hash, whole_or_nothing
+from fel_explorer.data.atomic_folders import whole_or_nothing
+from fel_explorer.data.cache import cache_directory, file_hash
 from fel_explorer.data.trajectories import TrajectorySet, load_trajectories
 from fel_explorer.errors import FelError
 

@@ -21,6 +21,7 @@ only: ``time_unit`` ("ps" or "1"), ``time_step``, and for molecular data ``topol
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -135,8 +136,7 @@ def assemble(
             f"{len(feature_names)} feature names for {features.shape[1]} features.",
             "One name per feature is needed.",
         )
-    if not (np.isfinite(time_step) and time_step > 0):
-        raise FelError(f"time_step={time_step}.", "The time between two frames is a positive number.")
+    check_time_step(time_step)
     frame_in_trajectory = np.concatenate([np.arange(n) for n in lengths])
     starts = np.repeat(np.zeros(len(lengths)) if start_times is None else start_times, lengths)
     return xr.Dataset(
@@ -149,6 +149,13 @@ def assemble(
         },
         attrs={"time_unit": time_unit, "time_step": float(time_step), **(attrs or {})},
     )
+
+
+def check_time_step(time_step: object) -> None:
+    """Raise unless ``time_step`` is a finite positive number."""
+    if not isinstance(time_step, Real) or not (np.isfinite(float(time_step)) and float(time_step) > 0):
+        shown = f"'{time_step[:40]}'" if isinstance(time_step, str) else time_step
+        raise FelError(f"time_step={shown}.", "The time between two frames is a positive number.")
 
 
 def validate(dataset: xr.Dataset, *, check_values: bool = True) -> xr.Dataset:
@@ -181,6 +188,7 @@ def validate(dataset: xr.Dataset, *, check_values: bool = True) -> xr.Dataset:
         raise FelError(
             f"The dataset's attrs are {sorted(dataset.attrs)}.", "They need 'time_unit' and 'time_step'."
         )
+    check_time_step(dataset.attrs["time_step"])
     _check_order(dataset)
     if check_values:
         _check_finite(dataset)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from fel_explorer.data.cache import whole_or_nothing
+from fel_explorer.data.atomic_folders import recover, whole_or_nothing, write_error
 from fel_explorer.data.schema import rows_per_block, same_frames, trajectory_lengths, validate
 from fel_explorer.errors import FelError
 
@@ -36,16 +35,17 @@ def save_dataset(dataset: xr.Dataset, path: str | Path, *, overwrite: bool = Fal
     Raises
     ------
     FelError
-        If the dataset is not valid or the path is taken.
+        If the dataset is not valid, the path is taken, or it can't be written.
     """
     path = Path(path).expanduser()
     validate(dataset, check_values=False)
     if path.exists():
         check_free(path, overwrite)
-    with whole_or_nothing(path) as partial:
-        to_store(dataset, partial)
-        if path.exists():
-            shutil.rmtree(path)
+    try:
+        with whole_or_nothing(path, replace=True) as partial:
+            to_store(dataset, partial)
+    except OSError as error:
+        raise write_error(error, f"'{path}' can't be written") from error
     return path
 
 
@@ -96,7 +96,7 @@ def open_dataset(path: str | Path, *, check_values: bool | None = None) -> xr.Da
     FelError
         If there is no dataset at ``path``, it is of another program, or parts of it are missing.
     """
-    path = Path(path).expanduser()
+    path = recover(Path(path).expanduser())
     if not path.exists():
         raise FelError(f"There is no dataset at '{path}'.", remedy="Check the path.")
     try:

@@ -21,6 +21,7 @@ from fel_explorer.errors import FelError
 
 OPENERS: dict[str, Callable] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 HEAD = 2**20  # bytes that are read to know the names of the columns
+MAX_COLUMNS = 1_000
 TO_PS = {"fs": 1e-3, "ps": 1.0, "ns": 1e3, "us": 1e6, "µs": 1e6, "μs": 1e6, "ms": 1e9}
 SPREADSHEETS = {".xlsx", ".xls", ".ods"}
 READ = "Tables are CSV, TSV or text in columns, with a line of names; XVG; COLVAR; also as .gz, .bz2, .xz."
@@ -70,6 +71,12 @@ def read_table(path: Path, n_rows: int | None = None) -> Table:
         raise _unreadable(path, str(error).splitlines()[0]) from error
     if table.values.empty:
         raise FelError(f"The table '{path}' has no rows.", "One row per frame is needed.")
+    if table.values.shape[1] > MAX_COLUMNS:
+        raise FelError(
+            f"The table '{path}' has {table.values.shape[1]:,} columns.",
+            f"Tables of per-frame values have up to {MAX_COLUMNS:,}.",
+            "Keep the columns that you need; many numbers of a frame are features: fel.as_dataset.",
+        )
     return split_units(table)
 
 

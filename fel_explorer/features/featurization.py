@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shutil
 import time
 from importlib.metadata import version
@@ -17,7 +18,8 @@ import xarray as xr
 import zarr
 
 import fel_explorer
-from fel_explorer.data.cache import cache_directory, mark_used, prune, whole_or_nothing
+from fel_explorer.data.atomic_folders import whole_or_nothing
+from fel_explorer.data.cache import cache_directory, mark_used, prune
 from fel_explorer.data.columns import attach_columns
 from fel_explorer.data.molecules import arrange
 from fel_explorer.data.schema import assemble, rows_per_block
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fel_explorer.features.featurizers import FeaturizerSpec
+
+log = logging.getLogger("fel_explorer")
 
 CACHE_FORMAT = 3  # raise when features or the way they are stored change
 CHUNK_BYTES = 32 * 2**20
@@ -114,6 +118,14 @@ def featurize(
     return dataset
 
 
+def _remove(path):
+    """Delete an entry of the cache, whatever it is; what can't be deleted stays."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
 class _Job:
     """One run over all frames."""
 
@@ -134,9 +146,13 @@ class _Job:
                 mark_used(path)
                 return dataset
             except Exception:  # damaged, whichever error zarr and its codecs raise: compute it again
-                shutil.rmtree(path)
-        dataset = self.into_store(path, key).load()
-        prune(path.parent)
+                _remove(path)
+        try:
+            dataset = self.into_store(path, key).load()
+            prune(path.parent)
+        except OSError as error:  # full, not writable, or another process deletes in it
+            log.warning("the features are not cached in '%s': %s", path.parent, error.strerror or error)
+            dataset = self.in_memory()
         return dataset
 
     def into_store(self, path: Path, key: str) -> xr.Dataset:

@@ -11,6 +11,7 @@ from .estimator import estimate as estimate
 from .grid import Grid as Grid
 from .grid import default_bins as default_bins
 from .interpolation import at_points as at_points
+from .minima import nearest_minimum as nearest_minimum
 from .surface import free_energy_error as free_energy_error
 from .surface import free_energy_profile as free_energy_profile
 from .surface import free_energy_surface as free_energy_surface

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound="Model")
 
 FORMAT_VERSION = 1
+SIZES = ("n_dims", "n_states")  # hyperparameters that are sizes of arrays, apart from hidden layers
+USUAL = 4096  # a size up to which hyperparameters that a method did not use are built
+LAYERS = 100
+WEIGHTS = ("weight", "bias")  # last parts of the names of a network's arrays
 HEADER = {
     "method": str,
     "hyperparameters": dict,
@@ -79,19 +83,43 @@ def _unpack(header, arrays, where) -> Model:
     methods = list_models()
     if header["method"] not in methods:
         raise FelError(f"'{where}' holds the method '{header['method']}'.", f"Known: {sorted(methods)}.")
-    method = methods[header["method"]](**header["hyperparameters"])
-    method.feature_names_, method.time_unit_ = header["feature_names"], header["time_unit"]
+    _check_header(header, where)
+    _check_sizes(header["hyperparameters"], arrays, where)
     try:
+        method = methods[header["method"]](**header["hyperparameters"])
+        method.feature_names_, method.time_unit_ = header["feature_names"], header["time_unit"]
         _fill(method, header.get("parts", {}), arrays, where)
     except FelError:
         raise
-    except (KeyError, RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
+    except Exception as error:  # what is built from the parts of a damaged file fails in many ways
         raise FelError(
-            f"'{where}' lacks or misshapes a part: {str(error).splitlines()[0]}",
+            f"'{where}' lacks or misshapes a part: {' '.join(str(error).split())[:200]}",
             "A model file holds the weights and the training history of one method.",
             "The file is damaged; copy it again, or train again.",
         ) from error
     return method
+
+
+def _check_header(header, where) -> None:
+    """Types of what lies within the header."""
+    names, parts = header["feature_names"], header.get("parts", {})
+    if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise _not_a_model(where, "feature_names are not different texts")
+    if not (isinstance(parts, dict) and all(isinstance(part, dict) for part in parts.values())):
+        raise _not_a_model(where, f"parts is {type(parts).__name__}")
+
+
+def _check_sizes(hyperparameters, arrays, where) -> None:
+    """Sizes of networks against the tensors of the file, and weights, before anything is built."""
+    largest = max([USUAL, *(size for tensor in arrays.values() for size in tensor.shape)])
+    for name in (n for n in hyperparameters if n in SIZES or "hidden" in n):
+        value = hyperparameters[name]
+        sizes = value if isinstance(value, list | tuple) else [value]
+        if len(sizes) > LAYERS or any(isinstance(size, int) and size > largest for size in sizes):
+            raise _not_a_model(where, f"{name} is {str(value)[:60]}, which its arrays don't hold")
+    for name, tensor in arrays.items():
+        if name.rsplit(".", 1)[-1] in WEIGHTS and not bool(torch.isfinite(tensor).all()):
+            raise _not_a_model(where, f"'{name}' holds numbers that are not finite")
 
 
 def _fill(method, parts, arrays, where) -> None:
@@ -122,6 +150,8 @@ def _read(path):
     try:
         with safe_open(str(path), framework="pt") as file:
             header = json.loads((file.metadata() or {})["fel"])
+            if not isinstance(header, dict) or not isinstance(header.get("method"), str):
+                raise KeyError("method")
             if header["format"] != "fel_explorer":
                 raise KeyError("format")
             if not isinstance(header["format_version"], int):
@@ -133,5 +163,7 @@ def _read(path):
                     "Update fel_explorer.",
                 )
             return header, {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+    except FelError:
+        raise
+    except (SafetensorError, OSError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise _not_a_model(path.name, type(error).__name__) from error

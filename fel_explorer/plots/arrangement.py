@@ -17,6 +17,7 @@ GAP = 46  # between the rims of two nodes, for arrows to be seen
 ROUNDS = 200
 LETTER, LINE = 7, 18  # size of a letter of a label
 NAME_LETTER, NAME_LINE = 8, 26  # of a name on the map, which has a ground
+NAME_MARGIN = 6  # between a name and the edge of its ground, and some room to the next
 NAMES_COVER = 0.2  # of the map at most
 
 
@@ -124,7 +125,7 @@ def names_apart(names: dict, limits: ArrayLike, size: Sequence[float]) -> dict:
     boxes: list[tuple[float, float, float]] = []
     placed, tall, room = {}, NAME_LINE / 2, NAMES_COVER * size[0] * size[1]
     for name, place in names.items():
-        half, pixels = NAME_LETTER * len(name) / 2, np.asarray(place) * scale
+        half, pixels = NAME_LETTER * len(name) / 2 + NAME_MARGIN, np.asarray(place) * scale
         room -= 2 * half * NAME_LINE
         if boxes and room < 0:
             break

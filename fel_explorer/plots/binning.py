@@ -58,6 +58,12 @@ class Binned:
         found = np.bincount(pixel, weights, minlength=self.n_pixels)
         return found.astype(np.float32).reshape(self.shape[::-1])
 
+    def all_counts(self) -> np.ndarray:
+        """Number of frames in each pixel, (y, x) float32; counted once."""
+        if "counts" not in self.kept:
+            self.kept["counts"] = self.counts(self.pixel)
+        return self.kept["counts"]
+
     def fill(
         self, values: np.ndarray | None = None, kind: str = "sequential", chosen: np.ndarray | None = None
     ) -> Pixels:

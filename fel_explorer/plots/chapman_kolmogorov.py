@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -12,9 +11,6 @@ from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.quantities import axis_label, time_text
 from fel_explorer.plots.registry import register
-
-if TYPE_CHECKING:
-    import holoviews as hv
 
 MAX_STATES = 5
 WIDTH = 0.8  # of a small multiple; the rest of its unit of x is a gap
@@ -34,6 +30,7 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
+@sheet.SheetPlot
 def plot_ck_test(
     test: xr.Dataset,
     names: dict[int, str],
@@ -42,7 +39,7 @@ def plot_ck_test(
     colours: Mapping[int, str] | None = None,
     time_unit: str = "ps",
     dark: bool = False,
-) -> hv.Overlay:
+) -> sheet.Sheet:
     """Probability to be in a state again n lags later: predictions as lines, estimates as dots.
 
     Parameters
@@ -81,7 +78,7 @@ def plot_ck_test(
     ticks = {0: marks, 1: [(value, f"{value:g}") for value in (0, 0.5, 1)]}
     page = sheet.Sheet(limits, labels, ticks=ticks)
     page.areas, page.lines, page.dots, page.words = frames, [*curves, *bars], points, titles
-    return page.overlay()
+    return page
 
 
 def _frame(place, dark):

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.registry import register
-
-if TYPE_CHECKING:
-    import holoviews as hv
 
 NEUTRAL = "#8a8f98"
 
@@ -26,6 +22,7 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
+@sheet.SheetPlot
 def plot_distributions(
     densities: xr.DataArray,
     names: Sequence[str],
@@ -34,7 +31,7 @@ def plot_distributions(
     label: str = "",
     note: str = "",
     dark: bool = False,
-) -> hv.Overlay:
+) -> sheet.Sheet:
     """Filled densities (set, value) of `structures.distributions` with their names, and a ``note`` below.
 
     ``colours`` are those of the sets; '' or none gives a neutral one, which is not that of a state.
@@ -55,4 +52,4 @@ def plot_distributions(
     place = right - 0.01 * (right - left)
     for i, (text, colour) in enumerate(row for row in rows if row[0]):
         page.words.append(sheet.word(place, top * (0.94 - 0.1 * i), text, colour, align="right"))
-    return page.overlay()
+    return page

@@ -29,14 +29,19 @@ def contour_lines(
 ) -> np.ndarray:
     """Lines of equal value of ``surface`` (y, x), one after another with NaN between them, (vertex, 2).
 
-    Open lines of fewer than ``min_vertices``, crumbs at the rim of the data, are left out.
+    Open lines of fewer than ``min_vertices`` and closed ones of fewer than a quarter of them, crumbs at the
+    rim of the data, are left out.
     """
     generator = contourpy.contour_generator(
         surface["x"].values, surface["y"].values, np.ma.masked_invalid(surface.values)
     )
     gap = np.full((1, 2), np.nan)
     lines = [np.asarray(line) for level in levels for line in generator.lines(level)]
-    kept = [line for line in lines if len(line) >= min_vertices or np.array_equal(line[0], line[-1])]
+    kept = [
+        line
+        for line in lines
+        if len(line) >= (min_vertices // 4 if np.array_equal(line[0], line[-1]) else min_vertices)
+    ]
     return np.concatenate([gap, *(part for line in kept for part in (line, gap))])
 
 

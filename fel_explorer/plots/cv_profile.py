@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -12,9 +11,6 @@ from fel_explorer.free_energy.grid import axis_limits
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.registry import register
-
-if TYPE_CHECKING:
-    import holoviews as hv
 
 RIBBON = (0.16, 0.04)  # lower and upper edge below 0, as fractions of the height
 PAPER, PAPER_DARK = "#ffffffcc", "#1e1e1ecc"  # under words that may meet a curve
@@ -38,6 +34,7 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
+@sheet.SheetPlot
 def plot_cv_profile(
     profile: xr.Dataset,
     *,
@@ -46,7 +43,7 @@ def plot_cv_profile(
     names: Mapping[int, str] | None = None,
     colours: Mapping[int, str] | None = None,
     dark: bool = False,
-) -> hv.Overlay:
+) -> sheet.Sheet:
     """Curve with its error; a ribbon of states below; the predicted energy dashed, on its own scale.
 
     Parameters
@@ -77,7 +74,7 @@ def plot_cv_profile(
         _energy(page, x, profile["energy"], top, dark)
         legend.append(("predicted energy, dashed", drawing.faint(dark)))
     _legend(page, legend)
-    return page.overlay()
+    return page
 
 
 def _curve(page, curve, colour):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import networkx
 import numpy as np
@@ -13,9 +12,6 @@ import pandas as pd
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.quantities import time_text
 from fel_explorer.plots.registry import register
-
-if TYPE_CHECKING:
-    import holoviews as hv
 
 ROOT = "all frames"
 WIDTH, AXIS = 420, 80  # screen pixels of the plot, and of its left axis
@@ -114,7 +110,8 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
-def plot_dendrogram(tree: Dendrogram, *, width: int = WIDTH, dark: bool = False) -> hv.Overlay:
+@sheet.SheetPlot
+def plot_dendrogram(tree: Dendrogram, *, width: int = WIDTH, dark: bool = False) -> sheet.Sheet:
     """Levels from the longest lag down; widths and dots by population, the level and the selection marked.
 
     ``width`` is the plot's in screen pixels.
@@ -135,7 +132,7 @@ def plot_dendrogram(tree: Dendrogram, *, width: int = WIDTH, dark: bool = False)
     page.dots = _nodes(tree, places, unit, dark)
     page.words = [sheet.word(places[ROOT][0], 0.2, ROOT, ink)]
     page.words += _words(tree, places, right, pixel, below, ink)
-    return page.overlay()
+    return page
 
 
 def _words(tree, places, right, pixel, below, ink):

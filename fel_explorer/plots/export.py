@@ -1,7 +1,7 @@
 """Any plot as a figure for print: SVG, PDF (both with real text and lines) or PNG, without a browser.
 
-HoloViews makes Bokeh models; here the same models are drawn once more by matplotlib.  So each plot is
-styled in one place only, and what is on the page is what is on paper.
+A `Sheet` is drawn by matplotlib. Of other plots HoloViews makes Bokeh models, and these are drawn once more
+by matplotlib: so each plot is styled in one place only, and what is on the page is what is on paper.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import holoviews as hv
-
 from fel_explorer.errors import FelError
 from fel_explorer.plots import glyphs
+from fel_explorer.plots.sheet import Sheet
+from fel_explorer.plots.sheet_figure import draw_sheet
 
 if TYPE_CHECKING:
+    import holoviews as hv
     from bokeh.models import Plot
     from matplotlib.axes import Axes
 
@@ -30,7 +31,7 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def save(element: hv.core.Dimensioned, path: str | Path, *, size: tuple[float, float] = SIZE) -> Path:
+def save(element: hv.core.Dimensioned | Sheet, path: str | Path, *, size: tuple[float, float] = SIZE) -> Path:
     """Write ``element``, what a ``plot_`` function returned, to ``path``; its ending says as what.
 
     Raises
@@ -43,20 +44,30 @@ def save(element: hv.core.Dimensioned, path: str | Path, *, size: tuple[float, f
     return path
 
 
-def figure_bytes(element: hv.core.Dimensioned, kind: str, *, size: tuple[float, float] = SIZE) -> bytes:
-    """``element`` as the content of a file of ``kind`` "svg", "pdf" or "png"; ``size`` in cm."""
+def figure_bytes(
+    element: hv.core.Dimensioned | Sheet, kind: str, *, size: tuple[float, float] = SIZE
+) -> bytes:
+    """Content of a file of ``element``, an overlay or a `Sheet`; ``kind`` of `KINDS`, ``size`` in cm."""
     if kind not in KINDS:
         raise FelError(f"A figure as '{kind}'.", f"Figures are written as {', '.join(KINDS)}.")
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    model = hv.render(element, backend="bokeh")
     buffer, stamp = io.BytesIO(), {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(CM * size[0], CM * size[1]), layout="constrained")
-        draw(figure.add_subplot(), model)
+        if isinstance(element, Sheet):
+            draw_sheet(figure.add_subplot(), element)
+        else:
+            draw(figure.add_subplot(), _rendered(element))
         figure.savefig(buffer, format=kind, dpi=300, metadata=stamp)
     return buffer.getvalue()
+
+
+def _rendered(element):
+    import holoviews as hv  # which a `Sheet` does not need
+
+    return hv.render(element, backend="bokeh")
 
 
 def draw(axes: Axes, model: Plot) -> None:

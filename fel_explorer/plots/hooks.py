@@ -7,20 +7,12 @@ from typing import Any, TypeAlias
 
 from bokeh.models import BoxSelectTool, CustomJS, FixedTicker, LassoSelectTool
 
+from fel_explorer.plots.bokeh_settings import ONLY_NUMBERS, ONLY_WORDS, keep_font_sizes
 from fel_explorer.plots.colours import Scale
-from fel_explorer.plots.style import FONT_SIZES
 from fel_explorer.plots.tick_places import linear_ticks
 
 Hook: TypeAlias = Callable[[Any, Any], None]
 """HoloViews calls it with its plot and its element after each change."""
-
-_ONLY_NUMBERS = "export default (args, tool, {value}) => isFinite(value)"
-# not for ever: should a theme ever answer each change with one of its own, the page would hang
-_KEEP_SIZE = """
-cb_obj._kept = (cb_obj._kept ?? 0) + 1
-if (cb_obj[name] != size && cb_obj._kept < 100) cb_obj[name] = size
-"""
-_ONLY_WORDS = "export default (args, tool, {value}) => Boolean(value && value.trim())"
 
 
 def colour_bar(scale: Scale) -> Hook:
@@ -86,7 +78,7 @@ def hover_only_over_data(field: str) -> Hook:
     def hook(plot, element):
         hover = plot.handles.get("hover")
         if hover is not None and field not in hover.filters:
-            hover.filters = {field: CustomJS(code=_ONLY_NUMBERS)}
+            hover.filters = {field: CustomJS(code=ONLY_NUMBERS)}
 
     return hook
 
@@ -97,7 +89,7 @@ def hover_only_with_words(field: str) -> Hook:
     def hook(plot, element):
         hover = plot.handles.get("hover")
         if hover is not None and field not in hover.filters:
-            hover.filters = {field: CustomJS(code=_ONLY_WORDS)}
+            hover.filters = {field: CustomJS(code=ONLY_WORDS)}
 
     return hook
 
@@ -115,19 +107,9 @@ def ticks(marks: Sequence[Sequence[tuple[float, str]]]) -> Hook:
 
 
 def font_sizes(plot: Any, element: Any) -> None:
-    """Those of `FONT_SIZES`, for good: the theme of a page has other ones and comes after holoviews."""
-    sizes = {
-        "axis_label_text_font_size": FONT_SIZES["labels"],
-        "major_label_text_font_size": FONT_SIZES["ticks"],
-    }
+    """Set the font sizes of the axes permanently: the theme of a page sets others after HoloViews."""
     for name in ("xaxis", "yaxis"):
-        axis = plot.handles[name]
-        axis.update(**sizes)
-        for attribute, size in sizes.items():  # each change of the page's theme puts its own on the page
-            if f"change:{attribute}" not in axis.js_property_callbacks:
-                axis.js_on_change(
-                    attribute, CustomJS(args={"name": attribute, "size": size}, code=_KEEP_SIZE)
-                )
+        keep_font_sizes(plot.handles[name])
 
 
 def selection_is_ours(plot: Any, element: Any) -> None:

@@ -148,7 +148,7 @@ def _names(rows):
         text_color=about["colour"],
         background_fill_color=about["ground"],
         border_radius=5,
-        text_font_size="12pt",
+        text_font_size="11pt",
         text_font_style="bold",
         hooks=[hooks.text_padding],
         apply_ranges=False,

@@ -32,17 +32,22 @@ if TYPE_CHECKING:
     from fel_explorer.plots.landscape_data import Landscape
 
 MAX_POINTS = 20_000  # more are drawn as pixels
+FEW = 1.1  # frames of an occupied pixel, up to which a dot counts as a frame
 HOVER = 3  # pixels along each side of a cell of the hover tool
 NO_LINE = np.full((1, 2), np.nan)
-MIN_VERTICES = 40  # shorter open lines are crumbs at the rim of the data
+MIN_VERTICES = 80  # shorter open lines are crumbs at the rim of the data
 
 
 @dataclass(frozen=True, eq=False)
 class HoverGrid:
-    """What the hover tool shows over a picture: ``columns`` {name: (y, x) array} within ``bounds``."""
+    """What the hover tool shows over a picture: ``columns`` {name: (y, x) array} within ``bounds``.
+
+    ``of_surface`` says whether the picture is a surface, not frames.
+    """
 
     columns: dict[str, np.ndarray]
     bounds: tuple[float, float, float, float]
+    of_surface: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +110,7 @@ class LandscapePainter:
             routes=line_rows(landscape, dark=dark),
             marks=mark_rows(landscape, dark=dark),
             names=name_rows(landscape, dark=dark),
-            crowded=picture is not None and not as_surface,
+            crowded=picture is not None and not as_surface and _is_crowded(binned),
         )
 
     def _surface(self, landscape, binned, frames):
@@ -140,6 +145,11 @@ def _same(one, other) -> bool:
 def drawn_as_points(surface: xr.DataArray, inside: np.ndarray) -> bool:
     """Whether the frames ``inside`` a window are few enough for points; on a profile they always are."""
     return surface.ndim == 1 or len(inside) <= MAX_POINTS
+
+
+def _is_crowded(binned: Binned) -> bool:
+    """Whether many frames share their pixel with others."""
+    return bool(len(binned.frames) > FEW * np.count_nonzero(binned.all_counts()))
 
 
 def point_size(n: int) -> float:
@@ -265,7 +275,7 @@ def _surface_hover(surface: RefinedSurface, landscape, binned) -> HoverGrid:
     columns["value"] = np.where(known >= 0.5, values, np.nan).astype(np.float32)
     if landscape.picture is landscape.surface:
         columns["F"] = values.astype(np.float32)
-    return HoverGrid(columns, bounds)
+    return HoverGrid(columns, bounds, of_surface=True)
 
 
 def tooltips(landscape: Landscape) -> list[tuple[str, str]]:

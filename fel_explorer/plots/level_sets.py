@@ -14,7 +14,6 @@ from fel_explorer.plots.colours import FREE_ENERGY, sequential, state_colours
 from fel_explorer.plots.registry import register
 
 if TYPE_CHECKING:
-    import holoviews as hv
     from numpy.typing import ArrayLike
 
 HIGHEST = 12.0  # kT shown of a free energy
@@ -40,13 +39,14 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
+@sheet.SheetPlot
 def plot_level_sets(
     table: xr.Dataset,
     *,
     feature: str | None = None,
     names: Sequence[str] = ("CV 1", "CV 2"),
     dark: bool = False,
-) -> hv.Overlay:
+) -> sheet.Sheet:
     """Variance of the features that is left where the embedding has one value.
 
     Of one dimension: the fraction of their variance in per cent, and the error of the decoder in the same
@@ -80,7 +80,7 @@ def plot_level_sets(
         for name, values, colour in curves:
             page.lines.append(sheet.line(x, values, colour, 3.0, name))
         _legend(page, [(name, colour) for name, _, colour in curves])
-        return page.overlay()
+        return page
     one = table.sel(feature=feature)
     mean, spread = one["mean"].values[order], np.sqrt(one["variance"].values[order])
     shown = [mean - spread, mean + spread, *([one["decoded"].values[order]] if "decoded" in one else [])]
@@ -95,7 +95,7 @@ def plot_level_sets(
         page.dashes.append(sheet.line(x, one["decoded"].values[order], other, 3.0))
         legend.append(("decoder, dashed", other))
     _legend(page, legend)
-    return page.overlay()
+    return page
 
 
 def _image(table, names, dark):
@@ -115,7 +115,7 @@ def _image(table, names, dark):
     place = right - 0.01 * (right - left), up - 0.06 * (up - bottom)
     text = f"left within level sets: up to {top:.0f} % of the variance (brightest)"
     page.words.append(sheet.word(*place, text, drawing.ink(dark), align="right", style="bold"))
-    return page.overlay()
+    return page
 
 
 def _legend(page, entries):
@@ -137,7 +137,8 @@ def _example_decoder(draw, rng, **theme):
 
 
 @register(_example_decoder)
-def plot_decoder(plane: xr.Dataset, *, means: ArrayLike = (), dark: bool = False) -> hv.Overlay:
+@sheet.SheetPlot
+def plot_decoder(plane: xr.Dataset, *, means: ArrayLike = (), dark: bool = False) -> sheet.Sheet:
     """Decoded features of an embedding, in the plane of two features: a curve, or a surface's lines.
 
     Parameters
@@ -159,4 +160,4 @@ def plot_decoder(plane: xr.Dataset, *, means: ArrayLike = (), dark: bool = False
         page.lines.append(sheet.line(points[:, 0], points[:, 1], colour, width))
     for left, bottom in np.asarray(means, float).reshape(-1, 2):
         page.dots.append(sheet.dot(left, bottom, "#ffffff", DIAMETER, "#202124"))
-    return page.overlay()
+    return page

@@ -13,7 +13,6 @@ from fel_explorer.plots.quantities import axis_label, time_text
 from fel_explorer.plots.registry import register
 
 if TYPE_CHECKING:
-    import holoviews as hv
     from numpy.typing import ArrayLike
 
 MAX_MODES = 12
@@ -27,6 +26,7 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
+@sheet.SheetPlot
 def plot_modes(
     spectrum: xr.Dataset,
     *,
@@ -35,7 +35,7 @@ def plot_modes(
     time_unit: str = "ps",
     chosen: int | None = None,
     dark: bool = False,
-) -> hv.Overlay:
+) -> sheet.Sheet:
     """A stick for each mode, slowest first, with its error; the band is the largest gap.
 
     Parameters
@@ -80,7 +80,7 @@ def plot_modes(
         page.dots.append(sheet.dot(place, v, own, 11, tip=tip))
         page.words.append(sheet.word(place, b * (top / bottom) ** 0.1, _text(v, unit, rates), ink))
     _mark_gap(page, value, (bottom, top), dark)
-    return page.overlay()
+    return page
 
 
 def largest_gap(values: ArrayLike) -> tuple[int, float] | None:

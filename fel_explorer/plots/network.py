@@ -19,7 +19,6 @@ from fel_explorer.plots.registry import register
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    import holoviews as hv
 
 MIN_TAP = 14  # pixels within which a click meets a small node
 SHAPE = (720, 420)  # screen pixels for which the arrows are bent and cut
@@ -105,6 +104,7 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
+@sheet.SheetPlot
 def plot_network(
     network: Network,
     *,
@@ -112,7 +112,7 @@ def plot_network(
     selected: int | None = None,
     colours: Mapping[int, str] | None = None,
     dark: bool = False,
-) -> hv.Overlay:
+) -> sheet.Sheet:
     """Nodes sized by population, arrows with widths by rate, labelled "1 / 85 ps", over the free energy.
 
     ``shape`` is the plot's size in screen pixels, for which arrows end at the rim of their nodes and nodes
@@ -150,7 +150,7 @@ def draw_network(
     tips: Sequence[str] | None = None,
     colours: Mapping[int, str] | None = None,
     dark: bool = False,
-) -> hv.Overlay:
+) -> sheet.Sheet:
     """Nodes with ``arrows``, the most important first: where labels meet, the later one goes.
 
     ``ringed`` are states with a rim, ``tips`` (node,) what hovering over nodes says.
@@ -170,7 +170,7 @@ def draw_network(
         for state, (x, y), size, tip in zip(network.states, canvas.data(places), sizes, tips, strict=True)
     ]
     page.words += [sheet.word(*canvas.data(p), *about, size="12pt", style="bold") for p, *about in names]
-    return page.overlay()
+    return page
 
 
 def node_at(network: Network, x: float, y: float, shape: tuple[int, int] = SHAPE) -> int | None:

@@ -12,7 +12,6 @@ from fel_explorer.plots.landscape_marks import PATH
 from fel_explorer.plots.registry import register
 
 if TYPE_CHECKING:
-    import holoviews as hv
     from numpy.typing import ArrayLike
 
     from fel_explorer.free_energy import Barrier
@@ -25,6 +24,7 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
+@sheet.SheetPlot
 def plot_path_profile(
     length: ArrayLike,
     free_energy: ArrayLike,
@@ -34,7 +34,7 @@ def plot_path_profile(
     image: int | None = None,
     unit: EnergyUnit = KT,
     dark: bool = False,
-) -> hv.Overlay:
+) -> sheet.Sheet:
     """Curve of ``free_energy`` (image,) over ``length`` (image,), and its heights above both ends.
 
     Parameters
@@ -70,4 +70,4 @@ def plot_path_profile(
         page.words.append(sheet.word(x, high + 0.12 * room, text, ink, align=align))
     if image is not None:
         page.dots.append(sheet.dot(length[image], values[image], ink, 11, PATH))
-    return page.overlay()
+    return page

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from fel_explorer.plots import sheet
 from fel_explorer.plots.network import SHAPE, Arrow, Network, draw_network
 from fel_explorer.plots.registry import register
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import holoviews as hv
 
 MIN_FRACTION = 0.005  # of the total flux, for an arrow
 
@@ -46,6 +46,7 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
+@sheet.SheetPlot
 def plot_pathways(
     network: Network,
     table: xr.Dataset,
@@ -53,7 +54,7 @@ def plot_pathways(
     shape: tuple[int, int] = SHAPE,
     colours: Mapping[int, str] | None = None,
     dark: bool = False,
-) -> hv.Overlay:
+) -> sheet.Sheet:
     """Arrows with widths by net flux, labelled by the fraction of the total flux that they carry.
 
     Parameters

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import networkx
 import numpy as np
@@ -14,10 +13,6 @@ import pandas as pd
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.quantities import time_text
 from fel_explorer.plots.registry import register
-
-if TYPE_CHECKING:
-    import holoviews as hv
-
 
 WIDTH, AXIS = 420, 24  # screen pixels of the plot, and of its margins
 NAMES = 112  # px right of the bars, for names and populations
@@ -145,7 +140,8 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
-def plot_persistence(states: Persistence, *, width: int = WIDTH, dark: bool = False) -> hv.Overlay:
+@sheet.SheetPlot
+def plot_persistence(states: Persistence, *, width: int = WIDTH, dark: bool = False) -> sheet.Sheet:
     """States along a logarithmic axis of lags; widths by population, the shown lag and the selection marked.
 
     ``width`` is the plot's in screen pixels.
@@ -163,7 +159,7 @@ def plot_persistence(states: Persistence, *, width: int = WIDTH, dark: bool = Fa
         ]
         page.dots = _dots(states, unit, dark)
     page.words = _words(states, pixel, drawing.ink(dark))
-    return page.overlay()
+    return page
 
 
 def describe_state(about: Mapping, name: str, unit: str) -> str:

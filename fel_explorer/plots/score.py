@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import xarray as xr
 
@@ -12,9 +10,6 @@ from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.quantities import axis_label
 from fel_explorer.plots.registry import register
-
-if TYPE_CHECKING:
-    import holoviews as hv
 
 CAP = 0.012  # half the width of an error bar's cap, as a fraction of the axis
 DECADES = 1.0  # numbers that span more are drawn on a logarithmic axis
@@ -31,7 +26,8 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
-def plot_score(table: xr.Dataset, *, label: str = "", dark: bool = False) -> hv.Overlay:
+@sheet.SheetPlot
+def plot_score(table: xr.Dataset, *, label: str = "", dark: bool = False) -> sheet.Sheet:
     """Mean score on held-out data with its standard error; small dots are folds, dashed the training data.
 
     Parameters
@@ -69,7 +65,7 @@ def plot_score(table: xr.Dataset, *, label: str = "", dark: bool = False) -> hv.
         page.dots.append(sheet.dot(places[at], float(curve["mean"][at]), "#00000000", 20, drawing.ink(dark)))
     if len(names) == 2:
         _name(page, curves, names[0], colours)
-    return page.overlay()
+    return page
 
 
 def _axis(values):

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import xarray as xr
 
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.registry import register
-
-if TYPE_CHECKING:
-    import holoviews as hv
 
 MAX_BARS = 12
 THICKNESS = 0.36  # half a bar
@@ -27,9 +22,10 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
+@sheet.SheetPlot
 def plot_sensitivity(
     table: xr.Dataset, *, of: int = 0, name: str = "", n_bars: int = MAX_BARS, dark: bool = False
-) -> hv.Overlay:
+) -> sheet.Sheet:
     """The features that move one variable the most, the largest on top, with their contributions in per cent.
 
     Parameters
@@ -68,4 +64,4 @@ def plot_sensitivity(
         page.words.append(
             sheet.word(0.015 * top, 0.0, text, drawing.faint(dark), align="left", style="italic")
         )
-    return page.overlay()
+    return page

@@ -131,11 +131,12 @@ def surface_picture(
 def kernel_width(binned: Binned) -> float:
     """Width in pixels of the kernel that makes the frames of a window a cloud and not single specks."""
     if "kernel" not in binned.kept:
-        nx = binned.shape[0]
-        blocks_across = nx // BLOCK + 1
-        block = binned.pixel // nx // BLOCK * blocks_across + binned.pixel % nx // BLOCK
-        occupied = np.count_nonzero(np.bincount(block, minlength=1))
-        area = occupied * BLOCK**2 / max(len(binned.pixel), 1)  # pixels of a frame
+        filled = binned.all_counts() > 0
+        ny, nx = (-(-n // BLOCK) * BLOCK for n in filled.shape)
+        padded = np.zeros((ny, nx), bool)
+        padded[: filled.shape[0], : filled.shape[1]] = filled
+        blocks = padded.reshape(ny // BLOCK, BLOCK, nx // BLOCK, BLOCK).any(axis=(1, 3))
+        area = np.count_nonzero(blocks) * BLOCK**2 / max(len(binned.pixel), 1)  # pixels of a frame
         binned.kept["kernel"] = float(np.clip(0.6 * np.sqrt(area), *KERNEL))
     return binned.kept["kernel"]
 
@@ -169,7 +170,7 @@ def grey_picture(binned: Binned, dark: bool) -> Picture:
     """All frames of a window in grey; kept with ``binned``."""
     if ("grey", dark) not in binned.kept:
         width = kernel_width(binned)
-        opacity = _opacity(_smooth(binned.counts(binned.pixel), width), width)
+        opacity = _opacity(_smooth(binned.all_counts(), width), width)
         colour = colour_table((underlay(dark),))[0]
         grey = np.broadcast_to(colour, (*opacity.shape, 3))
         binned.kept["grey", dark] = Picture(_with_opacity(grey, opacity), binned.bounds)
@@ -177,7 +178,7 @@ def grey_picture(binned: Binned, dark: bool) -> Picture:
 
 
 def _means(binned, pixel, values, scale, width):
-    counts = _smooth(binned.counts(pixel), width)
+    counts = _smooth(binned.all_counts() if pixel is binned.pixel else binned.counts(pixel), width)
     if scale.kind == "cyclic":
         angle = np.deg2rad(values)
         parts = [_smooth(binned.counts(pixel, part), width) for part in (np.sin(angle), np.cos(angle))]

@@ -1,27 +1,28 @@
-"""The sheet that the plots of kinetics are drawn on: an image, areas, lines, dots and words.
+"""A drawing as plain data: an image, areas, lines, dots and words on two axes.
 
-Every plot on it has the same layers in the same order, on linear axes (logarithms are taken here): one
-DynamicMap can show one plot after the other, and a page needs one Bokeh figure instead of many, each of which
-costs a fifth of a second at its opening.
+Three things show a `Sheet`: the page by a standing Bokeh figure (`app/widgets/bokeh_sheet.py`), notebooks by
+HoloViews (`Sheet.overlay`), files by matplotlib (`plots/sheet_figure.py`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Generic, ParamSpec
 
-import holoviews as hv
 import numpy as np
 
-from fel_explorer.plots import drawing, hooks
-from fel_explorer.plots.drawing import AXES, FAR, UNSEEN
-from fel_explorer.plots.style import FRAME
+from fel_explorer.plots import drawing
 from fel_explorer.plots.tick_places import linear_ticks, log_ticks
 
 if TYPE_CHECKING:
+    import holoviews as hv
     from numpy.typing import ArrayLike
 
-TIP: dict[str, Any] = {"about": ("tip",), "tooltips": "@tip"}
+P = ParamSpec("P")
+ROWS = ("areas", "lines", "dashes", "heads", "dots", "words")  # from below to above
+MAX_WORDS = 12  # in the description for screen readers
 
 
 def line(x: ArrayLike, y: ArrayLike, colour: str, width: float = 2.0, tip: str = "") -> dict:
@@ -46,7 +47,7 @@ def word(
     ground: str = "",
 ) -> dict:
     """Text at a point, on a ``ground`` of a colour or on none."""
-    about = {"align": align, "size": size, "style": style, "ground": ground or UNSEEN[0]}
+    about = {"align": align, "size": size, "style": style, "ground": ground or drawing.CLEAR}
     return {"x": x, "y": y, "text": text, "colour": colour, **about}
 
 
@@ -63,7 +64,8 @@ class Sheet:
     log
         Whether the x and the y axis are logarithmic.
     ticks
-        {0 or 1: [(place, word)]} for an axis with ticks of its own.
+        {0 or 1: [(place, word)]} for an axis with ticks of its own; places on a logarithmic axis are
+        logarithms.
     """
 
     limits: tuple
@@ -78,39 +80,32 @@ class Sheet:
     log: tuple[bool, bool] = (False, False)
     ticks: dict = field(default_factory=dict)
 
-    def overlay(self) -> hv.Overlay:
-        """The HoloViews overlay."""
-        limits = tuple(self._scaled(values, axis) for axis, values in enumerate(self.limits))
-        limits = tuple((float(low), float(high)) for low, high in limits)
-        usual = [log_ticks if log else linear_ticks for log in self.log]
-        marks = [self.ticks.get(axis) or usual[axis](limits[axis]) for axis in (0, 1)]
-        layers = [
-            _image(self.image, limits),
-            drawing.areas(self._rows(self.areas)),
-            _with_tips(drawing.lines(self._rows(self.lines), **TIP)),
-            _with_tips(drawing.lines(self._rows(self.dashes), dash="dashed", **TIP)),
-            drawing.areas(self._rows(self.heads)),
-            _with_tips(drawing.dots([tuple(r.values()) for r in self._rows(self.dots)], **TIP)).opts(
-                line_width=2
-            ),
-            _words(self._rows(self.words)),
-        ]
-        return hv.Overlay(layers).opts(
-            xlabel=self.labels[0],
-            ylabel=self.labels[1],
-            xlim=limits[0],
-            ylim=limits[1],
-            show_legend=False,
-            toolbar=None,
-            default_tools=[],
-            hooks=[hooks.axes(limits, self.labels), hooks.ticks(marks), hooks.font_sizes, self._described()],
-            **FRAME,
-        )
+    def linear(self) -> Sheet:
+        """The same drawing on linear axes of decadic logarithms where they were logarithmic, with all ticks.
 
-    def _described(self):
+        A figure can then show one sheet after another without other axes.
+        """
+        limits = tuple(tuple(map(float, self._scaled(ends, axis))) for axis, ends in enumerate(self.limits))
+        ticks = {
+            axis: self.ticks.get(axis) or (log_ticks if log else linear_ticks)(limits[axis])
+            for axis, log in enumerate(self.log)
+        }
+        rows = {name: getattr(self, name) for name in ROWS}
+        if any(self.log):
+            rows = {name: self._rows(layer) for name, layer in rows.items()}
+        return replace(self, limits=limits, log=(False, False), ticks=ticks, **rows)
+
+    def description(self) -> str:
         """Labels and the words that are written in the plot, for a screen reader."""
         words = [str(row["text"]) for row in self.words if row["text"]]
-        return hooks.describe(". ".join([f"Plot of {self.labels[1]} against {self.labels[0]}", *words[:12]]))
+        about = " against ".join(filter(None, (self.labels[1], self.labels[0])))
+        return ". ".join([f"Plot of {about}", *words[:MAX_WORDS]])
+
+    def overlay(self) -> hv.Overlay:
+        """The HoloViews overlay."""
+        from fel_explorer.plots.sheet_overlay import overlay_of  # HoloViews, which the page does not need
+
+        return overlay_of(self)
 
     def _scaled(self, values, axis):
         return np.log10(values) if self.log[axis] else np.asarray(values, float)
@@ -119,35 +114,18 @@ class Sheet:
         return [{**row, "x": self._scaled(row["x"], 0), "y": self._scaled(row["y"], 1)} for row in rows]
 
 
-def _image(image, limits):
-    if image is None:  # a speck that nobody sees: an image of NaNs makes holoviews warn
-        x, y = ([low, low + 1e-6 * (high - low)] for low, high in limits)
-        image = x, y, np.ones((2, 2)), ["#00000000", "#00000000"]
-    x, y, values, colours = image
-    return hv.Image((x, y, values), AXES, "value").opts(
-        cmap=list(colours), clim=(0.0, 1.0), apply_ranges=False, show_legend=False
-    )
+class SheetPlot(Generic[P]):
+    """A plot made from a function that returns a `Sheet`: called, it returns the HoloViews overlay of that.
 
+    Attributes
+    ----------
+    sheet
+        The function itself, for the page and for files.
+    """
 
-def _with_tips(element):
-    """No tooltip where its text is empty."""
-    return element.opts(hooks=[hooks.hover_only_with_words("tip")])
+    def __init__(self, sheet: Callable[P, Sheet]) -> None:
+        functools.update_wrapper(self, sheet)
+        self.sheet = sheet
 
-
-def _words(rows):
-    unseen = [
-        word(FAR[0], FAR[0], "", UNSEEN[0]),
-        word(FAR[0], FAR[0], "", UNSEEN[1], align="left", size="1pt", style="bold", ground=UNSEEN[1]),
-    ]
-    rows = [tuple(row.values()) for row in [*unseen, *rows]]
-    return hv.Labels(rows, AXES, ["text", "colour", "align", "size", "style", "ground"]).opts(
-        text_color="colour",
-        text_align="align",
-        text_font_size="size",
-        text_font_style="style",
-        background_fill_color="ground",
-        text_baseline="middle",
-        border_radius=4,
-        apply_ranges=False,
-        show_legend=False,
-    )
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> hv.Overlay:
+        return self.sheet(*args, **kwargs).overlay()

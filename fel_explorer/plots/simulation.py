@@ -16,7 +16,6 @@ from fel_explorer.plots.registry import register
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import holoviews as hv
     from numpy.typing import ArrayLike
 
 ENSEMBLES = {"md": "MD", "synthetic": "synthetic"}
@@ -37,7 +36,8 @@ def _example_profile(draw, rng, **theme):
 
 
 @register(_example_profile)
-def plot_simulated_profile(profiles: xr.Dataset, *, dark: bool = False) -> hv.Overlay:
+@sheet.SheetPlot
+def plot_simulated_profile(profiles: xr.Dataset, *, dark: bool = False) -> sheet.Sheet:
     """Free energies along psi_1 with errors: ``free_energy`` and ``error`` (ensemble, psi_1) in kT.
 
     attrs: ``rms`` of their difference, and ``borders`` of the basins, which are marked.
@@ -61,7 +61,7 @@ def plot_simulated_profile(profiles: xr.Dataset, *, dark: bool = False) -> hv.Ov
         place = left + 0.03 * (right - left), 0.93 * top
         text = f"RMS difference {rms:.2f} kT"
         page.words.append(sheet.word(*place, text, drawing.ink(dark), align="left"))
-    return page.overlay()
+    return page
 
 
 def legend(
@@ -87,7 +87,10 @@ def _example_memory(draw, rng, **theme):
 
 
 @register(_example_memory)
-def plot_simulated_timescales(memory: xr.Dataset, *, time_unit: str = "ps", dark: bool = False) -> hv.Overlay:
+@sheet.SheetPlot
+def plot_simulated_timescales(
+    memory: xr.Dataset, *, time_unit: str = "ps", dark: bool = False
+) -> sheet.Sheet:
     """Time scales at multiples of the lag, of the data and of the simulation, with errors.
 
     ``time`` and ``error`` (ensemble, multiple, process); attrs ``lag_time``.  Where they rise, one lag is not
@@ -115,7 +118,7 @@ def plot_simulated_timescales(memory: xr.Dataset, *, time_unit: str = "ps", dark
                 page.lines.append(sheet.line([a, a], [max(b - c, bottom / 10), b + c], colour, 2.0))
                 page.dots.append(sheet.dot(a, b, colour, 8))
     page.words += legend(limits, colours, log=True)
-    return page.overlay()
+    return page
 
 
 def _example_walk(draw, rng, **theme):
@@ -124,6 +127,7 @@ def _example_walk(draw, rng, **theme):
 
 
 @register(_example_walk)
+@sheet.SheetPlot
 def plot_simulated_walk(
     time: ArrayLike,
     psi: ArrayLike,
@@ -132,7 +136,7 @@ def plot_simulated_walk(
     current: int | None = None,
     time_unit: str = "ps",
     dark: bool = False,
-) -> hv.Overlay:
+) -> sheet.Sheet:
     """psi_1 (frame,) of one simulated trajectory over ``time`` (frame,); the frame ``current`` is marked.
 
     ``limits`` are those of the data.
@@ -146,4 +150,4 @@ def plot_simulated_walk(
         x, ink = time[current], drawing.ink(dark)
         page.dashes.append(sheet.line([x, x], page.limits[1], drawing.faint(dark), 1.5))
         page.dots.append(sheet.dot(x, psi[current], WALK, 13, ink))
-    return page.overlay()
+    return page

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import xarray as xr
 
@@ -11,9 +9,6 @@ from fel_explorer.plots import sheet
 from fel_explorer.plots.colours import FREE_ENERGY, sequential
 from fel_explorer.plots.registry import register
 from fel_explorer.plots.simulation import ENSEMBLES, ensemble_colours
-
-if TYPE_CHECKING:
-    import holoviews as hv
 
 GAP = 0.15  # between the pictures, of their width
 HIGHEST = 10.0  # kT
@@ -31,7 +26,8 @@ def _example_transitions(draw, rng, **theme):
 
 
 @register(_example_transitions)
-def plot_simulated_transitions(density: xr.DataArray, *, dark: bool = False) -> hv.Overlay:
+@sheet.SheetPlot
+def plot_simulated_transitions(density: xr.DataArray, *, dark: bool = False) -> sheet.Sheet:
     """P(psi_1 a lag later | psi_1), of the data on the left and of the simulation on the right.
 
     ``density`` (ensemble, psi_1, psi_1_later); attrs ``total_variation``, which is shown.
@@ -51,7 +47,8 @@ def _example_tica(draw, rng, **theme):
 
 
 @register(_example_tica)
-def plot_simulated_tica(projection: xr.Dataset, *, dark: bool = False) -> hv.Overlay:
+@sheet.SheetPlot
+def plot_simulated_tica(projection: xr.Dataset, *, dark: bool = False) -> sheet.Sheet:
     """Free energies of the structures over two TICA coordinates, of the data and of the simulation.
 
     ``free_energy`` (ensemble, tic_1, tic_2) in kT; attrs ``rms`` of their difference.
@@ -81,4 +78,4 @@ def _side_by_side(values, axes, labels, said, palette, dark):
         page.words.append(
             sheet.word(start - 0.5, height, f" {ENSEMBLES[name]}", colour, align="left", style="bold")
         )
-    return page.overlay()
+    return page

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import holoviews as hv
 
+from fel_explorer.plots.drawing import FONT_SIZES
+
 if not hv.Store.renderers:  # in a script nothing has chosen a backend yet, and options need one
     import holoviews.plotting.bokeh
 
     hv.Store.set_current_backend("bokeh")
 
-FONT_SIZES = {"labels": "13pt", "ticks": "12pt", "clabel": "12pt", "cticks": "12pt", "legend": "12pt"}
 FRAME = {
     "fontsize": FONT_SIZES,
     "responsive": True,

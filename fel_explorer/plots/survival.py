@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,9 +12,6 @@ import xarray as xr
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.quantities import axis_label, interval_text, time_text
 from fel_explorer.plots.registry import register
-
-if TYPE_CHECKING:
-    import holoviews as hv
 
 LOWEST = 1e-3  # survival below it is noise of a few visits
 LIFETIMES = 7  # how many of them the time axis holds at most
@@ -67,7 +63,8 @@ def _example(draw, rng, dark=False):
 
 
 @register(_example)
-def plot_survival(curves: Sequence[Survival], *, time_unit: str = "ps", dark: bool = False) -> hv.Overlay:
+@sheet.SheetPlot
+def plot_survival(curves: Sequence[Survival], *, time_unit: str = "ps", dark: bool = False) -> sheet.Sheet:
     """Steps with their confidence band, and dashed the exponential with the mean lifetime."""
     curves = [one for one in curves if one.curve.sizes["time"]]
     limits = _limits(curves)
@@ -87,7 +84,7 @@ def plot_survival(curves: Sequence[Survival], *, time_unit: str = "ps", dark: bo
     page = sheet.Sheet(limits, labels, log=(False, True))
     page.areas, page.lines, page.dashes = bands, steps, fits
     page.words = _legend(legend, limits, dark)
-    return page.overlay()
+    return page
 
 
 def _exponential(time, one):

@@ -14,7 +14,6 @@ from fel_explorer.plots.registry import register
 from fel_explorer.plots.score import DECADES, error_bar
 
 if TYPE_CHECKING:
-    import holoviews as hv
     from numpy.typing import ArrayLike
 
 
@@ -27,6 +26,7 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
+@sheet.SheetPlot
 def plot_sweep(
     values: ArrayLike,
     scores: ArrayLike,
@@ -36,7 +36,7 @@ def plot_sweep(
     names: tuple[str, str] = ("", ""),
     shown: str = "",
     dark: bool = False,
-) -> hv.Overlay:
+) -> sheet.Sheet:
     """Dots are runs; a curve joins their means, with the standard error where several have the same value.
 
     Parameters
@@ -65,7 +65,7 @@ def plot_sweep(
             page.dots.append(sheet.dot(place, height, "#00000000", 18, drawing.ink(dark), label))
     if len(kinds) > 1:
         _name(page, kinds, colours)
-    return page.overlay()
+    return page
 
 
 def run_at(x: float, y: float, values: ArrayLike, scores: ArrayLike) -> int:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.quantities import axis_label
 from fel_explorer.plots.registry import register
-
-if TYPE_CHECKING:
-    import holoviews as hv
 
 MAX_ROWS = 16
 COLUMNS = 1200
@@ -25,6 +21,7 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
+@sheet.SheetPlot
 def plot_timeline(
     states: Sequence[np.ndarray],
     colours: Mapping[int, str],
@@ -34,7 +31,7 @@ def plot_timeline(
     start: float | None = 0.0,
     current: tuple[int, int] | None = None,
     dark: bool = False,
-) -> hv.Overlay:
+) -> sheet.Sheet:
     """One ribbon a trajectory, the first above, `MAX_ROWS` at most; what has no colour is grey.
 
     Parameters
@@ -78,7 +75,7 @@ def plot_timeline(
         low = len(rows) - 1 - current[0]
         at = first + current[1] / longest * length
         page.lines.append(sheet.line([at, at], [low - 0.05, low + 0.9], drawing.ink(dark), 3.0))
-    return page.overlay()
+    return page
 
 
 def _scale(longest: int, time_step: float, unit: str) -> tuple[float, str]:

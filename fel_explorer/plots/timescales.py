@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import xarray as xr
 
@@ -11,9 +9,6 @@ from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.quantities import axis_label, time_text
 from fel_explorer.plots.registry import register
-
-if TYPE_CHECKING:
-    import holoviews as hv
 
 GAP = 3.0  # a time scale this many times the next one is labelled as a gap
 
@@ -26,9 +21,10 @@ def _example_timescales(draw, rng, **theme):
 
 
 @register(_example_timescales)
+@sheet.SheetPlot
 def plot_implied_timescales(
     table: xr.Dataset, *, time_unit: str = "ps", lag_time: float | None = None, dark: bool = False
-) -> hv.Overlay:
+) -> sheet.Sheet:
     """Time scales with intervals from `kinetics.implied_timescales`; none is resolved below the lag (grey).
 
     ``lag_time`` is marked by a dashed line.
@@ -56,7 +52,7 @@ def plot_implied_timescales(
     page.areas, page.lines, page.dashes, page.dots = [*shaded, *bands], curves, mark, points
     place = (right, np.sqrt(right * bottom))
     page.words = [sheet.word(*place, "faster than the lag ", drawing.faint(dark), align="right")]
-    return page.overlay()
+    return page
 
 
 def _limits(lags, table):
@@ -74,9 +70,10 @@ def _example_spectrum(draw, rng, **theme):
 
 
 @register(_example_spectrum)
+@sheet.SheetPlot
 def plot_spectrum(
     spectrum: xr.Dataset, *, time_unit: str = "ps", max_processes: int = 12, dark: bool = False
-) -> hv.Overlay:
+) -> sheet.Sheet:
     """Bars of the slowest time scales (``timescale``, ``lower``, ``upper`` over ``process``), slowest first.
 
     Where one is at least three times the next, the largest such gap is marked: the processes before it are
@@ -98,7 +95,7 @@ def plot_spectrum(
     ticks = [(place, str(place)) for place in range(1, len(values) + 1)]
     page = sheet.Sheet(limits, labels, log=(False, True), ticks={0: ticks})
     page.areas, page.lines, page.dashes, page.words = bars, whiskers, marks, [*words, *notes]
-    return page.overlay()
+    return page
 
 
 def _gap(values, limits, dark):

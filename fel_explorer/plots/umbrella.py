@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -12,9 +11,6 @@ from fel_explorer.free_energy.grid import axis_limits
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.colours import state_colours
 from fel_explorer.plots.registry import register
-
-if TYPE_CHECKING:
-    import holoviews as hv
 
 HUES = 6  # of neighbouring windows, which then never look alike
 
@@ -30,9 +26,10 @@ def _example(draw, rng, **theme):
 
 
 @register(_example)
+@sheet.SheetPlot
 def plot_windows(
     histograms: xr.Dataset, *, gaps: Sequence = (), label: str = "CV 1", dark: bool = False
-) -> hv.Overlay:
+) -> sheet.Sheet:
     """A filled curve for each window; gaps between neighbours are marked.
 
     Parameters
@@ -56,4 +53,4 @@ def plot_windows(
         ends = np.array([low, high])
         page.areas.append(drawing.band(ends, np.zeros(2), np.full(2, top), drawing.faint(dark), 0.25))
         page.words.append(sheet.word((low + high) / 2, 1.05 * top, f"gap: {overlap:.1%}", ink, style="bold"))
-    return page.overlay()
+    return page

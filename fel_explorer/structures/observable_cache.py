@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shutil
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-from fel_explorer.data.cache import cache_directory, mark_used, prune, whole_or_nothing
+from fel_explorer.data.atomic_folders import whole_or_nothing
+from fel_explorer.data.cache import cache_directory, mark_used, prune
 from fel_explorer.data.topology_text import pdb_text
 from fel_explorer.data.trajectories import TrajectorySet
 from fel_explorer.structures.observable_base import Molecule, registry
+
+log = logging.getLogger("fel_explorer")
 
 CACHE_FORMAT = 1  # raise when an observable or the way it is stored changes
 
@@ -40,10 +44,14 @@ def paths(trajs: TrajectorySet, specs: dict[str, dict], molecule: Molecule) -> d
 
 
 def save(folder: Path, values: np.ndarray) -> None:
-    with whole_or_nothing(folder) as partial:
-        partial.mkdir()
-        np.save(partial / "values.npy", values, allow_pickle=False)
-    prune(folder.parent)
+    """Keep the values (frame,) in ``folder``; where it can't be written they are computed again."""
+    try:
+        with whole_or_nothing(folder) as partial:
+            partial.mkdir()
+            np.save(partial / "values.npy", values, allow_pickle=False)
+        prune(folder.parent)
+    except OSError as error:
+        log.warning("observables are not cached in '%s': %s", folder.parent, error.strerror or error)
 
 
 def load(folder: Path, n_frames: int) -> np.ndarray | None:

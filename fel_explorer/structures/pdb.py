@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import mdtraj
 import numpy as np
 
@@ -27,6 +29,14 @@ def pdb_text(topology: mdtraj.Topology, xyz: np.ndarray) -> str:
         If the coordinates do not belong to the topology.
     """
     return "\n".join([*atom_records(topology, xyz), *bond_records(topology), "END", ""])
+
+
+def models_text(trajectory: mdtraj.Trajectory, remarks: Sequence[str]) -> str:
+    """All frames as PDB text of one model each, below ``remarks``, with CONECT for every bond."""
+    lines = [f"REMARK   6 {line[i : i + 68]}" for line in remarks for i in range(0, len(line), 68)]
+    for number, xyz in enumerate(trajectory.xyz, 1):
+        lines += [f"MODEL     {number:4d}", *atom_records(trajectory.topology, xyz), "ENDMDL"]
+    return "\n".join([*lines, *bond_records(trajectory.topology), "END", ""])
 
 
 def atom_records(topology: mdtraj.Topology, xyz: np.ndarray) -> list[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import time
+import warnings
 from pathlib import Path
 
 import torch
@@ -13,6 +15,7 @@ from fel_explorer.errors import FelError
 
 INTERVAL = 10.0  # seconds between two checkpoints
 FILE = "checkpoint.pt"
+GOES_ON = "The fit goes on, but can't be resumed from here."
 
 
 class Checkpoint:
@@ -32,6 +35,7 @@ class Checkpoint:
         self.config = config
         self.context: dict = {}  # of the method: saved along with each state of the loop
         self._saved_at = time.monotonic()
+        self._failed = False  # the last save
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -45,14 +49,25 @@ class Checkpoint:
         return time.monotonic() - self._saved_at >= INTERVAL
 
     def save(self, state: dict) -> None:
-        """Write ``state`` (tensors and plain values) atomically."""
-        temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
-        with open(temporary, "wb") as file:
-            torch.save({"config": self.config, "context": self.context, "state": state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self.path)
+        """Write ``state`` (tensors and plain values) atomically.
+
+        Where it can't be written, as on a full disk, the one before stays and the fit goes on with a warning.
+        """
         self._saved_at = time.monotonic()
+        temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
+        try:
+            with open(temporary, "wb") as file:
+                torch.save({"config": self.config, "context": self.context, "state": state}, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, self.path)
+            self._failed = False
+        except (OSError, RuntimeError) as error:  # torch wraps what the disk says
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            if not self._failed:
+                self._failed = True
+                warnings.warn(f"No checkpoint in '{self.path.parent}': {error}. {GOES_ON}", stacklevel=2)
 
     def load(self, device: torch.device) -> dict | None:
         """The saved state, with `context` set to its own; None where nothing was saved.

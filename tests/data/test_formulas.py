@@ -1,5 +1,7 @@
 """Columns from formulas: against NumPy, and what is refused."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -65,3 +67,40 @@ def test_what_is_no_formula_is_told(data, formula, told):
 def test_names_must_be_new(data, name):
     with pytest.raises(FelError, match="column called"):
         add_column(data, name, "energy")
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "9**9**9**9",
+        "10**10**10",
+        "0x9**0x9**0x9**0x9",
+        "9_9**9_9**9_9",
+        "energy * 9**9**9**9",
+        "1" * 1_500,
+        "2**" * 600 + "2",
+        "(" * 900 + "energy" + ")" * 900,
+        "-" * 1_900 + "energy",
+        "energy" + "+energy" * 200,
+        "energy +" * 1_000_000,
+        "'a' * 10**9",
+        "[1] * 10**9",
+        "energy.real",
+        "1j * energy",
+        "energy if energy else 1",
+    ],
+)
+def test_no_formula_stops_the_server(data, formula):
+    started = time.process_time()
+    try:
+        assert evaluate(data, formula).shape == (200,)
+    except FelError as error:
+        assert len(str(error)) < 400
+    assert time.process_time() - started < 2
+
+
+def test_numbers_are_floats(data):
+    assert evaluate(data, "7 / 2")[0] == 3.5 and evaluate(data, "energy ** 2")[3] == pytest.approx(
+        float(data["energy"][3]) ** 2
+    )
+    assert evaluate(data, "2 ** 0.5")[0] == pytest.approx(2**0.5)

@@ -111,3 +111,14 @@ def test_no_lag_fits_single_frames_or_is_infinite():
         lag_in_frames(as_dataset([np.ones((1, 2)), np.ones((1, 2))]), 1.0)
     with pytest.raises(FelError, match=r"lag_time=nan"):
         lag_in_frames(two_trajectories()[1], float("nan"))
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -1, 0, "abc", None, [1.0]])
+def test_a_time_step_that_is_none_is_refused(wrong):
+    values = np.arange(20.0).reshape(10, 2)
+    with pytest.raises(FelError, match="time_step="):
+        as_dataset(values, time_step=wrong)
+    dataset = as_dataset(values)
+    dataset.attrs["time_step"] = wrong
+    with pytest.raises(FelError, match="time_step="):
+        validate(dataset)

@@ -300,3 +300,10 @@ def test_the_table_of_an_export_comes_back(tmp_path, stride):
     back = fel.attach_columns(own, tmp_path / "a.csv")
     np.testing.assert_allclose(back["q"], squares)
     assert "frame" not in back.data_vars
+
+
+def test_a_table_of_very_many_columns_is_refused(tmp_path):
+    names = ",".join(f"c{i}" for i in range(20_000))
+    (tmp_path / "wide.csv").write_text(f"{names}\n" + "\n".join([",".join(["1"] * 20_000)] * 3))
+    with pytest.raises(FelError, match="20,000 columns"):
+        read_table(tmp_path / "wide.csv")

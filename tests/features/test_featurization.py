@@ -1,4 +1,7 @@
+import errno
 import json
+import os
+import shutil
 import tracemalloc
 
 import mdtraj
@@ -251,3 +254,25 @@ def test_memory_does_not_grow_with_the_number_of_frames(tmp_path, monkeypatch):
     peak(100)  # imports
     small, large = peak(600), peak(1600)
     assert large - small < 0.4 * 1000 * 780 * 4
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES])
+def test_features_are_computed_where_the_cache_cannot_be_written(trajs, cache, monkeypatch, caplog, code):
+    expected = fel.featurize(trajs, SPEC, cache=False)
+
+    def fails(*_, **__):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("fel_explorer.features.featurization.to_store", fails)
+    found = fel.featurize(trajs, SPEC)
+    np.testing.assert_array_equal(found["features"].values, expected["features"].values)
+    assert "not cached" in caplog.text and not kept(cache)
+
+
+def test_an_entry_of_the_cache_that_is_a_file_is_made_anew(trajs, cache):
+    expected = fel.featurize(trajs, SPEC)
+    [entry] = [p for p in (cache / "features").iterdir()]
+    shutil.rmtree(entry)
+    entry.write_text("not a folder")
+    np.testing.assert_array_equal(fel.featurize(trajs, SPEC)["features"].values, expected["features"].values)
+    assert entry.is_dir()

@@ -455,7 +455,7 @@ def test_a_file_with_a_misshapen_part_is_refused(fault, fitted, tmp_path):
     else:
         header["parts"] = ["decoder"]
     save_file(arrays, str(tmp_path / "broken.fel"), metadata={"fel": json.dumps(header)})
-    with pytest.raises(FelError, match="damaged"):
+    with pytest.raises(FelError, match=r"damaged|parts is list"):
         fel.load_model(tmp_path / "broken.fel")
 
 

@@ -1,5 +1,6 @@
 """Every registered plot, drawn once in both themes; and what single plots promise."""
 
+import inspect
 from dataclasses import replace
 
 import holoviews as hv
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import fel_explorer as fel
 from fel_explorer.plots import colours, list_plots, shading
 from fel_explorer.plots.binning import bin_frames, rasterize
 from fel_explorer.plots.contours import contour_levels, contour_lines
@@ -222,3 +224,23 @@ def test_bands_have_one_colour_between_two_contour_lines():
     shown = [scale.palette[number] for number in numbers]
     assert shown[0] == shown[1] != shown[2] == shown[3] != shown[4]
     assert len(set(scale.palette)) == 4
+
+
+def test_every_plot_is_a_documented_name_of_the_package():
+    for name, plot in list_plots().items():
+        assert getattr(fel.plots, f"plot_{name}") is plot.draw
+        assert f"plot_{name}" in fel.plots.__all__
+        assert inspect.getdoc(plot.draw) and inspect.signature(plot.draw).parameters
+
+
+def test_the_overlay_and_the_sheet_of_a_plot_are_of_the_same_drawing():
+    given = {"label": "CV 1"}
+    histograms = xr.Dataset(
+        {"density": (("window", "bin"), np.eye(3))},
+        coords={"centre": ("bin", np.arange(3.0)), "place": ("window", np.arange(3.0))},
+    )
+    page, overlay = (
+        fel.plots.plot_windows.sheet(histograms, **given),
+        fel.plots.plot_windows(histograms, **given),
+    )
+    assert [row["tip"] for row in overlay.get(2).data[2:]] == [row["tip"] for row in page.lines]

@@ -1,5 +1,6 @@
 """The loop: what it minimises, clips, records, reports, stops and resumes."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -143,6 +144,25 @@ def test_a_saved_loop_goes_on_to_the_same_numbers(tmp_path):
     assert reader.context == {"restart": 2} and 0 < second.step < 60
     assert second.run().identical(history)
     assert torch.equal(second.module.weight, whole.module.weight)
+
+
+def test_a_full_disk_ends_neither_the_fit_nor_the_checkpoint_before(tmp_path, monkeypatch):
+    checkpoint = Checkpoint(tmp_path, {"n": 60})
+    checkpoint.save({"step": 1})
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", full)
+        with pytest.warns(UserWarning, match=r"No space left on device. The fit goes on"):
+            loop = regression(60, checkpoint=checkpoint)
+            loop.run()
+        checkpoint.save({"step": 3})  # said once
+    assert len(loop.history()["step"]) > 0 and [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]
+    assert checkpoint.load(torch.device("cpu")) == {"step": 1}
+    checkpoint.save({"step": 4})
+    assert checkpoint.load(torch.device("cpu")) == {"step": 4}
 
 
 def test_a_checkpoint_of_another_fit_is_refused(tmp_path):

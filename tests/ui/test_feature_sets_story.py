@@ -17,6 +17,7 @@ def select(page, label):
 def choose(page, label, option):
     """Choose an option of a select."""
     field = select(page, label)
+    field.scroll_into_view_if_needed()
     box = field.bounding_box()
     page.mouse.click(box["x"] + box["width"] - 12, box["y"] + box["height"] / 2)  # next to chips
     choice = page.get_by_role("option", name=option, exact=True)
@@ -38,7 +39,7 @@ def test_models_stay_when_other_features_and_other_data_come(page, demo):
     choose(page, "Shown model", f"TICA 2, {SECOND}")
     expect(select(page, "Shown features")).to_have_text(SECOND)
 
-    page.get_by_role("button", name="Sample data").click()
+    page.get_by_role("button").filter(has_text="Sample data").click()
     expect(page.get_by_text("stays open: choose it under Data, or undo")).to_be_visible(timeout=LOAD)
     expect(select(page, "Shown data")).to_be_visible()
     page.keyboard.press("Control+z")

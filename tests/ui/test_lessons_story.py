@@ -12,7 +12,7 @@ FIGURES = """() => [...Bokeh.index.query((v) => v.model.type == "Figure")].map((
   const sources = v.model.renderers.map((r) => r.data_source?.data)
   const dots = sources.findLast((data) => data?.rim)
   const words = sources.flatMap((data) => Array.from(data?.text ?? []))
-  return {x: Array.from(dots.x).slice(2), y: Array.from(dots.y).slice(2), words}
+  return {x: Array.from(dots.x), y: Array.from(dots.y), words}
 })"""
 FITS = "() => document.documentElement.scrollHeight <= window.innerHeight"
 
@@ -51,7 +51,7 @@ def test_the_lessons_answer(page, served):
     open_lesson(page, "1 · Free-energy landscape", 2)
     before = figures(page)[0]["x"]
     wait_for(lambda: figures(page)[0]["x"] != before, page=page)  # the walkers walk
-    shares = lambda: figures(page)[1]["words"][2:5]  # noqa: E731
+    shares = lambda: figures(page)[1]["words"][:3]  # noqa: E731
     assert shares()[0].endswith("81%")  # Boltzmann's share of A
     wait_for(lambda: float(shares()[0].split()[1].rstrip("%")) > 5, page=page)
     press(page, "Temperature", "End")

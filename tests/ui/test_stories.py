@@ -216,6 +216,20 @@ def test_click_shows_the_nearest_frame(page, demo, embedding):
     assert np.abs(embedding[shown] - place).max() < 0.05
 
 
+def test_a_click_in_the_legend_selects_and_hides_a_trajectory(page, demo):
+    open_demo(page, demo)
+    page.get_by_label("Colour by").first.click()
+    page.get_by_role("menuitem", name="trajectory", exact=True).click()
+    page.get_by_role("button", name="3", exact=True).click()
+    expect(page.get_by_text("25,000 of 200,000 frames selected")).to_be_visible()
+    page.get_by_role("button", name="Hide 3", exact=True).click()
+    expect(page.get_by_role("button", name="Show 3", exact=True)).to_be_visible()
+    page.get_by_label("Colour by").first.click()
+    page.get_by_role("menuitem", name="free energy", exact=True).click()
+    expect(page.get_by_role("img", name=re.compile("^Colours of free energy"))).to_be_visible()
+    expect(page.get_by_role("button", name="3", exact=True)).to_have_count(0)
+
+
 def test_training_idm_shows_states_and_decoded_structures(page, demo):
     open_demo(page, demo)
     train(page, 300)
@@ -244,6 +258,25 @@ def test_reload_opens_the_page_again(page, demo):
     page.reload()
     expect(page.get_by_text("0 of 200,000 frames selected")).to_be_visible(timeout=LOAD)
     settle(page)
+
+
+def test_a_training_goes_on_while_the_page_is_reloaded(page, demo):
+    open_demo(page, demo)
+    enter(page, "Restarts", 20)
+    train(page, 3000)
+    monitor = page.get_by_text(re.compile(r"^IDM \d+ step "))
+    label = re.match(r"IDM \d+", monitor.inner_text()).group()
+
+    def step():
+        return int(re.search(r"step (\d+)", monitor.inner_text()).group(1))
+
+    before = step()
+    page.reload()
+    expect(monitor).to_be_visible(timeout=LOAD)
+    wait_for(lambda: step() > before, page=page)
+    page.get_by_label("Stop and keep the model trained so far").click()
+    expect(page.get_by_text(re.compile(rf"^{label} stopped at step .* is kept$"))).to_be_visible(timeout=LOAD)
+    expect(page.get_by_role("combobox", name="Shown model")).to_have_text(label)
 
 
 def test_impossible_lag_is_told_and_nothing_is_lost(page, demo):

@@ -16,7 +16,7 @@ def path_code(session: Session) -> str:
     lines = landscape_lines(Scope(session, session.shown), path.anchors.axes)
     if not lines:
         return ""
-    anchors = [tuple(round(float(value), 6) for value in anchor) for anchor in path.anchors.anchors]
+    anchors = [tuple(round(float(value), 6) for value in anchor) for anchor in path.through]
     around = periods(session, path.anchors.axes)
     given = f", periods={around}" if any(around) else ""
     saved = ['fel.structures.export_frames(trajs, path.frames, "path.pdb")'] * has_structures(session)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -124,20 +125,32 @@ def training(
             report(progress, preview(progress.step))
             return should_stop()
 
-        if checkpoint_dir is not None:
-            checkpoint_dir.mkdir(parents=True, exist_ok=True)
-            if not extra:
-                _note(checkpoint_dir, method, dataset, label, device)
+        folder = checkpoint_dir if checkpoint_dir is None or _can_write(checkpoint_dir) else None
+        if folder is None and checkpoint_dir is not None:
+            report(Progress(0, 0, message=f"without checkpoints: '{checkpoint_dir.parent}' can't be written"))
+        elif folder is not None and not extra:
+            _note(folder, method, dataset, label, device)
         positions = {"positions": positions_of(dataset)} if method.needs_positions(dataset) else {}
-        options = {"device": device, "callback": callback, "checkpoint_dir": checkpoint_dir}
+        options = {"device": device, "callback": callback, "checkpoint_dir": folder}
         method.fit(dataset, **options, **extra, **positions)
         seconds, partial = time.monotonic() - start, should_stop()
-        if checkpoint_dir is not None and not partial:
-            shutil.rmtree(checkpoint_dir, ignore_errors=True)
-            _note_of(checkpoint_dir).unlink(missing_ok=True)
+        if folder is not None and not partial:
+            shutil.rmtree(folder, ignore_errors=True)
+            _note_of(folder).unlink(missing_ok=True)
         return Result.of(label, method, dataset, seconds, partial)
 
     return run
+
+
+def _can_write(folder: Path) -> bool:
+    """Whether files can be written to a folder, which is made; not on a full disk."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(4096))
+    except OSError:
+        return False
+    return True
 
 
 def _note_of(folder: Path) -> Path:

@@ -16,9 +16,11 @@ from typing import Any
 
 import panel as pn
 from bokeh.server.server import Server
+from bokeh.settings import settings
 
 from fel_explorer.app.server.access import LOOPBACK, Access
 from fel_explorer.app.server.gate import Gate
+from fel_explorer.app.workarounds.panel_local_files import use_local_files
 from fel_explorer.errors import FelError
 
 TRIES = 50  # ports from the given one on
@@ -62,12 +64,8 @@ def serve(
     FelError
         If no port can be used.
     """
-
-    def serving(make):
-        def page():
-            return make().page
-
-        return page
+    # what is for developers of pages takes a tenth of the time in which one is made
+    settings.perform_error_diagnostics = settings.perform_document_validation = False
 
     makers = make_page if isinstance(make_page, dict) else {"/": make_page}
     run(
@@ -149,6 +147,16 @@ def open_browser(url: str) -> None:
     with os.fdopen(handle, "w") as file:
         file.write(f'<!doctype html><meta http-equiv="refresh" content="0; url={escape(url)}">')
     webbrowser.open(Path(name).as_uri())
+
+
+def serving(make: Callable) -> Callable:
+    """The function that panel calls for each visitor: it returns the page of what ``make`` returns."""
+
+    def page():
+        use_local_files(pn.state.curdoc)
+        return make().page
+
+    return page
 
 
 def free_port(port: int, address: str) -> int:

@@ -38,6 +38,7 @@ from fel_explorer.app.widgets.notifications import show_error
 from fel_explorer.app.widgets.theme import theme
 from fel_explorer.app.widgets.weak_callback import weak_callback
 from fel_explorer.app.workarounds.panel_closed_pages import leave, release
+from fel_explorer.app.workarounds.panel_local_files import use_local_files
 from fel_explorer.errors import FelError
 
 NOTEBOOK_HEIGHT = 860  # px
@@ -65,7 +66,7 @@ class Explorer(Viewer):
         self.session = session or Session()
         self.board = PageJobs(self.session, owner=owner)
         self.dialogs = Dialogs()
-        self.data = DataPanel(self.session, self.board, root=root)
+        self.data = DataPanel(self.session, self.board, root=root, dialogs=self.dialogs)
         self.sessions = self.data.sessions
         self.sessions.link.visible = bool(owner)  # in a script's explorer all tabs show the same
         self.autosave = Autosave(self.session, owner)
@@ -182,6 +183,7 @@ class Explorer(Viewer):
 
     def _visit(self) -> pmui.Page:
         """The page for one more tab: of this explorer, which stays when the tab is closed."""
+        use_local_files(pn.state.curdoc)
         self._ticking = pn.state.add_periodic_callback(self._tick, period=TICK)
         self._hear_errors()
         pn.state.on_session_destroyed(self._left)
@@ -220,7 +222,7 @@ class Explorer(Viewer):
 
     def _on_key(self, shortcut):
         command = by_shortcut().get(shortcut)
-        if command is not None:
+        if command is not None and not self.dialogs.any_open:  # a dialog's keys are its own
             self.run(command)
 
     def _on_ended(self, event):

@@ -59,15 +59,7 @@ class JobBar(Viewer):
             margin=0,
             on_click=self._cancel,
         )
-        self.layout = pmui.Row(
-            self.text,
-            self.bar,
-            self.stop,
-            visible=False,
-            margin=0,
-            align="center",
-            sx={"alignItems": "center"},
-        )
+        self.layout = pmui.Row(visible=False, margin=0, align="center", sx={"alignItems": "center"})
         self._watcher = board.param.watch(self._update, "version")
         self._update()
 
@@ -82,6 +74,8 @@ class JobBar(Viewer):
         self.layout.visible = job is not None
         if job is None:
             return
+        if not self.layout.objects:
+            self.layout[:] = [self.text, self.bar, self.stop]
         waiting = sum(other.active for other in self.board.jobs) - 1
         parts = [job.label, job.progress.message if job.state == "running" else "waits"]
         if job.stopping:

@@ -1,28 +1,24 @@
-"""The tab strip below the map: the views of `views.tabs`, one of them shown, on one shared plot."""
+"""The tab strip below the map: the views of `views.tabs`, one of them shown, on one shared plot.
+
+A view is made when it is first opened, so that a page does not wait for those that nobody asks for.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
 
-import holoviews as hv
-import holoviews.plotting.bokeh
-import panel as pn
 import panel_material_ui as pmui
 import param
 from panel.viewable import Viewer
 
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
-from fel_explorer.app.views.tabs import TABS, has_states
+from fel_explorer.app.views.tabs import TABS, Tab, has_states
+from fel_explorer.app.widgets.bokeh_sheet import EMPTY, BokehSheet
 from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.errors import FelError
-from fel_explorer.plots.sheet import Sheet
-
-hv.Store.set_current_backend("bokeh")  # hv.extension would load a front end from a CDN in notebooks
-
-Redraw = hv.streams.Stream.define("Redraw", version=0)
 
 HEADER, BODY = 46, 284  # px
 HINT = "No states yet."
@@ -37,6 +33,18 @@ STATE_METHODS = {  # to find states: {label: (method, tooltip)}
         "divided at shorter ones.",
     ),
 }
+
+
+class ViewPanels(dict[str, TabView]):
+    """{id of a tab: its view}; one that is not there yet is made when it is asked for."""
+
+    def __init__(self, make: Callable[[str], TabView]):
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, name):
+        self[name] = panel = self._make(name)
+        return panel
 
 
 class TabStrip(Viewer):
@@ -54,27 +62,40 @@ class TabStrip(Viewer):
 
     def __init__(self, session: Session, board: PageJobs, train: Callable[..., None], **params):
         super().__init__(**params)
-        self.session, self._train = session, train
+        self.session, self._board, self._train = session, board, train
         self.tabs = {tab.id: tab for tab in TABS}
-        self.panels: dict[str, TabView] = {}
-        for tab in TABS:
-            self.panels[tab.id] = panel = tab.load()(session, board)
-            panel.train = train
+        self.panels = ViewPanels(self._make_panel)
         self._folded = False  # by the user: then new states don't open it
         self._figure_shown: tuple | None = None  # view, its version, and theme
         self._make_layout()
-        self._watchers = [
-            session.param.watch(self._on_result, ["shown", "dataset"]),
-            *(
-                session.param.watch(partial(self._on_change, tab), tab.opens_on)
-                for tab in TABS
-                if tab.opens_on
-            ),
-        ]
+        self._watchers = [self._watch(self._on_result, "shown", "dataset")]
+        for tab in TABS:
+            if tab.opens_on:
+                self._watchers.append(self._watch(partial(self._on_change, tab), tab.opens_on))
+            if tab.needed_by:
+                self._watchers.append(self._watch(partial(self._make_needed, tab), tab.needed_by))
+                self._make_needed(tab)
         self._on_result()
 
     def __panel__(self):
         return self.layout
+
+    def _watch(self, callback, *names):
+        """Watch the session; the views, which this shows, have answered before."""
+        return self.session.param.watch(callback, list(names), precedence=1)
+
+    def _make_panel(self, name):
+        tab = self.tabs[name]
+        panel = tab.load()(self.session, self._board)
+        panel.train = self._train
+        if tab.has_plot:
+            panel.param.watch(self._on_figure, "version")
+        return panel
+
+    def _make_needed(self, tab: Tab, *_):
+        """A view that computes what the session has now, before anybody opens it."""
+        if getattr(self.session, tab.needed_by):
+            self.panels[tab.id]
 
     def close(self) -> None:
         """Stop watching the session, and close the views."""
@@ -109,20 +130,12 @@ class TabStrip(Viewer):
             sizing_mode="stretch_width", height=HEADER, margin=0,
         )  # fmt: skip
         # one plot for all views: each would take a fifth of a second when the page opens
-        self._redraw = Redraw()
-        self.figure = hv.DynamicMap(self._draw, streams=[self._redraw, hv.streams.PlotSize()])
-        self.tap = hv.streams.SingleTap(source=self.figure)
-        self.tap.add_subscriber(self._on_tap)
-        # panel would link its axes with those of the map, which have the same names
-        plot = pn.pane.HoloViews(self.figure, sizing_mode="stretch_both", min_height=160, linked_axes=False)
-        # in a column, which is what is shown and hidden: a plot takes no change of `visible` (panel 1.9)
-        self._plot = pmui.Column(plot, sizing_mode="stretch_both", margin=0)
+        self.figure = BokehSheet(tap=self._on_tap, min_height=160)
+        self.figure.param.watch(self._draw, "size")
+        self._plot = pmui.Column(self.figure, sizing_mode="stretch_both", margin=0)
         # shown and hidden, because a live page does not take another height
         self._body = pmui.Row(self._plot, sizing_mode="stretch_width", height=BODY, margin=0)
         self.layout = pmui.Column(self._header, self._body, sizing_mode="stretch_width", margin=0)
-        for name, tab in self.tabs.items():
-            if tab.has_plot:
-                self.panels[name].param.watch(self._on_figure, "version")
 
     def _state_buttons(self):
         """Buttons that find states, while there are none."""
@@ -138,7 +151,7 @@ class TabStrip(Viewer):
 
     def _offered(self) -> list[str]:
         """Views that have something to show."""
-        return [name for name, panel in self.panels.items() if panel.available]
+        return [name for name, tab in self.tabs.items() if tab.offered(self.session)]
 
     def show(self, name: str) -> None:
         """Open a view, by its id in `TABS`, even if the strip was folded.
@@ -170,7 +183,7 @@ class TabStrip(Viewer):
         """A parameter of the session that may open a view, or make it available, has changed."""
         if tab.opens(event.old, event.new):
             self._open(tab.id)
-        if self.buttons[tab.id].visible != self.panels[tab.id].available:
+        if self.buttons[tab.id].visible != tab.offered(self.session):
             self._on_result()
 
     def _on_fold(self, _event):
@@ -181,7 +194,7 @@ class TabStrip(Viewer):
         self._open(name)
 
     def _on_tap(self, x, y):
-        if x is not None and self._plot.visible:
+        if self._plot.visible:
             self.panels[self.view].tapped(x, y)
 
     @param.depends("open", "view", "dark", watch=True)
@@ -193,6 +206,8 @@ class TabStrip(Viewer):
             self.session.dataset is not None and not self.open and not has_states(self.session)
         )
         self._unfold.visible = bool(self._offered()) and not self.open
+        if self.open:
+            self.panels[self.view]  # made now, where it is opened for the first time
         for name, panel in self.panels.items():
             shown = self.open and name == self.view
             panel.layout.visible = panel.export.layout.visible = shown
@@ -209,15 +224,15 @@ class TabStrip(Viewer):
 
     def _on_figure(self, *_):
         """The shown view has another figure, or none yet."""
-        panel = self.panels[self.view]
-        self._plot.visible = self.open and self.tabs[self.view].has_plot and panel.ready
-        shown = (self.view, panel.version, self.dark) if self._plot.visible else None
+        drawn = self.open and self.tabs[self.view].has_plot
+        self._plot.visible = drawn and self.panels[self.view].ready
+        shown = (self.view, self.panels[self.view].version, self.dark) if self._plot.visible else None
         if shown not in (None, self._figure_shown):  # several changes at once ask for one figure
-            self._redraw.event(version=self._redraw.version + 1)
+            self._draw()
         self._figure_shown = shown
 
-    def _draw(self, version, width, height, scale):
-        panel = self.panels[self.view]
-        if not self._plot.visible:
-            return Sheet(((0.0, 1.0), (0.0, 1.0)), ("", "")).overlay()
-        return panel.figure((width or 700, height or 270), dark=self.dark)
+    def _draw(self, *_):
+        """Draw the shown view, for the present size of the plot."""
+        drawn = self._plot.visible
+        sheet = self.panels[self.view].figure(self.figure.size, dark=self.dark) if drawn else EMPTY
+        self.figure.show(sheet, dark=self.dark)

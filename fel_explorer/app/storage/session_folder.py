@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,8 +22,10 @@ from fel_explorer.app.session.pinned import Pinned
 from fel_explorer.app.session.result import Merge, Result, Split
 from fel_explorer.app.session.selection import PathAnchors, Point, Selection
 from fel_explorer.app.session.session import Session
+from fel_explorer.app.storage.session_schema import check_numbers, damaged, read_about, read_arrays
 from fel_explorer.app.views.simulate.simulation import Trained, simulator_of
 from fel_explorer.data import open_dataset, save_dataset, trajectories_of
+from fel_explorer.data.atomic_folders import recover, whole_or_nothing, write_error
 from fel_explorer.errors import FelError
 from fel_explorer.methods import LatentSpaceSimulator, load_model
 from fel_explorer.progress import Progress
@@ -48,7 +51,7 @@ SIMULATORS = "simulators"
 
 def is_session(path) -> bool:
     """Whether a folder holds a saved session."""
-    return (Path(path) / ABOUT).is_file()
+    return (recover(Path(path)) / ABOUT).is_file()
 
 
 def save_session(session: Session, path, *, callback=None) -> Path:
@@ -59,7 +62,7 @@ def save_session(session: Session, path, *, callback=None) -> Path:
     Raises
     ------
     FelError
-        If there is no dataset, or ``path`` holds something else than a session.
+        If there is no dataset, ``path`` holds something else than a session, or it can't be written.
     """
     path = Path(path).expanduser()
     if session.dataset is None:
@@ -70,24 +73,32 @@ def save_session(session: Session, path, *, callback=None) -> Path:
             "Only sessions are replaced.",
             "Use another name.",
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as temporary:
-        made = Path(temporary) / "session"
-        (made / MODELS).mkdir(parents=True)
-        about, arrays = _described(session), _arrays(session)
-        for i, (label, result) in enumerate(session.results.items()):
-            if callback is not None:
-                callback(Progress(i, len(session.results) + 1, message=f"saving {label}"))
-            result.method.save(made / MODELS / f"{i}.fel")
-        _save_simulators(session, made / SIMULATORS)
-        np.savez_compressed(made / ARRAYS, **arrays)
-        (made / ABOUT).write_text(json.dumps(about, indent=1))
-        kept = _kept_datasets(path, about)
-        for i, dataset in enumerate(session.feature_sets.values()):
-            if _data_folder(i) not in kept:
-                save_dataset(dataset, made / _data_folder(i))
-        _replace(path, made, Path(temporary) / "old", kept)
+    try:
+        with whole_or_nothing(path, replace=True) as made:
+            _write(session, made, path, callback)
+    except OSError as error:
+        raise write_error(error, f"The session '{path.name}' can't be saved") from error
     return path
+
+
+def _write(session, made, path, callback) -> None:
+    """Write ``session`` to the new folder ``made``, with the unchanged datasets of the save at ``path``."""
+    (made / MODELS).mkdir(parents=True)
+    about, arrays = _described(session), _arrays(session)
+    for i, (label, result) in enumerate(session.results.items()):
+        if callback is not None:
+            callback(Progress(i, len(session.results) + 1, message=f"saving {label}"))
+        result.method.save(made / MODELS / f"{i}.fel")
+    _save_simulators(session, made / SIMULATORS)
+    np.savez_compressed(made / ARRAYS, **arrays)
+    (made / ABOUT).write_text(json.dumps(about, indent=1))
+    kept = _kept_datasets(path, about)
+    for i, dataset in enumerate(session.feature_sets.values()):
+        folder = _data_folder(i)
+        if folder in kept:
+            _link(path / kept[folder], made / folder)
+        else:
+            save_dataset(dataset, made / folder)
 
 
 def _simulators(session) -> list[tuple[str, Trained]]:
@@ -116,7 +127,10 @@ def _kept_datasets(path, about) -> dict[str, str]:
     """{folder: its folder in an older save} of the datasets that did not change since that was written."""
     if not is_session(path):
         return {}
-    old = json.loads((path / ABOUT).read_text())
+    try:
+        old = read_about(path / ABOUT)
+    except FelError:  # damaged: all is written anew
+        return {}
     there = {_identity(entry): _data_folder(i) for i, entry in enumerate(_saved_sets(old))}
     found = ((_data_folder(i), there.get(_identity(e))) for i, e in enumerate(about["feature_sets"]))
     return {folder: at for folder, at in found if at is not None}
@@ -137,26 +151,16 @@ def _saved_sets(about) -> list[dict]:
     return about.get("feature_sets", [one])
 
 
-def _replace(path, made, old, kept) -> None:
-    """Put ``made`` in the place of ``path`` by renames; what fails between leaves ``path`` as it was.
+def _link(old: Path, new: Path) -> None:
+    """Put a folder that did not change at a further path, without a copy of its files where that goes."""
 
-    ``kept`` are datasets that move over, {folder in ``made``: folder in ``path``}.
-    """
-    if not path.exists():
-        made.rename(path)
-        return
-    path.rename(old)
-    moved = {}
-    try:
-        for new, there in kept.items():
-            (old / there).rename(made / new)
-            moved[new] = there
-        made.rename(path)
-    except OSError:
-        for new, there in moved.items():
-            (made / new).rename(old / there)
-        old.rename(path)
-        raise
+    def link(source, target):
+        try:
+            os.link(source, target)
+        except OSError:
+            shutil.copy2(source, target)
+
+    shutil.copytree(old, new, copy_function=link)
 
 
 def _columns(dataset) -> dict:
@@ -250,6 +254,8 @@ def _changes(about, i, arrays, n_frames) -> tuple:
 
 
 def _mask(bits, n_frames) -> np.ndarray:
+    if bits.shape != (-(-n_frames // 8),):
+        raise ValueError(f"a selection of {bits.size * 8} instead of {n_frames} frames")
     return np.unpackbits(bits)[:n_frames].astype(bool)
 
 
@@ -259,7 +265,7 @@ def open_session(path, *, callback=None) -> Session:
     Raises
     ------
     FelError
-        If there is no session, it is of a newer version, or a part of it is missing.
+        If there is no session, it is of a newer version, or a part of it is missing or damaged.
     """
     path = Path(path).expanduser()
     if not is_session(path):
@@ -268,25 +274,35 @@ def open_session(path, *, callback=None) -> Session:
             f"A session is a folder with a {ABOUT}.",
             "Choose a folder that was saved by the explorer.",
         )
-    about = json.loads((path / ABOUT).read_text())
-    if about.get("version", 0) > VERSION:
+    about = read_about(path / ABOUT)
+    if about["version"] > VERSION:
         raise FelError(
             f"'{path.name}' was saved by a newer fel_explorer (version {about['version']} of the format).",
             f"This one reads up to version {VERSION}.",
             "Update fel_explorer.",
         )
+    try:
+        return _open(path, about, callback)
+    except FelError:
+        raise
+    except Exception as error:  # parts that don't fit each other fail in many ways
+        raise damaged(path, " ".join(f"{type(error).__name__}: {error}".split())[:120]) from error
+
+
+def _open(path, about, callback) -> Session:
     session = _open_data(path, about)
+    n_frames = session.dataset.sizes["frame"]
+    check_numbers(about, n_frames)
     for i, entry in enumerate(about["results"]):
         if callback is not None:
             callback(Progress(i, len(about["results"]), message=f"opening {entry['label']}"))
         method = load_model(path / MODELS / f"{i}.fel")
-        seconds = float("nan") if entry["seconds"] is None else entry["seconds"]
+        seconds = float("nan") if entry.get("seconds") is None else entry["seconds"]
         features = entry.get("features", session.feature_set)
         made = Result.of(entry["label"], method, session.feature_sets[features], seconds, entry["partial"])
         session.add_result(made, show=False, feature_set=features)
     session.simulators = _load_simulators(session, about.get("simulators", []), path / SIMULATORS)
-    with np.load(path / ARRAYS) as arrays:
-        _restore(session, about, arrays)
+    _restore(session, about, read_arrays(path / ARRAYS, n_frames, len(about["edits"])))
     return session
 
 
@@ -316,12 +332,21 @@ def adopt(session: Session, saved: Session) -> None:
     session.param.update(**{name: getattr(saved, name) for name in KEPT})
 
 
+def _check_edit(made, n_frames) -> None:
+    membership, state = made["membership"], made["state"]
+    if membership.ndim != 2 or len(membership) != n_frames or state.shape != (n_frames,):
+        raise ValueError("edited states of other frames")
+    if not (np.isfinite(membership).all() and 0 <= state.min() and state.max() < membership.shape[1]):
+        raise ValueError("edited states that are not valid")
+
+
 def _restore(session, about, arrays) -> None:
     n_frames = session.dataset.sizes["frame"]
-    mask, edits, edited_by = _mask(arrays["selection"], n_frames), {}, about.get("edited_by", {})
+    mask, edits, edited_by = _mask(arrays["selection"], n_frames), {}, about["edited_by"]
     for i, (label, level) in enumerate(about["edits"]):
         shown = session.results[label].at(level)
         made = {"membership": arrays[f"membership {i}"], "state": arrays[f"state {i}"]}
+        _check_edit(made, n_frames)
         changes = _changes(edited_by[i], i, arrays, n_frames) if edited_by else ()
         edits[label, level] = replace(shown, **made, levels=(), edited=True, changes=changes)
     point, anchors = about["point"], about["route"]

@@ -28,17 +28,23 @@ class Tab:
     title
         On its button.
     panel
-        Its `TabView` as "module:class", imported when a page opens.
+        Its `TabView` as "module:class", imported and made when the view is first opened.
     about
         One sentence for the help page.
     needs_states
         Whether it shows states, and is offered only where there are some.
+    available
+        ``available(session)`` says whether there is anything to show, so that the strip offers it; by default
+        what `possible` says.
     has_plot
         Whether it draws on the plot that the views share.
     opens_on
         Parameter of the session whose change opens the view; "" for none.
     opens
         ``opens(old, new)`` says whether a change of it does.
+    needed_by
+        Parameter of the session that needs the view, once it has a value, also while it is not open: the view
+        computes what belongs to it. "" for none.
     shortcut
         Key that opens it; "" for none.
     """
@@ -49,8 +55,10 @@ class Tab:
     about: str
     needs_states: bool = False
     has_plot: bool = True
+    available: Callable[[Session], bool] | None = None
     opens_on: str = ""
     opens: Callable[[Any, Any], bool] = lambda old, new: bool(new)
+    needed_by: str = ""
     shortcut: str = ""
 
     def load(self) -> type[TabView]:
@@ -59,12 +67,33 @@ class Tab:
 
     def possible(self, session: Session) -> bool:
         """Whether the session has what every view of this kind needs: states, or else data."""
-        return has_states(session) if self.needs_states else session.dataset is not None
+        return has_states(session) if self.needs_states else has_data(session)
+
+    def offered(self, session: Session) -> bool:
+        """Whether there is anything to show."""
+        return self.possible(session) if self.available is None else self.available(session)
+
+
+def has_data(session: Session) -> bool:
+    """Whether there is a dataset."""
+    return session.dataset is not None
+
+
+def has_model(session: Session) -> bool:
+    """Whether a model is shown."""
+    return session.shown is not None
 
 
 def has_states(session: Session) -> bool:
     """Whether the shown result has states."""
     return session.shown is not None and session.shown.state is not None
+
+
+def can_simulate(session: Session) -> bool:
+    """Whether there are trajectories, and a model in whose embedding a simulator can move."""
+    from fel_explorer.app.views.simulate.simulation import can_encode  # with all its methods
+
+    return session.trajectories is not None and can_encode(session.shown)
 
 
 _VIEWS = "fel_explorer.app.views"
@@ -111,30 +140,35 @@ TABS: list[Tab] = [
         f"{_VIEWS}.paths.panel:PathPanel",
         "The free energy along a path that is drawn on the map.",
         opens_on="drawing",
+        needed_by="path_anchors",
     ),
     Tab(
         "simulate",
         "Simulate",
         f"{_VIEWS}.simulate.panel:SimulatePanel",
         "Synthetic trajectories by a latent space simulator.",
+        available=can_simulate,
     ),
     Tab(
         "modes",
         "Modes",
         f"{_VIEWS}.modes.panel:ModesPanel",
         "Slow modes: spectrum, scores, sensitivities and level sets.",
+        available=has_model,
     ),
     Tab(
         "drive",
         "Drive",
         f"{_VIEWS}.umbrella.panel:DrivePanel",
         "The free energy along a CV, from the data and by umbrella sampling.",
+        available=has_model,
     ),
     Tab(
         "runs",
         "Runs",
         f"{_VIEWS}.runs.panel:RunsPanel",
         "All trained models with their scores.",
+        available=lambda session: bool(session.results),
         opens_on="sweep",
     ),
     Tab(
@@ -143,6 +177,7 @@ TABS: list[Tab] = [
         f"{_VIEWS}.structure.pinned_panel:PinsPanel",
         "Structures that were put aside.",
         has_plot=False,
+        available=lambda session: len(session.pinned) > 0,
         opens_on="pinned",
         opens=lambda old, new: len(old) == 0 < len(new),  # later ones don't replace what is looked at
     ),

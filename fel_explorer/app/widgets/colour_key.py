@@ -7,13 +7,13 @@ from panel.custom import JSComponent
 
 from fel_explorer.app.widgets.dom import ELEMENT
 
-WIDTH = 118  # px
-STOPS = 64  # colours of a bar
+WIDTH = 124  # px
+STOPS = 128  # colours of a bar
 
 _CSS = """
 :host {height: 100%}
-.fel-legend {height: 100%; box-sizing: border-box; padding: 6px 2px 34px 0; display: flex;
-  flex-direction: column; gap: 4px; font: 13px/1.3 Roboto, "Helvetica Neue", Arial, sans-serif;
+.fel-legend {height: 100%; box-sizing: border-box; padding: 6px 2px 34px 6px; display: flex;
+  flex-direction: column; gap: 4px; font: 14px/1.3 Roboto, "Helvetica Neue", Arial, sans-serif;
   color: var(--panel-on-surface-color, var(--jp-ui-font-color1, #333))}
 .title {font-weight: 500; overflow-wrap: anywhere}
 .bar {flex: 1; min-height: 60px; position: relative; margin: 8px 0 6px 2px}
@@ -22,6 +22,7 @@ _CSS = """
   font-variant-numeric: tabular-nums}
 .bar span::before {content: ""; position: absolute; left: -6px; top: 50%; width: 4px;
   border-top: 1px solid currentColor; opacity: .6}
+.note {font-size: 12px; opacity: .75; margin-top: auto; padding-top: 6px}
 ul {list-style: none; margin: 0; padding: 0; overflow: hidden auto; scrollbar-width: thin; flex: 0 1 auto}
 li {display: flex; align-items: center; gap: 2px; border-radius: 4px}
 li:hover, li:focus-within {background: color-mix(in srgb, currentColor 8%, transparent)}
@@ -117,11 +118,12 @@ export function render({model, el}) {
     element("div", "title", root, model.title)
     if (model.entries.length) entries()
     else if (model.ticks.length) bar()
+    if (model.note) element("div", "note", root, model.note)
     const list = root.querySelector("ul")
     if (list) list.scrollTop = place
   }
 
-  model.on(["title", "colours", "ticks", "entries", "can_rename"], draw)
+  model.on(["title", "colours", "ticks", "entries", "can_rename", "note"], draw)
   draw()
 }
 """
@@ -144,6 +146,7 @@ class ColourKey(JSComponent):
     colours = param.List([], doc="Colours from low to high.")
     ticks = param.List([], doc="[fraction of the bar, text].")
     entries = param.List([], doc="Categories from above to below.")
+    note = param.String("", doc="Small print below.")
     can_rename = param.Boolean(False, doc="Whether entries can be given other names.")
     pixel_ratio = param.Number(1.0, doc="Device pixels of a pixel of the page; the browser says it.")
     css = param.String(_CSS, constant=True)

@@ -20,6 +20,11 @@ class Dialogs(Viewer):
     def __panel__(self):
         return self.layout
 
+    @property
+    def any_open(self) -> bool:
+        """Whether one of them is open."""
+        return any(dialog.open for dialog in self.layout.select(pmui.Dialog))
+
     def add(self, dialog: Part) -> Part:
         """Put a dialog on the page; returns it."""
         self.layout.append(dialog)

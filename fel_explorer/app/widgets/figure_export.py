@@ -26,7 +26,7 @@ class FigureExport(Viewer):
     Parameters
     ----------
     draw
-        Returns the HoloViews element to write, or None for a panel that is only a table.
+        Returns the `Sheet` or HoloViews element to write, or None for a panel that is only a table.
     table
         Returns its numbers.
     name

@@ -13,6 +13,20 @@ def beside(*parts, width: int) -> pmui.Column:
     return pmui.Column(*parts, width=width, sizing_mode="stretch_height", margin=0, styles=styles)
 
 
+def lay_out(layout, *parts) -> None:
+    """Put ``parts`` into a layout, each when it is first visible: what nobody sees costs the page nothing."""
+    shown = {part for part in parts if part.visible}
+
+    def update(event):
+        if event.new and event.obj not in shown:
+            shown.add(event.obj)
+            layout[:] = [part for part in parts if part in shown]
+
+    layout[:] = [part for part in parts if part in shown]
+    for part in set(parts) - shown:
+        part.param.watch(update, "visible")
+
+
 def offer(select: pmui.Select, options: Mapping, value) -> None:
     """Give ``select`` other ``options``, {label: value}, and choose one.
 

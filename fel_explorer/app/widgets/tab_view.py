@@ -8,21 +8,20 @@ from typing import TYPE_CHECKING, Any
 import param
 from panel.viewable import Viewable, Viewer
 
-from fel_explorer.app.views.tabs import has_states
 from fel_explorer.app.widgets.figure_export import FigureExport
 
 if TYPE_CHECKING:
-    import holoviews as hv
-
     from fel_explorer.app.page_jobs import PageJobs
     from fel_explorer.app.session.session import Session
+    from fel_explorer.plots.sheet import Sheet
 
 
 class TabView(Viewer):
-    """A view of the tab strip; a row of `views.tabs.TABS` names it.
+    """A view of the tab strip; a row of `views.tabs.TABS` names it and says where there is something to show.
 
-    It watches the session and, for jobs, the board, and computes only while it is ``active``.  The views
-    share one plot: `figure` draws on it what belongs to this view.
+    It is made when it is first opened: what happened in the session before, it must find there.  It watches
+    the session and, for jobs, the board, and computes only while it is ``active``.  The views share one plot:
+    `figure` draws on it what belongs to this view.
 
     Parameters
     ----------
@@ -57,12 +56,7 @@ class TabView(Viewer):
     def __panel__(self) -> Viewable:
         return self.layout
 
-    @property
-    def available(self) -> bool:
-        """Whether there is anything to show, so that the strip offers it."""
-        return has_states(self.session)
-
-    def figure(self, shape: tuple[int, int] | None = None, *, dark: bool = False) -> hv.Overlay:
+    def figure(self, shape: tuple[int, int] | None = None, *, dark: bool = False) -> Sheet:
         """The figure, for a plot of ``shape`` (width, height) in screen pixels."""
         raise NotImplementedError
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import panel as pn
+import panel_material_ui as pmui
 import pytest
 from panel.io.state import state as panel_state
 
@@ -158,10 +159,43 @@ def test_every_command_runs_from_its_shortcut():
     explorer = small_explorer()
     _ = explorer.page
     explorer.session.select(np.arange(300) < 5, "by hand")
+    opened = []
     for command in COMMANDS:
         explorer._on_key(command.shortcut)
-    assert explorer.dark and explorer.help.dialog.open
+        for dialog in explorer.dialogs.layout.select(pmui.Dialog):
+            opened += [command.id] * dialog.open
+            dialog.open = False
+    assert explorer.dark and {"help", "save"} <= set(opened)
     explorer._on_key("x")
+    explorer.close()
+
+
+def test_keys_run_nothing_over_an_open_dialog():
+    explorer = small_explorer()
+    explorer._on_key("ctrl+s")
+    assert explorer.sessions.dialog.open and explorer.sessions.dialog.title == "Save session"
+    explorer._on_key("u")
+    explorer._on_key("?")
+    explorer._on_key("t")
+    assert explorer.sessions.dialog.title == "Save session" and not explorer.dark
+    explorer.sessions.dialog.open = False
+    explorer._on_key("t")
+    assert explorer.dark
+    explorer.close()
+
+
+def test_dialogs_of_files_open_whatever_is_folded(tmp_path):
+    explorer = Explorer(root=tmp_path)
+    explorer.data._browse(None)
+    explorer.sessions._show("Save session")
+    laid_out = explorer.dialogs.layout.select(pmui.Dialog)
+    assert explorer.data.dialog in laid_out and explorer.sessions.dialog in laid_out
+    assert str(tmp_path) in explorer.data.help.object.replace("\\", "")
+    assert "--root" in explorer.data.help.object
+    explorer.data.typed.value = "../../etc/passwd.xtc"
+    with pytest.raises(FelError, match="outside of the folder") as refused:
+        explorer.data._confirm(None)
+    assert "--root FOLDER" in refused.value.remedy and explorer.data.dialog.open
     explorer.close()
 
 

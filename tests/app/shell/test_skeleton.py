@@ -1,10 +1,12 @@
 """A page is sent before its parts are made."""
 
+import numpy as np
 import panel as pn
 import pytest
 from bokeh.document import Document
 from panel.io.state import set_curdoc
 
+import fel_explorer as fel
 from fel_explorer.app.shell.explorer import Explorer
 from fel_explorer.app.shell.skeleton import GrowingPage
 from fel_explorer.errors import FelError
@@ -58,7 +60,8 @@ def test_dialogs_are_made_when_they_are_opened():
 
 
 def test_the_second_map_is_made_when_it_is_opened():
-    explorer = Explorer()
+    data = fel.as_dataset(np.random.default_rng(0).normal(size=(50, 3)))
+    explorer = fel.explore(data, fel.PCA(n_dims=2).fit(data))
     assert explorer.page.main and "second_map" not in vars(explorer)
     explorer.session.beside = "PCA 1"
     assert explorer.layout.second_map.visible and not explorer.layout.structure.visible

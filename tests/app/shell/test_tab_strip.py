@@ -2,7 +2,6 @@
 
 import io
 
-import holoviews as hv
 import numpy as np
 import pandas as pd
 import pytest
@@ -265,7 +264,7 @@ def test_kinetics_are_computed_when_first_looked_at_and_then_kept(panel, session
     assert card.ready and not card._stop.visible and panel._plot.visible
     for view in ("network", "timescales", "ck_test", "spectrum"):
         card.view = view
-        assert hv.render(panel.figure) is not None
+        assert len(panel.figure.shown["lines"]["x"]) > 0
         assert len(pd.read_csv(card.export.export("csv"))) > 0
     panel.view = "states"
     panel.view = "kinetics"
@@ -303,14 +302,14 @@ def test_pathways_have_intervals_and_follow_clicks(panel, session, board, jobs):
     card.view = "pathways"
     assert not card.ready and "being computed" in card._hint.object and card._stop.visible
     work(board, jobs)
-    assert card.ready and hv.render(panel.figure) is not None
+    assert card.ready and panel.figure.shown["heads"]["x"]
     ends = card.pathways._source.value, card.pathways._target.value
     table = kinetics.transition_paths(evidence_of(session.shown, session.dataset).states, *ends, 4.0)
     time = float(table["mean_first_passage_time"])
     assert f"after {time_text(time, 'ps')} (" in card._hint.object
     network = card.pathways._network()
     for state in (0, 2):
-        panel.tap.event(x=network.places[state][0], y=network.places[state][1])
+        panel._on_tap(*network.places[state])
         work(board, jobs)
     assert (card.pathways.found.source, card.pathways.found.target) == (0, 2)
     assert "state 1 → state 2 → state 3: 100 % (100 to 100 %) of the flux" in card._hint.object
@@ -363,8 +362,8 @@ def test_names_and_theme_reach_the_figure(panel, session, board, jobs):
     work(board, jobs)
     session.name_state(0, "left well")
     panel.dark = True
-    words = next(layer for layer in panel.figure[()] if type(layer) is hv.Labels).data
-    assert "left well" in set(words["text"]) and "#e8eaed" in set(words["colour"])
+    words = panel.figure.shown["words"]
+    assert "left well" in words["text"] and "#e8eaed" in words["colour"] and panel.figure.drawing.dark
 
 
 def test_five_states_are_tested_the_selected_one_among_them(session):
@@ -385,7 +384,39 @@ def test_timeline_shows_a_frame_and_selects_passages(panel, session):
     line._on_select(None)
     assert session.selection.count == (found["last"] - found["first"] + 1).sum()
     assert session.selection.how == "passages from state 1 to state 3"
-    panel.tap.event(x=5.0, y=1.5)
+    panel._on_tap(5.0, 1.5)
     assert session.frame == 2
     line.target.value = 0
     assert "two different" in line.text.object and line.select.disabled
+
+
+def test_a_path_that_is_undone_leaves_the_plot(panel, session):
+    session.drawing = True
+    path, figure = panel.panels["path"], panel.figure
+    assert panel.view == "path" and path.active and not panel._plot.visible
+    for place in ((-3.0, 0.0), (3.0, 0.0)):
+        session.add_anchor(*place, ("CV 1", "CV 2"))
+    assert panel._plot.visible and figure.shown["lines"]["x"]
+    panel._on_tap(path.session.path.curve.length[7], 1.0)
+    assert session.image == 7
+    session.undo()
+    assert session.path is None and not panel._plot.visible and "Now click" in path.text.object
+
+
+def test_views_are_made_when_first_opened_or_needed(session, board):
+    panel = TabStrip(session, board, print)
+    assert set(panel.panels) == {"states"}  # the open one
+    session.add_anchor(0.0, 0.0, ("CV 1", "CV 2"))
+    assert set(panel.panels) == {"states", "path"}  # which finds the path
+    panel.buttons["timeline"].clicks += 1
+    assert set(panel.panels) == {"states", "path", "timeline"} and panel.panels["timeline"].active
+    panel.close()
+
+
+def test_a_saved_path_is_found_though_nobody_opened_its_view(session, board):
+    for place in ((-3.0, 0.0), (3.0, 0.0)):
+        session.add_anchor(*place, ("CV 1", "CV 2"))
+    assert session.path is None
+    panel = TabStrip(session, board, print)
+    assert session.path is not None and panel.view == "states"
+    panel.close()

@@ -1,7 +1,7 @@
 """A session that is saved and opened again is the same."""
 
+import errno
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +22,7 @@ from fel_explorer.app.storage.session_folder import (
     save_session,
 )
 from fel_explorer.app.views.data.session_files_panel import SessionFiles
+from fel_explorer.data import atomic_folders
 from fel_explorer.errors import FelError
 
 
@@ -87,14 +88,14 @@ def test_opened_session_is_the_saved_one(session, tmp_path):
 
 def test_saving_again_keeps_the_dataset_and_takes_the_changes(session, tmp_path):
     path = save_session(session, tmp_path / "mine.session")
-    before = (path / DATA).stat().st_ino
+    before = (path / DATA / "zarr.json").stat().st_ino
     session.clear_selection()
     save_session(session, path)
-    assert (path / DATA).stat().st_ino == before
+    assert (path / DATA / "zarr.json").stat().st_ino == before
     assert open_session(path).selection.count == 0
     session.attach(session.dataset.assign(psi=("frame", np.ones(1200, "f4"))))
     save_session(session, path)
-    assert (path / DATA).stat().st_ino != before
+    assert (path / DATA / "zarr.json").stat().st_ino != before
     assert "psi" in open_session(path).dataset
 
 
@@ -108,20 +109,19 @@ def test_other_values_of_a_column_are_written(session, tmp_path):
 
 def test_a_save_that_fails_leaves_the_old_one(session, tmp_path, monkeypatch):
     path = save_session(session, tmp_path / "mine.session")
-    rename = Path.rename
 
-    def full(self, target):
-        if self.name == "session" and Path(target) == path:
-            raise OSError("no space left")
-        return rename(self, target)
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "rename", full)
     before = session.selection.count
     session.clear_selection()
-    with pytest.raises(OSError, match="no space"):
-        save_session(session, path)
-    assert open_session(path).selection.count == before
-    assert [p.name for p in tmp_path.iterdir()] == ["mine.session"]
+    for module, name in ((np, "savez_compressed"), (atomic_folders, "exchange")):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, full)
+            with pytest.raises(FelError, match=r"'mine.session' can't be saved: the disk is full"):
+                save_session(session, path)
+        assert open_session(path).selection.count == before
+        assert [p.name for p in tmp_path.iterdir()] == ["mine.session"]
 
 
 def test_other_folders_are_never_replaced(session, tmp_path):
@@ -208,10 +208,10 @@ def test_feature_sets_are_saved_with_their_models_and_only_the_changed_ones_agai
     adopt(taken, opened)
     taken.active = "KMeans 1"
     assert taken.feature_set == given and taken.dataset.sizes["feature"] == 2
-    before = [(path / name).stat().st_ino for name in (DATA, "data-1.zarr")]
+    before = [(path / name / "zarr.json").stat().st_ino for name in (DATA, "data-1.zarr")]
     session.active = "PCA 1"
     save_session(session, path)
-    assert [(path / name).stat().st_ino for name in (DATA, "data-1.zarr")] == before
+    assert [(path / name / "zarr.json").stat().st_ino for name in (DATA, "data-1.zarr")] == before
     assert open_session(path).dataset.sizes["feature"] == 2
 
 
@@ -223,6 +223,6 @@ def test_a_session_of_one_feature_set_can_be_read_by_the_first_version(session, 
         del entry["features"]
     (tmp_path / "mine.session" / ABOUT).write_text(json.dumps(about))
     same(session, open_session(tmp_path / "mine.session"))
-    before = (tmp_path / "mine.session" / DATA).stat().st_ino
+    before = (tmp_path / "mine.session" / DATA / "zarr.json").stat().st_ino
     save_session(session, tmp_path / "mine.session")
-    assert (tmp_path / "mine.session" / DATA).stat().st_ino == before
+    assert (tmp_path / "mine.session" / DATA / "zarr.json").stat().st_ino == before

@@ -38,7 +38,7 @@ def test_parts_are_joined_by_the_option_of_the_dialog_and_suggested_without_it(p
     panel.open(names)
     joined, apart = jobs
     np.testing.assert_allclose(joined.frames(np.arange(30)).xyz, everything.xyz, atol=1e-5)
-    assert "**3 files** joined to 1" in describe(joined, None)
+    assert "3 files, part1.xtc to part10.xtc joined to 1" in describe(joined, None)
     assert "join" not in " ".join(joined.notes)
     assert "goes on in time" in describe(apart, None) and apart.lengths.tolist() == [12, 10, 10]
     panel._browse_columns(None)

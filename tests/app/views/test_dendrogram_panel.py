@@ -1,6 +1,5 @@
 """The dendrogram as navigator, without a server."""
 
-import holoviews as hv
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,7 +18,7 @@ def panel(tree_session):
 
 
 def tap(panel, node):
-    panel._tap.event(**dict(zip("xy", panel._drawing.places()[node], strict=True)))
+    panel._on_tap(*panel._drawing.places()[node])
 
 
 def test_a_click_on_a_node_shows_its_level_and_selects_its_frames(panel, tree_session):
@@ -37,7 +36,7 @@ def test_the_page_is_told_of_clicks(panel):
 
 
 def test_a_click_beside_the_nodes_changes_nothing(panel, tree_session):
-    panel._tap.event(x=40.0, y=-1.0)
+    panel._on_tap(40.0, -1.0)
     tap(panel, ROOT)
     assert tree_session.shown.level == 1 and tree_session.selection.count == 0
 
@@ -52,14 +51,13 @@ def test_the_slider_follows_the_level_and_sets_it(panel, tree_session):
 
 def test_names_of_states_are_on_the_tree(panel, tree_session):
     tree_session.name_state(2, "helix")
-    words = hv.render(panel._plot.object[()])
-    texts = [t for r in words.renderers for t in r.data_source.data.get("text", [])]
+    texts = panel.figure.shown["words"]["text"]
     assert "helix\n33 %" in texts and "2-1\n33 %" in texts
 
 
 def test_a_model_without_a_tree_leaves_nothing_to_click(panel, tree_session):
     tree_session.add_result(Result("PCA 1", None, np.zeros((6, 2), np.float32)))
-    panel._tap.event(x=0.0, y=-1.0)
+    panel._on_tap(0.0, -1.0)
     assert tree_session.selection.count == 0
     tree_session.active = "tree"
     tap(panel, "1-1")

@@ -70,9 +70,11 @@ def test_path_and_report_have_the_errors_of_the_map(session, monkeypatch):
     np.testing.assert_array_equal(path.error, at_points(view.error, path.curve.points))
     np.testing.assert_array_equal(path.free_energy, at_points(view.surface, path.curve.points))
     drawn = {}
-    plot = figures.plot_path_profile
+    plot = figures.plot_path_profile.sheet
     monkeypatch.setattr(
-        figures, "plot_path_profile", lambda *given, **named: drawn.update(named) or plot(*given, **named)
+        figures.plot_path_profile,
+        "sheet",
+        lambda *given, **named: drawn.update(named) or plot(*given, **named),
     )
     (html,) = figures.path(session)
     np.testing.assert_array_equal(drawn["error"], path.error)

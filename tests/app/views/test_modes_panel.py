@@ -3,7 +3,6 @@
 import io
 import json
 
-import holoviews as hv
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,6 +20,7 @@ from fel_explorer.app.views.modes import scores as mode_scores
 from fel_explorer.app.views.modes import text as mode_text
 from fel_explorer.app.views.modes.analysis import mode_names, modes_of
 from fel_explorer.app.views.modes.level_sets import level_sets_job
+from fel_explorer.app.widgets.bokeh_sheet import columns_of
 from fel_explorer.data import as_dataset
 from fel_explorer.errors import FelError
 from fel_explorer.plots.level_sets import plot_decoder
@@ -188,7 +188,7 @@ def test_clicks_on_the_spectrum_colour_the_map(panel, session):
     assert session.colour_by == "mode 2"
     session.undo()
     assert session.colour_by == "free energy" and panel.mode.value == ""
-    hv.render(panel.figure((700, 270)), "bokeh")
+    assert columns_of(panel.figure((700, 270)))["words"]["x"]
     table = pd.read_csv(panel.export.export("csv"))
     assert_allclose(table["timescale"][:2], session.shown.method.implied_timescales_)
 
@@ -204,7 +204,7 @@ def test_the_score_is_computed_when_asked_for_and_stopped(panel, session, board,
     work(board, jobs)
     assert panel.ready and "**Best at" in panel.text.object and panel.compute.visible
     assert set(pd.read_csv(panel.export.export("csv"))["fold"]) == {1, 2}
-    hv.render(panel.figure((700, 270)), "bokeh")
+    assert columns_of(panel.figure((700, 270)))["dots"]["x"]
     panel.compute.clicks += 1
     panel.stop.clicks += 1  # before it began
     work(board, jobs)
@@ -264,9 +264,8 @@ def test_rates_of_the_last_steps_are_told_where_the_method_knows_them(panel, ses
 
 def curves(panel):
     """Rows of the lines and dashes that are drawn."""
-    layers = [e for e in panel.figure((700, 270)).values() if type(e) is hv.Contours]
-    rows = [row for layer in layers for row in layer.data if np.max(row["x"]) < 1e8]
-    return [row for row in rows if len(row["x"]) > 2]
+    sheet = panel.figure((700, 270))
+    return [row for row in sheet.lines + sheet.dashes if len(row["x"]) > 2]
 
 
 def test_level_sets_are_shown_with_the_decoder_beside_the_means(panel, session, board, jobs):
@@ -296,7 +295,7 @@ def test_level_sets_of_two_dimensions_are_an_image_and_of_three_there_are_none(p
     panel.part = "levels"
     work(board, jobs)
     assert panel.ready and not panel.levels.shown.visible
-    hv.render(panel.figure((700, 270), dark=True), "bokeh")
+    assert columns_of(panel.figure((700, 270), dark=True))["image"]["image"]
     session.add_result(Result.of("PCA 3", fel.PCA(n_dims=3).fit(session.dataset), session.dataset))
     assert not panel.ready and "maps of one or two dimensions" in panel.text.object
 
@@ -321,7 +320,7 @@ def test_the_decoder_is_drawn_on_a_toy_potential():
         ends, reached = pca.transform(data).values, pca.transform(drawn).values
         expected = np.quantile(ends, [0.0005, 0.9995], axis=0)
         assert_allclose([reached.min(0), reached.max(0)], expected, atol=1e-4)
-        hv.render(plot_decoder(plane, means=found.means), "bokeh")
+        assert len(columns_of(plot_decoder.sheet(plane, means=found.means))["lines"]["x"]) == n_lines
 
 
 def test_where_the_potential_is_not_known_its_place_is_taken_by_the_frames():

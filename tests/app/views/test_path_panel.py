@@ -1,6 +1,7 @@
 """Paths over the map of a session."""
 
 import holoviews.plotting.bokeh  # noqa: F401 - without it nothing is drawn
+import mdtraj
 import numpy as np
 import pytest
 
@@ -45,6 +46,28 @@ def test_anchors_make_a_way_and_undo_takes_them_back(session):
     session.clear_path()
     assert session.path_anchors is None and session.path is None
     panel.close()
+
+
+def test_ends_move_to_the_minima_of_their_basins_and_the_panel_says_so(session):
+    panel = PathPanel(session, active=True)
+    session.add_anchor(120, 25, ("phi", "psi"))
+    session.add_anchor(-120, -25, ("phi", "psi"))
+    path = session.path
+    assert "Both ends were moved" in panel.text.object and path.moved == (True, True)
+    for (phi, psi), centre in zip((path.through[0], path.through[-1]), (150, -150), strict=True):
+        assert abs(phi - centre) < 12 and abs(psi) < 12
+    assert path.free_energy[0] < 0.3 and path.free_energy[-1] < 0.3
+    moved = path.barrier
+    panel.to_minima.value = False
+    assert session.path.through == session.path_anchors.anchors and "as they" not in panel.text.object
+    assert "where they were clicked" in panel.text.object and session.path.barrier.left < moved.left
+    panel.close()
+
+
+def test_two_ends_in_one_basin_stay_where_they_were_clicked(session):
+    session.add_anchor(130, 0, ("phi", "psi"))
+    session.add_anchor(150, 20, ("phi", "psi"))
+    assert landscape_path.find_landscape_path(session).moved == (False, False)
 
 
 def test_other_axes_start_another_path(session):
@@ -93,3 +116,29 @@ def test_unbroken_splits_at_the_period():
     points = np.array([[170.0, 0], [178, 0], [-175, 0], [-170, 0]])
     assert [len(piece) for piece in landscape_path.unbroken(points, (360.0, None))] == [2, 2]
     assert [len(piece) for piece in landscape_path.unbroken(points, (None, None))] == [4]
+
+
+def test_files_of_a_path_say_which_frames_they_hold_and_have_ordered_times(tmp_path, hopping_chain):
+    files, topology = hopping_chain(tmp_path, 300)
+    trajs = fel.load_trajectories(files, topology=topology)
+    data = fel.featurize(trajs, ["coordinates"], cache=False)
+    session = Session(data, trajs)
+    names = [str(name) for name in data["feature"].values]
+    panel = PathPanel(session, active=True)
+    first, last = (tuple(data["features"].values[frame, [9, 10]]) for frame in (0, 299))
+    session.add_anchor(*first, (names[9], names[10]))
+    session.add_anchor(*last, (names[9], names[10]))
+    panel.kind = "straight"
+    text = panel.file("pdb").getvalue().decode()
+    frames = session.path.curve.frames
+    remarks = "".join(line[11:79].ljust(68) for line in text.splitlines() if line.startswith("REMARK"))
+    assert f"MODEL 1 IS FRAME {frames[0]:,}" in remarks and f"MODEL {len(frames)} IS FRAME" in remarks
+    assert "straight path of" in remarks and "KT" in remarks
+    (tmp_path / "path.pdb").write_text(text)
+    (tmp_path / "path.xtc").write_bytes(panel.file("xtc").getvalue())
+    models = mdtraj.load(str(tmp_path / "path.pdb"))
+    images = mdtraj.load(str(tmp_path / "path.xtc"), top=str(topology))
+    assert models.n_frames == images.n_frames == len(frames)
+    assert np.allclose(models.xyz, images.xyz, atol=2e-3)
+    assert np.array_equal(images.time, np.arange(1, len(frames) + 1))
+    panel.close()

@@ -107,11 +107,11 @@ def test_a_click_selects_the_state_at_its_lag(panel, session, scanned):
     assert isinstance(drawing, Persistence)
     node = f"{scanned[2].default_level + 1}-2"
     about = drawing.graph.nodes[node]
-    panel._tap.event(x=drawing.places[about["level"]], y=drawing.rows[about["branch"]])
+    panel._on_tap(drawing.places[about["level"]], drawing.rows[about["branch"]])
     expected = scanned[2].predict(scanned[0], about["level"]).values == about["state"]
     np.testing.assert_array_equal(session.selection.mask, expected)
     assert node in panel._drawing.selected
-    panel._tap.event(x=drawing.edges[-1] + 1.0, y=0.0)
+    panel._on_tap(drawing.edges[-1] + 1.0, 0.0)
     np.testing.assert_array_equal(session.selection.mask, expected)
 
 

@@ -3,7 +3,6 @@
 import io
 from dataclasses import replace
 
-import holoviews as hv
 import mdtraj
 import numpy as np
 import pandas as pd
@@ -20,6 +19,7 @@ from fel_explorer.app.views.simulate.report_rows import Row, as_html, value_text
 from fel_explorer.app.views.simulate.simulation import shown_simulator
 from fel_explorer.app.views.simulate.trail import LENGTH, segments, trail
 from fel_explorer.app.views.structure.panel import StructurePanel
+from fel_explorer.app.views.tabs import can_simulate
 from fel_explorer.methods import LatentSpaceSimulator
 
 
@@ -71,7 +71,7 @@ def quick(monkeypatch):
 
 
 def test_training_simulating_and_comparing_lead_from_page_to_page(panel, session, quick):
-    assert panel.available and panel.view == "train" and not panel.ready
+    assert can_simulate(session) and panel.view == "train" and not panel.ready
     form = panel.pages["train"].form
     for name, value in TINY.items():
         form.widgets[name].value = value
@@ -113,9 +113,8 @@ def test_training_simulating_and_comparing_lead_from_page_to_page(panel, session
         version = panel.version
         panel.figures.value = plot
         assert panel.version > version
-        assert label in hv.render(panel.figure((700, 270), dark=True)).yaxis[0].axis_label
-    dots = [e for e in drawn(report, "returns", "ps", False).values() if isinstance(e, hv.Points)]
-    shown = dots[0].dframe().dropna()["y"].to_numpy(float)
+        assert label in panel.figure((700, 270), dark=True).labels[1]
+    shown = np.array([dot["y"] for dot in drawn(report, "returns", "ps", False).dots])
     stays = report.chapman_kolmogorov["stays"].sel(ensemble="md").values
     np.testing.assert_allclose(shown, stays.T.ravel())
     session.simulators = [replace(panel.trained, report=replace(report, structures={}))]
@@ -154,7 +153,7 @@ def test_lag_and_atoms_fit_the_data_and_steps_the_decoder(panel, session):
 
 def test_nothing_is_offered_without_trajectories_or_map(panel, session):
     session.load(session.dataset)
-    assert not panel.available
+    assert not can_simulate(session)
 
 
 def test_files_hold_the_trajectories(panel, playing, tmp_path):

@@ -17,6 +17,7 @@ from fel_explorer.app.views.comparison import candidates
 from fel_explorer.app.views.comparison.panel import ComparisonPanel
 from fel_explorer.app.views.structure.panel import StructurePanel
 from fel_explorer.app.views.structure.pinned_panel import PinsPanel
+from fel_explorer.app.views.tabs import TABS
 from fel_explorer.data import load_trajectories
 from fel_explorer.errors import FelError
 from fel_explorer.features import featurize
@@ -321,13 +322,14 @@ def test_pins_are_what_is_shown_and_can_be_seen_again(panel, session, result):
 
 def test_grid_of_pins_follows_the_session(panel, session):
     grid = PinsPanel(session, active=True)
-    assert not grid.available
+    pins = next(tab for tab in TABS if tab.id == "pins")
+    assert not pins.offered(session)
     for frame in (3, 9):
         session.frame = frame
         panel.pinning.pin()
     panel.viewer.thumbnails = {"1": "data:image/webp;base64,AA"}
     cards = grid.grid.cards
-    assert grid.available and [card["name"] for card in cards] == ["Frame 3", "Frame 9"]
+    assert pins.offered(session) and [card["name"] for card in cards] == ["Frame 3", "Frame 9"]
     assert cards[0]["distance"] == "Reference" and cards[1]["distance"].startswith("RMSD ")
     assert grid.grid.pictures == {"1": "data:image/webp;base64,AA"}
     grid.act("reference", 2)

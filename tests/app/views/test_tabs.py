@@ -56,16 +56,16 @@ def test_a_view_keeps_the_contract(tab, session, board):
     assert not tab.opens_on or tab.opens_on in session.param
     before = n_watchers(session)
     empty = tab.load()(Session(), board)
-    assert not empty.available and not tab.possible(Session())
+    assert not tab.offered(Session()) and not tab.possible(Session())
     empty.close()
     view = tab.load()(session, board)
     assert isinstance(view.export, FigureExport) and view.layout is view.__panel__()
-    assert not (tab.needs_states and view.available) and tab.possible(session) != tab.needs_states
+    assert not (tab.needs_states and tab.offered(session)) and tab.possible(session) != tab.needs_states
     session.add_result(states(session))
-    assert tab.possible(session) and (view.available or not tab.needs_states)
+    assert tab.possible(session) and (tab.offered(session) or not tab.needs_states)
     view.param.update(active=True)
     if tab.has_plot and view.ready:
-        assert view.figure((700, 270), dark=True) is not None
+        assert isinstance(view.figure((700, 270), dark=True), sheet.Sheet)
         view.tapped(0.0, 0.0)
     view.close()
     assert n_watchers(session) == before
@@ -80,17 +80,13 @@ class Lengths(TabView):
         self.export = FigureExport(self.figure, self.table, lambda: "lengths")
         self.layout = pmui.Column(width=240)
 
-    @property
-    def available(self):
-        return self.session.dataset is not None
-
     def table(self):
         return pd.DataFrame({"frames": np.unique(self.session.dataset["trajectory"], return_counts=True)[1]})
 
     def figure(self, shape=None, *, dark=False):
         page = sheet.Sheet(((-0.5, 1.5), (0.0, 200.0)), ("trajectory", "frames"))
         page.dots = [sheet.dot(i, n, "#0072b2") for i, n in enumerate(self.table()["frames"])]
-        return page.overlay()
+        return page
 
     def tapped(self, x, y):
         self.clicks.append((x, y))
@@ -106,10 +102,10 @@ def test_a_view_from_outside_is_one_row(session, board):
     TABS.append(row)
     try:
         strip = TabStrip(session, board, print)
-        view = strip.panels["lengths"]
         assert strip.buttons["lengths"].label == "Lengths" and strip.buttons["lengths"].visible
-        assert not strip.open
+        assert not strip.open and not strip.panels  # no view is made before it is opened
         session.frame = 3
+        view = strip.panels["lengths"]
         assert strip.open and strip.view == "lengths" and view.active and strip._plot.visible
         strip._on_tap(1.0, 2.0)
         assert view.clicks == [(1.0, 2.0)]

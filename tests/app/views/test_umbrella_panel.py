@@ -2,7 +2,6 @@
 
 import json
 
-import holoviews as hv
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +16,7 @@ from fel_explorer.app.views.umbrella import job as umbrella_job
 from fel_explorer.app.views.umbrella.job import Settings, overlap_words, reason_no_sampling, sampling_windows
 from fel_explorer.app.views.umbrella.panel import DrivePanel
 from fel_explorer.app.views.umbrella.profile import barrier_words, data_profile, profile_words
+from fel_explorer.app.widgets.bokeh_sheet import columns_of
 from fel_explorer.data import as_dataset
 
 N = 40_000
@@ -184,9 +184,9 @@ def test_the_panel_samples_compares_and_stops(panel, session, jobs):
     assert panel.stop.visible and not panel.run.visible
     work(panel, jobs)
     assert panel.ready and panel.run.visible and "overlap" in panel.text.object
-    hv.render(panel.figure((700, 270)), "bokeh")
+    assert len(columns_of(panel.figure((700, 270)))["areas"]["x"]) >= 4
     panel.part = "profile"
-    hv.render(panel.figure((700, 270), dark=True), "bokeh")
+    assert len(columns_of(panel.figure((700, 270), dark=True))["lines"]["x"]) >= 2
     sampled, data = panel.text.object.split("From the data:")
     assert "overlap" in sampled and barrier_words(panel._sampled.profile) in sampled
     assert barrier_words(panel._profile()) in data

@@ -1,8 +1,15 @@
 """Widgets that all panels share."""
 
-import panel_material_ui as pmui
+import ast
+from pathlib import Path
 
-from fel_explorer.app.widgets.layout import offer
+import panel_material_ui as pmui
+import pytest
+
+import fel_explorer
+from fel_explorer.app.widgets.layout import lay_out, offer
+
+APP = Path(fel_explorer.__file__).parent / "app"
 
 
 def test_the_page_hears_of_another_label_for_the_same_value():
@@ -13,3 +20,23 @@ def test_the_page_hears_of_another_label_for_the_same_value():
     assert model.data.value == "state 2-1"
     offer(select, {"state 1-1": 7}, 7)
     assert model.data.value == "state 1-1"
+
+
+def test_parts_are_laid_out_in_order_when_they_are_first_visible():
+    first, second, third = (pmui.Column(visible=shown) for shown in (False, True, False))
+    layout = pmui.Row()
+    lay_out(layout, first, second, third)
+    assert layout.objects == [second]
+    third.visible = True
+    third.visible = False
+    assert layout.objects == [second, third]
+    first.visible = True
+    assert layout.objects == [first, second, third]
+
+
+@pytest.mark.parametrize("path", sorted(APP.rglob("*.py")), ids=lambda path: path.name)
+def test_html_is_emptied_and_not_hidden(path):
+    """Panel 1.9 fails in a browser when a pane of HTML is shown that has not been drawn yet."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("pane.HTML"):
+            assert "visible" not in [keyword.arg for keyword in node.keywords], node.lineno

@@ -95,7 +95,7 @@ class PhysicsPage(Viewer):
     def content(self) -> pmui.Row:
         """Controls and pictures."""
         if self._content is None:
-            figures = {name: figure.pane for name, figure in self.figures.items()}
+            figures = self.figures
             curves = [figures["temperature"], self._which_about, figures["curve"]]
             self._structure = self._card("structure", self.viewer)
             lower = [self._card("temperature", *curves), self._structure, self._card("numbers", self.results)]

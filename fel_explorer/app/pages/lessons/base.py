@@ -5,23 +5,15 @@ from __future__ import annotations
 import time
 from typing import ClassVar
 
-import holoviews as hv
-import holoviews.plotting.bokeh
 import panel as pn
 import panel_material_ui as pmui
 import param
-from bokeh.models import CustomJS
 from panel.viewable import Viewer
 
 from fel_explorer.app.shell.skeleton import unlink_busy
+from fel_explorer.app.widgets.bokeh_sheet import BokehSheet
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.app.widgets.theme import THEME
-from fel_explorer.app.widgets.weak_callback import weak_callback
-from fel_explorer.plots import drawing, hooks
-
-hv.Store.set_current_backend("bokeh")  # hv.extension would load a front end from a CDN in notebooks
-
-Redraw = hv.streams.Stream.define("Redraw", version=0)
 
 TITLES = {
     "1-landscape": "Free-energy landscape",
@@ -29,19 +21,14 @@ TITLES = {
     "3-time-scales": "States and time",
     "4-good-cv": "A good CV",
 }
-LEFT, RIGHT = 72, 18  # px of a plot next to its frame: so that frames below one another are in line
-DOTS, WORDS = 5, 6  # the layers of a Sheet that hold them
-UNSEEN = len(drawing.UNSEEN)  # rows with which they begin
-TELL_PAINTED = "requestAnimationFrame(() => setTimeout(() => { source.tags = [Date.now()] }))"
 TEXT_WIDTH = 350  # px
 NOTEBOOK_HEIGHT = 640  # px
 
 
 class Figure:
-    """One plot that is drawn anew on request, and whose dots and words can change without that.
+    """One plot that is drawn again on request, and whose dots and words can change without that.
 
-    A redraw by HoloViews takes some 50 ms, too much for live walkers; `move` and `set_texts` send only
-    changes.
+    `move` and `set_texts` send only changes: all of a picture is too much for live walkers.
 
     Parameters
     ----------
@@ -52,36 +39,12 @@ class Figure:
     """
 
     def __init__(self, draw, *, tap=None, **sizing):
-        self._redraw, self._draw, self._dots, self._words = Redraw(), draw, {}, {}
+        self._draw, self._dark = draw, False
         self._moved: float | None = None  # when, while the browser has not painted it
-        # its size also makes holoviews 1.23 attach the tap
-        self.plot = hv.DynamicMap(self._drawn, streams=[self._redraw, hv.streams.PlotSize()])
-        self._tap = hv.streams.SingleTap(source=self.plot)
-        if tap is not None:
-            self._tap.add_subscriber(tap)
-        sizing = {"sizing_mode": "stretch_both", "min_height": 150, **sizing}
-        # panel would link the axes of all plots of the page, which have the same names
-        self.pane = pn.pane.HoloViews(self.plot, backend="bokeh", linked_axes=False, **sizing)
+        self.pane = BokehSheet(tap=tap, painted=self._on_painted, **{"min_height": 150, **sizing})
+        self.pane.param.watch(lambda event: self.draw(dark=self._dark), "size")
 
-    def _drawn(self, version, width, height, scale):
-        overlay = self._draw((width or 800, height or 400)).overlay()
-        overlay.get(DOTS).opts(hooks=[hooks.hover_only_with_words("tip"), weak_callback(self._catch_dots)])
-        overlay.get(WORDS).opts(hooks=[weak_callback(self._catch_words)])
-        return overlay
-
-    def _catch_words(self, plot, element):
-        self._words[plot.handles["source"].id] = plot
-
-    def _catch_dots(self, plot, element):
-        """Remember where the dots of each shown copy of the plot are kept, and set its borders."""
-        source = plot.handles["source"]
-        if source.id not in self._dots:
-            source.js_on_change("patching", CustomJS(args={"source": source}, code=TELL_PAINTED))
-            source.on_change("tags", self._on_painted)
-        self._dots[source.id] = plot
-        plot.handles["plot"].update(min_border_left=LEFT, min_border_right=RIGHT)
-
-    def _on_painted(self, _attribute, _old, _new):
+    def _on_painted(self):
         self._moved = None
 
     @property
@@ -92,32 +55,19 @@ class Figure:
         """
         return self._moved is None or time.monotonic() - self._moved > 1.0
 
-    def draw(self) -> None:
-        """Draw all of it anew."""
-        self._redraw.event(version=self._redraw.version + 1)
+    def draw(self, *, dark: bool) -> None:
+        """Draw all of it again."""
+        self._dark = dark
+        self.pane.show(self._draw(self.pane.size), dark=dark)
 
     def move(self, xy) -> None:
         """Put the dots that were drawn last at ``xy`` (dot, 2)."""
-        where, self._moved = slice(UNSEEN, UNSEEN + len(xy)), time.monotonic()
-        _patch(self._dots, {"x": [(where, xy[:, 0])], "y": [(where, xy[:, 1])]})
+        self._moved = time.monotonic()
+        self.pane.change("dots", {"x": xy[:, 0], "y": xy[:, 1]})
 
     def set_texts(self, texts) -> None:
         """Change the first words that were drawn last to ``texts``."""
-        _patch(self._words, {"text": [(slice(UNSEEN, UNSEEN + len(texts)), texts)]})
-
-    def close(self) -> None:
-        """Release the plots and of the streams' subscribers."""
-        self._dots.clear()
-        self._words.clear()
-        for stream in (self._redraw, self._tap):
-            stream.clear()
-
-
-def _patch(plots, changes):
-    for plot in plots.values():
-        plot.handles["source"].patch(changes)
-        if plot.comm is not None:  # in a notebook
-            plot.push()
+        self.pane.change("words", {"text": texts})
 
 
 class Lesson(Viewer):
@@ -177,9 +127,12 @@ class Lesson(Viewer):
     def _redraw(self):
         self.is_stale = False
         with pn.io.hold():
-            self._update()
-            for figure in self.figures.values():
-                figure.draw()
+            self._draw_all()
+
+    def _draw_all(self):
+        self._update()
+        for figure in self.figures.values():
+            figure.draw(dark=self.dark)
 
     @property
     def page(self) -> pmui.Page:
@@ -210,7 +163,7 @@ class Lesson(Viewer):
                 margin=(8, 16),
             )
             self._content = pmui.Row(words, self._picture(), sizing_mode="stretch_both", margin=4)
-            self._update()
+            self._draw_all()
             self._start()
         return self._content
 
@@ -234,8 +187,6 @@ class Lesson(Viewer):
     def close(self) -> None:
         """Release everything that outlives the page."""
         self._stop()
-        for figure in self.figures.values():
-            figure.close()
 
 
 def lesson_page(main, *, here: str, dark: bool, toggle) -> pmui.Page:

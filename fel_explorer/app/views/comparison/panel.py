@@ -11,12 +11,13 @@ from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.atom_values import AtomValues
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.comparison import candidates
+from fel_explorer.app.views.tabs import has_data
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.sortable_table import SortableTable
 from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.app.widgets.text import Text
-from fel_explorer.data.frame_values import label
+from fel_explorer.data.frame_values import label, unit_of
 from fel_explorer.plots.comparison import plot_distributions
 from fel_explorer.structures.comparison import distributions
 from fel_explorer.structures.feature_atoms import largest_on_atoms
@@ -59,11 +60,6 @@ class ComparisonPanel(TabView):
             (session, session.param.watch(self._on_values, ["atom_values"])),
             (board, board.param.watch(self._on_job, "version")),
         ]
-
-    @property
-    def available(self) -> bool:
-        """Whether there is anything to compare."""
-        return self.session.dataset is not None
 
     def close(self) -> None:
         """Stop watching the session and the jobs."""
@@ -124,7 +120,7 @@ class ComparisonPanel(TabView):
         self._on_change()
 
     def _on_change(self, *_):
-        if self.active and self.available:
+        if self.active and has_data(self.session):
             self._look()
 
     @param.depends("active", watch=True)
@@ -218,7 +214,9 @@ class ComparisonPanel(TabView):
             if np.isfinite(low + high)
             else "no interval: present in too few blocks of the data"
         )
-        unit = "°" if bool(row["circular"]) else ""
+        name = str(row["quantity"].values)
+        unit = "°" if bool(row["circular"]) else unit_of(self.session.dataset, name)
+        unit = f" {unit}" if unit not in ("", "°") else unit
         cells = {
             "quantity": {"text": str(row["quantity"].values), "value": str(row["quantity"].values)},
             "effect": {"text": f"{effect:.2f}", "value": effect, "less": interval},
@@ -226,7 +224,7 @@ class ComparisonPanel(TabView):
         for key, mean, spread in zip(
             ("first", "second"), row["mean"].values, row["spread"].values, strict=True
         ):
-            cells[key] = {"text": f"{mean:.3g}{unit}", "value": float(mean), "less": f"± {spread:.2g}"}
+            cells[key] = {"text": f"{mean:.3g}{unit}", "value": float(mean), "less": f"± {spread:.2g}{unit}"}
         return {"state": i, "colour": "transparent", "cells": cells}
 
     @param.depends("quantity", "dark", watch=True)
@@ -243,7 +241,7 @@ class ComparisonPanel(TabView):
         note = f"differ by {effect:.2f}"
         axis = label(self.session.dataset, self.quantity)
         colours = [candidates.colour(self.session, name, dark=dark) for name in names]
-        return plot_distributions(densities, names, colours=colours, label=axis, note=note, dark=dark)
+        return plot_distributions.sheet(densities, names, colours=colours, label=axis, note=note, dark=dark)
 
     def _frame(self) -> pd.DataFrame:
         table = self.found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
 import panel_material_ui as pmui
@@ -14,18 +15,21 @@ from fel_explorer.app.storage.input_files import inside, sort_out
 from fel_explorer.app.views.data.formula_panel import FormulaColumn
 from fel_explorer.app.views.data.frame_weights_panel import FrameWeights
 from fel_explorer.app.views.data.session_files_panel import SessionFiles
+from fel_explorer.app.widgets.dialogs import Dialogs
 from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.notifications import show_notice
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.data.file_names import in_natural_order
+from fel_explorer.data.molecule_names import molecule_text
 from fel_explorer.errors import FelError
 
 
 class DataPanel(Viewer):
     """The data of the explorer; ``root`` is the only folder that the page may read."""
 
-    def __init__(self, session: Session, board: PageJobs, root=".", **params):
+    def __init__(self, session: Session, board: PageJobs, root=".", dialogs: Dialogs | None = None, **params):
         super().__init__(**params)
+        self._dialogs = dialogs or Dialogs()  # laid out by the shell, as this panel may be folded away
         self.session, self.board, self.root = session, board, Path(root).resolve()
         wide = {"sizing_mode": "stretch_width", "size": "small"}
         self.sample = pmui.Button(
@@ -62,7 +66,7 @@ class DataPanel(Viewer):
             **wide,
         )
         self.formula = FormulaColumn(session)
-        self.sessions = SessionFiles(session, board, self.root)
+        self.sessions = SessionFiles(session, board, self.root, self._dialogs)
         self.summary = Text("", variant="body2", margin=(5, 10), sizing_mode="stretch_width")
         self.opened = pmui.Select(
             label="Shown data",
@@ -70,9 +74,6 @@ class DataPanel(Viewer):
             sizing_mode="stretch_width",
             visible=False,
             description="Data that were opened, each with its models, selection and history.",
-        )
-        self.dialog = pmui.Dialog(
-            show_close_button=True, close_on_click=True, width_option="md", sizing_mode="stretch_width"
         )
         self._tables = pmui.Row(self.columns, self.formula, sizing_mode="stretch_width", margin=0)
         self.layout = pmui.Column(
@@ -82,7 +83,6 @@ class DataPanel(Viewer):
             self.summary,
             self._tables,
             self.sessions,
-            self.dialog,
             sizing_mode="stretch_width",
             margin=0,
         )
@@ -91,6 +91,14 @@ class DataPanel(Viewer):
             self._update, ["trajectories", "dataset", "data_name", "earlier_data"]
         )
         self._update()
+
+    @cached_property
+    def dialog(self) -> pmui.Dialog:
+        return self._dialogs.add(
+            pmui.Dialog(
+                show_close_button=True, close_on_click=True, width_option="md", sizing_mode="stretch_width"
+            )
+        )
 
     def __panel__(self):
         return self.layout
@@ -196,11 +204,26 @@ class DataPanel(Viewer):
         self.weights = FrameWeights(self.session)
         self.files.param.watch(self._look, "value")
         self.confirm = pmui.Button(label="Open", color="primary", variant="contained", on_click=self._confirm)
+        self.typed = pmui.TextInput(
+            label="Or type a path",
+            placeholder="run1/traj.xtc, run1/top.pdb",
+            size="small",
+            sizing_mode="stretch_width",
+            description="Paths, separated by commas, below the folder of the page.",
+        )
         self.help = Text("", variant="body2", sizing_mode="stretch_width")
         self.options = pmui.Row(
             self.stride, self.time_step, self.atoms, sizing_mode="stretch_width", margin=0
         )
-        self.dialog[:] = [self.help, self.files, self.options, self.join, self.weights, self.confirm]
+        self.dialog[:] = [
+            self.help,
+            self.files,
+            self.typed,
+            self.options,
+            self.join,
+            self.weights,
+            self.confirm,
+        ]
 
     def _look(self, event):
         """Read which weights the chosen table offers."""
@@ -210,14 +233,17 @@ class DataPanel(Viewer):
     def _show(self, title, text, options):
         if not self.dialog.objects:
             self._make_dialog()
-        self.dialog.title, self.help.object = title, text
+        reach = f"Files below {literal(self.root)} can be opened. For others start fel-explorer with"
+        self.dialog.title, self.help.object = title, f"{text}  \n{reach} **--root FOLDER**."
+        self.typed.value = self.typed.value_input = ""
         self.options.visible, self.join.visible, self.files.value = options, options, []
         self.weights.offer([])
         self.confirm.label = title.split()[0]
         self.dialog.open = True
 
     def _confirm(self, _event):
-        chosen = list(self.files.value)
+        typed = (self.typed.value_input or self.typed.value).split(",")
+        chosen = [path.strip() for path in typed if path.strip()] or list(self.files.value)
         if self.options.visible:
             self.open(
                 chosen,
@@ -248,15 +274,21 @@ class DataPanel(Viewer):
         self._tables.visible = self.session.dataset is not None
 
 
+def files_text(files) -> str:
+    """'a.xtc', '8 files, a.xtc to h.xtc'."""
+    names = [Path(file).name for file in files]
+    return names[0] if len(names) == 1 else f"{len(names)} files, {names[0]} to {names[-1]}"
+
+
 def describe(trajectories, dataset) -> str:
     """Text on files, atoms, frames, simulated time and frame step."""
     if trajectories is None and dataset is None:
         return "No data are loaded. Start with the sample data."
     lines = []
     if trajectories is not None:
-        n = len(trajectories.files)
         joined = f" joined to {len(trajectories.lengths)}" if trajectories.joined else ""
-        lines.append(f"**{n} file{'s' if n > 1 else ''}**{joined}, {trajectories.n_atoms} atoms")
+        lines.append(f"**{literal(molecule_text(trajectories.topology))}**")
+        lines.append(f"{literal(files_text(trajectories.files))}{joined}, {trajectories.n_atoms} atoms")
         frames, step, unit = trajectories.n_frames, trajectories.time_step, "ps"
     else:
         n = int(dataset["trajectory"].values[-1]) + 1

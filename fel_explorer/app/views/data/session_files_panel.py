@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from functools import cached_property
 from pathlib import Path
 
 import panel as pn
@@ -16,6 +17,8 @@ from fel_explorer.app.session.session import Session
 from fel_explorer.app.storage.autosave import keep_view
 from fel_explorer.app.storage.input_files import inside
 from fel_explorer.app.storage.session_folder import ENDING, is_session, opening_session, save_session
+from fel_explorer.app.widgets.dialogs import Dialogs
+from fel_explorer.app.widgets.notifications import show_notice
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.errors import FelError
 from fel_explorer.progress import Progress
@@ -31,10 +34,16 @@ def page_address() -> str:
 
 
 class SessionFiles(Viewer):
-    """Four buttons and their dialog; sessions lie in ``root``, the only folder that the page may read."""
+    """Four buttons and their dialog; sessions lie in ``root``, the only folder that the page may read.
 
-    def __init__(self, session: Session, board: PageJobs, root: Path, **params):
+    The dialog is put among ``dialogs`` of the page, where it opens whatever is folded.
+    """
+
+    def __init__(
+        self, session: Session, board: PageJobs, root: Path, dialogs: Dialogs | None = None, **params
+    ):
         super().__init__(**params)
+        self._dialogs = dialogs or Dialogs()
         self.session, self.board, self.root = session, board, Path(root)
         small = {"size": "small", "variant": "text", "sizing_mode": "stretch_width", "margin": (5, 2)}
         small["sx"] = {"minWidth": 0, "px": "4px"}
@@ -55,18 +64,20 @@ class SessionFiles(Viewer):
             description="Web address of the current view on this server.",
         )  # fmt: skip
         self._report_job = self._link_job = None
-        self.dialog = pmui.Dialog(show_close_button=True, close_on_click=True, width_option="sm")
         self.layout = pmui.Column(
             pmui.Row(
                 self.save, self.open, self.report, self.link, sizing_mode="stretch_width", margin=(0, 8)
             ),
-            self.dialog,
             sizing_mode="stretch_width",
             margin=0,
         )
         self._watcher = session.param.watch(self._update, ["dataset", "shown"])
         self._board_watcher = board.param.watch(self._on_ended, "ended")
         self._update()
+
+    @cached_property
+    def dialog(self) -> pmui.Dialog:
+        return self._dialogs.add(pmui.Dialog(show_close_button=True, close_on_click=True, width_option="sm"))
 
     def __panel__(self):
         return self.layout
@@ -91,8 +102,9 @@ class SessionFiles(Viewer):
         self._show("Save session", self.name_input, button)
 
     def _on_save(self, _event):
-        self.write(self.name_input.value_input or self.name_input.value)
+        path = self.write(self.name_input.value_input or self.name_input.value)
         self.dialog.open = False
+        show_notice(f"Saved as {path}. Reopen finds it, and so does fel-explorer {path.name}.")
 
     def write(self, name: str) -> Path:
         """Save the session as the folder ``name`` below the root.
@@ -154,6 +166,7 @@ class SessionFiles(Viewer):
 
         if self._report_job is None or not self._report_job.active:
             self._report_job = self.board.submit("Report", run, kind="report")
+            show_notice("The report is being written. A dialog offers it when it is ready.")
 
     def _on_ended(self, event):
         made = event.new

@@ -42,20 +42,20 @@ def part_of(view: str, kinetics: Kinetics | None) -> xr.Dataset | None:
 
 
 def draw_view(view: str, session, kinetics: Kinetics, *, shape=(720, 420), selected=None, dark=False):
-    """The element of a view whose part is known; ``selected`` is a state to point out."""
+    """The `Sheet` of a view whose part is known; ``selected`` is a state to point out."""
     part, result, unit = part_of(view, kinetics), kinetics.result, session.dataset.attrs["time_unit"]
     if view == "network":
         network = make_network(session, kinetics)
         colours = result.colours(network.states, dark=dark)
-        return plot_network(network, shape=shape, selected=selected, colours=colours, dark=dark)
+        return plot_network.sheet(network, shape=shape, selected=selected, colours=colours, dark=dark)
     if view == "timescales":
-        return plot_implied_timescales(part, time_unit=unit, lag_time=kinetics.lag_time, dark=dark)
+        return plot_implied_timescales.sheet(part, time_unit=unit, lag_time=kinetics.lag_time, dark=dark)
     if view == "ck_test":
         states = tested_states(part, result, selected)
         names = {state: session.state_name(state) for state in states}
         colours = result.colours(states, dark=dark)
-        return plot_ck_test(part, names, states=states, colours=colours, time_unit=unit, dark=dark)
-    return plot_spectrum(part, time_unit=unit, dark=dark)
+        return plot_ck_test.sheet(part, names, states=states, colours=colours, time_unit=unit, dark=dark)
+    return plot_spectrum.sheet(part, time_unit=unit, dark=dark)
 
 
 def tested_states(test: xr.Dataset, result: Result, selected: int | None) -> list[int]:

@@ -92,7 +92,7 @@ class PathwaysControls(Viewer):
         """States and pathways, for so many screen pixels."""
         self._shape, network = shape, self._network()
         colours = self.found.result.colours(network.states, dark=dark)
-        return plot_pathways(network, self.found.table, shape=shape, colours=colours, dark=dark)
+        return plot_pathways.sheet(network, self.found.table, shape=shape, colours=colours, dark=dark)
 
     def table(self) -> pd.DataFrame:
         """The numbers behind the figure."""

@@ -34,7 +34,7 @@ from fel_explorer.app.widgets.weak_callback import weak_callback
 from fel_explorer.plots.binning import bin_frames
 from fel_explorer.plots.colours import banded
 from fel_explorer.plots.landscape_data import NO_LANDSCAPE
-from fel_explorer.plots.landscape_layers import LandscapePainter, drawn_as_points
+from fel_explorer.plots.landscape_layers import LandscapePainter
 
 NO_FRAMES = bin_frames(NO_LANDSCAPE.xy, *NO_LANDSCAPE.limits, (2, 2))
 USUAL = (600, 440)  # pixels of a map before the page says how large it is
@@ -130,7 +130,6 @@ class MapPanel(pn.viewable.Viewer):
             margin=(8, 0),
         )
         self._count = Text("", variant="body2", margin=(14, 8), sx={"whiteSpace": "nowrap"})
-        self._drawn = Text("", variant="body2", color="textSecondary", margin=(14, 4))
         self.export = FigureExport(self.figure, self.table, lambda: "landscape")
         next_step = pn.bind(lambda files: NO_FEATURES if files else NO_DATA, self.session.param.trajectories)
         self._message = Text(next_step, variant="body1", margin=20)
@@ -146,12 +145,10 @@ class MapPanel(pn.viewable.Viewer):
         choices = self.choices.parts
         if self._first_tools:  # a second map takes its colour from the first
             choices = [*self._first_tools, self.choices.x, self.choices.y]
-            self._drawn.visible = False
         self._tools = pmui.FlexBox(
             *choices,
             self.settings,
             self.export,
-            self._drawn,
             sizing_mode="stretch_width",
         )
         self._status = pmui.FlexBox(
@@ -286,14 +283,14 @@ class MapPanel(pn.viewable.Viewer):
             landscape = with_names_apart(landscape, self._window or (None, None), self._size)
             binned = self._in_window()
         layers = self._painter.paint(landscape, binned, dark=self.dark)
-        self._drawn.object = self._what_dots_are(layers, binned)
+        self.legend.widget.show(note=self._what_dots_are(layers, binned))
         return MapScene(landscape, layers, self.dark, self._n_views)
 
     def _what_dots_are(self, layers, binned) -> str:
-        if self._view is None or not (layers.crowded or len(layers.points["x"])):
+        if self._view is None or (layers.hover is not None and layers.hover.of_surface):
             return ""
-        few = drawn_as_points(self._view.surface, binned.frames) and not self._view.is_profile
-        return "Each point is a frame." if few else "Each dot holds many frames."
+        many = layers.crowded or (self._view.is_profile and len(binned.frames) > len(layers.points["x"]))
+        return "Each dot holds many frames." if many else "Each point is a frame."
 
     def _landscape(self, name, values, scale):
         return self._view.landscape(

@@ -15,11 +15,13 @@ from fel_explorer.app.session.recipe import Recipe, Sweep
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.model.advice_dialog import WhichMethod
 from fel_explorer.app.views.model.cv_export_dialog import CVExport
+from fel_explorer.app.views.model.lag_proposal import Proposal, proposing
 from fel_explorer.app.views.model.trained_models_panel import ModelList
 from fel_explorer.app.views.model.training_monitor_panel import Monitor
 from fel_explorer.app.views.runs.sweep import plan
 from fel_explorer.app.views.runs.sweep_form import SweepForm
 from fel_explorer.app.widgets.dialogs import Dialogs
+from fel_explorer.app.widgets.layout import lay_out
 from fel_explorer.app.widgets.param_form import Form
 from fel_explorer.app.widgets.text import Notice, Text
 from fel_explorer.data import schema
@@ -73,37 +75,30 @@ class ModelPanel(Viewer):
         self.ask = pmui.Button(
             label="Which method should I use?", icon="quiz", on_click=lambda event: self.which.open(), **wide
         )
+        self.propose = pmui.Button(
+            label="Propose a lag time", icon="timelapse", on_click=self._ask_for_lag, **wide,
+            description="From implied time scales of TICA at several lags, in a second or two.",
+        )  # fmt: skip
+        self.proposal = Text("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
         self.hint = Notice("Load data and compute features first.", severity="info", variant="outlined")
         self.sweep_form = SweepForm(self.sweep)
-        self.controls = pmui.Column(
-            self.method,
-            self.ask,
-            self.about,
-            pmui.Row(
-                self.device, self.button, sizing_mode="stretch_width", margin=0, sx={"alignItems": "center"}
-            ),
-            self.embedding,
-            self.form_area,
-            self._folded_sweep(),
-            sizing_mode="stretch_width",
-            margin=0,
+        train = pmui.Row(
+            self.device, self.button, sizing_mode="stretch_width", margin=0, sx={"alignItems": "center"}
         )
-        self.layout = pmui.Column(
-            self.hint,
-            self.models,
-            self.monitor,
-            self.controls,
-            sizing_mode="stretch_width",
-            margin=0,
-        )
+        first = self.method, self.ask, self.about, train, self.embedding, self.propose, self.proposal
+        self.controls = pmui.Column(sizing_mode="stretch_width", margin=0)
+        self.layout = pmui.Column(sizing_mode="stretch_width", margin=0)
         self.method.param.watch(self._show_form, "value")
         self._watchers = [
             session.param.watch(self._on_dataset, "dataset"),
             session.param.watch(self._offer_embeddings, ["results", "feature_set"]),
             session.param.watch(self._on_recipe, "recipe"),
         ]
+        self._ended = board.param.watch(self._on_ended, "ended")
         self._offer_embeddings()
         self._on_dataset()
+        lay_out(self.controls, *first, self.form_area, self._folded_sweep())
+        lay_out(self.layout, self.hint, self.models.layout, self.monitor.layout, self.controls)
 
     @cached_property
     def which(self) -> WhichMethod:
@@ -119,6 +114,7 @@ class ModelPanel(Viewer):
     def close(self) -> None:
         for watcher in self._watchers:
             self.session.param.unwatch(watcher)
+        self.board.param.unwatch(self._ended)
         self.monitor.close()
         self.models.close()
         if "exporter" in self.__dict__:
@@ -209,7 +205,18 @@ class ModelPanel(Viewer):
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
 
+    def _ask_for_lag(self, _event):
+        self.board.submit("Lag time", proposing(self.session.dataset), kind="lag")
+
+    def _on_ended(self, event):
+        job = event.new
+        if isinstance(job.result, Proposal) and job.key == self.board.key:
+            self.proposal.object = job.result.text(self.session.dataset.attrs["time_unit"])
+            if "lag_time" in self.form.widgets:
+                self.form.widgets["lag_time"].value = job.result.lag_time
+
     def _on_dataset(self, *_):
+        self.proposal.object = ""
         loaded = self.session.dataset is not None
         self.hint.visible, self.controls.visible = not loaded, loaded
         self._show_form()
@@ -232,6 +239,7 @@ class ModelPanel(Viewer):
     def _show_form(self, *_):
         cls = list_methods()[self.method.value]
         self.embedding.visible = cls.takes_embedding
+        self.propose.visible = self.proposal.visible = "lag_time" in cls.hyperparameter_names()
         self.about.object = (cls.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
         dataset, overrides = self.session.dataset, {}
         if dataset is not None:

@@ -13,6 +13,8 @@ from panel.viewable import Viewer
 from fel_explorer.app.jobs import featurize_and_train
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Result, Session
+from fel_explorer.app.views.model.summary import known_summary, summarizing
+from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.methods import load_model
 from fel_explorer.plots.quantities import seconds_text
@@ -30,7 +32,9 @@ class ModelList(Viewer):
     def __init__(self, session: Session, board: PageJobs, on_export: Callable[[], None], **params):
         super().__init__(**params)
         self.session, self.board = session, board
+        self._summarized = self._failed = None  # results whose summary was asked for, and could not be made
         self.choice = pmui.Select(label="Shown model", size="small", sizing_mode="stretch_width")
+        self.found = Text("", variant="body2", margin=(0, 10), sizing_mode="stretch_width")
         self.facts = Text("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
         self.save = pmui.FileDownload(
             callback=self._file,
@@ -56,6 +60,7 @@ class ModelList(Viewer):
             button.param.update(margin=(5, 4), sx={"minWidth": 0, "px": "6px", "fontSize": "13px"})
         self.layout = pmui.Column(
             self.choice,
+            self.found,
             self.facts,
             pmui.Row(*files, sizing_mode="stretch_width", margin=(0, 6)),
             sizing_mode="stretch_width",
@@ -65,6 +70,7 @@ class ModelList(Viewer):
         self.load.param.watch(self._on_load, "value")
         watched = ["results", "active", "shown", "feature_sets"]
         self._watcher = session.param.watch(self._update, watched)
+        self._ended = board.param.watch(self._on_ended, "ended")
         self._update()
 
     def __panel__(self):
@@ -72,6 +78,7 @@ class ModelList(Viewer):
 
     def close(self) -> None:
         self.session.param.unwatch(self._watcher)
+        self.board.param.unwatch(self._ended)
 
     def _update(self, *_):
         session = self.session
@@ -82,7 +89,27 @@ class ModelList(Viewer):
         self.layout.visible = session.dataset is not None
         if session.result is not None:
             self.facts.object = facts(session.result, session.dataset)
+            self._summarize()
             self.save.filename = f"{session.active.replace(' ', '-')}.fel"
+
+    def _summarize(self):
+        """Say what the shown states are; of what is not known yet, once that is computed."""
+        session, result = self.session, self.session.result
+        self.found.visible = result.state is not None
+        if result.state is None:
+            return
+        self.found.object = literal(known_summary(result) or "")
+        waits = any(job.active and job.kind == "summary" for job in self.board.jobs)
+        if known_summary(result) is None and not waits and result is not self._failed:
+            task = summarizing(result, session.dataset)
+            self._summarized = result
+            self.board.submit(f"What {result.label} found", task, kind="summary")
+
+    def _on_ended(self, event):
+        if event.new.kind == "summary":
+            if event.new.error is not None:
+                self._failed = self._summarized
+            self._update()
 
     def _on_choice(self, event):
         if event.new and event.new != self.session.active:

@@ -52,7 +52,8 @@ class Monitor(Viewer):
             description="Continue from the checkpoint",
             margin=(5, 10),
         )
-        drawing = {"sizing_mode": "stretch_width", "margin": (2, 10), "visible": False}
+        # empty and never invisible: panel 1.9 fails in a browser that is still loading one that is then shown
+        drawing = {"sizing_mode": "stretch_width", "margin": (2, 10)}
         self.losses, self.embedding = pn.pane.HTML("", **drawing), pn.pane.HTML("", **drawing)
         self.layout = pmui.Column(sizing_mode="stretch_width", margin=0, visible=False)
         self._watcher = board.param.watch(self._update, "version")
@@ -91,10 +92,10 @@ class Monitor(Viewer):
         self._drawn = self.clock()
         losses = {term: list(values) for term, values in self.job.losses.items()}
         preview = self.job.preview
-        self.losses.param.update(object=losses_svg(losses), visible=bool(losses))
-        self.embedding.visible = preview is not None
-        if preview is not None:
-            self.embedding.object = points_svg(preview.points, preview.state, dark=self.dark)
+        self.losses.object = losses_svg(losses) if losses else ""
+        self.embedding.object = (
+            "" if preview is None else points_svg(preview.points, preview.state, dark=self.dark)
+        )
 
     def _cancel(self, _event):
         self.board.cancel(self.job)

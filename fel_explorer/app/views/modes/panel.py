@@ -15,6 +15,7 @@ from fel_explorer.app.views.modes import text as words
 from fel_explorer.app.views.modes.analysis import known_modes, modes_of
 from fel_explorer.app.views.modes.level_sets import level_sets_job, level_words, reason_no_level_sets
 from fel_explorer.app.views.modes.parts import LevelSetsPart, OnStructure, ScoreForm
+from fel_explorer.app.views.tabs import has_model
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside, offer
 from fel_explorer.app.widgets.tab_view import TabView
@@ -56,11 +57,6 @@ class ModesPanel(TabView):
             (board, board.param.watch(self._on_job, "version")),
         ]
         self._on_result()
-
-    @property
-    def available(self) -> bool:
-        """Whether there is a model."""
-        return self.session.shown is not None
 
     def close(self) -> None:
         """Stop watching the session and the jobs."""
@@ -172,7 +168,7 @@ class ModesPanel(TabView):
     @param.depends("active", "part", watch=True)
     def _look(self, *_):
         """Show what is known of the part, and have it computed if that takes no time to speak of."""
-        if not (self.active and self.available):
+        if not (self.active and has_model(self.session)):
             return
         result = self.session.shown
         self._offer()
@@ -213,7 +209,7 @@ class ModesPanel(TabView):
 
     @param.depends("dark", watch=True)
     def _show(self, *_):
-        if not (self.active and self.available):
+        if not (self.active and has_model(self.session)):
             return
         self._waiting = self._job is not None and self._job.active
         self.ready = self._found() is not None
@@ -245,7 +241,7 @@ class ModesPanel(TabView):
     # ---- in words
 
     def _say(self):
-        if self.available:
+        if has_model(self.session):
             self.text.object = getattr(self, f"_say_{self.part}")()
 
     def _say_spectrum(self):
@@ -298,15 +294,15 @@ class ModesPanel(TabView):
         if self.part == "spectrum":
             chosen = self.session.colour_by
             chosen = int(chosen.removeprefix("mode ")) if chosen in found.names else None
-            return plot_modes(
+            return plot_modes.sheet(
                 found.spectrum, lag_time=found.lag_time, time_unit=found.time_unit, chosen=chosen, dark=dark
             )
         if self.part == "score":
-            return plot_score(found, label="lag of the training", dark=dark)
+            return plot_score.sheet(found, label="lag of the training", dark=dark)
         if self.part == "levels":
             return self.levels.figure(found, self.session.shown.cv_names, dark=dark)
         one = self._variable()
-        return plot_sensitivity(found[one.of], of=one.index, name=one.name, dark=dark)
+        return plot_sensitivity.sheet(found[one.of], of=one.index, name=one.name, dark=dark)
 
     def _table(self) -> pd.DataFrame:
         found = self._found()

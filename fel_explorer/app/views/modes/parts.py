@@ -69,9 +69,9 @@ class LevelSetsPart(Viewer):
         """The plot of the choice; ``names`` are those of the map's dimensions."""
         if self.shown.value == PLANE:
             means = found.means if found.table.sizes["dimension"] == 1 else ()
-            return plot_decoder(found.plane, means=means, dark=dark)
+            return plot_decoder.sheet(found.plane, means=means, dark=dark)
         feature = self.shown.value if self.shown.value in found.worst else None
-        return plot_level_sets(found.table, feature=feature, names=names, dark=dark)
+        return plot_level_sets.sheet(found.table, feature=feature, names=names, dark=dark)
 
 
 class OnStructure(Viewer):

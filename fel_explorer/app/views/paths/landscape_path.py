@@ -14,11 +14,12 @@ from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.map import colouring
 from fel_explorer.app.views.map.view import make_view
 from fel_explorer.errors import FelError
-from fel_explorer.free_energy import Barrier, FreeEnergy, at_points, path_barrier
+from fel_explorer.free_energy import Barrier, FreeEnergy, at_points, nearest_minimum, path_barrier
 from fel_explorer.structures import reconstruct, superpose
 from fel_explorer.structures.paths import KINDS, Path, Space, find_path, profile_table
 from fel_explorer.structures.soundness import LONG_BOND
 
+RIPPLES = (0.5, 0.25, 0.1)  # kT; basins between which the barrier is lower are one
 SHOWN = {"observed": "observed frames", "decoded": "decoded by the model"}
 
 
@@ -29,7 +30,9 @@ class LandscapePath:
     Attributes
     ----------
     anchors, curve
-        The anchors, and the images between them.
+        The anchors as they were set, and the images.
+    through
+        Positions (x, y) that the path runs through: the anchors, of which the ends may be moved to minima.
     labels
         The axes' labels.
     profile
@@ -43,6 +46,13 @@ class LandscapePath:
     labels: tuple[str, str]
     profile: FreeEnergy
     periods: tuple[float | None, float | None]
+    through: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def moved(self) -> tuple[bool, bool]:
+        """Whether the start and the end are minima instead of the anchors."""
+        pairs = [(self.through[i], self.anchors.anchors[i]) for i in (0, -1)]
+        return tuple(place != anchor for place, anchor in pairs)
 
     @property
     def n_images(self) -> int:
@@ -91,9 +101,11 @@ def periods_of(session: Session, axes) -> tuple[float | None, float | None]:
 
 
 def find_landscape_path(
-    session: Session, kind: str = KINDS[0], *, weighted: bool = True
+    session: Session, kind: str = KINDS[0], *, weighted: bool = True, to_minima: bool = True
 ) -> LandscapePath | None:
     """The path through the session's anchors; None while there are less than two.
+
+    ``to_minima`` moves both ends to the minima of their basins, if these are two.
 
     Raises
     ------
@@ -109,13 +121,24 @@ def find_landscape_path(
             "A path on a profile.", "Paths run over two axes.", "Choose another y axis than the free energy."
         )
     periods = periods_of(session, anchors.axes)
-    curve = find_path(Space(view.xy, periods), anchors.anchors, kind, free_energy=view.surface)
+    through = _with_ends_in_minima(view.surface, anchors.anchors, periods) if to_minima else anchors.anchors
+    curve = find_path(Space(view.xy, periods), through, kind, free_energy=view.surface)
     estimate = view.estimate()
     if estimate is None:
         profile = FreeEnergy.without_error(at_points(view.surface, curve.points))
     else:
         profile = estimate.at(curve.points)
-    return LandscapePath(anchors, curve, view.labels, profile, periods)
+    return LandscapePath(anchors, curve, view.labels, profile, periods, through)
+
+
+def _with_ends_in_minima(surface, anchors, periods) -> tuple[tuple[float, float], ...]:
+    """``anchors`` with first and last moved to the minima of their basins; as they are where it is one."""
+    periodic = [period is not None for period in periods]
+    for ripple in RIPPLES:
+        start, end = (nearest_minimum(surface, anchors[i], periodic=periodic, ripple=ripple) for i in (0, -1))
+        if start != end:
+            return (start, *anchors[1:-1], end)
+    return tuple(anchors)
 
 
 def can_decode(session: Session, path: LandscapePath) -> str:

@@ -14,7 +14,9 @@ import param
 
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
+from fel_explorer.app.viewer.scenes import frame_name
 from fel_explorer.app.views.paths import landscape_path
+from fel_explorer.app.views.tabs import has_data
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside
 from fel_explorer.app.widgets.markdown import literal
@@ -23,6 +25,7 @@ from fel_explorer.app.widgets.text import Text
 from fel_explorer.errors import FelError
 from fel_explorer.plots.path_profile import plot_path_profile
 from fel_explorer.structures.paths import KINDS
+from fel_explorer.structures.pdb import models_text
 
 HOW = (
     "Press **Draw**, then click on the map where the path starts, passes and ends. Undo removes the "
@@ -36,13 +39,20 @@ ABOUT = {
 }
 
 
+ENDS = {
+    (True, True): "Both ends were moved to the minima of their basins.",
+    (True, False): "The start was moved to the minimum of its basin, in which the end lies.",
+    (False, True): "The end was moved to the minimum of its basin, in which the start lies.",
+    (False, False): "The ends are where they were clicked.",
+}
+
+
 class PathPanel(TabView):
     """Draws a path and says what it climbs."""
 
     kind: param.Selector[str] = param.Selector(
         default=KINDS[0], objects=list(KINDS), doc="How the anchors are connected."
     )
-    ready = param.Boolean(False, doc="Whether there is a figure.")
 
     def __init__(self, session: Session, board: PageJobs | None = None, **params):
         super().__init__(session, board, **params)
@@ -56,9 +66,9 @@ class PathPanel(TabView):
         self._find()
 
     @property
-    def available(self) -> bool:
-        """Whether there is a map to draw on."""
-        return self.session.dataset is not None
+    def ready(self) -> bool:
+        """Whether there is a figure."""
+        return self.session.path is not None
 
     def close(self) -> None:
         """Stop watching the session."""
@@ -82,11 +92,17 @@ class PathPanel(TabView):
             self.param.kind, label="Kind of path", size="small", width=270, margin=(4, 8),
             description=" ".join(f"{name.capitalize()}: {text}" for name, text in ABOUT.items()),
         )  # fmt: skip
+        self.to_minima = pmui.Switch(
+            label="Ends in minima", value=True, size="small", margin=(4, 12),
+            description="Move both ends to the minima of their basins, so that barriers are those of basins.",
+        )  # fmt: skip
+        self.to_minima.param.watch(self._find, "value")
         self.text = Text(HOW, variant="body2", margin=(4, 12), sizing_mode="stretch_width")
         self.downloads = {kind: self._download(kind) for kind in ("pdb", "xtc")}
         self.export = FigureExport(self.figure, self._table, lambda: "path")
         self.layout = beside(
-            pmui.Row(self.draw, self.clear, *self.downloads.values(), margin=0), self._kind, self.text,
+            pmui.Row(self.draw, self.clear, *self.downloads.values(), margin=0),
+            self._kind, self.to_minima, self.text,
             width=330,
         )  # fmt: skip
 
@@ -121,11 +137,11 @@ class PathPanel(TabView):
         """Find the path anew."""
         self._error = ""
         try:
-            path = landscape_path.find_landscape_path(self.session, self.kind) if self.available else None
+            found, known = landscape_path.find_landscape_path, has_data(self.session)
+            path = found(self.session, self.kind, to_minima=self.to_minima.value) if known else None
         except FelError as error:
             path, self._error = None, " ".join(filter(None, (error.given, error.remedy)))
         self.session.param.update(path=path, image=0)
-        self.ready = path is not None
         self.clear.disabled = self.session.path_anchors is None
         self.export.disable(path is None)
         for download in self.downloads.values():
@@ -153,8 +169,8 @@ class PathPanel(TabView):
         self.text.object = (
             f"**Barrier** {unit.text(highest.left, highest.left_error)} from the start, "
             f"{unit.text(highest.right, highest.right_error)} from the end; the highest "
-            f"image is {highest.index + 1} of {path.n_images}. It is a lower bound if other variables "
-            "are slow as well.  \n"
+            f"image is {highest.index + 1} of {path.n_images}. {ENDS[path.moved]} It is a lower bound if "
+            "other variables are slow as well.  \n"
             f"{ABOUT[path.curve.kind]}  \nClick on the curve to see the structure there."
         )
 
@@ -163,7 +179,7 @@ class PathPanel(TabView):
     def figure(self, shape=None, *, dark=False):
         """The free energy along the path; any ``shape`` suits it."""
         path = self.session.path
-        return plot_path_profile(
+        return plot_path_profile.sheet(
             path.curve.length, path.free_energy, error=path.error, barrier=path.barrier,
             image=self.session.image, unit=self.session.unit, dark=dark,
         )  # fmt: skip
@@ -172,12 +188,25 @@ class PathPanel(TabView):
         return self.session.path.table().to_dataframe().reset_index()
 
     def file(self, kind: str) -> io.BytesIO:
-        """The observed frames along the path as one file, aligned."""
+        """The observed frames along the path as one file, aligned; times of an XTC are numbers of images."""
         trajectories, path = self.session.trajectories, self.session.path
         images = landscape_path.images(
             self.session, path, "observed", trajectories.frames(path.curve.frames[:1])
         )
+        if kind == "pdb":
+            return io.BytesIO(self._pdb(images).encode())
+        images.time = np.arange(1.0, path.n_images + 1)  # those of the frames are not in order
         with tempfile.TemporaryDirectory() as folder:  # mdtraj writes by path only
             file = File(folder) / f"path.{kind}"
             images.save(str(file))
             return io.BytesIO(file.read_bytes())
+
+    def _pdb(self, images) -> str:
+        """One model for each image, with remarks that say which frame it is and how high it lies."""
+        path, unit = self.session.path, self.session.unit
+        about = [
+            f"MODEL {i + 1} IS {frame_name(self.session, int(frame)).upper()}, {unit.text(energy).upper()}"
+            for i, (frame, energy) in enumerate(zip(path.curve.frames, path.free_energy, strict=True))
+        ]
+        how = f"{path.curve.kind} path of {path.n_images} observed frames, by fel_explorer"
+        return models_text(images, [how, *about])

@@ -38,7 +38,8 @@ class RunsPanel(TabView):
         self._drawn = pd.DataFrame()
         self._settling = False
         self._deleting = ""  # label of the model that the next click deletes
-        self._wanted = ""  # parameter that was swept, until it is chosen
+        # parameter that was swept, until it is chosen
+        self._wanted = "" if session.sweep is None else session.sweep.parameter
         self._make_widgets()
         self._watchers = [
             (session, session.param.watch(self._on_data, ["dataset"])),
@@ -47,11 +48,6 @@ class RunsPanel(TabView):
             (board, board.param.watch(self._on_board, "version")),
         ]
         self._on_data()
-
-    @property
-    def available(self) -> bool:
-        """Whether anything has been trained."""
-        return bool(self.session.results)
 
     def close(self) -> None:
         """Stop watching the session and the jobs."""
@@ -171,12 +167,12 @@ class RunsPanel(TabView):
         if self._job is not None and not self._job.active:
             self._job = None
             self._refresh()
-        elif self.active and self.available:
+        elif self.active and self.session.results:
             self._show_progress()
 
     @param.depends("active", "dark", watch=True)
     def _refresh(self, *_):
-        if not (self.active and self.available) or self._settling:
+        if not (self.active and self.session.results) or self._settling:
             return
         self._settling = True
         self._settle()
@@ -265,7 +261,7 @@ class RunsPanel(TabView):
         """The chosen score over the chosen parameter; any ``shape`` suits it."""
         title = {name: label for label, name in self.measure.options.items()}[self.measure.value]
         units = {"timescale": self.session.dataset.attrs["time_unit"], "seconds": "s"}
-        return plot_sweep(
+        return plot_sweep.sheet(
             self._drawn["value"],
             self._drawn["score"],
             self._drawn["curve"],

@@ -11,6 +11,7 @@ import param
 from panel.viewable import Viewer
 
 from fel_explorer.app.session.session import Session
+from fel_explorer.app.widgets.layout import lay_out
 from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.sortable_table import SortableTable
 from fel_explorer.app.widgets.text import Text
@@ -42,6 +43,9 @@ class SelectionPanel(Viewer):
             session.param.watch(self._on_history, ["can_undo", "can_redo"]),
         ]
         self._refresh()
+        lay_out(self._edit_row, *self._edits.values())
+        lay_out(self._exports, *self._export_parts)
+        lay_out(self._layout, *self._parts)
 
     def close(self) -> None:
         """Stop watching the session."""
@@ -111,12 +115,14 @@ class SelectionPanel(Viewer):
             description="In exported structures, molecules that the periodic box cuts are made whole.",
         )  # fmt: skip
         label = Text("Export", variant="body2", margin=(14, 4, 0, 12))
-        self._exports = pmui.FlexBox(self._name, label, *self._downloads.values(), self._whole, margin=0)
-        self._layout = pmui.Column(
+        self._exports = pmui.FlexBox(margin=0)
+        self._edit_row = pmui.Row(margin=0)
+        self._parts = (
             pmui.Row(self._count, *self._actions.values(), sizing_mode="stretch_width", margin=0),
-            self._how, self._table, pmui.Row(*self._edits.values(), margin=0), self._exports, self._size,
-            sizing_mode="stretch_width", margin=0,
+            self._how, self._table, self._edit_row, self._exports, self._size,
         )  # fmt: skip
+        self._export_parts = self._name, label, *self._downloads.values(), self._whole
+        self._layout = pmui.Column(sizing_mode="stretch_width", margin=0)
 
     # ---- what users do in this panel
 
@@ -192,6 +198,7 @@ class SelectionPanel(Viewer):
         self._name.visible = shown and self._single_state() is not None
         self._edits["merge"].visible = shown and len(session.selected_states()) > 1
         self._edits["split"].visible = shown and session.divided_state() is not None
+        self._edit_row.visible = any(button.visible for button in self._edits.values())
         if not shown:
             return
         within = result.state[session.selection.mask] if count else result.state

@@ -70,7 +70,7 @@ class TrainPage(Viewer):
         )  # fmt: skip
         self.layout = pmui.Column(self.form, self.button, sizing_mode="stretch_width", margin=0)
         about = Text(ABOUT, variant="body2", margin=(10, 24), width=540)
-        self.losses = pn.pane.HTML("", width=330, margin=(0, 24), visible=False)
+        self.losses = pn.pane.HTML("", width=330, margin=(0, 24))
         self.side = pmui.Column(about, self.losses, width=600, sizing_mode="stretch_height", margin=0)
 
     def show(self, _trained, _simulation) -> None:
@@ -80,7 +80,7 @@ class TrainPage(Viewer):
     def watch(self, job) -> None:
         """Draw the losses of a training; None when there is none."""
         losses = {} if job is None else {term: list(values) for term, values in job.losses.items()}
-        self.losses.param.update(object=losses_svg(losses) if losses else "", visible=bool(losses))
+        self.losses.object = losses_svg(losses) if losses else ""
 
 
 class PlayPage(Viewer):

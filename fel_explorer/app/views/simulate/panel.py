@@ -12,6 +12,7 @@ from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.simulate import simulation as simulations
 from fel_explorer.app.views.simulate.pages import PlayPage, ReportPage, TrainPage, nearest_step, text
 from fel_explorer.app.views.simulate.report_rows import as_ck_test, table_of
+from fel_explorer.app.views.tabs import can_simulate
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside
 from fel_explorer.app.widgets.tab_view import TabView
@@ -57,11 +58,6 @@ class SimulatePanel(TabView):
             (board, board.param.watch(self._on_board, "version")),
         ]
         self._on_session()
-
-    @property
-    def available(self) -> bool:
-        """Whether there are trajectories, and a model in whose embedding a simulator can move."""
-        return self.session.trajectories is not None and simulations.can_encode(self.session.shown)
 
     @property
     def trained(self) -> simulations.Trained | None:
@@ -144,11 +140,11 @@ class SimulatePanel(TabView):
     # ---- what happens
 
     def _on_session(self, *events):
-        """Another model; or a simulator was trained, or has its report now: that is looked at."""
+        """Another model; or there is a simulator, was trained, or has its report now: that is looked at."""
         trained = self.trained
         if trained is None:
             self.view = "train"
-        elif any(event.name == "simulators" for event in events):
+        elif not events or any(event.name == "simulators" for event in events):
             self.view = "play" if trained.report is None else "report"
         self._show()
 
@@ -159,7 +155,7 @@ class SimulatePanel(TabView):
 
     @param.depends("active", "view", "plot", "dark", watch=True)
     def _show(self, *_):
-        if not self.active or not self.available:
+        if not self.active or not can_simulate(self.session):
             return
         trained, simulation = self.trained, self.simulation
         options = VIEWS if trained is not None else {"Train": "train"}
@@ -191,7 +187,7 @@ class SimulatePanel(TabView):
 
     def _on_board(self, *_):
         """While a job runs, its progress stands in the place of what starts another one."""
-        if not self.active or not self.available:
+        if not self.active or not can_simulate(self.session):
             return
         job = self._job()
         for view, page in self.pages.items():
@@ -227,7 +223,7 @@ class SimulatePanel(TabView):
         first, last = simulation.trajectory_at(self.session.step)
         time, psi = (simulation.latents[name].values[first:last] for name in ("time", "features"))
         about = {"limits": (embedding[:, 0].min(), embedding[:, 0].max()), "time_unit": unit, "dark": dark}
-        return plot_simulated_walk(time, psi[:, 0], current=self.session.step - first, **about)
+        return plot_simulated_walk.sheet(time, psi[:, 0], current=self.session.step - first, **about)
 
     def _table(self) -> pd.DataFrame:
         if self.view == "report":
@@ -244,16 +240,16 @@ class SimulatePanel(TabView):
 def drawn(report, plot: str, unit: str, dark: bool):
     """The figure ``plot`` of `FIGURES`."""
     if plot == "profile":
-        return plot_simulated_profile(report.free_energy, dark=dark)
+        return plot_simulated_profile.sheet(report.free_energy, dark=dark)
     if plot == "timescales":
-        return plot_simulated_timescales(report.memory, time_unit=unit, dark=dark)
+        return plot_simulated_timescales.sheet(report.memory, time_unit=unit, dark=dark)
     if plot == "transitions":
-        return plot_simulated_transitions(report.transition_density, dark=dark)
+        return plot_simulated_transitions.sheet(report.transition_density, dark=dark)
     if plot == "tica":
-        return plot_simulated_tica(report.structures["tica"], dark=dark)
+        return plot_simulated_tica.sheet(report.structures["tica"], dark=dark)
     test = as_ck_test(report.chapman_kolmogorov)
     names = {basin: f"basin {basin + 1}" for basin in test["from"].values.tolist()}
-    return plot_ck_test(test, names, time_unit=unit, dark=dark)
+    return plot_ck_test.sheet(test, names, time_unit=unit, dark=dark)
 
 
 def job_text(job) -> str:

@@ -9,6 +9,7 @@ from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.states.choices import ABOUT, comparison_job, table_text
+from fel_explorer.app.widgets.text import Text
 
 TABLE = {"& td, & th": {"padding": "3px 14px 3px 0"}, "& table": {"borderCollapse": "collapse"}}
 
@@ -57,7 +58,7 @@ class ChoicesDialog(Viewer):
         return self._jobs.get(self._result)
 
     def _make(self):
-        self.text = pmui.Typography("", width=500, margin=(0, 8), sx=TABLE)
+        self.text = Text("", width=500, margin=(0, 8), sx=TABLE)
         self.bar = pmui.LinearProgress(value=0, variant="determinate", width=500, margin=8, visible=False)
         self.stop = pmui.Button(
             label="Stop", icon="stop", size="small", variant="outlined", color="default", margin=8,
@@ -68,7 +69,7 @@ class ChoicesDialog(Viewer):
             label="Compare again", icon="refresh", size="small", variant="outlined", margin=8, visible=False,
             on_click=lambda event: self._start(),
         )  # fmt: skip
-        about = pmui.Typography(ABOUT, variant="body2", width=500, margin=(0, 8, 8, 8))
+        about = Text(ABOUT, variant="body2", width=500, margin=(0, 8, 8, 8))
         self.dialog[:] = [pmui.Column(about, self.text, self.bar, pmui.Row(self.stop, self.again), margin=0)]
 
     def _start(self):

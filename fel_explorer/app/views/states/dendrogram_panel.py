@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import holoviews as hv
 import numpy as np
 import panel as pn
 import panel_material_ui as pmui
@@ -16,19 +15,17 @@ from bokeh.models import CustomJSTickFormatter
 
 from fel_explorer.app.session.result import tree_colours
 from fel_explorer.app.session.session import Session
-from fel_explorer.app.views.states.tree_drawing import describe_level, plot_tree, tree_drawing
-from fel_explorer.app.widgets.after_draw import AtRest
+from fel_explorer.app.views.states.tree_drawing import describe_level, draw_tree, tree_drawing
+from fel_explorer.app.widgets.bokeh_sheet import EMPTY, BokehSheet
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.text import Text
-from fel_explorer.plots.dendrogram import WIDTH, Dendrogram
+from fel_explorer.plots.dendrogram import Dendrogram
 from fel_explorer.plots.persistence import Persistence
 from fel_explorer.plots.quantities import time_text
-from fel_explorer.plots.sheet import Sheet
 
 HEIGHT = 236  # px of the plot
+BORDERS = (12, 8)  # px left and right of its frame, at least
 RESOLUTION = "Lag time: states that interconvert faster than this are merged. All views follow."
-
-Redraw = hv.streams.Stream.define("Redraw", version=0)
 
 
 class DendrogramPanel(pn.viewable.Viewer):
@@ -41,8 +38,6 @@ class DendrogramPanel(pn.viewable.Viewer):
         super().__init__(session=session, **params)
         self._drawing: Dendrogram | Persistence | None = None
         self._was_dark = self.dark
-        self._redraw = Redraw()
-        self._redraw_at_rest = AtRest(self._draw_again)  # until then only the slider shows the lag
         self._make()
         self._watcher = session.param.watch(self._refresh, ["shown", "selection", "state_names"])
         self._refresh()
@@ -53,8 +48,6 @@ class DendrogramPanel(pn.viewable.Viewer):
     def close(self) -> None:
         """Stop watching the session."""
         self.session.param.unwatch(self._watcher)
-        self._tap.clear()
-        self._redraw.clear()
 
     def _make(self):
         self._level = pmui.DiscreteSlider(
@@ -78,24 +71,15 @@ class DendrogramPanel(pn.viewable.Viewer):
         self._lag.step = None
         self._lag.param.watch(self._on_lag, "value")
         self._found = Text("", variant="body2", margin=(0, 24), sizing_mode="stretch_width", visible=False)
-        # its size puts labels next to nodes; and without such a stream holoviews 1.23 attaches no tap
-        tree = hv.DynamicMap(self._draw, streams=[self._redraw, hv.streams.PlotSize()])
-        self._tap = hv.streams.SingleTap(source=tree)
-        self._tap.add_subscriber(self._on_tap)
-        self._plot = pn.pane.HoloViews(
-            tree,
-            backend="bokeh",
-            linked_axes=False,  # to those of the map, which have the same names
-            sizing_mode="stretch_both",
-            min_height=150,
-        )
+        self.figure = BokehSheet(tap=self._on_tap, min_height=150, borders=BORDERS)
+        self.figure.param.watch(self._draw, "size")  # which decides where labels have room
         self.export = FigureExport(
             self._light_figure, lambda: self._drawing.table(), lambda: "tree-of-states"
         )
         self._layout = pmui.Column(
             pmui.Row(self._level, self._lag, self.export, sizing_mode="stretch_width", margin=0),
             self._found,
-            pmui.Column(self._plot, sizing_mode="stretch_width", height=HEIGHT, margin=0),
+            pmui.Column(self.figure, sizing_mode="stretch_width", height=HEIGHT, margin=0),
             sizing_mode="stretch_width",
             margin=0,
         )
@@ -112,8 +96,8 @@ class DendrogramPanel(pn.viewable.Viewer):
             if level != self.session.result.level:
                 self.session.show_level(level)
 
-    def _on_tap(self, x=None, y=None):
-        if x is None or self._drawing is None:
+    def _on_tap(self, x, y):
+        if self._drawing is None:
             return
         node = self._drawing.node_at(x, y)
         if node is not None:
@@ -133,11 +117,7 @@ class DendrogramPanel(pn.viewable.Viewer):
             self._show_level(self._drawing, result)
         if self._drawing != before or self.dark != self._was_dark:
             self._was_dark = self.dark
-            dragged = isinstance(before, Persistence) and isinstance(self._drawing, Persistence)
-            (self._redraw_at_rest if dragged else self._draw_again)()
-
-    def _draw_again(self):
-        self._redraw.event(version=self._redraw.version + 1)
+            self._draw()
 
     def _show_level(self, drawing, result):
         unit = drawing.graph.graph["time_unit"]
@@ -159,12 +139,14 @@ class DendrogramPanel(pn.viewable.Viewer):
         self._level.visible = False
 
     def _light_figure(self):
-        return plot_tree(replace(self._drawing, colours=tree_colours(self._drawing.graph)))
+        return draw_tree(replace(self._drawing, colours=tree_colours(self._drawing.graph)))
 
-    def _draw(self, version, width, height, scale):
+    def _draw(self, *_):
         if self._drawing is None:
-            return Sheet(((0.0, 1.0), (0.0, 1.0)), ("", "")).overlay()
-        return plot_tree(self._drawing, width=width or WIDTH, dark=self.dark)
+            self.figure.show(EMPTY, dark=self.dark)
+            return
+        sheet = draw_tree(self._drawing, width=self.figure.size[0], dark=self.dark)
+        self.figure.show(sheet, dark=self.dark)
 
 
 def _named(places: list[float], texts: list[str]) -> CustomJSTickFormatter:

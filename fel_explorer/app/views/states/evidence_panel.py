@@ -181,7 +181,7 @@ class EvidencePanel(TabView):
 
     def figure(self, shape=None, *, dark=False):
         """The survival plot; any ``shape`` suits it."""
-        return plot_survival(self._curves, time_unit=self._unit(), dark=dark)
+        return plot_survival.sheet(self._curves, time_unit=self._unit(), dark=dark)
 
     # ---- export
 

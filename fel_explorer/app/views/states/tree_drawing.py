@@ -9,6 +9,7 @@ from fel_explorer.app.session.session import Session
 from fel_explorer.plots.dendrogram import Dendrogram, plot_dendrogram
 from fel_explorer.plots.persistence import Persistence, plot_persistence
 from fel_explorer.plots.quantities import time_text
+from fel_explorer.plots.sheet import Sheet
 
 ALL = 0.99  # fraction of a state's frames from which it counts as selected
 
@@ -28,11 +29,11 @@ def tree_drawing(session: Session, *, dark: bool = False) -> Dendrogram | Persis
     )
 
 
-def plot_tree(drawing: Dendrogram | Persistence, **options):
+def draw_tree(drawing: Dendrogram | Persistence, **options) -> Sheet:
     """The figure of a tree; ``options`` are those of `plot_dendrogram` and `plot_persistence`."""
     if isinstance(drawing, Persistence):
-        return plot_persistence(drawing, **options)
-    return plot_dendrogram(drawing, **options)
+        return plot_persistence.sheet(drawing, **options)
+    return plot_dendrogram.sheet(drawing, **options)
 
 
 def is_scan(result: Result) -> bool:

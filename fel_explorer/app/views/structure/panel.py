@@ -21,6 +21,7 @@ from fel_explorer.app.views.structure.pin_button import Pinning
 from fel_explorer.app.views.structure.representation_bar import RepresentationBar
 from fel_explorer.app.views.structure.save_button import shown_button
 from fel_explorer.app.widgets.after_draw import AfterDraw
+from fel_explorer.app.widgets.layout import lay_out
 from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.text import Notice, Text
 from fel_explorer.errors import FelError
@@ -70,6 +71,7 @@ class StructurePanel(Viewer):
             session.param.watch(self._on_pinned, ["pinned"]),
         ]
         self._on_data()
+        lay_out(self._layout, self._message, self._body)
 
     def close(self) -> None:
         """Stop watching the session."""
@@ -127,15 +129,14 @@ class StructurePanel(Viewer):
         )  # fmt: skip
         self._layers: list[Layer] = []
         self._own: list[Layer] = []  # without the pins that are laid over them
-        self._body = pmui.Column(
-            pmui.FlexBox(
-                self._views, self.pinning.button, self.save, self._images, *self.representation.widgets,
-                align_items="center", margin=0,
-            ),
-            self.representation.more, self.viewer, self.measure, self._warning, self._text, self._player,
-            sizing_mode="stretch_both", margin=0,
+        bar = pmui.FlexBox(align_items="center", margin=0)
+        lay_out(bar, self._views, self.pinning.button, self.save, self._images, *self.representation.widgets)
+        self._body = pmui.Column(sizing_mode="stretch_both", margin=0)
+        lay_out(
+            self._body, bar, self.representation.more, self.viewer, self.measure.layout, self._warning,
+            self._text, self._player,
         )  # fmt: skip
-        self._layout = pmui.Column(self._message, self._body, sizing_mode="stretch_both", margin=0)
+        self._layout = pmui.Column(sizing_mode="stretch_both", margin=0)
         self._views.param.watch(self._on_view, "value")
         self._images.param.watch(self._on_choice, "value")
         self._player.param.watch(self._on_player, "value")

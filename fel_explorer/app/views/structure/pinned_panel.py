@@ -42,11 +42,6 @@ class PinsPanel(TabView):
         self._watcher = session.param.watch(self._refresh, ["pinned", "thumbnails", "shown", "state_names"])
         self._refresh()
 
-    @property
-    def available(self) -> bool:
-        """Whether anything is pinned."""
-        return len(self.session.pinned) > 0
-
     def close(self) -> None:
         """Stop watching the session."""
         self.session.param.unwatch(self._watcher)

@@ -136,7 +136,7 @@ class TimelinePanel(TabView):
         dataset, result = self.session.dataset, self.session.shown
         frame = min(self.session.frame, dataset.sizes["frame"] - 1)
         current = int(dataset["trajectory"][frame]), int(dataset["frame_in_trajectory"][frame])
-        return plot_timeline(
+        return plot_timeline.sheet(
             self._parts(),
             result.colours(result.states(), dark=dark),
             time_step=float(dataset.attrs["time_step"]),

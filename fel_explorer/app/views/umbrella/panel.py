@@ -10,6 +10,7 @@ import param
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.modes.text import error_text, progress_words
+from fel_explorer.app.views.tabs import has_model
 from fel_explorer.app.views.umbrella.job import (
     Sampled,
     Settings,
@@ -57,11 +58,6 @@ class DrivePanel(TabView):
             (board, board.param.watch(self._on_job, "version")),
         ]
         self._on_result()
-
-    @property
-    def available(self) -> bool:
-        """Whether there is a model."""
-        return self.session.shown is not None
 
     def close(self) -> None:
         """Stop watching the session and the jobs."""
@@ -157,7 +153,7 @@ class DrivePanel(TabView):
         self._profiles = {}
 
     def _on_result(self, *_):
-        if self.available:
+        if has_model(self.session):
             names = self.session.shown.cv_names
             value = self.cv.value if self.cv.value in names else names[0]
             self.cv.param.update(options=names, value=value)
@@ -173,7 +169,7 @@ class DrivePanel(TabView):
 
     @param.depends("active", "part", watch=True)
     def _look(self, *_):
-        if self.active and self.available:
+        if self.active and has_model(self.session):
             self._show_job()
             self._show()
 
@@ -192,7 +188,7 @@ class DrivePanel(TabView):
 
     @param.depends("dark", watch=True)
     def _show(self, *_):
-        if not (self.active and self.available):
+        if not (self.active and has_model(self.session)):
             return
         self._waiting = self._job is not None and self._job.active
         self.ready = self.part == "profile" or self._sampled is not None
@@ -213,7 +209,7 @@ class DrivePanel(TabView):
 
     @property
     def _job(self):
-        return self._jobs.get(self._key) if self.available else None
+        return self._jobs.get(self._key) if has_model(self.session) else None
 
     @property
     def _sampled(self) -> Sampled | None:
@@ -230,7 +226,7 @@ class DrivePanel(TabView):
     # ---- in words
 
     def _say(self):
-        if not self.available:
+        if not has_model(self.session):
             return
         job = self._job
         error = self._reason_no_sampling() if self.part == "windows" else None
@@ -255,9 +251,10 @@ class DrivePanel(TabView):
         """The plot of the part; any ``shape`` suits it."""
         label = f"{self.cv.value} of {self.session.active}"
         if self.part == "windows":
-            return plot_windows(self._sampled.histograms, gaps=self._sampled.gaps, label=label, dark=dark)
+            histograms, gaps = self._sampled.histograms, self._sampled.gaps
+            return plot_windows.sheet(histograms, gaps=gaps, label=label, dark=dark)
         result, states = self.session.shown, self.session.shown.states()
-        return plot_cv_profile(
+        return plot_cv_profile.sheet(
             self._profile(),
             sampled=None if self._sampled is None else self._sampled.profile,
             label=label,

@@ -1,0 +1,139 @@
+"""Folders that are written whole or not at all, and exchanged in one step: the old one is never gone."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import glob
+import os
+import shutil
+import socket
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fel_explorer.errors import FelError
+
+PARTIAL, REPLACED = ".partial", ".replaced"
+STALE = 86_400.0  # seconds after which a leftover of another machine is nobody's
+AT_FDCWD, EXCHANGE = -100, 2  # of Linux's renameat2
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+@contextmanager
+def whole_or_nothing(target: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Make a new folder next to ``target`` that takes its place when the block ends; deleted if that fails.
+
+    Parameters
+    ----------
+    replace
+        Exchange it with a ``target`` that exists. Otherwise, if ``target`` has come into being meanwhile
+        (another process made the same), that one stays.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(target)
+    partial = target.with_name(f".{target.name}.{_owner()}{PARTIAL}")
+    try:
+        yield partial
+        if replace and target.exists():
+            exchange(partial, target)
+        else:
+            try:
+                partial.rename(target)
+            except OSError:
+                if not target.exists():
+                    raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Exchange the contents of two paths in one step.
+
+    Where the file system can't, by three renames; `recover` finds what a kill between them left.
+    """
+    if _renameat2(one, other):
+        return
+    aside = other.with_name(f".{other.name}.{_owner()}{REPLACED}")
+    other.rename(aside)
+    try:
+        one.rename(other)
+    except OSError:
+        aside.rename(other)
+        raise
+    aside.rename(one)
+
+
+def recover(path: Path) -> Path:
+    """``path``, put back where a save that was killed had moved it aside."""
+    if not path.exists():
+        aside = sorted(path.parent.glob(f".{glob.escape(path.name)}.*{REPLACED}"))
+        if aside:
+            aside[-1].rename(path)
+    return path
+
+
+def remove_leftovers(target: Path) -> None:
+    """Delete what killed processes left next to ``target``."""
+    name = glob.escape(target.name)
+    kinds = (PARTIAL, REPLACED) if target.exists() else (PARTIAL,)
+    for kind in kinds:
+        for left in target.parent.glob(f".{name}.*{kind}"):
+            if _is_leftover(left):
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def write_error(error: OSError, what: str) -> FelError:
+    """A `FelError` for a file or folder that could not be written; what was there before is kept."""
+    if error.errno in FULL:
+        return FelError(
+            f"{what}: the disk is full.", "What was there is kept.", "Free space, then try again."
+        )
+    if error.errno in DENIED:
+        return FelError(
+            f"{what}: {os.strerror(error.errno or 0).lower()}.",
+            "What was there is kept.",
+            "Choose a folder that you may write to.",
+        )
+    return FelError(f"{what}: {error.strerror or error}.", "What was there is kept.", "Try again.")
+
+
+def _owner() -> str:
+    return f"{socket.gethostname()}~{os.getpid()}~{uuid.uuid4().hex[:8]}"
+
+
+def _is_leftover(path: Path) -> bool:
+    """Whether the process that wrote it has ended; of other machines, whether it is old."""
+    parts = path.name.rsplit(".", 1)[0].split("~")
+    if len(parts) == 3 and parts[0].endswith(socket.gethostname()) and parts[1].isdigit():
+        try:
+            os.kill(int(parts[1]), 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            return False
+        return False
+    try:
+        return time.time() - path.stat().st_mtime > STALE
+    except FileNotFoundError:
+        return False
+
+
+def _renameat2(one: Path, other: Path) -> bool:
+    """Exchange by the system; False where it can't."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        function = ctypes.CDLL(None, use_errno=True).renameat2
+    except AttributeError:  # a C library without it
+        return False
+    if function(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), EXCHANGE) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+        return False
+    raise OSError(code, os.strerror(code), str(one), None, str(other))

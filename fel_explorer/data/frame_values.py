@@ -54,6 +54,16 @@ def label(dataset: xr.Dataset, name: str) -> str:
     return f"{text}, reference: {attrs['reference']}" if "reference" in attrs else text
 
 
+def unit_of(dataset: xr.Dataset, name: str) -> str:
+    """Unit of the values of ``name``: that of a column, nm of distances, ° of torsions; '' where unknown."""
+    if name in torsions(dataset):
+        return "°"
+    if name in columns(dataset):
+        unit = str(dataset[name].attrs.get("units", UNITS.get(name, "")))
+        return "" if unit == "1" else unit
+    return "nm" if name.startswith("d ") and "featurizers" in dataset.attrs else ""
+
+
 def quantities(dataset: xr.Dataset) -> list[str]:
     """Names of all values, each once: torsions, columns, and features that no torsion stands for."""
     angles = torsions(dataset)

@@ -3,8 +3,10 @@
 import base64
 import json
 import re
+from datetime import date
 from html.parser import HTMLParser
 
+import mdtraj
 import numpy as np
 import pytest
 
@@ -64,6 +66,7 @@ def test_report_has_every_part_and_needs_nothing_else(session, tmp_path):
         "Free-energy landscape",
         "States",
         "Is each state metastable?",
+        "Kinetics",
         "Structures",
         "The same in Python",
     ]
@@ -73,7 +76,7 @@ def test_report_has_every_part_and_needs_nothing_else(session, tmp_path):
 
 def test_table_has_the_populations(session):
     page = Page(report_html(session))
-    shares = [float(cell.rstrip(" %")) for cell in page.cells if re.fullmatch(r"[\d.]+ %", cell)]
+    shares = [float(cell.rstrip(" %")) for cell in page.cells if re.fullmatch(r"[\d.]+ %", cell)][:3]
     expected = np.sort(np.bincount(session.result.state) / 4)[::-1]
     assert np.allclose(shares, expected, rtol=5e-3)
 
@@ -174,3 +177,13 @@ def test_report_without_trajectories_or_states():
 def test_report_without_a_model_says_what_to_do():
     with pytest.raises(FelError, match="without a model"):
         report_html(Session())
+
+
+def test_report_has_date_versions_and_transition_probabilities(session):
+    text = report_html(session)
+    assert f"{date.today():%Y-%m-%d}" in text and f"mdtraj {mdtraj.__version__}" in text
+    kinetics = text[text.index("<h2>Kinetics</h2>") : text.index("<h2>Structures</h2>")]
+    cells = [float(cell) for cell in re.findall(r"<td>([\d.e+-]+) %</td>", kinetics)]
+    n = len(session.result.states())
+    assert len(cells) == n * n
+    assert np.allclose(np.reshape(cells, (n, n)).sum(axis=1), 100, atol=1)

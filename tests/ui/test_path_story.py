@@ -36,14 +36,16 @@ def test_a_path_is_drawn_played_and_exported(page, demo, tmp_path):
     page.wait_for_timeout(400)  # two clicks within 300 ms, wherever they are, are a double click to Bokeh
     page.mouse.click(*shown.screen(-3.2, 0.0))
     expect(page.get_by_text(re.compile(r"kT from the start, .* kT from the end"))).to_be_visible()
+    expect(page.get_by_text(re.compile("Both ends were moved to the minima"))).to_be_visible()
     expect(page.get_by_text(re.compile("^Image 1 of 40"))).to_be_visible()
     settle(page)
     page.mouse.click(*page.evaluate(PROFILE))
-    expect(page.get_by_text(re.compile(r"^Image 2\d of 40, .*no clashes"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^Image 2\d of 40, .*clash"))).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button").filter(has_text=re.compile("^PDB$")).last.click()
     download.value.save_as(tmp_path / "path.pdb")
     assert mdtraj.load(str(tmp_path / "path.pdb")).n_frames == 40
+    assert "MODEL 1 IS FRAME" in (tmp_path / "path.pdb").read_text()
     page.keyboard.press("Control+z")
     expect(page.get_by_text("Now click where it ends.")).to_be_visible()
 

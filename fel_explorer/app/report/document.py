@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Iterable
+from datetime import datetime
 from html import escape
+from importlib import metadata
 from pathlib import Path
 
 import fel_explorer
 from fel_explorer.app.codegen import script
 from fel_explorer.app.report import figures, structures
 from fel_explorer.app.session.session import Session
+from fel_explorer.app.views.model.summary import summary
 from fel_explorer.data import schema
+from fel_explorer.data.molecule_names import molecule_text
 from fel_explorer.errors import FelError
 from fel_explorer.plots.quantities import time_text
 
@@ -43,6 +48,7 @@ def report_html(session: Session) -> str:
         _section("States over time scales", *figures.tree(session), note=figures.TREE),
         _section("States", figures.table(session), note=figures.TABLE),
         _section("Is each state metastable?", *figures.survival(session), note=figures.SURVIVAL),
+        _section("Kinetics", figures.kinetics(session), note=figures.KINETICS),
         _section("Path", *figures.path(session), note=figures.PATH),
         _section("Pinned structures", structures.pins(session), note=structures.PINS),
         _section("Structures", *structures.viewer(session), note=structures.NOTE),
@@ -73,6 +79,10 @@ def _facts(session: Session) -> str:
     unit, lengths = dataset.attrs["time_unit"], schema.trajectory_lengths(dataset)
     total = float(lengths.sum()) * schema.time_step(dataset)
     facts = {
+        "Date": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+        "Versions": versions(),
+        "Molecule": molecule_text(session.trajectories.topology) if session.trajectories is not None else "",
+        "Found": summary(result, dataset) if result.state is not None else "",
         "Data": f"{len(lengths)} trajectories, {lengths.sum():,} frames, {time_text(total, unit)} in all",
         "Features": f"{dataset.sizes['feature']}: {_kinds(dataset)}",
         "Method": f"{type(result.method).__name__} ({_settings(result.method)})" * result.method.is_fitted,
@@ -82,6 +92,13 @@ def _facts(session: Session) -> str:
     }
     rows = (f"<dt>{name}</dt><dd>{escape(fact)}</dd>" for name, fact in facts.items() if fact)
     return f"<dl>{''.join(rows)}</dl>"
+
+
+def versions() -> str:
+    """Versions of this program and of what it computes with."""
+    names = ("torch", "mdtraj", "numpy", "deeptime")
+    own = [f"fel_explorer {fel_explorer.__version__}", f"Python {platform.python_version()}"]
+    return _listed([*own, *(f"{name} {metadata.version(name)}" for name in names)])
 
 
 def _kinds(dataset) -> str:

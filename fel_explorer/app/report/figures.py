@@ -10,12 +10,15 @@ import numpy as np
 
 from fel_explorer.app.session.mirrored import SideSession
 from fel_explorer.app.session.session import Session
+from fel_explorer.app.views.kinetics.analysis import default_lag
 from fel_explorer.app.views.map import colouring
 from fel_explorer.app.views.map.view import FREE_ENERGY, coloured, make_view, shown_axes, with_names_apart
+from fel_explorer.app.views.model.summary import states_array
 from fel_explorer.app.views.states.evidence import evidence_of, state_table, unweighted_note
 from fel_explorer.app.views.states.tree_drawing import draw_tree, tree_drawing
+from fel_explorer.errors import FelError
+from fel_explorer.kinetics.markov import markov_model
 from fel_explorer.plots.export import figure_bytes
-from fel_explorer.plots.landscape import plot_landscape
 from fel_explorer.plots.path_profile import plot_path_profile
 from fel_explorer.plots.quantities import interval_text, time_text
 from fel_explorer.plots.survival import plot_survival
@@ -31,6 +34,9 @@ PIXELS = (900, 600)
 SIZE = (15.0, 10.0)  # cm
 SMALL = (10.0, 7.5)
 MAX_STATES = 12  # with a survival curve each
+KINETICS = (
+    "Reversible Markov model of the states. Lifetimes above are counted from visits, so that they may differ."
+)
 
 
 def maps(session: Session) -> list[str]:
@@ -41,6 +47,8 @@ def maps(session: Session) -> list[str]:
         names.append("state")
     if session.colour_by not in names and _can_colour(session):
         names.append(session.colour_by)
+    from fel_explorer.plots.landscape import plot_landscape  # HoloViews, which a page does not need before
+
     places = view.state_places(session.shown)
     drawn, nothing = [], np.zeros(len(view.xy), bool)
     for name in names:
@@ -118,6 +126,32 @@ def table(session: Session) -> str:
     note = unweighted_note(dataset)
     note = f"<p>Lifetimes and decay: {escape(note)}</p>" if note else ""
     return f"{note}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def kinetics(session: Session) -> str:
+    """Probabilities of changes between the states within the lag, and the time scales that they imply."""
+    result, dataset = session.shown, session.dataset
+    if result.state is None:
+        return ""
+    unit, lag = dataset.attrs["time_unit"], default_lag(result, dataset)
+    try:
+        model = markov_model(states_array(result, dataset), lag)
+    except FelError:
+        return ""
+    symbols = [int(state) for state in model.count_model.state_symbols]
+    kept = [i for i, state in enumerate(symbols) if state in result.states()][:MAX_STATES]
+    names = [session.state_name(symbols[i]) for i in kept]
+    head = "".join(f"<th>{escape(word)}</th>" for word in [f"within {time_text(lag, unit)}, from", *names])
+    body = ""
+    for i, name in zip(kept, names, strict=True):
+        cells = [escape(name), *(f"{100 * model.transition_matrix[i, j]:.3g} %" for j in kept)]
+        body += f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+    times = model.timescales(k=min(3, len(symbols) - 1)) * float(dataset.attrs["time_step"])
+    words = ", ".join(time_text(float(time), unit) for time in times if np.isfinite(time))
+    return (
+        f"<p>Implied time scales: {escape(words)}.</p>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
 
 
 def survival(session: Session) -> list[str]:

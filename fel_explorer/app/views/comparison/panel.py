@@ -17,7 +17,7 @@ from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.sortable_table import SortableTable
 from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.app.widgets.text import Text
-from fel_explorer.data.frame_values import label
+from fel_explorer.data.frame_values import label, unit_of
 from fel_explorer.plots.comparison import plot_distributions
 from fel_explorer.structures.comparison import distributions
 from fel_explorer.structures.feature_atoms import largest_on_atoms
@@ -214,7 +214,9 @@ class ComparisonPanel(TabView):
             if np.isfinite(low + high)
             else "no interval: present in too few blocks of the data"
         )
-        unit = "°" if bool(row["circular"]) else ""
+        name = str(row["quantity"].values)
+        unit = "°" if bool(row["circular"]) else unit_of(self.session.dataset, name)
+        unit = f" {unit}" if unit not in ("", "°") else unit
         cells = {
             "quantity": {"text": str(row["quantity"].values), "value": str(row["quantity"].values)},
             "effect": {"text": f"{effect:.2f}", "value": effect, "less": interval},
@@ -222,7 +224,7 @@ class ComparisonPanel(TabView):
         for key, mean, spread in zip(
             ("first", "second"), row["mean"].values, row["spread"].values, strict=True
         ):
-            cells[key] = {"text": f"{mean:.3g}{unit}", "value": float(mean), "less": f"± {spread:.2g}"}
+            cells[key] = {"text": f"{mean:.3g}{unit}", "value": float(mean), "less": f"± {spread:.2g}{unit}"}
         return {"state": i, "colour": "transparent", "cells": cells}
 
     @param.depends("quantity", "dark", watch=True)

@@ -54,11 +54,15 @@ def summary(result: Result, dataset: xr.Dataset) -> str:
     return f"{words}, {apart}." if apart else f"{words}."
 
 
+def states_array(result: Result, dataset: xr.Dataset) -> xr.DataArray:
+    """States (frame,) of a result with the times and trajectories of its dataset."""
+    states = xr.DataArray(result.state, dims="frame", coords=dataset["time"].coords)
+    return states.assign_attrs(dataset.attrs)
+
+
 def slowest_process(result: Result, dataset: xr.Dataset, lag: float) -> tuple[float, np.ndarray]:
     """Implied time scale of the slowest process, and the side (frame,) of each frame: 1, -1, or 0 outside."""
-    states = xr.DataArray(result.state, dims="frame", coords=dataset["features"].coords["time"].coords)
-    states.attrs.update(dataset.attrs)
-    model = markov_model(states, lag)
+    model = markov_model(states_array(result, dataset), lag)
     signs = np.zeros(int(result.state.max()) + 1)
     signs[model.count_model.state_symbols] = np.sign(model.eigenvectors_right(2)[:, 1])
     step = float(dataset.attrs["time_step"])

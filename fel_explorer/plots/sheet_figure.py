@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fel_explorer.plots.glyphs import without_math
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -31,8 +33,9 @@ def draw_sheet(axes: Axes, sheet: Sheet) -> None:
     _words(axes, page.words, 8)
     for axis, name in enumerate("xy"):
         ticks = page.ticks[axis]
-        getattr(axes, f"{name}axis").set_ticks([place for place, _ in ticks], [text for _, text in ticks])
-        getattr(axes, f"set_{name}label")(page.labels[axis])
+        words = [without_math(text) for _, text in ticks]
+        getattr(axes, f"{name}axis").set_ticks([place for place, _ in ticks], words)
+        getattr(axes, f"set_{name}label")(without_math(page.labels[axis]))
         getattr(axes, f"set_{name}lim")(
             *page.limits[axis]
         )  # last, because ticks beyond the limits widen them
@@ -97,7 +100,7 @@ def _words(axes, rows, order):
         axes.text(
             row["x"],
             row["y"],
-            row["text"],
+            without_math(row["text"]),
             color=row["colour"],
             bbox=box if to_rgba(row["ground"])[3] > SEEN else None,
             fontsize=TEXT * float(row["size"].removesuffix("pt")),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import numpy as np
 from bokeh.events import PanStart, RangesUpdate, Reset, SelectionGeometry, Tap
@@ -29,12 +28,11 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
-from fel_explorer.plots import hooks
+from fel_explorer.plots.bokeh_settings import ONLY_NUMBERS, keep_font_sizes
 from fel_explorer.plots.landscape_data import Landscape, description
 from fel_explorer.plots.landscape_layers import LandscapeLayers, tooltips
 
 WHEEL_RESTS = 80  # ms without a turn, after which all points are drawn again; Bokeh's are 500
-ONLY_NUMBERS = "export default (args, tool, {value}) => isFinite(value)"
 ONLY_KEYBOARD = ":host(:focus:not(:focus-visible)) {outline: none}"  # whose user has to see the focus
 STATE_NAME = "return names[value] || String(value)"
 IMAGE = ("x", "y", "dw", "dh", "image")
@@ -114,8 +112,8 @@ class BokehLandscape:
         self._glyphs = self._draw_layers()
         self._names = CustomJSHover(args={"names": []}, code=STATE_NAME)
         self._hover = self._make_tools()
-        axes = {"xaxis": self.figure.xaxis[0], "yaxis": self.figure.yaxis[0]}
-        hooks.font_sizes(SimpleNamespace(handles=axes), None)
+        for axis in (self.figure.xaxis[0], self.figure.yaxis[0]):
+            keep_font_sizes(axis)
         self._listen(gestures)
 
     def _draw_layers(self):

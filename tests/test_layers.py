@@ -89,6 +89,13 @@ def test_only_files_of_the_user_interface_import_panel(path):
     assert not found, f"{path.name} imports {found}: rename it or move what needs panel"
 
 
+@pytest.mark.parametrize(
+    "path", sorted((PACKAGE / "app").rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
+)
+def test_the_page_draws_without_holoviews(path):
+    assert not any(name.split(".")[0] == "holoviews" for name in imported(path))
+
+
 # These ask objects of other libraries, whose attributes differ between versions or classes.
 FOREIGN_OBJECTS = {
     "app/shell/skeleton.py",

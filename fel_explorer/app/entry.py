@@ -18,7 +18,6 @@ from fel_explorer.app.storage.input_files import sort_out
 from fel_explorer.app.storage.session_folder import adopt, is_session, open_session
 from fel_explorer.app.workarounds import (
     bokeh_unchanged_models,
-    holoviews_refresh_retry,
     panel_datamodel_refs,
     panel_notebook_bundle,
 )
@@ -90,7 +89,6 @@ def load_extensions() -> None:
     """Load what the explorer's pages need into panel; safe to call again."""
     pn.extension(notifications=True, inline=True)  # inline: a notebook must not ask a CDN for the front end
     pn.config.reconnect = True
-    holoviews_refresh_retry.install()
     bokeh_unchanged_models.install()
     panel_datamodel_refs.install()
     panel_notebook_bundle.install()

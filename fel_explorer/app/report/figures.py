@@ -19,7 +19,6 @@ from fel_explorer.app.views.states.tree_drawing import draw_tree, tree_drawing
 from fel_explorer.errors import FelError
 from fel_explorer.kinetics.markov import markov_model
 from fel_explorer.plots.export import figure_bytes
-from fel_explorer.plots.landscape import plot_landscape
 from fel_explorer.plots.path_profile import plot_path_profile
 from fel_explorer.plots.quantities import interval_text, time_text
 from fel_explorer.plots.survival import plot_survival
@@ -48,6 +47,8 @@ def maps(session: Session) -> list[str]:
         names.append("state")
     if session.colour_by not in names and _can_colour(session):
         names.append(session.colour_by)
+    from fel_explorer.plots.landscape import plot_landscape  # HoloViews, which a page does not need before
+
     places = view.state_places(session.shown)
     drawn, nothing = [], np.zeros(len(view.xy), bool)
     for name in names:

@@ -1,26 +1,24 @@
-"""Repair of panel 1.9 and HoloViews 1.23: what they keep of a page after its end.
+"""Repair of panel 1.9: what it keeps of a page after its end.
 
-Panel deletes the page, but not the area of its notifications; HoloViews keeps what listens to taps and
-lassos.  Either holds the document, and so all of the page.  Where one explorer is shown by several pages,
-those that are closed would go on being drawn: Bokeh empties their models before panel is notified, which then
-finds no children to clean up.  Upstream: holoviz/panel#8605, holoviz/holoviews#6934 (partly mended).
+Panel deletes the page, but not the area of its notifications, which holds the document, and so all of the
+page.  Where one explorer is shown by several pages, those that are closed would go on being drawn: Bokeh
+empties their models before panel is notified, which then finds no children to clean up.
+Upstream: holoviz/panel#8605.
 """
 
 from __future__ import annotations
 
 from bokeh.document import Document
-from holoviews.plotting.bokeh.callbacks import Callback
 from panel.io.state import state
-from panel.pane import HoloViews
 from panel.viewable import Viewable
 
 from fel_explorer.app.widgets.standing_figure import StandingFigure
 from fel_explorer.app.workarounds.versions import only_for
 
-PANEL, HOLOVIEWS = "panel>=1.9,<1.10", "holoviews>=1.23.2,<1.24"
+PANEL = "panel>=1.9,<1.10"
 
 
-@only_for(PANEL, HOLOVIEWS)
+@only_for(PANEL)
 def release(document: Document) -> None:
     """Release a document whose session has ended."""
     state._onload.pop(document, None)  # of a page that no browser came back to
@@ -28,21 +26,12 @@ def release(document: Document) -> None:
         if shown_in is document:
             view._cleanup(root)
             state._views.pop(ref, None)
-    for callback in set(Callback._callbacks.values()):
-        if callback.plot is not None and callback.plot.document is document:
-            callback.cleanup()
 
 
-@only_for(PANEL, HOLOVIEWS)
+@only_for(PANEL)
 def leave(page: Viewable, document: Document) -> None:
     """Release what a page that others still look at has drawn into a document whose session has ended."""
-    ended = set()
-    for pane in page.select(HoloViews):
-        for ref, (plot, _pane) in list(pane._plots.items()):
-            if plot.document is document:
-                plot.cleanup()
-                del pane._plots[ref]
-                ended.add(ref)
+    ended: set[str] = set()
     for figures in page.select(StandingFigure):
         ended |= figures.leave(document)
     for part in page.select():

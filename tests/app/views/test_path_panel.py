@@ -1,6 +1,5 @@
 """Paths over the map of a session."""
 
-import holoviews.plotting.bokeh  # noqa: F401 - without it nothing is drawn
 import mdtraj
 import numpy as np
 import pytest

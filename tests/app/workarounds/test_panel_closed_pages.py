@@ -4,47 +4,41 @@ import gc
 import weakref
 from types import SimpleNamespace
 
-import holoviews as hv
-import holoviews.plotting.bokeh
 import numpy as np
 import panel as pn
 from bokeh.document import Document
-from holoviews.plotting.bokeh.callbacks import Callback
 from panel.io.state import state
 
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.shell.explorer import Explorer
 from fel_explorer.app.views.map.panel import MapPanel
+from fel_explorer.app.widgets.bokeh_sheet import BokehSheet
 from fel_explorer.app.workarounds.panel_closed_pages import leave, release
 from fel_explorer.data.schema import as_dataset
 
 
 def open_page():
-    points = hv.Points([(0.0, 0.0)])
-    tap = hv.streams.SingleTap(source=points)
     document = Document()
-    document.add_root(pn.Column(pn.pane.HoloViews(points)).get_root(document))
-    return document, tap
+    document.add_root(pn.Column(BokehSheet()).get_root(document))
+    return document
 
 
 def kept(document):
-    views = [view for view, _root, shown_in, _comm in state._views.values() if shown_in is document]
-    plots = [callback.plot for callback in Callback._callbacks.values()]
-    return len(views), sum(plot is not None and plot.document is document for plot in plots)
+    return sum(shown_in is document for _view, _root, shown_in, _comm in state._views.values())
 
 
-def test_panel_and_holoviews_still_need_the_repair():
-    document, _tap = open_page()
+def test_panel_still_needs_the_repair():
+    document = open_page()
     state._destroy_session(SimpleNamespace(_document=document, id="closed"))
-    assert kept(document) != (0, 0), "closed pages are released now: remove the repair"
+    assert kept(document), "closed pages are released now: remove the repair"
     release(document)
 
 
 def test_a_closed_page_is_released_and_another_one_stays():
-    (closed, _tap), (other, _other_tap) = open_page(), open_page()
-    assert kept(closed) == kept(other) == (1, 1)
+    closed, other = open_page(), open_page()
+    assert kept(closed) == kept(other) == 1
     release(closed)
-    assert kept(closed) == (0, 0) and kept(other) == (1, 1)
+    assert kept(closed) == 0 and kept(other) == 1
     release(other)
 
 
@@ -71,10 +65,7 @@ def test_an_explorer_goes_on_when_one_of_its_tabs_is_closed():
     leave(explorer.page, closed)
     release(closed)
     explorer.session.select(np.arange(50) < 7, "the first")  # the map is drawn again
-    shown = {
-        plot.document for pane in explorer.page.select(pn.pane.HoloViews) for plot, _ in pane._plots.values()
-    }
-    assert shown <= {open_}
-    assert [live.figure.document for live in explorer.map.plot.live] == [open_]
+    for figures in (explorer.map.plot, explorer.strip.figure):
+        assert [live.figure.document for live in figures.live] == [open_]
     explorer.close()
     release(open_)

@@ -73,7 +73,7 @@ class KineticsPanel(TabView):
             orientation="vertical", size="small", width=122, margin=(8, 4, 4, 10),
         )  # fmt: skip
         self._lag = pmui.FloatInput(
-            label="Lag time", size="small", width=180, margin=(6, 10, 2, 10), step=1.0,
+            label="Lag time", size="small", width=180, margin=(10, 10, 2, 10), step=1.0,
             description="Choose a lag time from which the time scales are flat. Press Enter to recompute.",
         )  # fmt: skip
         self._stop = pmui.Button(

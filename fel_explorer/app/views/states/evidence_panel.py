@@ -66,7 +66,7 @@ class EvidencePanel(TabView):
     def _make_widgets(self):
         text = {"variant": "body2", "sizing_mode": "stretch_width"}
         self._choice = pmui.Select(
-            label="State", size="small", width=270, margin=(4, 4, 0, 10),
+            label="State", size="small", width=270, margin=(10, 4, 0, 10),
             description="Also by a click in the table, and with the keys [ and ].",
         )  # fmt: skip
         self.facts = Text("", margin=(2, 10, 0, 10), **text)

@@ -1,0 +1,143 @@
+"""What damaged sessions and model files, endless formulas, and kills next to renames end in; prints a table.
+
+python benchmarks/robustness.py [--cases 300]
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import logging
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+import fel_explorer as fel
+from fel_explorer.app.storage.session_folder import ABOUT, open_session, save_session
+from fel_explorer.data.formulas import evaluate
+
+TESTS = Path(__file__).parents[1] / "tests"
+sys.path[:0] = [str(TESTS / "support"), str(TESTS / "data")]
+
+from hostile_names import hostile_session  # noqa: E402
+from test_atomic_folders import SAVE  # noqa: E402
+
+WRONG = [None, "x", -1, 10**18, 1e308, float("nan"), [], {}, [[[]]], True, "GONE"]
+FORMULAS = ["9**9**9**9", "10**10**10", "0x9**0x9**0x9**0x9", "(" * 900 + "x0" + ")" * 900, "x0 +" * 10**6]
+SLOW = 2.0  # seconds
+
+
+def places(value, path=()):
+    """Paths to all entries of JSON."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        yield (*path, key)
+        yield from places(inner, (*path, key))
+
+
+def damaged(about, chance):
+    """A copy with one entry that is wrong or gone."""
+    about = copy.deepcopy(about)
+    place, wrong = chance.choice(list(places(about))), chance.choice(WRONG)
+    parent = about
+    for key in place[:-1]:
+        parent = parent[key]
+    if wrong == "GONE":
+        del parent[place[-1]]
+    else:
+        parent[place[-1]] = wrong
+    return about
+
+
+def outcome(act) -> str:
+    """What ``act`` ends in."""
+    started = time.process_time()
+    try:
+        act()
+        found = "opened"
+    except fel.FelError:
+        found = "clear error"
+    except Exception as error:  # what the table is about
+        found = f"raw {type(error).__name__}"
+    return "slow" if time.process_time() - started > SLOW else found
+
+
+def sessions(folder, n):
+    """Outcomes of sessions with a damaged field."""
+    path = save_session(hostile_session(), folder / "one.session")
+    about, chance = json.loads((path / ABOUT).read_text()), random.Random(0)
+    for _ in range(n):
+        (path / ABOUT).write_text(json.dumps(damaged(about, chance)))
+        yield outcome(lambda: open_session(path))
+
+
+def models(folder, n):
+    """Outcomes of model files with a damaged header, and with a flipped bit."""
+    x = np.random.default_rng(0).normal(size=(120, 3)).astype("f4")
+    path, bad, chance = folder / "good.fel", folder / "bad.fel", random.Random(0)
+    fel.SRV(n_dims=2, lag_time=2.0, n_steps=2, hidden=[4], seed=0).fit(fel.as_dataset(x)).save(path)
+    with safe_open(str(path), framework="pt") as stored:
+        header = json.loads(stored.metadata()["fel"])
+        arrays = {name: stored.get_tensor(name) for name in stored.keys()}
+    for number in range(n):
+        if number % 2:
+            content = bytearray(path.read_bytes())
+            content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+            bad.write_bytes(content)
+        else:
+            save_file(arrays, bad, metadata={"fel": json.dumps(damaged(header, chance))})
+        yield outcome(lambda: fel.load_model(bad))
+
+
+def formulas():
+    """Outcomes of formulas that would take hours."""
+    data = fel.as_dataset(np.random.default_rng(0).normal(size=(100, 2)))
+    for formula in FORMULAS:
+        yield outcome(lambda text=formula: evaluate(data, text))
+
+
+def kills(folder):
+    """Outcomes of killing a process that replaces a dataset, just before and after each rename."""
+    for exchanges, nth in ((1, 1), (0, 1), (0, 2), (0, 3)):
+        for when in ("before", "after"):
+            path = folder / f"{exchanges}{nth}{when}.zarr"
+            fel.save_dataset(fel.as_dataset(np.arange(40.0).reshape(20, 2)), path)
+            command = [sys.executable, "-c", SAVE, str(path), str(nth), when, str(exchanges)]
+            subprocess.run(command, check=False)
+            yield outcome(lambda path=path: fel.open_dataset(path))
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cases", type=int, default=300, help="of sessions and of model files")
+    n = parser.parse_args().cases
+    logging.disable()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        rows = {
+            "sessions with a damaged field": sessions(folder, n),
+            "model files with a damaged header or a flipped bit": models(folder, n),
+            "endless formulas": formulas(),
+            "kills next to a rename": kills(folder),
+        }
+        print("| what | cases | clear error | opened | other |\n|---|---|---|---|---|")
+        for what, outcomes in rows.items():
+            counts = Counter(outcomes)
+            clear, opened = counts.pop("clear error", 0), counts.pop("opened", 0)
+            other = ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "0"
+            total = clear + opened + sum(counts.values())
+            print(f"| {what} | {total} | {clear} | {opened} | {other} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -24,9 +24,9 @@ FOLDER = HERE / "gallery"
 SIZE = {"width": 1600, "height": 900}
 PAGE = """
 import fel_explorer as fel
-from fel_explorer.app import tasks
+from fel_explorer.app.jobs.featurize_and_train import sample
 
-data, trajs = tasks.sample()(lambda *_: None, lambda: False)
+data, trajs = sample()(lambda *_: None, lambda: False)
 tica = fel.TICA(lag_time=10.0, n_dims=2).fit(data)
 tree = fel.DivisiveIDM(lag_times=[50.0, 8.0, 2.0], n_steps=1000, n_restarts=1, seed=1).fit(data)
 explorer = fel.explore(data, {"TICA 1": tica, "DivisiveIDM 1": tree}, trajectories=trajs)

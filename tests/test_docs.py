@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import importlib.util
 import os
 import re
 import subprocess
@@ -155,3 +156,16 @@ def resolves(name):
                 return False
         found = getattr(found, part)
     return True
+
+
+SCRIPTS = sorted(path for folder in ("docs", "benchmarks", "apps") for path in (ROOT / folder).rglob("*.py"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: str(script.relative_to(ROOT)))
+def test_scripts_import_what_exists(script):
+    for module, names in re.findall(
+        r"^[ ]*from (fel_explorer[\w.]*) import (\w+(?:, \w+)*)$", script.read_text(), flags=re.MULTILINE
+    ):
+        held = importlib.import_module(module)
+        for name in names.split(", "):
+            assert hasattr(held, name) or importlib.util.find_spec(f"{module}.{name}"), f"{module}.{name}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from itertools import groupby
 
 import mdtraj
+from mdtraj.core.topology import Residue
 
 from fel_explorer.data.solvent import is_solvent
 
@@ -25,7 +27,7 @@ def molecule_text(topology: mdtraj.Topology) -> str:
     return " in ".join(filter(None, [*parts, around]))
 
 
-def formula(residues) -> str:
+def formula(residues: Iterable[Residue]) -> str:
     """Sum formula of residues in Hill's order: C, H, then by the alphabet.
 
     '' for beads; "without hydrogens" where there are carbons and no hydrogens, as in files of heavy atoms.

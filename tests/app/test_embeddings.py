@@ -28,7 +28,9 @@ def explorer(jobs):
 def train(explorer, jobs, method, **hyperparameters):
     explorer.model.method.value = method
     explorer.model.train(**hyperparameters)
-    jobs.work()
+    job = explorer.board.jobs[-1]
+    while job.active:  # before it may be one that describes the last result
+        jobs.work()
     explorer.board.tick()
     return explorer.session.result
 

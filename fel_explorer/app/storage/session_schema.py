@@ -162,7 +162,7 @@ def _passes(check, value) -> bool:
 
 
 def read_arrays(path: Path, n_frames: int, n_edits: int) -> dict[str, np.ndarray]:
-    """The arrays of a session, whose sizes are judged before they are unpacked.
+    """The arrays of a session, whose sizes are checked before they are unpacked.
 
     Raises
     ------

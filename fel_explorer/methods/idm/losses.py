@@ -12,6 +12,7 @@ from fel_explorer.methods.idm.network import MatchingNetwork
 from fel_explorer.methods.idm.parameters import MIN_POPULATION, IDMParameters
 from fel_explorer.methods.idm.schedule import DiscreteSchedule, RandomSchedule
 from fel_explorer.training.loop import Losses
+from fel_explorer.training.windows import ResidentSource, WindowedSource
 
 CELL_SHARE = 0.5  # of a batch, with farthest point seeding
 
@@ -37,7 +38,7 @@ class TrainingLoss:
         self,
         method: IDMParameters,
         network: MatchingNetwork,
-        source,
+        source: ResidentSource | WindowedSource,
         generator: torch.Generator,
         schedule: DiscreteSchedule | RandomSchedule,
         *,

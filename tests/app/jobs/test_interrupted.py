@@ -26,11 +26,12 @@ def dataset(tmp_path, monkeypatch):
 
 
 def killed_in_training(dataset, at):
-    """Train until the ``at``-th report of progress."""
+    """Train until the ``at``-th report of progress after the first checkpoint."""
     reports = []
 
     def report(progress, preview=None):
-        reports.append(progress)
+        if folder.is_dir() and any(folder.iterdir()):
+            reports.append(progress)
         if len(reports) == at:
             raise Killed
 

@@ -386,6 +386,7 @@ def test_the_explorer_shows_the_way():
     board = PageJobs(Session(), JobManager(workers=0))
     data = DataPanel(board.session, board)
     assert not data.physics.visible  # where nothing serves the page
-    made = entry.with_physics(lambda: SimpleNamespace(data=data))
-    assert made["/"]().data.physics.visible and data.physics.href == "./physics"
+    made = entry.with_physics(lambda: SimpleNamespace(data=data, show_on=lambda page: None))
+    assert made["/"]().page
+    assert data.physics.visible and data.physics.href == "./physics"
     assert set(made) == {"/", "/physics", "/explorer"}

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import param
+from bokeh.core.properties import value
 from bokeh.core.property.descriptors import UnsetValueError
 from bokeh.events import Tap
 from bokeh.models import (
@@ -63,7 +64,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "words": {
         "x": "x", "y": "y", "text": "text", "text_color": "colour", "text_align": "align",
         "text_font_size": "size", "text_font_style": "style", "background_fill_color": "ground",
-        "text_baseline": "middle", "text_font": FONT, "padding": 4, "border_radius": 4,
+        "text_baseline": "middle", "text_font": value(FONT), "padding": 4, "border_radius": 4,
     },
 }  # fmt: skip
 SHAPES["heads"] = SHAPES["areas"]

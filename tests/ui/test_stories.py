@@ -1,6 +1,7 @@
 """What a user does in the explorer, in a real browser, on the sample data."""
 
 import re
+from urllib.parse import parse_qs, urlsplit
 
 import mdtraj
 import numpy as np
@@ -151,6 +152,9 @@ def test_lasso_selects_exactly_the_frames_inside(page, browser, demo, embedding)
     expect(page.get_by_text("0 of 200,000 frames selected")).to_be_visible()
     other = browser.new_context().new_page()  # of another visitor, with the link
     other.goto(address)
+    [token] = parse_qs(urlsplit(demo.url).query)["token"]
+    other.get_by_role("textbox", name="Token").fill(token)
+    other.get_by_role("button", name="Enter", exact=True).click()
     expect(other.get_by_text(f"{count:,} of 200,000 frames selected")).to_be_visible(timeout=LOAD)
     expect(page.get_by_text("0 of 200,000 frames selected")).to_be_visible()
 

@@ -35,6 +35,7 @@ from fel_explorer.app.views.states.dendrogram_panel import DendrogramPanel
 from fel_explorer.app.views.structure.panel import StructurePanel
 from fel_explorer.app.widgets.dialogs import Dialogs
 from fel_explorer.app.widgets.notifications import show_error
+from fel_explorer.app.widgets.page_timer import PageTimer
 from fel_explorer.app.widgets.theme import theme
 from fel_explorer.app.widgets.weak_callback import weak_callback
 from fel_explorer.app.workarounds.panel_closed_pages import leave, release
@@ -79,7 +80,7 @@ class Explorer(Viewer):
         self.jobs = JobBar(self.board, lambda: self.job_list.open())
         self.buttons = CommandButtons(self.session, self.run)
         self._page: pmui.Page | None = None
-        self._ticking = None
+        self._timer: PageTimer | None = None
         self._kept = False  # whether the server keeps the page without a connection
         self._watchers = [
             (self.board, self.board.param.watch(self._on_ended, "ended")),
@@ -184,7 +185,7 @@ class Explorer(Viewer):
     def _visit(self) -> pmui.Page:
         """The page for one more tab: of this explorer, which stays when the tab is closed."""
         use_local_files(pn.state.curdoc)
-        self._ticking = pn.state.add_periodic_callback(self._tick, period=TICK)
+        self._start_timer()
         self._hear_errors()
         pn.state.on_session_destroyed(self._left)
         return self.page
@@ -248,11 +249,15 @@ class Explorer(Viewer):
     # ---- life
 
     def _start(self):
-        if self._ticking is None and (pn.state.curdoc is not None or _in_event_loop()):
-            self._ticking = pn.state.add_periodic_callback(self._tick, period=TICK)
+        if self._timer is None and (pn.state.curdoc is not None or _in_event_loop()):
+            self._start_timer()
             if pn.state.curdoc is not None:
                 self._hear_errors()
                 pn.state.on_session_destroyed(self._destroyed)
+
+    def _start_timer(self):
+        self._timer = PageTimer(self._tick, TICK)
+        self._timer.start()
 
     def _hear_errors(self):
         """Show errors of callbacks."""
@@ -286,8 +291,8 @@ class Explorer(Viewer):
 
     def close(self) -> None:
         """Release everything that outlives the page: periodic callback, queue, watchers."""
-        if self._ticking is not None:
-            self._ticking.stop()
+        if self._timer is not None:
+            self._timer.stop()
         for watched, watcher in self._watchers:
             watched.param.unwatch(watcher)
         self._watchers = []

@@ -23,6 +23,7 @@ from fel_explorer.app.viewer import StructureViewer
 from fel_explorer.app.widgets.bokeh_sheet import BokehSheet
 from fel_explorer.app.widgets.layout import beside
 from fel_explorer.app.widgets.notifications import show_error
+from fel_explorer.app.widgets.page_timer import PageTimer
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.app.widgets.theme import THEME
 
@@ -54,7 +55,8 @@ class PhysicsPage(Viewer):
         self.job: Job | None = None
         self.spot: page_figures.Spot | None = None
         self._z = np.zeros(1)
-        self._ticking = self._page = self._content = None
+        self._page = self._content = None
+        self._timer = PageTimer(self.tick, TICK)
         self._events = self.jobs.subscribe()
         self.controls = Controls(self.learn, self.stop)
         self.results = Results(Path(root).resolve(), explorer, self._on_loaded)
@@ -290,7 +292,7 @@ class PhysicsPage(Viewer):
         self._show()
 
     def _start(self):
-        self._ticking = pn.state.add_periodic_callback(self.tick, period=TICK)
+        self._timer.start()
         if pn.state.curdoc is not None:
             pn.config.exception_handler = show_error
             pn.state.on_session_destroyed(self._destroyed)
@@ -300,8 +302,7 @@ class PhysicsPage(Viewer):
 
     def close(self) -> None:
         """Release everything that outlives the page; its job goes on."""
-        if self._ticking is not None:
-            self._ticking.stop()
+        self._timer.stop()
 
 
 def _numbers(z) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-import panel as pn
 import panel_material_ui as pmui
 import param
 
@@ -13,6 +12,7 @@ from fel_explorer.app.pages.lessons import maps
 from fel_explorer.app.pages.lessons.base import Figure, Lesson
 from fel_explorer.app.pages.lessons.models import surface as physics
 from fel_explorer.app.pages.lessons.models.walkers import Walkers
+from fel_explorer.app.widgets.page_timer import PageTimer
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.colours import state_colours
 
@@ -56,7 +56,7 @@ class LandscapeLesson(Lesson):
         start = self._surface.start_in(2, N_WALKERS)
         self.walkers = Walkers(self._surface.system, start, time_step=physics.TIME_STEP)
         self.seen = physics.RunningProfile(self._surface.grid.domain[0])
-        self._ticking, self._pictures = None, 0
+        self._timer, self._pictures = PageTimer(self._tick, PERIOD), 0
         super().__init__(**params)
         self.walkers.kT = self.temperature
 
@@ -87,11 +87,10 @@ class LandscapeLesson(Lesson):
     # ---- life
 
     def _start(self):
-        self._ticking = pn.state.add_periodic_callback(self._tick, period=PERIOD)
+        self._timer.start()
 
     def _stop(self):
-        if self._ticking is not None:
-            self._ticking.stop()
+        self._timer.stop()
 
     def _tick(self):
         if self.playing and not self.is_stale and self.figures["map"].is_ready:

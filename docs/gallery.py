@@ -34,6 +34,13 @@ explorer.session.colour("state")
 explorer.show(port=0, open=False)
 """
 
+DOT = """(i) => {
+  for (const {model} of Bokeh.index.query((v) => v.model.type == "Figure")) {
+    if (model.left[0].axis_label != "time resolution (lag)") continue
+    for (const {x, y, rim} of model.renderers.map((renderer) => renderer.data_source.data))
+      if (rim?.length) return [x[i], y[i]]
+  }
+}"""
 NAMED = """(name) => {
   const renderers = [...Bokeh.index.query((v) => v.model.type == "Figure")].flatMap((v) => v.model.renderers)
   for (const {x, y, ...columns} of renderers.map((renderer) => renderer.data_source.data)) {
@@ -68,7 +75,7 @@ def explorer_pictures(page, url):
     page.goto(url)
     expect(page.get_by_text("with exponential decay")).to_be_visible(timeout=5 * LOAD)
     settle(page, 5.0)
-    page.mouse.click(*page.evaluate(NODE, 1))
+    page.mouse.click(*page.evaluate(NODE, page.evaluate(DOT, 1)))
     view(page, "Evidence")
     shoot(page, "explorer")
     view(page, "Kinetics")

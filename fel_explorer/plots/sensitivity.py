@@ -58,9 +58,9 @@ def plot_sensitivity(
         page.lines.append(
             sheet.line([0.0, value], [height, height], "#00000000", 14.0, f"{feature}: {value:.1f} %")
         )
-        page.words.append(sheet.word(value + 0.015 * top, height, f"{value:.2g} %", ink, align="left"))
+        page.words.append(sheet.word(value + 0.015 * top, height, f"{value:.3g} %", ink, align="left"))
     if len(rest):
-        text = f"{len(rest)} others together: {percent[rest].sum():.2g} %"
+        text = f"{len(rest)} others together: {percent[rest].sum():.3g} %"
         page.words.append(
             sheet.word(0.015 * top, 0.0, text, drawing.faint(dark), align="left", style="italic")
         )

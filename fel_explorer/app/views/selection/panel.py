@@ -214,7 +214,7 @@ class SelectionPanel(Viewer):
                     "name": {"text": session.state_name(state), "value": state},
                     "frames": {"text": f"{frames[state]:,}", "value": int(frames[state])},
                     "fraction": {
-                        "text": f"{100 * fractions[state]:.2g} %",
+                        "text": f"{100 * fractions[state]:.3g} %",
                         "value": float(fractions[state]),
                         "bar": float(fractions[state] / fractions.max()),
                     },

@@ -92,7 +92,7 @@ def explorer_pictures(page, url):
     page.keyboard.press("p")
     expect(page.get_by_text("Click on the map where the path starts.")).to_be_visible()
     settle(page, 3.0)
-    for state in ("state 2-1", "state 2-3"):
+    for state in ("state 1-1", "state 1-2"):
         page.mouse.click(*Map(page).screen(*page.evaluate(NAMED, state)))
         settle(page, 3.0)
     expect(page.get_by_text(re.compile("from the start"))).to_be_visible()

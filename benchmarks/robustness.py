@@ -6,7 +6,6 @@ python benchmarks/robustness.py [--cases 300]
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import logging
 import random
@@ -28,34 +27,17 @@ from fel_explorer.data.formulas import evaluate
 TESTS = Path(__file__).parents[1] / "tests"
 sys.path[:0] = [str(TESTS / "support"), str(TESTS / "data")]
 
+from damage import WRONG, damage, places  # noqa: E402
 from hostile_names import hostile_session  # noqa: E402
 from test_atomic_folders import SAVE  # noqa: E402
 
-WRONG = [None, "x", -1, 10**18, 1e308, float("nan"), [], {}, [[[]]], True, "GONE"]
 FORMULAS = ["9**9**9**9", "10**10**10", "0x9**0x9**0x9**0x9", "(" * 900 + "x0" + ")" * 900, "x0 +" * 10**6]
 SLOW = 2.0  # seconds
 
 
-def places(value, path=()):
-    """Paths to all entries of JSON."""
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, inner in items:
-        yield (*path, key)
-        yield from places(inner, (*path, key))
-
-
 def damaged(about, chance):
     """A copy with one entry that is wrong or gone."""
-    about = copy.deepcopy(about)
-    place, wrong = chance.choice(list(places(about))), chance.choice(WRONG)
-    parent = about
-    for key in place[:-1]:
-        parent = parent[key]
-    if wrong == "GONE":
-        del parent[place[-1]]
-    else:
-        parent[place[-1]] = wrong
-    return about
+    return damage(about, chance.choice(list(places(about))), chance.choice(WRONG))
 
 
 def outcome(act) -> str:

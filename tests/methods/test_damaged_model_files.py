@@ -1,6 +1,5 @@
 """A damaged model file gives one clear error or loads; nothing large is built before its sizes are judged."""
 
-import copy
 import json
 import random
 import time
@@ -8,6 +7,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from damage import damage, places
 from safetensors import safe_open
 from safetensors.torch import save_file
 
@@ -47,27 +47,12 @@ def loads_or_says(path):
     return loaded
 
 
-def places(value, path=()):
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, inner in items:
-        yield (*path, key)
-        yield from places(inner, (*path, key))
-
-
 def test_each_field_of_the_header_may_be_wrong(file, tmp_path):
     header, arrays = unpacked(file)
     cases = [(place, wrong) for place in places(header) for wrong in WRONG]
     outcomes = []
     for place, wrong in random.Random(0).sample(cases, min(120, len(cases))):
-        damaged = copy.deepcopy(header)
-        parent = damaged
-        for key in place[:-1]:
-            parent = parent[key]
-        if wrong == "GONE":
-            del parent[place[-1]]
-        else:
-            parent[place[-1]] = wrong
-        save_file(arrays, tmp_path / "bad.fel", metadata={"fel": json.dumps(damaged)})
+        save_file(arrays, tmp_path / "bad.fel", metadata={"fel": json.dumps(damage(header, place, wrong))})
         outcomes.append(loads_or_says(tmp_path / "bad.fel"))
     assert outcomes.count(False) > 20
 

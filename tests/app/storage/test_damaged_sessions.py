@@ -1,6 +1,5 @@
 """A damaged session gives one clear error or opens; it never hangs, and never raises anything else."""
 
-import copy
 import json
 import os
 import random
@@ -9,12 +8,11 @@ import zipfile
 
 import numpy as np
 import pytest
+from damage import WRONG, damage, places
 from hostile_names import hostile_session
 
 from fel_explorer.app.storage.session_folder import ABOUT, ARRAYS, open_session, save_session
 from fel_explorer.errors import FelError
-
-WRONG = [None, "x", -1, 10**18, 1e308, float("nan"), [], {}, [[[]]], True, "GONE"]
 
 
 @pytest.fixture(scope="module")
@@ -23,26 +21,6 @@ def saved(tmp_path_factory):
     session.merge_states([0, 2])
     session.add_anchor(0.0, 1.0, ("CV 1", "CV 2"))
     return save_session(session, tmp_path_factory.mktemp("saved") / "good.session")
-
-
-def places(value, path=()):
-    """Paths to all that can be damaged."""
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, inner in items:
-        yield (*path, key)
-        yield from places(inner, (*path, key))
-
-
-def damage(about, place, wrong):
-    about = copy.deepcopy(about)
-    parent = about
-    for key in place[:-1]:
-        parent = parent[key]
-    if wrong == "GONE":
-        del parent[place[-1]]
-    else:
-        parent[place[-1]] = wrong
-    return about
 
 
 def opens_or_says(path):

@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "fel_explorer"
 LAYERS = [
     "cli.py",
     "cli_flags.py",
+    "cli_server.py",
     "data",
     "devices.py",
     "errors.py",

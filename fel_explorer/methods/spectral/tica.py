@@ -9,6 +9,7 @@ import param
 import torch
 
 from fel_explorer.data import schema
+from fel_explorer.data.moments import LaggedCovariances, Moments, accumulate_features, lagged_covariance
 from fel_explorer.errors import FelError
 from fel_explorer.methods import parameters
 from fel_explorer.methods.base import Method
@@ -16,7 +17,6 @@ from fel_explorer.methods.checks import check_dims
 from fel_explorer.methods.koopman.timescales import SPECTRUM, TimeScales, implied_timescales
 from fel_explorer.methods.registry import register
 from fel_explorer.training.data import Scaling
-from fel_explorer.training.pairs import segments_of
 
 
 @register
@@ -59,8 +59,10 @@ class TICA(Method):
     def _fit(self, dataset, *, device, callback, checkpoint_dir):
         lag = schema.lag_in_frames(dataset, self.lag_time)
         check_dims(self, dataset)
-        scaling = Scaling.of(dataset)  # so that deeptime's absolute cutoff means the same for nm and degrees
-        covariances = self._covariances(dataset, scaling, lag)
+        moments, lagged = Moments(), lagged_covariance(dataset, lag, reversible=self.reversible)
+        accumulate_features(dataset, moments, lagged)
+        scaling = Scaling.from_moments(moments, dataset)
+        covariances = _standardised(lagged.result(), scaling, lag, self.reversible)
         estimator = deeptime.decomposition.TICA if self.reversible else deeptime.decomposition.VAMP
         model = estimator(scaling=None).fit_from_covariances(covariances).fetch_model()
         if model.output_dimension < self.n_dims:
@@ -80,25 +82,6 @@ class TICA(Method):
         self._matrix = torch.from_numpy(matrix)
         self._mean = scaling.mean.double()
         self._mean[scaling.keep] += scaling.scale[scaling.keep].double() * torch.from_numpy(model.mean_0)
-
-    def _covariances(self, dataset, scaling, lag):
-        """Time-lagged covariances over all trajectories, by frame weight where there is one."""
-        estimator = deeptime.covariance.Covariance(
-            lag,
-            compute_c0t=True,
-            compute_ctt=not self.reversible,
-            reversible=self.reversible,
-            remove_data_mean=True,
-        )
-        weights = dataset["weight"].values if "weight" in dataset else None
-        for first, end in segments_of(schema.trajectory_lengths(dataset)):
-            if end - first <= lag:
-                continue
-            block = torch.from_numpy(np.array(dataset["features"][first:end].values, np.float32))
-            features = scaling(block).double().numpy()
-            pair_weights = None if weights is None else weights[first : end - lag]
-            estimator.partial_fit((features[:-lag], features[lag:]), weights=pair_weights)
-        return estimator.fetch_model()
 
     def _timescales(self):
         times = implied_timescales([1.0, *self.spectrum_.clip(0)], self.lag_time)
@@ -120,3 +103,25 @@ class TICA(Method):
         self.eigenvalues_ = arrays["eigenvalues"].numpy()
         self.spectrum_ = arrays.get("spectrum", arrays["eigenvalues"]).numpy()  # older files lack it
         self.implied_timescales_ = implied_timescales([1.0, *self.eigenvalues_], self.lag_time)
+
+
+def _standardised(
+    found: LaggedCovariances, scaling: Scaling, lag: int, reversible: bool
+) -> deeptime.covariance.CovarianceModel:
+    """Covariances of the standardised features, so that deeptime's absolute cutoff is free of units."""
+    keep, scale = scaling.keep.numpy(), scaling.scale.double().numpy()
+    product = np.outer(scale, scale)
+    c00, c0t, ctt = ((c / product)[np.ix_(keep, keep)] for c in (found.c00, found.c0t, found.ctt))
+    mean = scaling.mean.double().numpy()
+    mean, mean_later = (((m - mean) / scale)[keep] for m in (found.mean, found.mean_later))
+    return deeptime.covariance.CovarianceModel(
+        c00,
+        c0t,
+        ctt,
+        mean,
+        mean_later,
+        bessels_correction=False,
+        symmetrized=reversible,
+        lagtime=lag,
+        data_mean_removed=True,
+    )

@@ -24,7 +24,8 @@ from conftest import CHROMIUM_ARGS, Server, chromium, settle
 from test_stories import Map, train
 
 SAMPLE = """
-from fel_explorer.app.entry import demo_page, load_extensions
+from fel_explorer.app.entry import load_extensions
+from fel_explorer.app.explorer_pages import demo_page
 load_extensions()
 demo_page().show(port=0, open=False)
 """

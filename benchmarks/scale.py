@@ -26,7 +26,8 @@ import numpy as np
 
 N_FEATURES, LAG, BLOCK = 100, 10, 100_000
 PARTS = (
-    "base", "raw read", "products", "PCA", "TICA", "KMeans", "cross-validation", "transform", "map", "deeptime"
+    "base", "raw read", "products", "PCA", "TICA", "KMeans", "cross-validation", "transform", "map",
+    "deeptime",
 )  # fmt: skip
 
 
@@ -217,7 +218,7 @@ def _fel(name, **params):
 
 
 PARTS_BY_NAME = {
-    "base": lambda folder: opened(folder) is None or (lambda: None),
+    "base": lambda folder: (opened(folder), lambda: None)[1],
     "raw read": raw_read,
     "products": products,
     "PCA": fit(_fel("PCA")),
@@ -228,7 +229,6 @@ PARTS_BY_NAME = {
     "map": map_of_frames,
     "deeptime": deeptime_tica,
 }
-PARTS_BY_NAME["base"] = lambda folder: (opened(folder), lambda: None)[1]
 
 
 def compare_codecs() -> None:

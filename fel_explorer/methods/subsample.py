@@ -26,9 +26,10 @@ def random_frames(dataset: xr.Dataset, n: int, seed: int) -> np.ndarray:
 def warn_sampled(method: Method, dataset: xr.Dataset, n: int) -> None:
     """Say that a fit to stored data used ``n`` of their frames, where it did not use all."""
     if is_stored(dataset) and n < dataset.sizes["frame"]:
+        everything = dataset.sizes["frame"]
         warnings.warn(
-            f"{type(method).__name__} was fitted to {n:,} of {dataset.sizes['frame']:,} frames, drawn at random:"
-            " it can't take them block by block.",
+            f"{type(method).__name__} was fitted to {n:,} of {everything:,} frames, drawn at random: it can't"
+            " take them block by block.",
             stacklevel=4,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import dask.array
 import numpy as np
@@ -55,7 +56,7 @@ def write_blocks(
     try:
         with whole_or_nothing(path, replace=True) as partial:
             to_store(result, partial, compute=False)
-            group = zarr.open_group(partial, mode="r+")
+            group: Any = zarr.open_group(partial, mode="r+")
             for name in kept:
                 if result[name].variable.chunks is not None:  # on disk, like the features
                     _fill(group[name], _column_blocks(result[name].variable))

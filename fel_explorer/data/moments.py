@@ -199,7 +199,9 @@ class LaggedCovariance(Accumulator):
                 self._products += w[0] * (x.T @ z[later])
 
     def _earlier_blocks(self, low, high):
-        return list(self._kept) if self._keeps else [(low, self._reread(low, high))]
+        if self._keeps or self._reread is None:
+            return list(self._kept)
+        return [(low, self._reread(low, high))]
 
     def result(self) -> LaggedCovariances:
         """The covariances of all frames that were added."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
@@ -79,8 +81,8 @@ def check(
 
     Stored positions stay stored arrays, which are read in blocks.
     """
-    if getattr(values, "chunks", None) is None:  # stored ones are read in blocks
-        values = np.asarray(values)
+    stored = isinstance(values, xr.DataArray) and values.chunks is not None
+    values = cast(np.ndarray, values if stored else np.asarray(values))  # the stored ones are read in blocks
     if values.ndim != 2 or values.shape[1] != n_variables or len(values) == 0:
         raise FelError(
             f"An array of shape {values.shape}.",

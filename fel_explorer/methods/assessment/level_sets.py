@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from fel_explorer.data import schema
+from fel_explorer.data.blocks import finite_blocks
 from fel_explorer.errors import FelError
 from fel_explorer.methods import base
 

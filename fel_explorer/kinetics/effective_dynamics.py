@@ -81,7 +81,7 @@ def effective_dynamics(
     Example
     -------
     >>> z = np.cumsum(np.random.default_rng(0).normal(size=2000)) % 9
-    >>> kinetics.effective_dynamics(z, 1.0, n_bins=9).sizes["bin"]
+    >>> fel.kinetics.effective_dynamics(z, 1.0, n_bins=9).sizes["bin"]
     9
     """
     parts, step = split(values, time_step)

@@ -25,6 +25,7 @@ from fel_explorer.errors import FelError
 from fel_explorer.resampling import N_DRAWS, Blocks
 
 CUTOFF = 1e-8  # fraction of the largest variance below which a direction is noise
+LEAST_SPREAD = 1e-6  # of a function, as a fraction of the largest: a draw may lack its frames
 QUANTITIES = ("rate", "projected_rate", "bound", "overlap", "unexplained")
 
 
@@ -78,7 +79,7 @@ def projected_rates(
     blocks = Blocks.of_lengths(lengths, min_length=lag)
     values = [np.asarray(one, float) for one in (cv_functions, other_functions)]
     n_cv = values[0].shape[1]
-    moments = _moments(blocks, np.concatenate(values, axis=1), lag, weights)
+    moments = pair_moments(blocks, np.concatenate(values, axis=1), lag, weights)
     found = _solve(moments.sum(axis=0), n_cv, lag * time_step, n_rates)
     draws = blocks.draw(max(n_bootstraps, 2), seed=seed)
     drawn = [_solve(one, n_cv, lag * time_step, n_rates) for one in draws.sums(moments)]
@@ -104,14 +105,18 @@ def timescales_of(rates: np.ndarray, lag_time: float) -> np.ndarray:
         return np.where(np.isnan(rates), np.nan, lag_time / decay)
 
 
-def _moments(blocks, functions, lag, weights):
+def pair_moments(
+    blocks: Blocks, functions: np.ndarray, lag: int, weights: np.ndarray | None = None
+) -> np.ndarray:
     """Sums (block, function + 1, 2 (function + 1)) over pairs.
 
-    With the constant function as the first of x and y: of x x^T + y y^T, and of (x - y)(x - y)^T.
+    With the constant function as the first of x and y: of x x^T + y y^T, and of (x - y)(x - y)^T.  Functions
+    are standardised.
     """
     first, block = blocks.pairs(lag)
     n = functions.shape[1] + 1
-    functions = functions - functions.mean(axis=0)  # against cancellation
+    spread = functions.std(axis=0)
+    functions = (functions - functions.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     functions = np.concatenate([np.ones((len(functions), 1)), functions], axis=1)
     found = np.zeros((len(blocks), n, 2 * n))
     starts = np.searchsorted(block, np.arange(len(blocks) + 1))
@@ -124,17 +129,14 @@ def _moments(blocks, functions, lag, weights):
 
 
 def _solve(moments, n_cv, lag_time, n_rates) -> dict[str, np.ndarray]:
-    """The quantities (process,) from the sums of `_moments`."""
+    """The quantities (process,) from the sums of `pair_moments`."""
     n = len(moments)
-    total = moments[0, 0]  # twice the weight of the pairs
-    if not total > 0:
+    if not moments[0, 0] > 0:
         return {name: np.full(n_rates, np.nan) for name in QUANTITIES}
-    mean = moments[0, 1:n] / total
-    covariance = moments[1:, 1:n] / total - np.outer(mean, mean)
-    energy = moments[1:, n + 1 :] / (total * lag_time)
-    full_rates, full = _eigenfunctions(energy, covariance, n_rates)
+    energy, covariance = forms(moments, lag_time)
+    full_rates, full = slow_functions(energy, covariance, n_rates)
     cv = slice(0, n_cv)
-    cv_rates, inner = _eigenfunctions(energy[cv, cv], covariance[cv, cv], n_rates)
+    cv_rates, inner = slow_functions(energy[cv, cv], covariance[cv, cv], n_rates)
     projected = np.zeros((n - 1, n_rates))
     projected[cv] = inner
     products = np.einsum("fi,fg,gi->i", full, covariance, projected)
@@ -149,9 +151,16 @@ def _solve(moments, n_cv, lag_time, n_rates) -> dict[str, np.ndarray]:
     }
 
 
-def _eigenfunctions(energy, covariance, n):
+def forms(moments: np.ndarray, lag_time: float) -> tuple[np.ndarray, np.ndarray]:
+    """Dirichlet form and covariance (function, function) from the sum of `pair_moments` over blocks."""
+    n, total = len(moments), moments[0, 0]  # twice the weight of the pairs
+    mean = moments[0, 1:n] / total
+    return moments[1:, n + 1 :] / (total * lag_time), moments[1:, 1:n] / total - np.outer(mean, mean)
+
+
+def slow_functions(energy: np.ndarray, covariance: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Smallest rates (n,) and functions (function, n) of unit variance; NaN and 0 where there are fewer."""
-    whiten = _whitening(covariance)
+    whiten = whitening(covariance)
     values, vectors = np.linalg.eigh(whiten.T @ energy @ whiten)
     rates, functions = np.full(n, np.nan), np.zeros((len(energy), n))
     found = min(n, len(values))
@@ -159,10 +168,10 @@ def _eigenfunctions(energy, covariance, n):
     return rates, functions
 
 
-def _whitening(covariance):
+def whitening(covariance: np.ndarray) -> np.ndarray:
     """W (function, direction) with W^T C W = 1, of functions scaled to unit variance."""
     scale = np.sqrt(np.diag(covariance).clip(min=0))
-    inverse = np.where(scale > 1e-12 * max(scale.max(), 1e-300), 1 / np.maximum(scale, 1e-300), 0.0)
+    inverse = np.where(scale > LEAST_SPREAD * max(scale.max(), 1e-300), 1 / np.maximum(scale, 1e-300), 0.0)
     values, vectors = np.linalg.eigh(covariance * np.outer(inverse, inverse))
     keep = values > CUTOFF * max(values[-1], 1e-300)
     return inverse[:, None] * vectors[:, keep] / np.sqrt(values[keep])
@@ -170,5 +179,5 @@ def _whitening(covariance):
 
 def _explained(covariance, functions, n_cv):
     """Fraction (process,) of the variance of functions of unit variance that the first ``n_cv`` explain."""
-    whiten = _whitening(covariance[:n_cv, :n_cv])
+    whiten = whitening(covariance[:n_cv, :n_cv])
     return np.square(whiten.T @ covariance[:n_cv] @ functions).sum(axis=0)

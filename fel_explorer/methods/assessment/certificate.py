@@ -203,8 +203,8 @@ def _held_out(method, dataset, lag_time, n_folds, device, callback, tables, miss
         table = cross_validate(
             method, dataset, n_folds=n_folds, lag_time=lag_time, device=device, callback=report
         )
-    except FelError as error:
-        return replace(missing, note=f"could not be trained on the folds: {error.given}")
+    except FelError as failure:
+        return replace(missing, note=f"could not be trained on the folds: {failure.given}")
     if not np.isfinite(table["mean"]):
         return missing
     tables["cross_validation"] = table

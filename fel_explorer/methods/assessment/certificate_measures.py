@@ -115,28 +115,26 @@ class Assessment:
         frames = np.unique([*frames, self.lag, *([2 * self.lag] if 2 * self.lag < longest else [])])
         n = min(N_PROCESSES, self.of_cv.shape[1])
         rows = {}
+        blocks = Blocks.of_lengths(self.lengths, min_length=self.lag)
+        draws = blocks.draw(self.n_bootstraps, seed=self.seed)
         for lag in frames:
-            blocks = Blocks.of_lengths(self.lengths, min_length=self.lag)
-            draws = blocks.draw(self.n_bootstraps, seed=self.seed)  # the same blocks at each lag
             moments = pair_moments(blocks, self.of_cv, int(lag), self.weights)
-            value, *samples = [
-                slow_times(one, lag * self.step, n) for one in (moments.sum(axis=0), *draws.sums(moments))
-            ]
-            rows[int(lag)] = value, np.array(samples), draws
-        table = [(value, *draws.interval(samples)) for value, samples, draws in rows.values()]
+            value = slow_times(moments.sum(axis=0), lag * self.step, n)
+            rows[int(lag)] = value, np.array([slow_times(m, lag * self.step, n) for m in draws.sums(moments)])
+        table = [(value, *draws.interval(samples)) for value, samples in rows.values()]
         columns = zip(("timescale", "lower", "upper"), zip(*table, strict=True), strict=True)
         self.tables["timescales"] = xr.Dataset(
             {name: (("lag_time", "process"), np.array(values)) for name, values in columns},
             coords={"lag_time": frames * self.step, "process": np.arange(1, n + 1)},
             attrs={"time_unit": self.unit},
         )
-        value, samples, draws = rows[self.lag]
+        value, samples = rows[self.lag]
         measures = [_measure("timescale", value[0], samples[:, 0], draws, time_unit=self.unit)]
         if 2 * self.lag in rows:
-            later, more, _ = rows[2 * self.lag]
+            later, more = rows[2 * self.lag]
             with np.errstate(invalid="ignore", divide="ignore"):
-                growth, samples = later[0] / value[0] - 1, more[:, 0] / samples[:, 0] - 1
-            measures.append(_measure("timescale_growth", growth, samples, draws))
+                growth, drawn = later[0] / value[0] - 1, more[:, 0] / samples[:, 0] - 1
+            measures.append(_measure("timescale_growth", growth, drawn, draws))
         return measures
 
     # ---- effective dynamics
@@ -168,7 +166,7 @@ class Assessment:
             self._of_rate("effective_timescale", best.isel(process=0)),
             self._of_rate("full_timescale", first, lag_time=self.lag_time),
             Measure.of("rate_excess", excess, error, time_unit=self.unit),
-            Measure.of("rate_bound", bound, first["bound_error"], time_unit=self.unit),
+            Measure.of("rate_bound", bound, float(first["bound_error"]), time_unit=self.unit),
             Measure.of("unexplained_mode", *map(float, left)),
         ]
         measures[0] = replace(measures[0], note=f"along axis {axis + 1}" if self.n_axes > 1 else "")

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import xarray as xr
-from sklearn.cluster import KMeans
 
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
@@ -293,6 +292,8 @@ def thin(dataset: xr.Dataset, lag: int) -> tuple[xr.Dataset, int]:
 
 def cells_of(z: np.ndarray, n: int, seed: int) -> np.ndarray:
     """KMeans cell (frame,) of each frame in coordinates (frame, axis), at most ``n``, none of them empty."""
+    from sklearn.cluster import KMeans
+
     random = np.random.default_rng(seed)
     sample = z[np.sort(random.choice(len(z), min(SAMPLE, len(z)), replace=False))]
     n = min(n, max(2, len(z) // 50), len(np.unique(sample, axis=0)))

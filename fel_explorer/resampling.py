@@ -284,8 +284,6 @@ def percentile_interval(
     -------
     Lower and upper limits, each (...); NaN as for `standard_error`.
     """
-    from scipy import stats  # takes half a second, and a page opens without it
-
     samples = np.asarray(samples, float)
     finite = np.isfinite(samples)
     enough = _enough(finite, n_blocks, n_strata)

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from fel_explorer import __version__
-from fel_explorer.cli_flags import train_parser
+from fel_explorer.cli_flags import add_scheduler_flags, choose_scheduler, train_parser
 from fel_explorer.cli_server import add_server_flags, server_options
 from fel_explorer.errors import FelError
 
@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _files(page)
     add_server_flags(page)
+    add_scheduler_flags(page)
     page.set_defaults(run=_open)
 
     demo = commands.add_parser("demo", help="open the app on the sample data")
@@ -107,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     featurize.add_argument("--bias-column", help="column with the bias in kJ/mol, such as metad.rbias")
     featurize.add_argument("--temperature", type=float, help="of the biased simulation, in K")
     featurize.add_argument("-o", "--output", required=True, help="dataset to write (a .zarr folder)")
+    add_scheduler_flags(featurize)
     featurize.set_defaults(run=_featurize)
 
     train = commands.add_parser(
@@ -166,6 +168,7 @@ def _files(parser):
 
 
 def _open(arguments):
+    choose_scheduler(arguments)
     from fel_explorer.app import entry, explorer_pages
 
     options = server_options(arguments)
@@ -226,6 +229,7 @@ def _serve(pages, options):
 
 
 def _featurize(arguments):
+    choose_scheduler(arguments)
     from fel_explorer.data import attach_columns, write_columns
     from fel_explorer.data.file_names import in_natural_order
     from fel_explorer.data.trajectories import open_trajectories
@@ -295,6 +299,7 @@ def _train(arguments):
         )
     cls = methods[arguments.method]
     given = train_parser(cls).parse_args(arguments.rest)
+    choose_scheduler(given)
     method = cls(
         **{n: v for n, v in vars(given).items() if n in cls.hyperparameter_names() and v is not None}
     )

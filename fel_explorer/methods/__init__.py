@@ -15,6 +15,7 @@ _FUNCTIONS = {
     "certify": "assessment.certificate",
     "compare_choices": "idm.choices",
     "cross_validate": "assessment.cross_validation",
+    "fit_many": "fitting",
     "late_rates": "koopman.timescales",
     "level_sets": "assessment.level_sets",
     "list_methods": "registry",

@@ -283,6 +283,7 @@ def _methods(_arguments):
 def _train(arguments):
     from fel_explorer.data import open_dataset, positions_of
     from fel_explorer.methods import list_methods, load_model
+    from fel_explorer.training import ranks
 
     if arguments.method is None and {"-h", "--help"} & set(arguments.rest):
         print(f"Fit a method to a dataset.\n{TRAIN}\n\nmethods:")
@@ -308,9 +309,27 @@ def _train(arguments):
         options["positions"] = positions_of(dataset)
     if cls.takes_embedding and given.embedding:
         options["embedding"] = load_model(given.embedding)
-    method.fit(dataset, device=given.device, callback=bar, checkpoint_dir=given.checkpoint_dir, **options)
-    method.save(given.output)
-    print(f"{given.output}: {arguments.method} on {given.dataset}")
+    with ranks.joined(given.device) as device:
+        _check_ranks(cls)
+        first = ranks.rank() == 0
+        options |= {"callback": bar if first else None, "checkpoint_dir": given.checkpoint_dir}
+        method.fit(dataset, device=device, **options)
+        if first:
+            method.save(given.output)
+            print(f"{given.output}: {arguments.method} on {given.dataset}")
+
+
+def _check_ranks(cls):
+    from fel_explorer.methods import list_methods
+    from fel_explorer.training import ranks
+
+    if ranks.n_ranks() > 1 and not cls.trains_on_ranks:
+        able = [name for name, other in sorted(list_methods().items()) if other.trains_on_ranks]
+        raise FelError(
+            f"{cls.__name__} on {ranks.n_ranks()} processes of torchrun.",
+            f"{', '.join(able)} train on several.",
+            "Start it without torchrun.",
+        )
 
 
 def _export(arguments):

@@ -208,6 +208,8 @@ class Method(Model):
         `inverse_transform`.
     has_energies
         `predict_energy`, learned from the column ``energy_column``.
+    trains_on_ranks
+        Its objective is a function of sums over a batch that are reduced over the processes of ``torchrun``.
     reversible
         The data are taken to be at equilibrium: each pair of frames counts in both directions of time.
     """
@@ -223,6 +225,7 @@ class Method(Model):
     has_timescales = False
     has_decoder = False
     has_energies = False
+    trains_on_ranks = False
     energy_column = ""
     reversible = True
     implied_timescales_: np.ndarray  # of the methods that have time scales

@@ -65,6 +65,7 @@ class SRV(NetworkMethod):
     needs_lag = True
     has_modes = True
     has_timescales = True
+    trains_on_ranks = True
     fitted = ("eigenvalues_", "implied_timescales_")
     _network: committee.Committee
 

@@ -50,6 +50,7 @@ class VAMPNet(NetworkMethod):
     needs_lag = True
     has_states = True
     has_timescales = True
+    trains_on_ranks = True
     fitted = ("populations_", "singular_values_", "implied_timescales_", "vamp2_")
     _network: nn.Sequential
 

@@ -147,7 +147,12 @@ class TabStrip(Viewer):
             for label, (name, tooltip) in STATE_METHODS.items()
         ]  # fmt: skip
         text = Text(HINT, variant="body2", color="textSecondary", margin=(9, 8))
-        return pmui.Row(text, *buttons, margin=(0, 8))
+        refine = pmui.Checkbox.from_param(
+            self.session.param.refine, label="Refine in the background", size="small",
+            align="center", margin=(3, 4),
+            description="A network refines the states that were found, while you explore, in a minute or so.",
+        )  # fmt: skip
+        return pmui.Row(text, *buttons, refine, margin=(0, 8))
 
     def _offered(self) -> list[str]:
         """Views that have something to show."""

@@ -88,7 +88,11 @@ def test_lags_can_be_chosen_and_the_fit_stopped(data):
         return progress.step == 2
 
     chosen.fit(data, callback=stop_after_two)
-    assert [one for one in seen if one[0]] == [(1, 3), (2, 3)] and chosen.n_levels == 2 and chosen.lags == (400.0, 40.0)
+    assert (
+        [one for one in seen if one[0]] == [(1, 3), (2, 3)]
+        and chosen.n_levels == 2
+        and chosen.lags == (400.0, 40.0)
+    )
     with pytest.raises(FelError, match="level=2"):
         chosen.predict(data, 2)
 

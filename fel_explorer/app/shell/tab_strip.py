@@ -23,7 +23,7 @@ from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.errors import FelError
 
-HEADER, BODY = 46, 284  # px
+HEADER = 40  # px
 HINT = "No states yet."
 STATE_METHODS = {  # to find states: {label: (method, tooltip)}
     "Find the states": (
@@ -114,11 +114,14 @@ class TabStrip(Viewer):
         self.buttons = {
             name: BarButton(partial(self._on_click, name), label=tab.title) for name, tab in self.tabs.items()
         }
-        self._views = ButtonBar(self.buttons, colour="primary", margin=(7, 6))
+        self._views = ButtonBar(self.buttons, colour="primary", margin=(4, 6))
         self._hint = self._state_buttons()
         self._fold = BarButton(self._on_fold, icon="expand_more", description="Fold")
         self._unfold = BarButton(self._on_fold, icon="expand_less", description="Open")
-        folds = ButtonBar({"fold": self._fold, "unfold": self._unfold}, margin=(7, 6))
+        # the button of the card follows
+        folds = ButtonBar(
+            {"fold": self._fold, "unfold": self._unfold}, margin=(4, 34, 3, 6)
+        )  # the button of the card follows
         space = pmui.Row(sizing_mode="stretch_width", margin=0)
         self._exports = pmui.Row(margin=0)
         self._header = pmui.Row(
@@ -126,12 +129,11 @@ class TabStrip(Viewer):
             sizing_mode="stretch_width", height=HEADER, margin=0,
         )  # fmt: skip
         # one plot for all views, laid out when it is first drawn on: each would delay the page
-        self.figure = BokehSheet(tap=self._on_tap, min_height=160)
+        self.figure = BokehSheet(tap=self._on_tap, min_height=120)
         self.figure.param.watch(self._draw, "size")
         self._plot = pmui.Column(sizing_mode="stretch_both", margin=0)
-        # shown and hidden, because a live page does not take another height
-        self._body = pmui.Row(self._plot, sizing_mode="stretch_width", height=BODY, margin=0)
-        self.layout = pmui.Column(sizing_mode="stretch_width", margin=0)
+        self._body = pmui.Row(self._plot, sizing_mode="stretch_both", margin=0)
+        self.layout = pmui.Column(sizing_mode="stretch_both", margin=0)
 
     def _state_buttons(self):
         """Buttons that find states, while there are none."""
@@ -142,7 +144,7 @@ class TabStrip(Viewer):
             for label, (name, tooltip) in STATE_METHODS.items()
         }
         text = Text(HINT, variant="body2", color="textSecondary", margin=(9, 8))
-        return pmui.Row(text, ButtonBar(self.finders, colour="primary", margin=(7, 4)), margin=(0, 8))
+        return pmui.Row(text, ButtonBar(self.finders, colour="primary", margin=(4, 4)), margin=(0, 8))
 
     def _find_states(self, method, _event):
         self._train(method)

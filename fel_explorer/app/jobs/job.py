@@ -5,7 +5,8 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,34 @@ LOGGED_PARTS = 20  # a line at each twentieth of the steps
 
 Report = Callable[..., None]
 Function = Callable[[Report, Callable[[], bool]], Any]
+
+
+class Cancelled(Exception):
+    """Raised by a job's function that was cancelled and has nothing to keep."""
+
+
+class StopSignal(threading.Event):
+    """An event that can be listened to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._listeners: list[Callable[[], None]] = []
+
+    def set(self) -> None:
+        super().set()
+        for listener in list(self._listeners):
+            listener()
+
+    @contextmanager
+    def listener(self, function: Callable[[], None]) -> Iterator[None]:
+        """Within the block call ``function`` when the event is set, at once where it is already."""
+        self._listeners.append(function)
+        try:
+            if self.is_set():
+                function()
+            yield
+        finally:
+            self._listeners.remove(function)
 
 
 @dataclass(frozen=True)
@@ -84,7 +113,7 @@ class Job:
     log: list[str] = field(default_factory=list)
     started: float = float("nan")
     finished: float = float("nan")
-    _stop: threading.Event = field(default_factory=threading.Event, repr=False)
+    _stop: StopSignal = field(default_factory=StopSignal, repr=False)
 
     @property
     def active(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
@@ -13,13 +14,15 @@ P = ParamSpec("P")
 R = TypeVar("R", covariant=True)
 ShouldStop = Callable[[], bool]
 
+_functions: dict[tuple[str, str], Callable] = {}
+
 
 @dataclass(frozen=True, eq=False)
 class Call(Generic[R]):
-    """A job: a function of a module with its arguments, ``function(report, should_stop, *args, **kwargs)``.
+    """A job: ``function(report, should_stop, *args, **kwargs)``, where the function stands in a module.
 
-    Called like any job, ``call(report, should_stop)``, it runs in this process.  `workers.WorkerPool` runs it in
-    another one.
+    Called like any job, ``call(report, should_stop)``, it runs in this process.  `workers.WorkerPool` runs
+    it in another one.
 
     Attributes
     ----------
@@ -49,11 +52,13 @@ def process_job(
     trajectories, arrays, paths and plain values.  It must not change its arguments.
     """
 
+    _functions[named(function)] = function
+
     @functools.wraps(function)
     def make_call(*args: P.args, **kwargs: P.kwargs) -> Call[R]:
-        return Call(make_call.__wrapped__, args, kwargs)  # type: ignore[attr-defined]
+        return Call(function, args, kwargs)
 
-    return make_call  # type: ignore[return-value]
+    return make_call
 
 
 def named(function: Callable) -> tuple[str, str]:
@@ -62,10 +67,6 @@ def named(function: Callable) -> tuple[str, str]:
 
 
 def found(module: str, name: str) -> Callable:
-    """The function that a `process_job` of that name stands for."""
-    import importlib
-
-    made: Any = importlib.import_module(module)
-    for part in name.split("."):
-        made = getattr(made, part)
-    return getattr(made, "__wrapped__", made)
+    """The function under `process_job` of that module and name."""
+    importlib.import_module(module)
+    return _functions[module, name]

@@ -1,8 +1,9 @@
 """Jobs: computations in the background that belong to the process and survive a reload of the page.
 
-A job is a function ``function(report, should_stop) -> result``.  A thread makes it: a `Call` in a worker process,
-so that pages stay quick, others itself.  What it reports is kept on the `Job` and announced as plain `Event` values
-in the queue of every subscriber.  No panel import here: pages drain their queue on their own thread.
+A job is a function ``function(report, should_stop) -> result``.  A thread runs it: a `Call` in a worker
+process, so that pages stay quick, others itself.  What it reports is kept on the `Job` and announced as plain
+`Event` values in the queue of every subscriber.  No panel import here: pages drain their queue on their own
+thread.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Calls, progress and results as bytes between the page's process and its workers.
 
-Models travel as hyperparameters and arrays, as in their files; large arrays as files that are mapped.  The objects
-that a call was given come back as themselves: a result that refers to the page's dataset or model refers to the
-same object afterwards, not to a copy.
+Models travel as hyperparameters and arrays, as in their files; large arrays as files that are mapped.  The
+objects that a call was given come back as themselves: a result that refers to the page's dataset or model
+refers to the same object afterwards, not to a copy.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import torch
 from fel_explorer.app.jobs import array_files
 from fel_explorer.app.jobs.array_files import ArrayFiles
 from fel_explorer.app.jobs.call import Call, found, named
+from fel_explorer.app.jobs.registered import import_modules, registered_modules
 from fel_explorer.methods.base import Model
 from fel_explorer.methods.model_file import from_state, state_of
 
@@ -53,7 +54,7 @@ class Pickler(pickle.Pickler):
             return _rebuild_tensor, (obj.cpu().numpy(),)
         if isinstance(obj, Model) and obj.is_fitted:
             return from_state, (type(obj), state_of(obj))
-        if getattr(obj, "__module__", None) == "__main__" and isinstance(obj, type):
+        if isinstance(obj, type) and obj.__module__ == "__main__":
             raise NotSendable(f"{obj.__name__} is defined in the script or notebook itself")
         return NotImplemented
 
@@ -81,11 +82,14 @@ class Sent:
         self._tables: list[bytes] = []
         self._top = {id(value) for value in (*call.args, *call.kwargs.values()) if _is_given(value)}
         self._files = files
+        modules = registered_modules()
+        if "__main__" in modules:
+            raise NotSendable("a method or feature is defined in the script or notebook itself")
         try:
             main = self._dump((named(call.function), call.args, call.kwargs))
         except (pickle.PicklingError, AttributeError, TypeError, RecursionError) as error:
             raise NotSendable(str(error)) from error
-        self.message = (main, self._tables)
+        self.message = (modules, main, self._tables)
 
     def _dump(self, obj: Any, root: Any = None) -> bytes:
         def reference(one):
@@ -120,10 +124,11 @@ def _is_given(value: Any) -> bool:
 
 
 class Received:
-    """A call in the worker, from the bytes of `Sent`; large arrays of its results become files of ``folder``."""
+    """A call in the worker, from the bytes of `Sent`; large arrays of results become files in ``folder``."""
 
-    def __init__(self, message: tuple[bytes, list[bytes]], folder: Path) -> None:
-        (main, self._tables), self._folder = message, folder
+    def __init__(self, message: tuple[list[str], bytes, list[bytes]], folder: Path) -> None:
+        (modules, main, self._tables), self._folder = message, folder
+        import_modules(modules)
         self._objects: dict[int, Any] = {}
         self._numbers: dict[int, int] = {}
         name, args, kwargs = Unpickler(main, self._lookup).load()

@@ -1,7 +1,7 @@
 """The process that makes the calls of jobs: ``python -m fel_explorer.app.jobs.worker FOLDER``.
 
-It reads messages from its standard input and answers on its standard output; what a job prints goes to standard
-error.  It ends when the page's process does: its input then ends too.
+It reads messages from its standard input and answers on its standard output; what a job prints goes to
+standard error.  It ends when the page's process does: its input then ends too.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Connection:
                 self._calls.put(body)
 
     def next_call(self) -> Any:
-        """The next call, waited for; None after `ENOUGH_IDLE` seconds without one, or where it can't be read."""
+        """Wait for a call; None where it can't be read.  After `ENOUGH_IDLE` seconds the process ends."""
         try:
             message = self._calls.get(timeout=ENOUGH_IDLE)
         except queue.Empty:
@@ -101,7 +101,7 @@ class Connection:
 
 def lower_priority() -> None:
     """Let the page and other programs go first."""
-    if hasattr(os, "nice"):
+    if sys.platform != "win32":  # where it is started with a lower one
         os.nice(NICE)
 
 
@@ -109,7 +109,9 @@ def leave_a_core() -> None:
     """Have torch leave one core to the page."""
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
+    cores = os.cpu_count() or 2
+    if sys.platform == "linux":
+        cores = len(os.sched_getaffinity(0))
     torch.set_num_threads(max(1, min(torch.get_num_threads(), cores - 1)))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -42,9 +41,11 @@ class Worker:
     def __init__(self, folder: str) -> None:
         paths = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
         environment = {**os.environ, "PYTHONPATH": paths}
-        flags = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)  # of Windows; others lower it themselves
+        flags = 0
+        if sys.platform == "win32":  # elsewhere the worker lowers its priority itself
+            flags = subprocess.BELOW_NORMAL_PRIORITY_CLASS
         self.process = subprocess.Popen(
-            [sys.executable, "-m", MODULE, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [sys.executable, "-P", "-m", MODULE, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             env=environment, creationflags=flags,
         )  # fmt: skip
         self.uses = 0
@@ -84,8 +85,8 @@ class Worker:
 class WorkerPool:
     """Worker processes, of which one waits ready.
 
-    A worker takes seconds to start, for its imports.  One that has done a short job takes the next; one that has
-    done a long one ends, with the memory of it.
+    A worker takes seconds to start, for its imports.  One that has done a short job takes the next; one that
+    has done a long one ends, which frees its memory.
     """
 
     def __init__(self) -> None:
@@ -115,7 +116,9 @@ class WorkerPool:
         for worker in workers:
             worker.end()
 
-    def run(self, call: Call, report: Report, stop: StopSignal, label: str = "", *, takes_long: bool = False) -> Any:
+    def run(
+        self, call: Call, report: Report, stop: StopSignal, label: str = "", *, takes_long: bool = False
+    ) -> Any:
         """Make a call in a worker and return its result.
 
         Parameters
@@ -127,7 +130,7 @@ class WorkerPool:
         label
             Of the job, for messages.
         takes_long
-            Whether to prepare another worker for the jobs that come meanwhile, and end this one with the call.
+            Whether to prepare another worker for jobs that come meanwhile, and end this one with the call.
 
         Raises
         ------
@@ -215,7 +218,7 @@ def _died(worker: Worker, label: str) -> WorkerDied:
     return WorkerDied(
         f"The process of '{label}' {worker.cause_of_death()}.",
         "The system ends processes that need more memory than there is.",
-        "Resume it from its last checkpoint where it has one; else take fewer frames or features, or a smaller batch.",
+        "Resume it, where it has a checkpoint; else take fewer frames or features, or a smaller batch.",
     )
 
 

@@ -83,7 +83,8 @@ class Server:
         self.process = subprocess.Popen(
             command,
             cwd=cwd,
-            env={**os.environ, "NO_BROWSER": "1", "PYTHONUNBUFFERED": "1", **env},
+            env={**os.environ, "NO_BROWSER": "1", "PYTHONUNBUFFERED": "1", "FEL_EXPLORER_JOBS": "process", **env},
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -1,9 +1,9 @@
 """Round trips of several pages while one trains, and the memory of the server over pages that come and go.
 
-Clients speak Bokeh's protocol over websockets, without a browser: each opens a page on the sample data, draws
-a lasso of its own twice a second, and waits until the map has been drawn anew and says how many frames are
-selected.  Another number than the client's first means that selections mix.  All pages are on the same data, so
-that all show the progress of the training, and its map.  Memory: pages come in rounds; some are closed, others
+Clients speak Bokeh's protocol over websockets, without a browser: each opens a page on the sample data,
+draws a lasso of its own twice a second, and waits until the map has been drawn anew and says how many frames
+are selected.  Another number than the client's first means that selections mix.  All pages are on the same
+data, so that all show the progress of the training.  Memory: pages come in rounds; some are closed, others
 killed without a word, and in each round a training begins and is stopped.  Megabytes are those of the server
 alone, its workers apart.
 

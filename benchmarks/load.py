@@ -32,19 +32,19 @@ from conftest import Server
 SERVER = """
 import functools, sys, threading
 import panel as pn
-from fel_explorer.app import entry
+from fel_explorer.app import entry, explorer_pages
 from fel_explorer.app.jobs.featurize_and_train import fingerprint, training
 from fel_explorer.app.jobs.manager import manager
 from fel_explorer.app.server import server
 from fel_explorer.methods import IDM
 
 entry.load_extensions()
-dataset, _, _ = entry.demo_data()
+dataset, _, _ = explorer_pages.demo_data()
 # pages without a browser are deleted after 2 s, not after 15
 server.pn.serve = functools.partial(
     pn.serve, unused_session_lifetime_milliseconds=2000, check_unused_sessions_milliseconds=1000
 )
-made, url = server.make_server({"/": server.serving(entry.with_physics(entry.demo_page)["/"])})
+made, url = server.make_server({"/": server.serving(entry.with_physics(explorer_pages.demo_page)["/"])})
 
 def listen():
     job = None

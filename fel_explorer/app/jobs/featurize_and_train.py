@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -125,7 +125,8 @@ def training(
     start, preview = time.monotonic(), Previewer(method, dataset)
 
     def callback(progress):
-        report(progress, preview(progress.step))
+        losses = with_scores(progress.losses, method.score_name)
+        report(replace(progress, losses=losses), preview(progress.step))
         return should_stop()
 
     folder = checkpoint_dir if checkpoint_dir is None or _can_write(checkpoint_dir) else None
@@ -141,6 +142,14 @@ def training(
         shutil.rmtree(folder, ignore_errors=True)
         _note_of(folder).unlink(missing_ok=True)
     return Result.of(label, method, dataset, seconds, partial)
+
+
+def with_scores(losses: dict[str, float], score_name: str) -> dict[str, float]:
+    """The losses of a training; of one that maximises a score with the held-out score, more of it is better."""
+    if not score_name or "validation" not in losses:
+        return losses
+    rest = {name: value for name, value in losses.items() if name != "validation"}
+    return rest | {f"held-out {score_name}": -losses["validation"]}
 
 
 def _can_write(folder: Path) -> bool:

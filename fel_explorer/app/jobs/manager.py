@@ -108,7 +108,7 @@ class JobManager:
                 "Start it again.",
             )
         again = self.repeat(job)
-        again.losses = {name: list(values) for name, values in job.losses.items()}
+        again.losses = {name: values.copy() for name, values in job.losses.items()}
         return again
 
     def repeat(self, job: Job) -> Job:

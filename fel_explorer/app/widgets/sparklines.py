@@ -59,7 +59,7 @@ def _strip(term, curve, colour, top, ends) -> list[str]:
 
 
 def _number(value) -> str:
-    return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+    return f"{value:,.0f}" if 999.5 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def _label(x, y, text, anchor="start") -> str:

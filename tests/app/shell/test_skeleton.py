@@ -100,7 +100,8 @@ def test_the_second_map_is_made_when_it_is_opened():
     explorer = fel.explore(data, fel.PCA(n_dims=2).fit(data))
     assert explorer.page.main and "second_map" not in vars(explorer)
     explorer.session.beside = "PCA 1"
-    assert explorer.layout.second_map.visible and not explorer.layout.structure.visible
+    structure, second = explorer.layout.right
+    assert second.visible and not structure.visible and explorer.layout.cards.second
     explorer.session.beside = ""
-    assert not explorer.layout.second_map.visible and explorer.layout.structure.visible
+    assert not second.visible and structure.visible and not explorer.layout.cards.second
     explorer.close()

@@ -145,7 +145,7 @@ def training(
 
 
 def with_scores(losses: dict[str, float], score_name: str) -> dict[str, float]:
-    """The losses of a training, where it maximises a score with the score on held-out data, not its negative."""
+    """The losses of a training; where it maximises a score, with the score on held-out data."""
     if not score_name or "validation" not in losses:
         return losses
     rest = {name: value for name, value in losses.items() if name != "validation"}

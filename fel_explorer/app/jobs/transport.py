@@ -64,7 +64,7 @@ class Unpickler(pickle.Unpickler):
 
     def __init__(self, data: bytes, lookup: Callable[[Any], Any]) -> None:
         super().__init__(io.BytesIO(data))
-        self.persistent_load = lookup  # type: ignore[method-assign]
+        self.persistent_load = lookup
 
 
 class Sent:

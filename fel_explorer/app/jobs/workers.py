@@ -58,11 +58,11 @@ class Worker:
     def send(self, kind: str, body: Any = None) -> None:
         """Write a message; one that has ended gets none."""
         with self._lock, contextlib.suppress(OSError, ValueError):
-            send(self.process.stdin, kind, body)  # type: ignore[arg-type]
+            send(self.process.stdin, kind, body)
 
     def receive(self) -> tuple[str, Any]:
         """Wait for a message; an `EOFError` where the process has ended."""
-        return receive(self.process.stdout)  # type: ignore[arg-type]
+        return receive(self.process.stdout)
 
     def end(self) -> None:
         """End the process."""
@@ -70,7 +70,7 @@ class Worker:
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout):
             with contextlib.suppress(OSError):
-                stream.close()  # type: ignore[union-attr]
+                stream.close()
 
     def cause_of_death(self) -> str:
         """'was killed (SIGKILL)' or 'ended with status 3'."""

@@ -1,6 +1,5 @@
 """Forms, files, and live drawings."""
 
-
 import numpy as np
 import panel_material_ui as pmui
 import pytest

@@ -26,7 +26,8 @@ from conftest import CHROMIUM_ARGS, Server, chromium, settle
 from test_stories import Map, train
 
 SAMPLE = """
-from fel_explorer.app.entry import demo_page, load_extensions
+from fel_explorer.app.entry import load_extensions
+from fel_explorer.app.explorer_pages import demo_page
 load_extensions()
 demo_page().show(port=0, open=False)
 """
@@ -111,7 +112,7 @@ class Hand:
 
 def slider(page) -> list[float]:
     """Seconds from each move of a drag of the time resolution to the recoloured map."""
-    page.get_by_role("button", name="Find the metastable states").click()
+    page.get_by_role("button", name="Find the states").click()
     page.get_by_text("the same number from").wait_for()
     settle(page, 1.5)
     page.evaluate(WATCH)

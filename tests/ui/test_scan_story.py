@@ -48,11 +48,11 @@ def picture(page):
     return hashlib.sha256(page.screenshot(clip=page.evaluate(MAP))).hexdigest()
 
 
-def test_dragging_the_slider_recolours_the_map(page, server):
+def test_dragging_the_slider_recolours_the_map(server, page):
     page.set_default_timeout(LOAD)
     page.goto(server.url)
     page.get_by_role("checkbox", name="Refine in the background").uncheck()
-    page.get_by_role("button", name="Find the metastable states").click()
+    page.get_by_role("button", name="Find the states").click()
     expect(page.get_by_text(re.compile(r"^3 states at .*widest range of lags"))).to_be_visible(timeout=LOAD)
     wait_for(lambda: page.evaluate(LAGS), page=page)
     settle(page)
@@ -81,10 +81,10 @@ def test_dragging_the_slider_recolours_the_map(page, server):
     expect(page.locator("strong", has_text=re.compile(r"^1 ps$"))).to_be_visible()
 
 
-def test_a_network_refines_the_states_while_one_explores(page, server):
+def test_a_network_refines_the_states_while_one_explores(server, page):
     page.set_default_timeout(LOAD)
     page.goto(server.url)
-    page.get_by_role("button", name="Find the metastable states").click()
+    page.get_by_role("button", name="Find the states").click()
     expect(page.get_by_text(re.compile(r"^3 states at .*widest range of lags"))).to_be_visible(timeout=LOAD)
     expect(page.get_by_role("button").filter(has_text="DiscreteIDM 1, refined")).to_be_visible()
     rows = page.locator(".fel-table tbody tr")

@@ -6,8 +6,9 @@ import numpy as np
 import xarray as xr
 from scipy.optimize import linear_sum_assignment
 
+from fel_explorer.app.jobs.call import ShouldStop, process_job
 from fel_explorer.app.jobs.featurize_and_train import training
-from fel_explorer.app.jobs.manager import Cancelled
+from fel_explorer.app.jobs.job import Cancelled, Report
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.recipe import Recipe
 from fel_explorer.app.session.refined_states import nearest_level, overlap
@@ -70,17 +71,21 @@ def refining_method(first: Result) -> DivisiveIDM:
     return DivisiveIDM(lag_times=[first.method.lags[level] for level in levels], n_states=most, **shared)
 
 
-def refinement_job(first: Result, method: DivisiveIDM, dataset: xr.Dataset, label: str):
+@process_job
+def refinement_job(
+    report: Report,
+    should_stop: ShouldStop,
+    first: Result,
+    method: DivisiveIDM,
+    dataset: xr.Dataset,
+    label: str,
+) -> Result:
     """The job that trains ``method``; its result says what it changed.  Stopped, it keeps nothing."""
     train = training(method, dataset, label)
-
-    def run(report, should_stop):
-        refined = train(lambda progress, preview=None: report(progress), should_stop)
-        if should_stop():
-            raise Cancelled
-        return refined.refining(first.method, what_changed(first, refined, dataset))
-
-    return run
+    refined = train(lambda progress, preview=None: report(progress), should_stop)
+    if should_stop():
+        raise Cancelled
+    return refined.refining(first.method, what_changed(first, refined, dataset))
 
 
 def what_changed(first: Result, refined: Result, dataset: xr.Dataset) -> str:

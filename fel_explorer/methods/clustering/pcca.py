@@ -48,9 +48,9 @@ class PCCA(EmbeddedStates):
         precedence=1.2,
     )
 
-    def _choose_space(self, dataset, embedding):
+    def _choose_space(self, dataset, embedding, frames):
         # every frame counts 1, in its own embedding too
-        super()._choose_space(dataset.drop_vars("weight", errors="ignore"), embedding)
+        return super()._choose_space(dataset.drop_vars("weight", errors="ignore"), embedding, frames)
 
     def _find(self, dataset, points, frames):
         warn_unused_weights(self, dataset)

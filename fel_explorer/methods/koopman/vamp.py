@@ -15,6 +15,8 @@ import torch
 from jaxtyping import Float, Num
 from torch import Tensor
 
+from fel_explorer.data.moments import LaggedCovariances
+
 CUTOFF = 1e-10  # fraction of the largest variance below which a direction is noise
 
 
@@ -27,6 +29,12 @@ class Covariances:
     ctt: Float[Tensor, "function function"]
     mean: Float[Tensor, "function"]
     mean_later: Float[Tensor, "function"]
+
+    @classmethod
+    def from_arrays(cls, found: LaggedCovariances) -> Covariances:
+        """The same of covariances accumulated over blocks of frames."""
+        arrays = found.c00, found.c0t, found.ctt, found.mean, found.mean_later
+        return cls(*map(torch.from_numpy, arrays))
 
 
 @dataclass(frozen=True)
@@ -69,45 +77,6 @@ def covariances(
     x, y = x - mean, y - mean_later
     weighted, later = x * weight[:, None], y * weight[:, None]
     return Covariances(weighted.T @ x, weighted.T @ y, later.T @ y, mean, mean_later)
-
-
-class LaggedSums:
-    """Sums over the pairs of trajectories, from which their covariances follow without keeping the frames.
-
-    Parameters
-    ----------
-    lag
-        Frames between the two of a pair.
-    reversible
-        Count each pair in both directions of time.
-    """
-
-    def __init__(self, lag: int, *, reversible: bool = False):
-        self.lag, self.reversible = lag, reversible
-        self._sums: list[Tensor] = []
-
-    def add(self, x: Float[Tensor, "frame function"], weight: Num[Tensor, "pair"] | None = None) -> None:
-        """Add the pairs of a trajectory; ``weight`` (pair,) counts each pair so many times."""
-        x = x.double()
-        first, second = x[: -self.lag], x[self.lag :]
-        if weight is None:
-            weight = torch.ones_like(first[:, 0])
-        weight = weight.to(first)
-        weighted, later = first * weight[:, None], second * weight[:, None]
-        sums = [weight.sum(), weight @ first, weight @ second]
-        sums += [weighted.T @ first, weighted.T @ second, later.T @ second]
-        self._sums = [a + b for a, b in zip(self._sums, sums, strict=True)] if self._sums else sums
-
-    def covariances(self) -> Covariances:
-        """Covariances of all pairs so far; functions of about unit variance and mean 0 keep all digits."""
-        total, *sums = self._sums
-        mean, mean_later, c00, c0t, ctt = (one / total for one in sums)
-        if self.reversible:
-            mean = mean_later = (mean + mean_later) / 2
-            c00, c0t = (c00 + ctt) / 2, (c0t + c0t.T) / 2
-            ctt = c00
-        c00, c0t = c00 - torch.outer(mean, mean), c0t - torch.outer(mean, mean_later)
-        return Covariances(c00, c0t, ctt - torch.outer(mean_later, mean_later), mean, mean_later)
 
 
 def vamp2(covariances: Covariances, ridge: float | Tensor = 0.0) -> Float[Tensor, ""]:

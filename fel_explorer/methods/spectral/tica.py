@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
 import param
 import torch
 
 from fel_explorer.data import schema
+from fel_explorer.data.moments import LaggedCovariances, Moments, accumulate_features, lagged_covariance
 from fel_explorer.errors import FelError
 from fel_explorer.methods import parameters
 from fel_explorer.methods.base import Method
 from fel_explorer.methods.checks import check_dims
 from fel_explorer.methods.koopman.timescales import SPECTRUM, TimeScales, implied_timescales
-from fel_explorer.methods.koopman.vamp import Covariances, Koopman, LaggedSums, koopman, whitening
+from fel_explorer.methods.koopman.vamp import Covariances, Koopman, koopman, whitening
 from fel_explorer.methods.registry import register
 from fel_explorer.training.data import Scaling
-from fel_explorer.training.pairs import segments_of
 
 MIN_VARIANCE = 1e-6  # of a combination of standardized features; those below are linearly dependent
 
@@ -60,8 +59,10 @@ class TICA(Method):
     def _fit(self, dataset, *, device, callback, checkpoint_dir):
         lag = schema.lag_in_frames(dataset, self.lag_time)
         check_dims(self, dataset)
-        scaling = Scaling.of(dataset)  # so that the cutoff means the same for nm and degrees
-        model = self._solve(self._covariances(dataset, scaling, lag))
+        moments, lagged = Moments(), lagged_covariance(dataset, lag, reversible=self.reversible)
+        accumulate_features(dataset, moments, lagged)
+        scaling = Scaling.from_moments(moments, dataset)
+        model = self._solve(_standardised(lagged.result(), scaling))
         rank = len(model.singular_values)
         if rank < self.n_dims:
             raise FelError(
@@ -80,17 +81,6 @@ class TICA(Method):
         self._matrix[keep] = axes / scale[keep, None]
         self._mean = scaling.mean.double()
         self._mean[keep] += scale[keep] * model.mean
-
-    def _covariances(self, dataset, scaling, lag) -> Covariances:
-        """Time-lagged covariances over all trajectories, by frame weight where there is one."""
-        weights = dataset["weight"].values if "weight" in dataset else None
-        sums = LaggedSums(lag, reversible=self.reversible)
-        for first, end in segments_of(schema.trajectory_lengths(dataset)):
-            if end - first > lag:
-                block = torch.from_numpy(np.array(dataset["features"][first:end].values, np.float32))
-                weight = None if weights is None else torch.as_tensor(weights[first : end - lag])
-                sums.add(scaling(block), weight)
-        return sums.covariances()
 
     def _solve(self, covariances: Covariances) -> Koopman:
         """Eigenvectors of the reversible problem, singular functions otherwise, largest values first."""
@@ -126,3 +116,12 @@ class TICA(Method):
         self.eigenvalues_ = arrays["eigenvalues"].numpy()
         self.spectrum_ = arrays.get("spectrum", arrays["eigenvalues"]).numpy()  # older files lack it
         self.implied_timescales_ = implied_timescales([1.0, *self.eigenvalues_], self.lag_time)
+
+
+def _standardised(found: LaggedCovariances, scaling: Scaling) -> Covariances:
+    """Covariances of the standardised features, so that the cutoff means the same for nm and degrees."""
+    keep, scale, mean = scaling.keep, scaling.scale.double(), scaling.mean.double()
+    raw, product = Covariances.from_arrays(found), torch.outer(scale, scale)
+    c00, c0t, ctt = ((c / product)[keep][:, keep] for c in (raw.c00, raw.c0t, raw.ctt))
+    means = (((m - mean) / scale)[keep] for m in (raw.mean, raw.mean_later))
+    return Covariances(c00, c0t, ctt, *means)

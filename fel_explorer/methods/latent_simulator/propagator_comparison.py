@@ -95,8 +95,8 @@ def compare_propagators(
         ],
         "clipped": [0.0, *clipped.values()],
     }
-    columns = {name: ("propagator", values) for name, values in columns.items()}
-    return table.assign(columns).assign_attrs(lag_time=float(lag_time), time_unit=dataset.attrs["time_unit"])
+    named = {name: ("propagator", values) for name, values in columns.items()}
+    return table.assign(named).assign_attrs(lag_time=float(lag_time), time_unit=dataset.attrs["time_unit"])
 
 
 def propose_starts(

@@ -22,6 +22,7 @@ from fel_explorer.errors import FelError
 TRAININGS = ("model", "simulator")  # kinds of jobs that may take hours
 DATA = ("data", "session")  # kinds of jobs that bring data
 KEPT_DATA = 6  # jobs that brought data, which a reload finds again
+PREPARED_AFTER = 2.0  # seconds after which a worker process is started, when the page has opened
 ENDINGS = ("done", "failed", "cancelled")
 
 log = logging.getLogger("fel_explorer")
@@ -41,6 +42,7 @@ class PageJobs(param.Parameterized):
         self.session, self.manager = session, jobs or manager()
         self.owner = owner or uuid.uuid4().hex
         self._events = self.manager.subscribe()
+        self.manager.prepare(PREPARED_AFTER)
         self._watcher = session.param.watch(self._on_dataset, ["dataset"])
         self._fingerprints: dict[str, tuple] = {}
         self._on_dataset()
@@ -202,7 +204,11 @@ class PageJobs(param.Parameterized):
             self.manager.delete_results(older_than=job)  # and the files of earlier simulations
             self.session.param.update(simulation=job.result, step=0)
         elif isinstance(job.result, Result):
-            if self.session.results.get(job.label) is not job.result:
+            if self.session.results.get(job.label) is job.result:
+                return
+            if job.result.refines is not None and job.owner == self.owner:
+                self.session.add_refined(job.result, feature_set=features)
+            else:
                 self.session.add_result(job.result, show=show, feature_set=features)
 
     def _take_simulator(self, trained: Trained, trained_now: bool) -> None:

@@ -29,7 +29,7 @@ def train(method, data, output, *options, n_processes):
     command = [sys.executable, *launcher[: 0 if n_processes == 1 else None]]
     command += ["-m", "fel_explorer.cli", "train", method, str(data), "-o", str(output), "--lag_time", "1"]
     command += ["--n_steps", str(STEPS), "--batch_size", "64", "--hidden", "8"]
-    command += ["--learning_rate", "0.01", "--device", "cpu", *options]
+    command += ["--learning_rate", "0.01", "--validation_fraction", "0", "--device", "cpu", *options]
     done = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
     return done
 

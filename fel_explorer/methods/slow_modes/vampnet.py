@@ -48,6 +48,7 @@ class VAMPNet(NetworkMethod):
     """
 
     needs_lag = True
+    score_name = "score"
     has_states = True
     has_timescales = True
     trains_on_ranks = True

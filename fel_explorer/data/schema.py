@@ -153,7 +153,11 @@ def assemble(
 
 def check_time_step(time_step: object) -> None:
     """Raise unless ``time_step`` is a finite positive number."""
-    if not isinstance(time_step, Real) or not (np.isfinite(float(time_step)) and float(time_step) > 0):
+    if (
+        isinstance(time_step, bool | np.bool)
+        or not isinstance(time_step, Real)
+        or not (np.isfinite(float(time_step)) and float(time_step) > 0)
+    ):
         shown = f"'{time_step[:40]}'" if isinstance(time_step, str) else time_step
         raise FelError(f"time_step={shown}.", "The time between two frames is a positive number.")
 
@@ -217,6 +221,14 @@ def _check_order(dataset: xr.Dataset) -> None:
             "'trajectory' is not sorted or has gaps.",
             "Frames are ordered by trajectory, numbered from 0 without gaps.",
             "Make datasets with fel.featurize(...) or fel.as_dataset(...).",
+        )
+    times = dataset["time"].values
+    within = np.diff(trajectory) == 0
+    if times.dtype.kind not in "iuf" or not np.isfinite(times).all() or (np.diff(times)[within] <= 0).any():
+        raise FelError(
+            "'time' is not finite somewhere, or does not grow from frame to frame of a trajectory.",
+            "Times of a trajectory are finite numbers that grow.",
+            "Copy the dataset again, or featurize the trajectories again.",
         )
     expected = np.concatenate([np.arange(n) for n in trajectory_lengths(dataset)])
     if not np.array_equal(dataset["frame_in_trajectory"].values, expected):

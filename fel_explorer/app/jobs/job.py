@@ -24,7 +24,10 @@ Function = Callable[[Report, Callable[[], bool]], Any]
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened to a job: "queued", "running", "progress", "done", "failed" or "cancelled"."""
+    """One thing that happened to a job.
+
+    ``kind`` is "queued", "running", "progress", "notice", "done", "failed" or "cancelled".
+    """
 
     job: Job
     kind: str
@@ -60,6 +63,8 @@ class Job:
         What the function returned; a cancelled job may hold a partial one.
     error, trace
         The exception of a failed job and its traceback as text.
+    notices
+        Warnings that it logged, such as of a full disk.
     log
         What happened when, a line each.
     """
@@ -81,6 +86,7 @@ class Job:
     result: Any = None
     error: Exception | None = None
     trace: str = ""
+    notices: list[str] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
     started: float = float("nan")
     finished: float = float("nan")

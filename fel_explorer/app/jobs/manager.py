@@ -20,6 +20,7 @@ from dataclasses import replace
 from typing import Any
 
 from fel_explorer.app.jobs.job import Event, Function, Job, Subscription
+from fel_explorer.app.jobs.notices import hear_warnings
 from fel_explorer.errors import FelError
 from fel_explorer.progress import Progress
 
@@ -188,8 +189,14 @@ class JobManager:
             job.record(progress, preview)
             self._announce(job, "progress")
 
+        def hear(text: str) -> None:
+            job.notices.append(text)
+            job.note(text)
+            self._announce(job, "notice")
+
         try:
-            job.result = job.function(report, job._stop.is_set)
+            with hear_warnings(hear):
+                job.result = job.function(report, job._stop.is_set)
             state = "cancelled" if job._stop.is_set() else "done"
         except Cancelled:
             state = "cancelled"

@@ -25,7 +25,7 @@ from zarr.storage import LocalStore
 
 from fel_explorer.errors import FelError
 
-CODECS = {"bytes", "vlen-utf8", "zstd", "crc32c"}
+CODECS = {"bytes", "vlen-utf8", "zstd", "blosc", "crc32c"}
 LARGEST_METADATA = 256 * 2**20  # bytes of zarr.json, which holds the topology
 LARGEST_CHUNK = 256 * 2**20  # bytes of one chunk when it is unpacked
 ROOM, RATIO = 64 * 2**20, 200  # arrays unpack to no more than ROOM bytes plus RATIO times their files
@@ -160,11 +160,14 @@ def _itemsize(data_type: Any) -> int:
 
 def _claimed_bytes(array: StoredArray, file: Path, size: int) -> int:
     """Bytes to which a chunk says that it unpacks."""
+    with file.open("rb") as stream:
+        head = stream.read(HEAD)
+    packed = size - 4 * ("crc32c" in array.codecs)
+    claimed: int | None = packed
     if "zstd" in array.codecs:
-        with file.open("rb") as stream:
-            claimed = zstd_content_size(stream.read(HEAD))
-    else:
-        claimed = size - 4 * ("crc32c" in array.codecs)
+        claimed = zstd_content_size(head)
+    elif "blosc" in array.codecs:
+        claimed = blosc_content_size(head, packed)
     if claimed is None or (array.itemsize and claimed != array.chunk_bytes) or claimed > LARGEST_CHUNK:
         shown = "an unknown size" if claimed is None else f"{claimed:,} bytes"
         raise ValueError(f"a block of '{array.name}' claims {shown}")
@@ -186,6 +189,16 @@ def zstd_content_size(head: bytes) -> int | None:
     if n_bytes == 0 or len(field) < n_bytes:
         return None
     return int.from_bytes(field, "little") + (256 if n_bytes == 2 else 0)
+
+
+def blosc_content_size(head: bytes, packed: int) -> int | None:
+    """Size to which a Blosc 1 buffer of ``packed`` bytes says that it unpacks; None where it is not one.
+
+    Its head is in README_HEADER.rst of c-blosc: sizes are the 4-byte integers at 4, 8 and 12.
+    """
+    if len(head) < 16 or int.from_bytes(head[12:16], "little") != packed:
+        return None
+    return int.from_bytes(head[4:8], "little")
 
 
 class CheckedStore(LocalStore):

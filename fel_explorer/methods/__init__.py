@@ -12,6 +12,7 @@ from fel_explorer.plugins import METHODS, load_plugins
 
 _FUNCTIONS = {
     "Method": "base",
+    "certify": "assessment.certificate",
     "compare_choices": "idm.choices",
     "cross_validate": "assessment.cross_validation",
     "late_rates": "koopman.timescales",

@@ -7,6 +7,7 @@ import resource
 import time
 from pathlib import Path
 
+import google_crc32c
 import numcodecs
 import numpy as np
 import pytest
@@ -66,7 +67,8 @@ def test_a_lost_chunk_is_refused(path, name):
 def without_checksums(path, monkeypatch):
     """The dataset as earlier versions wrote it."""
     data = fel.open_dataset(path).load()
-    monkeypatch.setattr(store, "_checksums", lambda dataset: {str(name): {} for name in dataset.variables})
+    for name in ("CODECS", "TEXT_CODECS"):
+        monkeypatch.setattr(store, name, getattr(store, name)[:1])
     old = fel.save_dataset(data, path.with_name("old.zarr"))
     assert "crc32c" not in (old / "time" / "zarr.json").read_text()
     return old, data
@@ -108,7 +110,8 @@ def claim(path, name, shape, chunk_shape=None):
 
 def test_sizes_are_judged_before_memory_is_taken(path, little_memory):
     started = time.process_time()
-    bomb = numcodecs.Zstd().encode(bytes(2 * 10**8))
+    bomb = numcodecs.Blosc(cname="lz4").encode(bytes(2 * 10**8))
+    bomb += google_crc32c.value(bomb).to_bytes(4, "little")
     good = chunk(path, "time").read_bytes(), (path / "time" / "zarr.json").read_bytes()
     for shape, content in (([80], bomb), ([25_000_000], bomb), ([10**12], good[0]), ([2 * 10**9], good[0])):
         claim(path, "time", shape)

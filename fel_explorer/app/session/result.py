@@ -92,7 +92,7 @@ class Result:
         if method.has_microstates:
             memberships = [method.microstate_memberships(level) for level in range(method.n_levels)]
             found = MicrostateLevels(base, method.predict_microstates(dataset).values, memberships)
-            return replace(found[method.default_level], levels=found)
+            return found[method.default_level]
         levels = []
         for level in range(method.n_levels):
             membership = method.predict_proba(dataset, level).values
@@ -245,11 +245,16 @@ class MicrostateLevels(Sequence):
         if level not in self._kept:
             membership = self._memberships[level].take(self.microstates, axis=0)
             state = self._labels[level].take(self.microstates)
-            self._kept[level] = replace(self._base, membership=membership, state=state, level=level)
+            about = {"membership": membership, "state": state, "level": level, "levels": self}
+            self._kept[level] = replace(self._base, **about)
             while len(self._kept) > self.KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(level)
         return self._kept[level]
+
+    def memberships(self, level: int) -> np.ndarray:
+        """(microstate, state) float32 at a level."""
+        return self._memberships[level]
 
     def relabel(self, label: str) -> MicrostateLevels:
         """The same of a result under another label."""

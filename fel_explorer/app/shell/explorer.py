@@ -198,8 +198,7 @@ class Explorer(Viewer):
 
     def _on_shown(self, *_):
         if "layout" in self.__dict__:
-            self.layout.show_second_map()
-            self.layout.show_tree()
+            self.layout.show()
 
     # ---- commands and errors
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 import panel as pn
@@ -80,10 +82,12 @@ class GrowingPage:
     ----------
     make
         Makes the explorer.
+    ready
+        What ``make`` needs and what may still be computed, in another thread; an error in it is shown.
     """
 
-    def __init__(self, make: Callable[[], Explorer]):
-        self._make = make
+    def __init__(self, make: Callable[[], Explorer], ready: Future | None = None):
+        self._make, self._ready = make, ready
 
     @property
     def page(self) -> pmui.Page:
@@ -96,9 +100,14 @@ class GrowingPage:
             document.add_next_tick_callback(functools.partial(self._fill, page, document))
         return page
 
-    def _fill(self, page, document):
+    async def _fill(self, page, document):
+        """Fill the page.  The server holds the document's lock: browsers that ask for more wait."""
+        if self._ready is not None:
+            await asyncio.wait([asyncio.wrap_future(self._ready)])
         with set_curdoc(document), document.models.freeze():
             try:
+                if self._ready is not None:
+                    self._ready.result()
                 self._make().show_on(page)
             except Exception as error:  # whatever it is, the visitor is to see it
                 page.main = [Notice("The page could not be made.", severity="error", margin=20)]

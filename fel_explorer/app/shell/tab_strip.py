@@ -20,7 +20,7 @@ from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.errors import FelError
 
-HEADER, BODY = 46, 284  # px
+HEADER = 40  # px
 HINT = "No states yet."
 STATE_METHODS = {  # to find states: {label: (method, tooltip)}
     "Find the states": (
@@ -111,7 +111,7 @@ class TabStrip(Viewer):
             name: pmui.Button(
                 label=tab.title,
                 size="small",
-                margin=(6, 1),
+                margin=(4, 1),
                 variant="text",
                 sx={"minWidth": 0, "px": "6px"},
                 on_click=partial(self._on_click, name),
@@ -120,7 +120,8 @@ class TabStrip(Viewer):
         }
         self._views = pmui.Row(*self.buttons.values(), margin=(0, 4))
         self._hint = self._state_buttons()
-        small = {"size": "small", "margin": (6, 6), "on_click": self._on_fold}
+        after = (3, 32, 3, 6)  # the button of the card follows
+        small = {"size": "small", "margin": after, "on_click": self._on_fold}
         self._fold = pmui.IconButton(icon="expand_more", description="Fold", **small)
         self._unfold = pmui.IconButton(icon="expand_less", description="Open", **small)
         space = pmui.Row(sizing_mode="stretch_width", margin=0)
@@ -130,12 +131,11 @@ class TabStrip(Viewer):
             sizing_mode="stretch_width", height=HEADER, margin=0,
         )  # fmt: skip
         # one plot for all views: each would take a fifth of a second when the page opens
-        self.figure = BokehSheet(tap=self._on_tap, min_height=160)
+        self.figure = BokehSheet(tap=self._on_tap, min_height=120)
         self.figure.param.watch(self._draw, "size")
         self._plot = pmui.Column(self.figure, sizing_mode="stretch_both", margin=0)
-        # shown and hidden, because a live page does not take another height
-        self._body = pmui.Row(self._plot, sizing_mode="stretch_width", height=BODY, margin=0)
-        self.layout = pmui.Column(self._header, self._body, sizing_mode="stretch_width", margin=0)
+        self._body = pmui.Row(self._plot, sizing_mode="stretch_both", margin=0)
+        self.layout = pmui.Column(self._header, self._body, sizing_mode="stretch_both", margin=0)
 
     def _state_buttons(self):
         """Buttons that find states, while there are none."""

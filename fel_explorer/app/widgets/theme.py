@@ -11,6 +11,13 @@ DENSE = {
         "defaultProps": {"disableInteractive": True},
         "styleOverrides": {"tooltip": {"width": "max-content", "maxWidth": "200px", "fontSize": "13px"}},
     },
+    "MuiInputBase": {
+        "styleOverrides": {
+            "root": {"&.MuiInputBase-sizeSmall": {"fontSize": "14px"}},
+            "inputSizeSmall": {"&&": {"paddingTop": "6px", "paddingBottom": "6px"}},
+        }
+    },
+    "MuiToggleButton": {"styleOverrides": {"sizeSmall": {"padding": "3px 7px", "fontSize": "12px"}}},
     "MuiDrawer": {"styleOverrides": {"paper": {"scrollbarWidth": "thin"}}},
 }
 DARK_BAR = {

@@ -8,6 +8,7 @@ No upstream issue is known.
 from __future__ import annotations
 
 import json
+import sys
 
 import panel_material_ui as pmui
 from panel_material_ui.base import MaterialComponent
@@ -40,11 +41,11 @@ def script() -> str:
 @only_for("panel>=1.9,<1.10", "panel-material-ui>=0.16,<0.17")
 def install() -> None:
     """In a notebook, send the bundle to the page and use the repair; elsewhere do nothing."""
-    try:
-        from IPython import get_ipython
-        from IPython.display import publish_display_data
-    except ImportError:  # no notebook without it
+    if "IPython" not in sys.modules:  # no notebook without it
         return
+    from IPython import get_ipython
+    from IPython.display import publish_display_data
+
     if getattr(get_ipython(), "kernel", None) is None:
         return
     publish_display_data({LOADED: script(), "application/javascript": script()})

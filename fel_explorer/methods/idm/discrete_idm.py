@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import networkx
@@ -204,10 +205,19 @@ class DiscreteIDM(Method):
 
     # ---- the verbs
 
-    def transform(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray], level: int = -1) -> xr.DataArray:
-        """Embedding (frame, cv): the slowest coordinates, the same at all levels."""
+    def transform(
+        self,
+        X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
+        level: int = -1,
+        *,
+        out: str | Path | None = None,
+    ) -> xr.DataArray:
+        """Embedding (frame, cv): the slowest coordinates, the same at all levels.
+
+        ``out`` as in `Method.transform`.
+        """
         self._level(level)
-        return super().transform(X)
+        return super().transform(X, out=out)
 
     def predict_microstates(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> xr.DataArray:
         """Microstate (frame,) int32 of each frame."""
@@ -219,18 +229,23 @@ class DiscreteIDM(Method):
         return self._levels[self._level(level)].memberships.astype(np.float32)
 
     def predict_proba(
-        self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray], level: int = -1
+        self,
+        X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
+        level: int = -1,
+        *,
+        out: str | Path | None = None,
     ) -> xr.DataArray:
         """Memberships (frame, state) at a level: probability of a state within the lag, given the microstate.
 
-        Level 0 is the longest lag, -1 the shortest.
+        Level 0 is the longest lag, -1 the shortest.  ``out`` as in `Method.transform`.
         """
         chi = torch.from_numpy(self.microstate_memberships(level))
-        return self._map(X, lambda features: chi[self._assigned(features)], "state")
+        return self._map(X, lambda features: chi[self._assigned(features)], "state", out)
 
     def predict(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray], level: int = -1) -> xr.DataArray:
         """State of each frame, (frame,) int, at a level."""
-        return self.predict_proba(X, level).argmax("state").rename("state")
+        chi = torch.from_numpy(self.microstate_memberships(level))
+        return self._map_states(X, lambda features: chi[self._assigned(features)])
 
     def _transform(self, features):
         return self._microstates.scaling(features) @ self._microstates.matrix[:, : self.n_dims]

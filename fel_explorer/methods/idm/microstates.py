@@ -14,6 +14,7 @@ import xarray as xr
 from torch import Tensor
 
 from fel_explorer.data import schema
+from fel_explorer.data.blocks import feature_blocks
 from fel_explorer.training.data import Scaling
 
 N_COORDINATES = 10
@@ -150,9 +151,10 @@ def _blocks(dataset, scaling):
     Smaller blocks than those of the training: what temporary arrays leave in the heap adds up.
     """
     rows = schema.rows_per_block(dataset.sizes["feature"])
-    for first in range(0, dataset.sizes["frame"], rows):
-        block = np.array(dataset["features"][first : first + rows].values, np.float32)
-        yield first, scaling(torch.from_numpy(block))
+    for first, block in feature_blocks(dataset):
+        for start in range(0, len(block), rows):
+            part = np.array(block[start : start + rows], np.float32)
+            yield first + start, scaling(torch.from_numpy(part))
 
 
 def _mapped(dataset, scaling, matrix):

@@ -139,7 +139,7 @@ def test_what_is_no_session_says_so(session, tmp_path):
 
 
 def test_command_line_opens_a_session(session, tmp_path):
-    from fel_explorer.app.entry import page_on
+    from fel_explorer.app.explorer_pages import page_on
 
     path = save_session(session, tmp_path / "mine.session")
     explorer = page_on([path])()

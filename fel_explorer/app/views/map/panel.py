@@ -120,16 +120,16 @@ class MapPanel(pn.viewable.Viewer):
             label="",
             options={"New": "replace", "Add": "add", "Subtract": "subtract"},
             size="small",
-            margin=(8, 6),
+            margin=(2, 6),
         )
         self._clear = pmui.IconButton(
             icon="close",
             size="small",
             description="Clear the selection and the clicked point",
             on_click=lambda event: self.session.clear_selection(),
-            margin=(8, 0),
+            margin=(1, 0),
         )
-        self._count = Text("", variant="body2", margin=(14, 8), sx={"whiteSpace": "nowrap"})
+        self._count = Text("", variant="body2", margin=(7, 8), sx={"whiteSpace": "nowrap"})
         self.export = FigureExport(self.figure, self.table, lambda: "landscape")
         next_step = pn.bind(lambda files: NO_FEATURES if files else NO_DATA, self.session.param.trajectories)
         self._message = Text(next_step, variant="body1", margin=20)
@@ -251,11 +251,14 @@ class MapPanel(pn.viewable.Viewer):
 
     def _refresh(self, *events):
         """Draw the frames anew, and count the selected ones."""
-        if self._view is not None:
-            selection = self.session.selection
-            self._count.object = f"{selection.count:,} of {len(selection.mask):,} frames selected"
-            self.legend.show(*self._coloured(self._view))
-        self._draw()
+        if self._view is None:
+            self._draw()
+            return
+        coloured = self._coloured(self._view)
+        self._draw()  # first, because a page takes its changes one after the other
+        self.legend.show(*coloured)
+        selection = self.session.selection
+        self._count.object = f"{selection.count:,} of {len(selection.mask):,} frames selected"
 
     # ---- drawing
 

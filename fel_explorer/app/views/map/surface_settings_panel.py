@@ -32,7 +32,7 @@ class SurfaceSettings(Viewer):
         super().__init__(**params)
         self.session = session
         self.button = pmui.IconButton(
-            icon="tune", size="small", margin=(12, 0), on_click=self._open,
+            icon="tune", size="small", margin=(7, 0), on_click=self._open,
             description="Unit, weights, smoothing and contours of the free energy",
         )  # fmt: skip
         self.popup = pmui.Popup(margin=0)

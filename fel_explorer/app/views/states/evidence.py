@@ -12,7 +12,6 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 import xarray as xr
-from sklearn.cluster import KMeans
 
 from fel_explorer import kinetics
 from fel_explorer.app.session.result import Result
@@ -83,6 +82,8 @@ def kmeans_evidence(result: Result, dataset: xr.Dataset, seed: int = 0) -> Evide
     """KMeans states on the embedding of ``result``, as many as its populated states; takes about a second."""
     points = result.embedding
     frames = np.random.default_rng(seed).permutation(len(points))[:KMEANS_FRAMES]
+    from sklearn.cluster import KMeans  # takes long to import, and a page opens without it
+
     model = KMeans(max(len(result.states()), 2), n_init=3, random_state=seed).fit(points[frames])
     states = frames_of(model.predict(points).astype(int), dataset)
     return Evidence(states, dataset.attrs["time_unit"])

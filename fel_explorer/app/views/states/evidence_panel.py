@@ -66,7 +66,7 @@ class EvidencePanel(TabView):
     def _make_widgets(self):
         text = {"variant": "body2", "sizing_mode": "stretch_width"}
         self._choice = pmui.Select(
-            label="State", size="small", width=270, margin=(10, 4, 0, 10),
+            label="State", size="small", width=230, margin=(10, 4, 0, 10),
             description="Also by a click in the table, and with the keys [ and ].",
         )  # fmt: skip
         self.facts = Text("", margin=(2, 10, 0, 10), **text)
@@ -82,7 +82,7 @@ class EvidencePanel(TabView):
         self.layout = beside(
             pmui.Row(self._choice, margin=0), self.facts, pmui.Tooltip(self.verdict, title=VERDICT),
             self.exits, self._switch,
-            width=300,
+            width=260,
         )  # fmt: skip
         self._choice.param.watch(self._on_choice, "value")
 
@@ -180,8 +180,9 @@ class EvidencePanel(TabView):
         return self.session.dataset.attrs["time_unit"] if self.session.dataset is not None else "ps"
 
     def figure(self, shape=None, *, dark=False):
-        """The survival plot; any ``shape`` suits it."""
-        return plot_survival.sheet(self._curves, time_unit=self._unit(), dark=dark)
+        """The survival plot, for a plot of ``shape`` pixels."""
+        tall = {} if shape is None else {"height": shape[1]}
+        return plot_survival.sheet(self._curves, time_unit=self._unit(), dark=dark, **tall)
 
     # ---- export
 

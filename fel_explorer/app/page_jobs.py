@@ -22,6 +22,7 @@ from fel_explorer.errors import FelError
 TRAININGS = ("model", "simulator")  # kinds of jobs that may take hours
 DATA = ("data", "session")  # kinds of jobs that bring data
 KEPT_DATA = 6  # jobs that brought data, which a reload finds again
+PREPARED_AFTER = 2.0  # seconds after which a worker process is started, when the page has opened
 ENDINGS = ("done", "failed", "cancelled")
 
 log = logging.getLogger("fel_explorer")
@@ -44,6 +45,7 @@ class PageJobs(param.Parameterized):
         self.owner = owner or uuid.uuid4().hex
         self._events = self.manager.subscribe()
         self._shown_notices: dict[int, int] = {}  # by the id of the job
+        self.manager.prepare(PREPARED_AFTER)
         self._watcher = session.param.watch(self._on_dataset, ["dataset"])
         self._fingerprints: dict[str, tuple] = {}
         self._on_dataset()

@@ -207,6 +207,9 @@ class Method(Model):
         `inverse_transform`.
     has_energies
         `predict_energy`, learned from the column ``energy_column``.
+    score_name
+        Name of the score that training maximises, among the losses that it reports; "" where it minimises a
+        loss.  The negative of the score on held-out data is then "validation".
     reversible
         The data are taken to be at equilibrium: each pair of frames counts in both directions of time.
     """
@@ -223,6 +226,7 @@ class Method(Model):
     has_decoder = False
     has_energies = False
     energy_column = ""
+    score_name = ""
     reversible = True
     implied_timescales_: np.ndarray  # of the methods that have time scales
 

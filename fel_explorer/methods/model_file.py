@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -69,6 +69,28 @@ def _pack(method) -> tuple[dict, dict[str, torch.Tensor]]:
         header["parts"][part], inside = _pack(inner)
         arrays |= {f"parts/{part}/{name}": tensor for name, tensor in inside.items()}
     return header, arrays
+
+
+def state_of(model: Model) -> dict[str, Any]:
+    """Hyperparameters, arrays, history and parts of a fitted model, as data; see `from_state`."""
+    return {
+        "hyperparameters": model.hyperparameters(),
+        "feature_names": model.feature_names_,
+        "time_unit": model.time_unit_,
+        "history": model.history,
+        "parts": model._get_parts(),
+        "arrays": {name: tensor.detach().cpu() for name, tensor in model._get_arrays().items()},
+    }
+
+
+def from_state(kind: type[M], state: dict[str, Any]) -> M:
+    """The model of the class ``kind`` whose `state_of` is given; its parts are those of the state."""
+    model = kind(**state["hyperparameters"])
+    model.feature_names_, model.time_unit_ = state["feature_names"], state["time_unit"]
+    model.history = state["history"]
+    model._set_parts(state["parts"])
+    model._set_arrays(dict(state["arrays"]))
+    return model
 
 
 def load(path: str | Path, kind: type[M]) -> M:

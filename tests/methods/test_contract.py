@@ -178,6 +178,14 @@ def test_lags_are_those_of_the_hyperparameters(name):
         assert small(name, lag_time=0.0).lags == ()
 
 
+@pytest.mark.parametrize("name", [name for name, cls in sorted(METHODS.items()) if cls.score_name])
+def test_the_score_that_is_maximised_is_among_the_losses(name, data):
+    reports = []
+    small(name).fit(data, device="cpu", callback=lambda progress: reports.append(progress.losses))
+    trained = [losses for losses in reports if losses]  # a search that comes before has none
+    assert trained and all(METHODS[name].score_name in losses for losses in trained)
+
+
 def test_a_generator_has_no_lag():
     assert fel.Eigenfunctions(operator="generator").lags == ()
     assert fel.Eigenfunctions(operator="transfer", lag_time=3.0).lags == (3.0,)

@@ -12,14 +12,15 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from fel_explorer.app.jobs.manager import Cancelled
+from fel_explorer.app.jobs.call import ShouldStop, process_job
+from fel_explorer.app.jobs.job import Cancelled, Report
 from fel_explorer.app.session.session import Result
 from fel_explorer.data import (
     cache_directory,
@@ -105,7 +106,10 @@ class Previewer:
         return Preview(step, points, state)
 
 
+@process_job
 def training(
+    report: Report,
+    should_stop: ShouldStop,
     method,
     dataset: xr.Dataset,
     label: str,
@@ -113,22 +117,37 @@ def training(
     embedding=None,
     device="auto",
     checkpoint_dir: Path | None = None,
-):
-    """The job that fits ``method`` to ``dataset``; its result is a `Result`.
+) -> Result:
+    """The job that fits a method like ``method`` to ``dataset``; its result is a `Result`.
 
     ``embedding`` is the fitted method in whose embedding a method that takes one works.  A method that needs
     positions gets those of the dataset's trajectories.  Asked to stop, the job keeps what has been trained.
     The checkpoint is removed when the fit has run to its end.
     """
     extra = {} if embedding is None else {"embedding": embedding}
+    method = type(method)(**method.hyperparameters())  # repeated, the job begins anew
+    start, preview = time.monotonic(), Previewer(method, dataset)
 
-    def run(report, should_stop):
-        start, preview = time.monotonic(), Previewer(method, dataset)
+    def callback(progress):
+        losses = with_scores(progress.losses, method.score_name)
+        report(replace(progress, losses=losses), preview(progress.step))
+        return should_stop()
 
-        def callback(progress):
-            report(progress, preview(progress.step))
-            return should_stop()
+    folder = checkpoint_dir if checkpoint_dir is None or _can_write(checkpoint_dir) else None
+    if folder is None and checkpoint_dir is not None:
+        report(Progress(0, 0, message=f"without checkpoints: '{checkpoint_dir.parent}' can't be written"))
+    elif folder is not None and not extra:
+        _note(folder, method, dataset, label, device)
+    positions = {"positions": positions_of(dataset)} if method.needs_positions(dataset) else {}
+    options = {"device": device, "callback": callback, "checkpoint_dir": folder}
+    method.fit(dataset, **options, **extra, **positions)
+    seconds, partial = time.monotonic() - start, should_stop()
+    if folder is not None and not partial:
+        shutil.rmtree(folder, ignore_errors=True)
+        _note_of(folder).unlink(missing_ok=True)
+    return Result.of(label, method, dataset, seconds, partial)
 
+<<<<<<< HEAD
         folder = checkpoint_dir if checkpoint_dir is None or _can_write(checkpoint_dir) else None
         if folder is None and checkpoint_dir is not None:
             log.warning(
@@ -147,8 +166,15 @@ def training(
             shutil.rmtree(folder, ignore_errors=True)
             _note_of(folder).unlink(missing_ok=True)
         return Result.of(label, method, dataset, seconds, partial)
+=======
+>>>>>>> main
 
-    return run
+def with_scores(losses: dict[str, float], score_name: str) -> dict[str, float]:
+    """The losses of a training; where it maximises a score, with the score on held-out data."""
+    if not score_name or "validation" not in losses:
+        return losses
+    rest = {name: value for name, value in losses.items() if name != "validation"}
+    return rest | {f"held-out {score_name}": -losses["validation"]}
 
 
 def _cannot_write(folder: Path) -> str:
@@ -208,67 +234,63 @@ def interrupted(dataset: xr.Dataset, key: str = "") -> list[Interrupted]:
     return found
 
 
-def applying(method, dataset: xr.Dataset, label: str):
+@process_job
+def applying(report: Report, should_stop: ShouldStop, method, dataset: xr.Dataset, label: str) -> Result:
     """The job that embeds ``dataset`` with a fitted method; its result is a `Result`."""
-
-    def run(report, should_stop):
-        return Result.of(label, method, dataset)
-
-    return run
+    return Result.of(label, method, dataset)
 
 
-def opening(paths, topology, stride: int, atoms, time_step: float | None = None, join: bool = False):
+@process_job
+def opening(
+    report: Report,
+    should_stop: ShouldStop,
+    paths,
+    topology,
+    stride: int,
+    atoms,
+    time_step: float | None = None,
+    join: bool = False,
+):
     """The job that opens trajectory files; its result is (None, trajectories): no dataset yet."""
-
-    def run(report, should_stop):
-        options = {"stride": stride, "atoms": atoms, "time_step": time_step, "join": join}
-        return None, open_trajectories(paths, topology, **options)
-
-    return run
+    options = {"stride": stride, "atoms": atoms, "time_step": time_step, "join": join}
+    return None, open_trajectories(paths, topology, **options)
 
 
-def featurizing(trajectories, featurizers):
+@process_job
+def featurizing(report: Report, should_stop: ShouldStop, trajectories, featurizers):
     """The job that featurizes ``trajectories``; its result is the dataset and the trajectories."""
 
-    def run(report, should_stop):
-        def callback(progress):
-            report(progress)
-            return should_stop()
+    def callback(progress):
+        report(progress)
+        return should_stop()
 
-        try:
-            dataset = featurize(trajectories, featurizers, callback=callback)
-        except FeaturizationCancelled as stopped:
-            raise Cancelled from stopped
-        return with_torsions(dataset, trajectories), trajectories
-
-    return run
+    try:
+        dataset = featurize(trajectories, featurizers, callback=callback)
+    except FeaturizationCancelled as stopped:
+        raise Cancelled from stopped
+    return with_torsions(dataset, trajectories), trajectories
 
 
-def observing(trajectories, names, reference: int = 0):
+@process_job
+def observing(report: Report, should_stop: ShouldStop, trajectories, names, reference: int = 0) -> xr.Dataset:
     """The job that measures observables; its result is a dataset of columns (frame,) without coordinates."""
 
-    def run(report, should_stop):
-        def callback(progress):
-            report(progress)
-            return should_stop()
+    def callback(progress):
+        report(progress)
+        return should_stop()
 
-        try:
-            columns = observables(trajectories, names, reference=reference, callback=callback)
-        except ObservablesCancelled as stopped:
-            raise Cancelled from stopped
-        return columns.reset_coords(drop=True)
-
-    return run
+    try:
+        columns = observables(trajectories, names, reference=reference, callback=callback)
+    except ObservablesCancelled as stopped:
+        raise Cancelled from stopped
+    return columns.reset_coords(drop=True)
 
 
-def sample(name: str = "alanine-dipeptide"):
+@process_job
+def sample(report: Report, should_stop: ShouldStop, name: str = "alanine-dipeptide"):
     """The job that unpacks and featurizes sample data; its result is the dataset and the trajectories."""
-
-    def run(report, should_stop):
-        report(Progress(0, 0, message="unpacking"))
-        return featurizing(sample_data(name), DEFAULT_FEATURIZER)(report, should_stop)
-
-    return run
+    report(Progress(0, 0, message="unpacking"))
+    return featurizing(sample_data(name), DEFAULT_FEATURIZER)(report, should_stop)
 
 
 def with_torsions(dataset: xr.Dataset, trajectories) -> xr.Dataset:

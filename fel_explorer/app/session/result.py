@@ -13,6 +13,7 @@ import xarray as xr
 from fel_explorer.app.session.selection import Selection
 from fel_explorer.kinetics import merge_states, split_state
 from fel_explorer.methods import Method
+from fel_explorer.methods.idm.parameters import MIN_POPULATION
 from fel_explorer.plots.colours import state_colours, tints
 
 
@@ -135,7 +136,7 @@ class Result:
 
     # ---- states
 
-    def states(self, min_population: float = 0.001) -> list[int]:
+    def states(self, min_population: float = MIN_POPULATION) -> list[int]:
         """States that hold at least ``min_population`` of the frames, in order."""
         if self.state is None:
             return []

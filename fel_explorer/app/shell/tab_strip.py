@@ -186,6 +186,10 @@ class TabStrip(Viewer):
         if self.buttons[tab.id].visible != tab.offered(self.session):
             self._on_result()
 
+    def fold(self) -> None:
+        """Show the header only, also when new states are found, until a view is asked for."""
+        self._folded, self.open = True, False
+
     def _on_fold(self, _event):
         self._folded = self.open
         self.open = not self.open

@@ -50,6 +50,7 @@ class DivisiveIDM(IDMParameters):
     """
 
     has_states = True
+    score_name = "objective"
     has_tree = True
 
     lag_times = param.List(

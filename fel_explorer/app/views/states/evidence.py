@@ -14,11 +14,14 @@ import pandas as pd
 import xarray as xr
 
 from fel_explorer import kinetics
+from fel_explorer.app.jobs.call import ShouldStop, process_job
+from fel_explorer.app.jobs.job import Report
 from fel_explorer.app.session.result import Result
 from fel_explorer.data.schema import frame_weights
 from fel_explorer.kinetics.lifetimes import MIN_EXITS
 from fel_explorer.plots.quantities import time_text
 from fel_explorer.plots.survival import Survival
+from fel_explorer.progress import Progress
 from fel_explorer.structures import state_observables
 
 TOO_SHORT = 5  # frames of mean lifetime below which no decay is resolved
@@ -76,6 +79,15 @@ def evidence_of(result: Result, dataset: xr.Dataset) -> Evidence:
     if result not in _kept:
         _kept[result] = Evidence(frames_of(result.state, dataset), dataset.attrs["time_unit"])
     return _kept[result]
+
+
+@process_job
+def clustering(
+    report: Report, should_stop: ShouldStop, result: Result, dataset: xr.Dataset
+) -> tuple[Result, Evidence]:
+    """The job that finds KMeans states; its result is ``result`` and what `kmeans_evidence` returns."""
+    report(Progress(0, 0, message="clustering"))
+    return result, kmeans_evidence(result, dataset)
 
 
 def kmeans_evidence(result: Result, dataset: xr.Dataset, seed: int = 0) -> Evidence:

@@ -10,8 +10,8 @@ from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.states.evidence import (
     Evidence,
+    clustering,
     evidence_of,
-    kmeans_evidence,
     populations,
     selected_state,
     unweighted_note,
@@ -26,7 +26,6 @@ from fel_explorer.app.widgets.text import Notice, Text
 from fel_explorer.data.schema import frame_weights
 from fel_explorer.plots.quantities import interval_text, time_text
 from fel_explorer.plots.survival import plot_survival, survival_table
-from fel_explorer.progress import Progress
 
 MAX_EXITS = 3
 SEVERITY = {"exponential": "success", "recrosses": "warning", "not exponential": "warning"}
@@ -164,12 +163,8 @@ class EvidencePanel(TabView):
     def _find_rivals(self, result, dataset):
         if self._job is not None and self._job.active:
             return
-
-        def run(report, should_stop):
-            report(Progress(0, 0, message="clustering"))
-            return result, kmeans_evidence(result, dataset)
-
-        self._job = self.board.submit(f"KMeans on {result.label}", run, kind="comparison")
+        task = clustering(result, dataset)
+        self._job = self.board.submit(f"KMeans on {result.label}", task, kind="comparison")
 
     def _on_ended(self, event):
         if event.new is self._job and self._job.result is not None:

@@ -18,7 +18,7 @@ class _Collector(logging.Handler):
         self._hear, self._thread = hear, threading.get_ident()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Pass on a record, and print it where nothing else would."""
+        """Pass on a record, and print it, as would be done without this handler."""
         if record.thread == self._thread and record.levelno == logging.WARNING:
             self._hear(record.getMessage())
             if logging.lastResort is not None and not logging.getLogger().handlers:

@@ -135,9 +135,12 @@ def training(
 
     folder = checkpoint_dir if checkpoint_dir is None or _can_write(checkpoint_dir) else None
     if folder is None and checkpoint_dir is not None:
-        report(Progress(0, 0, message=f"without checkpoints: '{checkpoint_dir.parent}' can't be written"))
+        log.warning("'%s' is trained without checkpoints: %s", label, _cannot_write(checkpoint_dir.parent))
     elif folder is not None and not extra:
-        _note(folder, method, dataset, label, device)
+        try:
+            _note(folder, method, dataset, label, device)
+        except FelError as error:
+            log.warning("'%s' will not be found after a restart of the server: %s", label, error)
     positions = {"positions": positions_of(dataset)} if method.needs_positions(dataset) else {}
     options = {"device": device, "callback": callback, "checkpoint_dir": folder}
     method.fit(dataset, **options, **extra, **positions)
@@ -147,27 +150,6 @@ def training(
         _note_of(folder).unlink(missing_ok=True)
     return Result.of(label, method, dataset, seconds, partial)
 
-<<<<<<< HEAD
-        folder = checkpoint_dir if checkpoint_dir is None or _can_write(checkpoint_dir) else None
-        if folder is None and checkpoint_dir is not None:
-            log.warning(
-                "'%s' is trained without checkpoints: %s", label, _cannot_write(checkpoint_dir.parent)
-            )
-        elif folder is not None and not extra:
-            try:
-                _note(folder, method, dataset, label, device)
-            except FelError as error:
-                log.warning("'%s' will not be found after a restart of the server: %s", label, error)
-        positions = {"positions": positions_of(dataset)} if method.needs_positions(dataset) else {}
-        options = {"device": device, "callback": callback, "checkpoint_dir": folder}
-        method.fit(dataset, **options, **extra, **positions)
-        seconds, partial = time.monotonic() - start, should_stop()
-        if folder is not None and not partial:
-            shutil.rmtree(folder, ignore_errors=True)
-            _note_of(folder).unlink(missing_ok=True)
-        return Result.of(label, method, dataset, seconds, partial)
-=======
->>>>>>> main
 
 def with_scores(losses: dict[str, float], score_name: str) -> dict[str, float]:
     """The losses of a training; where it maximises a score, with the score on held-out data."""

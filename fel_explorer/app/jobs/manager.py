@@ -21,14 +21,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-<<<<<<< HEAD
-from fel_explorer.app.jobs.job import Event, Function, Job, Subscription
-from fel_explorer.app.jobs.notices import hear_warnings
-=======
 from fel_explorer.app.jobs.call import Call
 from fel_explorer.app.jobs.job import Cancelled, Event, Function, Job, Report, Subscription
+from fel_explorer.app.jobs.notices import hear_warnings
 from fel_explorer.app.jobs.workers import NotSendable, RemoteError, WorkerPool
->>>>>>> main
 from fel_explorer.errors import FelError
 from fel_explorer.progress import Progress
 
@@ -207,12 +203,8 @@ class JobManager:
             self._announce(job, "notice")
 
         try:
-<<<<<<< HEAD
             with hear_warnings(hear):
-                job.result = job.function(report, job._stop.is_set)
-=======
-            job.result = self._make(job, report)
->>>>>>> main
+                job.result = self._make(job, report)
             state = "cancelled" if job._stop.is_set() else "done"
         except Cancelled:
             state = "cancelled"

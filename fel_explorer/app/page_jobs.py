@@ -216,7 +216,11 @@ class PageJobs(param.Parameterized):
             self.manager.delete_results(older_than=job)  # and the files of earlier simulations
             self.session.param.update(simulation=job.result, step=0)
         elif isinstance(job.result, Result):
-            if self.session.results.get(job.label) is not job.result:
+            if self.session.results.get(job.label) is job.result:
+                return
+            if job.result.refines is not None and job.owner == self.owner:
+                self.session.add_refined(job.result, feature_set=features)
+            else:
                 self.session.add_result(job.result, show=show, feature_set=features)
 
     def _take_simulator(self, trained: Trained, trained_now: bool) -> None:

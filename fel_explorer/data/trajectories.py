@@ -236,14 +236,6 @@ class TrajectorySet:
             )
             return self._finish(parts, self.start_times[index] + frames * self.time_step)
 
-    def __getstate__(self) -> dict:
-        """Everything but open files, for other processes, which see the same files."""
-        return {**self.__dict__, "_lock": None, "_readers": None}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__dict__ = state
-        self._lock, self._readers = threading.Lock(), OrderedDict()
-
     def _read(
         self, index: int, raw: np.ndarray, reader: Callable[[int], Reader], *, check_times: bool = False
     ) -> list[mdtraj.Trajectory]:

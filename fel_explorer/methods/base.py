@@ -208,12 +208,12 @@ class Method(Model):
         `inverse_transform`.
     has_energies
         `predict_energy`, learned from the column ``energy_column``.
-        trains_on_ranks
-        Its objective is a function of sums over a batch that are reduced over the processes of ``torchrun``.
-        score_name
+    score_name
         Name of the score that training maximises, among the losses that it reports; "" where it minimises a
         loss.  The negative of the score on held-out data is then "validation".
-        reversible
+    trains_on_ranks
+        Its objective is a function of sums over a batch, which are reduced over the processes of ``torchrun``.
+    reversible
         The data are taken to be at equilibrium: each pair of frames counts in both directions of time.
     """
 

@@ -35,7 +35,7 @@ def train(method, data, output, *options, n_processes):
 
 
 @pytest.mark.parametrize(
-    "method, options", [("VAMPNet", ["--n_states", "3", "--no-reversible"]), ("SRV", ["--n_dims", "2"])]
+    "method, options", [("VAMPNet", ["--n_states", "3", "--no-reversible"]), ("SRV", ["--n_networks", "1"])]
 )
 def test_two_processes_have_the_losses_and_the_model_of_one(method, options, data, tmp_path):
     models = []

@@ -212,7 +212,7 @@ class Method(Model):
         Name of the score that training maximises, among the losses that it reports; "" where it minimises a
         loss.  The negative of the score on held-out data is then "validation".
     trains_on_ranks
-        Its objective is a function of sums over a batch, which are reduced over the processes of ``torchrun``.
+        Its objective is made of sums over a batch, which are reduced over the processes of ``torchrun``.
     reversible
         The data are taken to be at equilibrium: each pair of frames counts in both directions of time.
     """

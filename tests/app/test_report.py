@@ -134,7 +134,7 @@ def test_second_map_path_and_pins_are_in_the_report(whole):
     assert "psi ALA2 (degrees)" in first and "psi ALA2 (degrees)" not in second and "CV 2" in second
     assert session.axes == ("psi ALA2", "phi ALA2") and session.axes_beside == ("CV 2", "CV 1")
     climb = session.unit.text(session.path.barrier.left, session.path.barrier.left_error)
-    assert climb in text and "length of the path" in profile
+    assert climb in text and "distance along the path" in profile
 
 
 def test_structures_along_the_path_and_pins_can_be_looked_at(whole):

@@ -12,6 +12,7 @@ import param
 from panel.viewable import Viewer
 
 from fel_explorer.app.session.session import Session
+from fel_explorer.app.widgets.button_bar import BarButton, ButtonBar
 from fel_explorer.app.widgets.layout import lay_out
 from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.sortable_table import SortableTable
@@ -70,9 +71,10 @@ class SelectionPanel(Viewer):
             "redo": ("redo", "Redo what was undone", lambda event: session.redo()),
         }
         self._actions = {
-            name: pmui.IconButton(icon=icon, description=about, size="small", on_click=action, margin=(6, 2))
+            name: BarButton(action, icon=icon, description=about)
             for name, (icon, about, action) in actions.items()
         }
+        bar = ButtonBar(self._actions, margin=(6, 6))
         self._table = SortableTable(compact=True, sizing_mode="stretch_width", margin=(2, 8))
         self._table.param.watch(self._on_row, "clicked")
         self._name = pmui.TextInput(
@@ -126,7 +128,7 @@ class SelectionPanel(Viewer):
         self._exports = pmui.FlexBox(margin=0)
         self._edit_row = pmui.Row(margin=0)
         self._parts = (
-            pmui.Row(self._count, *self._actions.values(), sizing_mode="stretch_width", margin=0),
+            pmui.Row(self._count, bar, sizing_mode="stretch_width", margin=0),
             self._how, self._table, self._edit_row, self._exports, self._size,
         )  # fmt: skip
         self._export_parts = self._name, label, *self._downloads.values(), self._every, self._whole

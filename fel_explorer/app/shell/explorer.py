@@ -36,7 +36,7 @@ from fel_explorer.app.views.states.dendrogram_panel import DendrogramPanel
 from fel_explorer.app.views.states.refinement import Refinement
 from fel_explorer.app.views.structure.panel import StructurePanel
 from fel_explorer.app.widgets.dialogs import Dialogs
-from fel_explorer.app.widgets.notifications import show_error, show_notice
+from fel_explorer.app.widgets.notifications import show_error, show_notice, show_warning
 from fel_explorer.app.widgets.page_timer import PageTimer
 from fel_explorer.app.widgets.theme import theme
 from fel_explorer.app.widgets.weak_callback import weak_callback
@@ -87,6 +87,7 @@ class Explorer(Viewer):
         self._kept = False  # whether the server keeps the page without a connection
         self._watchers = [
             (self.board, self.board.param.watch(self._on_ended, "ended")),
+            (self.board, self.board.param.watch(self._on_notice, "notice")),
             (self.session, self.session.param.watch(self._on_shown, ["beside", "shown"])),
             (self.strip, self.strip.param.watch(self._on_shown, "open")),
         ]
@@ -234,6 +235,9 @@ class Explorer(Viewer):
         show_error(error)
 
     def _on_key(self, shortcut):
+        if shortcut == "escape" and "tour" in self.__dict__ and self.tour.step >= 0:
+            self.tour.stop()
+            return
         command = by_shortcut().get(shortcut)
         if command is not None and not self.dialogs.any_open:  # a dialog's keys are its own
             self.run(command)
@@ -244,6 +248,9 @@ class Explorer(Viewer):
             self.show_error(job.error)
         elif isinstance(job.result, Result) and job.result.remark and job.label == self.session.active:
             show_notice(job.result.remark)
+
+    def _on_notice(self, event):
+        show_warning(event.new[0])
 
     @param.depends("dark", watch=True)
     def _show_theme(self):

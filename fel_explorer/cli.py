@@ -232,6 +232,7 @@ def _featurize(arguments):
     choose_scheduler(arguments)
     from fel_explorer.data import attach_columns, write_columns
     from fel_explorer.data.file_names import in_natural_order
+    from fel_explorer.data.remote import local_copies
     from fel_explorer.data.trajectories import open_trajectories
     from fel_explorer.features import featurize
 
@@ -241,7 +242,8 @@ def _featurize(arguments):
         raise FelError(
             f"--{next(iter(options)).replace('_', '-')} without a table.", remedy="Add --columns TABLE."
         )
-    topology = _one_or_all(arguments.topology)
+    topology = _one_or_all([str(path) for path in local_copies(arguments.topology or [])])
+    arguments.paths = [str(path) for path in local_copies(arguments.paths)]
     trajectories = open_trajectories(
         arguments.paths if isinstance(topology, list) else in_natural_order(arguments.paths),
         topology,
@@ -312,8 +314,8 @@ def _train(arguments):
     with ranks.joined(given.device) as device:
         _check_ranks(cls)
         first = ranks.rank() == 0
-        options |= {"callback": bar if first else None, "checkpoint_dir": given.checkpoint_dir}
-        method.fit(dataset, device=device, **options)
+        callback = bar if first else None
+        method.fit(dataset, device=device, callback=callback, checkpoint_dir=given.checkpoint_dir, **options)
         if first:
             method.save(given.output)
             print(f"{given.output}: {arguments.method} on {given.dataset}")

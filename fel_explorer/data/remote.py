@@ -19,8 +19,8 @@ def is_url(path: str | Path) -> bool:
 def local_copies(paths: Sequence[str | Path]) -> list[Path]:
     """Local paths of files, of which those at URLs are copied to the user's cache, once for each content.
 
-    Nothing else in the package fetches a URL: a session or a dataset of a stranger names files, and a page must
-    not ask other hosts for them.  Call this with URLs that you chose.
+    Nothing else in the package fetches a URL: a session or a dataset of a stranger names files, and a page
+    must not ask other hosts for them.  Call this with URLs that you chose.
 
     Parameters
     ----------

@@ -232,7 +232,7 @@ def _featurize(arguments):
     choose_scheduler(arguments)
     from fel_explorer.data import attach_columns, write_columns
     from fel_explorer.data.file_names import in_natural_order
-    from fel_explorer.data.remote import local_copies
+    from fel_explorer.data.remote import is_url, local_copies
     from fel_explorer.data.trajectories import open_trajectories
     from fel_explorer.features import featurize
 
@@ -242,11 +242,13 @@ def _featurize(arguments):
         raise FelError(
             f"--{next(iter(options)).replace('_', '-')} without a table.", remedy="Add --columns TABLE."
         )
-    topology = _one_or_all([str(path) for path in local_copies(arguments.topology or [])])
-    arguments.paths = [str(path) for path in local_copies(arguments.paths)]
+    topology, paths = _one_or_all(arguments.topology), arguments.paths
+    if not isinstance(topology, list) and not any(map(is_url, paths)):  # URLs keep their order
+        paths = in_natural_order(paths)
+    local = None if topology is None else [str(path) for path in local_copies(arguments.topology)]
     trajectories = open_trajectories(
-        arguments.paths if isinstance(topology, list) else in_natural_order(arguments.paths),
-        topology,
+        [str(path) for path in local_copies(paths)],
+        _one_or_all(local),
         stride=arguments.stride,
         atoms=arguments.atoms,
         time_step=arguments.time_step,

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import fel_explorer as fel
+from fel_explorer.cli import main
 from fel_explorer.data.remote import local_copies
 from fel_explorer.errors import FelError
 
@@ -46,3 +47,19 @@ def test_only_local_copies_fetches_a_url(tmp_path):
     data.attrs["files"] = '[{"path": "memory://folder/c.xtc"}]'
     assert fel.data.trajectories_of(data) is None
     assert not (tmp_path / "cache").exists()
+
+
+def test_the_command_line_featurizes_files_at_urls(tmp_path):
+    whole = fel.sample_data("alanine-dipeptide")
+    part = whole.frames(np.arange(20))
+    part.save(str(tmp_path / "a.xtc"))
+    part[0].save(str(tmp_path / "a.pdb"))
+    for name in ("a.xtc", "a.pdb"):
+        fsspec.filesystem("memory").pipe(f"/run/{name}", (tmp_path / name).read_bytes())
+    found = []
+    for source in ("memory://run", str(tmp_path)):
+        out = tmp_path / f"{len(found)}.zarr"
+        arguments = ["featurize", f"{source}/a.xtc", "-t", f"{source}/a.pdb", "-f", "backbone_torsions"]
+        assert main([*arguments, "-o", str(out)]) == 0
+        found.append(fel.open_dataset(out)["features"].values)
+    np.testing.assert_array_equal(*found)

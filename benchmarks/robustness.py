@@ -99,6 +99,11 @@ def datasets(folder, n):
         file.write_bytes(good)
 
 
+def features(path):
+    """Torsions of a trajectory."""
+    return fel.featurize(fel.load_trajectories(path), "torsions", cache=False)
+
+
 def texts(folder):
     """Outcomes of damaged PDB, GRO and CSV files."""
     made = make_trajectory(n_frames=6, seed=0)
@@ -118,9 +123,9 @@ def texts(folder):
         path = folder / f"bad{kind}"
         path.write_text("\n".join(damaged) + "\n")
         if kind == ".csv":
-            yield outcome(lambda: fel.attach_columns(data, path))
+            yield outcome(lambda path=path: fel.attach_columns(data, path))
         else:
-            yield outcome(lambda: fel.featurize(fel.load_trajectories(path), "torsions", cache=False))
+            yield outcome(lambda path=path: features(path))
 
 
 def formulas():

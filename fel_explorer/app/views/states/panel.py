@@ -29,7 +29,9 @@ from fel_explorer.app.widgets.text import Text
 from fel_explorer.plots.quantities import interval_text, time_text
 
 LIFETIME = (
-    "Mean lifetime with its 95 % interval; visits cut off by the end of a trajectory are accounted for."
+    "Mean duration of the visits, frame by frame, with its 95 % interval; visits cut off by the end of a "
+    "trajectory are accounted for. Rates under Kinetics are of a model at a lag time, for which quick "
+    "recrossings count less: its lifetimes may be longer."
 )
 VERDICT = (
     "Does the time spent per visit decay exponentially, as for a metastable state? A chi-square test of a "

@@ -59,7 +59,9 @@ class CertificatePanel(TabView):
             description="Certificates of all models that have none at this lag.",
         )  # fmt: skip
         self.draw = pmui.Select(label="Draw", options=[TIMES, DRIFT, DIFFUSION], width=130, **small)
-        self.table = SortableTable(row_about="Show this model", sizing_mode="stretch_both", margin=(0, 8))
+        self.table = SortableTable(
+            row_about="Show this model", sizing_mode="stretch_both", margin=(0, 8), min_height=130
+        )
         self.text = Text("", variant="body2", margin=(4, 12), sizing_mode="stretch_width")
         self.limits = Text("", variant="caption", margin=(2, 12), sizing_mode="stretch_width")
         self.export = FigureExport(self.figure, self.frame, lambda: "certificates")
@@ -67,7 +69,7 @@ class CertificatePanel(TabView):
             pmui.Row(self.lag, self.one, self.all, self.draw, margin=0),
             pmui.Row(self.again, margin=0),
             self.text, self.table, self.limits, sizing_mode="stretch_both", margin=0,
-            styles={"flex": "1.6 1 0"},
+            styles={"flex": "1.6 1 0", "overflow-y": "auto"},
         )  # fmt: skip
         self.draw.param.watch(self._redraw, "value")
         self.table.param.watch(self._on_row, "clicked")

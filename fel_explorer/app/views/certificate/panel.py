@@ -69,7 +69,7 @@ class CertificatePanel(TabView):
             pmui.Row(self.lag, self.one, self.all, self.draw, margin=0),
             pmui.Row(self.again, margin=0),
             self.text, self.table, self.limits, sizing_mode="stretch_both", margin=0,
-            styles={"flex": "1.6 1 0", "overflow-y": "auto"},
+            styles={"flex": "1.6 1 0", "min-width": "480px", "overflow-y": "auto"},
         )  # fmt: skip
         self.draw.param.watch(self._redraw, "value")
         self.table.param.watch(self._on_row, "clicked")

@@ -257,6 +257,32 @@ def test_cancel_keeps_what_was_learned(page, demo):
     expect(stop).to_be_hidden()
 
 
+def test_a_lasso_is_answered_while_a_model_is_trained(page, demo):
+    map_ = open_demo(page, demo)
+    map_.lasso_rectangle()
+    alone = wait_for(lambda: selected(page), page=page)
+    page.keyboard.press("Escape")
+    page.get_by_label("Clear the selection and the clicked point").click()
+    wait_for(lambda: selected(page) == 0, page=page)
+    train(page, 200_000)
+    note = page.get_by_text(re.compile(r"^IDM \d+: training, step [\d,]+, every 100th frame$"))
+    expect(note).to_be_visible(timeout=LOAD)  # the map is that of the training
+    before = note.inner_text()
+    wait_for(lambda: note.inner_text() != before, page=page)
+    live = page.get_by_role("switch", name="Live map")
+    live.uncheck()
+    expect(note).to_be_hidden()
+    settle(page, 0.3)
+    map_ = Map(page)
+    for _ in range(3):
+        map_.lasso_rectangle()
+        wait_for(lambda: selected(page) == alone, page=page, timeout=10)
+        page.get_by_label("Clear the selection and the clicked point").click()
+        wait_for(lambda: selected(page) == 0, page=page, timeout=10)
+    page.get_by_label("Stop and keep the model trained so far").click()
+    expect(live).to_be_hidden(timeout=LOAD)
+
+
 def test_reload_opens_the_page_again(page, demo):
     open_demo(page, demo)
     page.reload()

@@ -15,6 +15,15 @@ from fel_explorer.errors import FelError
 KEYS = ["trajectory", "frame_in_trajectory"]
 
 
+def count_from_zero(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with 'trajectory', from 0, in place of 'trajectory_number', from 1, which exports have."""
+    if "trajectory_number" not in table or "trajectory" in table:
+        return table
+    return table.rename(columns={"trajectory_number": "trajectory"}).assign(
+        trajectory=table["trajectory_number"] - 1
+    )
+
+
 def match_one(dataset: xr.Dataset, table: pd.DataFrame) -> np.ndarray:
     """Row of a table of all trajectories for each frame of the dataset, (frame,)."""
     if set(KEYS) <= set(table.columns):
@@ -36,7 +45,8 @@ def match_one(dataset: xr.Dataset, table: pd.DataFrame) -> np.ndarray:
         f"The table's times begin anew {len(parts) - 1} times, the dataset has {len(_numbers(dataset))} "
         "trajectories at overlapping times.",
         "The rows of each trajectory must be known.",
-        "Give a list of tables, one per trajectory, or add a column 'trajectory' (counted from 0).",
+        "Give a list of tables, one per trajectory, or add a column 'trajectory' (counted from 0) or "
+        "'trajectory_number' (from 1).",
     )
 
 

@@ -51,7 +51,7 @@ def picture(page):
 def test_dragging_the_slider_recolours_the_map(page, server):
     page.set_default_timeout(LOAD)
     page.goto(server.url)
-    page.get_by_role("button", name="Find the metastable states").click()
+    page.get_by_role("button", name="Find the states").click()
     expect(page.get_by_text(re.compile(r"^3 states at .*widest range of lags"))).to_be_visible(timeout=LOAD)
     wait_for(lambda: page.evaluate(LAGS), page=page)
     settle(page)

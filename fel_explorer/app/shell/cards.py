@@ -42,7 +42,7 @@ _CSS = """
 .head button:focus-visible {outline: 2px solid var(--panel-primary-color, currentColor); opacity: 1}
 .head svg {width: 13px; height: 13px; fill: none; stroke: currentColor; stroke-width: 1.6}
 .body {flex: 1 1 0; min-height: 0; min-width: 0; display: flex; flex-direction: column;
-  overflow: hidden auto; scrollbar-width: thin}
+  overflow: auto; scrollbar-width: thin}
 .folded .strip .body {flex: 0 0 auto}
 .strip > .head {position: absolute; right: 2px; top: 8px; z-index: 1}
 .strip h2 {position: absolute; width: 1px; height: 1px; clip-path: inset(50%)}  /* the tabs are its title */
@@ -65,6 +65,11 @@ _CSS = """
 .side::after {left: 0}
 .gone {display: none !important}
 .full {position: absolute; inset: 4px; z-index: 3}
+.compact {padding: 4px 0}
+.hint {position: absolute; left: 50%; bottom: 12px; transform: translateX(-50%); z-index: 4;
+  padding: 8px 14px; border-radius: 6px; font-size: 13px; color: #fff; background: #000b;
+  pointer-events: none; opacity: 0; transition: opacity .15s}
+.hint.shown {opacity: 1}
 .filled .separator {visibility: hidden}
 .filled .card:not(.full) {visibility: hidden}
 """
@@ -74,6 +79,8 @@ const KEPT = "fel_explorer.sizes"
 const DEFAULTS = {across: .5, structure: .75, upper: null, tree: .36, side: null}
 const TALLEST = 340  // px of the analysis, until it is dragged: tables of states are not longer
 const EXPAND = "M9 2h5v5M14 2L9 7M7 14H2V9M2 14l5-5", SHRINK = "M14 7H9V2M9 7l5-5M2 9h5v5M7 9l-5 5"
+
+const ZOOMED = ".bk-Canvas, .bk-events, .fel-view"  // figures and molecules
 
 function kept() {
   try {
@@ -203,6 +210,21 @@ export function render({model, el, view}) {
       set: (value) => { sizes.side = data.sidebar_width = Math.round(value) }, of: (event) => event.clientX,
     })
   }
+
+  // ---- the wheel scrolls a notebook, until the user clicks into a card
+
+  const hint = element("div", "hint", root, "Ctrl and wheel zoom, or the wheel alone after a click")
+  let clicked = false, fades = null
+  root.addEventListener("pointerdown", () => { clicked = true })
+  root.addEventListener("pointerleave", () => { clicked = false })
+  root.addEventListener("wheel", (event) => {
+    const zooms = event.composedPath().some((node) => node.localName === "canvas" || node.matches?.(ZOOMED))
+    if (!model.compact || clicked || event.ctrlKey || event.metaKey || !zooms) return
+    event.stopImmediatePropagation()
+    hint.classList.add("shown")
+    clearTimeout(fades)
+    fades = setTimeout(() => hint.classList.remove("shown"), 1500)
+  }, {capture: true, passive: true})
 
   // ---- what is where
 

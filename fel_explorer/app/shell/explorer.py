@@ -42,7 +42,7 @@ from fel_explorer.app.workarounds.panel_closed_pages import leave, release
 from fel_explorer.app.workarounds.panel_local_files import use_local_files
 from fel_explorer.errors import FelError
 
-NOTEBOOK_HEIGHT = 860  # px
+NOTEBOOK_HEIGHT = 640  # px
 TICK = 100  # ms between two looks at the queue of events
 
 
@@ -151,11 +151,21 @@ class Explorer(Viewer):
         self._start()
 
     def __panel__(self):
-        """The explorer as a layout, as in a notebook."""
+        """The explorer as a layout, as in a cell of a notebook: landscape and structure first."""
         self._start()
-        tools = pmui.Column(self.layout.tools, width=310, scroll="y", sizing_mode="stretch_height")
+        self.layout.cards.compact = True
+        loaded = self.session.trajectories is not None or self.session.dataset is not None
+        tools = pmui.Column(
+            self.layout.tools, width=310, scroll="y", sizing_mode="stretch_height", visible=not loaded
+        )
+        if loaded:
+            self.strip.fold()
+        menu = pmui.IconButton(
+            icon="menu", description="Data, features and model", color="light", size="small", margin=(0, 8),
+            on_click=lambda event: tools.param.update(visible=not tools.visible),
+        )  # fmt: skip
         return pmui.Column(
-            pmui.AppBar(*self.layout.header(), title="fel_explorer", sizing_mode="stretch_width"),
+            pmui.AppBar(menu, *self.layout.header(), title="fel_explorer", sizing_mode="stretch_width"),
             pmui.Row(tools, self.layout.centre, sizing_mode="stretch_width", height=NOTEBOOK_HEIGHT),
             sizing_mode="stretch_width",
             theme_config=theme(self.large),

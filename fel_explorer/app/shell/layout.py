@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from fel_explorer.app.shell.explorer import Explorer
 
 
+ON_BAR = {"color": "inherit", "borderColor": "currentColor", "& .MuiChip-icon": {"color": "inherit"}}
+
+
 class Layout:
     """Where the parts of an explorer stand; the tour's `parts` are among them.
 
@@ -48,7 +51,7 @@ class Layout:
     def header(self) -> list:
         """What stands in the bar at the top."""
         explorer, space = self.explorer, pmui.Row(sizing_mode="stretch_width")
-        device = pmui.Chip(device_text(), icon="memory", size="small", variant="outlined", color="default")
+        device = pmui.Chip(device_text(), icon="memory", size="small", variant="outlined", sx=ON_BAR)
         return list(filter(None, [space, explorer.jobs, device, explorer.buttons, late_figures()]))
 
     def show(self) -> None:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import panel as pn
 import panel_material_ui as pmui
-from panel.io.state import set_curdoc
 from panel.util import edit_readonly
 from panel_material_ui.base import _env
 
 from fel_explorer.app.widgets.notifications import show_error
 from fel_explorer.app.widgets.text import Notice
 from fel_explorer.app.widgets.theme import theme
+from fel_explorer.app.workarounds.panel_early_updates import can_wait, filling
 
 if TYPE_CHECKING:
     from fel_explorer.app.shell.explorer import Explorer
@@ -102,9 +102,9 @@ class GrowingPage:
 
     async def _fill(self, page, document):
         """Fill the page.  The server holds the document's lock: browsers that ask for more wait."""
-        if self._ready is not None:
+        if self._ready is not None and can_wait():
             await asyncio.wait([asyncio.wrap_future(self._ready)])
-        with set_curdoc(document), document.models.freeze():
+        with filling(document):
             try:
                 if self._ready is not None:
                     self._ready.result()

@@ -3,7 +3,25 @@
 from __future__ import annotations
 
 LARGE = 17  # px of usual words, which are 14 px else
+
+
+def _icons(family: str) -> dict:
+    """Style of icons that are words in a font; in notebooks the style sheet of the widgets is missing."""
+    return {
+        "fontFamily": family, "fontWeight": "normal", "lineHeight": 1, "letterSpacing": "normal",
+        "textTransform": "none", "whiteSpace": "nowrap", "fontFeatureSettings": "'liga'",
+    }  # fmt: skip
+
+
 DENSE = {
+    "MuiIcon": {
+        "styleOverrides": {
+            "root": {
+                "&.material-icons": _icons("Material Icons"),
+                "&.material-icons-outlined": _icons("Material Icons Outlined"),
+            }
+        }
+    },
     "MuiToolbar": {"defaultProps": {"variant": "dense"}},
     "MuiAccordionSummary": {"styleOverrides": {"root": {"minHeight": "36px"}}},
     "MuiTooltip": {

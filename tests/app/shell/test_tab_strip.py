@@ -187,7 +187,7 @@ def test_strip_is_a_hint_until_there_are_states(chain, jobs):
     asked = []
     panel = TabStrip(session, board, lambda name, **values: asked.append(name))
     assert not panel.open and not panel._body.visible and panel._hint.visible
-    for button in panel._hint[1:]:
+    for button in panel.finders.values():
         button.clicks += 1
     assert asked == ["DiscreteIDM", "DivisiveIDM"]
     session.add_result(Result("PCA 1", None, chain[1]))

@@ -29,6 +29,7 @@ from fel_explorer.app.views.map.view import (
 from fel_explorer.app.widgets.after_draw import AfterDraw, AtRest
 from fel_explorer.app.widgets.bokeh_landscape import BokehLandscape, Gestures, MapScene
 from fel_explorer.app.widgets.figure_export import FigureExport
+from fel_explorer.app.widgets.layout import lay_out
 from fel_explorer.app.widgets.standing_figure import StandingFigure
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.app.widgets.weak_callback import weak_callback
@@ -101,6 +102,7 @@ class MapPanel(pn.viewable.Viewer):
             session.param.watch(self._draw, MARKS),
         ]
         self._on_content()
+        lay_out(self._layout, self._tools, self._message, self._pane, self._status)
 
     def close(self) -> None:
         """Stop watching the session."""
@@ -160,21 +162,15 @@ class MapPanel(pn.viewable.Viewer):
         choices = self.choices.parts
         if self._first_tools:  # a second map takes its colour from the first
             choices = [*self._first_tools, self.choices.x, self.choices.y]
-        self._tools = pmui.FlexBox(
-            *choices,
-            self.settings,
-            self.export,
-            sizing_mode="stretch_width",
-        )
+        self._tools = pmui.FlexBox(sizing_mode="stretch_width")
+        lay_out(self._tools, *map(pn.panel, choices), self.settings.layout, self.export.layout)
         self._status = pmui.FlexBox(
             # in one row, whatever the number, or each selection would give the map another size
             *(self._modes, self._clear, self._count, *self._follows_training),
             sizing_mode="stretch_width",
             flex_wrap="nowrap",
         )
-        # of a second map only the plot is there when the page opens: each widget would delay that
-        parts = [self._pane] if self._first_tools else [self._tools, self._message, self._pane, self._status]
-        self._layout = pmui.Column(*parts, sizing_mode="stretch_both")
+        self._layout = pmui.Column(sizing_mode="stretch_both")
 
     # ---- the session changed
 
@@ -184,9 +180,6 @@ class MapPanel(pn.viewable.Viewer):
         self._message.visible = not loaded
         for part in (self._tools, self._pane, self._status):
             part.visible = loaded
-        if loaded and self._tools not in self._layout:
-            self._layout.insert(0, self._tools)
-            self._layout.append(self._status)
         if any(event.name == "dataset" and not same_frames(event.old, event.new) for event in events):
             self.choices.reset()
         if loaded and events and all(map(self._is_other_level, events)):

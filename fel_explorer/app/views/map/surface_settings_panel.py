@@ -36,7 +36,7 @@ class SurfaceSettings(Viewer):
             description="Unit, weights, smoothing and contours of the free energy",
         )  # fmt: skip
         self.popup = pmui.Popup(margin=0)
-        self.layout = pmui.Row(self.button, self.popup, margin=0)
+        self.layout = pmui.Row(self.button, margin=0)
 
     def __panel__(self):
         return self.layout
@@ -48,6 +48,7 @@ class SurfaceSettings(Viewer):
 
     def _open(self, _event):
         if not self.popup.objects:  # made when first asked for: each widget delays the page
+            self.layout.append(self.popup)
             self.popup[:] = [self._form()]
         self._weights.visible = "weight" in self.session.dataset
         self._show_temperature()

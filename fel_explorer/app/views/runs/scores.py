@@ -18,6 +18,7 @@ from fel_explorer.app.jobs.call import Call, ShouldStop, process_job
 from fel_explorer.app.jobs.job import Report
 from fel_explorer.app.session.recipe import Recipe, recipe_of
 from fel_explorer.app.session.result import Result
+from fel_explorer.app.views.certificate.analysis import known_measure
 from fel_explorer.methods.koopman.of_functions import koopman_model
 from fel_explorer.methods.koopman.timescales import implied_timescales
 from fel_explorer.progress import Progress
@@ -27,11 +28,16 @@ MEASURES = {
     "states_vamp2": "VAMP-2, states",
     "map_vamp2": "VAMP-2, map",
     "timescale": "Slowest time",
+    "held_out_vamp2": "VAMP-2, held out",
+    "unexplained_mode": "Slowest mode not explained",
+    "ck_error": "Chapman-Kolmogorov error",
     "n_states": "States",
     "held_out_loss": "Held-out loss",
     "loss": "Final loss",
     "seconds": "Training time",
 }
+
+CERTIFIED = ("held_out_vamp2", "unexplained_mode", "ck_error")  # from certificates, NaN without
 
 _kept: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
@@ -115,6 +121,7 @@ def run_table(results: Mapping[str, Result], lag_time: float) -> pd.DataFrame:
                 "embedding": recipe.embedding,
                 **{name: value for name, value in recipe.values.items() if name != "seed"},
                 **vars(scores),
+                **{key: known_measure(result, key) for key in CERTIFIED},
                 "n_states": len(result.states()) if result.state is not None else np.nan,
                 **losses(result.method),
                 "seconds": result.seconds,

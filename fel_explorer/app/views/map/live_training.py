@@ -103,12 +103,12 @@ class LiveTraining(param.Parameterized):
             self.view = live_view(job, self.view)
 
     def _job(self) -> Job | None:
-        """The training of this page that runs, of the shown features."""
+        """The training of this page that runs, of the shown features, once it has made a step."""
         board, dataset = self.board, self.session.dataset
         jobs = [
             job for job in board.jobs
             if job.kind == "model" and job.state == "running" and job.show and job.owner == board.owner
-            and job.key == board.key and isinstance(job.preview, Preview)
+            and job.key == board.key and isinstance(job.preview, Preview) and job.preview.step
         ]  # fmt: skip
         return jobs[-1] if jobs and dataset is not None else None
 

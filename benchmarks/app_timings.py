@@ -112,7 +112,7 @@ class Hand:
 
 def slider(page) -> list[float]:
     """Seconds from each move of a drag of the time resolution to the recoloured map."""
-    page.get_by_role("button", name="Find the metastable states").click()
+    page.get_by_role("button", name="Find the states").click()
     page.get_by_text("the same number from").wait_for()
     settle(page, 1.5)
     page.evaluate(WATCH)

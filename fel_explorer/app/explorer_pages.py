@@ -6,15 +6,19 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
+import panel as pn
 import xarray as xr
 
 from fel_explorer.app.entry import load_extensions
 from fel_explorer.app.jobs import featurize_and_train
+from fel_explorer.app.jobs.notices import hear_warnings
 from fel_explorer.app.page_token import page_token
 from fel_explorer.app.session.session import Result, Session
 from fel_explorer.app.shell.explorer import Explorer
-from fel_explorer.app.storage.input_files import sort_out
-from fel_explorer.app.storage.session_folder import adopt, is_session, open_session
+from fel_explorer.app.storage.input_files import allow, sort_out
+from fel_explorer.app.storage.session_folder import is_session
+from fel_explorer.app.storage.session_opening import adopt, open_session
+from fel_explorer.app.widgets.notifications import show_warning
 from fel_explorer.data import open_dataset, trajectories_of
 from fel_explorer.data.file_names import in_natural_order
 from fel_explorer.data.schema import check_same_frames
@@ -57,6 +61,7 @@ def explore(trajs_or_data=None, models=None, *, trajectories=None, root=".") -> 
         dataset = as_dataset(trajs_or_data)
         trajs = trajectories if trajectories is not None else trajectories_of(dataset)
         check_same_frames(dataset, trajs)
+    allow(trajs)
     if models and dataset is None:
         raise FelError("Models without a dataset.", remedy="Give the features: fel.explore(data, models).")
     session = Session(dataset, trajs)
@@ -128,6 +133,7 @@ def page_on(
             names = next(iter(models.values())).feature_names_
             features = featurize_and_train.usual_featurizer(trajs.topology, names)
             dataset, _ = featurize_and_train.featurizing(trajs, features)(lambda *_: None, lambda: False)
+    allow(trajs)
     results = [Result.of(label, method, dataset) for label, method in models.items()]
 
     def make() -> Explorer:
@@ -146,11 +152,16 @@ def page_on(
 def _page_on_session(paths, root) -> Callable[[], Explorer]:
     if len(paths) > 1:
         raise FelError(f"{', '.join(map(str, paths))}.", "One session is opened, without other files.")
-    saved = open_session(paths[0])
+    notices: list[str] = []
+    with hear_warnings(notices.append):
+        saved = open_session(paths[0])
+    allow(saved.trajectories)
 
     def make() -> Explorer:
         session = Session()  # each visitor's own
         adopt(session, saved)
+        for text in notices:
+            pn.state.onload(functools.partial(show_warning, text))
         return Explorer(session, root=root, owner=page_token())
 
     return make

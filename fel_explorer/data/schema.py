@@ -155,7 +155,11 @@ def assemble(
 
 def check_time_step(time_step: object) -> None:
     """Raise unless ``time_step`` is a finite positive number."""
-    if not isinstance(time_step, Real) or not (np.isfinite(float(time_step)) and float(time_step) > 0):
+    if (
+        isinstance(time_step, bool | np.bool)
+        or not isinstance(time_step, Real)
+        or not (np.isfinite(float(time_step)) and float(time_step) > 0)
+    ):
         shown = f"'{time_step[:40]}'" if isinstance(time_step, str) else time_step
         raise FelError(f"time_step={shown}.", "The time between two frames is a positive number.")
 
@@ -215,7 +219,7 @@ def _check_order(dataset: xr.Dataset) -> None:
     for name in BOOKKEEPING:
         if dataset[name].dims != ("frame",):
             raise FelError(f"'{name}' has dims {dataset[name].dims}.", "They must be ('frame',).")
-    before, number = np.array([-1]), np.array([-1])  # of the frame before the block
+    before, number, time = np.array([-1]), np.array([-1]), np.array([0.0])  # of the frame before the block
     for start, stop in _frame_ranges(dataset):
         trajectory = np.concatenate([before, dataset["trajectory"].variable[start:stop].values])
         numbers = np.concatenate([number, dataset["frame_in_trajectory"].variable[start:stop].values])
@@ -232,7 +236,14 @@ def _check_order(dataset: xr.Dataset) -> None:
                 "The frames of a trajectory are in order and without gaps.",
                 "To drop frames use fel.load_trajectories(..., stride=...) and featurize again.",
             )
-        before, number = trajectory[-1:], numbers[-1:]
+        times = np.concatenate([time, dataset["time"].variable[start:stop].values])
+        if not np.isfinite(times[1:]).all() or (np.diff(times)[steps == 0] <= 0).any():
+            raise FelError(
+                "'time' is not finite somewhere, or does not grow from frame to frame of a trajectory.",
+                "Times of a trajectory are finite numbers that grow.",
+                "Copy the dataset again, or featurize the trajectories again.",
+            )
+        before, number, time = trajectory[-1:], numbers[-1:], times[-1:]
 
 
 def _frame_ranges(dataset: xr.Dataset) -> Iterator[tuple[int, int]]:

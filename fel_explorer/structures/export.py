@@ -17,6 +17,7 @@ import mdtraj
 import numpy as np
 import xarray as xr
 
+from fel_explorer.data.atomic_folders import whole_file
 from fel_explorer.data.file_names import writable_name
 from fel_explorer.data.molecules import make_whole
 from fel_explorer.errors import FelError
@@ -94,7 +95,7 @@ def export_frames(
         else _pdb_lines(trajs, frames, how, whole)
     )
     if isinstance(target, str | Path):
-        with open(target, "wb") as file:
+        with whole_file(target) as partial, open(partial, "wb") as file:
             _write_lines(file, lines)
     else:
         _write_lines(target, lines)
@@ -176,7 +177,7 @@ def _pdb_lines(trajs, frames, how, whole) -> Iterator[str]:
 
 def _write_xtc(trajs, frames, target, whole) -> None:
     if isinstance(target, str | Path):
-        with writable_name(Path(target)) as path:
+        with whole_file(target) as partial, writable_name(partial) as path:
             _write_xtc_file(trajs, frames, path, whole)
         return
     with tempfile.TemporaryDirectory() as folder:  # mdtraj writes XTC by path only

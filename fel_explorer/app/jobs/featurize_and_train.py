@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shutil
 import tempfile
 import time
@@ -27,6 +28,7 @@ from fel_explorer.data import (
     sample_data,
     schema,
 )
+from fel_explorer.data.atomic_folders import whole_file
 from fel_explorer.data.topologies import select_atoms
 from fel_explorer.data.trajectories import open_trajectories
 from fel_explorer.errors import FelError
@@ -35,6 +37,8 @@ from fel_explorer.features.kinds.distance import HEAVY
 from fel_explorer.methods import list_methods
 from fel_explorer.progress import Progress
 from fel_explorer.structures import ObservablesCancelled, feature_atoms, observables
+
+log = logging.getLogger("fel_explorer")
 
 DEFAULT_FEATURIZER = "heavy_atom_distances"
 # where heavy atoms make more than MANY distances
@@ -141,9 +145,12 @@ def training(
 
     folder = checkpoint_dir if checkpoint_dir is None or _can_write(checkpoint_dir) else None
     if folder is None and checkpoint_dir is not None:
-        report(Progress(0, 0, message=f"without checkpoints: '{checkpoint_dir.parent}' can't be written"))
+        log.warning("'%s' is trained without checkpoints: %s", label, _cannot_write(checkpoint_dir.parent))
     elif folder is not None and not extra:
-        _note(folder, method, dataset, label, device)
+        try:
+            _note(folder, method, dataset, label, device)
+        except FelError as error:
+            log.warning("'%s' will not be found after a restart of the server: %s", label, error)
     positions = {"positions": positions_of(dataset)} if method.needs_positions(dataset) else {}
     options = {"device": device, "callback": callback, "checkpoint_dir": folder}
     method.fit(dataset, **options, **extra, **positions)
@@ -160,6 +167,10 @@ def with_scores(losses: dict[str, float], score_name: str) -> dict[str, float]:
         return losses
     rest = {name: value for name, value in losses.items() if name != "validation"}
     return rest | {f"held-out {score_name}": -losses["validation"]}
+
+
+def _cannot_write(folder: Path) -> str:
+    return f"'{folder}' can't be written, or the disk is full. If it is stopped, it begins anew."
 
 
 def _can_write(folder: Path) -> bool:
@@ -181,7 +192,8 @@ def _note_of(folder: Path) -> Path:
 def _note(folder, method, dataset, label, device):
     about = {"key": fingerprint(dataset), "label": label, "method": type(method).__name__, "device": device}
     about["hyperparameters"] = method.hyperparameters()
-    _note_of(folder).write_text(json.dumps(about))
+    with whole_file(_note_of(folder)) as partial:
+        partial.write_text(json.dumps(about))
 
 
 def interrupted(dataset: xr.Dataset, key: str = "") -> list[Interrupted]:
@@ -191,13 +203,26 @@ def interrupted(dataset: xr.Dataset, key: str = "") -> list[Interrupted]:
     """
     key, found = key or fingerprint(dataset), []
     for path in sorted((cache_directory() / CHECKPOINTS).glob("*.json")):
-        about, folder = json.loads(path.read_text()), path.with_suffix("")
-        if about["key"] == key and folder.is_dir() and any(folder.iterdir()):
+        folder = path.with_suffix("")
+        if not folder.is_dir() or not any(folder.iterdir()):
+            continue
+        try:
+            about = json.loads(path.read_text())
+            if about["key"] != key:
+                continue
+            label, device = str(about["label"]), str(about["device"])
             method = list_methods()[about["method"]](**about["hyperparameters"])
-            function = training(
-                method, dataset, about["label"], device=about["device"], checkpoint_dir=folder
-            )
-            found.append(Interrupted(method, about["label"], function, folder))
+        except (
+            OSError,
+            ValueError,
+            LookupError,
+            TypeError,
+            RecursionError,
+        ) as error:  # damaged
+            log.info("the interrupted training '%s' can't be offered: %s", path, error)
+            continue
+        function = training(method, dataset, label, device=device, checkpoint_dir=folder)
+        found.append(Interrupted(method, label, function, folder))
     return found
 
 

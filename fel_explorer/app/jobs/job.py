@@ -53,7 +53,10 @@ class StopSignal(threading.Event):
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened to a job: "queued", "running", "progress", "done", "failed" or "cancelled"."""
+    """One thing that happened to a job.
+
+    ``kind`` is "queued", "running", "progress", "notice", "done", "failed" or "cancelled".
+    """
 
     job: Job
     kind: str
@@ -123,6 +126,8 @@ class Job:
         What the function returned; a cancelled job may hold a partial one.
     error, trace
         The exception of a failed job and its traceback as text.
+    notices
+        Warnings that it logged, such as of a full disk.
     log
         What happened when, a line each.
     """
@@ -144,6 +149,7 @@ class Job:
     result: Any = None
     error: Exception | None = None
     trace: str = ""
+    notices: list[str] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
     started: float = float("nan")
     finished: float = float("nan")

@@ -23,6 +23,7 @@ from typing import Any
 
 from fel_explorer.app.jobs.call import Call
 from fel_explorer.app.jobs.job import Cancelled, Event, Function, Job, Report, Subscription
+from fel_explorer.app.jobs.notices import hear_warnings
 from fel_explorer.app.jobs.workers import NotSendable, RemoteError, WorkerPool
 from fel_explorer.errors import FelError
 from fel_explorer.progress import Progress
@@ -196,8 +197,14 @@ class JobManager:
             job.record(progress, preview)
             self._announce(job, "progress")
 
+        def hear(text: str) -> None:
+            job.notices.append(text)
+            job.note(text)
+            self._announce(job, "notice")
+
         try:
-            job.result = self._make(job, report)
+            with hear_warnings(hear):
+                job.result = self._make(job, report)
             state = "cancelled" if job._stop.is_set() else "done"
         except Cancelled:
             state = "cancelled"

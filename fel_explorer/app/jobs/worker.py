@@ -151,9 +151,11 @@ def holds_device_memory() -> bool:
 
 def _make(call: Any, connection: Connection) -> None:
     from fel_explorer.app.jobs.job import Cancelled
+    from fel_explorer.app.jobs.notices import hear_warnings
 
     try:
-        result = call(Reporter(connection), connection.stop.is_set)
+        with hear_warnings(lambda text: connection.send("notice", text)):
+            result = call(Reporter(connection), connection.stop.is_set)
     except Cancelled:
         connection.send("cancelled", None)
     except Exception as error:  # whatever a job raises must reach the page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -17,6 +18,8 @@ from fel_explorer.app.jobs.call import Call
 from fel_explorer.app.jobs.job import Cancelled, Report, StopSignal
 from fel_explorer.app.jobs.transport import NotSendable, Sent, receive, send
 from fel_explorer.errors import FelError
+
+log = logging.getLogger("fel_explorer")
 
 MODULE = "fel_explorer.app.jobs.worker"
 KEPT_READY = 1  # workers that wait for a job
@@ -205,6 +208,8 @@ class WorkerPool:
                 raise _died(worker, label) from None
             if kind == "progress":
                 report(*sent.load(body))
+            elif kind == "notice":
+                log.warning("%s", sent.load(body))
             elif kind == "done":
                 return sent.load(body)
             elif kind == "cancelled":

@@ -59,6 +59,10 @@ class Result:
         Whether the user merged or split states.
     changes
         How they did, in order.
+    refines
+        The method whose states a training of this one refined; None for others.
+    remark
+        What that changed, in a sentence.
     """
 
     label: str
@@ -73,6 +77,8 @@ class Result:
     level: int = 0
     edited: bool = False
     changes: tuple[Merge | Split, ...] = ()
+    refines: Method | None = None
+    remark: str = ""
 
     def __post_init__(self):
         if self.method is None:
@@ -115,6 +121,11 @@ class Result:
             for one in self.changes
         )
         return replace(self, label=label, levels=levels, changes=changes)
+
+    def refining(self, first: Method, remark: str) -> Result:
+        """The same as what refines the states of a method, at all levels."""
+        levels = tuple(replace(level, refines=first, remark=remark) for level in self.levels)
+        return replace(self, levels=levels, refines=first, remark=remark)
 
     def at(self, level: int) -> Result:
         """This result at a level of its tree; itself where there is no tree."""

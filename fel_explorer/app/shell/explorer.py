@@ -12,6 +12,7 @@ from panel.viewable import Viewer
 
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.server.server import run
+from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.shell.code_dialog import CodeDialog
 from fel_explorer.app.shell.command_palette import Palette
@@ -32,9 +33,10 @@ from fel_explorer.app.views.map.second_map_panel import SecondMap
 from fel_explorer.app.views.model.panel import ModelPanel
 from fel_explorer.app.views.selection.panel import SelectionPanel
 from fel_explorer.app.views.states.dendrogram_panel import DendrogramPanel
+from fel_explorer.app.views.states.refinement import Refinement
 from fel_explorer.app.views.structure.panel import StructurePanel
 from fel_explorer.app.widgets.dialogs import Dialogs
-from fel_explorer.app.widgets.notifications import show_error
+from fel_explorer.app.widgets.notifications import show_error, show_notice, show_warning
 from fel_explorer.app.widgets.page_timer import PageTimer
 from fel_explorer.app.widgets.theme import theme
 from fel_explorer.app.widgets.weak_callback import weak_callback
@@ -76,6 +78,7 @@ class Explorer(Viewer):
         self.map = MapPanel(self.session, self.board)
         self.structure = StructurePanel(self.session, self.board)
         self.selection = SelectionPanel(self.session)
+        self.refinement = Refinement(self.session, self.board)
         self.strip = TabStrip(self.session, self.board, self.model.start)
         self.jobs = JobBar(self.board, lambda: self.job_list.open())
         self.buttons = CommandButtons(self.session, self.run)
@@ -84,6 +87,7 @@ class Explorer(Viewer):
         self._kept = False  # whether the server keeps the page without a connection
         self._watchers = [
             (self.board, self.board.param.watch(self._on_ended, "ended")),
+            (self.board, self.board.param.watch(self._on_notice, "notice")),
             (self.session, self.session.param.watch(self._on_shown, ["beside", "shown"])),
             (self.strip, self.strip.param.watch(self._on_shown, "open")),
         ]
@@ -231,6 +235,9 @@ class Explorer(Viewer):
         show_error(error)
 
     def _on_key(self, shortcut):
+        if shortcut == "escape" and "tour" in self.__dict__ and self.tour.step >= 0:
+            self.tour.stop()
+            return
         command = by_shortcut().get(shortcut)
         if command is not None and not self.dialogs.any_open:  # a dialog's keys are its own
             self.run(command)
@@ -239,6 +246,11 @@ class Explorer(Viewer):
         job = event.new
         if job.error is not None:
             self.show_error(job.error)
+        elif isinstance(job.result, Result) and job.result.remark and job.label == self.session.active:
+            show_notice(job.result.remark)
+
+    def _on_notice(self, event):
+        show_warning(event.new[0])
 
     @param.depends("dark", watch=True)
     def _show_theme(self):
@@ -305,7 +317,16 @@ class Explorer(Viewer):
         for watched, watcher in self._watchers:
             watched.param.unwatch(watcher)
         self._watchers = []
-        own = self.autosave, self.jobs, self.buttons, self.data, self.features, self.model, self.board
+        own = (
+            self.autosave,
+            self.jobs,
+            self.buttons,
+            self.data,
+            self.features,
+            self.model,
+            self.board,
+            self.refinement,
+        )
         late = [self.job_list] if "job_list" in self.__dict__ else []
         for part in (*own, *late, *self._views()):
             part.close()

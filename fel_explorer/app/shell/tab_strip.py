@@ -144,7 +144,13 @@ class TabStrip(Viewer):
             for label, (name, tooltip) in STATE_METHODS.items()
         }
         text = Text(HINT, variant="body2", color="textSecondary", margin=(9, 8))
-        return pmui.Row(text, ButtonBar(self.finders, colour="primary", margin=(4, 4)), margin=(0, 8))
+        refine = pmui.Checkbox.from_param(
+            self.session.param.refine, label="Refine in the background", size="small",
+            align="center", margin=(3, 4),
+            description="A network refines the states that were found, while you explore, in a minute or so.",
+        )  # fmt: skip
+        bar = ButtonBar(self.finders, colour="primary", margin=(4, 4))
+        return pmui.Row(text, bar, refine, margin=(0, 8))
 
     def _find_states(self, method, _event):
         self._train(method)

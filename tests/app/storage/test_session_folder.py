@@ -13,14 +13,8 @@ from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.selection import Point
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.shell.explorer import Explorer
-from fel_explorer.app.storage.session_folder import (
-    ABOUT,
-    DATA,
-    adopt,
-    is_session,
-    open_session,
-    save_session,
-)
+from fel_explorer.app.storage.session_folder import ABOUT, DATA, is_session, save_session
+from fel_explorer.app.storage.session_opening import adopt, open_session
 from fel_explorer.app.views.data.session_files_panel import SessionFiles
 from fel_explorer.data import atomic_folders
 from fel_explorer.errors import FelError

@@ -9,7 +9,8 @@ from fel_explorer.app.jobs.manager import JobManager
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.result import Result, branch_numbers
 from fel_explorer.app.session.session import Session
-from fel_explorer.app.storage.session_folder import open_session, save_session
+from fel_explorer.app.storage.session_folder import save_session
+from fel_explorer.app.storage.session_opening import open_session
 from fel_explorer.app.views.map.panel import MapPanel
 from fel_explorer.app.views.model.panel import ModelPanel
 from fel_explorer.app.views.modes.analysis import modes_of

@@ -16,7 +16,8 @@ from fel_explorer.app.report import report_html
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.storage.autosave import keep_view
 from fel_explorer.app.storage.input_files import inside
-from fel_explorer.app.storage.session_folder import ENDING, is_session, opening_session, save_session
+from fel_explorer.app.storage.session_folder import ENDING, is_session, save_session
+from fel_explorer.app.storage.session_opening import opening_session
 from fel_explorer.app.widgets.button_bar import BarButton, ButtonBar
 from fel_explorer.app.widgets.dialogs import Dialogs
 from fel_explorer.app.widgets.notifications import show_notice
@@ -141,7 +142,7 @@ class SessionFiles(Viewer):
     def read(self, name: str) -> None:
         """Open the session ``name`` below the root, as a job."""
         [path] = inside(self.root, [name])
-        self.board.submit(f"Open {path.name}", opening_session(path), kind="session")
+        self.board.submit(f"Open {path.name}", opening_session(path, self.root), kind="session")
 
     def reopen(self, path) -> None:
         """Open what was kept of this page by itself, as a job."""

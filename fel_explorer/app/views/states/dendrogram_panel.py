@@ -18,6 +18,7 @@ from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.states.tree_drawing import describe_level, draw_tree, tree_drawing
 from fel_explorer.app.widgets.bokeh_sheet import EMPTY, BokehSheet
 from fel_explorer.app.widgets.figure_export import FigureExport
+from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.plots.dendrogram import Dendrogram
 from fel_explorer.plots.persistence import Persistence
@@ -122,7 +123,8 @@ class DendrogramPanel(pn.viewable.Viewer):
         unit = drawing.graph.graph["time_unit"]
         options = {time_text(lag, unit): level for level, lag in enumerate(drawing.lags)}
         self._level.param.update(options=options, value=result.level, visible=True)
-        self._lag.visible = self._found.visible = False
+        self._lag.visible = False
+        self._found.param.update(object=literal(result.remark), visible=bool(result.remark))
 
     def _show_lag(self, drawing, result):
         unit, places = drawing.graph.graph["time_unit"], drawing.places.tolist()

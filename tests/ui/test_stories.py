@@ -114,7 +114,7 @@ def embedding(cache):
 
 
 def frames_inside(map_, bounds, embedding):
-    """Least and largest number of frames in a rectangle of the map, with a screen pixel of play at each edge."""
+    """Least and largest number of frames in a rectangle of the map, which has a pixel of play at each edge."""
     (left, bottom, right, top), (x, y), f = bounds, embedding.T, map_.figure
     dx, dy = (f["x"][1] - f["x"][0]) / f["width"], (f["y"][1] - f["y"][0]) / f["height"]
     return [

@@ -85,7 +85,7 @@ def test_the_axes_stand_still_while_the_points_suit_them(page):
         limits.append(panel.training.view.limits)
 
     for scales in ((1.0, 0.9), (1.0, 1.4), (1.0, 0.2)):
-        during(board, note, *(preview(i, scale) for i, scale in enumerate(scales)))
+        during(board, note, *(preview(i, scale) for i, scale in enumerate(scales, 1)))
     first, second, third = ((one[0][1] - one[0][0]) for one in limits)
     assert first > 2.0 * 0.9 and second > 2.0 * 1.4 and third < 2.0 * 0.4
     during(board, note, preview(1, 1.0))

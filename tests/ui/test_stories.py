@@ -114,7 +114,7 @@ def embedding(cache):
 
 
 def frames_inside(map_, bounds, embedding):
-    """Least and largest number of frames in a rectangle of the map, which has a pixel of play at each edge."""
+    """Least and largest number of frames in a rectangle of the map, with a pixel of play at each edge."""
     (left, bottom, right, top), (x, y), f = bounds, embedding.T, map_.figure
     dx, dy = (f["x"][1] - f["x"][0]) / f["width"], (f["y"][1] - f["y"][0]) / f["height"]
     return [
@@ -261,7 +261,8 @@ def test_cancel_keeps_what_was_learned(page, demo):
 
 
 def test_a_lasso_is_answered_while_a_model_is_trained(page, demo, embedding):
-    open_demo(page, demo)
+    map_ = open_demo(page, demo)
+    window = map_.figure["x"]
     train(page, 200_000)
     note = page.get_by_text(re.compile(r"^IDM \d+: training, step [\d,]+, every 100th frame$"))
     expect(note).to_be_visible(timeout=LOAD)  # the map is that of the training
@@ -270,13 +271,12 @@ def test_a_lasso_is_answered_while_a_model_is_trained(page, demo, embedding):
     live = page.get_by_role("switch", name="Live map")
     live.uncheck()
     expect(note).to_be_hidden()
-    settle(page, 0.3)
-    map_ = Map(page)
+    wait_for(lambda: map_.figure["x"] == window, page=page)
     for _ in range(3):
         low, high = frames_inside(map_, map_.lasso_rectangle(), embedding)
-        wait_for(lambda low=low, high=high: low <= selected(page) <= high, page=page, timeout=10)
+        wait_for(lambda low=low, high=high: low <= selected(page) <= high, page=page)
         page.get_by_label("Clear the selection and the clicked point").click()
-        wait_for(lambda: selected(page) == 0, page=page, timeout=10)
+        wait_for(lambda: selected(page) == 0, page=page)
     page.get_by_label("Stop and keep the model trained so far").click()
     expect(live).to_be_hidden(timeout=LOAD)
 

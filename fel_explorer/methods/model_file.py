@@ -49,7 +49,7 @@ def _checksum(header: str, arrays: dict[str, torch.Tensor]) -> str:
     found = zlib.crc32(header.encode())
     for name in sorted(arrays):
         found = zlib.crc32(name.encode(), found)
-        found = zlib.crc32(arrays[name].reshape(-1).view(torch.uint8).numpy().data, found)
+        found = zlib.crc32(arrays[name].numpy().tobytes(), found)
     return f"{found:08x}"
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from fel_explorer.errors import FelError
 from fel_explorer.progress import Callback, Progress
-from fel_explorer.training import clipping
+from fel_explorer.training import clipping, ranks
 from fel_explorer.training.checkpoint import Checkpoint
 
 REPORT_INTERVAL = 0.1  # seconds between two callbacks
@@ -157,6 +157,7 @@ class Loop:
             self._optimizer.zero_grad()
             total = losses.main if losses.auxiliary is None else losses.main + losses.auxiliary
             total.backward()
+            ranks.sum_gradients(self._parameters)
         clipping.clip_norm(self._parameters, settings.max_norm)
         self._optimizer.param_groups[0]["lr"] = settings.learning_rate * settings.rate(self.step)
         self._optimizer.step()

@@ -14,6 +14,7 @@ from fel_explorer.app.widgets.sortable_table import SortableTable
 from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.data import schema
+from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.effective_dynamics import plot_effective_dynamics
 from fel_explorer.plots.quantities import axis_label
 from fel_explorer.plots.timescales import plot_implied_timescales
@@ -59,13 +60,17 @@ class CertificatePanel(TabView):
             description="Certificates of all models that have none at this lag.",
         )  # fmt: skip
         self.draw = pmui.Select(label="Draw", options=[TIMES, DRIFT, DIFFUSION], width=130, **small)
-        self.table = SortableTable(row_about="Show this model", compact=True, sizing_mode="stretch_width")
+        self.table = SortableTable(
+            row_about="Show this model", sizing_mode="stretch_both", margin=(0, 8), min_height=130
+        )
         self.text = Text("", variant="body2", margin=(4, 12), sizing_mode="stretch_width")
+        self.limits = Text("", variant="caption", margin=(2, 12), sizing_mode="stretch_width")
         self.export = FigureExport(self.figure, self.frame, lambda: "certificates")
         self.layout = pmui.Column(
-            pmui.Row(self.lag, self.one, self.all, self.draw, self.again, margin=0),
-            self.table, self.text, sizing_mode="stretch_both", margin=0, scroll=True,
-            styles={"flex": "1.6 1 0"},
+            pmui.Row(self.lag, self.one, self.all, self.draw, margin=0),
+            pmui.Row(self.again, margin=0),
+            self.text, self.table, self.limits, sizing_mode="stretch_both", margin=0,
+            styles={"flex": "1.6 1 0", "min-width": "480px", "overflow-y": "auto"},
         )  # fmt: skip
         self.draw.param.watch(self._redraw, "value")
         self.table.param.watch(self._on_row, "clicked")
@@ -123,7 +128,9 @@ class CertificatePanel(TabView):
         if not (self.active and session.own_results):
             return
         if self.lag.value is None:
-            self.lag.value = default_lag(session.shown, session.dataset)
+            own = session.own_results
+            with_lag = [result for result in own.values() if result.lag_time is not None]
+            self.lag.value = default_lag([*with_lag, session.shown][0], session.dataset)
         rows = [
             {"state": i, "colour": "transparent", "cells": analysis.cells(label, result)}
             for i, (label, result) in enumerate(session.own_results.items())
@@ -146,12 +153,21 @@ class CertificatePanel(TabView):
         if self._job is not None:
             said = f"*{self._job.progress.message or 'Waiting for other jobs'} …*\n\n{said}"
         self.text.object = said
+        self.limits.object = analysis.limits_words(result) if result is not None else ""
 
     # ---- what is shown
 
     @property
     def ready(self) -> bool:
-        """Whether the shown model has a curve."""
+        """Whether there is a model; without a certificate the figure says so.
+
+        A plot that appears only later takes the room of the table until the window is resized.
+        """
+        return bool(self.session.own_results)
+
+    @property
+    def has_curve(self) -> bool:
+        """Whether the shown model has the chosen curve."""
         found = self._found()
         name = "timescales" if self.draw.value == TIMES else "effective_dynamics"
         return found is not None and name in found.tables
@@ -163,6 +179,10 @@ class CertificatePanel(TabView):
     def figure(self, shape=None, *, dark=False):
         """The curve that is chosen, of the shown model."""
         found = self._found()
+        if not self.has_curve:
+            page = sheet.Sheet(((0.0, 1.0), (0.0, 1.0)), ("", ""))
+            page.words = [sheet.word(0.5, 0.5, "no certificate yet", drawing.faint(dark))]
+            return page
         if self.draw.value == TIMES:
             times = found.tables["timescales"]
             return plot_implied_timescales.sheet(

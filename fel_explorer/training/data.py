@@ -7,6 +7,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,11 @@ class Scaling:
         scale = np.where(keep, scale, 1.0)
         return cls(torch.from_numpy(mean).float(), torch.from_numpy(scale).float(), torch.from_numpy(keep))
 
+    @cached_property
+    def n_kept(self) -> int:
+        """Number of features that are not constant."""
+        return int(self.keep.sum())
+
     def __call__(self, features: Float[Tensor, "frame feature"]) -> Float[Tensor, "frame kept"]:
         """Standardised features (frame, kept feature)."""
         return ((features - self.mean) / self.scale)[:, self.keep]
@@ -104,7 +110,7 @@ class Frames:
     def __init__(
         self, dataset: xr.Dataset, scaling: Scaling, device: torch.device, budget: int | None = None
     ) -> None:
-        shape = dataset.sizes["frame"], int(scaling.keep.sum())
+        shape = dataset.sizes["frame"], scaling.n_kept
         budget = memory_budget(device) if budget is None else budget
         self.device, self.resident = device, 4 * shape[0] * shape[1] <= budget
         self._folder = None

@@ -169,7 +169,7 @@ class Loop:
         if self._records is None:
             self._names = list(values)
             self._records = torch.full((self.settings.n_steps, len(values)), float("nan"), device=device)
-        row = [v if isinstance(v, Tensor) else torch.tensor(v, device=device) for v in values.values()]
+        row = [v if isinstance(v, Tensor) else torch.full((), v, device=device) for v in values.values()]
         self._records[self.step] = torch.stack([v.detach().to(torch.float32) for v in row])
 
     def _validate(self, validate: Callable[[], float]) -> None:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from fel_explorer.errors import FelError
 from fel_explorer.methods.koopman import vamp
+from fel_explorer.methods.koopman.jacobi import generalized_eigenvalues
 from fel_explorer.methods.koopman.ritz import ritz
 
 RIDGE = 1e-9  # of the mean variance: collinear functions can be trained apart
@@ -71,9 +72,17 @@ def resolvent_loss(
     covariance = covariance + RIDGE * covariance.diagonal().mean().detach() * identity
     if c is None:
         with torch.no_grad():
-            values, _ = ritz(energy, covariance)
-            c = values[len(values) // 2].clamp_min(torch.finfo(torch.float64).tiny)
-    return -c * torch.linalg.solve(energy + c * covariance, covariance).trace()
+            c = _middle_eigenvalue(energy, covariance).clamp_min(torch.finfo(torch.float64).tiny)
+    return -c * torch.linalg.solve_ex(energy + c * covariance, covariance).result.trace()
+
+
+def _middle_eigenvalue(energy: Tensor, covariance: Tensor) -> Tensor:
+    """The middle one of the Ritz values; on a GPU without waiting for it."""
+    if energy.device.type == "cpu":
+        values, _ = ritz(energy, covariance)
+    else:
+        values = generalized_eigenvalues(energy, covariance)
+    return values[len(values) // 2]
 
 
 def penalty_loss(

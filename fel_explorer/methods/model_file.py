@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -56,6 +57,20 @@ def _pack(method) -> tuple[dict, dict[str, torch.Tensor]]:
         header["parts"][part], inside = _pack(inner)
         arrays |= {f"parts/{part}/{name}": tensor for name, tensor in inside.items()}
     return header, arrays
+
+
+def copy_on_cpu(method: M) -> M:
+    """The model itself where it is on the CPU, else a copy of it there, as if saved and loaded."""
+    if all(tensor.device.type == "cpu" for tensor in _all_arrays(method)):
+        return method
+    header, arrays = _pack(method)
+    return cast("M", _unpack(header, arrays, type(method).__name__))
+
+
+def _all_arrays(method) -> Iterator[torch.Tensor]:
+    yield from method._get_arrays().values()
+    for part in method._get_parts().values():
+        yield from _all_arrays(part)
 
 
 def load(path: str | Path, kind: type[M]) -> M:

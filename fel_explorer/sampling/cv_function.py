@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fel_explorer.errors import FelError
+from fel_explorer.methods import model_file
 from fel_explorer.methods.base import Method
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 def map_of(method: Method) -> Callable[[Tensor], Tensor]:
     """The function of a fitted method from features (frame, feature) to CV (frame, cv), differentiable.
+
+    It computes on the CPU: a method that was trained on a GPU is copied.
 
     Raises
     ------
@@ -28,4 +31,4 @@ def map_of(method: Method) -> Callable[[Tensor], Tensor]:
             "Simulations are driven along one CV.",
             "Take a method that has one, such as IDM with the lag time of the level.",
         )
-    return method._transform
+    return model_file.copy_on_cpu(method)._transform

@@ -24,6 +24,7 @@ from fel_explorer.systems import dynamics
 from fel_explorer.systems.potential import Potential
 from fel_explorer.training.checkpoint import Checkpoint
 from fel_explorer.training.loop import threads
+from fel_explorer.training.random import restore
 
 if TYPE_CHECKING:
     from fel_explorer.progress import Callback
@@ -71,7 +72,7 @@ def run_windows(
     generator = torch.Generator().manual_seed(seed)
     state = (checkpoint.load(torch.device("cpu")) if checkpoint else None) or {"x": x, "done": []}
     if "generator" in state:
-        generator.set_state(state["generator"])
+        restore(generator, state["generator"])
     parts = _parts(plan)
     progress = _Pace(parts, len(state["done"]), message)
     with threads(1):

@@ -64,18 +64,31 @@ class Scaling:
         return cls(torch.from_numpy(mean).float(), torch.from_numpy(scale).float(), torch.from_numpy(keep))
 
     @cached_property
+    def kept(self) -> Int[Tensor, "kept"]:
+        """Indices of the features that are not constant: `keep` without a wait for the device at each use."""
+        return torch.nonzero(self.keep)[:, 0]
+
+    @cached_property
+    def _kept_on_host(self) -> list[int]:
+        return self.kept.tolist()
+
+    @property
     def n_kept(self) -> int:
         """Number of features that are not constant."""
-        return int(self.keep.sum())
+        return len(self._kept_on_host)
+
+    def n_kept_of(self, n: int) -> int:
+        """Number of those among the first ``n`` features."""
+        return sum(index < n for index in self._kept_on_host)
 
     def __call__(self, features: Float[Tensor, "frame feature"]) -> Float[Tensor, "frame kept"]:
         """Standardised features (frame, kept feature)."""
-        return ((features - self.mean) / self.scale)[:, self.keep]
+        return ((features - self.mean) / self.scale)[:, self.kept]
 
     def inverse(self, values: Float[Tensor, "frame kept"]) -> Float[Tensor, "frame feature"]:
         """Features (frame, feature) from standardised ones; the constant ones at their constant."""
         features = self.mean.expand(len(values), -1).clone()
-        features[:, self.keep] += values * self.scale[self.keep]
+        features[:, self.kept] += values * self.scale[self.kept]
         return features
 
     def to(self, device: str | torch.device) -> Scaling:

@@ -16,6 +16,7 @@ from fel_explorer.errors import FelError
 from fel_explorer.progress import Callback, Progress
 from fel_explorer.training import clipping
 from fel_explorer.training.checkpoint import Checkpoint
+from fel_explorer.training.random import restore
 
 REPORT_INTERVAL = 0.1  # seconds between two callbacks
 
@@ -243,7 +244,7 @@ class Loop:
         self.step, self._names, self._records = state["step"], state["names"], state["records"]
         self.module.load_state_dict(state["module"])
         self._optimizer.load_state_dict(state["optimizer"])
-        self.generator.set_state(state["generator"].cpu())
+        restore(self.generator, state["generator"])
         self._validations = [tuple(v) for v in state["validations"]]
         self._best, self.stopped_early = state["best"], state["stopped_early"]
 

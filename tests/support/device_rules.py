@@ -1,7 +1,7 @@
 """What CUDA and MPS accept and where they wait, by operator: the rules of the simulated device.
 
-Sources: torch's documentation of each function, "CUDA semantics" and `torch.cuda.set_sync_debug_mode`; the rule
-for 0-dimensional CPU tensors is that of TensorIterator (pointwise operators only).
+Sources: torch's documentation of each function, "CUDA semantics" and `torch.cuda.set_sync_debug_mode`; the
+rule for 0-dimensional CPU tensors is that of TensorIterator (pointwise operators only).
 """
 
 import torch
@@ -20,7 +20,6 @@ WAITING = {
     aten.equal: "equal",
     aten.allclose: "allclose",
     aten.is_nonzero: "bool",
-    aten.multinomial: "multinomial",
     aten._linalg_eigh: "linalg.eigh",
     aten._linalg_svd: "linalg.svd",
     aten.linalg_eig: "linalg.eig",
@@ -100,6 +99,9 @@ def reason_to_wait(func, args, tag_of) -> str | None:
     packet = func.overloadpacket
     if packet in WAITING:
         return WAITING[packet]
+    if packet is aten.multinomial:  # with replacement only the kernel checks the weights
+        replacement = args[2] if len(args) > 2 else False
+        return None if replacement and args[1] > 1 else "multinomial"
     if packet in VALIDATED and isinstance(args[0], torch.Tensor) and len(args) < 2:
         return "repeat_interleave"
     if packet not in INDEXING:

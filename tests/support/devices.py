@@ -1,9 +1,9 @@
 """A simulated device: CUDA (or MPS) on a machine without one, to test that code keeps devices apart.
 
-All tensors are computed on the CPU with real values.  The storage of each carries the device on which it pretends
-to lie.  A function mode answers for the Python interface of torch (``device=...``, ``.to``, ``.device``, ``numpy``);
-a dispatch mode below it sees every operator, those of the backward pass too, passes the devices on, and raises
-what the real device raises.  It counts where the host would wait for the device.
+All tensors are computed on the CPU with real values.  The storage of each carries the device on which it
+pretends to lie.  A function mode answers for the Python interface of torch (``device=...``, ``.to``,
+``.device``, ``numpy``); a dispatch mode below it sees every operator, those of the backward pass too, passes
+the devices on, and raises what the real device raises.  It counts where the host would wait for the device.
 
     with SimulatedDevice() as device:
         model.fit(data, device="cuda")
@@ -24,7 +24,7 @@ from device_rules import NO_FLOAT64, check_devices, check_support, reason_to_wai
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.fx.experimental.proxy_tensor import get_proxy_mode
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 CPU = torch.device("cpu")
 ATTRIBUTE = "_simulated_device"
@@ -95,6 +95,9 @@ class Operators(TorchDispatchMode):
         kwargs = kwargs or {}
         with torch._C.DisableTorchFunction():
             tensors = [*flat(args), *flat(kwargs.values())]
+            if func is torch.ops.aten.equal.default:  # C++ compares constants by it, which come as numbers
+                args = tuple(map(torch.as_tensor, args))
+                tensors = args
             if any(isinstance(t, FakeTensor) for t in tensors):
                 return func(*args, **kwargs)
             device = self._device(func, args, tensors)
@@ -194,6 +197,9 @@ class SimulatedDevice:
         self._stack.callback(torch.serialization._package_registry.remove, registry)
         self._stack.enter_context(mock.patch.object(threading.Thread, "run", self._threaded()))
         self._stack.enter_context(mock.patch.object(torch.autograd, "_engine_run_backward", self._backward()))
+        for owner, name in ((torch.export, "export"), (torch.jit, "trace")):
+            without_modes = self._exporting(getattr(owner, name))
+            self._stack.enter_context(mock.patch.object(owner, name, without_modes))
         grouping = torch._C._group_tensors_by_device_and_dtype
         patch = mock.patch.object(torch._C, "_group_tensors_by_device_and_dtype", _grouping(grouping))
         self._stack.enter_context(patch)
@@ -202,6 +208,20 @@ class SimulatedDevice:
 
     def __exit__(self, *error):
         self._stack.close()
+
+    def _exporting(self, export):
+        """`torch.export.export` and the like without the modes: what they export must be on the CPU."""
+
+        def without_modes(module, *args, **kwargs):
+            for name, tensor in module.state_dict().items():
+                if (tag_of(tensor) or CPU).type != "cpu":
+                    raise RuntimeError(
+                        f"The exported '{name}' is on {tag_of(tensor)}, and runs nowhere else."
+                    )
+            with _disable_current_modes(), _without_function_modes():
+                return export(module, *args, **kwargs)
+
+        return without_modes
 
     @contextmanager
     def modes(self):
@@ -372,6 +392,16 @@ def _location_of(storage):
     return None if tag is UNKNOWN or tag.type == "cpu" else str(tag)
 
 
+@contextmanager
+def _without_function_modes():
+    modes = [torch.overrides._pop_mode() for _ in range(torch._C._len_torch_function_stack())]
+    try:
+        yield
+    finally:
+        for mode in reversed(modes):
+            torch.overrides._push_mode(mode)
+
+
 def _grouping(group):
     """The function by which optimizers group tensors, by simulated devices."""
 
@@ -396,7 +426,7 @@ def _grouping(group):
 
 def _to(world, x, *args, **kwargs):
     copy = kwargs.pop("copy", False)
-    if args and isinstance(args[0], torch.Tensor) or "other" in kwargs:
+    if (args and isinstance(args[0], torch.Tensor)) or "other" in kwargs:
         other = kwargs.pop("other", None) if "other" in kwargs else args[0]
         return world.move(x, tag_of(other) or CPU, False, other.dtype, copy)
     if len(args) > 3 or (args and isinstance(args[0], torch.dtype) and len(args) > 2):
@@ -411,8 +441,8 @@ def _numpy(world, x, *args, force=False, **kwargs):
     if tag.type != "cpu":
         if not force:
             raise TypeError(
-                f"can't convert {tag} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
-                "memory first."
+                f"can't convert {tag} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to "
+                "host memory first."
             )
         x = world.move(x.detach(), CPU, False)
     return x.numpy(*args, force=force, **kwargs)

@@ -29,10 +29,10 @@ def walks(seed=0, lengths=(150, 80, 2)):
     return [np.cumsum(random.normal(size=(n, 4)), axis=0) @ mixing for n in lengths]
 
 
-def walks_dataset():
+def walks_dataset(**options):
     """The walks as a dataset, with columns for the methods that learn from columns."""
     names = ["phi cos", "phi sin", "d A B", "d A C"]
-    data = fel.as_dataset(walks(), time_unit="ps", feature_names=names)
+    data = fel.as_dataset(walks(**options), time_unit="ps", feature_names=names)
     first = data["features"].values[:, 0]
     return data.assign(basin=("frame", (first > 0).astype(int)), energy=("frame", first**2))
 

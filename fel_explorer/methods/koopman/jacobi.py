@@ -35,7 +35,8 @@ def eigenvalues(matrix: Float[Tensor, "n n"]) -> Float[Tensor, "n"]:
     for _ in range(SWEEPS if n > 1 else 0):
         for p, q in _rounds(len(a), a.device):
             apart, off = a[q, q] - a[p, p], 2 * a[p, q]
-            tangent = off * torch.where(apart < 0, -1.0, 1.0) / (apart.abs() + apart.hypot(off)).clamp_min(tiny)
+            sign = torch.where(apart < 0, -1.0, 1.0)
+            tangent = sign * off / (apart.abs() + apart.hypot(off)).clamp_min(tiny)
             cosine = (1 + tangent.square()).rsqrt()
             sine = tangent * cosine
             rotation = identity.clone()

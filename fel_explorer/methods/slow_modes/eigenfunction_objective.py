@@ -68,21 +68,30 @@ def resolvent_loss(
     c is the middle eigenvalue of the functions now, which keeps gradients large but makes values comparable
     only within a step; to compare, give a ``c``.
     """
-    identity = torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
-    covariance = covariance + RIDGE * covariance.diagonal().mean().detach() * identity
+    covariance = _with_ridge(covariance)
     if c is None:
         with torch.no_grad():
-            c = _middle_eigenvalue(energy, covariance).clamp_min(torch.finfo(torch.float64).tiny)
+            values = ritz_values(energy, covariance)
+            c = values[len(values) // 2].clamp_min(torch.finfo(torch.float64).tiny)
     return -c * torch.linalg.solve_ex(energy + c * covariance, covariance).result.trace()
 
 
-def _middle_eigenvalue(energy: Tensor, covariance: Tensor) -> Tensor:
-    """The middle one of the Ritz values; on a GPU without waiting for it."""
+def ritz_values(
+    energy: Float[Tensor, "function function"], covariance: Float[Tensor, "function function"]
+) -> Float[Tensor, "mode"]:
+    """Eigenvalues (mode,) of E v = lambda C v, smallest first; on a GPU without waiting for it.
+
+    On the CPU directions without variance are left out; on a GPU, where their number would have to be read
+    back, they have `RIDGE` and so a large eigenvalue.
+    """
     if energy.device.type == "cpu":
-        values, _ = ritz(energy, covariance)
-    else:
-        values = generalized_eigenvalues(energy, covariance)
-    return values[len(values) // 2]
+        return ritz(energy, covariance)[0]
+    return generalized_eigenvalues(energy, _with_ridge(covariance))
+
+
+def _with_ridge(covariance: Tensor) -> Tensor:
+    identity = torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
+    return covariance + RIDGE * covariance.diagonal().mean().detach() * identity
 
 
 def penalty_loss(

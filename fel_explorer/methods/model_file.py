@@ -59,12 +59,27 @@ def _pack(method) -> tuple[dict, dict[str, torch.Tensor]]:
     return header, arrays
 
 
-def copy_on_cpu(method: M) -> M:
-    """The model itself where it is on the CPU, else a copy of it there, as if saved and loaded."""
-    if all(tensor.device.type == "cpu" for tensor in _all_arrays(method)):
+def copy_on(method: M, device: str | torch.device = "cpu") -> M:
+    """The model itself where it is on ``device``, else a copy of it there, as if saved and loaded."""
+    device = torch.empty(0, device=device).device  # with its number
+    if device.type == "cpu" and all(tensor.device == device for tensor in _all_arrays(method)):
         return method
     header, arrays = _pack(method)
-    return cast("M", _unpack(header, arrays, type(method).__name__))
+    copied = cast("M", _unpack(header, arrays, type(method).__name__))
+    if device.type != "cpu":
+        _move(copied, device)
+    return copied
+
+
+def _move(method, device) -> None:
+    """Move all tensors of a model, those of its parts and of objects with a ``to`` included."""
+    for name, value in list(vars(method).items()):
+        if name.startswith("_param__"):
+            continue
+        if isinstance(value, torch.Tensor | torch.nn.Module) or callable(getattr(value, "to", None)):
+            setattr(method, name, value.to(device))
+    for part in method._get_parts().values():
+        _move(part, device)
 
 
 def _all_arrays(method) -> Iterator[torch.Tensor]:

@@ -11,13 +11,14 @@ from fel_explorer.methods.base import Method
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import torch
     from torch import Tensor
 
 
-def map_of(method: Method) -> Callable[[Tensor], Tensor]:
+def map_of(method: Method, device: str | torch.device = "cpu") -> Callable[[Tensor], Tensor]:
     """The function of a fitted method from features (frame, feature) to CV (frame, cv), differentiable.
 
-    It computes on the CPU: a method that was trained on a GPU is copied.
+    It computes on ``device``: a method that was trained on another one is copied.
 
     Raises
     ------
@@ -31,4 +32,4 @@ def map_of(method: Method) -> Callable[[Tensor], Tensor]:
             "Simulations are driven along one CV.",
             "Take a method that has one, such as IDM with the lag time of the level.",
         )
-    return model_file.copy_on_cpu(method)._transform
+    return model_file.copy_on(method, device)._transform

@@ -116,8 +116,9 @@ def test_a_path_through_the_embedding(name, cuda, data, on_cuda):
     assert len(found.frames)
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
 @pytest.mark.parametrize("name", ["PCA", "VAMPNet"])
-def test_umbrella_sampling_of_a_model_system(name, cuda):
+def test_umbrella_sampling_of_a_model_system(name, device, cuda):
     well = fel.systems.DoubleWell(kT=4.0)
     hot = well.simulate(200, 5, dynamics="langevin", stride=20, device="cuda")
     method = small(name, n_dims=1) if name == "PCA" else small(name)
@@ -131,6 +132,7 @@ def test_umbrella_sampling_of_a_model_system(name, cuda):
         n_steps=40,
         stride=10,
         fill_gaps=0,
+        device=device,
     )
     assert np.isfinite(sampled["features"]).all()
 

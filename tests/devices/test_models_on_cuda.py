@@ -126,6 +126,8 @@ def test_embedded_physics(molecule, posterior, cuda, tmp_path, monkeypatch):
         {"structure": structure + 0.01 * random.normal(size=(4, 3)), "bonds": BONDS[:3]} if molecule else {}
     )
 
+    options = {"posterior": posterior, "encoder_hidden": [8]}
+
     def model():
         return EmbeddedPhysics(Springs() if molecule else fel.systems.DoubleWell(), **PHYSICS | options)
 

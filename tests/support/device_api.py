@@ -143,12 +143,17 @@ def graph_class(world):
                 if isinstance(value, (list, tuple)):
                     return type(value)(map(frozen, value))
                 known = isinstance(value, torch.Tensor) and tag_of(value) is not None
-                return value.clone() if known and tag_of(value).type == "cpu" else value
+                if known and tag_of(value).type == "cpu":
+                    return value.clone()
+                # a view of its own: C++ reshapes tensors in place
+                return value.detach() if isinstance(value, torch.Tensor) else value
 
             given = {t.untyped_storage()._cdata for t in flat([*args, *kwargs.values()])}
             self._new |= {t.untyped_storage()._cdata for t in flat([out])} - given
+            if torch.Tag.inplace_view in func.tags:
+                return
             values = {name: frozen(value) for name, value in kwargs.items()}
-            self._operators.append((func, tuple(map(frozen, args)), values, out))
+            self._operators.append((func, tuple(map(frozen, args)), values, frozen(out)))
 
         def replay(self):
             assert self._done, "Called CUDAGraph::replay without a preceding successful capture."
@@ -217,6 +222,7 @@ def cuda_patches(world):
         "Stream": Stream,
         "Event": Event,
         "stream": _stream,
+        "device": _stream,
         "current_stream": lambda device=None: Stream(),
         "default_stream": lambda device=None: Stream(),
         "CUDAGraph": graph_class(world),

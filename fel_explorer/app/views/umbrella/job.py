@@ -104,7 +104,15 @@ def system_of(dataset: xr.Dataset, trajectories, temperature: float):
     return MolecularSystem(trajectories, temperature=temperature)
 
 
-def sampling_windows(result: Result, dataset: xr.Dataset, trajectories, dimension: int, settings: Settings):
+def sampling_windows(
+    result: Result,
+    dataset: xr.Dataset,
+    trajectories,
+    dimension: int,
+    settings: Settings,
+    *,
+    device: str = "cpu",
+):
     """The job that samples windows along one axis of a result's embedding; its result is `Sampled`.
 
     Asked to stop, it keeps what was sampled, if that is two windows or more.  The same job started again,
@@ -125,7 +133,7 @@ def sampling_windows(result: Result, dataset: xr.Dataset, trajectories, dimensio
         data = sampling.umbrella(
             result.method, system, dataset, dimension=dimension, n_windows=settings.n_windows,
             n_walkers=settings.n_walkers, n_steps=settings.n_steps, callback=callback,
-            n_processes=max(1, (os.cpu_count() or 2) - 1), checkpoint_dir=folder,
+            n_processes=max(1, (os.cpu_count() or 2) - 1), checkpoint_dir=folder, device=device,
         )  # fmt: skip
         if not should_stop():
             shutil.rmtree(folder, ignore_errors=True)

@@ -146,6 +146,11 @@ class Frames:
         index = torch.as_tensor(frames, device=self.values.device)
         return self.values[index].to(self.device)
 
+    def gather(self, frames: Int[np.ndarray, "chosen"]) -> Float[Tensor, "chosen feature"]:
+        """Features of the given frames on the host, in memory from which a GPU copies by itself."""
+        block = self.values[torch.as_tensor(frames, device=self.values.device)]
+        return block.pin_memory() if self.device.type == "cuda" and block.device.type == "cpu" else block
+
     def close(self) -> None:
         """Delete the temporary file, if there is one."""
         self.values = torch.empty(0)

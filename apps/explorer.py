@@ -2,10 +2,10 @@
 
 import os
 
-from fel_explorer.app import entry
+from fel_explorer.app import entry, explorer_pages
 
 entry.load_extensions()
 paths = os.environ.get("FEL_EXPLORER_PATHS", "").split()
 root = os.environ.get("FEL_EXPLORER_ROOT", ".")
-make = entry.page_on(paths, root=root) if paths else lambda: entry.demo_page(root)
+make = explorer_pages.page_on(paths, root=root) if paths else lambda: explorer_pages.demo_page(root)
 make().servable()

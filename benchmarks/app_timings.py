@@ -4,9 +4,11 @@ A server and a headless Chromium without a graphics card on the same machine.  T
 clock from the release of the button (or the turn of the wheel) to the frame in which the answer is painted,
 medians.  "Moves" is when the picture follows the hand, "sharp" when its frames are drawn anew; a cancelled
 training first says that it stops, then places all frames by what it has learned.  The sample data have
-structures; the other rows have made-up frames around four wells.
+structures; the other rows have made-up frames around four wells.  "Slider" is a drag of the time resolution,
+from each move of the pointer to the recoloured map.
 
     python benchmarks/app_timings.py [--quick] [--frames 1000000 10000000]
+    python benchmarks/app_timings.py --slider
 """
 
 import argparse
@@ -24,7 +26,8 @@ from conftest import CHROMIUM_ARGS, Server, chromium, settle
 from test_stories import Map, train
 
 SAMPLE = """
-from fel_explorer.app.entry import demo_page, load_extensions
+from fel_explorer.app.entry import load_extensions
+from fel_explorer.app.explorer_pages import demo_page
 load_extensions()
 demo_page().show(port=0, open=False)
 """
@@ -107,6 +110,47 @@ class Hand:
         return {what: seconds / 1000 for what, seconds in self.page.evaluate("window.answers")}
 
 
+def slider(page) -> list[float]:
+    """Seconds from each move of a drag of the time resolution to the recoloured map."""
+    page.get_by_role("button", name="Find the states").click()
+    page.get_by_text("the same number from").wait_for()
+    settle(page, 1.5)
+    page.evaluate(WATCH)
+    page.evaluate("document.addEventListener('pointermove', () => { window.began = performance.now() })")
+    thumb = page.get_by_role("slider", name="Time resolution").locator("xpath=..").bounding_box()
+    x, y = thumb["x"] + thumb["width"] / 2, thumb["y"] + thumb["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    found = []
+    for step in [*range(1, 13), *range(11, 0, -1)]:
+        page.evaluate("window.answers.length = 0")
+        page.mouse.move(x - 15 * step, y)
+        page.wait_for_timeout(400)
+        found += [seconds / 1000 for what, seconds in page.evaluate("window.answers") if what == "frames"][
+            -1:
+        ]
+    page.mouse.up()
+    return found
+
+
+def slider_row(browser):
+    """Print the times of `slider` for the sample data."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server([sys.executable, "-c", SAMPLE], cwd=folder, env={"FEL_EXPLORER_CACHE": folder})
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.set_default_timeout(120_000)
+        try:
+            page.goto(server.url)
+            page.get_by_text("frames selected").wait_for()
+            settle(page, 1.5)
+            seconds = slider(page)
+            told = f"median {statistics.median(seconds):.3f} s, longest {max(seconds):.3f} s"
+            print(f"slider, sample, 200,000 frames: {len(seconds)} recoloured maps, {told}")
+        finally:
+            page.close()
+            server.stop()
+
+
 def median(found, part):
     seconds = [answer[part] for answer in found if part in answer]
     return f"{statistics.median(seconds):.2f} s" if seconds else "–"
@@ -154,18 +198,24 @@ def row(browser, source, what, n, sample):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="the sample data, each act once")
+    parser.add_argument("--slider", action="store_true", help="only the drag of the time resolution")
     parser.add_argument("--frames", type=int, nargs="*", default=[1_000_000, 10_000_000])
     arguments = parser.parse_args()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
+        slider_row(browser) if arguments.slider else table(browser, arguments)
+        browser.close()
+
+
+def table(browser, arguments):
+    """Print a row for each set of frames."""
     n = 1 if arguments.quick else 5
     heads = "lasso: map | lasso: count | click: mark | click: structure | zoom: moves | zoom: sharp | colour"
     print(f"| frames | page at rest | {heads} | cancel |")
     print("|---" * 10 + "|", flush=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
-        row(browser, SAMPLE, "sample, 200,000", n, sample=True)
-        for frames in [] if arguments.quick else arguments.frames:
-            row(browser, MADE_UP.format(n=frames), f"{frames:,}", n, sample=False)
-        browser.close()
+    row(browser, SAMPLE, "sample, 200,000", n, sample=True)
+    for frames in [] if arguments.quick else arguments.frames:
+        row(browser, MADE_UP.format(n=frames), f"{frames:,}", n, sample=False)
 
 
 if __name__ == "__main__":

@@ -128,12 +128,14 @@ def profile(file):
     import panel as pn
     from tornado.httpclient import AsyncHTTPClient
 
-    from fel_explorer.app import entry
+    from fel_explorer.app import entry, explorer_pages
     from fel_explorer.app.server.server import serving
 
     entry.load_extensions()
-    entry.demo_data()
-    server = pn.serve({"/": serving(entry.demo_page)}, port=0, show=False, start=False, verbose=False)
+    explorer_pages.demo_data()
+    server = pn.serve(
+        {"/": serving(explorer_pages.demo_page)}, port=0, show=False, start=False, verbose=False
+    )
     server.start()
 
     def request():

@@ -21,7 +21,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import fel_explorer as fel
-from fel_explorer.app.storage.session_folder import ABOUT, open_session, save_session
+from fel_explorer.app.storage.session_folder import ABOUT, save_session
+from fel_explorer.app.storage.session_opening import open_session
 from fel_explorer.data.formulas import evaluate
 
 TESTS = Path(__file__).parents[1] / "tests"

@@ -23,6 +23,7 @@ from .data import save_dataset as save_dataset
 from .errors import FelError as FelError
 from .features import featurize as featurize
 from .features import list_featurizers as list_featurizers
+from .methods import certify as certify
 from .methods import list_methods as list_methods
 from .methods import load_model as load_model
 

@@ -166,10 +166,10 @@ def _files(parser):
 
 
 def _open(arguments):
-    from fel_explorer.app import entry
+    from fel_explorer.app import entry, explorer_pages
 
     options = server_options(arguments)
-    make_page = entry.page_on(
+    make_page = explorer_pages.page_on(
         arguments.paths,
         topology=_one_or_all(arguments.topology),
         stride=arguments.stride,
@@ -183,12 +183,21 @@ def _open(arguments):
 
 def _demo(arguments):
     options = server_options(arguments)
-    print("Preparing the sample data ...", flush=True)
+    from fel_explorer.app.jobs.sample_features import start_process
+
+    featurization = start_process()
     from fel_explorer.app import entry
 
-    entry.demo_data()
-    root = arguments.root
-    _serve(entry.with_physics(lambda: entry.demo_page(root=root), root), options)
+    def prepare():
+        from fel_explorer.app import explorer_pages  # takes seconds, in which the server already answers
+
+        if featurization is not None:
+            featurization.wait()
+        explorer_pages.demo_data()
+        return explorer_pages
+
+    ready, root = entry.run_in_thread(prepare), arguments.root
+    _serve(entry.with_physics(lambda: ready.result().demo_page(root=root), root, ready), options)
 
 
 def _lessons(arguments):

@@ -40,6 +40,13 @@ def add_server_flags(parser: argparse.ArgumentParser, *, browses: bool = True) -
         default=[],
         help="further address of this server, such as https://hub.example.org; may be repeated",
     )
+    parser.add_argument(
+        "--jobs",
+        choices=("process", "thread"),
+        default=os.environ.get("FEL_EXPLORER_JOBS") or "process",
+        help="where trainings run: in processes of their own, so that pages stay quick (default), or, where "
+        "none can be started, in threads of the server (also FEL_EXPLORER_JOBS)",
+    )
     parser.add_argument("--prefix", default="", help="path below which a proxy puts the pages")
     parser.add_argument(
         "--trust-proxy",
@@ -75,6 +82,7 @@ def server_options(arguments: argparse.Namespace) -> dict:
             "Others on the network could read the files below --root and run jobs on this machine.",
             'Add --password-file FILE with JSON {"user": "password"}, or use ssh -L 5006:localhost:5006.',
         )
+    os.environ["FEL_EXPLORER_JOBS"] = arguments.jobs
     given = arguments.token or os.environ.get("FEL_EXPLORER_TOKEN", "")
     if arguments.no_token and arguments.token:
         raise FelError("--token and --no-token.", remedy="Give one of them.")

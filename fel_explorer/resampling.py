@@ -26,7 +26,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy  # its parts are imported when they are used
 
 from fel_explorer.errors import FelError
 
@@ -289,8 +289,8 @@ def percentile_interval(
     enough = _enough(finite, n_blocks, n_strata)
     limits = np.full((2, *samples.shape[1:]), np.nan)
     if enough.any():
-        quantile = stats.t.ppf((1 + confidence) / 2, n_blocks - n_strata)
-        tail = 100 * stats.norm.cdf(-_inflation(n_blocks / n_strata) * quantile)
+        quantile = scipy.stats.t.ppf((1 + confidence) / 2, n_blocks - n_strata)
+        tail = 100 * scipy.stats.norm.cdf(-_inflation(n_blocks / n_strata) * quantile)
         columns = np.where(finite, samples, np.nan)[:, enough]
         # "weibull": the default's limits of few draws lie too far inside
         limits[:, enough] = np.nanpercentile(columns, [tail, 100 - tail], axis=0, method="weibull")

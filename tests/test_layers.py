@@ -155,3 +155,24 @@ def test_importing_the_package_is_light():
     code = "import sys, fel_explorer; print([m for m in ('torch', 'mdtraj', 'panel') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_server_starts_without_what_computes():
+    """It answers with an empty page while these, which take seconds, are imported in a thread."""
+    modules = "entry", "server.server", "shell.skeleton", "jobs.sample_features"
+    heavy = "torch", "mdtraj", "openmm", "sklearn", "scipy", "matplotlib", "holoviews", "xarray", "IPython"
+    code = f"import sys, fel_explorer.app, {', '.join(f'fel_explorer.app.{name}' for name in modules)}; "
+    code += "fel_explorer.app.entry.load_extensions(); "
+    code += f"print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_an_explorer_opens_without_what_only_some_analyses_need():
+    code = "import sys, fel_explorer.app.explorer_pages as pages, fel_explorer.methods.registry as registry; "
+    code += "registry.list_methods(); "
+    code += "pages.Explorer(); "
+    code += "heavy = 'sklearn', 'deeptime', 'matplotlib', 'holoviews', 'scipy.stats', 'scipy.signal'; "
+    code += "print([name for name in heavy if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

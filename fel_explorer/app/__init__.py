@@ -6,7 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["jobs", "session"],
     submod_attrs={
-        "entry": ["explore"],
+        "explorer_pages": ["explore"],
         "session.result": ["Result"],
         "session.selection": ["Selection"],
         "session.session": ["Session"],

@@ -1,88 +1,29 @@
-"""Entry points of the explorer: from a notebook, from the command line, on the sample data."""
+"""Start of the pages: what panel needs, and pages that are sent before the explorer can be imported.
+
+Nothing that computes (torch, mdtraj, scikit-learn) is imported here, which takes seconds:
+`fel_explorer.app.explorer_pages` is, while the server already answers.
+"""
 
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable
-from pathlib import Path
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, TypeVar
 
 import panel as pn
-import xarray as xr
 
-from fel_explorer.app.jobs import featurize_and_train
-from fel_explorer.app.page_token import page_token
-from fel_explorer.app.session.session import Result, Session
-from fel_explorer.app.shell.explorer import Explorer
 from fel_explorer.app.shell.skeleton import GrowingPage
-from fel_explorer.app.storage.input_files import sort_out
-from fel_explorer.app.storage.session_folder import adopt, is_session, open_session
 from fel_explorer.app.workarounds import (
     bokeh_unchanged_models,
     panel_datamodel_refs,
     panel_notebook_bundle,
 )
-from fel_explorer.data import open_dataset, trajectories_of
-from fel_explorer.data.file_names import in_natural_order
-from fel_explorer.data.schema import check_same_frames
-from fel_explorer.data.trajectories import open_trajectories
-from fel_explorer.errors import FelError
-from fel_explorer.methods import load_model
 
-
-def explore(trajs_or_data=None, models=None, *, trajectories=None, root=".") -> Explorer:
-    """Open the explorer on trajectories or a dataset.
-
-    Parameters
-    ----------
-    trajs_or_data
-        A `TrajectorySet`, whose heavy-atom distances (of a large molecule: backbone torsions) are then
-        computed; a dataset; arrays as `as_dataset` takes them; or nothing, to choose in the page.
-    models
-        A fitted method, a list of them, or {label: method}, to show on the dataset.
-    trajectories
-        The `TrajectorySet` behind a dataset, for structures; by default its own files, where they still are.
-    root
-        The folder that the page's file browser may see.
-
-    Returns
-    -------
-    Explorer
-        Shows itself in a notebook; ``.servable()`` in a script for `panel serve`, ``.show()`` in a new tab.
-        ``explorer.session`` holds what is loaded, shown and selected.
-
-    Raises
-    ------
-    FelError
-        If models come without a dataset, or don't fit it, or trajectories are of other frames.
-    """
-    load_extensions()
-    trajs, dataset = trajs_or_data, None
-    from fel_explorer.data import TrajectorySet, as_dataset
-
-    if trajs_or_data is not None and not isinstance(trajs_or_data, TrajectorySet):
-        dataset = as_dataset(trajs_or_data)
-        trajs = trajectories if trajectories is not None else trajectories_of(dataset)
-        check_same_frames(dataset, trajs)
-    if models and dataset is None:
-        raise FelError("Models without a dataset.", remedy="Give the features: fel.explore(data, models).")
-    session = Session(dataset, trajs)
-    for label, method in _labelled(models).items():
-        session.add_result(Result.of(label, method, dataset))
-    explorer = Explorer(session, root=root)
-    if trajs is not None and dataset is None:
-        session.open(trajs)
-        explorer.features.compute()
-    return explorer
-
-
-def _labelled(models) -> dict:
-    if models is None or isinstance(models, dict):
-        return models or {}
-    labelled = {}
-    for method in models if isinstance(models, list | tuple) else [models]:
-        name = type(method).__name__
-        labelled[f"{name} {1 + sum(label.split()[0] == name for label in labelled)}"] = method
-    return labelled
+if TYPE_CHECKING:
+    from fel_explorer.app.shell.explorer import Explorer
+T = TypeVar("T")
 
 
 def load_extensions() -> None:
@@ -94,85 +35,27 @@ def load_extensions() -> None:
     panel_notebook_bundle.install()
 
 
-@functools.cache
-def demo_data() -> tuple[xr.Dataset, object, Result]:
-    """Sample data, their trajectories, and a first map; computed once a process."""
-    dataset, trajs = featurize_and_train.sample()(lambda *_: None, lambda: False)
-    method = featurize_and_train.first_look(dataset).fit(dataset, device="cpu")
-    return dataset, trajs, Result.of("TICA 1", method, dataset)
+def run_in_thread(function: Callable[[], T]) -> Future[T]:
+    """Run ``function`` in a thread that does not keep the process alive; its result or error to come."""
+    future: Future[T] = Future()
+
+    def run():
+        try:
+            future.set_result(function())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True, name="preparation").start()
+    return future
 
 
-def demo_page(root=".") -> Explorer:
-    """An explorer on the sample data, with a map to look at."""
-    dataset, trajs, result = demo_data()
-    session = Session(dataset, trajs)
-    session.add_result(result)
-    return Explorer(session, root=root, owner=page_token())
+def with_physics(
+    make_page: Callable[[], Explorer], root=".", ready: Future | None = None
+) -> dict[str, Callable]:
+    """Pages for `server.serve`: an explorer with a link to the page that learns from a force field.
 
-
-def page_on(
-    paths, *, topology=None, stride=1, atoms=None, time_step=None, join=False, root="."
-) -> Callable[[], Explorer]:
-    """A function that makes an explorer on files: trajectories or a dataset, and models; or on a session.
-
-    Raises
-    ------
-    FelError
-        If a file is missing or can't be read, so that the command ends before a page opens.
+    Visitors see an empty page until ``ready``, which ``make_page`` needs, is there.
     """
-    if any(map(is_session, paths)):
-        return _page_on_session(paths, root)
-    models = {Path(p).stem: load_model(p) for p in paths if Path(p).suffix == ".fel"}
-    datasets = [p for p in paths if Path(p).suffix == ".zarr" or Path(p, "zarr.json").is_file()]
-    files = [p for p in paths if Path(p).suffix != ".fel" and p not in datasets]
-    if datasets and (files or len(datasets) > 1):
-        raise FelError(f"{', '.join(map(str, paths))}.", "Give trajectories, or one dataset (.zarr).")
-    dataset = open_dataset(datasets[0]) if datasets else None
-    trajs = trajectories_of(dataset) if datasets else None
-    if files:
-        chosen, found = sort_out(files) if topology is None else (files, topology)
-        trajs = open_trajectories(
-            chosen if isinstance(found, list) else in_natural_order(chosen),
-            found,
-            stride=stride,
-            atoms=atoms,
-            time_step=time_step,
-            join=join,
-        )
-        if models:
-            names = next(iter(models.values())).feature_names_
-            features = featurize_and_train.usual_featurizer(trajs.topology, names)
-            dataset, _ = featurize_and_train.featurizing(trajs, features)(lambda *_: None, lambda: False)
-    results = [Result.of(label, method, dataset) for label, method in models.items()]
-
-    def make() -> Explorer:
-        session = Session(dataset, trajs)
-        for result in results:
-            session.add_result(result)
-        explorer = Explorer(session, root=root, owner=page_token())
-        if trajs is not None and session.dataset is None and not explorer.board.jobs:
-            session.open(trajs)
-            explorer.features.compute()
-        return explorer
-
-    return make
-
-
-def _page_on_session(paths, root) -> Callable[[], Explorer]:
-    if len(paths) > 1:
-        raise FelError(f"{', '.join(map(str, paths))}.", "One session is opened, without other files.")
-    saved = open_session(paths[0])
-
-    def make() -> Explorer:
-        session = Session()  # each visitor's own
-        adopt(session, saved)
-        return Explorer(session, root=root, owner=page_token())
-
-    return make
-
-
-def with_physics(make_page: Callable[[], Explorer], root=".") -> dict[str, Callable]:
-    """Pages for `server.serve`: an explorer with a link to the page that learns from a force field."""
 
     def explorer():
         made = make_page()
@@ -180,7 +63,7 @@ def with_physics(make_page: Callable[[], Explorer], root=".") -> dict[str, Calla
         return made
 
     def page() -> GrowingPage:
-        return GrowingPage(explorer)
+        return GrowingPage(explorer, ready)
 
     def physics(name):
         from fel_explorer.app.pages.embedded_physics import (

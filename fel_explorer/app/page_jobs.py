@@ -15,13 +15,14 @@ from fel_explorer.app.jobs.manager import Event, Job, JobManager, manager
 from fel_explorer.app.session.feature_sets import are_same_frames
 from fel_explorer.app.session.recipe import Recipe
 from fel_explorer.app.session.session import Result, Session
-from fel_explorer.app.storage.session_folder import adopt
+from fel_explorer.app.storage.session_opening import adopt
 from fel_explorer.app.views.simulate.simulation import Simulation, Trained, simulator_of
 from fel_explorer.errors import FelError
 
 TRAININGS = ("model", "simulator")  # kinds of jobs that may take hours
 DATA = ("data", "session")  # kinds of jobs that bring data
 KEPT_DATA = 6  # jobs that brought data, which a reload finds again
+PREPARED_AFTER = 2.0  # seconds after which a worker process is started, when the page has opened
 ENDINGS = ("done", "failed", "cancelled")
 
 log = logging.getLogger("fel_explorer")
@@ -30,17 +31,21 @@ log = logging.getLogger("fel_explorer")
 class PageJobs(param.Parameterized):
     """Jobs of a session's dataset, and those that this page asked for.
 
-    Watch ``version``: it counts up when something changed; ``ended`` is the job that ended last.
+    Watch ``version``: it counts up when something changed; ``ended`` is the job that ended last, ``notice``
+    the warning that came last.
     """
 
     version = param.Integer(0)
     ended = param.ClassSelector(class_=Job, default=None, allow_None=True, doc="The job that ended last.")
+    notice = param.Tuple(("", 0), doc="Warning of a job of this page, and how many there were.")
 
     def __init__(self, session: Session, jobs: JobManager | None = None, owner: str = ""):
         super().__init__()
         self.session, self.manager = session, jobs or manager()
         self.owner = owner or uuid.uuid4().hex
         self._events = self.manager.subscribe()
+        self._shown_notices: dict[int, int] = {}  # by the id of the job
+        self.manager.prepare(PREPARED_AFTER)
         self._watcher = session.param.watch(self._on_dataset, ["dataset"])
         self._fingerprints: dict[str, tuple] = {}
         self._on_dataset()
@@ -154,12 +159,21 @@ class PageJobs(param.Parameterized):
             return
         mine = [event for event in self._events.drain() if self._concerns(event)]
         for event in mine:
+            if event.kind == "notice" and event.job.owner == self.owner:
+                self._show_notices(event.job)
             if event.kind in ENDINGS:
                 own = event.job.owner == self.owner
                 self._take(event.job, show=own and (event.job.show or not self.session.active))
                 self.ended = event.job
         if mine:
             self.version += 1
+
+    def _show_notices(self, job: Job) -> None:
+        """Pass on what a job logged since the last time."""
+        shown = self._shown_notices.get(job.id, 0)
+        self._shown_notices[job.id] = len(job.notices)
+        for text in job.notices[shown:]:
+            self.notice = (text, self.notice[1] + 1)
 
     def _concerns(self, event: Event) -> bool:
         return event.job.owner == self.owner or event.job.key in self.keys
@@ -202,7 +216,11 @@ class PageJobs(param.Parameterized):
             self.manager.delete_results(older_than=job)  # and the files of earlier simulations
             self.session.param.update(simulation=job.result, step=0)
         elif isinstance(job.result, Result):
-            if self.session.results.get(job.label) is not job.result:
+            if self.session.results.get(job.label) is job.result:
+                return
+            if job.result.refines is not None and job.owner == self.owner:
+                self.session.add_refined(job.result, feature_set=features)
+            else:
                 self.session.add_result(job.result, show=show, feature_set=features)
 
     def _take_simulator(self, trained: Trained, trained_now: bool) -> None:

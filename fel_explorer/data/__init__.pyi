@@ -4,6 +4,9 @@ from . import store as store
 from . import trajectories as trajectories
 from .cache import cache_directory as cache_directory
 from .columns import attach_columns as attach_columns
+from .dataset_files import files_of as files_of
+from .dataset_files import positions_of as positions_of
+from .dataset_files import trajectories_of as trajectories_of
 from .formulas import add_column as add_column
 from .frame_values import values_of as values_of
 from .labels import label_by_boxes as label_by_boxes
@@ -12,11 +15,8 @@ from .regions import in_box as in_box
 from .regions import in_polygon as in_polygon
 from .samples import sample_data as sample_data
 from .schema import as_dataset as as_dataset
-from .store import files_of as files_of
 from .store import open_dataset as open_dataset
-from .store import positions_of as positions_of
 from .store import save_dataset as save_dataset
-from .store import trajectories_of as trajectories_of
 from .store import write_columns as write_columns
 from .trajectories import TrajectorySet as TrajectorySet
 from .trajectories import load_trajectories as load_trajectories

@@ -1,4 +1,4 @@
-"""Folders that are written whole or not at all, and exchanged in one step: the old one is never gone."""
+"""Folders and files that are written whole or not at all: the old ones are never gone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fel_explorer.errors import FelError
@@ -51,6 +51,43 @@ def whole_or_nothing(target: Path, *, replace: bool = False) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+@contextmanager
+def whole_file(target: str | Path) -> Iterator[Path]:
+    """A path next to ``target`` to write to, which takes its place when the block ends.
+
+    It is deleted if that fails.
+
+    Raises
+    ------
+    FelError
+        If the disk is full, or the folder can't be written; what was at ``target`` is kept.
+    """
+    target = Path(target).expanduser()
+    path = target.resolve() if target.is_symlink() else target
+    if path.exists() and not path.is_file():  # such as /dev/stdout
+        yield path
+        return
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{PARTIAL}{glob.escape(path.suffix)}"):
+        if _is_leftover(left, f"{PARTIAL}{path.suffix}"):
+            left.unlink(missing_ok=True)
+    partial = path.with_name(f".{path.name}.{_owner()}{PARTIAL}{path.suffix}")
+    try:
+        yield partial
+        if path.exists():
+            shutil.copymode(path, partial)
+        os.replace(partial, path)
+    except OSError as error:
+        raise write_error(error, f"'{target}' can't be written") from error
+    except Exception as error:  # libraries wrap what the disk says in errors of their own
+        if os.strerror(errno.ENOSPC) in str(error) or os.strerror(errno.EFBIG) in str(error):
+            full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise write_error(full, f"'{target}' can't be written") from error
+        raise
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
 def exchange(one: Path, other: Path) -> None:
     """Exchange the contents of two paths in one step.
 
@@ -68,6 +105,18 @@ def exchange(one: Path, other: Path) -> None:
     aside.rename(one)
 
 
+def link_folder(old: Path, new: Path) -> None:
+    """Put the files of a folder at a further path, without copies where the file system has hard links."""
+
+    def link(source, target):
+        try:
+            os.link(source, target)
+        except OSError:
+            shutil.copy2(source, target)
+
+    shutil.copytree(old, new, copy_function=link)
+
+
 def recover(path: Path) -> Path:
     """``path``, put back where a save that was killed had moved it aside."""
     if not path.exists():
@@ -83,7 +132,7 @@ def remove_leftovers(target: Path) -> None:
     kinds = (PARTIAL, REPLACED) if target.exists() else (PARTIAL,)
     for kind in kinds:
         for left in target.parent.glob(f".{name}.*{kind}"):
-            if _is_leftover(left):
+            if _is_leftover(left, kind):
                 shutil.rmtree(left, ignore_errors=True)
 
 
@@ -106,9 +155,9 @@ def _owner() -> str:
     return f"{socket.gethostname()}~{os.getpid()}~{uuid.uuid4().hex[:8]}"
 
 
-def _is_leftover(path: Path) -> bool:
+def _is_leftover(path: Path, ending: str) -> bool:
     """Whether the process that wrote it has ended; of other machines, whether it is old."""
-    parts = path.name.rsplit(".", 1)[0].split("~")
+    parts = path.name.removesuffix(ending).split("~")
     if len(parts) == 3 and parts[0].endswith(socket.gethostname()) and parts[1].isdigit():
         try:
             os.kill(int(parts[1]), 0)

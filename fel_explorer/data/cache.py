@@ -73,6 +73,15 @@ def prune(folder: Path, keep: float | None = None) -> list[Path]:
     return removed
 
 
+def remove(path: Path) -> None:
+    """Delete an entry of the cache, whatever it is; what can't be deleted stays."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
 def _size(folder: Path) -> float:
     return sum(_status(part, "st_size") for part in folder.rglob("*") if part.is_file())
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from fel_explorer.data.row_matching import KEYS, match_each, match_one
+from fel_explorer.data.row_matching import KEYS, count_from_zero, match_each, match_one
 from fel_explorer.data.schema import validate
 from fel_explorer.data.tables import Table, read_table, split_units
 from fel_explorer.errors import FelError
@@ -69,6 +70,7 @@ def attach_columns(
     >>> data = attach_columns(data, "COLVAR", bias_column="metad.rbias", temperature=300.0)
     """
     tables = [_read(one) for one in (table if isinstance(table, list | tuple) else [table])]
+    tables = [replace(one, values=count_from_zero(one.values)) for one in tables]
     if isinstance(table, list | tuple):
         rows = match_each(dataset, [one.values for one in tables])
         _check_same_columns(tables)

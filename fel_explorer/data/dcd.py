@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from fel_explorer.errors import FelError
+
 CHARMM_SHAPE_VERSION = 25  # from this version on CHARMM writes its shape matrix; others write version 24 or 0
 
 
@@ -42,12 +44,16 @@ def read_header(path: Path) -> DcdHeader | None:
         control = np.frombuffer(head, f"{order}i4", 20, 8)
         if control[8] or (control[19] and control[11]):  # fixed atoms, a fourth dimension
             return None
-        title = int(np.frombuffer(stream.read(4), f"{order}i4", 1)[0])
+        title = int.from_bytes(stream.read(4), "little" if order == "<" else "big")
+        if title > size:
+            raise _damaged(path, f"its title claims {title:,} bytes")
         stream.seek(92 + 4 + title + 4 + 4)
         count = stream.read(8)
         if len(count) < 8:
             return None
         n_atoms = int(np.frombuffer(count, f"{order}i4", 1)[0])
+        if not 0 < 12 * n_atoms <= size:
+            raise _damaged(path, f"it claims {n_atoms:,} atoms in {size:,} bytes")
         offset = stream.tell()
     cells = bool(control[19] and control[10])
     frame_bytes = 3 * (4 * n_atoms + 8) + (56 if cells else 0)
@@ -55,6 +61,10 @@ def read_header(path: Path) -> DcdHeader | None:
     return DcdHeader(
         order, int(control[0]), int(control[19]), n_atoms, cells, offset, frame_bytes, int(n_whole), int(rest)
     )
+
+
+def _damaged(path: Path, what: str) -> FelError:
+    return FelError(f"The header of '{path}' is damaged: {what}.", remedy="Copy the file again.")
 
 
 def raw_cells(path: Path, header: DcdHeader, frames: np.ndarray) -> np.ndarray:

@@ -151,8 +151,8 @@ def notes_of(
 ) -> list[str]:
     """Notes on the files for the user: cut ends, boxes, duplicates, parts that could be joined."""
     notes = [
-        f"'{file}' ends within a frame or before the frames that its header announces: its {info.n_frames} "
-        "complete frames are used. Is it still being written, or was it copied in part?"
+        f"'{file}' ends within a frame, is damaged, or ends before the frames that its header announces: its "
+        f"{info.n_frames} complete frames are used. Is it still being written, or was it copied in part?"
         for file, info in zip(files, infos, strict=True)
         if info.cut
     ]

@@ -19,11 +19,14 @@ import numpy as np
 
 from fel_explorer.data import dcd, netcdf3, unit_cell
 from fel_explorer.data.file_names import extension, readable_name
+from fel_explorer.data.text_frames import check_frames
 from fel_explorer.data.times import describe_unevenness, fit_times, time_tolerance
 from fel_explorer.data.unit_cell import NO_CELL, Cell
+from fel_explorer.data.xdr_frames import bytes_after_trr, check_first_head, check_heads
 from fel_explorer.errors import FelError
 
 HDF5 = {".h5", ".hdf5", ".lh5"}
+XDR = {".xtc", ".trr"}
 NETCDF = {".nc", ".ncdf", ".netcdf"}
 INDEXED = {".xtc", ".trr", ".dcd", ".dtr", ".stk"} | HDF5 | NETCDF
 TIMED = (INDEXED - {".dcd"}) | {".gro"}  # for all others mdtraj counts frames instead
@@ -122,14 +125,20 @@ class Reader:
         self._handle: Any = None  # mdtraj's file of the format; None where it reads a format at once
         self._frames, self.cut = None, False
         self._dcd = dcd.read_header(path) if self.extension == ".dcd" and path.is_file() else None
+        if self.extension in XDR and path.is_file():
+            check_first_head(path, self.extension)
         try:
             if self.extension in INDEXED:
                 self._handle = mdtraj.open(readable_name(path))
                 self.n_frames = len(self._handle)
+                if self.extension in XDR and info is None:
+                    check_heads(path, self.extension, self._handle.offsets)
                 if self.extension in HDF5:  # whose library warns of each file that is open at the end
                     atexit.register(self._handle.close)
             else:
                 self._load(topology, atoms)
+        except FelError:
+            raise
         except Exception as error:  # mdtraj's readers raise a different class for each format
             close_files_of(error)
             raise cannot_read(path, error) from error
@@ -298,7 +307,9 @@ class Reader:
             if counted is not None:
                 self.cut = counted[1] < counted[0]
                 self.n_frames = min(self.n_frames, counted[1])
-        elif self.extension in {".xtc", ".trr"}:
+        elif self.extension in XDR:
+            if self.extension == ".trr" and bytes_after_trr(self.path, self._handle.offsets) > 0:
+                self.cut = True  # frames behind a damaged head, or a part of one
             try:
                 self._handle.seek(self.n_frames - 1)
                 self._handle.read(n_frames=1)
@@ -340,11 +351,13 @@ def complete_part(path: Path) -> Iterator[Path]:
     ending = extension(path)
     text = complete_frames(path, ending) if path.is_file() else None
     if text is None:
+        check_frames(path, ending, path)
         yield path
         return
     with tempfile.TemporaryDirectory() as folder:
         part = Path(folder, f"part{ending}")
         part.write_text(text)
+        check_frames(part, ending, path)
         yield part
 
 

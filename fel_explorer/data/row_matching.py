@@ -15,6 +15,15 @@ from fel_explorer.errors import FelError
 KEYS = ["trajectory", "frame_in_trajectory"]
 
 
+def count_from_zero(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with 'trajectory', from 0, in place of 'trajectory_number', from 1, which exports have."""
+    if "trajectory_number" not in table or "trajectory" in table:
+        return table
+    return table.rename(columns={"trajectory_number": "trajectory"}).assign(
+        trajectory=table["trajectory_number"] - 1
+    )
+
+
 def match_one(dataset: xr.Dataset, table: pd.DataFrame) -> np.ndarray:
     """Row of a table of all trajectories for each frame of the dataset, (frame,)."""
     if set(KEYS) <= set(table.columns):
@@ -22,6 +31,7 @@ def match_one(dataset: xr.Dataset, table: pd.DataFrame) -> np.ndarray:
         numbers = dataset["frame_in_trajectory"].values if exported else _raw_frames(dataset)
         return _match_keys(table, dataset["trajectory"].values, numbers)
     if not (has_times(dataset) and _has_time(table)):
+        _check_time_grows(dataset, table)
         return _match_order(dataset, len(table), np.unique(dataset["trajectory"].values))
     times = table["time"].to_numpy(float)
     if "trajectory" in table:
@@ -36,7 +46,8 @@ def match_one(dataset: xr.Dataset, table: pd.DataFrame) -> np.ndarray:
         f"The table's times begin anew {len(parts) - 1} times, the dataset has {len(_numbers(dataset))} "
         "trajectories at overlapping times.",
         "The rows of each trajectory must be known.",
-        "Give a list of tables, one per trajectory, or add a column 'trajectory' (counted from 0).",
+        "Give a list of tables, one per trajectory, or add a column 'trajectory' (counted from 0) or "
+        "'trajectory_number' (from 1).",
     )
 
 
@@ -65,6 +76,22 @@ def match_each(dataset: xr.Dataset, tables: list[pd.DataFrame]) -> np.ndarray:
         rows[frames] += offset
         offset += len(table)
     return rows
+
+
+def _check_time_grows(dataset, table) -> None:
+    """Raise where rows that go by order have times that do not grow within a trajectory."""
+    if not _has_time(table) or len(table) != dataset.sizes["frame"]:
+        return
+    back = (np.diff(table["time"].to_numpy(float)) <= 0) & (np.diff(dataset["trajectory"].values) == 0)
+    if back.any():
+        row = int(np.argmax(back)) + 1
+        times = table["time"].to_numpy(float)[[row - 1, row]]
+        raise FelError(
+            f"The table's time goes back or stands from row {row} ({times[0]:g} ps) to row {row + 1} "
+            f"({times[1]:g} ps).",
+            "The rows of a trajectory are in the order of time.",
+            "Sort the rows, or leave the column 'time' out.",
+        )
 
 
 def has_times(dataset: xr.Dataset) -> bool:

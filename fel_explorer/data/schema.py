@@ -20,13 +20,14 @@ only: ``time_unit`` ("ps" or "1"), ``time_step``, and for molecular data ``topol
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
+from fel_explorer.data.blocks import check_finite, feature_blocks, is_stored
 from fel_explorer.errors import FelError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from fel_explorer.data.trajectories import TrajectorySet
 
 BOOKKEEPING = ("time", "trajectory", "frame_in_trajectory")
+COLUMN_FRAMES = 2**18  # of a stored chunk of a column (frame,)
 BLOCK_BYTES = 4 * 2**20  # of features that are read, written or checked at a time
 
 
@@ -153,15 +155,20 @@ def assemble(
 
 def check_time_step(time_step: object) -> None:
     """Raise unless ``time_step`` is a finite positive number."""
-    if not isinstance(time_step, Real) or not (np.isfinite(float(time_step)) and float(time_step) > 0):
+    if (
+        isinstance(time_step, bool | np.bool)
+        or not isinstance(time_step, Real)
+        or not (np.isfinite(float(time_step)) and float(time_step) > 0)
+    ):
         shown = f"'{time_step[:40]}'" if isinstance(time_step, str) else time_step
         raise FelError(f"time_step={shown}.", "The time between two frames is a positive number.")
 
 
-def validate(dataset: xr.Dataset, *, check_values: bool = True) -> xr.Dataset:
+def validate(dataset: xr.Dataset, *, check_values: bool | None = None) -> xr.Dataset:
     """Return ``dataset`` unchanged if it follows the schema, else raise a `FelError` that names the fault.
 
-    ``check_values=False`` skips the pass over the features that looks for values that are not finite.
+    ``check_values`` says whether to look for features that are not finite.  By default those in memory are
+    looked at; stored ones are checked by what reads them (`data.blocks.finite_blocks`), in the same pass.
     """
     for name in ("features", "feature", *BOOKKEEPING):
         if name not in dataset:
@@ -190,8 +197,9 @@ def validate(dataset: xr.Dataset, *, check_values: bool = True) -> xr.Dataset:
         )
     check_time_step(dataset.attrs["time_step"])
     _check_order(dataset)
-    if check_values:
-        _check_finite(dataset)
+    if check_values or (check_values is None and not is_stored(dataset)):
+        for start, block in feature_blocks(dataset):
+            check_finite(dataset, start, block)
     if "weight" in dataset:
         weight = dataset["weight"].values
         if (
@@ -211,35 +219,37 @@ def _check_order(dataset: xr.Dataset) -> None:
     for name in BOOKKEEPING:
         if dataset[name].dims != ("frame",):
             raise FelError(f"'{name}' has dims {dataset[name].dims}.", "They must be ('frame',).")
-    trajectory = dataset["trajectory"].values
-    if trajectory[0] != 0 or not np.isin(np.diff(trajectory), (0, 1)).all():
-        raise FelError(
-            "'trajectory' is not sorted or has gaps.",
-            "Frames are ordered by trajectory, numbered from 0 without gaps.",
-            "Make datasets with fel.featurize(...) or fel.as_dataset(...).",
-        )
-    expected = np.concatenate([np.arange(n) for n in trajectory_lengths(dataset)])
-    if not np.array_equal(dataset["frame_in_trajectory"].values, expected):
-        raise FelError(
-            "'frame_in_trajectory' does not count up from 0 within each trajectory.",
-            "The frames of a trajectory are in order and without gaps.",
-            "To drop frames use fel.load_trajectories(..., stride=...) and featurize again.",
-        )
-
-
-def _check_finite(dataset: xr.Dataset) -> None:
-    features, block = dataset["features"], rows_per_block(dataset.sizes["feature"])
-    for start in range(0, dataset.sizes["frame"], block):
-        values = features[start : start + block].values
-        finite = np.isfinite(values)
-        if not finite.all():
-            frame, feature = np.argwhere(~finite)[0]
-            name = str(dataset["feature"].values[feature])
+    before, number, time = np.array([-1]), np.array([-1]), np.array([0.0])  # of the frame before the block
+    for start, stop in _frame_ranges(dataset):
+        trajectory = np.concatenate([before, dataset["trajectory"].variable[start:stop].values])
+        numbers = np.concatenate([number, dataset["frame_in_trajectory"].variable[start:stop].values])
+        steps = np.diff(trajectory)
+        if not np.isin(steps, (0, 1)).all() or trajectory[1] < 0:
             raise FelError(
-                f"Feature '{name}' is {values[frame, feature]} at frame {start + frame}.",
-                "All features must be finite numbers.",
-                "Remove broken frames from the trajectory or leave this feature out.",
+                "'trajectory' is not sorted or has gaps.",
+                "Frames are ordered by trajectory, numbered from 0 without gaps.",
+                "Make datasets with fel.featurize(...) or fel.as_dataset(...).",
             )
+        if not np.array_equal(numbers[1:], np.where(steps == 1, 0, numbers[:-1] + 1)):
+            raise FelError(
+                "'frame_in_trajectory' does not count up from 0 within each trajectory.",
+                "The frames of a trajectory are in order and without gaps.",
+                "To drop frames use fel.load_trajectories(..., stride=...) and featurize again.",
+            )
+        times = np.concatenate([time, dataset["time"].variable[start:stop].values])
+        if not np.isfinite(times[1:]).all() or (np.diff(times)[steps == 0] <= 0).any():
+            raise FelError(
+                "'time' is not finite somewhere, or does not grow from frame to frame of a trajectory.",
+                "Times of a trajectory are finite numbers that grow.",
+                "Copy the dataset again, or featurize the trajectories again.",
+            )
+        before, number, time = trajectory[-1:], numbers[-1:], times[-1:]
+
+
+def _frame_ranges(dataset: xr.Dataset) -> Iterator[tuple[int, int]]:
+    """Yield (first frame, end) of ranges in which columns are read: of large stores they lie on disk."""
+    for start in range(0, dataset.sizes["frame"], COLUMN_FRAMES):
+        yield start, min(start + COLUMN_FRAMES, dataset.sizes["frame"])
 
 
 def rows_per_block(n_features: int) -> int:
@@ -256,7 +266,13 @@ def frame_weights(dataset: xr.Dataset) -> np.ndarray:
 
 def trajectory_lengths(dataset: xr.Dataset) -> np.ndarray:
     """Number of frames of each trajectory, (trajectory,)."""
-    return np.bincount(dataset["trajectory"].values)
+    trajectory = dataset["trajectory"].variable
+    lengths = np.zeros(int(trajectory[-1:].values[0]) + 1, np.int64)
+    for start, stop in _frame_ranges(dataset):
+        part = trajectory[start:stop].values
+        counts = np.bincount(part - part[0])
+        lengths[part[0] : part[0] + len(counts)] += counts
+    return lengths
 
 
 def same_frames(lengths: Sequence[int] | np.ndarray, there: Sequence[int] | np.ndarray) -> bool:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import bz2
-import csv
 import gzip
-import io
 import lzma
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,14 +14,14 @@ from typing import BinaryIO
 import numpy as np
 import pandas as pd
 
+from fel_explorer.data.separated_values import READ, check_names, number_in, read_rows, unreadable
 from fel_explorer.errors import FelError
 
 OPENERS: dict[str, Callable] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+LONGEST_LINE = 500_000  # characters
 HEAD = 2**20  # bytes that are read to know the names of the columns
-MAX_COLUMNS = 1_000
 TO_PS = {"fs": 1e-3, "ps": 1.0, "ns": 1e3, "us": 1e6, "µs": 1e6, "μs": 1e6, "ms": 1e9}
 SPREADSHEETS = {".xlsx", ".xls", ".ods"}
-READ = "Tables are CSV, TSV or text in columns, with a line of names; XVG; COLVAR; also as .gz, .bz2, .xz."
 
 
 @dataclass
@@ -64,19 +61,13 @@ def read_table(path: Path, n_rows: int | None = None) -> Table:
         ) or first.startswith("@"):
             table = _xvg(path, lines)
         else:
-            table = _delimited(path, lines)
+            table = Table(read_rows(path, lines))
     except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
         if isinstance(error, FelError):
             raise
-        raise _unreadable(path, str(error).splitlines()[0]) from error
+        raise unreadable(path, str(error).splitlines()[0]) from error
     if table.values.empty:
         raise FelError(f"The table '{path}' has no rows.", "One row per frame is needed.")
-    if table.values.shape[1] > MAX_COLUMNS:
-        raise FelError(
-            f"The table '{path}' has {table.values.shape[1]:,} columns.",
-            f"Tables of per-frame values have up to {MAX_COLUMNS:,}.",
-            "Keep the columns that you need; many numbers of a frame are features: fel.as_dataset.",
-        )
     return split_units(table)
 
 
@@ -95,10 +86,13 @@ def _lines(path: Path, n_rows: int | None) -> list[str]:
         with path.open("rb") as raw, _unpacked(path, raw) as stream:
             content = stream.read(HEAD) if n_rows is not None else stream.read()
     except (OSError, EOFError, lzma.LZMAError) as error:
-        raise _unreadable(path, str(error)) from error
+        raise unreadable(path, str(error)) from error
     if b"\0" in content[: 2**16]:
-        raise _unreadable(path, "it is not text")
+        raise unreadable(path, "it is not text")
     lines = content.decode("utf-8-sig", errors="replace").splitlines()
+    longest = max(range(len(lines)), key=lambda i: len(lines[i]), default=0)
+    if lines and len(lines[longest]) > LONGEST_LINE:
+        raise unreadable(path, f"line {longest + 1} has {len(lines[longest]):,} characters")
     if n_rows is not None and len(content) == HEAD:
         lines = lines[:-1]
     return lines if n_rows is None else _head(lines, n_rows)
@@ -116,10 +110,6 @@ def _head(lines: list[str], n_rows: int) -> list[str]:
     return lines[: start + n_rows + 1]
 
 
-def _unreadable(path: Path, why: str) -> FelError:
-    return FelError(f"The table '{path}' can't be read ({why}).", READ)
-
-
 # ---- COLVAR
 
 
@@ -132,25 +122,26 @@ def _colvar(path: Path, lines: list[str]) -> Table:
     for number, line in rows:
         if line.startswith("#! FIELDS"):
             fields = line.split()[2:]
+            check_names(path, fields)
             blocks.append((fields, []))
         elif line.startswith("#! SET"):
             words = line.split()
-            if len(words) == 4 and (value := _number(words[3])) is not None:
+            if len(words) == 4 and (value := number_in(words[3])) is not None:
                 settings[words[2]] = value
         elif not line.lstrip().startswith("#"):
             values = line.split()
             if fields is None:
-                raise _unreadable(path, f"line {number} has values before the first line of FIELDS")
+                raise unreadable(path, f"line {number} has values before the first line of FIELDS")
             if len(values) != len(fields):
                 if number == rows[-1][0] and len(values) < len(fields):
                     break  # the line that is being written
-                raise _unreadable(path, f"line {number} has {len(values)} values for {len(fields)} fields")
+                raise unreadable(path, f"line {number} has {len(values)} values for {len(fields)} fields")
             blocks[-1][1].append(values)
     names = blocks[0][0]
     for other, _ in blocks:
         if set(other) != set(names):
             differ = ", ".join(sorted(set(other) ^ set(names)))
-            raise _unreadable(path, f"its FIELDS lines have different columns: {differ}")
+            raise unreadable(path, f"its FIELDS lines have different columns: {differ}")
     parts = [
         np.array(values, float)[:, [own.index(name) for name in names]] for own, values in blocks if values
     ]
@@ -161,17 +152,6 @@ def _colvar(path: Path, lines: list[str]) -> Table:
         if f"min_{name}" in settings and f"max_{name}" in settings
     }
     return Table(pd.DataFrame(array, columns=names), {}, periods)
-
-
-def _number(text: str) -> float | None:
-    """A number as PLUMED writes it: "-pi", "2*pi", "1.5"."""
-    if match := re.fullmatch(r"([+-]?)(?:([\d.]+)\*)?pi(?:/([\d.]+))?", text):
-        sign, factor, divisor = match.groups()
-        return float(f"{sign}1") * float(factor or 1) * math.pi / float(divisor or 1)
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 # ---- XVG
@@ -190,19 +170,22 @@ def _xvg(path: Path, lines: list[str]) -> Table:
             labels[label[1]] = label[2]
         elif text == "&":
             if any(rest.strip() and rest.strip()[0] not in "@#&" for rest in lines[number:]):
-                raise _unreadable(path, f"it holds several sets of data, the second after line {number}")
+                raise unreadable(path, f"it holds several sets of data, the second after line {number}")
         elif text and text[0] not in "@#":
             rows.append(text.split())
+            if len(rows) == 1:
+                check_names(path, rows[0])
             if len(rows[-1]) != len(rows[0]):
                 if not any(rest.strip() for rest in lines[number:]):
                     rows.pop()  # the line that is being written
                 else:
                     counts = f"{len(rows[-1])} values, others have {len(rows[0])}"
-                    raise _unreadable(path, f"line {number} has {counts}")
+                    raise unreadable(path, f"line {number} has {counts}")
     if not rows:
         return Table(pd.DataFrame())
-    unit = re.search(r"[\[(]([^\])]+)[\])]\s*$", labels["yaxis"])
     names = [labels["xaxis"] or "x"]
+    check_names(path, [*legends.values(), *labels.values()])
+    unit = re.search(r"[\[(]([^\])]+)[\])]\s*$", labels["yaxis"])
     for column in range(len(rows[0]) - 1):
         name = legends.get(column) or (labels["yaxis"] if len(rows[0]) == 2 else "") or f"y{column}"
         if column in legends and unit and not re.search(r"[\[(].+[\])]\s*$", name):
@@ -214,69 +197,6 @@ def _xvg(path: Path, lines: list[str]) -> Table:
 def _plain(label: str) -> str:
     r"""A label without Grace's marks such as ``\S`` and ``\N``."""
     return re.sub(r"\\(?:f\{[^}]*\}|[A-Za-z0-9+.-])", "", label).strip()
-
-
-# ---- separated values
-
-
-def _delimited(path: Path, lines: list[str]) -> Table:
-    rows = [line for line in lines if line.strip()]
-    start = next((i for i, line in enumerate(rows) if not line.startswith("#")), len(rows))
-    comments, rows = rows[:start], rows[start:]
-    if not rows:
-        if not comments:
-            return Table(pd.DataFrame())
-        raise FelError(f"The table '{path}' has no rows.", "One row per frame is needed.")
-    if not _is_numeric(rows[0]):
-        header, rows = rows[0], rows[1:]
-    else:
-        header = comments[-1].lstrip("#").strip() if comments else ""
-        if header and len(_cells(header)) != len(_cells(rows[0])):
-            header = ""
-        if not header:
-            raise _unreadable(path, "it has no line of names, its first line is numbers")
-    rows = [row for row in rows if not row.startswith("#")]
-    names = [name.strip().strip('"').strip() for name in _cells(header)]
-    if not rows:
-        return Table(pd.DataFrame(columns=names))
-    separator, n_cells = _separator(rows[0]), len(_cells(rows[0]))
-    if n_cells == 1:
-        names = [header.strip().strip('"').strip()]  # with blanks, such as "energy [kJ/mol]"
-    if n_cells != len(names):
-        raise _unreadable(path, f"its line of names has {len(names)} columns, its first row {n_cells}")
-    if separator and header.rstrip().endswith(separator):
-        rows = [row.rstrip().removesuffix(separator) for row in rows]
-    decimal = "," if separator == ";" and "," in rows[0] and "." not in rows[0] else "."
-    values = pd.read_csv(
-        io.StringIO("\n".join(rows)),
-        sep=r"\s+" if separator is None else separator,
-        header=None,
-        names=range(len(names)),
-        index_col=False,
-        decimal=decimal,
-        skipinitialspace=True,
-    )
-    values = values.set_axis(names, axis="columns")
-    return Table(values.drop(columns="") if "" in names else values)  # an index without a name
-
-
-def _separator(line: str) -> str | None:
-    """Tab, comma or semicolon; None for blanks."""
-    return next((mark for mark in "\t;," if mark in line), None)
-
-
-def _cells(line: str) -> list[str]:
-    separator = _separator(line)
-    if separator is None:
-        return line.split()
-    cells = next(csv.reader([line], delimiter=separator, skipinitialspace=True))
-    return cells[:-1] if len(cells) > 1 and not cells[-1].strip() else cells
-
-
-def _is_numeric(line: str) -> bool:
-    decimal_comma = _separator(line) == ";"
-    cells = [cell.replace(",", ".") if decimal_comma else cell for cell in _cells(line)]
-    return all(_number(cell.strip()) is not None for cell in cells if cell.strip())
 
 
 # ---- units

@@ -65,6 +65,8 @@ def _load_topology(topology) -> mdtraj.Topology:
     try:
         with quiet(), complete_part(path) as part:
             return mdtraj.load_topology(readable_name(part))
+    except FelError:
+        raise
     except Exception as error:  # mdtraj's readers raise a different class for each format
         close_files_of(error)
         raise FelError(

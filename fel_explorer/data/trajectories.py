@@ -124,6 +124,15 @@ class TrajectorySet:
         first = self.frames([0])
         self.topology = repair(self.topology, first.xyz[0], _box(first))
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs: it opens the files itself."""
+        if self.universes is not None:
+            raise TypeError("universes of MDAnalysis stay in the process that made them")
+        return {**self.__dict__, "_lock": None, "_readers": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock(), _readers=OrderedDict())
+
     @property
     def n_frames(self) -> int:
         return int(self._starts[-1])

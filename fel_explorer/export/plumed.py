@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from fel_explorer.data.atomic_folders import whole_file
 from fel_explorer.errors import FelError
 from fel_explorer.export.ann import ann_action, dense_layers
 from fel_explorer.export.plumed_features import feature_lines
@@ -96,7 +97,8 @@ def plumed(
         cv,
         *_bias(bias, nodes, widths, temperature, barrier),
     ]
-    (folder / "plumed.dat").write_text("\n".join(text) + "\n")
+    with whole_file(folder / "plumed.dat") as partial:
+        partial.write_text("\n".join(text) + "\n")
     return folder / "plumed.dat"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from fel_explorer.data.atomic_folders import whole_file
 from fel_explorer.methods.base import Method
 from fel_explorer.sampling.cv_function import map_of
 
@@ -34,12 +35,15 @@ def save_torchscript(method: Method, path: str | Path) -> Path:
         warnings.filterwarnings(
             "ignore", message=r".*torch\.jit\..* is deprecated", category=DeprecationWarning
         )
-        torch.jit.trace(graph, example).save(str(path))
+        with whole_file(path) as partial:
+            torch.jit.trace(graph, example).save(str(partial))
     return Path(path)
 
 
 def save_archive(method: Method, path: str | Path) -> Path:
     """Write the CV as a ``.pt2`` archive, which `torch.export.load` reads."""
     example = torch.zeros(1, len(method.fitted_feature_names()))
-    torch.export.save(torch.export.export(graph_of(method), (example,)), str(path))
+    archive = torch.export.export(graph_of(method), (example,))
+    with whole_file(path) as partial:
+        torch.export.save(archive, str(partial))
     return Path(path)

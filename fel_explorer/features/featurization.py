@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import shutil
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +18,7 @@ import zarr
 
 import fel_explorer
 from fel_explorer.data.atomic_folders import whole_or_nothing
-from fel_explorer.data.cache import cache_directory, mark_used, prune
+from fel_explorer.data.cache import cache_directory, mark_used, prune, remove
 from fel_explorer.data.columns import attach_columns
 from fel_explorer.data.molecules import arrange
 from fel_explorer.data.schema import assemble, rows_per_block
@@ -40,6 +39,7 @@ log = logging.getLogger("fel_explorer")
 
 CACHE_FORMAT = 3  # raise when features or the way they are stored change
 CHUNK_BYTES = 32 * 2**20
+FARTHEST = 1e6  # nm; there float32 has steps of 0.06 nm
 LARGEST = 1e9  # nm; beyond it a feature is what dividing by a unit cell without volume gives
 
 
@@ -118,14 +118,6 @@ def featurize(
     return dataset
 
 
-def _remove(path):
-    """Delete an entry of the cache, whatever it is; what can't be deleted stays."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-
-
 class _Job:
     """One run over all frames."""
 
@@ -145,8 +137,9 @@ class _Job:
                 dataset = self._reopen(path, key, check_values=False).load()
                 mark_used(path)
                 return dataset
-            except Exception:  # damaged, whichever error zarr and its codecs raise: compute it again
-                _remove(path)
+            except Exception as error:  # damaged, whichever error zarr and its codecs raise
+                log.warning("the cached features are damaged and are computed again: %s", error)
+                remove(path)
         try:
             dataset = self.into_store(path, key).load()
             prune(path.parent)
@@ -310,15 +303,16 @@ def _key(attrs: dict) -> str:
 
 def _check_coordinates(chunk: mdtraj.Trajectory, trajs: TrajectorySet, index: int, start: int) -> None:
     remedy = "The simulation probably blew up there: cut the file before it (mdconvert, gmx trjconv)."
-    finite = np.isfinite(chunk.xyz).all(axis=(1, 2))
-    if not finite.all():
-        at = int(np.argmin(finite))
+    usable = (np.abs(chunk.xyz) < FARTHEST).all(axis=(1, 2))  # False for NaN
+    if not usable.all():
+        at = int(np.argmin(usable))
         file, frame = trajs.file_of(index, start + at)
-        atom = int(np.argmin(np.isfinite(chunk.xyz[at]).all(axis=1)))
+        atom = int(np.argmin((np.abs(chunk.xyz[at]) < FARTHEST).all(axis=1)))
+        worst = np.abs(chunk.xyz[at, atom]).max()
+        value = f"of {worst:.3g} nm" if np.isfinite(worst) else "that is not a number"
         raise FelError(
-            f"'{file}': atom {trajs.topology.atom(atom)} has a coordinate that is not a number "
-            f"in frame {frame}.",
-            "All coordinates must be finite.",
+            f"'{file}': atom {trajs.topology.atom(atom)} has a coordinate {value} in frame {frame}.",
+            f"All coordinates must be finite, and below {FARTHEST:g} nm: beyond it float32 blurs geometry.",
             remedy,
         )
     empty = ~chunk.xyz.any(axis=(1, 2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import find_peaks
+import scipy  # its parts are imported when they are used
 
 from fel_explorer.errors import FelError
 from fel_explorer.free_energy.estimator import FreeEnergy
@@ -66,7 +66,7 @@ def barriers(profile: FreeEnergy, minimum: float = MIN_BARRIER) -> list[Barrier]
     """
     x, f = _axis(profile), profile.values.values
     known = np.flatnonzero(np.isfinite(f))
-    tops = find_peaks(f[known], prominence=minimum)[0]
+    tops = scipy.signal.find_peaks(f[known], prominence=minimum)[0]
     ends = [0, *tops, len(known)]
     return [
         _barrier(profile, x, known[top], _lowest(f, known[left:top]), _lowest(f, known[top:right]))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
+import xarray as xr
 from numpy.typing import ArrayLike
 from scipy.ndimage import gaussian_filter
 from scipy.special import logsumexp
@@ -72,10 +75,14 @@ def near_frames(counts: np.ndarray, smoothing: float, grid: Grid) -> np.ndarray:
 
 
 def check(
-    values: ArrayLike, weights: ArrayLike | None, n_variables: int
+    values: ArrayLike | xr.DataArray, weights: ArrayLike | None, n_variables: int
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Positions (frame, variable) and weights (frame,) or None as arrays, or a `FelError`."""
-    values = np.asarray(values)
+    """Positions (frame, variable) and weights (frame,) or None as arrays, or a `FelError`.
+
+    Stored positions stay stored arrays, which are read in blocks.
+    """
+    stored = isinstance(values, xr.DataArray) and values.chunks is not None
+    values = cast(np.ndarray, values if stored else np.asarray(values))  # the stored ones are read in blocks
     if values.ndim != 2 or values.shape[1] != n_variables or len(values) == 0:
         raise FelError(
             f"An array of shape {values.shape}.",

@@ -10,6 +10,7 @@ import xarray as xr
 
 from fel_explorer.errors import FelError
 
+BLOCK = 2**18  # frames sorted at once: arrays of all of them may not fit the memory
 PERIOD = (-180.0, 180.0)  # limits of a periodic axis: torsions in degrees
 
 
@@ -29,7 +30,7 @@ class Grid:
 
     @classmethod
     def of(cls, values: np.ndarray, bins: int | Sequence[int], periodic: bool | Sequence[bool]) -> Grid:
-        """Bins over all of ``values`` (frame, variable); an angle has 360 degrees.
+        """Bins over all of ``values`` (frame, variable), NumPy or stored; an angle has 360 degrees.
 
         Raises
         ------
@@ -38,10 +39,16 @@ class Grid:
         """
         n = values.shape[1]
         angles, shape = np.broadcast_to(periodic, n).tolist(), np.broadcast_to(bins, n).tolist()
-        columns = [column[np.isfinite(column)] for column in values.T]
-        if not all(len(column) for column in columns):
+        low, high = np.full(n, np.inf), np.full(n, -np.inf)
+        for start in range(0, len(values), BLOCK):
+            block = np.asarray(values[start : start + BLOCK])
+            known = np.isfinite(block)
+            low = np.minimum(low, np.where(known, block, np.inf).min(axis=0))
+            high = np.maximum(high, np.where(known, block, -np.inf).max(axis=0))
+        if not (low <= high).all():
             raise FelError("A variable that is NaN in all frames.", "Each has finite values.")
-        limits = [PERIOD if p else axis_limits(column) for p, column in zip(angles, columns, strict=True)]
+        ends = np.stack([low, high], axis=1)
+        limits = [PERIOD if p else axis_limits(column) for p, column in zip(angles, ends, strict=True)]
         return cls(tuple(limits), tuple(shape), tuple(angles))
 
     @classmethod
@@ -82,11 +89,17 @@ class Grid:
         return flat
 
     def counts(self, values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-        """Number of frames in each cell, or sum of their weights; an array (y, x) or (x,)."""
-        cells = self.cells(values)
-        inside = cells >= 0
-        weights = None if weights is None else weights[inside]
-        return self.unflatten(np.bincount(cells[inside], weights, minlength=self.size))
+        """Number of frames in each cell, or sum of their weights; an array (y, x) or (x,).
+
+        ``values`` (frame, variable) and ``weights`` (frame,) may be stored arrays, which are read in blocks.
+        """
+        total = np.zeros(self.size, np.int64 if weights is None else float)
+        for start in range(0, len(values), BLOCK):
+            cells = self.cells(np.asarray(values[start : start + BLOCK]))
+            inside = cells >= 0
+            own = None if weights is None else np.asarray(weights[start : start + BLOCK])[inside]
+            total += np.bincount(cells[inside], own, minlength=self.size)
+        return self.unflatten(total)
 
     def unflatten(self, values: np.ndarray) -> np.ndarray:
         """Array (..., y, x) or (..., x) of flat ones (..., cell)."""

@@ -31,7 +31,8 @@ def free_energy_surface(
     Parameters
     ----------
     xy
-        (frame, 2) values of the two variables.
+        (frame, 2) values of the two variables; a stored array, such as ``transform(data, out=...)`` returns,
+        is read in blocks.
     weights
         Optional (frame,) weights of biased sampling, not negative.
     bins

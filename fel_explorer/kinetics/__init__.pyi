@@ -1,3 +1,4 @@
+from .effective_dynamics import effective_dynamics as effective_dynamics
 from .exits import exits as exits
 from .lifetimes import Dwells as Dwells
 from .lifetimes import dwells as dwells
@@ -8,6 +9,7 @@ from .markov import implied_timescales as implied_timescales
 from .markov import markov_model as markov_model
 from .master_equation import CoarseMasterEquation as CoarseMasterEquation
 from .passages import passages as passages
+from .projected_rates import projected_rates as projected_rates
 from .state_edits import merge_states as merge_states
 from .state_edits import split_state as split_state
 from .transition_paths import transition_paths as transition_paths

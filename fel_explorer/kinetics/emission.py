@@ -21,8 +21,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its parts are imported when they are used
 from jaxtyping import Float, Num
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from fel_explorer.errors import FelError
@@ -161,7 +161,7 @@ def emission_matrix(
     rotation, diagonals = joint_diagonalise(whiten @ moments.triple @ whiten)
     matrix = diagonals / diagonals.sum(0)
     population = (rotation.T @ whiten @ moments.mean) ** 2
-    _, order = linear_sum_assignment(-matrix)
+    _, order = scipy.optimize.linear_sum_assignment(-matrix)
     population = population[order]
     return matrix[:, order], population / population.sum()
 

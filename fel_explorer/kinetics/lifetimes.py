@@ -18,10 +18,10 @@ from dataclasses import dataclass, fields
 from itertools import pairwise
 
 import numpy as np
+import scipy  # its parts are imported when they are used
 import xarray as xr
 from jaxtyping import Bool, Int, Num
 from numpy.typing import ArrayLike
-from scipy import special, stats
 
 from fel_explorer.errors import FelError
 from fel_explorer.kinetics.series import split
@@ -119,7 +119,7 @@ def survival(visits: Dwells, confidence: float = 0.95) -> xr.Dataset:
     if not len(complete):
         empty = ("time", np.zeros(0))
         return xr.Dataset({"survival": empty, "lower": empty, "upper": empty}, coords={"time": empty})
-    function = stats.ecdf(stats.CensoredData(uncensored=complete, right=censored)).sf
+    function = scipy.stats.ecdf(scipy.stats.CensoredData(uncensored=complete, right=censored)).sf
     with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)  # the band is undefined at S = 0 and S = 1
         band = function.confidence_interval(confidence, method="log-log")
@@ -221,8 +221,8 @@ def _exit_probability_interval(exits: int, trials: int, confidence: float) -> tu
     """Jeffreys interval of exits / trials: quantiles of Beta(exits + 1/2, trials - exits + 1/2)."""
     tail = (1 - confidence) / 2
     shape = exits + 0.5, trials - exits + 0.5
-    low = special.betaincinv(*shape, tail) if exits > 0 else 0.0
-    high = special.betaincinv(*shape, 1 - tail) if exits < trials else 1.0
+    low = scipy.special.betaincinv(*shape, tail) if exits > 0 else 0.0
+    high = scipy.special.betaincinv(*shape, 1 - tail) if exits < trials else 1.0
     return float(low), float(high)
 
 
@@ -245,7 +245,7 @@ def exponential_test(visits: Dwells, n_bins: int = 6) -> tuple[float, float]:
         return np.nan, np.nan
     p = exits.sum() / at_risk.sum()
     chi2 = ((exits - at_risk * p) ** 2 / (at_risk * p * (1 - p))).sum() if 0 < p < 1 else 0.0
-    p_value = float(stats.chi2.sf(chi2, len(at_risk) - 1))
+    p_value = float(scipy.stats.chi2.sf(chi2, len(at_risk) - 1))
     return _amplitude(trials, complete, mean), p_value
 
 
@@ -258,5 +258,7 @@ def _amplitude(trials, complete, mean) -> float:
     p_late = exits / (trials[late] - age).sum()
     if p_late >= 1:
         return np.nan
-    function = stats.ecdf(stats.CensoredData(uncensored=trials[complete], right=trials[~complete])).sf
+    function = scipy.stats.ecdf(
+        scipy.stats.CensoredData(uncensored=trials[complete], right=trials[~complete])
+    ).sf
     return float(function.evaluate(age) / (1 - p_late) ** age)

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
+import scipy  # its parts are imported when they are used
 import scipy.linalg
 from jaxtyping import Float, Num
-from scipy.optimize import minimize_scalar
 
 from fel_explorer.errors import FelError
 
@@ -88,7 +88,8 @@ def autocorrelation_times(
 
     bounds = np.log(1e-3 / times[-1]), np.log(1e2 / times[0])
     best = [
-        minimize_scalar(misfit, bounds=bounds, args=(c,), method="bounded").x for c in np.transpose(curves)
+        scipy.optimize.minimize_scalar(misfit, bounds=bounds, args=(c,), method="bounded").x
+        for c in np.transpose(curves)
     ]
     return np.exp(-np.array(best))
 

@@ -12,13 +12,16 @@ from fel_explorer.plugins import METHODS, load_plugins
 
 _FUNCTIONS = {
     "Method": "base",
+    "certify": "assessment.certificate",
     "compare_choices": "idm.choices",
+    "compare_propagators": "latent_simulator.propagator_comparison",
     "cross_validate": "assessment.cross_validation",
     "late_rates": "koopman.timescales",
     "level_sets": "assessment.level_sets",
     "list_methods": "registry",
     "load_model": "base",
     "mode_spectrum": "koopman.timescales",
+    "propose_starts": "latent_simulator.propagator_comparison",
     "register": "registry",
     "scan_lag_times": "idm.lag_scan",
     "sensitivity": "assessment.feature_sensitivity",

@@ -26,7 +26,8 @@ callback may call it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -37,6 +38,8 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from fel_explorer.data import schema
+from fel_explorer.data.block_store import write_blocks
+from fel_explorer.data.blocks import feature_blocks
 from fel_explorer.devices import resolve_device
 from fel_explorer.errors import FelError
 from fel_explorer.methods import model_file
@@ -204,6 +207,9 @@ class Method(Model):
         `inverse_transform`.
     has_energies
         `predict_energy`, learned from the column ``energy_column``.
+    score_name
+        Name of the score that training maximises, among the losses that it reports; "" where it minimises a
+        loss.  The negative of the score on held-out data is then "validation".
     reversible
         The data are taken to be at equilibrium: each pair of frames counts in both directions of time.
     """
@@ -220,6 +226,7 @@ class Method(Model):
     has_decoder = False
     has_energies = False
     energy_column = ""
+    score_name = ""
     reversible = True
     implied_timescales_: np.ndarray  # of the methods that have time scales
 
@@ -246,9 +253,25 @@ class Method(Model):
 
     # ---- the public verbs
 
-    def transform(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> xr.DataArray:
-        """Embedding, (frame, cv) float32."""
-        return self._map(X, self._transform, "cv")
+    def transform(
+        self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray], *, out: str | Path | None = None
+    ) -> xr.DataArray:
+        """Embedding, (frame, cv) float32.
+
+        Parameters
+        ----------
+        out
+            Path of a zarr folder to write to, block by block: memory then does not grow with the number of
+            frames, and the result is read from there when it is used.  The folder is a dataset, with the
+            axes of the embedding as its features, that `fel.open_dataset` opens and other methods can be
+            fitted to.
+
+        Raises
+        ------
+        FelError
+            If the method is not fitted, the features are others, or ``out`` is taken or can't be written.
+        """
+        return self._map(X, self._transform, "cv", out)
 
     def fit_transform(
         self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray], **options: Any
@@ -256,14 +279,17 @@ class Method(Model):
         """`fit`, then `transform` of the same data."""
         return self.fit(X, **options).transform(X)
 
-    def predict_proba(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> xr.DataArray:
-        """Soft memberships chi, (frame, state) float32; rows sum to 1."""
+    def predict_proba(
+        self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray], *, out: str | Path | None = None
+    ) -> xr.DataArray:
+        """Soft memberships chi, (frame, state) float32; rows sum to 1.  ``out`` as in `transform`."""
         self._require(self.has_states, "predict_proba", "states", "has_states")
-        return self._map(X, self._predict_proba, "state")
+        return self._map(X, self._predict_proba, "state", out)
 
     def predict(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> xr.DataArray:
         """State of each frame, (frame,) int: the largest membership."""
-        return self.predict_proba(X).argmax("state").rename("state")
+        self._require(self.has_states, "predict_proba", "states", "has_states")
+        return self._map_states(X, self._predict_proba)
 
     def inverse_transform(self, Z: ArrayLike) -> np.ndarray:
         """Features (frame, feature) decoded from points (frame, cv) of the embedding."""
@@ -341,8 +367,8 @@ class Method(Model):
         able = [name for name, cls in list_methods().items() if getattr(cls, flag)]
         return FelError(f"{type(self).__name__} has no {verb}: it does not learn {what}.", f"{able} do.")
 
-    def _map(self, X, function, dim) -> xr.DataArray:
-        """Apply ``function`` in blocks of frames, so that memory does not grow with their number."""
+    def _map(self, X, function, dim, out=None) -> xr.DataArray:
+        """Apply ``function`` in blocks of frames; into a store at ``out``, or into an array."""
         names = self.fitted_feature_names()
         dataset = X if isinstance(X, xr.Dataset) else schema.as_dataset(X)
         if dataset.sizes["feature"] != len(names):
@@ -351,13 +377,34 @@ class Method(Model):
                 f"This {type(self).__name__} was fitted on {len(names)} ({names[0]}, ...).",
                 "Featurize with the same featurizers.",
             )
-        features, blocks = dataset["features"], []
-        with torch.no_grad():
-            for start in range(0, dataset.sizes["frame"], BLOCK):
-                block = np.array(features[start : start + BLOCK].values, np.float32)
-                blocks.append(function(torch.from_numpy(block)).cpu().numpy())
-        coords = {name: dataset[name] for name in schema.BOOKKEEPING}
-        return xr.DataArray(np.concatenate(blocks), dims=("frame", dim), coords=coords)
+        blocks = _mapped_blocks(dataset, function)
+        if out is None:
+            values = np.concatenate([values for _, values in blocks])
+            coords = {name: dataset[name] for name in schema.BOOKKEEPING}
+            return xr.DataArray(values, dims=("frame", dim), coords=coords)
+        first = next(blocks)
+        columns = [f"{dim} {i + 1}" for i in range(first[1].shape[1])]
+        written = write_blocks(out, dataset, columns, chain([first], blocks))["features"]
+        return written.rename(None).rename(feature=dim).drop_vars(dim)
+
+    def _map_states(self, X, memberships) -> xr.DataArray:
+        """State (frame,) int of the largest of ``memberships``, a function of features."""
+
+        def states(features):
+            return memberships(features).argmax(1, keepdim=True)
+
+        return self._map(X, states, "one")[:, 0].rename("state")
+
+
+def _mapped_blocks(
+    dataset: xr.Dataset, function: Callable[[torch.Tensor], torch.Tensor]
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (first frame, values (frame, value)) of blocks of frames."""
+    for start, block in feature_blocks(dataset):
+        for first in range(0, len(block), BLOCK):
+            part = torch.from_numpy(np.array(block[first : first + BLOCK], np.float32))
+            with torch.no_grad():
+                yield start + first, function(part).cpu().numpy()
 
 
 def load_model(path: str | Path) -> Method:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ import xarray as xr
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from fel_explorer.data.atomic_folders import whole_file
 from fel_explorer.errors import FelError
 from fel_explorer.methods.registry import list_models
 
@@ -38,7 +40,18 @@ def write(method: Model, path: str | Path) -> None:
     """Write a fitted model to ``path``."""
     header, arrays = _pack(method)
     header = {"format": "fel_explorer", "format_version": FORMAT_VERSION, **header}
-    save_file(arrays, str(path), metadata={"fel": json.dumps(header)})
+    with whole_file(path) as partial:
+        text = json.dumps(header)
+        save_file(arrays, str(partial), metadata={"fel": text, "crc32": _checksum(text, arrays)})
+
+
+def _checksum(header: str, arrays: dict[str, torch.Tensor]) -> str:
+    """CRC-32 of the header and of the names and bytes of all arrays, in hex."""
+    found = zlib.crc32(header.encode())
+    for name in sorted(arrays):
+        found = zlib.crc32(name.encode(), found)
+        found = zlib.crc32(arrays[name].reshape(-1).view(torch.uint8).numpy().data, found)
+    return f"{found:08x}"
 
 
 def _pack(method) -> tuple[dict, dict[str, torch.Tensor]]:
@@ -86,6 +99,28 @@ def _all_arrays(method) -> Iterator[torch.Tensor]:
     yield from method._get_arrays().values()
     for part in method._get_parts().values():
         yield from _all_arrays(part)
+
+
+def state_of(model: Model) -> dict[str, Any]:
+    """Hyperparameters, arrays, history and parts of a fitted model, as data; see `from_state`."""
+    return {
+        "hyperparameters": model.hyperparameters(),
+        "feature_names": model.feature_names_,
+        "time_unit": model.time_unit_,
+        "history": model.history,
+        "parts": model._get_parts(),
+        "arrays": {name: tensor.detach().cpu() for name, tensor in model._get_arrays().items()},
+    }
+
+
+def from_state(kind: type[M], state: dict[str, Any]) -> M:
+    """The model of the class ``kind`` whose `state_of` is given; its parts are those of the state."""
+    model = kind(**state["hyperparameters"])
+    model.feature_names_, model.time_unit_ = state["feature_names"], state["time_unit"]
+    model.history = state["history"]
+    model._set_parts(state["parts"])
+    model._set_arrays(dict(state["arrays"]))
+    return model
 
 
 def load(path: str | Path, kind: type[M]) -> M:
@@ -179,7 +214,8 @@ def _read(path):
     """Header and arrays of a model file."""
     try:
         with safe_open(str(path), framework="pt") as file:
-            header = json.loads((file.metadata() or {})["fel"])
+            metadata = file.metadata() or {}
+            header = json.loads(metadata["fel"])
             if not isinstance(header, dict) or not isinstance(header.get("method"), str):
                 raise KeyError("method")
             if header["format"] != "fel_explorer":
@@ -192,7 +228,15 @@ def _read(path):
                     f"This version of fel_explorer reads up to format {FORMAT_VERSION}.",
                     "Update fel_explorer.",
                 )
-            return header, {name: file.get_tensor(name) for name in file.keys()}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}
+            # files of earlier versions have no checksum
+            if "crc32" in metadata and metadata["crc32"] != _checksum(metadata["fel"], arrays):
+                raise FelError(
+                    f"'{path.name}' is not as it was written: its checksum differs.",
+                    "Each model file carries a checksum of its weights.",
+                    "Copy it again, or train again; the disk may be failing.",
+                )
+            return header, arrays
     except FelError:
         raise
     except (SafetensorError, OSError, LookupError, TypeError, ValueError, RecursionError) as error:

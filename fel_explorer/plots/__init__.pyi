@@ -13,6 +13,7 @@ from .contours import plot_contours as plot_contours
 from .cv_profile import plot_cv_profile as plot_cv_profile
 from .dendrogram import Dendrogram as Dendrogram
 from .dendrogram import plot_dendrogram as plot_dendrogram
+from .effective_dynamics import plot_effective_dynamics as plot_effective_dynamics
 from .energy_units import EnergyUnit as EnergyUnit
 from .energy_units import energy_unit as energy_unit
 from .export import save as save

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+BLOCK = 2**18  # frames sorted at once
+
 
 @dataclass(frozen=True, eq=False)
 class Pixels:
@@ -82,13 +84,18 @@ def bin_frames(
     xy: np.ndarray, x_range: tuple[float, float], y_range: tuple[float, float], shape: tuple[int, int]
 ) -> Binned:
     """Sort the frames at ``xy`` (frame, 2) into the pixels of a window; those outside it are left out."""
-    x = (xy[:, 0] - x_range[0]) * (shape[0] / (x_range[1] - x_range[0]))
-    y = (xy[:, 1] - y_range[0]) * (shape[1] / (y_range[1] - y_range[0]))
-    frames = np.flatnonzero((x >= 0) & (x < shape[0]) & (y >= 0) & (y < shape[1]))
-    if len(frames) < len(xy):
-        x, y = x[frames], y[frames]
-    pixel = y.astype(np.int64) * shape[0] + x.astype(np.int64)
-    return Binned(frames, pixel, shape, (x_range[0], y_range[0], x_range[1], y_range[1]))
+    found, pixels = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for start in range(0, len(xy), BLOCK):  # temporary arrays of all frames would not fit the caches
+        block = np.asarray(xy[start : start + BLOCK])
+        x = (block[:, 0] - x_range[0]) * (shape[0] / (x_range[1] - x_range[0]))
+        y = (block[:, 1] - y_range[0]) * (shape[1] / (y_range[1] - y_range[0]))
+        frames = np.flatnonzero((x >= 0) & (x < shape[0]) & (y >= 0) & (y < shape[1]))
+        if len(frames) < len(block):
+            x, y = x[frames], y[frames]
+        found.append(frames + start)
+        pixels.append(y.astype(np.int64) * shape[0] + x.astype(np.int64))
+    bounds = x_range[0], y_range[0], x_range[1], y_range[1]
+    return Binned(np.concatenate(found), np.concatenate(pixels), shape, bounds)
 
 
 def rasterize(

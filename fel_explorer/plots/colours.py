@@ -12,7 +12,6 @@ import colorsys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-import colorcet
 import numpy as np
 from bokeh.palettes import Viridis256
 
@@ -31,7 +30,6 @@ APART = "#4411ff #dd8855 #77ee55 #885588 #bbddbb #337744 #0044dd #3366cc".split(
 FREE_ENERGY = Viridis256
 DIVERGING = ("#0072b2", "#c3c7cc", "#d55e00")  # below 0, 0, above
 DIVERGING_DARK = ("#4ea3e0", "#5f6368", "#f0743a")
-CYCLIC = colorcet.CET_C2  # perceptually uniform, its two ends meet
 
 
 def state_colours(states: Iterable[int], *, dark: bool = False) -> dict[int, str]:
@@ -132,8 +130,10 @@ def banded(scale: Scale, step: float) -> Scale:
 
 
 def cyclic_scale(label: str) -> Scale:
-    """For angles in degrees, -180 to 180."""
-    return Scale(label, "cyclic", (-180.0, 180.0), tuple(CYCLIC))
+    """For angles in degrees, -180 to 180: perceptually uniform, and its two ends meet."""
+    from colorcet import CET_C2  # brings matplotlib, without which a page opens a quarter of a second sooner
+
+    return Scale(label, "cyclic", (-180.0, 180.0), tuple(CET_C2))
 
 
 def categorical_scale(label: str, colours: dict[int, str], names: Sequence[str]) -> Scale:

@@ -14,7 +14,8 @@ from fel_explorer.plots.quantities import time_text
 from fel_explorer.plots.registry import register
 
 ROOT = "all frames"
-WIDTH, AXIS = 420, 80  # screen pixels of the plot, and of its left axis
+WIDTH, HEIGHT, AXIS = 420, 220, 80  # screen pixels of the plot, and of its left axis
+TWO_HIGH = 38  # px between levels that hold two lines of text
 TWO_LINES, CENTRED, ONE_LINE = 66, 44, 26  # px between leaves that name and fraction, or the name, take
 STEM = 0.35  # of the distance between levels, from a node to where it divides
 FAR = -1e9
@@ -111,10 +112,12 @@ def _example(draw, rng, **theme):
 
 @register(_example)
 @sheet.SheetPlot
-def plot_dendrogram(tree: Dendrogram, *, width: int = WIDTH, dark: bool = False) -> sheet.Sheet:
+def plot_dendrogram(
+    tree: Dendrogram, *, width: int = WIDTH, height: int = HEIGHT, dark: bool = False
+) -> sheet.Sheet:
     """Levels from the longest lag down; widths and dots by population, the level and the selection marked.
 
-    ``width`` is the plot's in screen pixels.
+    ``width`` and ``height`` are the frame's in screen pixels.
     """
     places, lags, unit = tree.places(), tree.lags, tree.graph.graph["time_unit"]
     right = max(x for x, _ in places.values()) + 0.9
@@ -131,26 +134,31 @@ def plot_dendrogram(tree: Dendrogram, *, width: int = WIDTH, dark: bool = False)
     page.lines = _branches(tree, places, dark)
     page.dots = _nodes(tree, places, unit, dark)
     page.words = [sheet.word(places[ROOT][0], 0.2, ROOT, ink)]
-    page.words += _words(tree, places, right, pixel, below, ink)
+    low = height / (limits[1][1] - limits[1][0]) < TWO_HIGH
+    page.words += _words(tree, places, right, pixel, below, low, ink)
     return page
 
 
-def _words(tree, places, right, pixel, below, ink):
-    """Name and fraction next to each node where there is room; those of leaves below them if ``below``."""
+def _words(tree, places, right, pixel, below, low, ink):
+    """Name and fraction next to each node where there is room; those of leaves below them if ``below``.
+
+    Between levels that are ``low`` there is room for one line.
+    """
     rows, lowest = [], -len(tree.lags)
     for node, about in tree.graph.nodes(data=True):
         x, y = places[node]
         name, percent = tree.names[node].removeprefix("state "), 100 * about["population"]
-        both = f"{name}\n{percent:.0f} %" if percent >= 10 else f"{name}\n{percent:.2g} %"
+        many = f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"
+        both = f"{name} {many}" if low else f"{name}\n{many}"
         if below and y == lowest:
-            text = both if 1 / pixel >= CENTRED else name
+            text = both if 1 / pixel >= CENTRED and not low else name
             rows.append(sheet.word(x, y - 0.62, text, ink, size="10pt"))
             continue
         start = x + pixel * (_size(about) / 2 + 7)
         others = [places[n][0] for n in tree.graph if places[n][1] == y and places[n][0] > x]
         room = (min(others, default=right) - start) / pixel
         # an empty word where there is no room: bokeh 3.9 fails to draw fewer words when they change in haste
-        text = both if room >= TWO_LINES - 24 else name if room >= ONE_LINE else ""
+        text = both if room >= (TWO_LINES if low else TWO_LINES - 24) else name if room >= ONE_LINE else ""
         higher = 0.14 if len(tree.children(node)) > 1 else 0.0  # than its branch
         rows.append(sheet.word(start, y + higher, text, ink, align="left", size="10pt"))
     return rows

@@ -10,6 +10,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fel_explorer.data.atomic_folders import whole_file
 from fel_explorer.errors import FelError
 from fel_explorer.plots import glyphs
 from fel_explorer.plots.sheet import Sheet
@@ -40,7 +41,9 @@ def save(element: hv.core.Dimensioned | Sheet, path: str | Path, *, size: tuple[
         If the ending is none of svg, pdf, png.
     """
     path = Path(path)
-    path.write_bytes(figure_bytes(element, path.suffix.lower().lstrip("."), size=size))
+    content = figure_bytes(element, path.suffix.lower().lstrip("."), size=size)
+    with whole_file(path) as partial:
+        partial.write_bytes(content)
     return path
 
 

@@ -13,6 +13,7 @@ from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.quantities import axis_label, interval_text, time_text
 from fel_explorer.plots.registry import register
 
+LINE = 17.0  # px between two lines of the legend
 LOWEST = 1e-3  # survival below it is noise of a few visits
 LIFETIMES = 7  # how many of them the time axis holds at most
 
@@ -64,8 +65,13 @@ def _example(draw, rng, dark=False):
 
 @register(_example)
 @sheet.SheetPlot
-def plot_survival(curves: Sequence[Survival], *, time_unit: str = "ps", dark: bool = False) -> sheet.Sheet:
-    """Steps with their confidence band, and dashed the exponential with the mean lifetime."""
+def plot_survival(
+    curves: Sequence[Survival], *, time_unit: str = "ps", dark: bool = False, height: float = 270
+) -> sheet.Sheet:
+    """Steps with their confidence band, and dashed the exponential with the mean lifetime.
+
+    ``height`` of the frame in pixels decides how far the lines of the legend are apart.
+    """
     curves = [one for one in curves if one.curve.sizes["time"]]
     limits = _limits(curves)
     bands, steps, fits, legend = [], [], [], []
@@ -83,7 +89,7 @@ def plot_survival(curves: Sequence[Survival], *, time_unit: str = "ps", dark: bo
     labels = (axis_label("time since entering the state", time_unit), "fraction still in the state")
     page = sheet.Sheet(limits, labels, log=(False, True))
     page.areas, page.lines, page.dashes = bands, steps, fits
-    page.words = _legend(legend, limits, dark)
+    page.words = _legend(legend, limits, dark, LINE / max(height, 4 * LINE))
     return page
 
 
@@ -106,11 +112,11 @@ def _described(one, unit):
     return f"{text} ({interval})" if interval else text
 
 
-def _legend(rows, limits, dark):
+def _legend(rows, limits, dark, apart):
     """Lines of text from the top right corner down."""
     (_, right), (bottom, top) = limits
     rows = [*rows, ("dashed: exponential", drawing.faint(dark))] if rows else []
-    places = [bottom * (top / bottom) ** (0.93 - 0.095 * i) for i in range(len(rows))]
+    places = [bottom * (top / bottom) ** (1 - apart * (0.7 + i)) for i in range(len(rows))]
     return [
         sheet.word(0.985 * right, y, text, colour, align="right")
         for y, (text, colour) in zip(places, rows, strict=True)

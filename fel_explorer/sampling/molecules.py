@@ -175,7 +175,7 @@ class MolecularSystem:
             xyz = molecules.place_near(frames, atoms, reference.xyz[0])
             box = torch.from_numpy(frames.unitcell_vectors) if in_box else None
             found = features(torch.from_numpy(xyz), box)
-            away = np.abs(found.numpy() - dataset["features"].values[starts[window]]).max(axis=0)
+            away = np.abs(found.numpy() - dataset["features"][starts[window]].values).max(axis=0)
             if away.max() > SAME:
                 raise FelError(
                     f"'{dataset['feature'].values[away.argmax()]}' of a starting structure is off by"

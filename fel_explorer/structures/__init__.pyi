@@ -3,6 +3,7 @@ from .alignment import superpose as superpose
 from .comparison import ComparisonCancelled as ComparisonCancelled
 from .comparison import compare as compare
 from .comparison import distributions as distributions
+from .export import estimate_export_size as estimate_export_size
 from .export import export_frames as export_frames
 from .feature_atoms import atom_values as atom_values
 from .feature_atoms import feature_atoms as feature_atoms

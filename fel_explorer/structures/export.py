@@ -17,6 +17,7 @@ import mdtraj
 import numpy as np
 import xarray as xr
 
+from fel_explorer.data.atomic_folders import whole_file
 from fel_explorer.data.file_names import writable_name
 from fel_explorer.data.molecules import make_whole
 from fel_explorer.errors import FelError
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from fel_explorer.data.trajectories import TrajectorySet
 
 FORMATS = ("pdb", "xtc", "csv")
+SAMPLED = {"pdb": 2, "xtc": 6, "csv": 32}  # frames from which the size of a file is estimated
+MANY_ATOMS, PDB_LINE = 5000, 81.0  # from where on the lines of atoms (bytes) are all that counts
 BLOCK = 500  # frames in memory at once
 
 
@@ -53,8 +56,8 @@ def export_frames(
     target
         A path, or an open binary file such as ``io.BytesIO()``.
     format
-        "pdb" (one model per frame), "xtc", or "csv" (frame, trajectory, frame in trajectory, time, columns);
-        default the path's extension.
+        "pdb" (one model per frame), "xtc", or "csv" (frame, number of the trajectory from 1, frame in
+        trajectory from 0, time, columns); default the path's extension.
     dataset
         The dataset, for "csv".
     columns
@@ -92,10 +95,48 @@ def export_frames(
         else _pdb_lines(trajs, frames, how, whole)
     )
     if isinstance(target, str | Path):
-        with open(target, "wb") as file:
+        with whole_file(target) as partial, open(partial, "wb") as file:
             _write_lines(file, lines)
     else:
         _write_lines(target, lines)
+
+
+def estimate_export_size(
+    trajs: TrajectorySet | None,
+    frames: ArrayLike,
+    format: str,
+    *,
+    dataset: xr.Dataset | None = None,
+    columns: Sequence[str] | dict[str, np.ndarray] = (),
+) -> tuple[float, float]:
+    """Estimate the size of files that `export_frames` writes, from files of some of the frames.
+
+    Parameters
+    ----------
+    trajs, frames, format, dataset, columns
+        As for `export_frames`; one and up to `SAMPLED` of the frames are written.
+
+    Returns
+    -------
+    base, per_frame
+        In bytes: a file of n frames holds about ``base + n * per_frame``.
+    """
+    frames = np.asarray(frames, int)
+    if format == "pdb" and trajs is not None and trajs.topology.n_atoms > MANY_ATOMS:
+        return 0.0, PDB_LINE * trajs.topology.n_atoms  # coordinates are nearly all of it
+    some = frames[np.unique(np.linspace(0, len(frames) - 1, SAMPLED[format]).astype(int))]
+    sizes = []
+    for chosen in (some[:1], some):
+        buffer = io.BytesIO()
+        export_frames(trajs, chosen, buffer, format, dataset=dataset, columns=columns, whole=False)
+        sizes.append(buffer.tell())
+    one, all_of_them = sizes
+    if len(some) == 1:
+        return 0.0, float(one)
+    if format == "xtc":  # without a header, and each frame has another size
+        return 0.0, all_of_them / len(some)
+    per_frame = (all_of_them - one) / (len(some) - 1)
+    return one - per_frame, per_frame
 
 
 def _write_lines(file, lines: Iterator[str]) -> None:
@@ -136,7 +177,7 @@ def _pdb_lines(trajs, frames, how, whole) -> Iterator[str]:
 
 def _write_xtc(trajs, frames, target, whole) -> None:
     if isinstance(target, str | Path):
-        with writable_name(Path(target)) as path:
+        with whole_file(target) as partial, writable_name(partial) as path:
             _write_xtc_file(trajs, frames, path, whole)
         return
     with tempfile.TemporaryDirectory() as folder:  # mdtraj writes XTC by path only
@@ -169,9 +210,10 @@ def _csv_lines(frames, dataset, columns, how) -> Iterator[str]:
     unit = dataset.attrs["time_unit"]
     if unit != "1":
         yield f"# time in {unit}\n"
-    fixed = ("trajectory", "frame_in_trajectory", "time")
-    yield _row(["frame", *fixed, *columns])
-    values = [dataset[name].values for name in fixed] + [np.asarray(v) for v in columns.values()]
+    yield "# trajectories are counted from 1, frames from 0\n"
+    yield _row(["frame", "trajectory_number", "frame_in_trajectory", "time", *columns])
+    fixed = dataset["trajectory"] + 1, dataset["frame_in_trajectory"], dataset["time"]
+    values = [one.values for one in fixed] + [np.asarray(v) for v in columns.values()]
     for frame in frames:
         yield _row([frame, *(f"{v[frame]:.8g}" if v.dtype.kind == "f" else v[frame] for v in values)])
 

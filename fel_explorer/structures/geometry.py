@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import minimize
+import scipy  # its parts are imported when they are used
 
 
 def fit(mobile: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -97,7 +97,9 @@ def refine_distances(xyz: np.ndarray, pairs: np.ndarray, targets: np.ndarray) ->
         return float(error @ error), gradient.ravel()
 
     options = {"maxiter": 500, "ftol": 1e-14, "gtol": 1e-9}
-    return minimize(stress, xyz.ravel(), jac=True, method="L-BFGS-B", options=options).x.reshape(-1, 3)
+    return scipy.optimize.minimize(
+        stress, xyz.ravel(), jac=True, method="L-BFGS-B", options=options
+    ).x.reshape(-1, 3)
 
 
 def radius_of_gyration(xyz: np.ndarray, masses: np.ndarray) -> np.ndarray:

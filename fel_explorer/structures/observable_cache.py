@@ -5,21 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import shutil
+import zipfile
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 from fel_explorer.data.atomic_folders import whole_or_nothing
-from fel_explorer.data.cache import cache_directory, mark_used, prune
+from fel_explorer.data.cache import cache_directory, mark_used, prune, remove
 from fel_explorer.data.topology_text import pdb_text
 from fel_explorer.data.trajectories import TrajectorySet
 from fel_explorer.structures.observable_base import Molecule, registry
 
 log = logging.getLogger("fel_explorer")
 
-CACHE_FORMAT = 1  # raise when an observable or the way it is stored changes
+CACHE_FORMAT = 2  # raise when an observable or the way it is stored changes
+VALUES = "values.npz"
+ROOM = 2**16  # bytes of heads
 
 
 def paths(trajs: TrajectorySet, specs: dict[str, dict], molecule: Molecule) -> dict[str, Path]:
@@ -48,7 +50,7 @@ def save(folder: Path, values: np.ndarray) -> None:
     try:
         with whole_or_nothing(folder) as partial:
             partial.mkdir()
-            np.save(partial / "values.npy", values, allow_pickle=False)
+            np.savez(partial / VALUES, values=values)  # ZIP files have checksums
         prune(folder.parent)
     except OSError as error:
         log.warning("observables are not cached in '%s': %s", folder.parent, error.strerror or error)
@@ -59,11 +61,25 @@ def load(folder: Path, n_frames: int) -> np.ndarray | None:
     if not folder.exists():
         return None
     try:
-        values = np.load(folder / "values.npy", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        values = np.empty(0)
-    if values.shape != (n_frames,):
-        shutil.rmtree(folder)
+        values = _read(folder / VALUES, n_frames)
+    except Exception as error:  # ZIP, zlib and NumPy each raise their own
+        log.warning("cached observables are damaged and are computed again (%s): '%s'", error, folder)
+        remove(folder)
         return None
     mark_used(folder)
+    return values
+
+
+def _read(path: Path, n_frames: int) -> np.ndarray:
+    """The values (frame,) of a file whose size is checked before it is unpacked."""
+    if not path.is_file():  # opening a FIFO would never end
+        raise ValueError("not a file")
+    with zipfile.ZipFile(path) as packed:
+        claimed = sum(entry.file_size for entry in packed.infolist())
+    if claimed > ROOM + 16 * n_frames:
+        raise ValueError(f"{claimed:,} bytes for {n_frames:,} frames")
+    with np.load(path, allow_pickle=False) as arrays:
+        values = arrays["values"]
+    if values.shape != (n_frames,):
+        raise ValueError(f"{values.shape} values for {n_frames:,} frames")
     return values

@@ -10,8 +10,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy  # its parts are imported when they are used
 import xarray as xr
-from scipy.interpolate import interp1d
 from scipy.ndimage import gaussian_filter1d
 from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import dijkstra
@@ -209,7 +209,9 @@ def _resample(space, points, n_images):
     if keep.sum() < 2:
         raise FelError("All anchors are at one place.", remedy="Set anchors apart.")
     places = np.linspace(0.0, length[-1], n_images)
-    return interp1d(length[keep], points[keep], axis=0)(np.minimum(places, length[keep][-1]))
+    return scipy.interpolate.interp1d(length[keep], points[keep], axis=0)(
+        np.minimum(places, length[keep][-1])
+    )
 
 
 # ---- minimum free energy

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import pickle
 import time
-import warnings
 from pathlib import Path
 
 import torch
 
 from fel_explorer.errors import FelError
+
+log = logging.getLogger("fel_explorer")
 
 INTERVAL = 10.0  # seconds between two checkpoints
 FILE = "checkpoint.pt"
@@ -67,7 +69,8 @@ class Checkpoint:
                 temporary.unlink(missing_ok=True)
             if not self._failed:
                 self._failed = True
-                warnings.warn(f"No checkpoint in '{self.path.parent}': {error}. {GOES_ON}", stacklevel=2)
+                reason = " ".join(str(error).split())[:200]
+                log.warning("No checkpoint in '%s': %s. %s", self.path.parent, reason, GOES_ON)
 
     def load(self, device: torch.device) -> dict | None:
         """The saved state, with `context` set to its own; None where nothing was saved.

@@ -16,9 +16,11 @@ import xarray as xr
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from fel_explorer.data.blocks import feature_blocks
+from fel_explorer.data.moments import Moments, accumulate_features
 from fel_explorer.errors import FelError
 
-BLOCK = 65_536  # frames read at once
+BLOCK = 65_536  # frames at once through a network
 
 
 @dataclass(frozen=True)
@@ -35,23 +37,19 @@ class Scaling:
 
         Constant features are ignored with a warning; if all are constant there is nothing to learn.
         """
-        features = dataset["features"]
-        n = 0
-        mean = sum_of_squares = np.zeros(features.shape[1])
-        for start in range(0, len(features), BLOCK):  # Chan's parallel update: no cancellation
-            block = np.asarray(features[start : start + BLOCK].values, np.float64)
-            block_mean = block.mean(axis=0)
-            delta, total = block_mean - mean, n + len(block)
-            sum_of_squares = (
-                sum_of_squares + ((block - block_mean) ** 2).sum(axis=0) + delta**2 * n * len(block) / total
-            )
-            mean, n = mean + delta * len(block) / total, total
-        scale = np.sqrt(sum_of_squares / n)
+        moments = Moments()
+        accumulate_features(dataset, moments)
+        return cls.from_moments(moments, dataset)
+
+    @classmethod
+    def from_moments(cls, moments: Moments, dataset: xr.Dataset) -> Scaling:
+        """The same from the ``moments`` of the features of ``dataset``."""
+        mean, scale = moments.mean, np.sqrt(moments.variance)
         keep = scale > 1e-6 * np.maximum(np.abs(mean), 1e-6)  # below float32's resolution of the mean
         names = dataset["feature"].values[~keep]
         if not keep.any():
             raise FelError(
-                f"All {len(keep)} features are constant over {n} frames.",
+                f"All {len(keep)} features are constant over {moments.n_frames} frames.",
                 "At least one feature must change.",
                 "Choose other features or load more frames.",
             )
@@ -104,9 +102,8 @@ def memory_budget(device: torch.device) -> int:
 
 def scaled_blocks(dataset: xr.Dataset, scaling: Scaling) -> Iterator[tuple[int, Tensor]]:
     """Yield (first frame, standardised block (frame, feature)) over the dataset."""
-    for start in range(0, dataset.sizes["frame"], BLOCK):
-        block = np.array(dataset["features"][start : start + BLOCK].values, np.float32)
-        yield start, scaling(torch.from_numpy(block))
+    for start, block in feature_blocks(dataset):
+        yield start, scaling(torch.from_numpy(np.array(block, np.float32)))
 
 
 class Frames:

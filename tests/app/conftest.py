@@ -1,5 +1,6 @@
 """A session with a tree of states, and files of a small molecule, made by hand."""
 
+import os
 from itertools import pairwise
 
 import mdtraj
@@ -13,6 +14,8 @@ from fel_explorer.app.session.session import Session
 from fel_explorer.data import as_dataset
 from fel_explorer.methods import Method
 from fel_explorer.structures import geometry
+
+os.environ["FEL_EXPLORER_JOBS"] = "thread"  # worker processes have tests of their own: jobs/test_workers.py
 
 COARSE = np.array([0, 0, 0, 0, 1, 1])
 FINE = np.array([0, 0, 1, 1, 2, 2])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fel_explorer as fel
-from fel_explorer.app.storage.session_folder import open_session
+from fel_explorer.app.storage.session_opening import open_session
 from fel_explorer.methods.registry import list_models
 
 ARCHIVE = Path(__file__).parent / "version_0_1.tar.xz"

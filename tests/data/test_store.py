@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 import fel_explorer as fel
+from fel_explorer.data import block_store, schema, store
 from fel_explorer.errors import FelError
 
 
@@ -125,3 +126,28 @@ def test_corrupt_stores_are_told(data, tmp_path, spoil):
     with pytest.raises(FelError) as error:
         fel.open_dataset(path)
     assert error.value.remedy
+
+
+def test_columns_of_many_frames_stay_on_disk_and_methods_give_the_same(tmp_path, monkeypatch):
+    random = np.random.default_rng(0)
+    pieces = [np.cumsum(random.normal(size=(n, 3)), axis=0) for n in (700, 3, 400)]
+    weights = [random.exponential(size=len(piece)) for piece in pieces]
+    data = fel.as_dataset(pieces, weights=weights)
+    fel.save_dataset(data, tmp_path / "a.zarr")
+    for module in (schema, block_store):
+        monkeypatch.setattr(module, "COLUMN_FRAMES", 100)
+    monkeypatch.setattr(store, "LOADED_FRAMES", 1000)
+    opened = fel.open_dataset(tmp_path / "a.zarr")
+    assert opened["time"].chunks is not None and opened["weight"].chunks is not None
+    np.testing.assert_array_equal(schema.trajectory_lengths(opened), [700, 3, 400])
+    tica = fel.TICA(lag_time=5.0).fit(data)
+    np.testing.assert_allclose(fel.TICA(lag_time=5.0).fit(opened).eigenvalues_, tica.eigenvalues_, rtol=1e-9)
+    tica.transform(opened, out=tmp_path / "z.zarr")
+    again = fel.open_dataset(tmp_path / "z.zarr")
+    np.testing.assert_array_equal(again["features"], tica.transform(data))
+    for name in (*schema.BOOKKEEPING, "weight"):
+        np.testing.assert_array_equal(again[name], data[name])
+    scores = [
+        fel.methods.cross_validate(fel.TICA(lag_time=5.0), d, n_folds=3)["score"] for d in (opened, data)
+    ]
+    np.testing.assert_allclose(*scores, rtol=1e-9)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from fel_explorer.errors import FelError
 from fel_explorer.free_energy import (
@@ -12,6 +13,7 @@ from fel_explorer.free_energy import (
     from_density,
     marginal,
 )
+from fel_explorer.free_energy import grid as grid_module
 
 
 def well_sampled(free_energy, kT=4.0):
@@ -121,3 +123,15 @@ def test_the_marginal_of_an_energy_is_minus_the_log_of_the_summed_boltzmann_fact
     np.testing.assert_allclose(from_density(weights.sum(axis=0) / weights.sum() / 0.1, 2.5), expected)
     assert np.isnan(from_density([0.0, 1.0])).tolist() == [True, False]
     assert np.isfinite(marginal(1e4 * energy, 0)).all()  # where the density itself is zero in floating point
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_stored_positions_are_read_in_blocks_and_give_the_same_map(weighted, monkeypatch):
+    random = np.random.default_rng(0)
+    xy = random.normal(size=(5000, 2))
+    xy[7, 0] = np.nan
+    weights = random.random(5000) if weighted else None
+    expected = free_energy_surface(xy, weights, bins=20)
+    monkeypatch.setattr(grid_module, "BLOCK", 333)
+    stored = xr.DataArray(xy, dims=("frame", "cv")).chunk({"frame": 700})
+    np.testing.assert_allclose(free_energy_surface(stored, weights, bins=20), expected, rtol=1e-10)

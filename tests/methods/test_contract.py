@@ -18,6 +18,7 @@ import fel_explorer as fel
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods import MixtureDensityPropagator, base, model_file
+from fel_explorer.methods.network_method import NetworkModel
 
 ALL = pytest.mark.parametrize("name", sorted(METHODS))
 
@@ -143,6 +144,14 @@ def test_lags_are_those_of_the_hyperparameters(name):
     assert list(method.lags) == expected
     if method.needs_lag and METHODS[name].param["lag_time"].inclusive_bounds[0]:
         assert small(name, lag_time=0.0).lags == ()
+
+
+@pytest.mark.parametrize("name", [name for name, cls in sorted(METHODS.items()) if cls.score_name])
+def test_the_score_that_is_maximised_is_among_the_losses(name, data):
+    reports = []
+    small(name).fit(data, device="cpu", callback=lambda progress: reports.append(progress.losses))
+    trained = [losses for losses in reports if losses]  # a search that comes before has none
+    assert trained and all(METHODS[name].score_name in losses for losses in trained)
 
 
 def test_a_generator_has_no_lag():
@@ -297,11 +306,46 @@ def test_lags_that_do_not_fit_are_refused(name, data, bad_lag):
 
 
 @ALL
-def test_values_that_are_not_finite_are_refused(name):
+def test_values_that_are_not_finite_are_refused(name, data):
     broken = walks()
     broken[1][3, 2] = np.nan
     with pytest.raises(FelError, match="'x2' is nan at frame 153"):
         small(name).fit(broken, device="cpu")
+    values = data["features"].values.copy()
+    values[153, 2] = np.nan  # the first frame of a chunk
+    stored = data.assign(features=data["features"].copy(data=values).chunk({"frame": 51}))
+    with pytest.raises(FelError, match="'d A B' is nan at frame 153"):
+        small(name).fit(stored, device="cpu")
+
+
+@ALL
+def test_stored_data_give_the_same_as_those_in_memory(name, data, fitted):
+    stored = data.assign(features=data["features"].chunk({"frame": 33}))
+    for ours, theirs in zip(outputs(fitted[name], stored), outputs(fitted[name], data), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    if not issubclass(METHODS[name], NetworkModel):  # whose training amplifies rounding
+        refitted = small(name).fit(stored, device="cpu")
+        np.testing.assert_allclose(
+            refitted.transform(data), fitted[name].transform(data), rtol=1e-4, atol=1e-4
+        )
+
+
+@ALL
+def test_results_go_to_a_store_and_are_read_from_there(name, data, fitted, tmp_path):
+    method, verbs = fitted[name], ["transform"]
+    if method.has_states:
+        verbs.append("predict_proba")
+    for verb in verbs:
+        expected = getattr(method, verb)(data)
+        written = getattr(method, verb)(data, out=tmp_path / f"{verb}.zarr")
+        assert written.dims == expected.dims and written.chunks is not None
+        np.testing.assert_array_equal(written, expected)
+        for coordinate in schema.BOOKKEEPING:
+            np.testing.assert_array_equal(written[coordinate], data[coordinate])
+        with pytest.raises(FelError, match="exists already"):
+            getattr(method, verb)(data, out=tmp_path / f"{verb}.zarr")
+    again = fel.open_dataset(tmp_path / "transform.zarr")
+    assert fel.PCA(n_dims=1).fit(again).transform(again).shape == (232, 1)
 
 
 @ALL

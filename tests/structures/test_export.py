@@ -39,10 +39,11 @@ def test_csv_locates_every_frame(dataset):
     text = buffer.getvalue().decode()
     assert text.startswith(
         "# 3 frames exported by fel_explorer\n# Selected by: state 2 of IDM 1\n# time in ps\n"
+        "# trajectories are counted from 1, frames from 0\n"
     )
     table = pd.read_csv(io.StringIO(text), comment="#")
     assert table["frame"].tolist() == FRAMES
-    assert table["trajectory"].tolist() == [0, 0, 1]
+    assert table["trajectory_number"].tolist() == [1, 1, 2]
     assert table["frame_in_trajectory"].tolist() == [7, 3, 14]
     assert table["time"].tolist() == [14.0, 6.0, 28.0]
     np.testing.assert_allclose(table["energy"], np.array(FRAMES) / 3, rtol=1e-6)

@@ -302,7 +302,7 @@ def test_a_second_time_nothing_is_read(trajs, monkeypatch, cache):
     monkeypatch.setattr(TrajectorySet, "chunks", read)
     assert not observables(trajs, "rmsd", reference=3)["rmsd"].equals(first["rmsd"])
     assert not observables(trajs, "residue_contacts")["residue_contacts"].equals(first["residue_contacts"])
-    kept = sorted((cache / "observables").rglob("values.npy"))
+    kept = sorted((cache / "observables").rglob("values.npz"))
     assert len(kept) == 4
     for path in kept:
         path.write_bytes(path.read_bytes()[:140])

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 import fel_explorer as fel
+from fel_explorer.data import blocks
 from fel_explorer.errors import FelError
-from fel_explorer.training import data as training_data
 from fel_explorer.training import windows
 from fel_explorer.training.data import Frames, Scaling, fingerprint
 from fel_explorer.training.pairs import segments_of
@@ -20,7 +20,7 @@ def features():
 
 
 def test_scaling_is_numpys_mean_and_deviation_whatever_the_blocks(features, monkeypatch):
-    monkeypatch.setattr(training_data, "BLOCK", 77)
+    monkeypatch.setattr(blocks, "READ_BYTES", 4 * 3 * 77)
     scaling = Scaling.of(fel.as_dataset(features))
     np.testing.assert_allclose(scaling.mean, features.mean(axis=0, dtype=float), rtol=1e-5)
     np.testing.assert_allclose(scaling.scale, features.std(axis=0, dtype=float), rtol=1e-5)

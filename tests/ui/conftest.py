@@ -75,6 +75,9 @@ def browser(playwright):
     browser.close()
 
 
+SETTINGS = {"NO_BROWSER": "1", "PYTHONUNBUFFERED": "1", "FEL_EXPLORER_JOBS": "process"}
+
+
 class Server:
     """`fel-explorer ARGS` (or another command that prints its address) in a process of its own."""
 
@@ -83,7 +86,8 @@ class Server:
         self.process = subprocess.Popen(
             command,
             cwd=cwd,
-            env={**os.environ, "NO_BROWSER": "1", "PYTHONUNBUFFERED": "1", **env},
+            env={**os.environ, **SETTINGS, **env},
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

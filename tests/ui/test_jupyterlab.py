@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from conftest import Server, settle, wait_for
 from playwright.sync_api import expect
+from test_stories import FIGURE, Map
 
 LOAD = 180_000
 OPTIONS = "--no-browser --allow-root --port=0 --IdentityProvider.token= --LabApp.news_url=None".split()
@@ -19,6 +20,31 @@ explorer = fel.explore(fel.as_dataset([x]), models=[fel.PCA().fit([x])])
 explorer""",
     """print("frames selected:", explorer.session.selection.count, explorer.map.mode)""",
 ]
+
+
+ICON = """() => {
+  const find = (root) => {
+    for (const node of root.querySelectorAll("*")) {
+      const found = node.matches(".material-icons") ? node : node.shadowRoot && find(node.shadowRoot)
+      if (found) return found
+    }
+  }
+  const family = getComputedStyle(find(document)).fontFamily.replaceAll('"', "")
+  return [family, [...document.fonts].some((font) => font.family.includes(family) && font.status == "loaded")]
+}"""
+
+
+def wheel_scrolls_the_notebook_until_a_click(page):
+    shown = Map(page)
+    centre = shown.screen(*shown.data(shown.figure["left"] + 120, shown.figure["top"] + 120))
+    page.mouse.move(*centre)
+    page.mouse.wheel(0, 40)
+    expect(page.get_by_text("Ctrl and wheel zoom")).to_be_visible()
+    settle(page)
+    assert page.evaluate(FIGURE)["x"] == shown.figure["x"]
+    page.mouse.click(*centre)
+    page.mouse.wheel(0, -100)
+    wait_for(lambda: page.evaluate(FIGURE)["x"] != shown.figure["x"], page=page)
 
 
 def notebook():
@@ -67,6 +93,16 @@ def test_explorer_shows_in_jupyterlab_and_answers(lab, page):
     page.get_by_text("import numpy").first.click()
     page.keyboard.press("Shift+Enter")
     expect(page.get_by_text("0 of 2,000 frames selected")).to_be_visible(timeout=LOAD)
+    settle(page)
+    assert page.evaluate(ICON) == ["Material Icons", True], "an icon is a word"
+    assert page.evaluate("document.fonts.check('14px Roboto')")
+    assert page.evaluate(FIGURE)["width"] > 250
+    expect(page.get_by_role("button", name="Train", exact=True)).to_be_hidden()
+    expect(page.get_by_role("button", name="Open", exact=True)).to_be_visible()  # the strip is folded
+    wheel_scrolls_the_notebook_until_a_click(page)
+    page.get_by_role("button", name="Data, features and model", exact=True).click()
+    expect(page.get_by_role("button", name="Train", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Data, features and model", exact=True).click()
     settle(page)
     page.get_by_role("button", name="Add", exact=True).click()
     page.keyboard.press("i")

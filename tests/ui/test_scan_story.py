@@ -25,10 +25,10 @@ LAGS = """() => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
+@pytest.fixture
+def server(tmp_path):
     """A server on three wells, two of which interconvert fast."""
-    folder = tmp_path_factory.mktemp("scan")
+    folder = tmp_path
     rng = np.random.default_rng(0)
     slow = np.repeat(np.arange(40) % 2, 500)
     fast = np.repeat(rng.integers(2, size=1000), 20)
@@ -48,10 +48,11 @@ def picture(page):
     return hashlib.sha256(page.screenshot(clip=page.evaluate(MAP))).hexdigest()
 
 
-def test_dragging_the_slider_recolours_the_map(page, server):
+def test_dragging_the_slider_recolours_the_map(server, page):
     page.set_default_timeout(LOAD)
     page.goto(server.url)
-    page.get_by_role("button", name="Find the metastable states").click()
+    page.get_by_role("checkbox", name="Refine in the background").uncheck()
+    page.get_by_role("button", name="Find the states").click()
     expect(page.get_by_text(re.compile(r"^3 states at .*widest range of lags"))).to_be_visible(timeout=LOAD)
     wait_for(lambda: page.evaluate(LAGS), page=page)
     settle(page)
@@ -78,3 +79,24 @@ def test_dragging_the_slider_recolours_the_map(page, server):
     page.keyboard.press("End")
     expect(page.get_by_text(re.compile(r"^\d states? at 1 ps.*the same number"))).to_be_visible()
     expect(page.locator("strong", has_text=re.compile(r"^1 ps$"))).to_be_visible()
+
+
+def test_a_network_refines_the_states_while_one_explores(server, page):
+    page.set_default_timeout(LOAD)
+    page.goto(server.url)
+    page.get_by_role("button", name="Find the states").click()
+    expect(page.get_by_text(re.compile(r"^3 states at .*widest range of lags"))).to_be_visible(timeout=LOAD)
+    expect(page.get_by_role("button").filter(has_text="DiscreteIDM 1, refined")).to_be_visible()
+    rows = page.locator(".fel-table tbody tr")
+    expect(rows).to_have_count(3)
+    rows.first.click()
+    selected = page.get_by_text(re.compile(r"^[1-9][\d,]* of 20,000 frames selected"))
+    count = selected.inner_text()
+    said = page.get_by_text(re.compile(r"^Refined by a network: .*Undo brings the first answer back"))
+    expect(said.first).to_be_visible(timeout=4 * LOAD)
+    expect(selected).to_have_text(count)
+    expect(rows).to_have_count(3)
+    page.mouse.move(5, 5)
+    page.keyboard.press("Control+z")
+    expect(page.get_by_text(re.compile(r"^3 states at .*widest range of lags"))).to_be_visible()
+    expect(selected).to_have_text(count)

@@ -21,7 +21,7 @@ def view(page, name):
 
 def test_states_have_lifetimes_evidence_and_kinetics(page, demo, tmp_path):
     open_demo(page, demo)
-    expect(page.get_by_role("button", name="Find the metastable states")).to_be_visible()
+    expect(page.get_by_role("button", name="Find the states")).to_be_visible()
     train(page, 300)
     expect(page.get_by_text("with exponential decay")).to_be_visible(timeout=2 * LOAD)
     rows = page.locator(".fel-table tbody tr")

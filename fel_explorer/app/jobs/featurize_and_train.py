@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from fel_explorer.app.jobs.manager import Cancelled
+from fel_explorer.app.jobs.call import ShouldStop, process_job
+from fel_explorer.app.jobs.job import Cancelled, Report
 from fel_explorer.app.session.session import Result
 from fel_explorer.data import (
     cache_directory,
@@ -26,6 +28,7 @@ from fel_explorer.data import (
     sample_data,
     schema,
 )
+from fel_explorer.data.atomic_folders import whole_file
 from fel_explorer.data.topologies import select_atoms
 from fel_explorer.data.trajectories import open_trajectories
 from fel_explorer.errors import FelError
@@ -34,6 +37,8 @@ from fel_explorer.features.kinds.distance import HEAVY
 from fel_explorer.methods import list_methods
 from fel_explorer.progress import Progress
 from fel_explorer.structures import ObservablesCancelled, feature_atoms, observables
+
+log = logging.getLogger("fel_explorer")
 
 DEFAULT_FEATURIZER = "heavy_atom_distances"
 # where heavy atoms make more than MANY distances
@@ -101,7 +106,10 @@ class Previewer:
         return Preview(step, points, state)
 
 
+@process_job
 def training(
+    report: Report,
+    should_stop: ShouldStop,
     method,
     dataset: xr.Dataset,
     label: str,
@@ -109,37 +117,50 @@ def training(
     embedding=None,
     device="auto",
     checkpoint_dir: Path | None = None,
-):
-    """The job that fits ``method`` to ``dataset``; its result is a `Result`.
+) -> Result:
+    """The job that fits a method like ``method`` to ``dataset``; its result is a `Result`.
 
     ``embedding`` is the fitted method in whose embedding a method that takes one works.  A method that needs
     positions gets those of the dataset's trajectories.  Asked to stop, the job keeps what has been trained.
     The checkpoint is removed when the fit has run to its end.
     """
     extra = {} if embedding is None else {"embedding": embedding}
+    method = type(method)(**method.hyperparameters())  # repeated, the job begins anew
+    start, preview = time.monotonic(), Previewer(method, dataset)
 
-    def run(report, should_stop):
-        start, preview = time.monotonic(), Previewer(method, dataset)
+    def callback(progress):
+        losses = with_scores(progress.losses, method.score_name)
+        report(replace(progress, losses=losses), preview(progress.step))
+        return should_stop()
 
-        def callback(progress):
-            report(progress, preview(progress.step))
-            return should_stop()
-
-        folder = checkpoint_dir if checkpoint_dir is None or _can_write(checkpoint_dir) else None
-        if folder is None and checkpoint_dir is not None:
-            report(Progress(0, 0, message=f"without checkpoints: '{checkpoint_dir.parent}' can't be written"))
-        elif folder is not None and not extra:
+    folder = checkpoint_dir if checkpoint_dir is None or _can_write(checkpoint_dir) else None
+    if folder is None and checkpoint_dir is not None:
+        log.warning("'%s' is trained without checkpoints: %s", label, _cannot_write(checkpoint_dir.parent))
+    elif folder is not None and not extra:
+        try:
             _note(folder, method, dataset, label, device)
-        positions = {"positions": positions_of(dataset)} if method.needs_positions(dataset) else {}
-        options = {"device": device, "callback": callback, "checkpoint_dir": folder}
-        method.fit(dataset, **options, **extra, **positions)
-        seconds, partial = time.monotonic() - start, should_stop()
-        if folder is not None and not partial:
-            shutil.rmtree(folder, ignore_errors=True)
-            _note_of(folder).unlink(missing_ok=True)
-        return Result.of(label, method, dataset, seconds, partial)
+        except FelError as error:
+            log.warning("'%s' will not be found after a restart of the server: %s", label, error)
+    positions = {"positions": positions_of(dataset)} if method.needs_positions(dataset) else {}
+    options = {"device": device, "callback": callback, "checkpoint_dir": folder}
+    method.fit(dataset, **options, **extra, **positions)
+    seconds, partial = time.monotonic() - start, should_stop()
+    if folder is not None and not partial:
+        shutil.rmtree(folder, ignore_errors=True)
+        _note_of(folder).unlink(missing_ok=True)
+    return Result.of(label, method, dataset, seconds, partial)
 
-    return run
+
+def with_scores(losses: dict[str, float], score_name: str) -> dict[str, float]:
+    """The losses of a training; where it maximises a score, with the score on held-out data."""
+    if not score_name or "validation" not in losses:
+        return losses
+    rest = {name: value for name, value in losses.items() if name != "validation"}
+    return rest | {f"held-out {score_name}": -losses["validation"]}
+
+
+def _cannot_write(folder: Path) -> str:
+    return f"'{folder}' can't be written, or the disk is full. If it is stopped, it begins anew."
 
 
 def _can_write(folder: Path) -> bool:
@@ -161,7 +182,8 @@ def _note_of(folder: Path) -> Path:
 def _note(folder, method, dataset, label, device):
     about = {"key": fingerprint(dataset), "label": label, "method": type(method).__name__, "device": device}
     about["hyperparameters"] = method.hyperparameters()
-    _note_of(folder).write_text(json.dumps(about))
+    with whole_file(_note_of(folder)) as partial:
+        partial.write_text(json.dumps(about))
 
 
 def interrupted(dataset: xr.Dataset, key: str = "") -> list[Interrupted]:
@@ -171,77 +193,86 @@ def interrupted(dataset: xr.Dataset, key: str = "") -> list[Interrupted]:
     """
     key, found = key or fingerprint(dataset), []
     for path in sorted((cache_directory() / CHECKPOINTS).glob("*.json")):
-        about, folder = json.loads(path.read_text()), path.with_suffix("")
-        if about["key"] == key and folder.is_dir() and any(folder.iterdir()):
+        folder = path.with_suffix("")
+        if not folder.is_dir() or not any(folder.iterdir()):
+            continue
+        try:
+            about = json.loads(path.read_text())
+            if about["key"] != key:
+                continue
+            label, device = str(about["label"]), str(about["device"])
             method = list_methods()[about["method"]](**about["hyperparameters"])
-            function = training(
-                method, dataset, about["label"], device=about["device"], checkpoint_dir=folder
-            )
-            found.append(Interrupted(method, about["label"], function, folder))
+        except (
+            OSError,
+            ValueError,
+            LookupError,
+            TypeError,
+            RecursionError,
+        ) as error:  # damaged
+            log.info("the interrupted training '%s' can't be offered: %s", path, error)
+            continue
+        function = training(method, dataset, label, device=device, checkpoint_dir=folder)
+        found.append(Interrupted(method, label, function, folder))
     return found
 
 
-def applying(method, dataset: xr.Dataset, label: str):
+@process_job
+def applying(report: Report, should_stop: ShouldStop, method, dataset: xr.Dataset, label: str) -> Result:
     """The job that embeds ``dataset`` with a fitted method; its result is a `Result`."""
-
-    def run(report, should_stop):
-        return Result.of(label, method, dataset)
-
-    return run
+    return Result.of(label, method, dataset)
 
 
-def opening(paths, topology, stride: int, atoms, time_step: float | None = None, join: bool = False):
+@process_job
+def opening(
+    report: Report,
+    should_stop: ShouldStop,
+    paths,
+    topology,
+    stride: int,
+    atoms,
+    time_step: float | None = None,
+    join: bool = False,
+):
     """The job that opens trajectory files; its result is (None, trajectories): no dataset yet."""
-
-    def run(report, should_stop):
-        options = {"stride": stride, "atoms": atoms, "time_step": time_step, "join": join}
-        return None, open_trajectories(paths, topology, **options)
-
-    return run
+    options = {"stride": stride, "atoms": atoms, "time_step": time_step, "join": join}
+    return None, open_trajectories(paths, topology, **options)
 
 
-def featurizing(trajectories, featurizers):
+@process_job
+def featurizing(report: Report, should_stop: ShouldStop, trajectories, featurizers):
     """The job that featurizes ``trajectories``; its result is the dataset and the trajectories."""
 
-    def run(report, should_stop):
-        def callback(progress):
-            report(progress)
-            return should_stop()
+    def callback(progress):
+        report(progress)
+        return should_stop()
 
-        try:
-            dataset = featurize(trajectories, featurizers, callback=callback)
-        except FeaturizationCancelled as stopped:
-            raise Cancelled from stopped
-        return with_torsions(dataset, trajectories), trajectories
-
-    return run
+    try:
+        dataset = featurize(trajectories, featurizers, callback=callback)
+    except FeaturizationCancelled as stopped:
+        raise Cancelled from stopped
+    return with_torsions(dataset, trajectories), trajectories
 
 
-def observing(trajectories, names, reference: int = 0):
+@process_job
+def observing(report: Report, should_stop: ShouldStop, trajectories, names, reference: int = 0) -> xr.Dataset:
     """The job that measures observables; its result is a dataset of columns (frame,) without coordinates."""
 
-    def run(report, should_stop):
-        def callback(progress):
-            report(progress)
-            return should_stop()
+    def callback(progress):
+        report(progress)
+        return should_stop()
 
-        try:
-            columns = observables(trajectories, names, reference=reference, callback=callback)
-        except ObservablesCancelled as stopped:
-            raise Cancelled from stopped
-        return columns.reset_coords(drop=True)
-
-    return run
+    try:
+        columns = observables(trajectories, names, reference=reference, callback=callback)
+    except ObservablesCancelled as stopped:
+        raise Cancelled from stopped
+    return columns.reset_coords(drop=True)
 
 
-def sample(name: str = "alanine-dipeptide"):
+@process_job
+def sample(report: Report, should_stop: ShouldStop, name: str = "alanine-dipeptide"):
     """The job that unpacks and featurizes sample data; its result is the dataset and the trajectories."""
-
-    def run(report, should_stop):
-        report(Progress(0, 0, message="unpacking"))
-        return featurizing(sample_data(name), DEFAULT_FEATURIZER)(report, should_stop)
-
-    return run
+    report(Progress(0, 0, message="unpacking"))
+    return featurizing(sample_data(name), DEFAULT_FEATURIZER)(report, should_stop)
 
 
 def with_torsions(dataset: xr.Dataset, trajectories) -> xr.Dataset:

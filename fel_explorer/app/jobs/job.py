@@ -5,7 +5,8 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from fel_explorer.progress import Progress
 
 ACTIVE = ("queued", "running")
-KEPT_LOSSES = 2_000  # points of a loss history; older ones are thinned by two when it is full
+KEPT_LOSSES = 2_000  # points of a loss history, an even number
 KEPT_LINES = 200  # of a log
 LOGGED_PARTS = 20  # a line at each twentieth of the steps
 
@@ -22,12 +23,77 @@ Report = Callable[..., None]
 Function = Callable[[Report, Callable[[], bool]], Any]
 
 
+class Cancelled(Exception):
+    """Raised by a job's function that was cancelled and has nothing to keep."""
+
+
+class StopSignal(threading.Event):
+    """An event that can be listened to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._listeners: list[Callable[[], None]] = []
+
+    def set(self) -> None:
+        super().set()
+        for listener in list(self._listeners):
+            listener()
+
+    @contextmanager
+    def listener(self, function: Callable[[], None]) -> Iterator[None]:
+        """Within the block call ``function`` when the event is set, at once where it is already."""
+        self._listeners.append(function)
+        try:
+            if self.is_set():
+                function()
+            yield
+        finally:
+            self._listeners.remove(function)
+
+
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened to a job: "queued", "running", "progress", "done", "failed" or "cancelled"."""
+    """One thing that happened to a job.
+
+    ``kind`` is "queued", "running", "progress", "notice", "done", "failed" or "cancelled".
+    """
 
     job: Job
     kind: str
+
+
+class LossCurve(list):
+    """A loss history [(step, value), ...] of bounded length, equally fine from the first step to the last.
+
+    When it is full, neighbours are replaced by their mean, and from then on as many values are averaged for
+    each point.  The first point stays, and the last is that of the latest step.
+    """
+
+    def __init__(self, points=()) -> None:
+        super().__init__(points)
+        self._stride = self._count = 1
+
+    def record(self, step: int, value: float) -> None:
+        """Add the value of a later step."""
+        if len(self) < 2 or self._count == self._stride:
+            self.append((step, value))
+            self._count = 1
+        else:
+            self._count += 1
+            self[-1] = (step, self[-1][1] + (value - self[-1][1]) / self._count)
+        if len(self) > KEPT_LOSSES:
+            self._halve()
+
+    def _halve(self) -> None:
+        pairs = zip(self[1::2], self[2::2], strict=True)
+        self[1:] = [(b[0], (a[1] + b[1]) / 2) for a, b in pairs]
+        self._stride, self._count = 2 * self._stride, self._stride + self._count
+
+    def copy(self) -> LossCurve:
+        """Another one with the same points, which goes on as this one would."""
+        made = LossCurve(self)
+        made._stride, made._count = self._stride, self._count
+        return made
 
 
 @dataclass(eq=False)
@@ -53,13 +119,15 @@ class Job:
     state
         "queued", "running", "done", "failed" or "cancelled".
     losses
-        {term: [(step, value), ...]}, thinned to at most `KEPT_LOSSES` points.
+        {term: [(step, value), ...]}, of at most `KEPT_LOSSES` points.
     preview
         The latest intermediate result that the function reported, or None.
     result
         What the function returned; a cancelled job may hold a partial one.
     error, trace
         The exception of a failed job and its traceback as text.
+    notices
+        Warnings that it logged, such as of a full disk.
     log
         What happened when, a line each.
     """
@@ -76,15 +144,16 @@ class Job:
     id: int = 0
     state: str = "queued"
     progress: Progress = field(default_factory=lambda: Progress(0, 0))
-    losses: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    losses: dict[str, LossCurve] = field(default_factory=dict)
     preview: Any = None
     result: Any = None
     error: Exception | None = None
     trace: str = ""
+    notices: list[str] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
     started: float = float("nan")
     finished: float = float("nan")
-    _stop: threading.Event = field(default_factory=threading.Event, repr=False)
+    _stop: StopSignal = field(default_factory=StopSignal, repr=False)
 
     @property
     def active(self) -> bool:
@@ -125,10 +194,7 @@ class Job:
         if preview is not None:
             self.preview = preview
         for name, value in progress.losses.items():
-            history = self.losses.setdefault(name, [])
-            history.append((progress.step, float(value)))
-            if len(history) > KEPT_LOSSES:
-                del history[1:-1:2]
+            self.losses.setdefault(name, LossCurve()).record(progress.step, float(value))
 
     def _note_progress(self, progress: Progress) -> None:
         """A line for another message, and for each twentieth of the steps."""

@@ -1,8 +1,9 @@
 """Jobs: computations in the background that belong to the process and survive a reload of the page.
 
-A job is a function ``function(report, should_stop) -> result``.  It runs in a worker thread; what it
-reports is kept on the `Job` and announced as plain `Event` values in the queue of every subscriber.  No
-panel import here: pages drain their queue on their own thread.
+A job is a function ``function(report, should_stop) -> result``.  A thread runs it: a `Call` in a worker
+process, so that pages stay quick, others itself.  What it reports is kept on the `Job` and announced as plain
+`Event` values in the queue of every subscriber.  No panel import here: pages drain their queue on their own
+thread.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import collections
 import functools
 import itertools
 import logging
+import os
 import threading
 import time
 import traceback
@@ -19,7 +21,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from fel_explorer.app.jobs.job import Event, Function, Job, Subscription
+from fel_explorer.app.jobs.call import Call
+from fel_explorer.app.jobs.job import Cancelled, Event, Function, Job, Report, Subscription
+from fel_explorer.app.jobs.notices import hear_warnings
+from fel_explorer.app.jobs.workers import NotSendable, RemoteError, WorkerPool
 from fel_explorer.errors import FelError
 from fel_explorer.progress import Progress
 
@@ -28,15 +33,12 @@ __all__ = ["KEPT_JOBS", "Cancelled", "Event", "Job", "JobManager", "manager"]
 log = logging.getLogger("fel_explorer.jobs")
 
 ABOUT = ("kind", "key", "owner", "checkpoint_dir", "quick", "show", "recipe")  # what a repeated job keeps
+JOBS_VARIABLE, JOBS_CHOICES = "FEL_EXPLORER_JOBS", ("process", "thread")
 KEPT_JOBS = 50  # finished jobs that the process remembers
 
 
-class Cancelled(Exception):
-    """Raised by a job's function that was cancelled and has nothing to keep."""
-
-
 class JobManager:
-    """Runs jobs in worker threads and remembers them.
+    """Runs jobs in threads and worker processes and remembers them.
 
     Parameters
     ----------
@@ -45,10 +47,17 @@ class JobManager:
         is called, as tests do.
     clock
         Seconds, for started and finished.
+    pool
+        Worker processes for jobs that are a `Call`; without them all run in this process.
     """
 
-    def __init__(self, workers: int = 2, clock: Callable[[], float] = time.monotonic):
-        self.clock = clock
+    def __init__(
+        self,
+        workers: int = 2,
+        clock: Callable[[], float] = time.monotonic,
+        pool: WorkerPool | None = None,
+    ):
+        self.clock, self.pool = clock, pool
         self._jobs: collections.OrderedDict[int, Job] = collections.OrderedDict()
         self._waiting: list[Job] = []
         self._subscribers: weakref.WeakSet[Subscription] = weakref.WeakSet()
@@ -100,7 +109,7 @@ class JobManager:
                 "Start it again.",
             )
         again = self.repeat(job)
-        again.losses = {name: list(values) for name, values in job.losses.items()}
+        again.losses = {name: values.copy() for name, values in job.losses.items()}
         return again
 
     def repeat(self, job: Job) -> Job:
@@ -188,11 +197,22 @@ class JobManager:
             job.record(progress, preview)
             self._announce(job, "progress")
 
+        def hear(text: str) -> None:
+            job.notices.append(text)
+            job.note(text)
+            self._announce(job, "notice")
+
         try:
-            job.result = job.function(report, job._stop.is_set)
+            with hear_warnings(hear):
+                job.result = self._make(job, report)
             state = "cancelled" if job._stop.is_set() else "done"
         except Cancelled:
             state = "cancelled"
+        except RemoteError as failure:
+            job.error, job.trace = failure.error, failure.trace
+            state = "failed"
+            if not isinstance(job.error, FelError):
+                log.error("%s failed\n%s", job.label, job.trace)
         except Exception as error:  # whatever a method raises must reach the page, not kill the worker
             job.error, job.trace = error, traceback.format_exc()
             state = "failed"
@@ -202,6 +222,22 @@ class JobManager:
         job.note(state if job.error is None else f"failed: {job.error}")
         job.state, job.finished = state, self.clock()
         self._announce(job, state)
+
+    def _make(self, job: Job, report: Report) -> Any:
+        """The result of a job; made in this process where another one can't."""
+        if self.pool is not None and isinstance(job.function, Call):
+            try:
+                return self.pool.run(job.function, report, job._stop, job.label, takes_long=not job.quick)
+            except NotSendable as reason:
+                job.note(f"in the page's own process, which may slow pages down: {reason}")
+        return job.function(report, job._stop.is_set)
+
+    def prepare(self, delay: float = 0.0) -> None:
+        """Have a worker process ready for the next job, ``delay`` seconds from now."""
+        if self.pool is not None:
+            timer = threading.Timer(delay, self.pool.prepare)
+            timer.daemon = True
+            timer.start()
 
     def _announce(self, job: Job, kind: str) -> None:
         with self._lock:
@@ -217,5 +253,11 @@ class JobManager:
 
 @functools.cache
 def manager() -> JobManager:
-    """The process's job manager, shared by all its pages."""
-    return JobManager()
+    """The process's job manager, shared by all its pages.
+
+    The environment variable FEL_EXPLORER_JOBS, "process" or "thread", says where jobs run.
+    """
+    where = os.environ.get(JOBS_VARIABLE) or "process"
+    if where not in JOBS_CHOICES:
+        raise FelError(f"{JOBS_VARIABLE}={where}.", f"It is {' or '.join(JOBS_CHOICES)}.")
+    return JobManager(pool=WorkerPool() if where == "process" else None)

@@ -16,6 +16,7 @@ from fel_explorer.app.report import figures, structures
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.model.summary import summary
 from fel_explorer.data import schema
+from fel_explorer.data.atomic_folders import whole_file
 from fel_explorer.data.molecule_names import molecule_text
 from fel_explorer.errors import FelError
 from fel_explorer.plots.quantities import time_text
@@ -26,7 +27,9 @@ STYLE = (Path(__file__).parent / "report.css").read_text()
 def save_report(session: Session, path) -> Path:
     """Write `report_html` to ``path``."""
     path = Path(path)
-    path.write_text(report_html(session), encoding="utf-8")
+    text = report_html(session)
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
     return path
 
 

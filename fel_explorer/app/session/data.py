@@ -20,7 +20,7 @@ from fel_explorer.app.session.snapshot import Snapshot
 from fel_explorer.data import TrajectorySet
 from fel_explorer.errors import FelError
 
-STAYING = "name shown representation energy_unit".split()  # with other data; `shown` follows by itself
+STAYING = "name shown representation energy_unit refine".split()  # with other data; `shown` follows by itself
 OF_ALL_DATA = "can_undo can_redo data_name earlier_data".split()
 
 

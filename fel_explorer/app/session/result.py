@@ -13,6 +13,7 @@ import xarray as xr
 from fel_explorer.app.session.selection import Selection
 from fel_explorer.kinetics import merge_states, split_state
 from fel_explorer.methods import Method
+from fel_explorer.methods.idm.parameters import MIN_POPULATION
 from fel_explorer.plots.colours import state_colours, tints
 
 
@@ -58,6 +59,10 @@ class Result:
         Whether the user merged or split states.
     changes
         How they did, in order.
+    refines
+        The method whose states a training of this one refined; None for others.
+    remark
+        What that changed, in a sentence.
     """
 
     label: str
@@ -72,6 +77,8 @@ class Result:
     level: int = 0
     edited: bool = False
     changes: tuple[Merge | Split, ...] = ()
+    refines: Method | None = None
+    remark: str = ""
 
     def __post_init__(self):
         if self.method is None:
@@ -92,7 +99,7 @@ class Result:
         if method.has_microstates:
             memberships = [method.microstate_memberships(level) for level in range(method.n_levels)]
             found = MicrostateLevels(base, method.predict_microstates(dataset).values, memberships)
-            return replace(found[method.default_level], levels=found)
+            return found[method.default_level]
         levels = []
         for level in range(method.n_levels):
             membership = method.predict_proba(dataset, level).values
@@ -115,6 +122,11 @@ class Result:
         )
         return replace(self, label=label, levels=levels, changes=changes)
 
+    def refining(self, first: Method, remark: str) -> Result:
+        """The same as what refines the states of a method, at all levels."""
+        levels = tuple(replace(level, refines=first, remark=remark) for level in self.levels)
+        return replace(self, levels=levels, refines=first, remark=remark)
+
     def at(self, level: int) -> Result:
         """This result at a level of its tree; itself where there is no tree."""
         return self.levels[level] if self.levels else self
@@ -135,7 +147,7 @@ class Result:
 
     # ---- states
 
-    def states(self, min_population: float = 0.001) -> list[int]:
+    def states(self, min_population: float = MIN_POPULATION) -> list[int]:
         """States that hold at least ``min_population`` of the frames, in order."""
         if self.state is None:
             return []
@@ -245,11 +257,16 @@ class MicrostateLevels(Sequence):
         if level not in self._kept:
             membership = self._memberships[level].take(self.microstates, axis=0)
             state = self._labels[level].take(self.microstates)
-            self._kept[level] = replace(self._base, membership=membership, state=state, level=level)
+            about = {"membership": membership, "state": state, "level": level, "levels": self}
+            self._kept[level] = replace(self._base, **about)
             while len(self._kept) > self.KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(level)
         return self._kept[level]
+
+    def memberships(self, level: int) -> np.ndarray:
+        """(microstate, state) float32 at a level."""
+        return self._memberships[level]
 
     def relabel(self, label: str) -> MicrostateLevels:
         """The same of a result under another label."""

@@ -14,6 +14,7 @@ from fel_explorer.app.session.feature_sets import feature_set_name
 from fel_explorer.app.session.history import History
 from fel_explorer.app.session.pinned import Pinned
 from fel_explorer.app.session.recipe import Recipe, Sweep
+from fel_explorer.app.session.refined_states import carried_names, nearest_level
 from fel_explorer.app.session.result import MicrostateLevels, Result
 from fel_explorer.app.session.selection import PathAnchors, Point, Selection
 from fel_explorer.app.session.selection_origin import Origin, StateFrames
@@ -78,6 +79,7 @@ class Session(SessionData):
     pinned = param.ClassSelector(class_=Pinned, default=Pinned(), doc="Structures that were put aside.")
     thumbnails = param.Dict({}, doc="{key of a pin: its picture as a data URL}, taken by the 3-D viewer.")
     state_names = param.Dict({}, doc="{(label, level, state): name} given by the user.")
+    refine = param.Boolean(True, doc="Whether a network refines states that were found without one.")
     can_undo = param.Boolean(False)
     can_redo = param.Boolean(False)
 
@@ -166,6 +168,28 @@ class Session(SessionData):
             if isinstance(result.levels, MicrostateLevels) and self.colour_by == FREE_ENERGY:
                 changes["colour_by"] = "state"  # what the slider of the time resolution changes
         self.param.update(**changes)
+
+    def add_refined(self, refined: Result, *, feature_set: str = "") -> bool:
+        """Add a result that refines another one, and show it in its place; returns whether it is shown.
+
+        The selection, the clicked frame and the names of states stay.  It only joins the list where something
+        else is shown, or where the user changed the states or drew a path on their map.
+        """
+        label = next((key for key, one in self.results.items() if one.method is refined.refines), "")
+        edited = any(key[0] == label for key in self.edits)
+        self.add_result(refined, show=False, feature_set=feature_set)
+        if not label or label != self.active or edited or self.path_anchors is not None:
+            return False
+        names = carried_names(self.state_names, self.results[label], refined)
+        level = nearest_level(refined, self.shown.lag_time)
+        self._history.remember(Snapshot.of(self, model=True))
+        self.param.update(
+            active=refined.label,
+            levels={**self.levels, refined.label: level},
+            state_names={**self.state_names, **names},
+            **self._history.flags,
+        )
+        return True
 
     def rename_result(self, label: str, new: str) -> None:
         """Give a result another label, also where names, edits, clicked point and history speak of it."""

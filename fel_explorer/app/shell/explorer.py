@@ -12,6 +12,7 @@ from panel.viewable import Viewer
 
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.server.server import run
+from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.shell.code_dialog import CodeDialog
 from fel_explorer.app.shell.command_palette import Palette
@@ -32,9 +33,10 @@ from fel_explorer.app.views.map.second_map_panel import SecondMap
 from fel_explorer.app.views.model.panel import ModelPanel
 from fel_explorer.app.views.selection.panel import SelectionPanel
 from fel_explorer.app.views.states.dendrogram_panel import DendrogramPanel
+from fel_explorer.app.views.states.refinement import Refinement
 from fel_explorer.app.views.structure.panel import StructurePanel
 from fel_explorer.app.widgets.dialogs import Dialogs
-from fel_explorer.app.widgets.notifications import show_error
+from fel_explorer.app.widgets.notifications import show_error, show_notice, show_warning
 from fel_explorer.app.widgets.page_timer import PageTimer
 from fel_explorer.app.widgets.theme import theme
 from fel_explorer.app.widgets.weak_callback import weak_callback
@@ -42,7 +44,7 @@ from fel_explorer.app.workarounds.panel_closed_pages import leave, release
 from fel_explorer.app.workarounds.panel_local_files import use_local_files
 from fel_explorer.errors import FelError
 
-NOTEBOOK_HEIGHT = 860  # px
+NOTEBOOK_HEIGHT = 640  # px
 TICK = 100  # ms between two looks at the queue of events
 
 
@@ -76,6 +78,7 @@ class Explorer(Viewer):
         self.map = MapPanel(self.session, self.board)
         self.structure = StructurePanel(self.session, self.board)
         self.selection = SelectionPanel(self.session)
+        self.refinement = Refinement(self.session, self.board)
         self.strip = TabStrip(self.session, self.board, self.model.start)
         self.jobs = JobBar(self.board, lambda: self.job_list.open())
         self.buttons = CommandButtons(self.session, self.run)
@@ -84,6 +87,7 @@ class Explorer(Viewer):
         self._kept = False  # whether the server keeps the page without a connection
         self._watchers = [
             (self.board, self.board.param.watch(self._on_ended, "ended")),
+            (self.board, self.board.param.watch(self._on_notice, "notice")),
             (self.session, self.session.param.watch(self._on_shown, ["beside", "shown"])),
             (self.strip, self.strip.param.watch(self._on_shown, "open")),
         ]
@@ -151,11 +155,21 @@ class Explorer(Viewer):
         self._start()
 
     def __panel__(self):
-        """The explorer as a layout, as in a notebook."""
+        """The explorer as a layout, as in a cell of a notebook: landscape and structure first."""
         self._start()
-        tools = pmui.Column(self.layout.tools, width=310, scroll="y", sizing_mode="stretch_height")
+        self.layout.cards.compact = True
+        loaded = self.session.trajectories is not None or self.session.dataset is not None
+        tools = pmui.Column(
+            self.layout.tools, width=310, scroll="y", sizing_mode="stretch_height", visible=not loaded
+        )
+        if loaded:
+            self.strip.fold()
+        menu = pmui.IconButton(
+            icon="menu", description="Data, features and model", color="light", size="small", margin=(0, 8),
+            on_click=lambda event: tools.param.update(visible=not tools.visible),
+        )  # fmt: skip
         return pmui.Column(
-            pmui.AppBar(*self.layout.header(), title="fel_explorer", sizing_mode="stretch_width"),
+            pmui.AppBar(menu, *self.layout.header(), title="fel_explorer", sizing_mode="stretch_width"),
             pmui.Row(tools, self.layout.centre, sizing_mode="stretch_width", height=NOTEBOOK_HEIGHT),
             sizing_mode="stretch_width",
             theme_config=theme(self.large),
@@ -197,8 +211,7 @@ class Explorer(Viewer):
 
     def _on_shown(self, *_):
         if "layout" in self.__dict__:
-            self.layout.show_second_map()
-            self.layout.show_tree()
+            self.layout.show()
 
     # ---- commands and errors
 
@@ -230,6 +243,11 @@ class Explorer(Viewer):
         job = event.new
         if job.error is not None:
             self.show_error(job.error)
+        elif isinstance(job.result, Result) and job.result.remark and job.label == self.session.active:
+            show_notice(job.result.remark)
+
+    def _on_notice(self, event):
+        show_warning(event.new[0])
 
     @param.depends("dark", watch=True)
     def _show_theme(self):
@@ -296,7 +314,16 @@ class Explorer(Viewer):
         for watched, watcher in self._watchers:
             watched.param.unwatch(watcher)
         self._watchers = []
-        own = self.autosave, self.jobs, self.buttons, self.data, self.features, self.model, self.board
+        own = (
+            self.autosave,
+            self.jobs,
+            self.buttons,
+            self.data,
+            self.features,
+            self.model,
+            self.board,
+            self.refinement,
+        )
         late = [self.job_list] if "job_list" in self.__dict__ else []
         for part in (*own, *late, *self._views()):
             part.close()

@@ -8,10 +8,12 @@ from functools import partial
 import panel_material_ui as pmui
 import torch
 from panel.viewable import Viewer
+from param.parameterized import batch_call_watchers
 
 from fel_explorer.app.jobs.queue_status import time_left
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.shell.commands import COMMANDS, Command
+from fel_explorer.app.widgets.button_bar import BarButton, ButtonBar
 from fel_explorer.plots.quantities import seconds_text
 
 
@@ -106,7 +108,7 @@ class CommandButtons(Viewer):
         super().__init__(**params)
         self.session = session
         self.buttons = {command.id: self._button(command, run) for command in COMMANDS if command.icon}
-        self.layout = pmui.Row(*self.buttons.values(), margin=0, align="center")
+        self.layout = ButtonBar(self.buttons, colour="light", margin=0, align="center")
         self._watcher = session.param.watch(self._update, ["can_undo", "can_redo", "dataset", "selection"])
         self._update()
 
@@ -118,19 +120,14 @@ class CommandButtons(Viewer):
 
     @staticmethod
     def _button(command: Command, run):
-        return pmui.IconButton(
-            icon=command.icon,
-            description=f"{command.title} ({shortcut_text(command.shortcut)})",
-            color="light",
-            size="small",
-            margin=0,
-            on_click=partial(_click, run, command),
-        )
+        about = f"{command.title} ({shortcut_text(command.shortcut)})"
+        return BarButton(partial(_click, run, command), icon=command.icon, description=about)
 
     def _update(self, *_):
-        for command in COMMANDS:
-            if command.icon:
-                self.buttons[command.id].disabled = not command.enabled(self.session)
+        with batch_call_watchers(self.layout):  # one message for all buttons
+            for command in COMMANDS:
+                if command.icon:
+                    self.buttons[command.id].disabled = not command.enabled(self.session)
 
 
 def _click(run, command, _event):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import panel as pn
@@ -10,14 +9,15 @@ import panel_material_ui as pmui
 import param
 from panel.viewable import Viewable
 
+from fel_explorer.app.shell.cards import Cards
 from fel_explorer.app.shell.header import device_text
 from fel_explorer.app.workarounds.bokeh_late_figures import late_figures
 
 if TYPE_CHECKING:
     from fel_explorer.app.shell.explorer import Explorer
 
-UPPER = 496  # px, at least, for map and structures
-THIN = {"scrollbar-width": "thin"}
+
+ON_BAR = {"color": "inherit", "borderColor": "currentColor", "& .MuiChip-icon": {"color": "inherit"}}
 
 
 class Layout:
@@ -28,73 +28,44 @@ class Layout:
 
     def __init__(self, explorer: Explorer):
         self.explorer = explorer
-        paper = partial(pmui.Paper, elevation=1, sizing_mode="stretch_both", margin=4)
-        self.map = paper(explorer.map)
-        self.structure = paper(explorer.structure)
-        self.selection = pmui.Paper(
-            explorer.selection,
-            elevation=1,
-            sizing_mode="stretch_width",
-            margin=4,
-            styles={"max-height": "240px", "overflow-y": "auto", **THIN},
-        )
-        self.strip = pmui.Paper(explorer.strip, elevation=1, sizing_mode="stretch_width", margin=4)
-        self.second_map: pmui.Paper | None = None
-        self.tree: pmui.Paper | None = None
+        stretched = {"sizing_mode": "stretch_both", "margin": 0}
+        self.right = pmui.Column(explorer.structure, **stretched)  # or the second map
+        self.tree = pmui.Column(**stretched)
         self.tools = self._accordion()
-        self._right = pmui.Column(self.structure, self.selection, sizing_mode="stretch_both")
-        self._lower = pmui.Row(self.strip, sizing_mode="stretch_width", margin=0)
-        strut = pmui.Column(width=0, min_height=UPPER, margin=0)  # panel counts the children's heights only
-        upper = self.map, self._right, strut, explorer.dialogs
-        self.centre = pmui.Column(
-            pmui.Row(*upper, sizing_mode="stretch_both", margin=0),
-            self._lower,
-            sizing_mode="stretch_both",
-            margin=4,
-            scroll="y-auto",  # on small screens map and strip together don't fit
-            styles=THIN,
+        self.cards = Cards(
+            map=explorer.map,
+            structure=self.right,
+            selection=explorer.selection,
+            tree=self.tree,
+            strip=explorer.strip,
         )
-        self.show_second_map()
-        self.show_tree()
+        self.centre = pmui.Column(self.cards, explorer.dialogs, **stretched)
+        self.show()
 
     @property
     def parts(self) -> dict[str, Viewable]:
         """The parts that the tour frames."""
-        names = ("map", "structure", "tools", "strip")
-        return {name: getattr(self, name) for name in names} | {"buttons": self.explorer.buttons.layout}
+        names = {"map": self.cards.map, "structure": self.right, "strip": self.cards.strip}
+        return {**names, "tools": self.tools, "buttons": self.explorer.buttons.layout}
 
     def header(self) -> list:
         """What stands in the bar at the top."""
         explorer, space = self.explorer, pmui.Row(sizing_mode="stretch_width")
-        device = pmui.Chip(device_text(), icon="memory", size="small", variant="outlined", color="default")
+        device = pmui.Chip(device_text(), icon="memory", size="small", variant="outlined", sx=ON_BAR)
         return list(filter(None, [space, explorer.jobs, device, explorer.buttons, late_figures()]))
 
-    def show_second_map(self) -> None:
-        """Show the second map in the place of structures and selection while there is one."""
-        shown = bool(self.explorer.session.beside)
-        if shown and self.second_map is None:
-            second_map = self.explorer.second_map
-            self.second_map = pmui.Paper(second_map, elevation=1, sizing_mode="stretch_both", margin=4)
-            self._right.insert(0, self.second_map)
-        if self.second_map is not None:
-            self.second_map.visible = shown
-        self.structure.visible = self.selection.visible = not shown
-
-    def show_tree(self) -> None:
-        """Show the dendrogram while there is a tree and the strip next to it is open."""
-        result = self.explorer.session.shown
-        shown = self.explorer.strip.open and result is not None and result.tree is not None
-        if shown and self.tree is None:
-            self.tree = pmui.Paper(
-                self.explorer.dendrogram,
-                elevation=1,
-                sizing_mode="stretch_width",
-                margin=4,
-                styles={"flex": "0 0 36%"},
-            )
-            self._lower.insert(0, self.tree)
-        if self.tree is not None:
-            self.tree.visible = shown
+    def show(self) -> None:
+        """Show the second map in the place of the structures, and the tree, while there are such."""
+        explorer, result = self.explorer, self.explorer.session.shown
+        second = bool(explorer.session.beside)
+        tree = explorer.strip.open and result is not None and result.tree is not None
+        if second and len(self.right) == 1:
+            self.right.append(explorer.second_map)
+        if len(self.right) == 2:
+            self.right[0].visible, self.right[1].visible = not second, second
+        if tree and not len(self.tree):
+            self.tree.append(explorer.dendrogram)
+        self.cards.param.update(open=explorer.strip.open, second=second, tree_shown=tree)
 
     def _accordion(self):
         explorer, session = self.explorer, self.explorer.session

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 import panel as pn
 import panel_material_ui as pmui
-from panel.io.state import set_curdoc
 from panel.util import edit_readonly
 from panel_material_ui.base import _env
 
 from fel_explorer.app.widgets.notifications import show_error
 from fel_explorer.app.widgets.text import Notice
 from fel_explorer.app.widgets.theme import theme
+from fel_explorer.app.workarounds.panel_early_updates import can_wait, filling
 
 if TYPE_CHECKING:
     from fel_explorer.app.shell.explorer import Explorer
@@ -80,10 +82,12 @@ class GrowingPage:
     ----------
     make
         Makes the explorer.
+    ready
+        What ``make`` needs and what may still be computed, in another thread; an error in it is shown.
     """
 
-    def __init__(self, make: Callable[[], Explorer]):
-        self._make = make
+    def __init__(self, make: Callable[[], Explorer], ready: Future | None = None):
+        self._make, self._ready = make, ready
 
     @property
     def page(self) -> pmui.Page:
@@ -96,9 +100,14 @@ class GrowingPage:
             document.add_next_tick_callback(functools.partial(self._fill, page, document))
         return page
 
-    def _fill(self, page, document):
-        with set_curdoc(document), document.models.freeze():
+    async def _fill(self, page, document):
+        """Fill the page.  The server holds the document's lock: browsers that ask for more wait."""
+        if self._ready is not None and can_wait():
+            await asyncio.wait([asyncio.wrap_future(self._ready)])
+        with filling(document):
             try:
+                if self._ready is not None:
+                    self._ready.result()
                 self._make().show_on(page)
             except Exception as error:  # whatever it is, the visitor is to see it
                 page.main = [Notice("The page could not be made.", severity="error", margin=20)]

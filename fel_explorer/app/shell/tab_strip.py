@@ -11,16 +11,19 @@ from functools import partial
 import panel_material_ui as pmui
 import param
 from panel.viewable import Viewer
+from param.parameterized import batch_call_watchers
 
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.tabs import TABS, Tab, has_states
 from fel_explorer.app.widgets.bokeh_sheet import EMPTY, BokehSheet
+from fel_explorer.app.widgets.button_bar import BarButton, ButtonBar
+from fel_explorer.app.widgets.layout import lay_out
 from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.errors import FelError
 
-HEADER, BODY = 46, 284  # px
+HEADER = 40  # px
 HINT = "No states yet."
 STATE_METHODS = {  # to find states: {label: (method, tooltip)}
     "Find the states": (
@@ -76,6 +79,7 @@ class TabStrip(Viewer):
                 self._watchers.append(self._watch(partial(self._make_needed, tab), tab.needed_by))
                 self._make_needed(tab)
         self._on_result()
+        lay_out(self.layout, self._header, self._body)
 
     def __panel__(self):
         return self.layout
@@ -108,46 +112,48 @@ class TabStrip(Viewer):
     def _make_layout(self):
         # buttons and no radio group, which is silent when its value is clicked: that opens the folded strip
         self.buttons = {
-            name: pmui.Button(
-                label=tab.title,
-                size="small",
-                margin=(6, 1),
-                variant="text",
-                sx={"minWidth": 0, "px": "6px"},
-                on_click=partial(self._on_click, name),
-            )
-            for name, tab in self.tabs.items()
+            name: BarButton(partial(self._on_click, name), label=tab.title) for name, tab in self.tabs.items()
         }
-        self._views = pmui.Row(*self.buttons.values(), margin=(0, 4))
+        self._views = ButtonBar(self.buttons, colour="primary", margin=(4, 6))
         self._hint = self._state_buttons()
-        small = {"size": "small", "margin": (6, 6), "on_click": self._on_fold}
-        self._fold = pmui.IconButton(icon="expand_more", description="Fold", **small)
-        self._unfold = pmui.IconButton(icon="expand_less", description="Open", **small)
+        self._fold = BarButton(self._on_fold, icon="expand_more", description="Fold")
+        self._unfold = BarButton(self._on_fold, icon="expand_less", description="Open")
+        # the button of the card follows
+        folds = ButtonBar(
+            {"fold": self._fold, "unfold": self._unfold}, margin=(4, 34, 3, 6)
+        )  # the button of the card follows
         space = pmui.Row(sizing_mode="stretch_width", margin=0)
         self._exports = pmui.Row(margin=0)
         self._header = pmui.Row(
-            self._views, self._hint, space, self._exports, self._fold, self._unfold,
+            self._views, self._hint, space, self._exports, folds,
             sizing_mode="stretch_width", height=HEADER, margin=0,
         )  # fmt: skip
-        # one plot for all views: each would take a fifth of a second when the page opens
-        self.figure = BokehSheet(tap=self._on_tap, min_height=160)
+        # one plot for all views, laid out when it is first drawn on: each would delay the page
+        self.figure = BokehSheet(tap=self._on_tap, min_height=120)
         self.figure.param.watch(self._draw, "size")
-        self._plot = pmui.Column(self.figure, sizing_mode="stretch_both", margin=0)
-        # shown and hidden, because a live page does not take another height
-        self._body = pmui.Row(self._plot, sizing_mode="stretch_width", height=BODY, margin=0)
-        self.layout = pmui.Column(self._header, self._body, sizing_mode="stretch_width", margin=0)
+        self._plot = pmui.Column(sizing_mode="stretch_both", margin=0)
+        self._body = pmui.Row(self._plot, sizing_mode="stretch_both", margin=0)
+        self.layout = pmui.Column(sizing_mode="stretch_both", margin=0)
 
     def _state_buttons(self):
         """Buttons that find states, while there are none."""
-        buttons = [
-            pmui.Button(
-                label=label, size="small", variant="outlined", margin=(3, 4), description=tooltip,
-                on_click=lambda event, name=name: self._train(name), sx={"whiteSpace": "nowrap"},
+        self.finders = {
+            name: BarButton(
+                partial(self._find_states, name), label=label, variant="outlined", description=tooltip
             )
             for label, (name, tooltip) in STATE_METHODS.items()
-        ]  # fmt: skip
+        }
         text = Text(HINT, variant="body2", color="textSecondary", margin=(9, 8))
-        return pmui.Row(text, *buttons, margin=(0, 8))
+        refine = pmui.Checkbox.from_param(
+            self.session.param.refine, label="Refine in the background", size="small",
+            align="center", margin=(3, 4),
+            description="A network refines the states that were found, while you explore, in a minute or so.",
+        )  # fmt: skip
+        bar = ButtonBar(self.finders, colour="primary", margin=(4, 4))
+        return pmui.Row(text, bar, refine, margin=(0, 8))
+
+    def _find_states(self, method, _event):
+        self._train(method)
 
     def _offered(self) -> list[str]:
         """Views that have something to show."""
@@ -173,8 +179,9 @@ class TabStrip(Viewer):
         offered, found = self._offered(), has_states(self.session)
         if self.view not in offered or (found and not self.open and not self._folded):
             self.view = next(iter(offered), TABS[0].id)
-        for name, button in self.buttons.items():
-            button.visible = name in offered
+        with batch_call_watchers(self._views):  # one message for all buttons
+            for name, button in self.buttons.items():
+                button.visible = name in offered
         keeps_open = self.open and bool(offered) and not self.tabs[self.view].needs_states
         self.open = (found or keeps_open) and not self._folded
         self._show()
@@ -185,6 +192,10 @@ class TabStrip(Viewer):
             self._open(tab.id)
         if self.buttons[tab.id].visible != tab.offered(self.session):
             self._on_result()
+
+    def fold(self) -> None:
+        """Show the header only, also when new states are found, until a view is asked for."""
+        self._folded, self.open = True, False
 
     def _on_fold(self, _event):
         self._folded = self.open
@@ -199,8 +210,9 @@ class TabStrip(Viewer):
 
     @param.depends("open", "view", "dark", watch=True)
     def _show(self):
-        for name, button in self.buttons.items():
-            button.variant = "contained" if self.open and name == self.view else "text"
+        with batch_call_watchers(self._views):
+            for name, button in self.buttons.items():
+                button.variant = "contained" if self.open and name == self.view else "text"
         self._body.visible = self._fold.visible = self.open
         self._hint.visible = (
             self.session.dataset is not None and not self.open and not has_states(self.session)
@@ -218,7 +230,7 @@ class TabStrip(Viewer):
 
     def _place(self, panel):
         """Put a view on the page when it is first asked for: all at once make it slower to open."""
-        if panel.layout not in self._body:  # but not the plot, which bokeh (3.9) can't lay out on a live page
+        if panel.layout not in self._body:
             self._body.insert(0, panel.layout)
             self._exports.append(panel.export.layout)
 
@@ -226,6 +238,8 @@ class TabStrip(Viewer):
         """The shown view has another figure, or none yet."""
         drawn = self.open and self.tabs[self.view].has_plot
         self._plot.visible = drawn and self.panels[self.view].ready
+        if self._plot.visible and not self._plot.objects:
+            self._plot.append(self.figure)
         shown = (self.view, self.panels[self.view].version, self.dark) if self._plot.visible else None
         if shown not in (None, self._figure_shown):  # several changes at once ask for one figure
             self._draw()

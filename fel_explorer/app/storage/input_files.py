@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from fel_explorer.data import TrajectorySet, cache_directory
 from fel_explorer.data.file_names import extension, in_natural_order
 from fel_explorer.errors import FelError
 
@@ -14,6 +16,27 @@ TRAJECTORIES = set(
     + WITH_ATOMS
 )
 TOPOLOGIES = set(".psf .prmtop .parm7 .prm7 .mol2 .hoomdxml".split() + WITH_ATOMS)
+
+
+_given: set[Path] = set()  # by whoever started the server
+
+
+def allow(trajectories: TrajectorySet | None) -> None:
+    """Allow the files of ``trajectories``, which the command line or a script named, wherever they lie."""
+    if trajectories is None:
+        return
+    source = trajectories.topology_source
+    topologies = source if isinstance(source, list | tuple) else [source]
+    paths = [*trajectories.files, *(one for one in topologies if isinstance(one, str | Path))]
+    _given.update(Path(path).expanduser().resolve() for path in paths)
+
+
+def outside(root: Path, paths: Iterable[str | Path]) -> list[Path]:
+    """Those of ``paths`` that the page may not read: not below ``root``, not given, not of sample data."""
+    folders = Path(root).resolve(), (cache_directory() / "samples").resolve()
+    resolved = [Path(path).resolve() for path in paths]
+    found = [path for path in resolved if not any(path.is_relative_to(one) for one in folders)]
+    return [path for path in found if path not in _given]
 
 
 def inside(root: Path, paths) -> list[Path]:

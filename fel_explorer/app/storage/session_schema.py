@@ -115,6 +115,27 @@ FIELDS: dict[str, tuple[Check, Any]] = {
     "looks": (LOOKS, {}),
     "route": (_or_none(_row(PAIR, _list(_row(_number, _number)))), None),
 }
+# fields that all versions wrote
+LOST = {
+    "results": "the trained models",
+    "simulators": "the simulators",
+    "active": "which model was shown",
+    "levels": "the levels of trees of states",
+    "colour_by": "the colour of the map",
+    "energy_unit": "the unit of energies",
+    "temperature": "the temperature",
+    "frame": "the current frame",
+    "names": "the names of states",
+    "edits": "states that were merged or split",
+    "edited_by": "how states were merged or split",
+    "selected_by": "how frames were selected",
+    "axes": "the axes of the map",
+    "axes_beside": "the axes of the second map",
+    "beside": "the second map",
+    "point": "the clicked point",
+    "looks": "the representation of structures",
+    "route": "the anchors of the path",
+}
 OPTIONAL: dict[str, Check] = {
     "feature_set": _text,
     "feature_sets": _list(_record({"name": _text, "fingerprint": _text, "columns": _table(_text)})),
@@ -145,8 +166,13 @@ def read_about(path: Path) -> dict[str, Any]:
     if not isinstance(about, dict):
         raise damaged(path.parent, f"{path.name} holds no fields")
     missing = [name for name in FIELDS if name not in about]
-    if missing:
-        log.info("session '%s': defaults for %s", path.parent.name, ", ".join(missing))
+    lost = list(dict.fromkeys(LOST[name] for name in missing if name in LOST))
+    if lost:
+        log.warning(
+            "The session '%s' is damaged. Lost: %s. Defaults are shown instead; the rest is as it was saved.",
+            path.parent.name,
+            ", ".join(lost),
+        )
     about = {name: default for name, (_, default) in FIELDS.items() if name in missing} | about
     for name, check in {**{name: check for name, (check, _) in FIELDS.items()}, **OPTIONAL}.items():
         if name in about and not _passes(check, about[name]):

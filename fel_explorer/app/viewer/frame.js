@@ -1,7 +1,7 @@
 // What surrounds the molecules in the page: styles, icons, and the mouse inside a shadow root.
 
 export const CSS = `
-.fel-view {position: relative; width: 100%; height: 100%; min-height: 160px; overflow: hidden;
+.fel-view {position: relative; width: 100%; height: 100%; min-height: 100px; overflow: hidden;
   border-radius: 6px; font: 13px/1.35 Roboto, "Helvetica Neue", Arial, sans-serif;
   color: var(--panel-on-surface-color, var(--jp-ui-font-color1, #333)); transition: color 1ms}
 .fel-stage, .fel-overlay {position: absolute; inset: 0; width: 100%; height: 100%}

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fel_explorer.app.jobs.manager import Cancelled
+from fel_explorer.app.jobs.call import ShouldStop, process_job
+from fel_explorer.app.jobs.job import Cancelled, Report
 from fel_explorer.app.viewer.component import Layer
 from fel_explorer.structures import geometry
 from fel_explorer.structures.measurement import MeasurementCancelled, atom_name, measure
@@ -46,17 +47,15 @@ def value_in(layer: Layer | None, frame: int, atoms: Sequence[int]) -> str:
     return f"{np.rad2deg(angle):.1f}°".replace("-", "−")
 
 
-def measuring(trajectories, atoms: Sequence[int]):
+@process_job
+def measuring(report: Report, should_stop: ShouldStop, trajectories, atoms: Sequence[int]):
     """The job that measures ``atoms`` in all frames; its result is a dataset of one column (frame,)."""
 
-    def run(report, should_stop):
-        def callback(progress):
-            report(progress)
-            return should_stop()
+    def callback(progress):
+        report(progress)
+        return should_stop()
 
-        try:
-            return measure(trajectories, atoms, callback=callback).to_dataset()
-        except MeasurementCancelled as stopped:
-            raise Cancelled from stopped
-
-    return run
+    try:
+        return measure(trajectories, atoms, callback=callback).to_dataset()
+    except MeasurementCancelled as stopped:
+        raise Cancelled from stopped

@@ -164,6 +164,13 @@ TABS: list[Tab] = [
         available=has_model,
     ),
     Tab(
+        "certificate",
+        "Certificate",
+        f"{_VIEWS}.certificate.panel:CertificatePanel",
+        "Scores, time scales and effective dynamics of each model, with errors and limits.",
+        available=has_model,
+    ),
+    Tab(
         "runs",
         "Runs",
         f"{_VIEWS}.runs.panel:RunsPanel",

@@ -28,7 +28,7 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
-from fel_explorer.plots.bokeh_settings import ONLY_NUMBERS, keep_font_sizes
+from fel_explorer.plots.bokeh_settings import ONLY_NUMBERS, PAGE_SIZES, keep_font_sizes
 from fel_explorer.plots.landscape_data import Landscape, description
 from fel_explorer.plots.landscape_layers import LandscapeLayers, tooltips
 
@@ -113,7 +113,7 @@ class BokehLandscape:
         self._names = CustomJSHover(args={"names": []}, code=STATE_NAME)
         self._hover = self._make_tools()
         for axis in (self.figure.xaxis[0], self.figure.yaxis[0]):
-            keep_font_sizes(axis)
+            keep_font_sizes(axis, PAGE_SIZES)
         self._listen(gestures)
 
     def _draw_layers(self):

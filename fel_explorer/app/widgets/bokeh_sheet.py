@@ -35,7 +35,7 @@ from bokeh.plotting import figure
 
 from fel_explorer.app.widgets.standing_figure import StandingFigure
 from fel_explorer.plots import drawing as styles
-from fel_explorer.plots.bokeh_settings import ONLY_WORDS, keep_font_sizes
+from fel_explorer.plots.bokeh_settings import ONLY_WORDS, PAGE_SIZES, keep_font_sizes
 from fel_explorer.plots.sheet import ROWS, Sheet
 
 LEFT, RIGHT = 72, 18  # px of a plot next to its frame: frames below one another are in line
@@ -51,6 +51,7 @@ IMAGE = ("image", "x", "y", "dw", "dh")
 REPORT_PAINTED = "requestAnimationFrame(() => setTimeout(() => { source.tags = [Date.now()] }))"
 HOVERED = ("lines", "dashes", "dots")
 FONT = "Roboto, Helvetica, Arial, sans-serif"  # the page's
+LETTER, MARGIN = 7.0, 24  # px of a letter of a label, and by which a label may be longer than its axis
 SHORT = 64  # vertices up to which a curve is sent as text: each array is a message of its own
 SIZE = (700, 270)  # px, until a browser has said how large the plot is
 EMPTY = Sheet(((0.0, 1.0), (0.0, 1.0)), ("", ""), ticks={0: [(-1.0, "")], 1: [(-1.0, "")]})
@@ -192,7 +193,7 @@ class SheetFigure:
             )
         )  # fmt: skip
         for axis in axes:
-            keep_font_sizes(axis)
+            keep_font_sizes(axis, PAGE_SIZES)
         self._image: tuple | None = None
 
     @property
@@ -212,9 +213,12 @@ class SheetFigure:
             low, high = sheet.limits[place]
             extent.update(start=float(low), end=float(high))
             marks = {float(at): text for at, text in sheet.ticks[place]}
-            if (axis.axis_label, axis.major_label_overrides) != (sheet.labels[place], marks):
+            label = sheet.labels[place]
+            if self.size is not None:
+                label = in_two_lines(label, self.size[place])
+            if (axis.axis_label, axis.major_label_overrides) != (label, marks):
                 axis.ticker.ticks = list(marks)
-                axis.update(axis_label=sheet.labels[place], major_label_overrides=marks)
+                axis.update(axis_label=label, major_label_overrides=marks)
             axis.update(major_label_text_color=styles.faint(dark), axis_label_text_color=styles.ink(dark))
         for name in ROWS:
             columns = _columns(getattr(sheet, name), COLUMNS[name])
@@ -238,6 +242,15 @@ class SheetFigure:
     def change(self, layer, patches) -> None:
         """Change values of a layer."""
         self._sources[layer].patch(patches)
+
+
+def in_two_lines(label: str, length: float) -> str:
+    """The label of an axis of ``length`` pixels, broken near its middle if it is longer."""
+    spaces = [place for place, letter in enumerate(label) if letter == " "]
+    if not spaces or LETTER * len(label) <= length + MARGIN:
+        return label
+    middle = min(spaces, key=lambda place: abs(place - len(label) / 2))
+    return f"{label[:middle]}\n{label[middle + 1 :]}"
 
 
 def columns_of(sheet: Sheet) -> dict[str, dict]:

@@ -44,7 +44,7 @@ class FigureExport(Viewer):
         )
         self.popup = pmui.Popup(margin=0)
         self.downloads: dict[str, pmui.FileDownload] = {}  # made when first needed
-        self.layout = pmui.Row(self.button, self.popup, margin=0)
+        self.layout = pmui.Row(self.button, margin=0)
 
     def __panel__(self):
         return self.layout
@@ -53,6 +53,7 @@ class FigureExport(Viewer):
         if not self.downloads:
             kinds = [*(KINDS if self._draw is not None else ()), "csv"]
             self.downloads = {kind: self._download(kind) for kind in kinds}
+            self.layout.append(self.popup)
             self.popup[:] = [pmui.Column(*self.downloads.values(), width=330, margin=(4, 0))]
         for kind, download in self.downloads.items():
             download.filename = f"{self._file_name()}.{kind}"

@@ -29,6 +29,11 @@ def show_notice(text: str) -> None:
     _notify("info", text, duration=8_000)
 
 
+def show_warning(text: str) -> None:
+    """A notification of what went wrong without ending what runs."""
+    _notify("warning", text, duration=20_000)
+
+
 def _notify(kind, text, *, duration):
     area = pn.state.notifications
     if area is not None:

@@ -117,8 +117,7 @@ def _pairs(widgets):
     rows, open_row = [], None
     for widget in widgets:
         if not isinstance(widget, pmui.IntInput | pmui.FloatInput) or len(widget.label) > HALF_WIDTH:
-            widget.margin = (5, 10)
-            rows.append(widget)
+            rows.append(_alone(widget))
             open_row = None
         elif open_row is None:
             open_row = pmui.Row(widget, sizing_mode="stretch_width", margin=(0, 5))
@@ -126,7 +125,12 @@ def _pairs(widgets):
         else:
             open_row.append(widget)
             open_row = None
-    return rows
+    return [_alone(row[0]) if isinstance(row, pmui.Row) and len(row) == 1 else row for row in rows]
+
+
+def _alone(widget):
+    widget.margin = (5, 10)
+    return widget
 
 
 def _read(parameter, value):

@@ -3,7 +3,25 @@
 from __future__ import annotations
 
 LARGE = 17  # px of usual words, which are 14 px else
+
+
+def _icons(family: str) -> dict:
+    """Style of icons that are words in a font; in notebooks the style sheet of the widgets is missing."""
+    return {
+        "fontFamily": family, "fontWeight": "normal", "lineHeight": 1, "letterSpacing": "normal",
+        "textTransform": "none", "whiteSpace": "nowrap", "fontFeatureSettings": "'liga'",
+    }  # fmt: skip
+
+
 DENSE = {
+    "MuiIcon": {
+        "styleOverrides": {
+            "root": {
+                "&.material-icons": _icons("Material Icons"),
+                "&.material-icons-outlined": _icons("Material Icons Outlined"),
+            }
+        }
+    },
     "MuiToolbar": {"defaultProps": {"variant": "dense"}},
     "MuiAccordionSummary": {"styleOverrides": {"root": {"minHeight": "36px"}}},
     "MuiTooltip": {
@@ -11,6 +29,13 @@ DENSE = {
         "defaultProps": {"disableInteractive": True},
         "styleOverrides": {"tooltip": {"width": "max-content", "maxWidth": "200px", "fontSize": "13px"}},
     },
+    "MuiInputBase": {
+        "styleOverrides": {
+            "root": {"&.MuiInputBase-sizeSmall": {"fontSize": "14px"}},
+            "inputSizeSmall": {"&&": {"paddingTop": "6px", "paddingBottom": "6px"}},
+        }
+    },
+    "MuiToggleButton": {"styleOverrides": {"sizeSmall": {"padding": "3px 7px", "fontSize": "12px"}}},
     "MuiDrawer": {"styleOverrides": {"paper": {"scrollbarWidth": "thin"}}},
 }
 DARK_BAR = {

@@ -9,15 +9,15 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-import torch
 import xarray as xr
 
 from fel_explorer.data import schema
+from fel_explorer.data.blocks import feature_blocks, is_stored
+from fel_explorer.data.moments import LaggedCovariance, accumulate, weights_of
 from fel_explorer.errors import FelError
 from fel_explorer.methods.base import Method
 from fel_explorer.methods.koopman import vamp
 from fel_explorer.methods.koopman.timescales import implied_timescales
-from fel_explorer.methods.network_method import frame_weight, lag_pairs
 from fel_explorer.progress import Callback, Progress
 from fel_explorer.training.split import folds
 
@@ -147,7 +147,7 @@ class Trial:
         """Score on the test and on the training data, and time scales (process,) on the test data."""
         self.method.fit(training, **options)
         functions = getattr(self.method, FUNCTIONS[of])
-        own, other = (self._covariances(functions(data).values, data) for data in (training, test))
+        own, other = (self._covariances(functions, data) for data in (training, test))
         sigma = vamp.koopman(other).singular_values.numpy()
         if score == "VAMP-E":
             model = vamp.koopman(own)
@@ -157,10 +157,16 @@ class Trial:
             held_out, seen = (1.0 + float((s ** exponent(score)).sum()) for s in (sigma, trained))
         return held_out, seen, implied_timescales([1.0, *sigma], self.lag_time)
 
-    def _covariances(self, values, dataset):
+    def _covariances(self, functions, dataset):
         lag = schema.lag_in_frames(dataset, self.lag_time)
-        pairs = lag_pairs(torch.from_numpy(values), dataset, lag, frame_weight(dataset, "cpu"))
-        return vamp.covariances(*pairs, reversible=self.method.reversible)
+        found = LaggedCovariance(
+            schema.trajectory_lengths(dataset),
+            lag,
+            weights=weights_of(dataset),
+            reversible=self.method.reversible,
+        )
+        accumulate(((start, functions(block).values) for start, block in feature_blocks(dataset)), found)
+        return vamp.Covariances.from_arrays(found.result())
 
 
 class Watch:
@@ -192,9 +198,14 @@ class Watch:
 
 def segment_dataset(dataset: xr.Dataset, segments: np.ndarray) -> xr.Dataset:
     """The frames of ``segments`` (segment, 2), each a trajectory of its own."""
-    frames = np.concatenate([np.arange(first, end) for first, end in segments])
     lengths = segments[:, 1] - segments[:, 0]
-    return dataset.isel(frame=frames).assign_coords(
+    if is_stored(dataset):  # slices, which stay on disk
+        slices = [dataset.isel(frame=slice(*segment)) for segment in segments.tolist()]
+        exact: Any = {"data_vars": "minimal", "coords": "minimal", "compat": "override", "join": "override"}
+        part = xr.concat(slices, "frame", **exact)
+    else:
+        part = dataset.isel(frame=np.concatenate([np.arange(first, end) for first, end in segments]))
+    return part.assign_coords(
         trajectory=("frame", np.repeat(np.arange(len(lengths)), lengths)),
         frame_in_trajectory=("frame", np.concatenate([np.arange(n) for n in lengths])),
     )

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from fel_explorer.data import schema
+from fel_explorer.data.blocks import finite_blocks
 from fel_explorer.errors import FelError
 from fel_explorer.methods import base
 
@@ -105,8 +106,8 @@ def _moments(dataset, cell, weight, population):
     shape = len(population), dataset.sizes["feature"]
     first, second = np.zeros(shape), np.zeros(shape)
     origin = None
-    for start in range(0, dataset.sizes["frame"], base.BLOCK):
-        block = np.asarray(dataset["features"][start : start + base.BLOCK].values, float)
+    for start, block in finite_blocks(dataset):
+        block = np.asarray(block, float)
         origin = block.mean(axis=0) if origin is None else origin  # against cancellation
         part = slice(start, start + len(block))
         use = cell[part] >= 0

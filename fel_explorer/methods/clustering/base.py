@@ -10,11 +10,13 @@ import torch
 import xarray as xr
 
 from fel_explorer.data import schema
+from fel_explorer.data.blocks import finite_blocks
+from fel_explorer.data.moments import Covariance, Moments, accumulate_features, weights_of
 from fel_explorer.errors import FelError
 from fel_explorer.methods import base, parameters
 from fel_explorer.methods.base import Method
 from fel_explorer.methods.spectral.pca import PCA
-from fel_explorer.methods.subsample import random_frames, take
+from fel_explorer.methods.subsample import Sample, random_frames, take, warn_sampled
 from fel_explorer.progress import Callback
 from fel_explorer.training.data import Scaling
 
@@ -33,6 +35,8 @@ class EmbeddedStates(Method):
     populations_
         (state,) fraction of frames (of weight, in a weighted dataset) whose largest membership is that state;
         states are numbered by it, largest first.
+    n_sampled_
+        Number of frames from which the centres were found, at most 100,000; 0 of files of earlier versions.
     """
 
     has_states = True
@@ -103,18 +107,24 @@ class EmbeddedStates(Method):
     def _fit(self, dataset, *, device, callback, checkpoint_dir):
         if self.needs_lag:
             schema.lag_in_frames(dataset, self.lag_time)  # before anything slow
-        self._choose_space(dataset, self._given)
         size = min(SAMPLE, max(SAMPLE // 10, SAMPLE_VALUES // dataset.sizes["feature"]))
         frames = random_frames(dataset, size, self.seed)
-        points = torch.cat([self._points(block) for block in take(dataset, frames).split(base.BLOCK)])
+        self.n_sampled_ = len(frames)
+        warn_sampled(self, dataset, len(frames))
+        sample = self._choose_space(dataset, self._given, frames)
+        points = torch.cat([self._points(block) for block in sample.split(base.BLOCK)])
         self._find(dataset, points, frames)
         self._number(dataset)
 
-    def _choose_space(self, dataset, embedding):
-        self._scaling = None
+    def _choose_space(self, dataset, embedding, frames) -> torch.Tensor:
+        """Set the space in which states are found; returns the features (frame, feature) of ``frames``."""
+        self._scaling, sample = None, Sample(frames)
         if embedding is None:
-            self._scaling = Scaling.of(dataset)
-            embedding = PCA(n_dims=min(2, dataset.sizes["feature"], dataset.sizes["frame"])).fit(dataset)
+            moments, covariance = Moments(), Covariance(weights_of(dataset))
+            accumulate_features(dataset, moments, covariance, sample)
+            n_dims = min(2, dataset.sizes["feature"], dataset.sizes["frame"])
+            embedding = PCA(n_dims=n_dims).fit_covariance(covariance, dataset)
+            self._scaling = Scaling.from_moments(moments, dataset)
         theirs, own = embedding.fitted_feature_names(), self.fitted_feature_names()
         if theirs != own:
             raise FelError(
@@ -124,6 +134,7 @@ class EmbeddedStates(Method):
                 "Featurize with the same featurizers, or fit the embedding to these data.",
             )
         self._embedding = embedding
+        return sample.features if self._scaling is not None else take(dataset, frames)
 
     def _number(self, dataset):
         """Number the states by population and set `populations_`."""
@@ -140,9 +151,10 @@ class EmbeddedStates(Method):
 
     def _blocks(self, dataset):
         """Yield (first frame, points) over all frames."""
-        for start in range(0, dataset.sizes["frame"], base.BLOCK):
-            block = np.array(dataset["features"][start : start + base.BLOCK].values, np.float32)
-            yield start, self._points(torch.from_numpy(block))
+        for start, block in finite_blocks(dataset):
+            for first in range(0, len(block), base.BLOCK):
+                part = np.array(block[first : first + base.BLOCK], np.float32)
+                yield start + first, self._points(torch.from_numpy(part))
 
     def _points(self, features) -> torch.Tensor:
         """Where states are looked for: (frame, dimension) on the CPU."""
@@ -178,12 +190,14 @@ class EmbeddedStates(Method):
 
     def _get_arrays(self):
         arrays = {"populations": torch.from_numpy(self.populations_)}
+        arrays["n_sampled"] = torch.tensor(self.n_sampled_)
         if self._scaling is not None:
             arrays |= {"mean": self._scaling.mean, "scale": self._scaling.scale, "keep": self._scaling.keep}
         return arrays
 
     def _set_arrays(self, arrays):
         self.populations_ = arrays["populations"].numpy()
+        self.n_sampled_ = int(arrays.get("n_sampled", 0))
         self._scaling = None
         if {"mean", "scale", "keep"} & arrays.keys():
             self._scaling = Scaling(arrays["mean"], arrays["scale"], arrays["keep"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from sklearn.cluster import KMeans as SklearnKMeans
 
 from fel_explorer.methods.clustering.base import EmbeddedStates, nearest
 from fel_explorer.methods.registry import register
@@ -25,7 +24,9 @@ class KMeans(EmbeddedStates):
 
     def _find(self, dataset, points, frames):
         self._check_distinct(points, self.n_states, f"n_states={self.n_states}")
-        model = SklearnKMeans(self.n_states, n_init=RESTARTS, random_state=self.seed)
+        import sklearn.cluster  # takes long to import, and a page opens without it
+
+        model = sklearn.cluster.KMeans(self.n_states, n_init=RESTARTS, random_state=self.seed)
         model.fit(points.numpy(), sample_weight=frame_weights(dataset, frames))
         self._centres = torch.from_numpy(model.cluster_centers_).float()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from sklearn.cluster import MiniBatchKMeans
 
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
@@ -49,13 +48,15 @@ class PCCA(EmbeddedStates):
         precedence=1.2,
     )
 
-    def _choose_space(self, dataset, embedding):
+    def _choose_space(self, dataset, embedding, frames):
         # every frame counts 1, in its own embedding too
-        super()._choose_space(dataset.drop_vars("weight", errors="ignore"), embedding)
+        return super()._choose_space(dataset.drop_vars("weight", errors="ignore"), embedding, frames)
 
     def _find(self, dataset, points, frames):
         warn_unused_weights(self, dataset)
         self._check_distinct(points, self.n_microstates, f"n_microstates={self.n_microstates}")
+        from sklearn.cluster import MiniBatchKMeans  # takes long to import, and a page opens without it
+
         cells = MiniBatchKMeans(self.n_microstates, batch_size=BATCH, n_init=3, random_state=self.seed)
         self._centres = torch.from_numpy(cells.fit(points.numpy()).cluster_centers_).float()
         cell = np.concatenate([nearest(block, self._centres).numpy() for _, block in self._blocks(dataset)])

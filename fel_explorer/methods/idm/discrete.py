@@ -129,6 +129,13 @@ def find_states(
     )
 
 
+def undivided(n_microstates: int = 1) -> DiscreteStates:
+    """One state of all microstates."""
+    one, never = np.ones(1), np.full(1, np.inf)
+    labels, memberships = np.zeros(n_microstates, int), np.ones((n_microstates, 1))
+    return DiscreteStates(labels, memberships, 0.0, one, never, np.full(1, np.nan), np.zeros(1), never)
+
+
 def evidence_of_frames(pairs: PairCounts, states: np.ndarray, lag: int, beta: float, n: int) -> Evidence:
     """Evidence for ``n`` states, whose numbers are ``states`` (frame,), at a lag in frames."""
     return measure_evidence(_counts(pairs, states, lag, n), beta)

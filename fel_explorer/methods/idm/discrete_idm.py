@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import networkx
@@ -15,7 +16,13 @@ from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods import parameters
 from fel_explorer.methods.base import Method
-from fel_explorer.methods.idm.discrete import Criteria, DiscreteStates, coarse_partitions, find_states
+from fel_explorer.methods.idm.discrete import (
+    Criteria,
+    DiscreteStates,
+    coarse_partitions,
+    find_states,
+    undivided,
+)
 from fel_explorer.methods.idm.lag_hierarchy import (
     PER_STATE,
     lags_in_frames,
@@ -110,10 +117,19 @@ class DiscreteIDM(Method):
         if any(lag <= 0 for lag in self.lag_times):
             raise FelError(f"lag_times={self.lag_times}.", "A lag is positive.")
         lags, step = lags_in_frames(dataset, self.lag_times or None), schema.time_step(dataset)
-        self._time_step, self._scanned, self._levels = step, [], []
+        scaling, stop = Scaling.of(dataset), False
+        self._begin(dataset, scaling, lags[0])
+
+        def report(step: int, message: str) -> bool:
+            nonlocal stop
+            said = Progress(step, len(lags), message=message)
+            stop = stop or (callback is not None and bool(callback(said)))
+            return stop
+
         found = find_microstates(
-            dataset, max(1, min(lags) // LAG_DIVISOR), n_microstates=self.n_microstates, seed=self.seed
-        )
+            dataset, max(1, min(lags) // LAG_DIVISOR), n_microstates=self.n_microstates, seed=self.seed,
+            scaling=scaling, report=lambda: report(0, "microstates"),
+        )  # fmt: skip
         if found.matrix.shape[1] < self.n_dims:
             raise FelError(
                 f"n_dims={self.n_dims}, and the features span {found.matrix.shape[1]} dimensions.",
@@ -124,12 +140,21 @@ class DiscreteIDM(Method):
         pairs = PairCounts(schema.trajectory_lengths(dataset), weights, self.seed)
         starts = coarse_partitions(found.centres, self.seed)
         criteria = Criteria(self.beta_end, self.min_evidence, self.min_visits, self.min_population)
+        self._scanned, self._levels = [], []
         for i, lag in enumerate(lags):
             self._levels = [*self._levels, find_states(pairs, found.labels, starts, lag, criteria)]
             self._scanned = [*self._scanned, step * lag]
-            said = f"states at lag {i + 1} of {len(lags)}"
-            if callback is not None and callback(Progress(i + 1, len(lags), message=said)):
+            if report(i + 1, f"states at lag {i + 1} of {len(lags)}"):
                 break
+
+    def _begin(self, dataset, scaling, lag) -> None:
+        """One state of all frames, on a map of features, until something is found."""
+        n, self._time_step = int(scaling.keep.sum()), schema.time_step(dataset)
+        axes = torch.eye(n)[:, : self.n_dims]
+        frames = np.zeros(dataset.sizes["frame"], np.int32)
+        self._microstates = Microstates(frames, np.zeros((1, axes.shape[1]), np.float32), scaling, axes)
+        self._weight = np.array([len(frames)])
+        self._scanned, self._levels = [self._time_step * lag], [undivided()]
 
     # ---- the states
 
@@ -204,10 +229,19 @@ class DiscreteIDM(Method):
 
     # ---- the verbs
 
-    def transform(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray], level: int = -1) -> xr.DataArray:
-        """Embedding (frame, cv): the slowest coordinates, the same at all levels."""
+    def transform(
+        self,
+        X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
+        level: int = -1,
+        *,
+        out: str | Path | None = None,
+    ) -> xr.DataArray:
+        """Embedding (frame, cv): the slowest coordinates, the same at all levels.
+
+        ``out`` as in `Method.transform`.
+        """
         self._level(level)
-        return super().transform(X)
+        return super().transform(X, out=out)
 
     def predict_microstates(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray]) -> xr.DataArray:
         """Microstate (frame,) int32 of each frame."""
@@ -219,18 +253,23 @@ class DiscreteIDM(Method):
         return self._levels[self._level(level)].memberships.astype(np.float32)
 
     def predict_proba(
-        self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray], level: int = -1
+        self,
+        X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
+        level: int = -1,
+        *,
+        out: str | Path | None = None,
     ) -> xr.DataArray:
         """Memberships (frame, state) at a level: probability of a state within the lag, given the microstate.
 
-        Level 0 is the longest lag, -1 the shortest.
+        Level 0 is the longest lag, -1 the shortest.  ``out`` as in `Method.transform`.
         """
         chi = torch.from_numpy(self.microstate_memberships(level))
-        return self._map(X, lambda features: chi[self._assigned(features)], "state")
+        return self._map(X, lambda features: chi[self._assigned(features)], "state", out)
 
     def predict(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray], level: int = -1) -> xr.DataArray:
         """State of each frame, (frame,) int, at a level."""
-        return self.predict_proba(X, level).argmax("state").rename("state")
+        chi = torch.from_numpy(self.microstate_memberships(level))
+        return self._map_states(X, lambda features: chi[self._assigned(features)])
 
     def _transform(self, features):
         return self._microstates.scaling(features) @ self._microstates.matrix[:, : self.n_dims]

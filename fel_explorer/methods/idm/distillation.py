@@ -53,7 +53,7 @@ def segments_as_dataset(dataset: xr.Dataset, segments: np.ndarray) -> xr.Dataset
     """The frames of ``segments`` (segment, 2: first frame and end), each of them a trajectory."""
     index = np.concatenate([np.arange(first, end) for first, end in segments])
     part = schema.assemble(
-        dataset["features"].values[index],
+        dataset["features"][index].values,
         dataset["feature"].values,
         [end - first for first, end in segments],
         time_step=schema.time_step(dataset),

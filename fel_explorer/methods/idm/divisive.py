@@ -50,6 +50,7 @@ class DivisiveIDM(IDMParameters):
     """
 
     has_states = True
+    score_name = "objective"
     has_tree = True
 
     lag_times = param.List(
@@ -146,7 +147,7 @@ class DivisiveIDM(IDMParameters):
     def _place(self, dataset, inside, parent, model):
         """Centre and scale that unfold a state among its neighbours on the map of the level above."""
         states, positions = self.predict(dataset).values, self.transform(dataset).values
-        inner = model.transform(dataset["features"].values[inside]).values
+        inner = model.transform(dataset["features"][inside].values).values
         centroids = np.stack([positions[states == s].mean(0) for s in np.unique(states)])
         gaps = np.linalg.norm(centroids - positions[inside].mean(0), axis=1)
         gap = np.partition(gaps, 1)[1] if len(gaps) > 1 else np.sqrt(positions.var(0).sum())
@@ -225,19 +226,35 @@ class DivisiveIDM(IDMParameters):
 
     # ---- the verbs
 
-    def transform(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray], level: int = -1) -> xr.DataArray:
-        """Embedding (frame, cv) of a level: 0 is that of the longest lag, -1 that of the shortest."""
-        return self._map(X, lambda features: self._walk(features, self._level(level))[1], "cv")
+    def transform(
+        self,
+        X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
+        level: int = -1,
+        *,
+        out: str | Path | None = None,
+    ) -> xr.DataArray:
+        """Embedding (frame, cv) of a level: 0 is that of the longest lag, -1 that of the shortest.
+
+        ``out`` as in `Method.transform`.
+        """
+        return self._map(X, lambda features: self._walk(features, self._level(level))[1], "cv", out)
 
     def predict_proba(
-        self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray], level: int = -1
+        self,
+        X: xr.Dataset | np.ndarray | Sequence[np.ndarray],
+        level: int = -1,
+        *,
+        out: str | Path | None = None,
     ) -> xr.DataArray:
-        """Soft memberships (frame, state) of a level; those of children sum to their parent's."""
-        return self._map(X, lambda features: self._walk(features, self._level(level))[0], "state")
+        """Soft memberships (frame, state) of a level; those of children sum to their parent's.
+
+        ``out`` as in `Method.transform`.
+        """
+        return self._map(X, lambda features: self._walk(features, self._level(level))[0], "state", out)
 
     def predict(self, X: xr.Dataset | np.ndarray | Sequence[np.ndarray], level: int = -1) -> xr.DataArray:
         """State of each frame, (frame,) int, at a level."""
-        return self.predict_proba(X, level).argmax("state").rename("state")
+        return self._map_states(X, lambda features: self._walk(features, self._level(level))[0])
 
     def _level(self, level):
         if not -self.n_levels <= level < self.n_levels:

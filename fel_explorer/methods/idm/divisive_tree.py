@@ -92,7 +92,7 @@ def visited_segments(dataset: xr.Dataset, inside: np.ndarray, lag: int) -> xr.Da
         return None
     chosen = np.concatenate(frames)
     part = schema.assemble(
-        dataset["features"].values[chosen],
+        dataset["features"][chosen].values,
         dataset["feature"].values,
         lengths,
         time_step=schema.time_step(dataset),

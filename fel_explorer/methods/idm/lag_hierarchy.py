@@ -90,6 +90,33 @@ def widest_range(n_states: np.ndarray, lag_times: Sequence[float] | np.ndarray) 
     return max(ranges, key=lambda run: (min(n_states[run[0]], ENOUGH), log[run[0]] - log[run[1]]))
 
 
+def representative_levels(
+    n_states: np.ndarray, lag_times: Sequence[float] | np.ndarray, n_max: int = 4
+) -> list[int]:
+    """Indices of lags that show the hierarchy in few levels, from long to short.
+
+    One in the middle of each of the widest ranges of lags with one number of states, two or more, and the
+    one of `suggested_level`; empty where there is one state at all lags.
+
+    Parameters
+    ----------
+    n_states
+        (lag,) number of states.
+    lag_times
+        (lag,) from long to short.
+    n_max
+        Number of levels at most.
+    """
+    log = np.log(lag_times)
+    edges = np.concatenate([[0], np.flatnonzero(np.diff(n_states)) + 1, [len(n_states)]])
+    ranges = [(int(first), int(last) - 1) for first, last in pairwise(edges) if n_states[first] > 1]
+    suggested = suggested_level(n_states, lag_times)
+    # the suggested one first, then the widest; of equally wide ones the longer lag
+    ranges.sort(key=lambda run: (not run[0] <= suggested <= run[1], log[run[1]] - log[run[0]]))
+    middles = [(log[first] + log[last]) / 2 for first, last in ranges[:n_max]]
+    return sorted(int(np.abs(log - middle).argmin()) for middle in middles)
+
+
 def suggested_level(n_states: np.ndarray, lag_times: Sequence[float] | np.ndarray) -> int:
     """Index of the lag to look at first: in the middle, on a logarithmic axis, of `widest_range`.
 

@@ -76,7 +76,7 @@ class TrainingLoss:
             "objective": information,
             "mutual_information": objective.information(joint.detach()),
             "beta": beta,
-            "n_populated": (joint.detach().sum(1) > MIN_POPULATION).sum(),
+            "n_populated": _n_populated(chi.detach(), batch.weight),
         }
         half = len(batch.frames) // 2
         return self._with_reconstruction(-information, z[:half], batch.frames[:half], report)
@@ -99,3 +99,10 @@ class TrainingLoss:
             return Losses(main, None, report)
         error = (self.network.decoder(z) - features).square().mean()
         return Losses(main, self.method.reconstruction * error, {**report, "reconstruction": error})
+
+
+def _n_populated(chi, weight) -> Tensor:
+    """Number of states with at least `MIN_POPULATION` of the weight (frame,), by the largest of ``chi``."""
+    population = torch.zeros(chi.shape[1], dtype=weight.dtype, device=chi.device)
+    population.index_add_(0, chi.argmax(1), weight / weight.sum())
+    return (population >= MIN_POPULATION).sum()

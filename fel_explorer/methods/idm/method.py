@@ -92,6 +92,7 @@ class IDM(IDMParameters, NetworkMethod):
     """
 
     needs_lag = True
+    score_name = "objective"
     has_states = True
     has_timescales = True
     has_decoder = True

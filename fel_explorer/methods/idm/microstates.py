@@ -5,6 +5,7 @@ Everything streams over blocks of frames, so memory does not grow with the numbe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,6 +15,7 @@ import xarray as xr
 from torch import Tensor
 
 from fel_explorer.data import schema
+from fel_explorer.data.blocks import feature_blocks
 from fel_explorer.training.data import Scaling
 
 N_COORDINATES = 10
@@ -24,6 +26,11 @@ MIN_FRAMES = 20  # of a microstate, on average
 CHUNK = 8192  # pairs at once in float64
 MIN_VARIANCE = 1e-6  # of the largest; directions with less are linear combinations of others
 LAG_DIVISOR = 4  # TICA at a fraction of the lag, at which processes as slow as the lag are still correlated
+
+
+def never() -> bool:
+    """False: nobody asks to stop."""
+    return False
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,7 @@ def find_microstates(
     seed: int = 0,
     scaling: Scaling | None = None,
     matrix: Tensor | None = None,
+    report: Callable[[], bool] = never,
 ) -> Microstates:
     """KMeans cells in the TICA coordinates of the dataset, scaled to a kinetic map.
 
@@ -78,6 +86,9 @@ def find_microstates(
         Standardisation of the features, computed from the dataset by default.
     matrix
         The coordinates, by default those of `kinetic_map` at the lag.
+    report
+        Called before each part of the work.  Returning True gives a rougher answer sooner: coordinates from
+        the frames read so far, and cells after one iteration.
 
     Source: Perez-Hernandez et al., J. Chem. Phys. 139, 015102 (2013), doi:10.1063/1.4811489; kinetic map: Noe
     and Clementi, J. Chem. Theory Comput. 11, 5002 (2015), doi:10.1021/acs.jctc.5b00553.
@@ -85,23 +96,34 @@ def find_microstates(
     from sklearn.cluster import KMeans
 
     scaling = Scaling.of(dataset) if scaling is None else scaling
-    matrix = kinetic_map(dataset, scaling, lag, n_coordinates) if matrix is None else matrix
+    if matrix is None:
+        matrix = kinetic_map(dataset, scaling, lag, n_coordinates, report)
     mapped = partial(_mapped, dataset, scaling, matrix)
     stride = -(-dataset.sizes["frame"] // N_SAMPLE)
     sample = np.concatenate([z[(-first) % stride :: stride].copy() for first, z in mapped()])
     few = sample[:: SEEDING_STRIDE if len(sample) >= SEEDING_STRIDE * 10 * n_microstates else 1]
     n = min(n_microstates, max(2, dataset.sizes["frame"] // MIN_FRAMES), len(np.unique(few, axis=0)))
     start = spread_centres(few, n, np.random.default_rng(seed))
-    centres = KMeans(n, init=start, n_init=1, max_iter=N_ITERATIONS).fit(sample).cluster_centers_
+    n_iterations = 1 if report() else N_ITERATIONS
+    centres = KMeans(n, init=start, n_init=1, max_iter=n_iterations).fit(sample).cluster_centers_
     centres = torch.from_numpy(centres.astype(np.float32))
     labels = np.concatenate([nearest(torch.from_numpy(z), centres) for _, z in mapped()])
     used = np.bincount(labels, minlength=len(centres)) > 0
     return Microstates((np.cumsum(used, dtype=np.int32) - 1)[labels], centres.numpy()[used], scaling, matrix)
 
 
-def kinetic_map(dataset: xr.Dataset, scaling: Scaling, lag: int, n: int = N_COORDINATES) -> Tensor:
-    """Matrix (kept feature, coordinate) onto the ``n`` slowest TICA coordinates times their eigenvalues."""
-    symmetric, antisymmetric, mean = _pair_moments(dataset, scaling, lag)
+def kinetic_map(
+    dataset: xr.Dataset,
+    scaling: Scaling,
+    lag: int,
+    n: int = N_COORDINATES,
+    report: Callable[[], bool] = never,
+) -> Tensor:
+    """Matrix (kept feature, coordinate) onto the ``n`` slowest TICA coordinates times their eigenvalues.
+
+    ``report`` is called for each block of frames; returning True leaves the others out.
+    """
+    symmetric, antisymmetric, mean = _pair_moments(dataset, scaling, lag, report)
     symmetric -= 4 * torch.outer(mean, mean)
     values, vectors = torch.linalg.eigh((symmetric + antisymmetric) / 4)
     used = values > MIN_VARIANCE * values.max()
@@ -111,7 +133,7 @@ def kinetic_map(dataset: xr.Dataset, scaling: Scaling, lag: int, n: int = N_COOR
     return (whiten @ axes * correlation).float()
 
 
-def _pair_moments(dataset, scaling, lag):
+def _pair_moments(dataset, scaling, lag, report):
     """Means over pairs of (x + y)(x + y)^T, of (x - y)(x - y)^T and of (x + y) / 2, weighted.
 
     Sums and differences, and not x y^T, because detailed balance then holds exactly and slow processes keep
@@ -125,6 +147,8 @@ def _pair_moments(dataset, scaling, lag):
     weights = dataset["weight"].values if "weight" in dataset else None
     before, first_before = torch.zeros(0, n), 0
     for first, block in _blocks(dataset, scaling):
+        if report() and total > 0:
+            break
         x = torch.cat([before, block])
         start = first_before if len(before) else first
         index = np.arange(start, first + len(block) - lag)
@@ -150,9 +174,10 @@ def _blocks(dataset, scaling):
     Smaller blocks than those of the training: what temporary arrays leave in the heap adds up.
     """
     rows = schema.rows_per_block(dataset.sizes["feature"])
-    for first in range(0, dataset.sizes["frame"], rows):
-        block = np.array(dataset["features"][first : first + rows].values, np.float32)
-        yield first, scaling(torch.from_numpy(block))
+    for first, block in feature_blocks(dataset):
+        for start in range(0, len(block), rows):
+            part = np.array(block[start : start + rows], np.float32)
+            yield first + start, scaling(torch.from_numpy(part))
 
 
 def _mapped(dataset, scaling, matrix):

@@ -16,17 +16,22 @@ from fel_explorer.training.pairs import pair_starts, segments_of
 MAX_PAIRS = 500_000  # more change the model by less than the sampling error of the data
 
 
-def koopman_model(values: np.ndarray, dataset: xr.Dataset, lag_time: float) -> vamp.Koopman:
+def koopman_model(
+    values: np.ndarray, dataset: xr.Dataset, lag_time: float, *, labels: np.ndarray | None = None
+) -> vamp.Koopman:
     """Reversible Koopman model of functions, from pairs of frames a lag apart within trajectories.
 
     Parameters
     ----------
     values
-        (frame, function).  Functions that are constant add nothing.
+        (frame, function), or (label, function) with ``labels``.  Functions that are constant add nothing.
     dataset
         The frames: their trajectories, time step and weights.
     lag_time
         In the dataset's time unit.
+    labels
+        (frame,) int, such as microstates, of which the functions are known: the same model, faster, because
+        pairs of labels are counted.
 
     Returns
     -------
@@ -41,13 +46,17 @@ def koopman_model(values: np.ndarray, dataset: xr.Dataset, lag_time: float) -> v
     lag = schema.lag_in_frames(dataset, lag_time)
     starts = pair_starts(segments_of(schema.trajectory_lengths(dataset)), lag)
     starts = starts[:: -(-len(starts) // MAX_PAIRS)]
-    varying = np.ptp(values[starts], axis=0) > 0  # the rounding of a constant one would look like a process
+    weight = schema.frame_weights(dataset)[starts]
+    earlier, later = starts, starts + lag
+    if labels is not None:
+        earlier, later, weight = count_pairs(labels[earlier], labels[later], weight, len(values))
+    varying = np.ptp(values[earlier], axis=0) > 0  # the rounding of a constant one would look like a process
     if not varying.any():
         none, mean = torch.zeros(len(varying), 0, dtype=torch.float64), torch.from_numpy(values[0]).double()
         return vamp.Koopman(none[0], none, none, mean)
-    weight = torch.from_numpy(schema.frame_weights(dataset)[starts])
     used = torch.from_numpy(np.ascontiguousarray(values[:, varying]))
-    found = vamp.koopman(vamp.covariances(used[starts], used[starts + lag], weight, reversible=True))
+    pairs = vamp.covariances(used[earlier], used[later], torch.from_numpy(weight), reversible=True)
+    found = vamp.koopman(pairs)
     left, right = torch.zeros(2, len(varying), len(found.singular_values), dtype=torch.float64)
     left[varying], right[varying] = found.left, found.right
     mean = torch.from_numpy(values[0]).double()
@@ -55,8 +64,20 @@ def koopman_model(values: np.ndarray, dataset: xr.Dataset, lag_time: float) -> v
     return vamp.Koopman(found.singular_values, left, right, mean)
 
 
+def count_pairs(
+    earlier: np.ndarray, later: np.ndarray, weight: np.ndarray, n_labels: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs of labels that occur, as their two labels (pair,) and the sum of their weights (pair,)."""
+    counts = np.bincount(earlier.astype(np.int64) * n_labels + later, weight)
+    pairs = np.flatnonzero(counts)
+    return pairs // n_labels, pairs % n_labels, counts[pairs]
+
+
 def mode_functions(values: np.ndarray, model: vamp.Koopman, weights: np.ndarray) -> np.ndarray:
-    """Eigenfunctions (frame, mode) float32 of the model that `koopman_model` made of ``values``."""
+    """Eigenfunctions (frame, mode) float32 of the model that `koopman_model` made of ``values``.
+
+    Of ``values`` (label, function) they are those of the labels, with the weight of all their frames.
+    """
     functions = (torch.from_numpy(np.ascontiguousarray(values)) - model.mean.float()) @ model.left.float()
     return standardise(functions.numpy(), weights)
 

@@ -15,6 +15,8 @@ import torch
 from jaxtyping import Float, Num
 from torch import Tensor
 
+from fel_explorer.data.moments import LaggedCovariances
+
 CUTOFF = 1e-10  # fraction of the largest variance below which a direction is noise
 
 
@@ -27,6 +29,12 @@ class Covariances:
     ctt: Float[Tensor, "function function"]
     mean: Float[Tensor, "function"]
     mean_later: Float[Tensor, "function"]
+
+    @classmethod
+    def from_arrays(cls, found: LaggedCovariances) -> Covariances:
+        """The same of covariances accumulated over blocks of frames."""
+        arrays = found.c00, found.c0t, found.ctt, found.mean, found.mean_later
+        return cls(*map(torch.from_numpy, arrays))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
 from fel_explorer.data import schema
+from fel_explorer.errors import FelError
 from fel_explorer.free_energy import FreeEnergy, Grid, aligned_rms, estimate
 from fel_explorer.kinetics import relaxation
 from fel_explorer.resampling import N_BLOCKS
@@ -103,11 +104,9 @@ def _time_scales(ensembles, tau) -> xr.Dataset:
     for parts, step in ensembles.values():
         times = relaxation.relaxation_times(parts, step, tau)
         error = relaxation.block_error(parts, lambda p, s=step: relaxation.relaxation_times(p, s, tau))
-        longest = max(map(len, parts))
-        lags = [step * n for n in range(1, 11) if step * n < longest]
-        fitted = relaxation.autocorrelation_times(parts, lags, tau / step)
-        rows.append((times, error, fitted))
-    names = "time", "error", "autocorrelation_time"
+        fit_error = relaxation.block_error(parts, lambda p, s=step: _fitted(p, s, tau))
+        rows.append((times, error, _fitted(parts, step, tau), fit_error))
+    names = "time", "error", "autocorrelation_time", "autocorrelation_error"
     return xr.Dataset(
         {
             n: (("ensemble", "process"), np.array(c))
@@ -115,6 +114,18 @@ def _time_scales(ensembles, tau) -> xr.Dataset:
         },
         coords={"ensemble": list(ensembles), "process": np.arange(1, len(rows[0][0]) + 1)},
     )
+
+
+def _fitted(parts, step, tau) -> np.ndarray:
+    """Times (process,) of the exponentials that fit the autocorrelations up to ten lags."""
+    longest = max(map(len, parts))
+    lags = [step * n for n in range(1, 11) if step * n < longest]
+    if not lags:
+        raise FelError(
+            f"A lag of {step} frames in trajectories of at most {longest}.",
+            "At least one trajectory is longer than the lag.",
+        )
+    return relaxation.autocorrelation_times(parts, lags, tau / step)
 
 
 def _memory(ensembles, tau) -> xr.Dataset:

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from scipy.spatial import cKDTree
-from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 
 from fel_explorer.errors import FelError
@@ -70,6 +69,8 @@ def cells_of(sample: Tensor, values: Tensor, seed: int) -> np.ndarray:
     distinct = np.unique(sample.numpy(), axis=0)
     centres = distinct
     if len(distinct) > N_CELLS:
+        from sklearn.cluster import MiniBatchKMeans  # takes long to import, and a page opens without it
+
         model = MiniBatchKMeans(N_CELLS, n_init=1, batch_size=4096, random_state=seed)
         centres = model.fit(sample.numpy()).cluster_centers_
     tree = cKDTree(centres)

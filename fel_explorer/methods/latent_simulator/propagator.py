@@ -159,6 +159,13 @@ class MixtureDensityPropagator(NetworkModel):
             values = self._network(z[starts]).log_likelihood(z[starts + lag])
         return float(values.mean() - self._scaling.scale[self._scaling.keep].log().sum())
 
+    def expected(self, Z: ArrayLike) -> np.ndarray:
+        """Mean latents (frame, cv) a lag after latents ``Z`` (frame, cv), before any clipping."""
+        with torch.no_grad():
+            mixture = self._network(self._inner(np.atleast_2d(np.asarray(Z))))
+            mean = (mixture.log_weights.exp()[:, :, None] * mixture.means).sum(dim=1)
+            return self._scaling.to("cpu").inverse(mean.cpu()).numpy()
+
     def _inner(self, latents) -> torch.Tensor:
         """Input of the network (frame, cv) for latents (frame, cv)."""
         return self._scaled(torch.from_numpy(np.asarray(latents, np.float32)))

@@ -63,6 +63,7 @@ class SRV(NetworkMethod):
     """
 
     needs_lag = True
+    score_name = "score"
     has_modes = True
     has_timescales = True
     fitted = ("eigenvalues_", "implied_timescales_")

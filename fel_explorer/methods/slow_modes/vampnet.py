@@ -48,6 +48,7 @@ class VAMPNet(NetworkMethod):
     """
 
     needs_lag = True
+    score_name = "score"
     has_states = True
     has_timescales = True
     fitted = ("populations_", "singular_values_", "implied_timescales_", "vamp2_")

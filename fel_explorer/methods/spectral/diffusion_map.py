@@ -13,7 +13,7 @@ from fel_explorer.methods import parameters
 from fel_explorer.methods.base import Method
 from fel_explorer.methods.koopman.timescales import SPECTRUM, STEPS, TimeScales, implied_timescales
 from fel_explorer.methods.registry import register
-from fel_explorer.methods.subsample import frame_weights, random_frames, take
+from fel_explorer.methods.subsample import frame_weights, random_frames, take, warn_sampled
 from fel_explorer.training.data import Scaling
 
 PAIRS = 2**18  # distances at once: what a processor's cache holds
@@ -43,6 +43,8 @@ class DiffusionMap(Method):
         (mode,) up to twelve eigenvalues, also beyond ``n_dims``: they show how many modes are slow.
     epsilon_
         The kernel width used, in squared standard deviations of the features.
+    n_sampled_
+        Number of frames that the walk was solved on; a warning says so of stored data, which have more.
     """
 
     has_modes = True
@@ -89,6 +91,8 @@ class DiffusionMap(Method):
                 f"At most {max(len(frames) - 2, 0)} dimensions can be found.",
                 "Take fewer dimensions or more frames.",
             )
+        self.n_sampled_ = len(frames)
+        warn_sampled(self, dataset, len(frames))
         self._scaling = Scaling.of(dataset)
         self._landmarks = self._scaling(take(dataset, frames)).double()
         weight = torch.from_numpy(frame_weights(dataset, frames))
@@ -143,6 +147,7 @@ class DiffusionMap(Method):
         self.eigenvalues_ = arrays["eigenvalues"].numpy()
         self.spectrum_ = arrays.get("spectrum", arrays["eigenvalues"]).numpy()  # older files lack it
         self.epsilon_ = arrays["epsilon"].item()
+        self.n_sampled_ = len(self._landmarks)
 
 
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
 import param
 import torch
+import xarray as xr
 
+from fel_explorer.data.moments import Covariance, accumulate_features, weights_of
 from fel_explorer.methods import parameters
 from fel_explorer.methods.base import Method
 from fel_explorer.methods.checks import check_dims
@@ -34,13 +38,21 @@ class PCA(Method):
 
     def _fit(self, dataset, *, device, callback, checkpoint_dir):
         check_dims(self, dataset)
-        features = np.asarray(dataset["features"].values, np.float64)
-        n = len(features)
-        weight = dataset["weight"].values.astype(float) if "weight" in dataset else np.ones(n)
-        mean = weight @ features / weight.sum()
-        centred = features - mean
-        covariance = (weight[:, None] * centred).T @ centred / weight.sum() * n / max(n - 1, 1)
-        variance, vectors = np.linalg.eigh(covariance)
+        found = Covariance(weights_of(dataset))
+        accumulate_features(dataset, found)
+        self._solve(found, dataset.sizes["frame"])
+
+    def fit_covariance(self, covariance: Covariance, dataset: xr.Dataset) -> Self:
+        """Fit to the ``covariance`` of the features of ``dataset``, which are not read again."""
+        check_dims(self, dataset)
+        self.feature_names_ = [str(name) for name in dataset["feature"].values]
+        self.time_unit_ = dataset.attrs["time_unit"]
+        self._solve(covariance, dataset.sizes["frame"])
+        return self
+
+    def _solve(self, found: Covariance, n: int) -> None:
+        """Set the axes from the covariance of ``n`` frames."""
+        variance, vectors = np.linalg.eigh(found.covariance * n / max(n - 1, 1))
         variance, vectors = np.maximum(variance[::-1], 0.0), vectors[:, ::-1]
         self.explained_variance_ratio_ = variance[: self.n_dims] / max(variance.sum(), 1e-300)
         axes = vectors[:, : self.n_dims]
@@ -49,7 +61,7 @@ class PCA(Method):
         scale = np.ones(self.n_dims)
         if self.whiten:
             scale = np.sqrt(np.maximum(variance[: self.n_dims], 1e-30))
-        self._mean = torch.from_numpy(mean)
+        self._mean = torch.from_numpy(found.mean)
         self._forward = torch.from_numpy(axes / scale)
         self._backward = torch.from_numpy(np.ascontiguousarray((axes * scale).T))
 

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import deeptime.covariance
-import deeptime.decomposition
-import numpy as np
 import param
 import torch
 
 from fel_explorer.data import schema
+from fel_explorer.data.moments import LaggedCovariances, Moments, accumulate_features, lagged_covariance
 from fel_explorer.errors import FelError
 from fel_explorer.methods import parameters
 from fel_explorer.methods.base import Method
 from fel_explorer.methods.checks import check_dims
 from fel_explorer.methods.koopman.timescales import SPECTRUM, TimeScales, implied_timescales
+from fel_explorer.methods.koopman.vamp import Covariances, Koopman, koopman, whitening
 from fel_explorer.methods.registry import register
 from fel_explorer.training.data import Scaling
-from fel_explorer.training.pairs import segments_of
+
+MIN_VARIANCE = 1e-6  # of a combination of standardized features; those below are linearly dependent
 
 
 @register
 class TICA(Method):
     """Projects on the slowest linear combinations of the features, their mean removed.
 
-    Source: G. Perez-Hernandez et al., J. Chem. Phys. 139, 015102 (2013), doi:10.1063/1.4811489; deeptime
-    solves C(tau) u = lambda C(0) u.
+    Source: G. Perez-Hernandez et al., J. Chem. Phys. 139, 015102 (2013), doi:10.1063/1.4811489; the axes
+    solve C(tau) u = lambda C(0) u.
 
     Attributes
     ----------
@@ -59,46 +59,42 @@ class TICA(Method):
     def _fit(self, dataset, *, device, callback, checkpoint_dir):
         lag = schema.lag_in_frames(dataset, self.lag_time)
         check_dims(self, dataset)
-        scaling = Scaling.of(dataset)  # so that deeptime's absolute cutoff means the same for nm and degrees
-        covariances = self._covariances(dataset, scaling, lag)
-        estimator = deeptime.decomposition.TICA if self.reversible else deeptime.decomposition.VAMP
-        model = estimator(scaling=None).fit_from_covariances(covariances).fetch_model()
-        if model.output_dimension < self.n_dims:
+        moments, lagged = Moments(), lagged_covariance(dataset, lag, reversible=self.reversible)
+        accumulate_features(dataset, moments, lagged)
+        scaling = Scaling.from_moments(moments, dataset)
+        model = self._solve(_standardised(lagged.result(), scaling))
+        rank = len(model.singular_values)
+        if rank < self.n_dims:
             raise FelError(
-                f"n_dims={self.n_dims}, and the features span {model.output_dimension} dimensions.",
-                remedy=f"Take n_dims={model.output_dimension} or more features.",
+                f"n_dims={self.n_dims}, and the features span {rank} dimensions.",
+                remedy=f"Take n_dims={rank} or more features.",
             )
-        self.eigenvalues_ = np.array(model.singular_values[: self.n_dims])
-        self.spectrum_ = np.array(model.singular_values[: max(SPECTRUM, self.n_dims)])
+        values = model.singular_values.numpy()
+        self.eigenvalues_ = values[: self.n_dims].copy()
+        self.spectrum_ = values[: max(SPECTRUM, self.n_dims)].copy()
         self.implied_timescales_ = implied_timescales([1.0, *self.eigenvalues_], self.lag_time)
-        axes = model.singular_vectors_left[:, : self.n_dims]
+        axes = model.left[:, : self.n_dims]
         if self.scaling == "kinetic_map":
-            axes = axes * self.eigenvalues_
-        keep, scale = scaling.keep.numpy(), scaling.scale.double().numpy()
-        matrix = np.zeros((len(keep), self.n_dims))
-        matrix[keep] = axes / scale[keep, None]
-        self._matrix = torch.from_numpy(matrix)
+            axes = axes * model.singular_values[: self.n_dims]
+        keep, scale = scaling.keep, scaling.scale.double()
+        self._matrix = torch.zeros((len(keep), self.n_dims), dtype=torch.float64)
+        self._matrix[keep] = axes / scale[keep, None]
         self._mean = scaling.mean.double()
-        self._mean[scaling.keep] += scaling.scale[scaling.keep].double() * torch.from_numpy(model.mean_0)
+        self._mean[keep] += scale[keep] * model.mean
 
-    def _covariances(self, dataset, scaling, lag):
-        """Time-lagged covariances over all trajectories, by frame weight where there is one."""
-        estimator = deeptime.covariance.Covariance(
-            lag,
-            compute_c0t=True,
-            compute_ctt=not self.reversible,
-            reversible=self.reversible,
-            remove_data_mean=True,
-        )
-        weights = dataset["weight"].values if "weight" in dataset else None
-        for first, end in segments_of(schema.trajectory_lengths(dataset)):
-            if end - first <= lag:
-                continue
-            block = torch.from_numpy(np.array(dataset["features"][first:end].values, np.float32))
-            features = scaling(block).double().numpy()
-            pair_weights = None if weights is None else weights[first : end - lag]
-            estimator.partial_fit((features[:-lag], features[lag:]), weights=pair_weights)
-        return estimator.fetch_model()
+    def _solve(self, covariances: Covariances) -> Koopman:
+        """Eigenvectors of the reversible problem, singular functions otherwise, largest values first."""
+        largest = float(torch.linalg.eigvalsh(covariances.c00)[-1])
+        cutoff = MIN_VARIANCE / max(largest, MIN_VARIANCE)
+        if not self.reversible:
+            return koopman(covariances, cutoff)
+        whiten = whitening(covariances.c00, cutoff)
+        values, vectors = torch.linalg.eigh(whiten.T @ covariances.c0t @ whiten)
+        order = values.abs().argsort(descending=True)
+        axes = whiten @ vectors[:, order]
+        # the largest component is positive, so that axes don't turn round by chance
+        axes = axes * axes.gather(0, axes.abs().argmax(0, keepdim=True)).sign()
+        return Koopman(values[order], axes, axes, covariances.mean)
 
     def _timescales(self):
         times = implied_timescales([1.0, *self.spectrum_.clip(0)], self.lag_time)
@@ -120,3 +116,12 @@ class TICA(Method):
         self.eigenvalues_ = arrays["eigenvalues"].numpy()
         self.spectrum_ = arrays.get("spectrum", arrays["eigenvalues"]).numpy()  # older files lack it
         self.implied_timescales_ = implied_timescales([1.0, *self.eigenvalues_], self.lag_time)
+
+
+def _standardised(found: LaggedCovariances, scaling: Scaling) -> Covariances:
+    """Covariances of the standardised features, so that the cutoff means the same for nm and degrees."""
+    keep, scale, mean = scaling.keep, scaling.scale.double(), scaling.mean.double()
+    raw, product = Covariances.from_arrays(found), torch.outer(scale, scale)
+    c00, c0t, ctt = ((c / product)[keep][:, keep] for c in (raw.c00, raw.c0t, raw.ctt))
+    means = (((m - mean) / scale)[keep] for m in (raw.mean, raw.mean_later))
+    return Covariances(c00, c0t, ctt, *means)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 import xarray as xr
-from sklearn.cluster import KMeans
 from torch import Tensor, nn
 
 from fel_explorer.errors import FelError
@@ -25,6 +24,8 @@ def clusters(dataset: xr.Dataset, features: Tensor, n: int, seed: int) -> Tensor
     frames = random_frames(dataset, SAMPLE, seed)
     points = features[torch.as_tensor(frames, device=features.device)].cpu()
     n = min(n, len(points.unique(dim=0)))
+    from sklearn.cluster import KMeans  # takes long to import, and a page opens without it
+
     model = KMeans(n, n_init=RESTARTS, random_state=seed)
     model.fit(points.numpy(), sample_weight=frame_weights(dataset, frames))
     centres = torch.from_numpy(model.cluster_centers_).float()

@@ -12,7 +12,8 @@ from fel_explorer.app.codegen.selection import MAX_RUNS
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.selection_origin import Intervals, Region
 from fel_explorer.app.session.session import Session
-from fel_explorer.app.storage.session_folder import open_session, save_session
+from fel_explorer.app.storage.session_folder import save_session
+from fel_explorer.app.storage.session_opening import open_session
 from fel_explorer.app.views.map.panel import MapPanel
 
 N = 1200

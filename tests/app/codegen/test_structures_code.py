@@ -11,7 +11,8 @@ from fel_explorer.app.session.pinned import align, rmsds
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.selection_origin import Region
 from fel_explorer.app.session.session import Session
-from fel_explorer.app.storage.session_folder import open_session, save_session
+from fel_explorer.app.storage.session_folder import save_session
+from fel_explorer.app.storage.session_opening import open_session
 from fel_explorer.app.views.simulate.simulation import simulating, simulator_for, training_simulator
 
 N = 120  # frames of each of two trajectories

@@ -25,7 +25,7 @@ from fel_explorer.app.pages.embedded_physics import training as page_training
 from fel_explorer.app.pages.embedded_physics.page import PhysicsPage
 from fel_explorer.app.pages.embedded_physics.system import Subject
 from fel_explorer.app.session.session import Session
-from fel_explorer.app.storage import session_folder
+from fel_explorer.app.storage.session_opening import open_session
 from fel_explorer.app.views.data.panel import DataPanel
 from fel_explorer.app.widgets.bokeh_sheet import BokehSheet
 from fel_explorer.data import schema
@@ -300,7 +300,7 @@ def test_molecules_are_shown_with_their_neighbours(molecule):
 
 def test_samples_become_a_session_without_time(well, tmp_path):
     path = files.save_for_explorer(well, tmp_path, "well")
-    session = session_folder.open_session(path)
+    session = open_session(path)
     data = session.dataset
     weights = well.samples.weights()
     kept = weights > 0  # outside of the walls there is no weight
@@ -315,7 +315,7 @@ def test_samples_become_a_session_without_time(well, tmp_path):
 
 
 def test_structures_go_to_the_explorer_and_out(molecule, tmp_path):
-    session = session_folder.open_session(files.save_for_explorer(molecule, tmp_path, "springs"))
+    session = open_session(files.save_for_explorer(molecule, tmp_path, "springs"))
     assert {"weight", "z1", "z2", "energy", "phi ALA2", "psi ALA2"} <= set(session.dataset.data_vars)
     frames = session.trajectories.frames([0, 5])
     seen = np.flatnonzero(molecule.samples.weights() > 0)[[0, 5]]

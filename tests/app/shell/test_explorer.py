@@ -12,7 +12,7 @@ import pytest
 from panel.io.state import state as panel_state
 
 import fel_explorer as fel
-from fel_explorer.app import entry, page_jobs
+from fel_explorer.app import explorer_pages, page_jobs
 from fel_explorer.app.jobs.manager import JobManager
 from fel_explorer.app.session.session import Result, Session
 from fel_explorer.app.shell import explorer as explorer_module
@@ -304,12 +304,12 @@ def test_entry_pages_are_files_models_or_nothing(tmp_path):
     data = fel.as_dataset(arrays(), time_step=2.0)
     save_dataset(data, tmp_path / "data.zarr")
     PCA().fit(data).save(tmp_path / "linear.fel")
-    make = entry.page_on([tmp_path / "data.zarr", tmp_path / "linear.fel"], root=tmp_path)
+    make = explorer_pages.page_on([tmp_path / "data.zarr", tmp_path / "linear.fel"], root=tmp_path)
     first, second = make(), make()
     assert first.session is not second.session and first.session.active == "linear"
-    assert entry.page_on([])().session.dataset is None
+    assert explorer_pages.page_on([])().session.dataset is None
     with pytest.raises(FelError, match="one dataset"):
-        entry.page_on([tmp_path / "data.zarr", "a.xtc"])
+        explorer_pages.page_on([tmp_path / "data.zarr", "a.xtc"])
 
 
 def test_features_are_unfolded_while_they_are_the_next_step():

@@ -1,5 +1,8 @@
 """A page is sent before its parts are made."""
 
+import asyncio
+from concurrent.futures import Future
+
 import numpy as np
 import panel as pn
 import pytest
@@ -7,6 +10,7 @@ from bokeh.document import Document
 from panel.io.state import set_curdoc
 
 import fel_explorer as fel
+from fel_explorer.app.entry import run_in_thread
 from fel_explorer.app.shell.explorer import Explorer
 from fel_explorer.app.shell.skeleton import GrowingPage
 from fel_explorer.errors import FelError
@@ -22,7 +26,7 @@ def document():
 def fill(document):
     """Run what the server runs after it has sent the page."""
     [waiting] = document.session_callbacks
-    waiting.callback()
+    asyncio.run(waiting.callback())
 
 
 def test_parts_are_made_after_the_page_and_laid_out_on_it(document):
@@ -50,6 +54,38 @@ def test_a_page_that_cannot_be_made_says_so(document, monkeypatch):
     assert [error.given for error in shown] == ["No such file."]
 
 
+def test_a_page_waits_for_what_is_prepared(document):
+    ready, made = Future(), []
+    page = GrowingPage(lambda: made.append(ready.result()()) or made[-1], ready).page
+
+    async def prepare_meanwhile():
+        [waiting] = document.session_callbacks
+        filling = asyncio.create_task(waiting.callback())
+        await asyncio.sleep(0.01)
+        assert made == [] and page.main == []
+        ready.set_result(Explorer)
+        await filling
+
+    asyncio.run(prepare_meanwhile())
+    [explorer] = made
+    assert page.main == [explorer.layout.centre]
+    explorer.close()
+
+
+def test_an_error_while_preparing_is_shown_to_each_visitor(document, monkeypatch):
+    shown = []
+    monkeypatch.setattr("fel_explorer.app.shell.skeleton.show_error", shown.append)
+
+    def fail():
+        raise FelError("No sample data.")
+
+    page = GrowingPage(Explorer, run_in_thread(fail)).page
+    fill(document)
+    assert "could not be made" in page.main[0].object
+    pn.state._on_load(document)
+    assert [error.given for error in shown] == ["No sample data."]
+
+
 def test_dialogs_are_made_when_they_are_opened():
     explorer = Explorer()
     assert explorer.page.main and explorer.dialogs.layout.objects == []
@@ -64,7 +100,8 @@ def test_the_second_map_is_made_when_it_is_opened():
     explorer = fel.explore(data, fel.PCA(n_dims=2).fit(data))
     assert explorer.page.main and "second_map" not in vars(explorer)
     explorer.session.beside = "PCA 1"
-    assert explorer.layout.second_map.visible and not explorer.layout.structure.visible
+    structure, second = explorer.layout.right
+    assert second.visible and not structure.visible and explorer.layout.cards.second
     explorer.session.beside = ""
-    assert not explorer.layout.second_map.visible and explorer.layout.structure.visible
+    assert not second.visible and structure.visible and not explorer.layout.cards.second
     explorer.close()

@@ -187,9 +187,11 @@ def test_strip_is_a_hint_until_there_are_states(chain, jobs):
     asked = []
     panel = TabStrip(session, board, lambda name, **values: asked.append(name))
     assert not panel.open and not panel._body.visible and panel._hint.visible
-    for button in panel._hint[1:]:
+    for button in panel.finders.values():
         button.clicks += 1
     assert asked == ["DiscreteIDM", "DivisiveIDM"]
+    panel._hint[2].value = False
+    assert not session.refine
     session.add_result(Result("PCA 1", None, chain[1]))
     assert not panel.open
     session.add_result(Result("IDM 1", Lagged(), chain[1], np.eye(3)[chain[0]], chain[0]))

@@ -10,7 +10,8 @@ from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.storage import autosave
 from fel_explorer.app.storage.autosave import Autosave, autosaved
-from fel_explorer.app.storage.session_folder import adopt, open_session, save_session
+from fel_explorer.app.storage.session_folder import save_session
+from fel_explorer.app.storage.session_opening import adopt, open_session
 from fel_explorer.app.views.map.panel import MapPanel
 from fel_explorer.app.views.map.second_map_panel import SecondMap
 from fel_explorer.errors import FelError

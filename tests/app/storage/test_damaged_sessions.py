@@ -11,7 +11,8 @@ import pytest
 from damage import WRONG, damage, places
 from hostile_names import hostile_session
 
-from fel_explorer.app.storage.session_folder import ABOUT, ARRAYS, open_session, save_session
+from fel_explorer.app.storage.session_folder import ABOUT, ARRAYS, save_session
+from fel_explorer.app.storage.session_opening import open_session
 from fel_explorer.errors import FelError
 
 

@@ -13,14 +13,8 @@ from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.selection import Point
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.shell.explorer import Explorer
-from fel_explorer.app.storage.session_folder import (
-    ABOUT,
-    DATA,
-    adopt,
-    is_session,
-    open_session,
-    save_session,
-)
+from fel_explorer.app.storage.session_folder import ABOUT, DATA, is_session, save_session
+from fel_explorer.app.storage.session_opening import adopt, open_session
 from fel_explorer.app.views.data.session_files_panel import SessionFiles
 from fel_explorer.data import atomic_folders
 from fel_explorer.errors import FelError
@@ -145,7 +139,7 @@ def test_what_is_no_session_says_so(session, tmp_path):
 
 
 def test_command_line_opens_a_session(session, tmp_path):
-    from fel_explorer.app.entry import page_on
+    from fel_explorer.app.explorer_pages import page_on
 
     path = save_session(session, tmp_path / "mine.session")
     explorer = page_on([path])()

@@ -9,9 +9,11 @@ from fel_explorer.app.jobs.manager import JobManager
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.result import Result, branch_numbers
 from fel_explorer.app.session.session import Session
-from fel_explorer.app.storage.session_folder import open_session, save_session
+from fel_explorer.app.storage.session_folder import save_session
+from fel_explorer.app.storage.session_opening import open_session
 from fel_explorer.app.views.map.panel import MapPanel
 from fel_explorer.app.views.model.panel import ModelPanel
+from fel_explorer.app.views.modes.analysis import modes_of
 from fel_explorer.app.views.states.dendrogram_panel import DendrogramPanel
 from fel_explorer.app.views.states.tree_drawing import describe_level
 from fel_explorer.plots.persistence import Persistence
@@ -40,6 +42,18 @@ def session(scanned):
     session = Session(scanned[0])
     session.add_result(Result.of(LABEL, scanned[2], scanned[0]))
     return session
+
+
+def test_modes_of_a_level_are_those_of_its_memberships(session, scanned):
+    level = session.results[LABEL].levels[-1]
+    modes = modes_of(level, scanned[0])
+    alone = Result(
+        "by frames", level.method, level.embedding, level.membership, level.state, level=level.level
+    )
+    expected = modes_of(alone, scanned[0])
+    assert modes.names == expected.names and len(modes.names) > 0
+    np.testing.assert_allclose(modes.spectrum["timescale"], expected.spectrum["timescale"], rtol=1e-4)
+    np.testing.assert_allclose(np.abs(modes.functions), np.abs(expected.functions), atol=2e-3)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from strands import cut_strands
 
 import fel_explorer as fel
 from fel_explorer.app.session.session import Result, Session
-from fel_explorer.app.views.selection.panel import LIMIT, SelectionPanel
+from fel_explorer.app.views.selection.panel import LIMIT, SelectionPanel, readable_size
 from fel_explorer.data import as_dataset
 from fel_explorer.structures import read_pdb
 
@@ -132,3 +132,41 @@ def test_exported_structures_are_whole_where_the_box_is_ticked(whole, tmp_path):
         assert (step < 0.25) == whole
     finally:
         panel.close()
+
+
+@pytest.fixture
+def molecule(tmp_path):
+    """A panel on 200 frames with structures, and one on which 150 of them are selected."""
+    true, _ = cut_strands("orthorhombic")
+    many = true[np.arange(200) % true.n_frames]
+    many.xyz += np.random.default_rng(0).normal(scale=0.05, size=many.xyz.shape)
+    many.time = np.arange(200)
+    many.save_xtc(str(tmp_path / "a.xtc"))
+    trajs = fel.load_trajectories(tmp_path / "a.xtc", true.topology)
+    session = Session(as_dataset(np.random.default_rng(0).normal(size=(200, 2))), trajs)
+    panel = SelectionPanel(session)
+    session.select(np.arange(200) >= 50, "box")
+    yield panel
+    panel.close()
+
+
+@pytest.mark.parametrize("kind", ["pdb", "xtc", "csv"])
+def test_files_are_as_large_as_was_said(molecule, kind):
+    written = len(molecule.export(kind).read())
+    base, each = molecule._sizes[kind]
+    assert base + 150 * each == pytest.approx(written, rel=0.1)
+    assert f"{kind.upper()} {readable_size(base + 150 * each)}" in molecule._size.object
+
+
+def test_large_selections_are_offered_as_every_nth_frame(molecule, monkeypatch):
+    base, each = molecule._sizes["pdb"]
+    monkeypatch.setattr("fel_explorer.app.views.selection.panel.LIMIT", base + 60 * each)
+    molecule.session.select(np.arange(200) >= 40, "most")
+    assert molecule._every.value == 3 and not molecule._downloads["pdb"].disabled
+    assert "Every 3rd frame: 54 frames." in molecule._size.object
+    assert len(read_pdb(molecule.export("pdb").read().decode())) == 54
+    table = pd.read_csv(molecule.export("csv"), comment="#")
+    assert table["frame"].tolist() == list(range(40, 200, 3))
+    molecule._every.value = 1
+    assert molecule._downloads["pdb"].disabled and "Too large" in molecule._size.object
+    assert not molecule._downloads["xtc"].disabled

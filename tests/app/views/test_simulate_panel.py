@@ -12,7 +12,8 @@ from test_simulation import TINY, dataset, result, simulation, trained, trajecto
 from fel_explorer.app.jobs.manager import JobManager
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
-from fel_explorer.app.storage.session_folder import open_session, save_session
+from fel_explorer.app.storage.session_folder import save_session
+from fel_explorer.app.storage.session_opening import open_session
 from fel_explorer.app.views.map.view import make_view
 from fel_explorer.app.views.simulate.panel import SimulatePanel, drawn
 from fel_explorer.app.views.simulate.report_rows import Row, as_html, value_text

@@ -10,7 +10,7 @@ from bokeh.document import Document
 from bokeh.events import Tap
 from bokeh.models import HoverTool, Image, MultiLine, Plot, Scatter, Text
 
-from fel_explorer.app.widgets.bokeh_sheet import SIZE, BokehSheet
+from fel_explorer.app.widgets.bokeh_sheet import SIZE, BokehSheet, in_two_lines
 from fel_explorer.plots import list_plots, sheet
 from fel_explorer.plots.sheet import Sheet
 
@@ -121,3 +121,9 @@ def test_a_closed_page_leaves_no_figure_behind():
     gc.collect()
     figure.show(Sheet(((0.0, 1.0), (0.0, 1.0)), ("x", "y")))
     assert gone() is None and not figure.live
+
+
+def test_labels_longer_than_their_axis_are_broken_near_the_middle():
+    assert in_two_lines("fraction still in the state", 300) == "fraction still in the state"
+    assert in_two_lines("fraction still in the state", 90) == "fraction still\nin the state"
+    assert in_two_lines("probability", 20) == "probability"

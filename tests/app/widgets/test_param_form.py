@@ -1,7 +1,5 @@
 """Forms, files, and live drawings."""
 
-import xml.etree.ElementTree as ET
-
 import numpy as np
 import panel_material_ui as pmui
 import pytest
@@ -11,7 +9,6 @@ from mdtraj.formats.registry import FormatRegistry
 from fel_explorer.app.storage.input_files import TOPOLOGIES, TRAJECTORIES, inside, sort_out
 from fel_explorer.app.views.model.panel import fitting_lag, fitting_lags
 from fel_explorer.app.widgets.param_form import Form
-from fel_explorer.app.widgets.sparklines import HEIGHT, LETTER, WIDTH, losses_svg, points_svg
 from fel_explorer.data import as_dataset
 from fel_explorer.errors import FelError
 from fel_explorer.methods import list_methods
@@ -99,49 +96,6 @@ def test_every_format_that_mdtraj_reads_can_be_chosen():
 def test_choices_without_one_meaning_are_refused(names):
     with pytest.raises(FelError, match="topology"):
         sort_out(names)
-
-
-def test_losses_are_drawn_inside_the_frame_and_repeated_terms_once():
-    rng = np.random.default_rng(0)
-    steps = range(1, 200)
-    loss = {step: float(rng.normal()) for step in steps}
-    losses = {
-        "loss": [(s, loss[s]) for s in steps],
-        "objective": [(s, -loss[s]) for s in steps],
-        "beta": [(s, 1.5 - s / 400) for s in steps],
-        "validation": [(s, float("nan")) for s in steps],
-        "constant": [(s, 2.0) for s in steps],
-    }
-    root = ET.fromstring(losses_svg(losses))
-    lines = root.findall("polyline")
-    assert [text.text.rsplit(" ", 1)[0] for text in root.findall("text")] == ["beta", "loss"]
-    for line in lines:
-        places = np.array([point.split(",") for point in line.get("points").split()], float)
-        assert (places >= 0).all() and (places <= (WIDTH, HEIGHT)).all()
-        assert (np.diff(places[:, 0]) >= 0).all()
-    falling = np.array([p.split(",") for p in lines[0].get("points").split()], float)[:, 1]
-    assert (np.diff(falling) >= 0).all()  # down the screen
-
-
-def test_the_legend_of_losses_goes_on_in_a_second_line():
-    names = ["mutual_information", "beta", "n_populated", "reconstruction"]
-    rng = np.random.default_rng(0)
-    root = ET.fromstring(losses_svg({name: list(enumerate(rng.random(50))) for name in names}))
-    texts, lowest = root.findall("text"), max(float(text.get("y")) for text in root.findall("text"))
-    assert len(texts) == 4 and len({text.get("y") for text in texts}) == 2
-    for text in texts:
-        assert float(text.get("x")) + LETTER * len(text.text) <= WIDTH
-    for line in root.findall("polyline"):
-        assert min(float(point.split(",")[1]) for point in line.get("points").split()) > lowest
-
-
-def test_points_of_one_state_share_a_colour():
-    points = np.random.default_rng(0).normal(size=(300, 3))
-    state = np.arange(300) % 3
-    paths = ET.fromstring(points_svg(points, state)).findall("path")
-    assert len({path.get("stroke") for path in paths}) == 3
-    assert [path.get("d").count("M") for path in paths] == [100, 100, 100]
-    assert len(ET.fromstring(points_svg(np.zeros((4, 1)))).findall("path")) == 1
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 from chains import nested_chain
 
 import fel_explorer as fel
+from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods.idm.lag_hierarchy import widest_range
 
@@ -87,7 +88,11 @@ def test_lags_can_be_chosen_and_the_fit_stopped(data):
         return progress.step == 2
 
     chosen.fit(data, callback=stop_after_two)
-    assert seen == [(1, 3), (2, 3)] and chosen.n_levels == 2 and chosen.lags == (400.0, 40.0)
+    assert (
+        [one for one in seen if one[0]] == [(1, 3), (2, 3)]
+        and chosen.n_levels == 2
+        and chosen.lags == (400.0, 40.0)
+    )
     with pytest.raises(FelError, match="level=2"):
         chosen.predict(data, 2)
 
@@ -98,3 +103,18 @@ def test_more_dimensions_than_the_features_span_are_refused():
         fel.DiscreteIDM(n_dims=2).fit(np.hstack([wave, 2 * wave]))
     with pytest.raises(FelError, match="positive"):
         fel.DiscreteIDM(lag_times=[-1.0]).fit(wave)
+
+
+def test_a_cancel_is_heard_while_the_microstates_are_sought(data, monkeypatch):
+    monkeypatch.setattr(schema, "rows_per_block", lambda n_features: 1000)  # forty blocks
+    said, method = [], fel.DiscreteIDM(n_microstates=50)
+
+    def callback(progress):
+        said.append((progress.step, progress.message))
+        assert np.isfinite(method.transform(data).values).all()  # what a page shows meanwhile
+        assert set(method.predict(data).values) == {0}
+        return len(said) == 3
+
+    method.fit(data, callback=callback)
+    assert said == [(0, "microstates")] * 3
+    assert method.n_levels == 1 and len(np.unique(method.predict_microstates(data))) > 10

@@ -38,6 +38,20 @@ def test_mode_functions_are_the_eigenvectors_of_the_chain(chain):
         assert abs(np.corrcoef(modes[:, i], exact)[0, 1]) > 0.99
 
 
+def test_functions_of_labels_have_the_model_of_their_frames(chain):
+    labels = chain["features"].values.argmax(axis=1)
+    weight = np.random.default_rng(0).uniform(0.5, 1.5, size=len(labels))
+    weighted = chain.assign(weight=("frame", weight))
+    values = np.array([[1.0, 0.0, 2.0], [0.5, 0.2, 2.0], [0.0, 1.0, 2.0]], "f4")  # the third is constant
+    known = koopman_model(values, weighted, 2.0, labels=labels)
+    expected = koopman_model(values[labels], weighted, 2.0)
+    np.testing.assert_allclose(known.singular_values, expected.singular_values, atol=1e-9)
+    modes = mode_functions(values, known, np.bincount(labels, weight)).take(labels, axis=0)
+    of_frames = mode_functions(values[labels], expected, weight)
+    for mode, other in zip(modes.T, of_frames.T, strict=True):
+        assert abs(np.mean(mode * other)) == pytest.approx(np.mean(other**2), rel=1e-4)
+
+
 def test_a_constant_function_adds_no_process(chain):
     values = np.concatenate(
         [chain["features"].values[:, :1], np.ones((chain.sizes["frame"], 1), "f4")], axis=1

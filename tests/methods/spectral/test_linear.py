@@ -1,5 +1,7 @@
 """PCA and TICA against NumPy and an exactly known process."""
 
+import deeptime.covariance
+import deeptime.decomposition
 import numpy as np
 import pytest
 import scipy.linalg
@@ -71,6 +73,24 @@ def test_tica_is_the_generalised_eigenproblem_with_weights_and_without_crossing_
     expected = scipy.linalg.eigh(lagged + lagged.T, instant, eigvals_only=True)[::-1]
     tica = fel.TICA(lag_time=float(lag)).fit(fel.as_dataset(pieces, weights=weights))
     np.testing.assert_allclose(tica.eigenvalues_, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("reversible", [True, False])
+def test_tica_is_deeptimes(reversible):
+    pieces, lag = [relaxing([30, 5, 2], n, seed) for seed, n in enumerate((3000, 500))], 4
+    pieces = [piece @ [[3, 0, 1], [0, 1, 0], [0.5, 0, 0.2]] + 10 for piece in pieces]
+    options = {"compute_c0t": True, "compute_ctt": not reversible, "remove_data_mean": True}
+    covariance = deeptime.covariance.Covariance(lag, reversible=reversible, **options)
+    for piece in pieces:
+        covariance.partial_fit((piece[:-lag], piece[lag:]))
+    oracle = deeptime.decomposition.TICA if reversible else deeptime.decomposition.VAMP
+    model = oracle(scaling=None).fit_from_covariances(covariance).fetch_model()
+    tica = fel.TICA(lag_time=float(lag), n_dims=2, scaling="none", reversible=reversible)
+    embedding = tica.fit_transform(fel.as_dataset(pieces)).values
+    expected = model.transform(np.concatenate(pieces))[:, :2]
+    expected *= np.sign((expected * embedding).sum(axis=0))  # signs are free
+    np.testing.assert_allclose(tica.spectrum_, model.singular_values, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(embedding, expected, atol=1e-3)
 
 
 def test_units_do_not_change_the_slow_modes():

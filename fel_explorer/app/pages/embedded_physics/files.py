@@ -18,6 +18,7 @@ from fel_explorer.app.session.session import Session
 from fel_explorer.app.storage.input_files import inside
 from fel_explorer.app.storage.session_folder import ENDING, save_session
 from fel_explorer.data import load_trajectories, schema
+from fel_explorer.data.atomic_folders import whole_or_nothing
 from fel_explorer.data.file_names import writable_name
 from fel_explorer.errors import FelError
 from fel_explorer.features import featurize
@@ -85,8 +86,10 @@ def save_for_explorer(snapshot: ModelSnapshot, root, name: str) -> Path:
     path, folder = inside(root, [name + ENDING, name + STRUCTURES])
     which = np.flatnonzero(snapshot.samples.weights() > 0)
     if snapshot.subject.is_molecule:
-        folder.mkdir(exist_ok=True)
-        topology, file = _write_structures(snapshot, which, folder)
+        with whole_or_nothing(folder, replace=True) as partial:
+            partial.mkdir()
+            written = _write_structures(snapshot, which, partial)
+        topology, file = (folder / path.name for path in written)
         trajectories = load_trajectories(file, topology)
         dataset = with_torsions(featurize(trajectories, DEFAULT_FEATURIZER, cache=False), trajectories)
     else:

@@ -115,10 +115,16 @@ def openmm_app():
     return app
 
 
+def _given(system):
+    return system
+
+
 def _potential(title: str, cls) -> Callable[[float], Subject]:
     def make(temperature: float) -> Subject:
         system = cls(kT=temperature)
-        return Subject(title, lambda: system, temperature, tuple("ABC"[: len(system.minima)]), choice=title)
+        return Subject(
+            title, partial(_given, system), temperature, tuple("ABC"[: len(system.minima)]), choice=title
+        )
 
     return make
 

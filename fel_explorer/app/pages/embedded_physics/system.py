@@ -45,6 +45,10 @@ class Subject:
     structure: np.ndarray | None = None
     choice: str = ""
 
+    def __getstate__(self) -> dict:
+        """What another process needs; it makes the system itself."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("system", "exact")}
+
     @cached_property
     def system(self):
         """A `systems.Potential` or a `systems.ForceField`."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fel_explorer.app.jobs.manager import Cancelled
+from fel_explorer.app.jobs.call import ShouldStop, process_job
+from fel_explorer.app.jobs.job import Cancelled, Report
 from fel_explorer.app.pages.embedded_physics.system import Subject
 from fel_explorer.methods import EmbeddedPhysics
 from fel_explorer.progress import Progress
@@ -174,39 +175,35 @@ def take_snapshot(
     )
 
 
-def training_job(subject: Subject, hyperparameters: dict, *, device: str = "auto"):
+@process_job
+def training_job(
+    report: Report, should_stop: ShouldStop, subject: Subject, hyperparameters: dict, *, device: str = "auto"
+):
     """Job of a training; its result is a `ModelSnapshot`.  Cancelled, it returns what it has learned."""
+    report(Progress(0, 0, message="preparing the system"))
+    settings = dict(hyperparameters)
+    if subject.is_molecule:
+        settings["temperature"] = subject.temperature
+    model = EmbeddedPhysics(subject.system, **settings)
+    take = SnapshotCallback(model, subject)
+    if should_stop():
+        raise Cancelled
 
-    def run(report, should_stop):
-        report(Progress(0, 0, message="preparing the system"))
-        settings = dict(hyperparameters)
-        if subject.is_molecule:
-            settings["temperature"] = subject.temperature
-        model = EmbeddedPhysics(subject.system, **settings)
-        take = SnapshotCallback(model, subject)
-        if should_stop():
-            raise Cancelled
+    def callback(progress):
+        report(progress, take(progress))
+        return should_stop()
 
-        def callback(progress):
-            report(progress, take(progress))
-            return should_stop()
-
-        model.fit(device=device, callback=callback, **subject.fit_options())
-        report(Progress(1, 1, message="looking at what was learned"))
-        return take_snapshot(model, subject, take.curves, partial=should_stop())
-
-    return run
+    model.fit(device=device, callback=callback, **subject.fit_options())
+    report(Progress(1, 1, message="looking at what was learned"))
+    return take_snapshot(model, subject, take.curves, partial=should_stop())
 
 
-def loading_job(model: EmbeddedPhysics, subject: Subject):
+@process_job
+def loading_job(report: Report, should_stop: ShouldStop, model: EmbeddedPhysics, subject: Subject):
     """Job for a model of ``subject`` from a file; its result is a `ModelSnapshot`."""
-
-    def run(report, should_stop):
-        report(Progress(0, 0, message="looking at the model"))
-        if subject.is_molecule:
-            model.system = subject.system  # which is not in the file
-        snapshot = take_snapshot(model, subject)
-        report(Progress(1, 1, message=LOADED))
-        return snapshot
-
-    return run
+    report(Progress(0, 0, message="looking at the model"))
+    if subject.is_molecule:
+        model.system = subject.system  # which is not in the file
+    snapshot = take_snapshot(model, subject)
+    report(Progress(1, 1, message=LOADED))
+    return snapshot

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fel_explorer.app.jobs.manager import Cancelled
+from fel_explorer.app.jobs.call import ShouldStop, process_job
+from fel_explorer.app.jobs.job import Cancelled, Report
 from fel_explorer.app.session.session import Session
 from fel_explorer.structures.comparison import ComparisonCancelled, compare
 
@@ -69,17 +70,15 @@ def _mask(session, name, kept):
     return None
 
 
-def comparison_job(dataset, first, second):
+@process_job
+def comparison_job(report: Report, should_stop: ShouldStop, dataset, first, second):
     """The job that ranks what differs; its result is the table of `structures.compare`."""
 
-    def run(report, should_stop):
-        def callback(progress):
-            report(progress)
-            return should_stop()
+    def callback(progress):
+        report(progress)
+        return should_stop()
 
-        try:
-            return compare(dataset, first, second, callback=callback)
-        except ComparisonCancelled as stopped:
-            raise Cancelled from stopped
-
-    return run
+    try:
+        return compare(dataset, first, second, callback=callback)
+    except ComparisonCancelled as stopped:
+        raise Cancelled from stopped

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import panel_material_ui as pmui
-from panel.viewable import Viewer
 
 from fel_explorer.app.session.session import Session
+from fel_explorer.app.widgets.button_bar import BarButton
+from fel_explorer.app.widgets.dialogs import Dialogs
 from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.data import add_column
@@ -15,21 +18,19 @@ from fel_explorer.data.frame_values import quantities
 SHOWN = 12  # names listed
 
 
-class FormulaColumn(Viewer):
-    """Adds a column to colour the map by, place it along, or compare."""
+class FormulaColumn:
+    """The ``button`` that adds a column to colour the map by, place it along, or compare."""
 
-    def __init__(self, session: Session, **params):
-        super().__init__(**params)
-        self.session = session
-        self.button = pmui.Button(
-            label="Formula", icon="functions", variant="text", size="small", sizing_mode="stretch_width",
-            on_click=self._ask, description="New column calculated from others, such as energy / 4.184",
+    def __init__(self, session: Session, dialogs: Dialogs | None = None):
+        self.session, self._dialogs = session, dialogs or Dialogs()
+        self.button = BarButton(
+            self._ask, label="Formula", icon="functions",
+            description="New column calculated from others, such as energy / 4.184",
         )  # fmt: skip
-        self.dialog = pmui.Dialog(show_close_button=True, close_on_click=True, width_option="sm")
-        self.layout = pmui.Column(self.button, self.dialog, sizing_mode="stretch_width", margin=0)
 
-    def __panel__(self):
-        return self.layout
+    @cached_property
+    def dialog(self) -> pmui.Dialog:
+        return self._dialogs.add(pmui.Dialog(show_close_button=True, close_on_click=True, width_option="sm"))
 
     def add(self, name: str, formula: str) -> None:
         """Add the column and colour the map by it.

@@ -15,7 +15,9 @@ from fel_explorer.app.storage.input_files import inside, sort_out
 from fel_explorer.app.views.data.formula_panel import FormulaColumn
 from fel_explorer.app.views.data.frame_weights_panel import FrameWeights
 from fel_explorer.app.views.data.session_files_panel import SessionFiles
+from fel_explorer.app.widgets.button_bar import BarButton, ButtonBar
 from fel_explorer.app.widgets.dialogs import Dialogs
+from fel_explorer.app.widgets.layout import lay_out
 from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.notifications import show_notice
 from fel_explorer.app.widgets.text import Text
@@ -48,13 +50,11 @@ class DataPanel(Viewer):
             description="Choose trajectories and a topology on this machine",
             **wide,
         )
-        self.columns = pmui.Button(
+        self.columns = BarButton(
+            self._browse_columns,
             label="Columns",
             icon="table_chart",
-            variant="text",
-            on_click=self._browse_columns,
             description="Attach per-frame values from tables (CSV, XVG, COLVAR): energies, weights, ...",
-            **wide,
         )
         self.physics = pmui.Button(
             label="No data? Learn CVs from a force field",
@@ -65,7 +65,7 @@ class DataPanel(Viewer):
             description="Page that learns CVs and structures from energies alone",
             **wide,
         )
-        self.formula = FormulaColumn(session)
+        self.formula = FormulaColumn(session, self._dialogs)
         self.sessions = SessionFiles(session, board, self.root, self._dialogs)
         self.summary = Text("", variant="body2", margin=(5, 10), sizing_mode="stretch_width")
         self.opened = pmui.Select(
@@ -75,22 +75,17 @@ class DataPanel(Viewer):
             visible=False,
             description="Data that were opened, each with its models, selection and history.",
         )
-        self._tables = pmui.Row(self.columns, self.formula, sizing_mode="stretch_width", margin=0)
-        self.layout = pmui.Column(
-            pmui.Row(self.sample, self.browse, sizing_mode="stretch_width", margin=0),
-            self.physics,
-            self.opened,
-            self.summary,
-            self._tables,
-            self.sessions,
-            sizing_mode="stretch_width",
-            margin=0,
-        )
+        tables = {"columns": self.columns, "formula": self.formula.button}
+        self._tables = ButtonBar(tables, colour="primary", sizing_mode="stretch_width", margin=(5, 10))
+        self.layout = pmui.Column(sizing_mode="stretch_width", margin=0)
+        files = pmui.Row(self.sample, self.browse, sizing_mode="stretch_width", margin=0)
+        parts = files, self.physics, self.opened, self.summary, self._tables, self.sessions.layout
         self.opened.param.watch(self._on_opened, "value")
         self._watcher = session.param.watch(
             self._update, ["trajectories", "dataset", "data_name", "earlier_data"]
         )
         self._update()
+        lay_out(self.layout, *parts)
 
     @cached_property
     def dialog(self) -> pmui.Dialog:

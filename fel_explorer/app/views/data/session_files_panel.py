@@ -16,7 +16,9 @@ from fel_explorer.app.report import report_html
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.storage.autosave import keep_view
 from fel_explorer.app.storage.input_files import inside
-from fel_explorer.app.storage.session_folder import ENDING, is_session, opening_session, save_session
+from fel_explorer.app.storage.session_folder import ENDING, is_session, save_session
+from fel_explorer.app.storage.session_opening import opening_session
+from fel_explorer.app.widgets.button_bar import BarButton, ButtonBar
 from fel_explorer.app.widgets.dialogs import Dialogs
 from fel_explorer.app.widgets.notifications import show_notice
 from fel_explorer.app.widgets.text import Text
@@ -45,32 +47,25 @@ class SessionFiles(Viewer):
         super().__init__(**params)
         self._dialogs = dialogs or Dialogs()
         self.session, self.board, self.root = session, board, Path(root)
-        small = {"size": "small", "variant": "text", "sizing_mode": "stretch_width", "margin": (5, 2)}
-        small["sx"] = {"minWidth": 0, "px": "4px"}
-        self.save = pmui.Button(
-            label="Save", on_click=self.ask_name, **small,
+        self.save = BarButton(
+            self.ask_name,
+            label="Save",
             description="Save data, models, state names, selection and path, to continue later (Ctrl-S).",
-        )  # fmt: skip
-        self.open = pmui.Button(
-            label="Reopen", on_click=self._ask_which, **small,
-            description="Continue with a saved session.",
-        )  # fmt: skip
-        self.report = pmui.Button(
-            label="Report", on_click=lambda event: self.make_report(), **small,
-            description="Report of the page as one HTML file: maps, tree, table, structures.",
-        )  # fmt: skip
-        self.link = pmui.Button(
-            label="Link", on_click=lambda event: self.make_link(), **small,
-            description="Web address of the current view on this server.",
-        )  # fmt: skip
-        self._report_job = self._link_job = None
-        self.layout = pmui.Column(
-            pmui.Row(
-                self.save, self.open, self.report, self.link, sizing_mode="stretch_width", margin=(0, 8)
-            ),
-            sizing_mode="stretch_width",
-            margin=0,
         )
+        self.open = BarButton(self._ask_which, label="Reopen", description="Continue with a saved session.")
+        self.report = BarButton(
+            lambda event: self.make_report(),
+            label="Report",
+            description="Report of the page as one HTML file: maps, tree, table, structures.",
+        )
+        self.link = BarButton(
+            lambda event: self.make_link(),
+            label="Link",
+            description="Web address of the current view on this server.",
+        )
+        self._report_job = self._link_job = None
+        buttons = {"save": self.save, "open": self.open, "report": self.report, "link": self.link}
+        self.layout = ButtonBar(buttons, colour="primary", sizing_mode="stretch_width", margin=(5, 10))
         self._watcher = session.param.watch(self._update, ["dataset", "shown"])
         self._board_watcher = board.param.watch(self._on_ended, "ended")
         self._update()
@@ -147,7 +142,7 @@ class SessionFiles(Viewer):
     def read(self, name: str) -> None:
         """Open the session ``name`` below the root, as a job."""
         [path] = inside(self.root, [name])
-        self.board.submit(f"Open {path.name}", opening_session(path), kind="session")
+        self.board.submit(f"Open {path.name}", opening_session(path, self.root), kind="session")
 
     def reopen(self, path) -> None:
         """Open what was kept of this page by itself, as a job."""

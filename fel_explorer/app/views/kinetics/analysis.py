@@ -10,6 +10,8 @@ import numpy as np
 import xarray as xr
 
 from fel_explorer import kinetics
+from fel_explorer.app.jobs.call import ShouldStop, process_job
+from fel_explorer.app.jobs.job import Report
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.views.states.evidence import evidence_of, frames_of
 from fel_explorer.data import schema
@@ -70,7 +72,10 @@ def lag_times(lag_time: float, dataset: xr.Dataset) -> list[float]:
     return [float(step * n) for n in frames]
 
 
+@process_job
 def kinetics_job(
+    report: Report,
+    should_stop: ShouldStop,
     result: Result,
     dataset: xr.Dataset,
     lag_time: float,
@@ -82,32 +87,28 @@ def kinetics_job(
 
     ``known`` has parts of the same result and lag that don't depend on the form.
     """
-
-    def run(report, should_stop):
-        states = evidence_of(result, dataset).states
-        memberships = frames_of(result.membership, dataset)
-        lags = lag_times(lag_time, dataset)
-        longest = int(schema.trajectory_lengths(dataset).max()) * schema.time_step(dataset)
-        multiples = [n for n in MULTIPLES if n * lag_time <= longest / LONGEST_PART] or [1]
-        parts = {
-            "rates": (BOOTSTRAPS, lambda: _rates(memberships, lag_time, form, multiples, meter)),
-            "timescales": (len(lags), lambda: _timescales(states, lags, meter)),
-            "ck_test": (len(multiples), lambda: _ck_test(states, lag_time, multiples, meter)),
-        }
-        found = _independent_of_form(known, result, lag_time, form)
-        wanted = [part for part in parts if getattr(found, part) is None and part not in found.errors]
-        meter = _Meter(report, should_stop, sum(parts[part][0] for part in wanted), clock)
-        for part in wanted:
-            if should_stop():
-                break
-            try:
-                found = replace(found, **parts[part][1]())
-            except FelError as error:
-                found = replace(found, errors={**found.errors, part: error})
-            meter.send(found)
-        return found
-
-    return run
+    states = evidence_of(result, dataset).states
+    memberships = frames_of(result.membership, dataset)
+    lags = lag_times(lag_time, dataset)
+    longest = int(schema.trajectory_lengths(dataset).max()) * schema.time_step(dataset)
+    multiples = [n for n in MULTIPLES if n * lag_time <= longest / LONGEST_PART] or [1]
+    parts = {
+        "rates": (BOOTSTRAPS, lambda: _rates(memberships, lag_time, form, multiples, meter)),
+        "timescales": (len(lags), lambda: _timescales(states, lags, meter)),
+        "ck_test": (len(multiples), lambda: _ck_test(states, lag_time, multiples, meter)),
+    }
+    found = _independent_of_form(known, result, lag_time, form)
+    wanted = [part for part in parts if getattr(found, part) is None and part not in found.errors]
+    meter = _Meter(report, should_stop, sum(parts[part][0] for part in wanted), clock)
+    for part in wanted:
+        if should_stop():
+            break
+        try:
+            found = replace(found, **parts[part][1]())
+        except FelError as error:
+            found = replace(found, errors={**found.errors, part: error})
+        meter.send(found)
+    return found
 
 
 def _independent_of_form(known, result, lag_time, form) -> Kinetics:

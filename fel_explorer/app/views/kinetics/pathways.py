@@ -9,6 +9,8 @@ import pandas as pd
 import xarray as xr
 
 from fel_explorer import kinetics
+from fel_explorer.app.jobs.call import ShouldStop, process_job
+from fel_explorer.app.jobs.job import Report
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.views.states.evidence import evidence_of
 from fel_explorer.app.widgets.markdown import literal
@@ -58,21 +60,26 @@ class Pathways:
         return self.result, self.lag_time, self.source, self.target
 
 
-def pathways_job(result: Result, dataset: xr.Dataset, lag_time: float, source: int, target: int):
+@process_job
+def pathways_job(
+    report: Report,
+    should_stop: ShouldStop,
+    result: Result,
+    dataset: xr.Dataset,
+    lag_time: float,
+    source: int,
+    target: int,
+):
     """The job that finds the pathways from ``source`` to ``target``."""
-
-    def run(report, should_stop):
-        report(Progress(0, 2, message="pathways"))
-        states, asked = evidence_of(result, dataset).states, (result, lag_time, source, target)
-        try:
-            table = kinetics.transition_paths(states, source, target, lag_time)
-            report(Progress(1, 2, message="pathways"))
-            back = kinetics.transition_paths(states, target, source, lag_time)
-        except FelError as error:
-            return Pathways(*asked, error=error)
-        return Pathways(*asked, table, _number(back, "mean_first_passage_time"))
-
-    return run
+    report(Progress(0, 2, message="pathways"))
+    states, asked = evidence_of(result, dataset).states, (result, lag_time, source, target)
+    try:
+        table = kinetics.transition_paths(states, source, target, lag_time)
+        report(Progress(1, 2, message="pathways"))
+        back = kinetics.transition_paths(states, target, source, lag_time)
+    except FelError as error:
+        return Pathways(*asked, error=error)
+    return Pathways(*asked, table, _number(back, "mean_first_passage_time"))
 
 
 def default_ends(result: Result) -> tuple[int, int] | None:

@@ -12,7 +12,7 @@ from fel_explorer.app.views.map.name_select import NameSelect
 from fel_explorer.app.views.map.observables import Observing
 from fel_explorer.app.views.map.view import FREE_ENERGY, axis_choices, default_axes
 
-SMALL = {"size": "small", "variant": "outlined", "margin": (10, 6, 2, 6)}
+SMALL = {"size": "small", "variant": "outlined", "margin": (7, 4, 2, 4)}
 
 
 class MapChoices(Viewer):
@@ -36,13 +36,13 @@ class MapChoices(Viewer):
         self._axes = self._told = ("", "")
         self._awaited: tuple[str, str] | None = None
         self._defaults: tuple[str, str] | None = None
-        self.colour = NameSelect("Colour by", self._choose_colour, width=150, **SMALL)
-        self.x = NameSelect("x axis", self._choose_axes, width=140, **SMALL)
-        self.y = NameSelect("y axis", self._choose_axes, width=140, **SMALL)
+        self.colour = NameSelect("Colour by", self._choose_colour, width=132, **SMALL)
+        self.x = NameSelect("x axis", self._choose_axes, width=112, **SMALL)
+        self.y = NameSelect("y axis", self._choose_axes, width=112, **SMALL)
         self.compare = pmui.IconButton(
             icon="push_pin",
             size="small",
-            margin=(12, 0),
+            margin=(7, 0),
             visible=False,
             on_click=lambda event: self.observing.compare_with(session.frame),
         )

@@ -28,6 +28,7 @@ from fel_explorer.app.views.map.view import (
 from fel_explorer.app.widgets.after_draw import AfterDraw, AtRest
 from fel_explorer.app.widgets.bokeh_landscape import BokehLandscape, Gestures, MapScene
 from fel_explorer.app.widgets.figure_export import FigureExport
+from fel_explorer.app.widgets.layout import lay_out
 from fel_explorer.app.widgets.standing_figure import StandingFigure
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.app.widgets.weak_callback import weak_callback
@@ -96,6 +97,7 @@ class MapPanel(pn.viewable.Viewer):
             session.param.watch(self._draw, MARKS),
         ]
         self._on_content()
+        lay_out(self._layout, self._tools, self._message, self._pane, self._status)
 
     def close(self) -> None:
         """Stop watching the session."""
@@ -120,16 +122,16 @@ class MapPanel(pn.viewable.Viewer):
             label="",
             options={"New": "replace", "Add": "add", "Subtract": "subtract"},
             size="small",
-            margin=(8, 6),
+            margin=(2, 6),
         )
         self._clear = pmui.IconButton(
             icon="close",
             size="small",
             description="Clear the selection and the clicked point",
             on_click=lambda event: self.session.clear_selection(),
-            margin=(8, 0),
+            margin=(1, 0),
         )
-        self._count = Text("", variant="body2", margin=(14, 8), sx={"whiteSpace": "nowrap"})
+        self._count = Text("", variant="body2", margin=(7, 8), sx={"whiteSpace": "nowrap"})
         self.export = FigureExport(self.figure, self.table, lambda: "landscape")
         next_step = pn.bind(lambda files: NO_FEATURES if files else NO_DATA, self.session.param.trajectories)
         self._message = Text(next_step, variant="body1", margin=20)
@@ -145,21 +147,15 @@ class MapPanel(pn.viewable.Viewer):
         choices = self.choices.parts
         if self._first_tools:  # a second map takes its colour from the first
             choices = [*self._first_tools, self.choices.x, self.choices.y]
-        self._tools = pmui.FlexBox(
-            *choices,
-            self.settings,
-            self.export,
-            sizing_mode="stretch_width",
-        )
+        self._tools = pmui.FlexBox(sizing_mode="stretch_width")
+        lay_out(self._tools, *map(pn.panel, choices), self.settings.layout, self.export.layout)
         self._status = pmui.FlexBox(
             # in one row, whatever the number, or each selection would give the map another size
             *(self._modes, self._clear, self._count),
             sizing_mode="stretch_width",
             flex_wrap="nowrap",
         )
-        # of a second map only the plot is there when the page opens: each widget would delay that
-        parts = [self._pane] if self._first_tools else [self._tools, self._message, self._pane, self._status]
-        self._layout = pmui.Column(*parts, sizing_mode="stretch_both")
+        self._layout = pmui.Column(sizing_mode="stretch_both")
 
     # ---- the session changed
 
@@ -169,9 +165,6 @@ class MapPanel(pn.viewable.Viewer):
         self._message.visible = not loaded
         for part in (self._tools, self._pane, self._status):
             part.visible = loaded
-        if loaded and self._tools not in self._layout:
-            self._layout.insert(0, self._tools)
-            self._layout.append(self._status)
         if any(event.name == "dataset" and not same_frames(event.old, event.new) for event in events):
             self.choices.reset()
         if loaded and events and all(map(self._is_other_level, events)):
@@ -251,11 +244,14 @@ class MapPanel(pn.viewable.Viewer):
 
     def _refresh(self, *events):
         """Draw the frames anew, and count the selected ones."""
-        if self._view is not None:
-            selection = self.session.selection
-            self._count.object = f"{selection.count:,} of {len(selection.mask):,} frames selected"
-            self.legend.show(*self._coloured(self._view))
-        self._draw()
+        if self._view is None:
+            self._draw()
+            return
+        coloured = self._coloured(self._view)
+        self._draw()  # first, because a page takes its changes one after the other
+        self.legend.show(*coloured)
+        selection = self.session.selection
+        self._count.object = f"{selection.count:,} of {len(selection.mask):,} frames selected"
 
     # ---- drawing
 

@@ -32,11 +32,11 @@ class SurfaceSettings(Viewer):
         super().__init__(**params)
         self.session = session
         self.button = pmui.IconButton(
-            icon="tune", size="small", margin=(12, 0), on_click=self._open,
+            icon="tune", size="small", margin=(7, 0), on_click=self._open,
             description="Unit, weights, smoothing and contours of the free energy",
         )  # fmt: skip
         self.popup = pmui.Popup(margin=0)
-        self.layout = pmui.Row(self.button, self.popup, margin=0)
+        self.layout = pmui.Row(self.button, margin=0)
 
     def __panel__(self):
         return self.layout
@@ -48,6 +48,7 @@ class SurfaceSettings(Viewer):
 
     def _open(self, _event):
         if not self.popup.objects:  # made when first asked for: each widget delays the page
+            self.layout.append(self.popup)
             self.popup[:] = [self._form()]
         self._weights.visible = "weight" in self.session.dataset
         self._show_temperature()

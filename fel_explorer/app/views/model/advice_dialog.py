@@ -8,6 +8,7 @@ import panel_material_ui as pmui
 from panel.viewable import Viewer
 
 from fel_explorer.app.session.session import Session
+from fel_explorer.app.views.certificate.analysis import trained_words
 from fel_explorer.app.views.model.advice import QUESTIONS, Advice, advise
 from fel_explorer.app.widgets.text import Text
 
@@ -70,7 +71,7 @@ class WhichMethod(Viewer):
 
     def _show(self, *_):
         advice = self.advice
-        self.text.object = words(advice)
+        self.text.object = "\n\n".join(filter(None, [words(advice), trained_words(self.session.own_results)]))
         self.use.visible = bool(advice.in_form)
         self.use.disabled = self.session.dataset is None
         self.use.label = f"Set up {advice.in_form}" if advice.in_form else ""

@@ -11,6 +11,8 @@ from pathlib import Path
 import xarray as xr
 
 from fel_explorer import export
+from fel_explorer.app.jobs.call import ShouldStop, process_job
+from fel_explorer.app.jobs.job import Report
 from fel_explorer.app.session.result import Result
 from fel_explorer.errors import FelError
 from fel_explorer.progress import Progress
@@ -62,24 +64,21 @@ class CVFiles:
         )
 
 
-def exporting(result: Result, dataset: xr.Dataset, run: BiasedRun):
+@process_job
+def exporting(report: Report, should_stop: ShouldStop, result: Result, dataset: xr.Dataset, run: BiasedRun):
     """The job that writes the CV of a result; its result is `CVFiles`, also where some can't be written."""
-
-    def work(report, should_stop):
-        files, errors, text = {}, {}, ""
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = Path(temporary)
-            for i, kind in enumerate(KINDS):
-                report(Progress(i, len(KINDS), message=f"writing {ENDINGS[kind]}"))
-                try:
-                    files[kind] = _written(kind, result.method, dataset, run, folder)
-                except FelError as error:
-                    errors[kind] = error
-            if "plumed" in files:
-                text = (folder / "plumed" / "plumed.dat").read_text()
-        return CVFiles(result, run, text, files, errors)
-
-    return work
+    files, errors, text = {}, {}, ""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for i, kind in enumerate(KINDS):
+            report(Progress(i, len(KINDS), message=f"writing {ENDINGS[kind]}"))
+            try:
+                files[kind] = _written(kind, result.method, dataset, run, folder)
+            except FelError as error:
+                errors[kind] = error
+        if "plumed" in files:
+            text = (folder / "plumed" / "plumed.dat").read_text()
+    return CVFiles(result, run, text, files, errors)
 
 
 def _written(kind, method, dataset, run, folder) -> bytes:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from fel_explorer.app.jobs.manager import Cancelled
+from fel_explorer.app.jobs.call import ShouldStop, process_job
+from fel_explorer.app.jobs.job import Cancelled, Report
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods import TICA
@@ -38,19 +39,16 @@ class Proposal:
         )
 
 
-def proposing(dataset: xr.Dataset):
+@process_job
+def proposing(report: Report, should_stop: ShouldStop, dataset: xr.Dataset):
     """The job that proposes a lag; its result is a `Proposal`."""
-
-    def run(report, should_stop):
-        lags, times = tried_lags(dataset), []
-        for i, lag in enumerate(lags):
-            if should_stop():
-                raise Cancelled
-            report(Progress(i, len(lags), message=f"time scales at lag {lag:g}"))
-            times.append(float(TICA(lag_time=lag, n_dims=1).fit(dataset).implied_timescales_[0]))
-        return choose(np.array(lags), np.array(times), schema.time_step(dataset))
-
-    return run
+    lags, times = tried_lags(dataset), []
+    for i, lag in enumerate(lags):
+        if should_stop():
+            raise Cancelled
+        report(Progress(i, len(lags), message=f"time scales at lag {lag:g}"))
+        times.append(float(TICA(lag_time=lag, n_dims=1).fit(dataset).implied_timescales_[0]))
+    return choose(np.array(lags), np.array(times), schema.time_step(dataset))
 
 
 def tried_lags(dataset: xr.Dataset) -> list[float]:

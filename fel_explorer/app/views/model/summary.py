@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import weakref
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import xarray as xr
 
+from fel_explorer.app.jobs.call import Call, ShouldStop, process_job
+from fel_explorer.app.jobs.job import Report
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.views.kinetics.analysis import default_lag
 from fel_explorer.data.frame_values import columns, quantities, torsions
@@ -26,14 +30,19 @@ def known_summary(result: Result) -> str | None:
     return _kept.get(result)
 
 
-def summarizing(result: Result, dataset: xr.Dataset):
+def summarizing(result: Result, dataset: xr.Dataset) -> Call[str]:
     """The job that makes the sentence on a result with states."""
+    return replace(_summarizing(result, dataset), finish=partial(_keep, result))
 
-    def run(report, should_stop):
-        _kept[result] = summary(result, dataset)
-        return _kept[result]
 
-    return run
+@process_job
+def _summarizing(report: Report, should_stop: ShouldStop, result: Result, dataset: xr.Dataset) -> str:
+    return summary(result, dataset)
+
+
+def _keep(result: Result, sentence: str) -> str:
+    _kept[result] = sentence
+    return sentence
 
 
 def summary(result: Result, dataset: xr.Dataset) -> str:

@@ -14,6 +14,7 @@ from fel_explorer.app.jobs import featurize_and_train
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Result, Session
 from fel_explorer.app.views.model.summary import known_summary, summarizing
+from fel_explorer.app.widgets.layout import lay_out
 from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.methods import load_model
@@ -58,20 +59,15 @@ class ModelList(Viewer):
         files = (self.save, self.load, self.export)
         for button in files:
             button.param.update(margin=(5, 4), sx={"minWidth": 0, "px": "6px", "fontSize": "13px"})
-        self.layout = pmui.Column(
-            self.choice,
-            self.found,
-            self.facts,
-            pmui.Row(*files, sizing_mode="stretch_width", margin=(0, 6)),
-            sizing_mode="stretch_width",
-            margin=0,
-        )
+        self.layout = pmui.Column(sizing_mode="stretch_width", margin=0)
+        row = pmui.Row(*files, sizing_mode="stretch_width", margin=(0, 6))
         self.choice.param.watch(self._on_choice, "value")
         self.load.param.watch(self._on_load, "value")
         watched = ["results", "active", "shown", "feature_sets"]
         self._watcher = session.param.watch(self._update, watched)
         self._ended = board.param.watch(self._on_ended, "ended")
         self._update()
+        lay_out(self.layout, self.choice, self.found, self.facts, row)
 
     def __panel__(self):
         return self.layout

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from fel_explorer.app.session.result import Result
+from fel_explorer.app.session.result import MicrostateLevels, Result
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods import mode_spectrum
@@ -118,8 +118,13 @@ def _of_memberships(result, dataset):
             "Modes are exchanges between two states or more.",
             "Train with a shorter lag.",
         )
-    memberships = np.asarray(result.membership[:, states], np.float32)
-    model = koopman_model(memberships, dataset, result.lag_time)
+    weights, labels = schema.frame_weights(dataset), None
+    memberships = result.membership
+    if isinstance(result.levels, MicrostateLevels):  # a slider steps through them: fewer rows than frames
+        labels, memberships = result.levels.microstates, result.levels.memberships(result.level)
+        weights = np.bincount(labels, weights, len(memberships))
+    memberships = np.asarray(memberships[:, states], np.float32)
+    model = koopman_model(memberships, dataset, result.lag_time, labels=labels)
     times = implied_timescales([1.0, *model.singular_values.numpy()], result.lag_time)
     unknown = np.full(len(times), np.nan)
     columns = {"timescale": times, "lower": unknown, "upper": unknown}
@@ -127,5 +132,5 @@ def _of_memberships(result, dataset):
         {name: ("process", values) for name, values in columns.items()},
         attrs={"time_unit": dataset.attrs["time_unit"]},
     )
-    functions = mode_functions(memberships, model, schema.frame_weights(dataset))
-    return Modes(spectrum, result.lag_time, functions)
+    functions = mode_functions(memberships, model, weights)
+    return Modes(spectrum, result.lag_time, functions if labels is None else functions.take(labels, axis=0))

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 import xarray as xr
 
+from fel_explorer.app.jobs.call import Call, ShouldStop, process_job
+from fel_explorer.app.jobs.job import Report
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.views.umbrella.job import is_model_system, system_of
 from fel_explorer.errors import FelError
@@ -60,22 +62,25 @@ def reason_no_level_sets(result: Result) -> FelError | None:
     )
 
 
-def level_sets_job(result: Result, dataset: xr.Dataset):
+def level_sets_job(result: Result, dataset: xr.Dataset) -> Call[LevelSets]:
     """The job; its result is a `LevelSets`, of evenly chosen frames where there are very many."""
     if (error := reason_no_level_sets(result)) is not None:
         raise error
+    return _finding_level_sets(result, dataset)
 
-    def run(report, should_stop):
-        report(Progress(0, 0, message="means on level sets"))
-        n_dims = result.embedding.shape[1]
-        some = dataset.isel(frame=slice(None, None, dataset.sizes["frame"] // MAX_FRAMES + 1))
-        table = level_sets(result.method, some, n_bins=BINS[n_dims])
-        plane = None
-        if "decoded" in table and dataset.sizes["feature"] == 2:
-            plane = _plane(result, dataset)
-        return LevelSets(table, _worst(table), plane)
 
-    return run
+@process_job
+def _finding_level_sets(
+    report: Report, should_stop: ShouldStop, result: Result, dataset: xr.Dataset
+) -> LevelSets:
+    report(Progress(0, 0, message="means on level sets"))
+    n_dims = result.embedding.shape[1]
+    some = dataset.isel(frame=slice(None, None, dataset.sizes["frame"] // MAX_FRAMES + 1))
+    table = level_sets(result.method, some, n_bins=BINS[n_dims])
+    plane = None
+    if "decoded" in table and dataset.sizes["feature"] == 2:
+        plane = _plane(result, dataset)
+    return LevelSets(table, _worst(table), plane)
 
 
 def _worst(table):

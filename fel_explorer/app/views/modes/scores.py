@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from fel_explorer.app.jobs.manager import Cancelled
+from fel_explorer.app.jobs.call import Call, ShouldStop, process_job
+from fel_explorer.app.jobs.job import Cancelled, Report
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.views.kinetics.analysis import default_lag
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
-from fel_explorer.methods import cross_validate, sensitivity
+from fel_explorer.methods import Method, cross_validate, sensitivity
 from fel_explorer.plots.quantities import time_text
 from fel_explorer.progress import Progress
 
@@ -69,7 +70,9 @@ def reason_no_scores(result: Result) -> FelError | None:
     return None
 
 
-def score_job(result: Result, dataset: xr.Dataset, lags, lag_time: float, n_folds: int = N_FOLDS):
+def score_job(
+    result: Result, dataset: xr.Dataset, lags, lag_time: float, n_folds: int = N_FOLDS
+) -> Call[xr.Dataset]:
     """The job that trains the result's method at each of ``lags`` and scores it on held-out data.
 
     All are scored at one ``lag_time``: VAMP-2 scores of different lags can't be compared.  Its result is what
@@ -77,46 +80,51 @@ def score_job(result: Result, dataset: xr.Dataset, lags, lag_time: float, n_fold
     """
     if (error := reason_no_scores(result)) is not None:
         raise error
-    cls = type(result.method)
-    method = cls(**result.method.hyperparameters())
-
-    def run(report, should_stop):
-        def callback(progress):
-            fit = min(progress.step * len(lags) * n_folds // progress.n_steps, len(lags) * n_folds - 1)
-            lag = time_text(lags[fit // n_folds], dataset.attrs["time_unit"])
-            title = f"lag {lag}, part {fit % n_folds + 1} of {n_folds}"
-            report(Progress(progress.step, progress.n_steps, {}, progress.eta, title))
-            return should_stop()
-
-        table = cross_validate(
-            method, dataset, n_folds=n_folds, parameter="lag_time", values=list(lags), lag_time=lag_time,
-            of="memberships" if method.has_states else "embedding", callback=callback,
-        )  # fmt: skip
-        done = table["score"].notnull().all("fold")
-        if not done.any():
-            raise Cancelled
-        return table.isel(lag_time=np.flatnonzero(done)).assign_attrs(table.attrs, scored_at=lag_time)
-
-    return run
+    method = type(result.method)(**result.method.hyperparameters())
+    return _scoring(method, dataset, lags, lag_time, n_folds)
 
 
-def sensitivity_job(result: Result, dataset: xr.Dataset):
+@process_job
+def _scoring(
+    report: Report,
+    should_stop: ShouldStop,
+    method: Method,
+    dataset: xr.Dataset,
+    lags,
+    lag_time: float,
+    n_folds: int,
+) -> xr.Dataset:
+    def callback(progress):
+        fit = min(progress.step * len(lags) * n_folds // progress.n_steps, len(lags) * n_folds - 1)
+        lag = time_text(lags[fit // n_folds], dataset.attrs["time_unit"])
+        title = f"lag {lag}, part {fit % n_folds + 1} of {n_folds}"
+        report(Progress(progress.step, progress.n_steps, {}, progress.eta, title))
+        return should_stop()
+
+    table = cross_validate(
+        method, dataset, n_folds=n_folds, parameter="lag_time", values=list(lags), lag_time=lag_time,
+        of="memberships" if method.has_states else "embedding", callback=callback,
+    )  # fmt: skip
+    done = table["score"].notnull().all("fold")
+    if not done.any():
+        raise Cancelled
+    return table.isel(lag_time=np.flatnonzero(done)).assign_attrs(table.attrs, scored_at=lag_time)
+
+
+@process_job
+def sensitivity_job(report: Report, should_stop: ShouldStop, result: Result, dataset: xr.Dataset):
     """The job that finds which features the variables of a result depend on.
 
     Its result is {"embedding": table, "memberships": table} of `methods.sensitivity`, the latter where the
     method has states of its own.
     """
-
-    def run(report, should_stop):
-        kinds = ["embedding"]
-        if any(v.of == "memberships" for v in variables(result, result.default_name)):
-            kinds.append("memberships")
-        tables = {}
-        for i, of in enumerate(kinds):
-            report(Progress(i, len(kinds), message="derivatives by the features"))
-            tables[of] = sensitivity(result.method, dataset, of=of)
-            if should_stop():
-                break
-        return tables
-
-    return run
+    kinds = ["embedding"]
+    if any(v.of == "memberships" for v in variables(result, result.default_name)):
+        kinds.append("memberships")
+    tables = {}
+    for i, of in enumerate(kinds):
+        report(Progress(i, len(kinds), message="derivatives by the features"))
+        tables[of] = sensitivity(result.method, dataset, of=of)
+        if should_stop():
+            break
+    return tables

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from fel_explorer.app.session.session import Session
-from fel_explorer.app.views.runs.scores import MEASURES
+from fel_explorer.app.views.runs.scores import CERTIFIED, MEASURES
+from fel_explorer.methods.assessment.certificate_definitions import DEFINITIONS
 from fel_explorer.plots.quantities import axis_label, seconds_text, time_text
 
 ABOUT = {
@@ -25,6 +26,7 @@ ABOUT = {
     "overfitting.",
     "seconds": "Training time.",
     "seed": "Random seed: the spread over runs that differ only in the seed is due to chance.",
+    **{key: f"{DEFINITIONS[key].text} From the certificate of the model." for key in CERTIFIED},
 }
 TITLES = {"label": "Model", "features": "Features", "method": "Method", "seed": "Seed", **MEASURES}
 NUMBERS = {*MEASURES, "seed"}

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from fel_explorer.app.jobs.call import Call, ShouldStop, process_job
+from fel_explorer.app.jobs.job import Report
 from fel_explorer.app.session.recipe import Recipe, recipe_of
 from fel_explorer.app.session.result import Result
+from fel_explorer.app.views.certificate.analysis import known_measure
 from fel_explorer.methods.koopman.of_functions import koopman_model
 from fel_explorer.methods.koopman.timescales import implied_timescales
 from fel_explorer.progress import Progress
@@ -24,11 +28,16 @@ MEASURES = {
     "states_vamp2": "VAMP-2, states",
     "map_vamp2": "VAMP-2, map",
     "timescale": "Slowest time",
+    "held_out_vamp2": "VAMP-2, held out",
+    "unexplained_mode": "Slowest mode not explained",
+    "ck_error": "Chapman-Kolmogorov error",
     "n_states": "States",
     "held_out_loss": "Held-out loss",
     "loss": "Final loss",
     "seconds": "Training time",
 }
+
+CERTIFIED = ("held_out_vamp2", "unexplained_mode", "ck_error")  # from certificates, NaN without
 
 _kept: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
@@ -72,17 +81,28 @@ def known_scores(result: Result, lag_time: float) -> Scores | None:
     return _kept.get(result, {}).get(lag_time)
 
 
-def scoring(results: list[Result], dataset: xr.Dataset, lag_time: float):
+def scoring(results: list[Result], dataset: xr.Dataset, lag_time: float) -> Call[list[Scores]]:
     """The job that computes the scores of ``results`` at a lag, those first that come first."""
+    return replace(_scoring(dataset, lag_time, *results), finish=partial(_keep, results, lag_time))
 
-    def run(report, should_stop):
-        for i, result in enumerate(results):
-            if should_stop():
-                return
-            report(Progress(i, len(results), message="scores"))
-            _kept.setdefault(result, {})[lag_time] = score(result, dataset, lag_time)
 
-    return run
+@process_job
+def _scoring(
+    report: Report, should_stop: ShouldStop, dataset: xr.Dataset, lag_time: float, *results: Result
+) -> list[Scores]:
+    found: list[Scores] = []
+    for i, result in enumerate(results):
+        if should_stop():
+            break
+        report(Progress(i, len(results), message="scores"))
+        found.append(score(result, dataset, lag_time))
+    return found
+
+
+def _keep(results: list[Result], lag_time: float, found: list[Scores]) -> list[Scores]:
+    for result, one in zip(results, found, strict=False):
+        _kept.setdefault(result, {})[lag_time] = one
+    return found
 
 
 def run_table(results: Mapping[str, Result], lag_time: float) -> pd.DataFrame:
@@ -101,6 +121,7 @@ def run_table(results: Mapping[str, Result], lag_time: float) -> pd.DataFrame:
                 "embedding": recipe.embedding,
                 **{name: value for name, value in recipe.values.items() if name != "seed"},
                 **vars(scores),
+                **{key: known_measure(result, key) for key in CERTIFIED},
                 "n_states": len(result.states()) if result.state is not None else np.nan,
                 **losses(result.method),
                 "seconds": result.seconds,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import operator
 from functools import partial
 
 import numpy as np
@@ -11,14 +12,15 @@ import param
 from panel.viewable import Viewer
 
 from fel_explorer.app.session.session import Session
+from fel_explorer.app.widgets.button_bar import BarButton, ButtonBar
 from fel_explorer.app.widgets.layout import lay_out
 from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.sortable_table import SortableTable
 from fel_explorer.app.widgets.text import Text
-from fel_explorer.structures import export_frames
+from fel_explorer.errors import FelError
+from fel_explorer.structures import estimate_export_size, export_frames
 
 LIMIT = 64_000_000  # bytes of a download, which the page holds in memory
-BYTES = {"pdb": 81.0, "xtc": 5.0, "csv": 60.0}  # of an atom in a frame; of a frame for CSV
 ABOUT = {
     "pdb": "Structures as text, one model per frame: opens in PyMOL, VMD, ChimeraX.",
     "xtc": "Structures as a compressed trajectory; needs a topology to open.",
@@ -69,9 +71,10 @@ class SelectionPanel(Viewer):
             "redo": ("redo", "Redo what was undone", lambda event: session.redo()),
         }
         self._actions = {
-            name: pmui.IconButton(icon=icon, description=about, size="small", on_click=action, margin=(6, 2))
+            name: BarButton(action, icon=icon, description=about)
             for name, (icon, about, action) in actions.items()
         }
+        bar = ButtonBar(self._actions, margin=(6, 6))
         self._table = SortableTable(compact=True, sizing_mode="stretch_width", margin=(2, 8))
         self._table.param.watch(self._on_row, "clicked")
         self._name = pmui.TextInput(
@@ -109,6 +112,13 @@ class SelectionPanel(Viewer):
         }  # fmt: skip
         for download in self._downloads.values():
             download.variant = "outlined"  # as an argument pmui 0.16 warns of it
+        self._every = pmui.IntInput(
+            label="Every n-th frame", value=1, start=1, size="small", width=132, margin=(8, 6, 0, 6),
+            description="1 exports all selected frames.",
+        )  # fmt: skip
+        self._every.param.watch(self._show_sizes, "value")
+        self._sizes: dict[str, tuple[float, float]] = {}  # of files: base and bytes of a frame
+        self._measured: tuple = ()  # what these sizes are of
         self._size = Text("", variant="caption", margin=(0, 12, 8, 12), sizing_mode="stretch_width")
         self._whole = pmui.Checkbox(
             label="Whole molecules", value=True, size="small", visible=False, margin=(10, 8),
@@ -118,29 +128,33 @@ class SelectionPanel(Viewer):
         self._exports = pmui.FlexBox(margin=0)
         self._edit_row = pmui.Row(margin=0)
         self._parts = (
-            pmui.Row(self._count, *self._actions.values(), sizing_mode="stretch_width", margin=0),
+            pmui.Row(self._count, bar, sizing_mode="stretch_width", margin=0),
             self._how, self._table, self._edit_row, self._exports, self._size,
         )  # fmt: skip
-        self._export_parts = self._name, label, *self._downloads.values(), self._whole
+        self._export_parts = self._name, label, *self._downloads.values(), self._every, self._whole
         self._layout = pmui.Column(sizing_mode="stretch_width", margin=0)
 
     # ---- what users do in this panel
 
     def export(self, kind: str) -> io.BytesIO:
         """The selected frames as a file of ``kind`` "pdb", "xtc" or "csv"."""
-        session, buffer = self.session, io.BytesIO()
+        session, buffer, every = self.session, io.BytesIO(), self._every.value
         export_frames(
             session.trajectories,
-            session.selection.frames,
+            self._frames(),
             buffer,
             kind,
             dataset=session.dataset,
             columns=self._columns() if kind == "csv" else (),
-            how=session.selection.how,
+            how=session.selection.how + (f", every {ordinal(every)} frame" if every > 1 else ""),
             whole=self._whole.value,
         )
         buffer.seek(0)
         return buffer
+
+    def _frames(self) -> np.ndarray:
+        """The frames that are exported."""
+        return self.session.selection.frames[:: self._every.value]
 
     def _columns(self) -> dict[str, np.ndarray]:
         """Everything known of each frame that is one number: dataset columns, embedding, state."""
@@ -246,22 +260,55 @@ class SelectionPanel(Viewer):
 
     def _show_export(self, count):
         trajectories = self.session.trajectories
-        n_atoms = trajectories.topology.n_atoms if trajectories is not None else 0
-        sizes = {kind: count * each * (1 if kind == "csv" else n_atoms) for kind, each in BYTES.items()}
-        for kind, download in self._downloads.items():
-            download.disabled = not 0 < sizes[kind] <= LIMIT
-        too_large = [kind.upper() for kind, size in sizes.items() if size > LIMIT]
         self._exports.visible = self._size.visible = bool(count)
-        if count and trajectories is not None:
+        if not count:
+            for download in self._downloads.values():
+                download.disabled = True
+            return
+        if trajectories is not None:
             self._whole.visible = trajectories.reference.unitcell_lengths is not None
-        if too_large:
-            self._size.object = (
-                f"Too large for a download: {', '.join(too_large)}. Select fewer frames, save what is shown "
-                "(the arrow above the structures), or use fel.structures.export_frames."
-            )
-        else:
-            about = [f"{kind.upper()} {readable_size(size)}" for kind, size in sizes.items() if size]
-            self._size.object = f"About {', '.join(about)}."
+        self._measure_sizes()
+        base, each = self._sizes.get("pdb", (0.0, 0.0))
+        self._every.param.update(value=max(1, int(np.ceil(count * each / (LIMIT - base)))), end=count)
+        self._show_sizes()
+
+    def _measure_sizes(self):
+        """Find how large a frame is in each kind of file, once for data and shown model."""
+        session = self.session
+        measured = session.trajectories, session.dataset, session.result
+        if len(self._measured) == len(measured) and all(map(operator.is_, self._measured, measured)):
+            return
+        frames, self._measured = np.arange(session.dataset.sizes["frame"]), measured
+        kinds = ABOUT if session.trajectories is not None else ("csv",)
+        try:
+            self._sizes = {
+                kind: estimate_export_size(
+                    session.trajectories, frames, kind, dataset=session.dataset,
+                    columns=self._columns() if kind == "csv" else (),
+                )
+                for kind in kinds
+            }  # fmt: skip
+        except FelError:  # a file that vanished: said where its structures are shown
+            self._sizes, self._measured = {}, ()
+
+    def _show_sizes(self, *_):
+        count, every = len(self._frames()), self._every.value
+        sizes = {kind: base + count * each for kind, (base, each) in self._sizes.items()}
+        for kind, download in self._downloads.items():
+            download.disabled = not 0 < sizes.get(kind, 0) <= LIMIT
+        about = [f"{kind.upper()} {readable_size(size)}" for kind, size in sizes.items()]
+        texts = [f"Every {ordinal(every)} frame: {count:,} frames." if every > 1 else ""]
+        texts.append(f"About {', '.join(about)}." if about else "")
+        if too_large := [kind.upper() for kind, size in sizes.items() if size > LIMIT]:
+            limit, kinds = readable_size(LIMIT), ", ".join(too_large)
+            texts.append(f"Too large for a download (over {limit}): {kinds}. Take fewer frames.")
+        self._size.object = " ".join(filter(None, texts))
+
+
+def ordinal(number: int) -> str:
+    """ "1st", "2nd", "12th"."""
+    ends = {1: "st", 2: "nd", 3: "rd"}
+    return f"{number:,}{'th' if number % 100 in (11, 12, 13) else ends.get(number % 10, 'th')}"
 
 
 def _sentence(how: str) -> str:

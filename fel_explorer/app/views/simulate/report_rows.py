@@ -15,6 +15,10 @@ from fel_explorer.plots.quantities import UNITS
 
 NAN = float("nan")
 MEMORY = "By the eigenvalues of the covariances one lag apart; errors from five blocks."
+FIT = (
+    "Exponential fitted to the autocorrelation up to ten lags (Table 1 of Sidky et al. 2020); errors from "
+    "five blocks."
+)
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,11 @@ def _latents(report) -> list[Row]:
         one = scales.sel(process=number)
         values = [float(one[name].sel(ensemble=e)) for name in ("time", "error") for e in ("md", "synthetic")]
         rows.append(Row(f"Time scale {number}", unit, *values, about=MEMORY))
+    for number in scales["process"].values:
+        one = scales.sel(process=number)
+        names = ("autocorrelation_time", "autocorrelation_error")
+        values = [float(one[name].sel(ensemble=e)) for name in names for e in ("md", "synthetic")]
+        rows.append(Row(f"Autocorrelation time of ψ{number}", unit, *values, about=FIT))
     rows.append(
         Row("Free energy along ψ₁, RMS", "kT",
             report.free_energy.attrs["rms_of_halves"], report.free_energy.attrs["rms"],

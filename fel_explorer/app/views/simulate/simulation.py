@@ -16,7 +16,8 @@ import param
 import xarray as xr
 from scipy.spatial import cKDTree
 
-from fel_explorer.app.jobs.manager import Cancelled
+from fel_explorer.app.jobs.call import Call, ShouldStop, process_job
+from fel_explorer.app.jobs.job import Cancelled, Report
 from fel_explorer.data.coordinates import ATOM_SETS
 from fel_explorer.data.file_names import readable_name
 from fel_explorer.data.solvent import solvent_atoms
@@ -207,62 +208,85 @@ def simulator_for(method, topology, settings: dict) -> LatentSpaceSimulator:
     )  # fmt: skip
 
 
-def training_simulator(simulator, dataset, trajectories, *, device="auto"):
+@process_job
+def training_simulator(
+    report: Report, should_stop: ShouldStop, simulator, dataset, trajectories, *, device="auto"
+):
     """The job that trains propagator and decoder one after the other; its result is a `Trained`.
 
     Asked to stop, it keeps what has been trained: without a decoder the simulator moves on the map only.
     """
+    simulator.fit_encoder(dataset)
+    for number, part in enumerate(PARTS, 1):
+        name = f"{part}, part {number} of {len(PARTS)}"
+        report(Progress(0, 0, message=name))
 
-    def run(report, should_stop):
-        simulator.fit_encoder(dataset)
-        for number, part in enumerate(PARTS, 1):
-            name = f"{part}, part {number} of {len(PARTS)}"
-            report(Progress(0, 0, message=name))
+        def callback(progress, part=part, name=name):
+            losses = {part: progress.losses["loss"]} if "loss" in progress.losses else {}
+            report(replace(progress, losses=losses, message=name))
+            return should_stop()
 
-            def callback(progress, part=part, name=name):
-                losses = {part: progress.losses["loss"]} if "loss" in progress.losses else {}
-                report(replace(progress, losses=losses, message=name))
-                return should_stop()
-
-            more = (trajectories,) if part == "decoder" else ()
-            getattr(simulator, f"fit_{part}")(dataset, *more, device=device, callback=callback)
-            if should_stop():
-                break
-        return Trained(simulator, partial=should_stop())
-
-    return run
+        more = (trajectories,) if part == "decoder" else ()
+        getattr(simulator, f"fit_{part}")(dataset, *more, device=device, callback=callback)
+        if should_stop():
+            break
+    return Trained(simulator, partial=should_stop())
 
 
-def simulating(trained: Trained, embedding, n_steps: int, n_trajectories: int, seed: int, *, device="auto"):
+def simulating(
+    trained: Trained, embedding, n_steps: int, n_trajectories: int, seed: int, *, device="auto"
+) -> Call[Simulation]:
     """The job that simulates and decodes all frames into a file; its result is a `Simulation`.
 
     ``embedding`` (frame, cv) is that of the data, among which the nearest frames are looked for.
     """
+    job = _simulating(trained, embedding, n_steps, n_trajectories, seed, device=device)
+    return replace(job, finish=_with_its_file)
 
-    def run(report, should_stop):
-        def callback(message):
-            def on_progress(progress):
-                report(replace(progress, losses={}, message=message))
-                return should_stop()
 
-            return on_progress
+@process_job
+def _simulating(
+    report: Report,
+    should_stop: ShouldStop,
+    trained: Trained,
+    embedding,
+    n_steps: int,
+    n_trajectories: int,
+    seed: int,
+    *,
+    device,
+) -> Simulation:
+    def callback(message):
+        def on_progress(progress):
+            report(replace(progress, losses={}, message=message))
+            return should_stop()
 
-        simulator, options = trained.simulator, {"seed": seed, "device": device}
-        latents = simulator.simulate(n_steps, n_trajectories, callback=callback("simulating"), **options)
+        return on_progress
+
+    simulator, options = trained.simulator, {"seed": seed, "device": device}
+    latents = simulator.simulate(n_steps, n_trajectories, callback=callback("simulating"), **options)
+    if should_stop():
+        raise Cancelled
+    nearest = nearest_frames(latents["features"].values, embedding)
+    if not trained.has_decoder:
+        return Simulation(trained, latents, nearest, n_trajectories, seed)
+    folder = Path(tempfile.mkdtemp(prefix="fel-simulation-"))
+    try:
+        file = folder / "synthetic.xtc"
+        simulator.decode_to(file, latents, callback=callback("drawing structures"), **options)
         if should_stop():
             raise Cancelled
-        folder = Path(tempfile.mkdtemp(prefix="fel-simulation-")) if trained.has_decoder else None
-        file = None if folder is None else folder / "synthetic.xtc"
-        nearest = nearest_frames(latents["features"].values, embedding)
-        simulation = Simulation(trained, latents, nearest, n_trajectories, seed, file)
-        if file is not None:
-            weakref.finalize(simulation, shutil.rmtree, folder, ignore_errors=True)
-            simulator.decode_to(file, latents, callback=callback("drawing structures"), **options)
-        if should_stop():
-            raise Cancelled
-        return simulation
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return Simulation(trained, latents, nearest, n_trajectories, seed, file)
 
-    return run
+
+def _with_its_file(simulation: Simulation) -> Simulation:
+    """The simulation, with which its file goes."""
+    if simulation.file is not None:
+        weakref.finalize(simulation, shutil.rmtree, simulation.file.parent, ignore_errors=True)
+    return simulation
 
 
 def nearest_frames(points, embedding) -> np.ndarray:
@@ -275,27 +299,26 @@ def nearest_frames(points, embedding) -> np.ndarray:
     return cKDTree(embedding / spread).query(points / spread)[1]
 
 
-def reporting(trained: Trained, dataset, trajectories, *, device="auto"):
+@process_job
+def reporting(
+    report: Report, should_stop: ShouldStop, trained: Trained, dataset, trajectories, *, device="auto"
+):
     """The job that compares simulations with the data; its result is ``trained`` with the report."""
+    began = time.monotonic()
 
-    def run(report, should_stop):
-        began = time.monotonic()
+    def callback(progress):
+        done = progress.step / progress.n_steps
+        eta = (time.monotonic() - began) / done * (1 - done) if done > 0 else float("nan")
+        message = progress.message.removeprefix("Report: ")
+        report(replace(progress, eta=eta, message=message))
+        return should_stop()
 
-        def callback(progress):
-            done = progress.step / progress.n_steps
-            eta = (time.monotonic() - began) / done * (1 - done) if done > 0 else float("nan")
-            message = progress.message.removeprefix("Report: ")
-            report(replace(progress, eta=eta, message=message))
-            return should_stop()
-
-        report(Progress(0, 0, message="simulating"))
-        try:
-            with_structures = trajectories if trained.has_decoder else None
-            found = trained.simulator.report(dataset, with_structures, device=device, callback=callback)
-        except FelError as stopped:
-            if should_stop():
-                raise Cancelled from stopped
-            raise
-        return replace(trained, report=found)
-
-    return run
+    report(Progress(0, 0, message="simulating"))
+    try:
+        with_structures = trajectories if trained.has_decoder else None
+        found = trained.simulator.report(dataset, with_structures, device=device, callback=callback)
+    except FelError as stopped:
+        if should_stop():
+            raise Cancelled from stopped
+        raise
+    return replace(trained, report=found)

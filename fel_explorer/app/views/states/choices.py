@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from fel_explorer.app.jobs.manager import Cancelled
+from fel_explorer.app.jobs.call import ShouldStop, process_job
+from fel_explorer.app.jobs.job import Cancelled, Report
 from fel_explorer.app.session.result import Result
 from fel_explorer.methods import compare_choices
 from fel_explorer.methods.idm.choices import SAME
@@ -31,24 +32,22 @@ def can_compare(result: Result | None) -> bool:
     )
 
 
-def comparison_job(result: Result, dataset: xr.Dataset):
+@process_job
+def comparison_job(report: Report, should_stop: ShouldStop, result: Result, dataset: xr.Dataset):
     """The job that finds states with other choices; its result is the table of `compare_choices`.
 
     Stopped, it keeps the comparisons that are done.
     """
 
-    def run(report, should_stop):
-        def callback(progress):
-            report(progress)
-            return should_stop()
+    def callback(progress):
+        report(progress)
+        return should_stop()
 
-        level = result.level if result.method.has_tree else -1
-        table = compare_choices(result.method, dataset, result.state, level=level, callback=callback)
-        if not table.size:
-            raise Cancelled
-        return table
-
-    return run
+    level = result.level if result.method.has_tree else -1
+    table = compare_choices(result.method, dataset, result.state, level=level, callback=callback)
+    if not table.size:
+        raise Cancelled
+    return table
 
 
 def table_text(table: xr.DataArray) -> str:

@@ -18,12 +18,12 @@ from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.states.tree_drawing import describe_level, draw_tree, tree_drawing
 from fel_explorer.app.widgets.bokeh_sheet import EMPTY, BokehSheet
 from fel_explorer.app.widgets.figure_export import FigureExport
+from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.plots.dendrogram import Dendrogram
 from fel_explorer.plots.persistence import Persistence
 from fel_explorer.plots.quantities import time_text
 
-HEIGHT = 236  # px of the plot
 BORDERS = (12, 8)  # px left and right of its frame, at least
 RESOLUTION = "Lag time: states that interconvert faster than this are merged. All views follow."
 
@@ -71,7 +71,7 @@ class DendrogramPanel(pn.viewable.Viewer):
         self._lag.step = None
         self._lag.param.watch(self._on_lag, "value")
         self._found = Text("", variant="body2", margin=(0, 24), sizing_mode="stretch_width", visible=False)
-        self.figure = BokehSheet(tap=self._on_tap, min_height=150, borders=BORDERS)
+        self.figure = BokehSheet(tap=self._on_tap, min_height=110, borders=BORDERS)
         self.figure.param.watch(self._draw, "size")  # which decides where labels have room
         self.export = FigureExport(
             self._light_figure, lambda: self._drawing.table(), lambda: "tree-of-states"
@@ -79,8 +79,8 @@ class DendrogramPanel(pn.viewable.Viewer):
         self._layout = pmui.Column(
             pmui.Row(self._level, self._lag, self.export, sizing_mode="stretch_width", margin=0),
             self._found,
-            pmui.Column(self.figure, sizing_mode="stretch_width", height=HEIGHT, margin=0),
-            sizing_mode="stretch_width",
+            self.figure,
+            sizing_mode="stretch_both",
             margin=0,
         )
 
@@ -123,7 +123,8 @@ class DendrogramPanel(pn.viewable.Viewer):
         unit = drawing.graph.graph["time_unit"]
         options = {time_text(lag, unit): level for level, lag in enumerate(drawing.lags)}
         self._level.param.update(options=options, value=result.level, visible=True)
-        self._lag.visible = self._found.visible = False
+        self._lag.visible = False
+        self._found.param.update(object=literal(result.remark), visible=bool(result.remark))
 
     def _show_lag(self, drawing, result):
         unit, places = drawing.graph.graph["time_unit"], drawing.places.tolist()
@@ -145,7 +146,9 @@ class DendrogramPanel(pn.viewable.Viewer):
         if self._drawing is None:
             self.figure.show(EMPTY, dark=self.dark)
             return
-        sheet = draw_tree(self._drawing, width=self.figure.size[0], dark=self.dark)
+        sheet = draw_tree(
+            self._drawing, width=self.figure.size[0], height=self.figure.size[1], dark=self.dark
+        )
         self.figure.show(sheet, dark=self.dark)
 
 

@@ -12,14 +12,16 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 import xarray as xr
-from sklearn.cluster import KMeans
 
 from fel_explorer import kinetics
+from fel_explorer.app.jobs.call import ShouldStop, process_job
+from fel_explorer.app.jobs.job import Report
 from fel_explorer.app.session.result import Result
 from fel_explorer.data.schema import frame_weights
 from fel_explorer.kinetics.lifetimes import MIN_EXITS
 from fel_explorer.plots.quantities import time_text
 from fel_explorer.plots.survival import Survival
+from fel_explorer.progress import Progress
 from fel_explorer.structures import state_observables
 
 TOO_SHORT = 5  # frames of mean lifetime below which no decay is resolved
@@ -79,10 +81,21 @@ def evidence_of(result: Result, dataset: xr.Dataset) -> Evidence:
     return _kept[result]
 
 
+@process_job
+def clustering(
+    report: Report, should_stop: ShouldStop, result: Result, dataset: xr.Dataset
+) -> tuple[Result, Evidence]:
+    """The job that finds KMeans states; its result is ``result`` and what `kmeans_evidence` returns."""
+    report(Progress(0, 0, message="clustering"))
+    return result, kmeans_evidence(result, dataset)
+
+
 def kmeans_evidence(result: Result, dataset: xr.Dataset, seed: int = 0) -> Evidence:
     """KMeans states on the embedding of ``result``, as many as its populated states; takes about a second."""
     points = result.embedding
     frames = np.random.default_rng(seed).permutation(len(points))[:KMEANS_FRAMES]
+    from sklearn.cluster import KMeans  # takes long to import, and a page opens without it
+
     model = KMeans(max(len(result.states()), 2), n_init=3, random_state=seed).fit(points[frames])
     states = frames_of(model.predict(points).astype(int), dataset)
     return Evidence(states, dataset.attrs["time_unit"])

@@ -10,8 +10,8 @@ from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.states.evidence import (
     Evidence,
+    clustering,
     evidence_of,
-    kmeans_evidence,
     populations,
     selected_state,
     unweighted_note,
@@ -26,7 +26,6 @@ from fel_explorer.app.widgets.text import Notice, Text
 from fel_explorer.data.schema import frame_weights
 from fel_explorer.plots.quantities import interval_text, time_text
 from fel_explorer.plots.survival import plot_survival, survival_table
-from fel_explorer.progress import Progress
 
 MAX_EXITS = 3
 SEVERITY = {"exponential": "success", "recrosses": "warning", "not exponential": "warning"}
@@ -66,7 +65,7 @@ class EvidencePanel(TabView):
     def _make_widgets(self):
         text = {"variant": "body2", "sizing_mode": "stretch_width"}
         self._choice = pmui.Select(
-            label="State", size="small", width=270, margin=(10, 4, 0, 10),
+            label="State", size="small", width=230, margin=(10, 4, 0, 10),
             description="Also by a click in the table, and with the keys [ and ].",
         )  # fmt: skip
         self.facts = Text("", margin=(2, 10, 0, 10), **text)
@@ -82,7 +81,7 @@ class EvidencePanel(TabView):
         self.layout = beside(
             pmui.Row(self._choice, margin=0), self.facts, pmui.Tooltip(self.verdict, title=VERDICT),
             self.exits, self._switch,
-            width=300,
+            width=260,
         )  # fmt: skip
         self._choice.param.watch(self._on_choice, "value")
 
@@ -164,12 +163,8 @@ class EvidencePanel(TabView):
     def _find_rivals(self, result, dataset):
         if self._job is not None and self._job.active:
             return
-
-        def run(report, should_stop):
-            report(Progress(0, 0, message="clustering"))
-            return result, kmeans_evidence(result, dataset)
-
-        self._job = self.board.submit(f"KMeans on {result.label}", run, kind="comparison")
+        task = clustering(result, dataset)
+        self._job = self.board.submit(f"KMeans on {result.label}", task, kind="comparison")
 
     def _on_ended(self, event):
         if event.new is self._job and self._job.result is not None:
@@ -180,8 +175,9 @@ class EvidencePanel(TabView):
         return self.session.dataset.attrs["time_unit"] if self.session.dataset is not None else "ps"
 
     def figure(self, shape=None, *, dark=False):
-        """The survival plot; any ``shape`` suits it."""
-        return plot_survival.sheet(self._curves, time_unit=self._unit(), dark=dark)
+        """The survival plot, for a plot of ``shape`` pixels."""
+        tall = {} if shape is None else {"height": shape[1]}
+        return plot_survival.sheet(self._curves, time_unit=self._unit(), dark=dark, **tall)
 
     # ---- export
 

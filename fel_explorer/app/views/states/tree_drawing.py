@@ -31,8 +31,8 @@ def tree_drawing(session: Session, *, dark: bool = False) -> Dendrogram | Persis
 
 def draw_tree(drawing: Dendrogram | Persistence, **options) -> Sheet:
     """The figure of a tree; ``options`` are those of `plot_dendrogram` and `plot_persistence`."""
-    if isinstance(drawing, Persistence):
-        return plot_persistence.sheet(drawing, **options)
+    if isinstance(drawing, Persistence):  # its rows need no more height
+        return plot_persistence.sheet(drawing, **{k: v for k, v in options.items() if k != "height"})
     return plot_dendrogram.sheet(drawing, **options)
 
 

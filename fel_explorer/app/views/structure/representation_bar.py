@@ -38,11 +38,11 @@ class RepresentationBar:
         small = {"size": "small", "variant": "outlined", "margin": (6, 3, 0, 3)}
         slider = {"size": "small", "width": 104, "margin": (2, 12, 0, 12)}
         self.representation = pmui.Select(
-            label="Style", options=list(REPRESENTATIONS), width=100,
+            label="Style", options=list(REPRESENTATIONS), width=118,
             description="How atoms and bonds are drawn.", **small,
         )  # fmt: skip
         self.colouring = pmui.Select(
-            label="Colour", width=108,
+            label="Colour", width=118,
             description="Colour by structure, or by parts of the molecule.", **small,
         )  # fmt: skip
         self.hydrogens = pmui.Switch(label="H atoms", size="small", margin=(12, 4, 0, 12))
@@ -54,7 +54,7 @@ class RepresentationBar:
         self.opacity = pmui.FloatSlider(label="Opacity", start=0.1, end=1.0, step=0.05, **slider)
         self._ensemble = (self.choice, self.count, self.opacity)
         self._fold = pmui.IconButton(
-            icon="tune", description=MORE, size="small", margin=(8, 4, 0, 0), on_click=self._on_fold
+            icon="tune", description=MORE, size="small", margin=(6, 2, 0, 0), on_click=self._on_fold
         )
         self.widgets = (self._fold, self.representation, self.colouring)
         self.more = pmui.FlexBox(

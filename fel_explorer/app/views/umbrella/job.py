@@ -13,8 +13,9 @@ import numpy as np
 import xarray as xr
 
 from fel_explorer import sampling
+from fel_explorer.app.jobs.call import Call, ShouldStop, process_job
 from fel_explorer.app.jobs.featurize_and_train import fingerprint
-from fel_explorer.app.jobs.manager import Cancelled
+from fel_explorer.app.jobs.job import Cancelled, Report
 from fel_explorer.app.session.result import Result
 from fel_explorer.data import cache_directory
 from fel_explorer.errors import FelError
@@ -112,7 +113,7 @@ def sampling_windows(
     settings: Settings,
     *,
     device: str = "cpu",
-):
+) -> Call[Sampled]:
     """The job that samples windows along one axis of a result's embedding; its result is `Sampled`.
 
     Asked to stop, it keeps what was sampled, if that is two windows or more.  The same job started again,
@@ -120,32 +121,42 @@ def sampling_windows(
     """
     if (error := reason_no_sampling(result, dataset, trajectories)) is not None:
         raise error
+    return _sampling(result, dataset, trajectories, dimension, settings, device)
+
+
+@process_job
+def _sampling(
+    report: Report,
+    should_stop: ShouldStop,
+    result: Result,
+    dataset: xr.Dataset,
+    trajectories,
+    dimension: int,
+    settings: Settings,
+    device: str,
+) -> Sampled:
+    def callback(progress):
+        report(progress)
+        return should_stop()
+
+    report(Progress(0, settings.n_windows, message="first windows"))
     system = system_of(dataset, trajectories, settings.temperature)
-
-    def run(report, should_stop):
-        def callback(progress):
-            report(progress)
-            return should_stop()
-
-        report(Progress(0, settings.n_windows, message="first windows"))
-        folder = checkpoint_folder(result, dataset, dimension, settings)
-        folder.mkdir(parents=True, exist_ok=True)
-        data = sampling.umbrella(
-            result.method, system, dataset, dimension=dimension, n_windows=settings.n_windows,
-            n_walkers=settings.n_walkers, n_steps=settings.n_steps, callback=callback,
-            n_processes=max(1, (os.cpu_count() or 2) - 1), checkpoint_dir=folder, device=device,
-        )  # fmt: skip
-        if not should_stop():
-            shutil.rmtree(folder, ignore_errors=True)
-        if data.sizes["umbrella"] < 2:
-            raise Cancelled
-        profile = sampling.profile(data, n_bins=N_BINS)
-        for name in ("free_energy", "error", "sample"):
-            profile[name] = profile[name] / data.attrs["kT"]
-        found = [tuple(gap) for gap in json.loads(data.attrs["gaps"])]
-        return Sampled(result, dimension, settings, profile, _histograms(data), found, data.sizes["umbrella"])
-
-    return run
+    folder = checkpoint_folder(result, dataset, dimension, settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    data = sampling.umbrella(
+        result.method, system, dataset, dimension=dimension, n_windows=settings.n_windows,
+        n_walkers=settings.n_walkers, n_steps=settings.n_steps, callback=callback,
+        n_processes=max(1, (os.cpu_count() or 2) - 1), checkpoint_dir=folder, device=device,
+    )  # fmt: skip
+    if not should_stop():
+        shutil.rmtree(folder, ignore_errors=True)
+    if data.sizes["umbrella"] < 2:
+        raise Cancelled
+    profile = sampling.profile(data, n_bins=N_BINS)
+    for name in ("free_energy", "error", "sample"):
+        profile[name] = profile[name] / data.attrs["kT"]
+    found = [tuple(gap) for gap in json.loads(data.attrs["gaps"])]
+    return Sampled(result, dimension, settings, profile, _histograms(data), found, data.sizes["umbrella"])
 
 
 def checkpoint_folder(result: Result, dataset: xr.Dataset, dimension: int, settings: Settings) -> Path:

@@ -6,7 +6,7 @@ import json
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -50,7 +50,7 @@ def _checksum(header: str, arrays: dict[str, torch.Tensor]) -> str:
     found = zlib.crc32(header.encode())
     for name in sorted(arrays):
         found = zlib.crc32(name.encode(), found)
-        found = zlib.crc32(arrays[name].reshape(-1).view(torch.uint8).numpy().data, found)
+        found = zlib.crc32(arrays[name].numpy().tobytes(), found)
     return f"{found:08x}"
 
 
@@ -72,6 +72,14 @@ def _pack(method) -> tuple[dict, dict[str, torch.Tensor]]:
     return header, arrays
 
 
+@runtime_checkable
+class Movable(Protocol):
+    """A tensor, a network, or an object of both that has a copy on another device."""
+
+    def to(self, device: Any) -> Any:
+        """The same on ``device``."""
+
+
 def copy_on(method: M, device: str | torch.device = "cpu") -> M:
     """The model itself where it is on ``device``, else a copy of it there, as if saved and loaded."""
     device = torch.empty(0, device=device).device  # with its number
@@ -89,7 +97,7 @@ def _move(method, device) -> None:
     for name, value in list(vars(method).items()):
         if name.startswith("_param__"):
             continue
-        if isinstance(value, torch.Tensor | torch.nn.Module) or callable(getattr(value, "to", None)):
+        if isinstance(value, Movable):
             setattr(method, name, value.to(device))
     for part in method._get_parts().values():
         _move(part, device)

@@ -39,7 +39,7 @@ class Indices:
     third: Tensor
     relative: Tensor
     leader: Tensor
-    generations: list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]
+    generations: list[tuple[Tensor, ...]]
 
     @classmethod
     def of(cls, matrix: ZMatrix, device: torch.device) -> Indices:
@@ -50,8 +50,16 @@ class Indices:
         groups = [
             tuple(map(there, (rows, order[rows], *anchors[rows].T[::-1]))) for rows in matrix.generations
         ]
-        whole = (order, *anchors.T, leader >= 0, leader.clip(0))
-        return cls(*map(there, whole), groups)  # type: ignore[arg-type]
+        first, second, third = anchors.T
+        return cls(
+            there(order),
+            there(first),
+            there(second),
+            there(third),
+            there(leader >= 0),
+            there(leader.clip(0)),
+            groups,
+        )
 
 
 @dataclass(frozen=True, eq=False)

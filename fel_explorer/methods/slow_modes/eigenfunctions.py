@@ -256,6 +256,7 @@ class Eigenfunctions(NetworkMethod):
 
     def _atom_diffusion(self, like):
         """Diffusion coefficients (coordinate,) of the molecule, of the dtype and device of ``like``."""
+        assert self._molecule is not None
         values = molecular.diffusion_coefficients(self._molecule, self.diffusion)
         return device_constant(tuple(values.tolist()), like.dtype, like.device)
 

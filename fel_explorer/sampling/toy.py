@@ -73,6 +73,7 @@ def run_windows(
         before = cv(x)
     generator = torch.Generator(plan.device).manual_seed(seed)
     state = (checkpoint.load(torch.device(plan.device)) if checkpoint else None) or {"x": x, "done": []}
+    state["done"] = [frames.cpu() for frames in state["done"]]
     if "generator" in state:
         restore(generator, state["generator"])
     parts = _parts(plan)
@@ -91,20 +92,20 @@ def run_windows(
                 velocity=state.get("velocity"),
             )
             assert velocities is not None  # the dynamics are of second order
+            frames = frames.cpu()  # the last of them go on on the device
+            last, velocity = (v[:, -1].to(plan.device) for v in (frames, velocities))
             order = torch.arange(len(centre), device=plan.device)
             if fraction == 1.0:
                 with torch.no_grad():
-                    value = cv(frames[:, -1]).reshape(n_windows, n_walkers)
+                    value = cv(last).reshape(n_windows, n_walkers)
                 order = exchange(value, windows, first=index % 2, generator=generator)
-            state = {"x": frames[order, -1], "velocity": velocities[order, -1]} | {
-                "done": [*state["done"], frames]
-            }
+            state = {"x": last[order], "velocity": velocity[order]} | {"done": [*state["done"], frames]}
             stopped = callback is not None and callback(progress.after(index))
             if checkpoint and (stopped or checkpoint.due() or index + 1 == len(parts)):
                 checkpoint.save(state | {"generator": generator.get_state()})
             if stopped:
                 break
-    return torch.cat(state["done"], dim=1).reshape(n_windows, n_walkers, -1, dim).cpu()
+    return torch.cat(state["done"], dim=1).reshape(n_windows, n_walkers, -1, dim)
 
 
 class _Pace:

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UNIT := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not ui" -n auto --dist loadfile
 COVERAGE := --cov --cov-report=term
 
-.PHONY: demo test unit lint gallery wheel clean
+.PHONY: demo test test-newest unit lint gallery wheel clean
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +29,16 @@ test: $(VENV)/.test lint  ## install, then run all tests, the browser stories in
 
 unit: $(VENV)/.test  ## all tests but those that need a browser
 	$(UNIT)
+
+# the newest drawing libraries, development versions too, beside the other packages as they are pinned
+NEWEST ?= .venv-newest
+DRAWING := panel panel-material-ui bokeh holoviews param pyviz-comms
+test-newest:  ## the tests of app and plots with the newest panel, bokeh and HoloViews, in an environment of its own (NEWEST=folder)
+	$(PYTHON) -m venv $(NEWEST)
+	grep -vE '^(panel|panel-material-ui|bokeh|holoviews|param|pyviz_comms)==' constraints.txt > $(NEWEST)/others.txt
+	$(NEWEST)/bin/pip install --quiet --constraint $(NEWEST)/others.txt --editable '.[test]'
+	$(NEWEST)/bin/pip install --quiet --pre --upgrade --no-deps $(DRAWING)
+	OMP_NUM_THREADS=1 $(NEWEST)/bin/python -m pytest -m "not ui" tests/plots tests/app --ignore=tests/app/workarounds/test_versions.py $(TESTS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

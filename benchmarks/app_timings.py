@@ -53,7 +53,9 @@ WATCH = """() => {
         for (const one of event.events ?? [event]) {
             const model = one.model?.type ?? '', value = one.value ?? ''
             const image = value.image !== undefined || one.model?.data?.image !== undefined
-            if (model == 'ColumnDataSource') painted(image ? 'frames' : 'marks')
+            // few frames in a window are dots, which have neither an outline nor words
+            const dots = value.size !== undefined && !("fill" in value || "rim" in value || "text" in value)
+            if (model == 'ColumnDataSource') painted(image || dots ? 'frames' : 'marks')
             else if (model == 'Range1d') painted('range')
             else if (one.attr == 'ready') painted('structure')
             else if (/frames? selected/.test(value)) painted('count')

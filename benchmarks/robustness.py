@@ -1,4 +1,4 @@
-"""What damaged sessions and model files, endless formulas, and kills next to renames end in; prints a table.
+"""What damaged sessions, models, datasets, trajectories and tables, endless formulas and kills end in.
 
 python benchmarks/robustness.py [--cases 300]
 """
@@ -28,8 +28,9 @@ from fel_explorer.data.formulas import evaluate
 TESTS = Path(__file__).parents[1] / "tests"
 sys.path[:0] = [str(TESTS / "support"), str(TESTS / "data")]
 
-from damage import WRONG, damage, places  # noqa: E402
+from damage import WRONG, damage, damaged_csv, damaged_gro, damaged_pdb, places  # noqa: E402
 from hostile_names import hostile_session  # noqa: E402
+from peptides import make_trajectory  # noqa: E402
 from test_atomic_folders import SAVE  # noqa: E402
 
 FORMULAS = ["9**9**9**9", "10**10**10", "0x9**0x9**0x9**0x9", "(" * 900 + "x0" + ")" * 900, "x0 +" * 10**6]
@@ -81,6 +82,52 @@ def models(folder, n):
         yield outcome(lambda: fel.load_model(bad))
 
 
+def datasets(folder, n):
+    """Outcomes of datasets with a flipped bit in a block."""
+    path = fel.save_dataset(fel.as_dataset(np.random.default_rng(0).normal(size=(200, 3))), folder / "a.zarr")
+    blocks, chance = (
+        [file for file in path.rglob("*") if file.is_file() and "c" in file.parts],
+        random.Random(0),
+    )
+    for _ in range(n):
+        file = chance.choice(blocks)
+        good = file.read_bytes()
+        content = bytearray(good)
+        content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        file.write_bytes(content)
+        yield outcome(lambda: fel.open_dataset(path))
+        file.write_bytes(good)
+
+
+def features(path):
+    """Torsions of a trajectory."""
+    return fel.featurize(fel.load_trajectories(path), "torsions", cache=False)
+
+
+def texts(folder):
+    """Outcomes of damaged PDB, GRO and CSV files."""
+    made = make_trajectory(n_frames=6, seed=0)
+    made.time = 10.0 * np.arange(6)
+    data = fel.as_dataset(np.random.default_rng(0).normal(size=(30, 2)), time_step=10.0, time_unit="ps")
+    rows = ["time,q,p", *(f"{10.0 * row},{row},{row + 0.5}" for row in range(30))]
+    cases = [(".csv", lines) for at in (5, 12, 20) for lines in damaged_csv(rows, at).values()]
+    for kind in (".pdb", ".gro"):
+        made.save(str(folder / f"good{kind}"))
+        lines = (folder / f"good{kind}").read_text().splitlines()
+        atoms = [i for i, line in enumerate(lines) if line.startswith("ATOM")]
+        for atom in (17, 30, 45):
+            at = atoms[atom] if kind == ".pdb" else atom // 13 * 16 + 2 + atom % 13
+            found = damaged_pdb(lines, at) if kind == ".pdb" else damaged_gro(lines, at, 13)
+            cases += [(kind, damaged) for damaged in found.values()]
+    for kind, damaged in cases:
+        path = folder / f"bad{kind}"
+        path.write_text("\n".join(damaged) + "\n")
+        if kind == ".csv":
+            yield outcome(lambda path=path: fel.attach_columns(data, path))
+        else:
+            yield outcome(lambda path=path: features(path))
+
+
 def formulas():
     """Outcomes of formulas that would take hours."""
     data = fel.as_dataset(np.random.default_rng(0).normal(size=(100, 2)))
@@ -110,6 +157,8 @@ def main() -> None:
         rows = {
             "sessions with a damaged field": sessions(folder, n),
             "model files with a damaged header or a flipped bit": models(folder, n),
+            "datasets with a flipped bit in a block": datasets(folder, n),
+            "damaged PDB, GRO and CSV files": texts(folder),
             "endless formulas": formulas(),
             "kills next to a rename": kills(folder),
         }

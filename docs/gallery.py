@@ -2,8 +2,13 @@
 
 The tree of states is trained first, which takes some minutes; ``docs/gallery.py lessons physics`` takes some
 of the pictures.  Look at each before you commit it.
+
+    python docs/gallery.py explorer --folder /tmp/pictures --sizes 1280x720 1440x900 2560x1440
+
+takes them in other sizes, with the size in their names, to look at.
 """
 
+import argparse
 import io
 import re
 import sys
@@ -21,7 +26,7 @@ from test_stories import LOAD, Map  # noqa: E402
 from test_tree_story import NODE  # noqa: E402
 
 FOLDER = HERE / "gallery"
-SIZE = {"width": 1600, "height": 900}
+SIZE = "1600x900"
 PAGE = """
 import fel_explorer as fel
 from fel_explorer.app.jobs.featurize_and_train import sample
@@ -52,13 +57,23 @@ NAMED = """(name) => {
 }"""
 
 
+def viewport(size):
+    """{"width", "height"} of "1280x720"."""
+    return dict(zip(("width", "height"), map(int, size.split("x")), strict=True))
+
+
 def shoot(page, name):
-    """The page as it is, in light and in dark, with 256 colours each."""
+    """The page as it is, in each size, in light and in dark, with 256 colours each."""
     for mode in ("", "-dark"):
-        page.mouse.move(5, 5)
-        settle(page, 4.0)
-        picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-        picture.quantize(256, dither=Image.Dither.NONE).save(FOLDER / f"{name}{mode}.png", optimize=True)
+        for size in chosen.sizes:
+            page.set_viewport_size(viewport(size))
+            page.mouse.move(5, 5)
+            settle(page, 4.0)
+            picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+            ending = "" if size == SIZE else f"-{size}"
+            path = chosen.folder / f"{name}{mode}{ending}.png"
+            picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+        page.set_viewport_size(viewport(SIZE))
         page.get_by_role("button", name=re.compile("^(Theme|Light or dark)")).first.click()
     settle(page, 4.0)
 
@@ -122,7 +137,7 @@ def physics_pictures(page, url):
 def take(browser, command, pictures, folder):
     """Serve ``command`` and take ``pictures`` of it."""
     server = Server([sys.executable, *command], cwd=folder, env={}, timeout=1800)
-    page = browser.new_page(viewport=SIZE)
+    page = browser.new_page(viewport=viewport(SIZE))
     page.set_default_timeout(LOAD)
     try:
         pictures(page, server.url)
@@ -132,7 +147,6 @@ def take(browser, command, pictures, folder):
 
 
 def main():
-    FOLDER.mkdir(exist_ok=True)
     parts = {
         "explorer": (["-c", PAGE], explorer_pictures),
         "lessons": (["-m", "fel_explorer.cli", "lessons", "--port", "0"], lesson_pictures),
@@ -140,11 +154,17 @@ def main():
     }
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
-        for name in sys.argv[1:] or parts:
+        for name in chosen.parts or parts:
             command, pictures = parts[name]
             take(browser, command, pictures, folder)
         browser.close()
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", help="explorer, lessons, physics; by default all")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where the pictures go")
+    parser.add_argument("--sizes", nargs="+", default=[SIZE], metavar="WIDTHxHEIGHT")
+    chosen = parser.parse_args()
+    chosen.folder.mkdir(parents=True, exist_ok=True)
     main()

@@ -7,6 +7,7 @@ from . import features as features
 from . import free_energy as free_energy
 from . import kinetics as kinetics
 from . import methods as methods
+from . import parallel as parallel
 from . import plots as plots
 from . import resampling as resampling
 from . import sampling as sampling
@@ -26,6 +27,7 @@ from .features import list_featurizers as list_featurizers
 from .methods import certify as certify
 from .methods import list_methods as list_methods
 from .methods import load_model as load_model
+from .parallel import set_scheduler as set_scheduler
 
 __version__: str
 

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from fel_explorer import __version__
-from fel_explorer.cli_flags import train_parser
+from fel_explorer.cli_flags import add_scheduler_flags, choose_scheduler, train_parser
 from fel_explorer.cli_server import add_server_flags, server_options
 from fel_explorer.errors import FelError
 
@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _files(page)
     add_server_flags(page)
+    add_scheduler_flags(page)
     page.set_defaults(run=_open)
 
     demo = commands.add_parser("demo", help="open the app on the sample data")
@@ -107,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     featurize.add_argument("--bias-column", help="column with the bias in kJ/mol, such as metad.rbias")
     featurize.add_argument("--temperature", type=float, help="of the biased simulation, in K")
     featurize.add_argument("-o", "--output", required=True, help="dataset to write (a .zarr folder)")
+    add_scheduler_flags(featurize)
     featurize.set_defaults(run=_featurize)
 
     train = commands.add_parser(
@@ -166,6 +168,7 @@ def _files(parser):
 
 
 def _open(arguments):
+    choose_scheduler(arguments)
     from fel_explorer.app import entry, explorer_pages
 
     options = server_options(arguments)
@@ -226,8 +229,10 @@ def _serve(pages, options):
 
 
 def _featurize(arguments):
+    choose_scheduler(arguments)
     from fel_explorer.data import attach_columns, write_columns
     from fel_explorer.data.file_names import in_natural_order
+    from fel_explorer.data.remote import is_url, local_copies
     from fel_explorer.data.trajectories import open_trajectories
     from fel_explorer.features import featurize
 
@@ -237,10 +242,13 @@ def _featurize(arguments):
         raise FelError(
             f"--{next(iter(options)).replace('_', '-')} without a table.", remedy="Add --columns TABLE."
         )
-    topology = _one_or_all(arguments.topology)
+    topology, paths = _one_or_all(arguments.topology), arguments.paths
+    if not isinstance(topology, list) and not any(map(is_url, paths)):  # URLs keep their order
+        paths = in_natural_order(paths)
+    local = None if topology is None else [str(path) for path in local_copies(arguments.topology)]
     trajectories = open_trajectories(
-        arguments.paths if isinstance(topology, list) else in_natural_order(arguments.paths),
-        topology,
+        [str(path) for path in local_copies(paths)],
+        _one_or_all(local),
         stride=arguments.stride,
         atoms=arguments.atoms,
         time_step=arguments.time_step,
@@ -279,6 +287,7 @@ def _methods(_arguments):
 def _train(arguments):
     from fel_explorer.data import open_dataset, positions_of
     from fel_explorer.methods import list_methods, load_model
+    from fel_explorer.training import ranks
 
     if arguments.method is None and {"-h", "--help"} & set(arguments.rest):
         print(f"Fit a method to a dataset.\n{TRAIN}\n\nmethods:")
@@ -295,6 +304,7 @@ def _train(arguments):
         )
     cls = methods[arguments.method]
     given = train_parser(cls).parse_args(arguments.rest)
+    choose_scheduler(given)
     method = cls(
         **{n: v for n, v in vars(given).items() if n in cls.hyperparameter_names() and v is not None}
     )
@@ -303,9 +313,27 @@ def _train(arguments):
         options["positions"] = positions_of(dataset)
     if cls.takes_embedding and given.embedding:
         options["embedding"] = load_model(given.embedding)
-    method.fit(dataset, device=given.device, callback=bar, checkpoint_dir=given.checkpoint_dir, **options)
-    method.save(given.output)
-    print(f"{given.output}: {arguments.method} on {given.dataset}")
+    with ranks.joined(given.device) as device:
+        _check_ranks(cls)
+        first = ranks.rank() == 0
+        callback = bar if first else None
+        method.fit(dataset, device=device, callback=callback, checkpoint_dir=given.checkpoint_dir, **options)
+        if first:
+            method.save(given.output)
+            print(f"{given.output}: {arguments.method} on {given.dataset}")
+
+
+def _check_ranks(cls):
+    from fel_explorer.methods import list_methods
+    from fel_explorer.training import ranks
+
+    if ranks.n_ranks() > 1 and not cls.trains_on_ranks:
+        able = [name for name, other in sorted(list_methods().items()) if other.trains_on_ranks]
+        raise FelError(
+            f"{cls.__name__} on {ranks.n_ranks()} processes of torchrun.",
+            f"{', '.join(able)} train on several.",
+            "Start it without torchrun.",
+        )
 
 
 def _export(arguments):

@@ -20,6 +20,7 @@ def train_parser(cls: type[Method]) -> argparse.ArgumentParser:
     parser.add_argument("-o", "--output", required=True, help="model file to write (.fel)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
     parser.add_argument("--checkpoint-dir", help="folder for checkpoints; a killed run resumes from there")
+    add_scheduler_flags(parser)
     if cls.takes_embedding:
         parser.add_argument(
             "--embedding", help="model file: find the states in its embedding, not in features"
@@ -31,6 +32,26 @@ def train_parser(cls: type[Method]) -> argparse.ArgumentParser:
             f"--{name}", f"--{name.replace('_', '-')}", dest=name, help=text, **flag(parameter)
         )
     return parser
+
+
+def add_scheduler_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say where tasks run."""
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="processes that share the work, 0 for as many as cores"
+    )
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="threads, processes, or the address of a dask cluster, such as tcp://10.0.0.1:8786",
+    )
+
+
+def choose_scheduler(arguments: argparse.Namespace) -> None:
+    """Run tasks where the flags say; without them in this process."""
+    from fel_explorer.parallel import PROCESSES, set_scheduler
+
+    if arguments.scheduler is not None or arguments.workers is not None:
+        set_scheduler(arguments.scheduler or PROCESSES, workers=arguments.workers or 0)
 
 
 def flag(parameter: param.Parameter) -> dict:

@@ -14,3 +14,7 @@ class FelError(ValueError):
     def __init__(self, given: str, valid: str = "", remedy: str = "") -> None:
         self.given, self.valid, self.remedy = given, valid, remedy
         super().__init__(" ".join(part for part in (given, valid, remedy) if part))
+
+    def __reduce__(self) -> tuple:
+        """Keep the three parts on the way from another process."""
+        return type(self), (self.given, self.valid, self.remedy)

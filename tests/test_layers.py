@@ -15,6 +15,7 @@ LAYERS = [
     "errors",
     "plugins",
     "progress",
+    "parallel",
     "resampling",
     "data",
     "features",
@@ -33,6 +34,7 @@ LAYERS = [
 GUI = {"panel", "panel_material_ui", "holoviews", "bokeh"}
 FORBIDDEN = {
     "plugins": {*GUI, "torch", "mdtraj"},
+    "parallel": {*GUI, "torch", "mdtraj"},
     "resampling": {*GUI, "torch", "mdtraj"},
     "data": {*GUI, "torch"},
     "structures": {*GUI, "torch"},

@@ -15,11 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import panel as pn
 
 from fel_explorer.app.shell.skeleton import GrowingPage
-from fel_explorer.app.workarounds import (
-    bokeh_unchanged_models,
-    panel_datamodel_refs,
-    panel_notebook_bundle,
-)
+from fel_explorer.app.workarounds import panel_datamodel_refs, panel_notebook_bundle
 
 if TYPE_CHECKING:
     from fel_explorer.app.shell.explorer import Explorer
@@ -30,7 +26,6 @@ def load_extensions() -> None:
     """Load what the explorer's pages need into panel; safe to call again."""
     pn.extension(notifications=True, inline=True)  # inline: a notebook must not ask a CDN for the front end
     pn.config.reconnect = True
-    bokeh_unchanged_models.install()
     panel_datamodel_refs.install()
     panel_notebook_bundle.install()
 

@@ -13,6 +13,7 @@ from .labels import label_by_boxes as label_by_boxes
 from .labels import label_by_states as label_by_states
 from .regions import in_box as in_box
 from .regions import in_polygon as in_polygon
+from .remote import local_copies as local_copies
 from .samples import sample_data as sample_data
 from .schema import as_dataset as as_dataset
 from .store import open_dataset as open_dataset

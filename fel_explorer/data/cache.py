@@ -16,9 +16,15 @@ KEPT_GB = 20  # of features, and as much of observables
 
 
 def cache_directory() -> Path:
-    """The user's cache folder; the environment variable ``FEL_EXPLORER_CACHE`` names another."""
+    """The user's cache folder; the environment variable ``FEL_EXPLORER_CACHE`` names another.
+
+    It is made readable by the user alone.
+    """
     given = os.environ.get("FEL_EXPLORER_CACHE")
-    return Path(given).expanduser() if given else Path(platformdirs.user_cache_dir("fel_explorer"))
+    folder = Path(given).expanduser() if given else Path(platformdirs.user_cache_dir("fel_explorer"))
+    with contextlib.suppress(OSError):  # where it can't be made, writing says why
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds sessions
+    return folder
 
 
 def file_hash(path: Path) -> str:

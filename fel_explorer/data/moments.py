@@ -189,12 +189,14 @@ class LaggedCovariance(Accumulator):
             begin, end = max(low, first), min(high, first + len(block))
             if begin >= end:
                 continue
-            x = block[begin - first : end - first] - self._shift
+            if first == start:  # shifted already
+                x = z[begin - first : end - first]
+            else:
+                x = block[begin - first : end - first] - self._shift
             later = slice(begin + self._lag - start, end + self._lag - start)
             w = weights[later]
             if not (w == w[0]).all():
-                x *= w[:, None]
-                self._products += x.T @ z[later]
+                self._products += (x * w[:, None]).T @ z[later]
             elif w[0]:
                 self._products += w[0] * (x.T @ z[later])
 

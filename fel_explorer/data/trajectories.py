@@ -224,6 +224,18 @@ class TrajectorySet:
                     parts = self._read(index, frames * self.stride, reader, check_times=True)
                     yield index, start, self._finish(parts, self.start_times[index] + frames * self.time_step)
 
+    def chunk(self, index: int, start: int, stop: int) -> mdtraj.Trajectory:
+        """Frames ``start`` to ``stop`` (not included) of a trajectory, as `chunks` reads them."""
+        with ExitStack() as stack:
+            frames = np.arange(start, stop)
+            parts = self._read(
+                index,
+                frames * self.stride,
+                lambda file: stack.enter_context(self._open(file)),
+                check_times=True,
+            )
+            return self._finish(parts, self.start_times[index] + frames * self.time_step)
+
     def _read(
         self, index: int, raw: np.ndarray, reader: Callable[[int], Reader], *, check_times: bool = False
     ) -> list[mdtraj.Trajectory]:

@@ -17,6 +17,7 @@ import xarray as xr
 import zarr
 
 import fel_explorer
+from fel_explorer import parallel
 from fel_explorer.data.atomic_folders import whole_or_nothing
 from fel_explorer.data.cache import cache_directory, mark_used, prune, remove
 from fel_explorer.data.columns import attach_columns
@@ -31,7 +32,7 @@ from fel_explorer.features.featurizers import make_featurizers
 from fel_explorer.progress import Callback, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from fel_explorer.features.featurizers import FeaturizerSpec
 
@@ -185,13 +186,11 @@ class _Job:
         """Write the features of all frames into ``target``, a NumPy or zarr array."""
         lowest, highest = np.full(self.shape[1], np.inf), np.full(self.shape[1], -np.inf)
         began, done = time.monotonic(), 0
-        for index, start, chunk in self.trajs.chunks(self.chunk_size):
-            _check_coordinates(chunk, self.trajs, index, start)
-            features = self._compute(chunk)
-            target[done : done + len(chunk)] = features
+        for features in self._parts():
+            target[done : done + len(features)] = features
             np.minimum(lowest, features.min(axis=0), out=lowest)
             np.maximum(highest, features.max(axis=0), out=highest)
-            done += len(chunk)
+            done += len(features)
             self._report(done, began)
         if (lowest == highest).all():
             raise FelError(
@@ -200,24 +199,18 @@ class _Job:
                 "Check the trajectories (is it one frame, repeated?) or choose other features.",
             )
 
-    def _compute(self, chunk: mdtraj.Trajectory) -> np.ndarray:
-        parts = [np.asarray(f.compute(chunk), np.float32) for f in self.featurizers]
-        for featurizer, part in zip(self.featurizers, parts, strict=True):
-            if part.shape != (len(chunk), len(featurizer.names)):
-                raise FelError(
-                    f"{featurizer.name} computed an array of shape {part.shape}.",
-                    f"It describes {len(featurizer.names)} features of {len(chunk)} frames.",
-                )
-            finite = np.abs(part) < LARGEST  # False for NaN
-            if not finite.all():
-                frame, feature = np.argwhere(~finite)[0]
-                raise FelError(
-                    f"{featurizer.name} computed a value of '{featurizer.names[feature]}' that is not finite "
-                    f"({part[frame, feature]:.3g}).",
-                    "All features must be finite.",
-                    "Leave this featurizer out, or choose atoms for which it is defined.",
-                )
-        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+    def _parts(self) -> Iterator[np.ndarray]:
+        """Features (frame, feature) of consecutive frames, computed where tasks run."""
+        if parallel.scheduler() is None or self.trajs.universes is not None:
+            for index, start, chunk in self.trajs.chunks(self.chunk_size):
+                yield _compute((self.trajs, self.featurizers), (index, start, chunk))
+            return
+        tasks = [
+            (index, start, min(start + self.chunk_size, length))
+            for index, length in enumerate(self.trajs.lengths.tolist())
+            for start in range(0, length, self.chunk_size)
+        ]
+        yield from parallel.iterate_tasks(_read_and_compute, tasks, shared=(self.trajs, self.featurizers))
 
     def _report(self, done: int, began: float) -> None:
         if self.callback is None:
@@ -229,6 +222,35 @@ class _Job:
                 f"Featurization was stopped at frame {done} of {self.shape[0]}.",
                 remedy="Nothing was kept; start it again.",
             )
+
+
+def _read_and_compute(shared, task) -> np.ndarray:
+    """`_compute` of the frames from ``start`` to ``stop`` of a trajectory, which are read here."""
+    index, start, stop = task
+    return _compute(shared, (index, start, shared[0].chunk(index, start, stop)))
+
+
+def _compute(shared, task) -> np.ndarray:
+    """Features (frame, feature) of some frames of a trajectory."""
+    (trajs, featurizers), (index, start, chunk) = shared, task
+    _check_coordinates(chunk, trajs, index, start)
+    parts = [np.asarray(f.compute(chunk), np.float32) for f in featurizers]
+    for featurizer, part in zip(featurizers, parts, strict=True):
+        if part.shape != (len(chunk), len(featurizer.names)):
+            raise FelError(
+                f"{featurizer.name} computed an array of shape {part.shape}.",
+                f"It describes {len(featurizer.names)} features of {len(chunk)} frames.",
+            )
+        finite = np.abs(part) < LARGEST  # False for NaN
+        if not finite.all():
+            frame, feature = np.argwhere(~finite)[0]
+            raise FelError(
+                f"{featurizer.name} computed a value of '{featurizer.names[feature]}' that is not finite "
+                f"({part[frame, feature]:.3g}).",
+                "All features must be finite.",
+                "Leave this featurizer out, or choose atoms for which it is defined.",
+            )
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
 def _joined_names(featurizers: list[Featurizer]) -> list[str]:

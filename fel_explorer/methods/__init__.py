@@ -16,6 +16,7 @@ _FUNCTIONS = {
     "compare_choices": "idm.choices",
     "compare_propagators": "latent_simulator.propagator_comparison",
     "cross_validate": "assessment.cross_validation",
+    "fit_many": "fitting",
     "late_rates": "koopman.timescales",
     "level_sets": "assessment.level_sets",
     "list_methods": "registry",

@@ -27,7 +27,7 @@ callback may call it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -37,9 +37,10 @@ import torch
 import xarray as xr
 from numpy.typing import ArrayLike
 
+from fel_explorer import parallel
 from fel_explorer.data import schema
 from fel_explorer.data.block_store import write_blocks
-from fel_explorer.data.blocks import feature_blocks
+from fel_explorer.data.blocks import block_edges, feature_blocks, is_stored
 from fel_explorer.devices import resolve_device
 from fel_explorer.errors import FelError
 from fel_explorer.methods import model_file
@@ -210,6 +211,8 @@ class Method(Model):
     score_name
         Name of the score that training maximises, among the losses that it reports; "" where it minimises a
         loss.  The negative of the score on held-out data is then "validation".
+    trains_on_ranks
+        Its objective is made of sums over a batch, which are reduced over the processes of ``torchrun``.
     reversible
         The data are taken to be at equilibrium: each pair of frames counts in both directions of time.
     """
@@ -225,6 +228,7 @@ class Method(Model):
     has_timescales = False
     has_decoder = False
     has_energies = False
+    trains_on_ranks = False
     energy_column = ""
     score_name = ""
     reversible = True
@@ -400,11 +404,27 @@ def _mapped_blocks(
     dataset: xr.Dataset, function: Callable[[torch.Tensor], torch.Tensor]
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (first frame, values (frame, value)) of blocks of frames."""
+    if parallel.scheduler() is not None and is_stored(dataset):
+        edges = block_edges(dataset).tolist()
+        features = dataset["features"].variable
+        tasks = list(pairwise(edges))
+        mapped = parallel.iterate_tasks(_map_range, tasks, shared=(features, function))
+        yield from ((start, values) for (start, _), values in zip(tasks, mapped, strict=True))
+        return
     for start, block in feature_blocks(dataset):
         for first in range(0, len(block), BLOCK):
             part = torch.from_numpy(np.array(block[first : first + BLOCK], np.float32))
             with torch.no_grad():
                 yield start + first, function(part).cpu().numpy()
+
+
+def _map_range(shared, frames) -> np.ndarray:
+    """Values (frame, value) of a range of stored frames, anywhere."""
+    features, function = shared
+    block = np.array(features[slice(*frames)].values, np.float32)
+    with torch.no_grad():
+        parts = [function(part).cpu().numpy() for part in torch.from_numpy(block).split(BLOCK)]
+    return np.concatenate(parts)
 
 
 def load_model(path: str | Path) -> Method:

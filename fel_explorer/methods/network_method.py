@@ -11,7 +11,7 @@ from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods import parameters
 from fel_explorer.methods.base import Method, Model
-from fel_explorer.training import schedules
+from fel_explorer.training import ranks, schedules
 from fel_explorer.training.checkpoint import Checkpoint
 from fel_explorer.training.data import Frames, Scaling, fingerprint
 from fel_explorer.training.loop import Loop, Losses, Settings, threads
@@ -140,7 +140,7 @@ class NetworkModel(Model):
 
     def _batch(self, pairs: LagPairs, generator: torch.Generator) -> Batch:
         """The batch of a step."""
-        return pairs.draw(self.batch_size, generator)
+        return ranks.own_share(pairs.draw(self.batch_size, generator))
 
     def _settings(self, patience: int, of: str) -> Settings:
         return Settings(

@@ -50,7 +50,7 @@ def plot_path_profile(
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     room = max(high - low, unit.kT)
     limits = ((-0.03 * length[-1], 1.03 * length[-1]), (low - 0.08 * room, high + 0.28 * room))
-    page = sheet.Sheet(limits, ("length of the path (spreads of the axes)", unit.label))
+    page = sheet.Sheet(limits, ("distance along the path (standard deviations)", unit.label))
     top = int(np.nanargmax(values))
     ink, faint = drawing.ink(dark), drawing.faint(dark)
     page.areas.append(drawing.band(length, np.full(len(values), limits[1][0]), values, PATH, 0.12))

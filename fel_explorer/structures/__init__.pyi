@@ -31,4 +31,5 @@ from .pdb import read_pdb as read_pdb
 from .reconstruction import Reconstruction as Reconstruction
 from .reconstruction import reconstruct as reconstruct
 from .soundness import soundness as soundness
+from .state_description import describe_states as describe_states
 from .state_statistics import state_observables as state_observables

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from fel_explorer.errors import FelError
+from fel_explorer.training import ranks
 
 log = logging.getLogger("fel_explorer")
 
@@ -55,6 +56,8 @@ class Checkpoint:
 
         Where it can't be written, as on a full disk, the one before stays and the fit goes on with a warning.
         """
+        if ranks.rank():  # all have the same
+            return
         self._saved_at = time.monotonic()
         temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
         try:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from fel_explorer.errors import FelError
 from fel_explorer.progress import Callback, Progress
-from fel_explorer.training import clipping, cuda_graph
+from fel_explorer.training import clipping, cuda_graph, ranks
 from fel_explorer.training.checkpoint import Checkpoint
 from fel_explorer.training.random import restore
 
@@ -143,7 +143,7 @@ class Loop:
         """Train to the end, or to step ``until``, from where another `run` goes on; returns the history."""
         self._started, self._first, self._reported = time.monotonic(), self.step, float("-inf")
         stop = self.settings.n_steps if until is None else min(until, self.settings.n_steps)
-        if self._graph is None and self._rate is not None:
+        if self._graph is None and self._rate is not None and ranks.n_ranks() == 1:
             self._graph = cuda_graph.capture_if_same(self, stop - self.step)
         while self.step < stop and not (self.cancelled or self.stopped_early):
             self._advance()
@@ -185,6 +185,7 @@ class Loop:
             self._optimizer.zero_grad()
             total = losses.main if losses.auxiliary is None else losses.main + losses.auxiliary
             total.backward()
+            ranks.sum_gradients(self._parameters)
         clipping.clip_norm(self._parameters, settings.max_norm)
         self._optimizer.step()
         return self._row(losses)

@@ -66,6 +66,7 @@ def test_report_has_every_part_and_needs_nothing_else(session, tmp_path):
         "Free-energy landscape",
         "States",
         "Is each state metastable?",
+        "States over time",
         "Kinetics",
         "Structures",
         "The same in Python",
@@ -133,7 +134,7 @@ def test_second_map_path_and_pins_are_in_the_report(whole):
     assert "psi ALA2 (degrees)" in first and "psi ALA2 (degrees)" not in second and "CV 2" in second
     assert session.axes == ("psi ALA2", "phi ALA2") and session.axes_beside == ("CV 2", "CV 1")
     climb = session.unit.text(session.path.barrier.left, session.path.barrier.left_error)
-    assert climb in text and "length of the path" in profile
+    assert climb in text and "distance along the path" in profile
 
 
 def test_structures_along_the_path_and_pins_can_be_looked_at(whole):
@@ -187,3 +188,10 @@ def test_report_has_date_versions_and_transition_probabilities(session):
     n = len(session.result.states())
     assert len(cells) == n * n
     assert np.allclose(np.reshape(cells, (n, n)).sum(axis=1), 100, atol=1)
+
+
+def test_table_has_the_units_of_its_columns(session):
+    data = session.dataset.assign(energy=("frame", np.arange(400.0), {"units": "kJ/mol"}))
+    other = Session(data, session.trajectories)
+    other.add_result(Result.of("KMeans 1", session.shown.method, data))
+    assert "<th>energy (kJ/mol)</th>" in report_html(other)

@@ -11,7 +11,7 @@ import pytest
 
 import fel_explorer as fel
 from fel_explorer.data import atomic_folders
-from fel_explorer.data.atomic_folders import exchange, recover, whole_or_nothing
+from fel_explorer.data.atomic_folders import exchange, recover, whole_file, whole_or_nothing
 
 # kills the process just before or after the n-th step of those that move folders
 SAVE = """
@@ -106,3 +106,57 @@ def test_a_dataset_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypat
         fel.save_dataset(data(2), path, overwrite=True)
     assert np.array_equal(fel.open_dataset(path)["features"].values, data(1)["features"].values)
     assert [p.name for p in tmp_path.iterdir()] == ["mine.zarr"]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, code):
+    path = tmp_path / "model.fel"
+    path.write_text("old")
+    for error in (OSError(code, os.strerror(code)), RuntimeError(f"I/O: {os.strerror(errno.ENOSPC)}")):
+        with pytest.raises(fel.FelError, match="disk is full"), whole_file(path) as partial:
+            partial.write_text("ne")
+            raise error
+    assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["model.fel"]
+
+
+SAVE_FILE = """
+import os, signal, sys
+import fel_explorer as fel
+
+model, where, when = fel.load_model(sys.argv[1]), sys.argv[2], sys.argv[3]
+replace = os.replace
+
+def killing(*arguments):
+    if when == "after":
+        replace(*arguments)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+os.replace = killing
+model.save(where)
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_kill_next_to_the_rename_of_a_model_leaves_a_whole_one(tmp_path, when):
+    data = fel.as_dataset(np.random.default_rng(0).normal(size=(60, 3)))
+    old = fel.PCA(n_dims=1).fit(data)
+    new = fel.PCA(n_dims=2).fit(data)
+    old.save(tmp_path / "mine.fel")
+    new.save(tmp_path / "new.fel")
+    arguments = [str(tmp_path / "new.fel"), str(tmp_path / "mine.fel"), when]
+    done = subprocess.run([sys.executable, "-c", SAVE_FILE, *arguments])
+    assert done.returncode == -signal.SIGKILL
+    assert fel.load_model(tmp_path / "mine.fel").n_dims == (1 if when == "before" else 2)
+    old.save(tmp_path / "mine.fel")  # which also cleans up
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["mine.fel", "new.fel"]
+
+
+def test_a_link_and_a_device_stay_what_they_are(tmp_path):
+    (tmp_path / "real").write_text("old")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with whole_file(tmp_path / "link") as partial:
+        partial.write_text("new")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "real").read_text() == "new"
+    with whole_file("/dev/null") as partial:
+        partial.write_text("gone")
+    assert not os.path.isfile("/dev/null")

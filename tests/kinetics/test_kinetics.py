@@ -154,3 +154,20 @@ def test_ck_test_passes_for_a_markov_chain_and_fails_for_a_lumped_one(chains):
 def test_impossible_lag_names_what_fits(chains):
     with pytest.raises(FelError, match=r"multiples of 0\.5, at most"):
         kinetics.implied_timescales(chains, [0.7], time_step=0.5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rates_of_eight_wells_are_those_along_the_edges_of_a_cube(seed):
+    """Eigenvalues of a cube with rate k along its edges: 2k three times, 4k three times, 6k once."""
+    k, n_frames, n_walkers = 0.02, 2000, 10
+    random = np.random.default_rng(seed)
+    flips = random.random((n_walkers, n_frames, 3)) < (1 - np.exp(-2 * k)) / 2  # exact over a unit of time
+    bits = (np.cumsum(flips, axis=1) + random.integers(0, 2, (n_walkers, 1, 3))) % 2
+    states = bits @ [4, 2, 1]
+    chi = [np.eye(8, dtype=np.float32)[part] for part in states]
+    model = kinetics.CoarseMasterEquation(2.0, multiples=(1, 2), form="calibrated", n_bootstraps=0).fit(chi)
+    np.testing.assert_allclose(1 / model.timescales_ / k, [2, 2, 2, 4, 4, 4, 6], rtol=0.25)
+    corners = (np.arange(8)[:, None] >> np.arange(3)) & 1
+    edges = np.abs(corners[:, None] - corners[None]).sum(axis=2) == 1
+    assert abs(model.rate_matrix_[edges].mean() / k - 1) < 0.1
+    assert model.rate_matrix_[~edges & ~np.eye(8, dtype=bool)].max() < 0.15 * model.rate_matrix_[edges].min()

@@ -9,7 +9,7 @@ from test_stories import LOAD, Map, open_demo
 
 PROFILE = """() => {
   for (const view of Bokeh.index.query((v) => v.model.type == "Figure")) {
-    if (!String(view.model.below[0].axis_label).startsWith("length of the path")) continue
+    if (!String(view.model.below[0].axis_label).startsWith("distance along the path")) continue
     const box = view.el.getBoundingClientRect(), scale = view.frame.x_scale
     const {start, end} = scale.source_range
     return [box.left + scale.compute(start + 0.55 * (end - start)), box.top + 60]

@@ -51,6 +51,7 @@ def report_html(session: Session) -> str:
         _section("States over time scales", *figures.tree(session), note=figures.TREE),
         _section("States", figures.table(session), note=figures.TABLE),
         _section("Is each state metastable?", *figures.survival(session), note=figures.SURVIVAL),
+        _section("States over time", *figures.timeline(session), note=figures.TIMELINE),
         _section("Kinetics", figures.kinetics(session), note=figures.KINETICS),
         _section("Path", *figures.path(session), note=figures.PATH),
         _section("Pinned structures", structures.pins(session), note=structures.PINS),

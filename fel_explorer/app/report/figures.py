@@ -16,18 +16,21 @@ from fel_explorer.app.views.map.view import FREE_ENERGY, coloured, make_view, sh
 from fel_explorer.app.views.model.summary import states_array
 from fel_explorer.app.views.states.evidence import evidence_of, state_table, unweighted_note
 from fel_explorer.app.views.states.tree_drawing import draw_tree, tree_drawing
+from fel_explorer.data.schema import common_start, time_step, trajectory_lengths
 from fel_explorer.errors import FelError
 from fel_explorer.kinetics.markov import markov_model
 from fel_explorer.plots.export import figure_bytes
 from fel_explorer.plots.path_profile import plot_path_profile
 from fel_explorer.plots.quantities import interval_text, time_text
 from fel_explorer.plots.survival import plot_survival
+from fel_explorer.plots.timeline import plot_timeline
 
 MAP = "The free energy is -kT ln of the population: 1 kT higher is e = 2.7 times rarer."
 TREE = "States that interconvert faster than the lag at the left are one state."
 TABLE = "Mean lifetimes with 95 % intervals, and whether visits end by chance at any time (exponential)."
 SURVIVAL = "Fraction of visits that still last; a straight line is the exponential decay of a metastable "
 "state."
+TIMELINE = "The state of each frame; one ribbon for each of the first trajectories."
 BESIDE = "The same frames on the map of another model."
 PATH = "The free energy of the map along the path: a lower bound where other variables are slow too."
 PIXELS = (900, 600)
@@ -109,7 +112,9 @@ def table(session: Session) -> str:
     rows = state_table(result, dataset, names).sort_values("population", ascending=False)
     colours, unit = result.colours(rows["state"]), dataset.attrs["time_unit"]
     spread = [name.removesuffix(" std") for name in rows.columns if name.endswith(" std")]
-    heads = ["State", "Population", "Mean lifetime", "95 % interval", "Decay", *spread]
+    units = {name: dataset[name].attrs.get("units", "") for name in spread}
+    titles = [f"{name} ({units[name]})" if units[name] not in ("", "1") else name for name in spread]
+    heads = ["State", "Population", "Mean lifetime", "95 % interval", "Decay", *titles]
     body = ""
     for row in rows.to_dict("records"):
         lifetime = row["mean_lifetime"]
@@ -152,6 +157,22 @@ def kinetics(session: Session) -> str:
         f"<p>Implied time scales: {escape(words)}.</p>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
+
+
+def timeline(session: Session) -> list[str]:
+    """The state over time in the first trajectories."""
+    result, dataset = session.shown, session.dataset
+    if result.state is None or dataset.attrs["time_unit"] == "1":
+        return []
+    parts = np.split(result.state, np.cumsum(trajectory_lengths(dataset))[:-1])
+    sheet = plot_timeline.sheet(
+        parts,
+        result.colours(result.states()),
+        time_step=time_step(dataset),
+        time_unit=dataset.attrs["time_unit"],
+        start=common_start(dataset),
+    )
+    return [_figure(sheet, "", (2 * SIZE[0], SIZE[1]))]
 
 
 def survival(session: Session) -> list[str]:

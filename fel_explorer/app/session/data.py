@@ -78,6 +78,23 @@ class SessionData(param.Parameterized):
         self._history = there.history
         self.param.update(earlier_data=others, data_name=name, **there.values, **self._history.flags)
 
+    def close_data(self, name: str) -> None:
+        """Forget data that were opened before, with their models; this can't be undone.
+
+        Raises
+        ------
+        FelError
+            If no data of this name were opened before those that are shown.
+        """
+        if name not in self.earlier_data:
+            raise FelError(
+                f"'{name}' can't be closed.", "Only data that are not shown can be.", "Show other data first."
+            )
+        kept = {key: there for key, there in self.earlier_data.items() if key != name}
+        for history in (self._history, *(there.history for there in kept.values())):
+            history.forget(name)
+        self.param.update(earlier_data=kept, **self._history.flags)
+
     def attach(self, dataset: xr.Dataset) -> None:
         """Take the same frames with other columns, in all feature sets; results and history stay."""
         if self.dataset is None or dataset.sizes["frame"] != self.dataset.sizes["frame"]:

@@ -26,6 +26,13 @@ class Loaded:
     values: dict
     history: History
 
+    @property
+    def nbytes(self) -> int:
+        """Size in memory of the feature sets and of what models made of them."""
+        sets, results = self.values["feature_sets"], self.values["results"]
+        arrays = [results[label].embedding for label in results]
+        return sum(one.nbytes for one in sets.values()) + sum(one.nbytes for one in arrays)
+
 
 class History:
     """Snapshots of a session before each change, and those that were undone.
@@ -61,6 +68,11 @@ class History:
     def forth(self, now: Callable[[Snapshot], Snapshot]) -> Snapshot | None:
         """Snapshot after the present one; None where nothing was undone."""
         return self._swap(self._undone, self._past, now)
+
+    def forget(self, name: str) -> None:
+        """Undo and redo lead no more to the data of this name, which were closed."""
+        self.before = None if self.before == name else self.before
+        self.after = None if self.after == name else self.after
 
     def rewrite(self, change: Callable[[Snapshot], Snapshot]) -> None:
         """Change every snapshot, as when a model gets another name."""

@@ -197,12 +197,35 @@ export function render({model, el, view}) {
     tell()
   }
 
+  // Widgets take other colours one by one, white on white in between: the page is covered meanwhile.
+  function cover(dark) {
+    const sheet = element("div", "", document.body)
+    Object.assign(sheet.style, {
+      position: "fixed", inset: "0", zIndex: "99999", background: dark ? "#121212" : "#fff",
+      transition: "opacity .15s",
+    })
+    let last = performance.now(), quiet = 0
+    const started = last
+    const look = () => {  // until the page has had time for three frames
+      const now = performance.now()
+      quiet = now - started > 650 && now - last < 60 ? quiet + 1 : 0
+      last = now
+      if (quiet < 3 && now - started < 3000) return requestAnimationFrame(look)
+      sheet.style.opacity = "0"
+      setTimeout(() => sheet.remove(), 200)
+    }
+    requestAnimationFrame(look)
+  }
+
   function side() {  // of the page that this is on, not in a notebook
     let page = view.parent
     while (page && page.model.data?.sidebar_width === undefined) page = page.parent
     if (!page) return
-    const {data} = page.model, usual = data.sidebar_width
+    const {data} = page.model, colours = data.properties.dark_theme.change, usual = data.sidebar_width
     if (sizes.side) data.sidebar_width = sizes.side
+    const changed = () => cover(data.dark_theme)
+    colours.connect(changed)
+    model.on("remove", () => colours.disconnect(changed))
     const node = element("div", "separator side vertical", root)
     separator(node, true, "Width of the side bar", {
       least: 240, most: 640, get: () => data.sidebar_width, step: 16,

@@ -235,6 +235,9 @@ class Explorer(Viewer):
         show_error(error)
 
     def _on_key(self, shortcut):
+        if shortcut == "escape" and "tour" in self.__dict__ and self.tour.step >= 0:
+            self.tour.stop()
+            return
         command = by_shortcut().get(shortcut)
         if command is not None and not self.dialogs.any_open:  # a dialog's keys are its own
             self.run(command)

@@ -31,6 +31,10 @@ TEMPLATE = """{% extends "base.html" %}
 #loader i {position: fixed; border-radius: 4px; background: #8882; animation: waiting 1.6s infinite}
 #loader-text {position: fixed; left: 332px; top: 66px; color: #888}
 @keyframes waiting {50% {opacity: .45}}
+/* of Bokeh's plots, at the end of the document, where their own colours are those of a light page */
+.bk-Tooltip {--tooltip-color: var(--panel-surface-color, #fff); --tooltip-arrow-color: var(--tooltip-color);
+  --tooltip-text: var(--panel-on-surface-color, #18191d);
+  --tooltip-border: color-mix(in srgb, var(--tooltip-text) 30%, transparent)}
 {% endblock %}
 {% block js_resources %}{% endblock %}
 {% block loader %}

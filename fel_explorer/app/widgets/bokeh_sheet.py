@@ -168,7 +168,7 @@ class SheetFigure:
         self.figure = figure(
             x_range=Range1d(0, 1), y_range=Range1d(0, 1), x_axis_type=None, y_axis_type=None, tools="",
             toolbar_location=None, min_width=120, min_border_left=left, min_border_right=right,
-            output_backend="canvas",
+            output_backend="canvas", outline_line_color=None,
         )  # fmt: skip
         self.figure.update(below=axes[:1], left=axes[1:])
         # common to all layers, of which nothing is ever selected: each model costs the page time

@@ -14,14 +14,15 @@ from bokeh.document import Document
 from bokeh.document.events import DocumentPatchedEvent
 from panel.io.state import set_curdoc, state
 
-from fel_explorer.app.workarounds.versions import is_for
+from fel_explorer.app.workarounds.versions import only_for
 
 PANEL = "panel>=1.9,<1.10"
 
 
+@only_for(PANEL)
 def can_wait() -> bool:
-    """Whether a page can be filled when its browser may already wait for the models."""
-    return is_for(PANEL)
+    """Whether a page can be filled when its browser may already wait for the models; None: it can't."""
+    return True
 
 
 @contextmanager

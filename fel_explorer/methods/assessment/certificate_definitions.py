@@ -62,8 +62,9 @@ DEFINITIONS: dict[str, Definition] = {
         "",
         "time",
         "Inverse of the smallest eigenvalue of the generator with the drift and diffusion along the axis for "
-        "which it is smallest (Kramers-Moyal coefficients at the lag). Shorter than the full one by what the "
-        "axis does not resolve; biased where the lag is not short compared with the motion in a well.",
+        "which it is smallest: Kramers-Moyal coefficients at the shortest lag, one frame. Shorter than the "
+        "full one by what the axis does not resolve; far too long where the variable relaxes in a well "
+        "between frames, or jumps as a step-like CV does.",
     ),
     "full_timescale": Definition(
         "Slowest time, all features",

@@ -29,6 +29,7 @@ N_LAGS = 6
 N_PROCESSES = 3
 N_AXES = 3  # of the embedding whose effective dynamics are compared
 FEW = 10  # transitions below which errors are not trusted
+DIFFUSIVE = 2.0  # ratio of time scales beyond which effective dynamics are not trusted
 CHANGES = 1e-6  # least spread of an axis, as a fraction of the largest value
 
 
@@ -144,7 +145,7 @@ class Assessment:
         best, axis = None, 0
         for i in range(min(self.n_axes, N_AXES)):
             found = effective_dynamics(
-                [part[:, i] for part in trajectories], self.lag_time, time_step=self.step,
+                [part[:, i] for part in trajectories], self.step, time_step=self.step,
                 weights=self.weights, n_bootstraps=self.n_bootstraps, seed=self.seed,
             )  # fmt: skip
             if best is None or float(found["rate"][0]) < float(best["rate"][0]):
@@ -168,7 +169,11 @@ class Assessment:
             Measure.of("rate_bound", bound, float(first["bound_error"]), time_unit=self.unit),
             Measure.of("unexplained_mode", *map(float, left)),
         ]
-        measures[0] = replace(measures[0], note=f"along axis {axis + 1}" if self.n_axes > 1 else "")
+        notes = [f"along axis {axis + 1}"] * (self.n_axes > 1)
+        ratio = measures[0].value / float(first["projected_timescale"])
+        if not 1 / DIFFUSIVE < ratio < DIFFUSIVE:
+            notes.append(f"{ratio:.2g} times that of the embedding: between frames it is not a diffusion")
+        measures[0] = replace(measures[0], note=", ".join(notes))
         return measures
 
     def _of_rate(self, key, table, lag_time=None) -> Measure:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from fel_explorer import parallel
 from fel_explorer.data import schema
 from fel_explorer.data.blocks import feature_blocks, is_stored
 from fel_explorer.data.moments import LaggedCovariance, accumulate, weights_of
@@ -95,6 +96,12 @@ def cross_validate(
     first = next(iter(datasets.values()))
     gap = max(schema.lag_in_frames(first, lag) for trial in trials for lag in trial.lags)
     parts = folds(schema.trajectory_lengths(first), n_folds, gap)
+    if parallel.scheduler() is not None:
+        shared = datasets, trials, parts, (score, of, device)
+        tasks = list(product(range(len(trials)), range(n_folds)))
+        title = f"Validating {type(method).__name__}"
+        results = parallel.map_tasks(_evaluate, tasks, shared=shared, callback=callback, message=title)
+        return _result(method, results, datasets, parameter, values, n_folds, score, of)
     watch, results = Watch(callback, len(trials) * n_folds), []
     for trial, (k, segments) in product(trials, enumerate(parts)):
         if watch.stopped:
@@ -104,6 +111,21 @@ def cross_validate(
         results.append(trial.evaluate(*halves, score, of, device=device, callback=watch.next(title)))
     if watch.stopped:
         results.pop()
+    return _result(method, results, datasets, parameter, values, n_folds, score, of)
+
+
+def _evaluate(shared, task):
+    """Scores and time scales of one trial and fold, anywhere."""
+    datasets, trials, parts, (score, of, device) = shared
+    trial, fold = trials[task[0]], task[1]
+    own = replace(trial, method=type(trial.method)(**trial.method.hyperparameters()))
+    halves = [segment_dataset(datasets[trial.features], part) for part in parts[fold]]
+    return own.evaluate(*halves, score, of, device=device)
+
+
+def _result(method, results, datasets, parameter, values, n_folds, score, of) -> xr.Dataset:
+    """The result of `cross_validate` from those of trials and folds."""
+    first = next(iter(datasets.values()))
     dims: dict[str, list] = {} if "" in datasets else {"features": list(datasets)}
     if parameter:
         dims[parameter] = [v if isinstance(v, int | float | str) else str(v) for v in values]
@@ -259,10 +281,11 @@ def _datasets(X) -> dict[str, xr.Dataset]:
 def _table(results, dims: dict, n_folds: int) -> xr.Dataset:
     """Result of `cross_validate` from (score, training score, time scales) of each trial and fold."""
     shape = *map(len, dims.values()), n_folds
-    n_processes = max((len(times) for *_, times in results), default=0)
+    done = [(i, found) for i, found in enumerate(results) if found is not parallel.NOT_DONE]
+    n_processes = max((len(times) for _, (*_, times) in done), default=0)
     scores = np.full((2, int(np.prod(shape))), np.nan)
     times = np.full((scores.shape[1], n_processes), np.nan)
-    for i, (score, trained, found) in enumerate(results):
+    for i, (score, trained, found) in done:
         scores[:, i], times[i, : len(found)] = (score, trained), found
     names = [*dims, "fold"]
     table = xr.Dataset(

@@ -77,9 +77,9 @@ class DiscreteIDM(Method):
         bounds=(0.5, 1),
         inclusive_bounds=(False, True),
         precedence=1.3,
-        label="Memory threshold (final beta)",
-        doc="How much memory a state must have within the lag: at least 2 (1 - beta), 20 % at 0.9 and 40 % "
-        "at 0.8. Lower values give fewer, longer-lived states.",
+        label="Sensitivity to states (beta)",
+        doc="Higher values find more states, lower ones fewer that live longer: within the lag, a state must "
+        "keep at least the fraction 2 (1 - beta) of its information, 20 % at 0.9 and 40 % at 0.8.",
     )
     min_evidence = param.Number(
         1.5,

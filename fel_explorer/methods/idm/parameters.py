@@ -32,10 +32,10 @@ class IDMParameters(Method):
         bounds=(0.5, 1.5),
         inclusive_bounds=(False, True),
         precedence=1.4,
-        label="Memory threshold (final beta)",
-        doc="How much memory a split must have to count as metastable: within the lag, the state must keep "
-        "more than the fraction 2 (1 - beta) of its information, 20 % at 0.9 and 40 % at 0.8. At 1 "
-        "any split is free and wells are divided at random; near 0.5 everything merges.",
+        label="Sensitivity to states (beta)",
+        doc="Higher values find more states, lower ones fewer that live longer: within the lag, a state must "
+        "keep more than the fraction 2 (1 - beta) of its information, 20 % at 0.9 and 40 % at 0.8. At 1 "
+        "wells are divided at random; near 0.5 everything merges.",
     )
     n_restarts = parameters.n_restarts(
         doc="Trainings from different random weights; the one with the best objective is kept. Helps to find "

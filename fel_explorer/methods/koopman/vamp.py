@@ -16,6 +16,7 @@ from jaxtyping import Float, Num
 from torch import Tensor
 
 from fel_explorer.data.moments import LaggedCovariances
+from fel_explorer.training import ranks
 
 CUTOFF = 1e-10  # fraction of the largest variance below which a direction is noise
 
@@ -72,11 +73,30 @@ def covariances(
     weight = torch.ones_like(x[:, 0]) if weight is None else weight.double()
     if reversible:
         x, y, weight = torch.cat([x, y]), torch.cat([y, x]), torch.cat([weight, weight])
+    if ranks.n_ranks() > 1:
+        return _covariances_over_ranks(x, y, weight)
     weight = weight / weight.sum()
     mean, mean_later = weight @ x, weight @ y
     x, y = x - mean, y - mean_later
     weighted, later = x * weight[:, None], y * weight[:, None]
     return Covariances(weighted.T @ x, weighted.T @ y, later.T @ y, mean, mean_later)
+
+
+def _covariances_over_ranks(x: Tensor, y: Tensor, weight: Tensor) -> Covariances:
+    """The same of the pairs of all ranks: sums, reduced once, from which everything else follows."""
+    with torch.no_grad():  # any shift will do; one near the mean keeps the digits
+        shift = ranks.summed(torch.cat([weight @ x, weight.sum()[None]]))
+        shift = shift[:-1] / shift[-1]
+    x, y, n = x - shift, y - shift, x.shape[1]
+    weighted, later = x * weight[:, None], y * weight[:, None]
+    sums = [weight.sum()[None], weight @ x, weight @ y]
+    sums += [product.flatten() for product in (weighted.T @ x, weighted.T @ y, later.T @ y)]
+    total, mean, mean_later, *products = ranks.summed(torch.cat(sums)).split([1, n, n, n * n, n * n, n * n])
+    mean, mean_later = mean / total, mean_later / total
+    c00, c0t, ctt = (product.view(n, n) / total for product in products)
+    c00, c0t = c00 - torch.outer(mean, mean), c0t - torch.outer(mean, mean_later)
+    ctt = ctt - torch.outer(mean_later, mean_later)
+    return Covariances(c00, c0t, ctt, mean + shift, mean_later + shift)
 
 
 def vamp2(covariances: Covariances, ridge: float | Tensor = 0.0) -> Float[Tensor, ""]:

@@ -66,6 +66,7 @@ class SRV(NetworkMethod):
     score_name = "score"
     has_modes = True
     has_timescales = True
+    trains_on_ranks = True
     fitted = ("eigenvalues_", "implied_timescales_")
     _network: committee.Committee
 

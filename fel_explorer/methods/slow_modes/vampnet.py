@@ -51,6 +51,7 @@ class VAMPNet(NetworkMethod):
     score_name = "score"
     has_states = True
     has_timescales = True
+    trains_on_ranks = True
     fitted = ("populations_", "singular_values_", "implied_timescales_", "vamp2_")
     _network: nn.Sequential
 

@@ -331,3 +331,17 @@ def test_energies_are_at_the_temperature_of_the_data():
     assert session.unit.kT == pytest.approx(8.31446e-3 * 450.0, rel=1e-5)
     session.load(data)
     assert session.temperature == 300.0
+
+
+def test_data_that_were_opened_before_can_be_closed():
+    session = Session()
+    for name in ("first", "second", "third"):
+        session.load(as_dataset(np.random.default_rng(0).normal(size=(10, 3))), name=name)
+    assert list(session.earlier_data) == ["first", "second"]
+    assert session.earlier_data["first"].nbytes >= 10 * 3 * 4
+    with pytest.raises(FelError, match="third"):
+        session.close_data("third")
+    session.close_data("second")
+    assert list(session.earlier_data) == ["first"] and not session.can_undo
+    session.show_data("first")
+    assert session.dataset.sizes["frame"] == 10 and list(session.earlier_data) == ["third"]

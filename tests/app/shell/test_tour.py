@@ -1,5 +1,8 @@
 """The tour frames one part of the page after another and leaves no trace."""
 
+import numpy as np
+
+import fel_explorer as fel
 from fel_explorer.app.shell.explorer import Explorer
 from fel_explorer.app.shell.tour import FRAME, STEPS
 
@@ -44,4 +47,17 @@ def test_larger_type_changes_all_words_of_the_page_and_back():
     assert sizes == {17}
     explorer.large = False
     assert explorer.page.theme_config == usual
+    explorer.close()
+
+
+def test_escape_ends_the_tour_and_keeps_the_selection():
+    explorer = fel.explore(fel.as_dataset(np.random.default_rng(0).normal(size=(50, 3))))
+    explorer.session.select(np.arange(50) < 5, "box")
+    for _ in range(2):  # it starts again after it was ended
+        explorer.tour.start()
+        assert explorer.tour.card.visible
+        explorer._on_key("escape")
+        assert not explorer.tour.card.visible and explorer.session.selection.count == 5
+    explorer._on_key("escape")
+    assert explorer.session.selection.count == 0
     explorer.close()

@@ -11,6 +11,9 @@ import pytest
 from damage import WRONG, damage, places
 from hostile_names import hostile_session
 
+import fel_explorer as fel
+from fel_explorer.app.session.session import Session
+from fel_explorer.app.storage import input_files
 from fel_explorer.app.storage.session_folder import ABOUT, ARRAYS, save_session
 from fel_explorer.app.storage.session_opening import open_session
 from fel_explorer.errors import FelError
@@ -114,3 +117,38 @@ def test_damaged_arrays_are_refused_at_once(saved, make):
     finally:
         (saved / ARRAYS).unlink(missing_ok=True)
         (saved / ARRAYS).write_bytes(good)
+
+
+def test_what_was_lost_is_named(saved, caplog):
+    good = (saved / ABOUT).read_text()
+    about = json.loads(good)
+    del about["names"], about["route"]
+    try:
+        (saved / ABOUT).write_text(json.dumps(about))
+        open_session(saved)
+    finally:
+        (saved / ABOUT).write_text(good)
+    assert "Lost: the names of states, the anchors of the path." in caplog.text
+    caplog.clear()
+    open_session(saved)
+    assert not caplog.records
+
+
+def test_trajectory_files_outside_of_the_root_are_not_opened(tmp_path, caplog):
+    from peptides import make_trajectory
+
+    for name in ("inside", "secret"):
+        (tmp_path / name).mkdir()
+    made = make_trajectory(n_frames=12, seed=0)
+    made.save_xtc(str(tmp_path / "secret" / "a.xtc"))
+    made[0].save_pdb(str(tmp_path / "secret" / "a.pdb"))
+    trajs = fel.load_trajectories(tmp_path / "secret" / "a.xtc", tmp_path / "secret" / "a.pdb")
+    session = Session(fel.featurize(trajs, "torsions", cache=False), trajs)
+    path = save_session(session, tmp_path / "inside" / "one.session")
+    assert open_session(path).trajectories is not None
+    assert open_session(path, root=tmp_path).trajectories is not None
+    opened = open_session(path, root=tmp_path / "inside")
+    assert opened.trajectories is None and "files" not in opened.dataset.attrs
+    assert "outside of the folder that this page may read" in caplog.text
+    input_files.allow(trajs)  # as the command line does with files that it is given
+    assert open_session(path, root=tmp_path / "inside").trajectories is not None

@@ -54,7 +54,7 @@ def test_models_are_compared_by_their_certificates(page):
     assert view.one.disabled and view.all.disabled
     page.work()
     assert not view.one.disabled and view.ready
-    rows = {row["cells"]["label"]["text"]: row["cells"] for row in view.table.rows}
+    rows = {row["cells"]["label"]["value"]: row["cells"] for row in view.table.rows}
     assert (
         rows["PCA 1"]["unexplained_mode"]["value"] > 0.8 > 0.1 > rows["TICA 1"]["unexplained_mode"]["value"]
     )
@@ -63,7 +63,7 @@ def test_models_are_compared_by_their_certificates(page):
     )  # a short training
     assert "±" in rows["TICA 1"]["timescale"]["text"] and "ps" in rows["TICA 1"]["timescale"]["text"]
     assert [column["key"] for column in view.table.columns][1:] == list(analysis.COLUMNS)
-    assert "Processes faster than the lag of 0.5 ps" in view.text.object
+    assert "Processes faster than the lag of 0.5 ps" in view.limits.object
     table = view.frame().set_index("label")
     assert table.loc["TICA 1", "lag_time"] == 0.5 and table.loc["TICA 1", "timescale_error"] > 0
     view.table.state = 0

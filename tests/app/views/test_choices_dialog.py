@@ -56,7 +56,7 @@ def test_the_table_holds_what_the_library_finds(page, scanned):
     text = panel.choices.text.object
     for value, number in zip(found.values, found["n_states"].values, strict=True):
         assert f"| {number} | {value:.2f} |" in text
-    assert "memory threshold (final beta) 0.85" in text and "| no other choice | 3 | 1.00 |" in text
+    assert "sensitivity to states (beta) 0.85" in text and "| no other choice | 3 | 1.00 |" in text
 
 
 def test_it_is_not_compared_twice(page):

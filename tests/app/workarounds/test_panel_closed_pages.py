@@ -65,7 +65,6 @@ def test_an_explorer_goes_on_when_one_of_its_tabs_is_closed():
     leave(explorer.page, closed)
     release(closed)
     explorer.session.select(np.arange(50) < 7, "the first")  # the map is drawn again
-    for figures in (explorer.map.plot, explorer.strip.figure):
-        assert [live.figure.document for live in figures.live] == [open_]
+    assert [live.figure.document for live in explorer.map.plot.live] == [open_]
     explorer.close()
     release(open_)

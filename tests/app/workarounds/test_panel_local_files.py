@@ -6,6 +6,7 @@ import threading
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
+import mdtraj
 import numpy as np
 import panel as pn
 import pytest
@@ -29,11 +30,24 @@ def make():
     return Explorer(Session(data))
 
 
+def make_peptide(folder):
+    """An explorer on a chain of 125 residues."""
+    topology = mdtraj.Topology()
+    chain = topology.add_chain()
+    for _ in range(125):
+        topology.add_atom("CA", mdtraj.element.carbon, topology.add_residue("ALA", chain))
+    xyz = np.random.default_rng(0).normal(size=(20, 125, 3)) + np.arange(125)[:, None] * 0.38
+    mdtraj.Trajectory(xyz, topology).save_pdb(folder / "peptide.pdb")
+    trajectories = fel.load_trajectories(folder / "peptide.pdb")
+    return Explorer(Session(fel.as_dataset(xyz[:, :5, 0]), trajectories))
+
+
 @pytest.fixture
-def server(monkeypatch):
-    """The address of a server with a page that grows, a whole page, and one that forgoes the repair."""
+def server(tmp_path):
+    """A server with a page that grows, whole pages, and one that forgoes the repair."""
     entry.load_extensions()
     pages = {
+        "peptide": serving(lambda: make_peptide(tmp_path)),
         "grows": serving(lambda: GrowingPage(make)),
         "whole": serving(make),
         "plain": lambda: pn.Column("text"),
@@ -89,6 +103,16 @@ def test_pages_made_at_once_refer_to_no_other_host(server, path):
     found = open_pages(server, path)
     assert len(found) > 20 * PAGES
     assert [address for text in found for address in FOREIGN.findall(text)] == []
+
+
+@pytest.mark.parametrize("order", [("grows", "peptide", "whole"), ("whole", "peptide", "grows")])
+def test_pages_of_several_kinds_made_at_once_refer_to_no_other_host(server, order):
+    """Panel's mode of resources is one for the process, which each page sets."""
+    with ThreadPoolExecutor(len(order)) as pool:
+        found = list(pool.map(lambda path: open_pages(server, path), order))
+    texts = [text for one in found for text in one]
+    assert len(texts) > 20 * len(order)
+    assert [address for text in texts for address in FOREIGN.findall(text)] == []
 
 
 def test_panel_needs_the_repair(server):

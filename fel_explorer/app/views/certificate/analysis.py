@@ -113,7 +113,7 @@ def cells(label: str, result: Result) -> dict:
     """Cells of a model's row: values with errors, sorted by value."""
     found = known_certificate(result)
     known = {} if found is None else {measure.key: measure for measure in found.measures}
-    row = {"label": {"text": label, "value": label}}
+    row = {"label": {"text": label.replace(" ", "\N{NO-BREAK SPACE}"), "value": label}}
     for key in COLUMNS:
         measure = known.get(key)
         if measure is None or not np.isfinite(measure.value):
@@ -130,8 +130,13 @@ def certificate_words(result: Result) -> str:
     if found is None:
         return f"**{literal(result.label)}** has no certificate yet."
     lag = time_text(found.lag_time, found.time_unit)
-    said = [f"**{literal(result.label)}** at a lag of {lag}. {summary(found)}", "It does not see:"]
-    return "\n\n".join(said) + "\n\n" + "\n".join(f"- {literal(limit)}" for limit in found.limits)
+    return f"**{literal(result.label)}** at a lag of {lag}. {summary(found)}"
+
+
+def limits_words(result: Result) -> str:
+    """What the certificate of a result does not see, as Markdown; '' without one."""
+    found = known_certificate(result)
+    return "" if found is None else f"**Not seen:** {literal(' '.join(found.limits))}"
 
 
 def summary(found: Certificate) -> str:

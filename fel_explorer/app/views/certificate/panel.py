@@ -59,13 +59,17 @@ class CertificatePanel(TabView):
             description="Certificates of all models that have none at this lag.",
         )  # fmt: skip
         self.draw = pmui.Select(label="Draw", options=[TIMES, DRIFT, DIFFUSION], width=130, **small)
-        self.table = SortableTable(row_about="Show this model", compact=True, sizing_mode="stretch_width")
+        self.table = SortableTable(
+            row_about="Show this model", sizing_mode="stretch_both", margin=(0, 8), min_height=130
+        )
         self.text = Text("", variant="body2", margin=(4, 12), sizing_mode="stretch_width")
+        self.limits = Text("", variant="caption", margin=(2, 12), sizing_mode="stretch_width")
         self.export = FigureExport(self.figure, self.frame, lambda: "certificates")
         self.layout = pmui.Column(
-            pmui.Row(self.lag, self.one, self.all, self.draw, self.again, margin=0),
-            self.table, self.text, sizing_mode="stretch_both", margin=0, scroll=True,
-            styles={"flex": "1.6 1 0"},
+            pmui.Row(self.lag, self.one, self.all, self.draw, margin=0),
+            pmui.Row(self.again, margin=0),
+            self.text, self.table, self.limits, sizing_mode="stretch_both", margin=0,
+            styles={"flex": "1.6 1 0", "overflow-y": "auto"},
         )  # fmt: skip
         self.draw.param.watch(self._redraw, "value")
         self.table.param.watch(self._on_row, "clicked")
@@ -123,7 +127,9 @@ class CertificatePanel(TabView):
         if not (self.active and session.own_results):
             return
         if self.lag.value is None:
-            self.lag.value = default_lag(session.shown, session.dataset)
+            own = session.own_results
+            with_lag = [result for result in own.values() if result.lag_time is not None]
+            self.lag.value = default_lag([*with_lag, session.shown][0], session.dataset)
         rows = [
             {"state": i, "colour": "transparent", "cells": analysis.cells(label, result)}
             for i, (label, result) in enumerate(session.own_results.items())
@@ -146,6 +152,7 @@ class CertificatePanel(TabView):
         if self._job is not None:
             said = f"*{self._job.progress.message or 'Waiting for other jobs'} …*\n\n{said}"
         self.text.object = said
+        self.limits.object = analysis.limits_words(result) if result is not None else ""
 
     # ---- what is shown
 

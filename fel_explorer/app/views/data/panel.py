@@ -72,15 +72,23 @@ class DataPanel(Viewer):
             label="Shown data",
             size="small",
             sizing_mode="stretch_width",
-            visible=False,
             description="Data that were opened, each with its models, selection and history.",
+        )
+        self.closing = pmui.Button(
+            label="", size="small", variant="text", sizing_mode="stretch_width",
+            description="Forget them with their models, which can't be undone. Save them first as sessions: "
+            "only the data that are shown are saved automatically.",
+        )  # fmt: skip
+        self._others = pmui.Column(
+            self.opened, self.closing, sizing_mode="stretch_width", margin=0, visible=False
         )
         tables = {"columns": self.columns, "formula": self.formula.button}
         self._tables = ButtonBar(tables, colour="primary", sizing_mode="stretch_width", margin=(5, 10))
         self.layout = pmui.Column(sizing_mode="stretch_width", margin=0)
         files = pmui.Row(self.sample, self.browse, sizing_mode="stretch_width", margin=0)
-        parts = files, self.physics, self.opened, self.summary, self._tables, self.sessions.layout
+        parts = files, self.physics, self._others, self.summary, self._tables, self.sessions.layout
         self.opened.param.watch(self._on_opened, "value")
+        self.closing.on_click(self._on_close)
         self._watcher = session.param.watch(
             self._update, ["trajectories", "dataset", "data_name", "earlier_data"]
         )
@@ -257,11 +265,17 @@ class DataPanel(Viewer):
         if event.new in self.session.earlier_data:
             self.session.show_data(event.new)
 
+    def _on_close(self, _event):
+        for name in list(self.session.earlier_data):
+            self.session.close_data(name)
+
     def _update(self, *events):
-        names = sorted({*self.session.earlier_data, self.session.data_name})
-        self.opened.param.update(
-            options=names, value=self.session.data_name, visible=bool(self.session.earlier_data)
-        )
+        earlier = self.session.earlier_data
+        names = sorted({*earlier, self.session.data_name})
+        self.opened.param.update(options=names, value=self.session.data_name)
+        self._others.visible = bool(earlier)
+        size = sum(there.nbytes for there in earlier.values())
+        self.closing.label = f"Close the other data ({size / 1e6:,.3g} MB in memory)"
         for event in events:
             if event.name == "earlier_data" and len(event.new) > len(event.old):
                 show_notice(f"{list(event.new)[-1]} stays open: choose it under Data, or undo (Ctrl-Z).")

@@ -12,10 +12,7 @@ from fel_explorer.app.views.map.panel import MapPanel
 
 
 class SecondMap(Viewer):
-    """A map of the result that ``session.beside`` names; invisible, and drawing nothing, while it is ''.
-
-    Its plot is on the page from the start, because bokeh (3.9) can't lay one out that comes later.
-    """
+    """A map of the result that ``session.beside`` names; invisible, and drawing nothing, while it is ''."""
 
     dark = param.Boolean(False, doc="Colours for a dark page.")
 

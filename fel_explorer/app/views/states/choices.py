@@ -18,7 +18,7 @@ ABOUT = (
     "common."
 )
 NAMES = {
-    "beta_end": "memory threshold (final beta) {}",
+    "beta_end": "sensitivity to states (beta) {}",
     "half of the features": "half of the features, at random",
     "the other half": "the other half of the features",
     SAME: "no other choice",

@@ -32,6 +32,8 @@ SEVERITY = {"exponential": "success", "recrosses": "warning", "not exponential":
 NO_ICON = {"& .MuiAlert-icon": {"display": "none"}}
 KMEANS_COLOUR = {False: "#7a5195", True: "#c9a0e0"}
 
+COUNTED = "*counted frame by frame; rates under Kinetics are of a model at a lag time*"
+
 
 class EvidencePanel(TabView):
     """Population, lifetime, verdict, survival and exits of the selected state.
@@ -143,7 +145,7 @@ class EvidencePanel(TabView):
                 share = max(float(own["share"][i]), 0.01)
                 less = "<" if own["share"][i] < 0.01 else ""
                 lines.append(f"to {literal(name)}: 1 / {time_text(time, unit)} ({less}{share:.0%})")
-        return "**Exits**  \n" + "  \n".join(lines) if lines else "**Exits** none were seen."
+        return f"**Exits**  \n{COUNTED}  \n" + "  \n".join(lines) if lines else "**Exits** none were seen."
 
     # ---- the plot
 

@@ -27,14 +27,18 @@ from fel_explorer.app.widgets.sortable_table import SortableTable
 from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.plots.quantities import interval_text, time_text
+from fel_explorer.structures import describe_states
 
 LIFETIME = (
-    "Mean lifetime with its 95 % interval; visits cut off by the end of a trajectory are accounted for."
+    "Mean duration of the visits, frame by frame, with its 95 % interval; visits cut off by the end of a "
+    "trajectory are accounted for. Rates under Kinetics are of a model at a lag time, for which quick "
+    "recrossings count less: its lifetimes may be longer."
 )
 VERDICT = (
     "Does the time spent per visit decay exponentially, as for a metastable state? A chi-square test of a "
     "constant exit rate at 1 %; deviations of less than 10 % in amplitude are accepted."
 )
+DESCRIBED = 20_000  # frames from which states are described in words
 MEASURED = ("rmsd", "native_contacts", "radius_of_gyration")
 WATCHED = ["shown", "state_names", "dataset"]
 
@@ -138,6 +142,10 @@ class StatesPanel(TabView):
             sentence = verdict(lives.sel(state=row["state"]), dataset.attrs["time_step"], unit)[1]
             cells = _cells(row, sentence, unit, columns)
             rows.append({"state": row["state"], "colour": colours[row["state"]], "cells": cells})
+        every = len(result.state) // DESCRIBED + 1
+        words = describe_states(result.state[::every], dataset.isel(frame=slice(None, None, every)))
+        for one in rows:
+            one["cells"]["name"]["less"] = words[one["state"]] if one["state"] < len(words) else ""
         rows.sort(key=lambda row: -row["cells"]["population"]["value"])
         self.table.param.update(rows=rows, columns=_columns(dataset, columns))
         self.summary.object = _summary(frame, self.session.active)

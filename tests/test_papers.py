@@ -1,0 +1,49 @@
+"""Pages on the papers: what they name exists, and nothing is claimed without a function or a reason."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import fel_explorer as fel
+from fel_explorer.app.views.tabs import TABS
+
+ROOT = Path(__file__).parents[1]
+PAGES = [page for page in sorted((ROOT / "docs" / "papers").glob("*.md")) if page.name != "README.md"]
+CLICKS = {tab.title for tab in TABS} | {"Model", "form", "map", "physics page"}
+
+
+def rows(page):
+    """Cells of the rows of a page's table, without the heading."""
+    lines = [line for line in page.read_text().splitlines() if line.startswith("|")]
+    assert lines[0].split("|")[2].strip() == "function" and set(lines[1]) <= {"|", "-", " "}
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_each_paper_is_listed():
+    index = (ROOT / "docs" / "papers" / "README.md").read_text()
+    assert len(PAGES) == 5 and all(f"]({page.name})" in index for page in PAGES)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_functions_clicks_and_benchmarks_exist(page):
+    assert len(rows(page)) > 8
+    for item, function, click, benchmark, _ in rows(page):
+        if function != "-":
+            (name,) = re.findall(r"^`fel\.([\w.]+)`$", function)
+            found = fel
+            for part in name.split("."):
+                found = getattr(found, part)
+            assert callable(found), f"{item}: {function}"
+        if benchmark != "-":
+            (path,) = re.findall(r"^`(benchmarks/\w+\.py)`$", benchmark)
+            assert (ROOT / path).is_file(), f"{item}: {path}"
+        if click != "-":
+            assert re.split("[,:]", click)[0] in CLICKS, f"{item}: {click}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_has_no_function_says_what_is_missing(page):
+    for item, function, _, benchmark, missing in rows(page):
+        assert function != "-" or missing, item
+        assert function != "-" or benchmark != "-" or "not there" in missing, item

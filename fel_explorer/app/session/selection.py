@@ -92,7 +92,8 @@ class Selection:
     def invert(self) -> Selection:
         """All other frames."""
         steps = None if self.steps is None else (*self.steps, Step("invert"))
-        return Selection(~self.mask, f"all but ({self.how})", steps)
+        how = f"all but ({self.how})" if self.mask.any() else "all frames"
+        return Selection(~self.mask, how, steps)
 
     def relabel(self, old: str, new: str) -> Selection:
         """The same after a model was given another label."""

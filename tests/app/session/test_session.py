@@ -345,3 +345,12 @@ def test_data_that_were_opened_before_can_be_closed():
     assert list(session.earlier_data) == ["first"] and not session.can_undo
     session.show_data("first")
     assert session.dataset.sizes["frame"] == 10 and list(session.earlier_data) == ["third"]
+
+
+def test_all_but_nothing_is_all_frames():
+    session = small_session()
+    session.invert_selection()
+    assert session.selection.how == "all frames" and session.selection.count == N
+    session.select(np.arange(N) < 3, "box")
+    session.invert_selection()
+    assert session.selection.how == "all but (box)"

@@ -112,9 +112,7 @@ def test_a_latent_space_simulator_is_trained_reported_and_resumed(cuda, tmp_path
     assert fitted.report(data, trajectory, device="cuda") is not None
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"posterior": "encoder", "encoder_hidden": [8]}], ids=["exact", "encoder"]
-)
+@pytest.mark.parametrize("posterior", ["exact", "encoder"])
 @pytest.mark.parametrize("molecule", [False, True], ids=["model system", "molecule"])
 @pytest.mark.filterwarnings("ignore:.*:UserWarning")
 def test_embedded_physics(molecule, posterior, cuda, tmp_path, monkeypatch):

@@ -74,9 +74,7 @@ class LatentDensity(nn.Module):
         self.n_dims = n_dims
         for name, values in (("centre", centre), ("scale", scale), ("period", period)):
             self.register_buffer(name, torch.as_tensor(values, dtype=torch.float32))
-        self._turns = [(i, float(self.period[i])) for i in torch.nonzero(self.period)[:, 0].tolist()]
-        plain = torch.nonzero(self.period == 0)[:, 0]
-        self.register_buffer("_plain", plain, persistent=False)
+        self._list_turns()
         carried = torch.as_tensor(carried, dtype=torch.long)[:n_dims]
         around = torch.zeros(n_dims, len(self.centre))
         around[torch.arange(len(carried)), carried] = self.period[carried]
@@ -94,6 +92,11 @@ class LatentDensity(nn.Module):
         nodes, log_weights = _quadrature(n_dims) if n_dims in NODES else (torch.empty(0, n_dims), [])
         self.register_buffer("nodes", nodes, persistent=False)
         self.register_buffer("log_weights", torch.as_tensor(log_weights), persistent=False)
+
+    def _list_turns(self) -> None:
+        """List the periodic coordinates on the host, so that no step has to ask the device for them."""
+        self._turns = [(i, float(self.period[i])) for i in torch.nonzero(self.period)[:, 0].tolist()]
+        self.register_buffer("_plain", torch.nonzero(self.period == 0)[:, 0], persistent=False)
 
     @property
     def exact(self) -> bool:

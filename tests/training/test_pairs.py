@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from fel_explorer.errors import FelError
-from fel_explorer.training.pairs import LagPairs, pair_starts, segments_of
-from fel_explorer.training.seeding import Landmarks, farthest_points
+from fel_explorer.training.pairs import Batch, LagPairs, pair_starts, segments_of
+from fel_explorer.training.seeding import Landmarks, expand_batch, farthest_points, whitening
 
 LENGTHS = [7, 1, 3, 20, 4]
 
@@ -131,3 +131,28 @@ def test_a_rare_cluster_gets_landmarks_of_its_own():
     points = torch.tensor(points / points.std(axis=0), dtype=torch.float32)
     cells = Landmarks(points, 20).cell_of(points, block=333)
     assert not set(cells[rare]) & set(cells[~rare])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_seeding_set_is_expanded_by_the_points_farthest_from_it(seed):
+    random = np.random.default_rng(seed)
+    x = torch.from_numpy(random.normal(size=(60, 3)).astype(np.float32))
+    y = torch.arange(60.0)[:, None].expand(60, 3)
+    pool = Batch(torch.cat([x, y]), torch.rand(60))
+    batch = expand_batch(pool, 20, 8)
+    points, chosen = (x @ whitening(x)).numpy(), list(range(8))
+    while len(chosen) < 20:  # by all distances
+        distances = np.linalg.norm(points[:, None] - points[chosen][None], axis=2).min(axis=1)
+        chosen.append(int(distances.argmax()))
+    earlier, later = batch.halves(batch.frames)
+    torch.testing.assert_close(earlier, x[chosen])
+    assert later[:, 0].int().tolist() == chosen  # pairs stay together
+    torch.testing.assert_close(batch.weight, pool.weight[chosen])
+
+
+def test_an_expanded_batch_holds_rare_regions():
+    random = np.random.default_rng(0)
+    x = np.concatenate([random.normal(size=(990, 2)), 12 + random.normal(size=(10, 2))])
+    x = torch.from_numpy(random.permutation(x).astype(np.float32))
+    batch = expand_batch(Batch(torch.cat([x, x]), torch.ones(1000)), 250, 125)
+    assert (batch.frames[:250, 0] > 6).sum() >= 9  # of ten; a random quarter has two or three

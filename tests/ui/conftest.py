@@ -121,6 +121,7 @@ class Server:
                 self.process.wait()
         self._reader.join(10)
         self.process.stdout.close()
+        self.process.stdin.close()
 
 
 @pytest.fixture(scope="session")

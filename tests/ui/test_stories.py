@@ -113,6 +113,21 @@ def embedding(cache):
     return fel.TICA(lag_time=10.0, n_dims=2).fit_transform(data).values
 
 
+def frames_inside(map_, bounds, embedding):
+    """Least and largest number of frames in a rectangle of the map, with a pixel of play at each edge."""
+    (left, bottom, right, top), (x, y), f = bounds, embedding.T, map_.figure
+    dx, dy = (f["x"][1] - f["x"][0]) / f["width"], (f["y"][1] - f["y"][0]) / f["height"]
+    return [
+        np.count_nonzero(
+            (x > left - grow * dx)
+            & (x < right + grow * dx)
+            & (y > bottom - grow * dy)
+            & (y < top + grow * dy)
+        )
+        for grow in (-1.5, 1.5)
+    ]
+
+
 @pytest.mark.parametrize("page", [{"color_scheme": "light"}, {"color_scheme": "dark"}], indirect=True)
 def test_demo_opens_with_a_map_and_a_structure(page, demo):
     open_demo(page, demo)
@@ -127,19 +142,7 @@ def test_lasso_selects_exactly_the_frames_inside(page, browser, demo, embedding)
     map_ = open_demo(page, demo)
     left, bottom, right, top = map_.lasso_rectangle()
     count = wait_for(lambda: selected(page), page=page)
-    x, y = embedding.T
-    # a screen pixel of play at each edge
-    f = map_.figure
-    dx, dy = (f["x"][1] - f["x"][0]) / f["width"], (f["y"][1] - f["y"][0]) / f["height"]
-    counts = [
-        np.count_nonzero(
-            (x > left - grow * dx)
-            & (x < right + grow * dx)
-            & (y > bottom - grow * dy)
-            & (y < top + grow * dy)
-        )
-        for grow in (-1.5, 1.5)
-    ]
+    counts = frames_inside(map_, (left, bottom, right, top), embedding)
     assert counts[0] <= count <= counts[1]
     assert counts[1] - counts[0] < 0.1 * count
     expect(page.get_by_text(f"{count:,} frames", exact=True).first).to_be_visible()
@@ -255,6 +258,27 @@ def test_cancel_keeps_what_was_learned(page, demo):
     stop.click()
     expect(page.get_by_text("stopped before the end")).to_be_visible(timeout=LOAD)
     expect(stop).to_be_hidden()
+
+
+def test_a_lasso_is_answered_while_a_model_is_trained(page, demo, embedding):
+    map_ = open_demo(page, demo)
+    window = map_.figure["x"]
+    train(page, 200_000)
+    note = page.get_by_text(re.compile(r"^IDM \d+: training, step [\d,]+, every 100th frame$"))
+    expect(note).to_be_visible(timeout=LOAD)  # the map is that of the training
+    before = note.inner_text()
+    wait_for(lambda: note.inner_text() != before, page=page)
+    live = page.get_by_role("switch", name="Live map")
+    live.uncheck()
+    expect(note).to_be_hidden()
+    wait_for(lambda: map_.figure["x"] == window, page=page)
+    for _ in range(3):
+        low, high = frames_inside(map_, map_.lasso_rectangle(), embedding)
+        wait_for(lambda low=low, high=high: low <= selected(page) <= high, page=page)
+        page.get_by_label("Clear the selection and the clicked point").click()
+        wait_for(lambda: selected(page) == 0, page=page)
+    page.get_by_label("Stop and keep the model trained so far").click()
+    expect(live).to_be_hidden(timeout=LOAD)
 
 
 def test_reload_opens_the_page_again(page, demo):

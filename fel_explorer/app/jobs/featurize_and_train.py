@@ -63,11 +63,20 @@ class Interrupted(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Preview:
-    """The embedding of a few frames in training: ``points`` (frame, cv), ``state`` (frame,) or None."""
+    """The embedding of a few frames in training.
+
+    Attributes
+    ----------
+    points, state
+        (point, cv), and the states (point,) or None.
+    frames
+        (point,) which frames they are.
+    """
 
     step: int
     points: np.ndarray
     state: np.ndarray | None
+    frames: np.ndarray
 
 
 def fingerprint(dataset: xr.Dataset | None) -> str:
@@ -92,6 +101,7 @@ class Previewer:
     def __init__(self, method, dataset: xr.Dataset, clock: Callable[[], float] = time.monotonic):
         every = max(1, dataset.sizes["frame"] // PREVIEW_FRAMES)
         self._frames = np.array(dataset["features"][::every].values, np.float32)
+        self._index = np.arange(0, dataset.sizes["frame"], every)
         self._method, self._clock, self._next = method, clock, -np.inf
 
     def __call__(self, step: int) -> Preview | None:
@@ -103,7 +113,7 @@ class Previewer:
         state = self._method.predict(self._frames).values if self._method.has_states else None
         # counted from the end, so that slow previews leave the training at least half of the time
         self._next = self._clock() + max(PREVIEW_SECONDS, self._clock() - now)
-        return Preview(step, points, state)
+        return Preview(step, points, state, self._index)
 
 
 @process_job

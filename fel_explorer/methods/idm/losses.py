@@ -12,9 +12,12 @@ from fel_explorer.methods.idm.network import MatchingNetwork
 from fel_explorer.methods.idm.parameters import MIN_POPULATION, IDMParameters
 from fel_explorer.methods.idm.schedule import DiscreteSchedule, RandomSchedule
 from fel_explorer.training.loop import Losses
+from fel_explorer.training.pairs import Batch
+from fel_explorer.training.seeding import expand_batch
 from fel_explorer.training.windows import ResidentSource, WindowedSource
 
 CELL_SHARE = 0.5  # of a batch, with farthest point seeding
+SEEDS, POOL = 0.5, 4  # random pairs in an expanded batch, and pairs to choose from, in sizes of a batch
 
 
 class TrainingLoss:
@@ -65,9 +68,7 @@ class TrainingLoss:
         """
         method, network = self.method, self.network
         beta, unbias = self.schedule.beta(method, step), self.schedule.unbias(method, step)
-        batch = self.source.at(step).draw(
-            method.batch_size, self.generator, cell_share=self.cell_share, unbias=unbias
-        )
+        batch = self._draw(step, unbias)
         z = network.encoder(batch.frames)
         chi, chi_later = batch.halves(network.memberships(z))
         joint = objective.joint_matrix(chi, chi_later, batch.weight)
@@ -80,6 +81,13 @@ class TrainingLoss:
         }
         half = len(batch.frames) // 2
         return self._with_reconstruction(-information, z[:half], batch.frames[:half], report)
+
+    def _draw(self, step, unbias) -> Batch:
+        """A batch of pairs by the method's seeding."""
+        n, pairs = self.method.batch_size, self.source.at(step)
+        if self.method.seeding == "expanded":
+            return expand_batch(pairs.draw(POOL * n, self.generator), n, max(1, round(SEEDS * n)))
+        return pairs.draw(n, self.generator, cell_share=self.cell_share, unbias=unbias)
 
     def _distillation(self, pool) -> Losses:
         """Cross-entropy of the discrete states, drawn evenly, and the reconstruction."""

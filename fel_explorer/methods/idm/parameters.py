@@ -142,13 +142,15 @@ class IDMParameters(Method):
     )
     seeding: param.Selector[str] = param.Selector(
         default="uniform",
-        objects=["uniform", "farthest_point", "alternate"],
+        objects=["uniform", "farthest_point", "alternate", "expanded"],
         precedence=10.9,
         label="Seeding",
         doc="How batches are drawn. 'uniform': in proportion to population. 'farthest_point': half of each "
         "batch evenly over cells around landmarks spread as far apart as possible, with weights that undo "
         "the bias by the end; finds rare states more often, others less reliably. 'alternate': one restart "
-        "'uniform', the next 'farthest_point'; recommended with 4 restarts when states may be rare.",
+        "'uniform', the next 'farthest_point'; recommended with 4 restarts when states may be rare. "
+        "'expanded': as published, half of each batch at random, expanded by the farthest points among four "
+        "times as many, without weights; slower.",
     )
     n_landmarks = param.Integer(
         100, bounds=(2, 10_000), precedence=11, label="Landmarks", doc="Cells of farthest point seeding."

@@ -242,7 +242,7 @@ class Trainer:
 
     def _cells(self) -> np.ndarray | None:
         """Farthest-point cell of each frame, or None for uniform seeding."""
-        if self.method.seeding == "uniform":
+        if self.method.seeding in ("uniform", "expanded"):
             return None
         random = np.random.default_rng(self.method.seed)
         n = min(len(self.frames), LANDMARK_SAMPLE)

@@ -14,12 +14,14 @@ import job_functions
 import numpy as np
 import pytest
 
+import fel_explorer
 from fel_explorer.app.jobs import featurize_and_train
 from fel_explorer.app.jobs.array_files import LARGE, ArrayFiles
 from fel_explorer.app.jobs.manager import JobManager
 from fel_explorer.app.jobs.workers import WorkerPool
 from fel_explorer.app.pages.embedded_physics import options, training
 from fel_explorer.app.session.result import Result
+from fel_explorer.app.views.certificate import analysis as certificates
 from fel_explorer.app.views.runs import scores
 from fel_explorer.app.views.simulate import simulation
 from fel_explorer.data import as_dataset, sample_data
@@ -337,6 +339,24 @@ def test_scores_from_a_worker_are_known_in_the_page(jobs, data):
     run(jobs, scores.scoring(results, data, 2.0))
     for result in results:
         np.testing.assert_equal(vars(scores.known_scores(result, 2.0)), vars(scores.score(result, data, 2.0)))
+
+
+def test_a_certificate_from_a_worker_is_known_in_the_page(jobs, data):
+    result = Result.of("TICA", TICA(lag_time=2.0, n_dims=1).fit(data), data)
+    job = run(jobs, certificates.certifying([result], data, 2.0, train_again=True))
+    assert job.error is None, job.trace
+    assert certificates.known_certificate(result) is job.result[0]
+    assert np.isfinite(certificates.known_measure(result, "held_out_vamp2"))
+
+
+def test_only_jobs_on_the_pages_own_objects_run_in_its_process():
+    package = Path(fel_explorer.__file__).parent
+    made = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if "def run(report, should_stop)" in path.read_text()
+    }
+    assert made == {"app/storage/session_folder.py", "app/views/data/session_files_panel.py"}
 
 
 SERVER = """

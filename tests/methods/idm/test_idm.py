@@ -233,6 +233,7 @@ def test_two_short_trajectories_are_as_good_as_one(states):
         {"similarity": "cosine"},
         {"gradient_clip": "adaptive"},
         {"seeding": "farthest_point"},
+        {"seeding": "expanded"},
         {"seeding": "alternate", "n_restarts": 2},
         {"reconstruction": 0.0},
         {"hidden": []},

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from fel_explorer.app.jobs.manager import Cancelled
+from fel_explorer.app.jobs.call import Call, ShouldStop, process_job
+from fel_explorer.app.jobs.job import Cancelled, Report
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.errors import FelError
@@ -56,34 +59,52 @@ def is_short(result: Result) -> bool:
     return bool(result.seconds <= SHORT)
 
 
-def certifying(results: list[Result], dataset: xr.Dataset, lag_time: float, *, train_again: bool):
-    """The job that certifies ``results`` at a lag, one after another.
+def certifying(
+    results: list[Result], dataset: xr.Dataset, lag_time: float, *, train_again: bool
+) -> Call[list[Certificate]]:
+    """The job that certifies ``results`` at a lag, one after another; stopped, it keeps those that are done.
 
     Parameters
     ----------
     train_again
         Train each method again for its held-out score; else only those whose training is short.
     """
+    folds = [N_FOLDS if train_again or is_short(result) else 0 for result in results]
+    return replace(_certifying(dataset, lag_time, folds, *results), finish=partial(_keep, results))
 
-    def run(report, should_stop):
-        for i, result in enumerate(results):
 
-            def callback(progress, i=i, result=result):
-                part = progress.step / max(progress.n_steps, 1)
-                message = f"{result.label}: {progress.message or 'training on a fold'}"
-                report(Progress(round(100 * (i + part)), 100 * len(results), message=message))
-                return should_stop()
+@process_job
+def _certifying(
+    report: Report,
+    should_stop: ShouldStop,
+    dataset: xr.Dataset,
+    lag_time: float,
+    folds: list[int],
+    *results: Result,
+) -> list[Certificate]:
+    made: list[Certificate] = []
+    for i, (result, n_folds) in enumerate(zip(results, folds, strict=True)):
 
-            folds = N_FOLDS if train_again or is_short(result) else 0
-            found = certify(
-                result.method, dataset, lag_time=lag_time, n_folds=folds, device="cpu", callback=callback
-            )
-            if should_stop():
-                raise Cancelled
-            _kept[result] = found
-        return None
+        def callback(progress, i=i, result=result):
+            part = progress.step / max(progress.n_steps, 1)
+            message = f"{result.label}: {progress.message or 'training on a fold'}"
+            report(Progress(round(100 * (i + part)), 100 * len(results), message=message))
+            return should_stop()
 
-    return run
+        found = certify(
+            result.method, dataset, lag_time=lag_time, n_folds=n_folds, device="cpu", callback=callback
+        )
+        if should_stop():
+            break
+        made.append(found)
+    if not made:
+        raise Cancelled
+    return made
+
+
+def _keep(results: list[Result], made: list[Certificate]) -> list[Certificate]:
+    _kept.update(zip(results, made, strict=False))
+    return made
 
 
 def certificate_table(results: Mapping[str, Result]) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from fel_explorer.app.widgets.sortable_table import SortableTable
 from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.data import schema
+from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.effective_dynamics import plot_effective_dynamics
 from fel_explorer.plots.quantities import axis_label
 from fel_explorer.plots.timescales import plot_implied_timescales
@@ -69,7 +70,7 @@ class CertificatePanel(TabView):
             pmui.Row(self.lag, self.one, self.all, self.draw, margin=0),
             pmui.Row(self.again, margin=0),
             self.text, self.table, self.limits, sizing_mode="stretch_both", margin=0,
-            styles={"flex": "1.6 1 0", "overflow-y": "auto"},
+            styles={"flex": "1.6 1 0", "min-width": "480px", "overflow-y": "auto"},
         )  # fmt: skip
         self.draw.param.watch(self._redraw, "value")
         self.table.param.watch(self._on_row, "clicked")
@@ -158,7 +159,15 @@ class CertificatePanel(TabView):
 
     @property
     def ready(self) -> bool:
-        """Whether the shown model has a curve."""
+        """Whether there is a model; without a certificate the figure says so.
+
+        A plot that appears only later takes the room of the table until the window is resized.
+        """
+        return bool(self.session.own_results)
+
+    @property
+    def has_curve(self) -> bool:
+        """Whether the shown model has the chosen curve."""
         found = self._found()
         name = "timescales" if self.draw.value == TIMES else "effective_dynamics"
         return found is not None and name in found.tables
@@ -170,6 +179,10 @@ class CertificatePanel(TabView):
     def figure(self, shape=None, *, dark=False):
         """The curve that is chosen, of the shown model."""
         found = self._found()
+        if not self.has_curve:
+            page = sheet.Sheet(((0.0, 1.0), (0.0, 1.0)), ("", ""))
+            page.words = [sheet.word(0.5, 0.5, "no certificate yet", drawing.faint(dark))]
+            return page
         if self.draw.value == TIMES:
             times = found.tables["timescales"]
             return plot_implied_timescales.sheet(

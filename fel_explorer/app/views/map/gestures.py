@@ -8,6 +8,7 @@ import numpy as np
 
 from fel_explorer.app.session.selection_origin import Intervals, Region
 from fel_explorer.app.session.session import Session
+from fel_explorer.app.views.map.live_training import LiveView
 from fel_explorer.app.views.map.view import MapView
 
 
@@ -20,10 +21,18 @@ class MapGestures:
         Returns the view that is shown, or None.
     mode
         Returns how a selection changes the present one where no key is held, one of `selection.MODES`.
+    live
+        Returns the map of a training, where that is shown instead.
     """
 
-    def __init__(self, session: Session, view: Callable[[], MapView | None], mode: Callable[[], str]):
-        self.session, self._view, self._mode = session, view, mode
+    def __init__(
+        self,
+        session: Session,
+        view: Callable[[], MapView | None],
+        mode: Callable[[], str],
+        live: Callable[[], LiveView | None] = lambda: None,
+    ):
+        self.session, self._view, self._mode, self._live = session, view, mode, live
         self._held: str | None = None
 
     def drag_started(self, keys: Mapping[str, bool]) -> None:
@@ -41,7 +50,12 @@ class MapGestures:
 
     def _select(self, shape, vertices):
         mode, self._held = self._held or self._mode(), None
-        model, view = self.session.active, self._view()
+        model, view, live = self.session.active, self._view(), self._live()
+        if live is not None:
+            inside = Region.drawn("", live.axes, shape, vertices).holds(live.xy)
+            mask = live.mask(inside, len(self.session.selection.mask))
+            self.session.select(mask, f"{shape} on a map in training", mode)
+            return
         if view is None:
             return
         drawn = Region.drawn(model, view.axes, shape, vertices)
@@ -52,8 +66,11 @@ class MapGestures:
 
     def tap(self, x: float | None, y: float | None) -> None:
         """Pick the frame nearest to a click, or set an anchor of a path there."""
-        view = self._view()
+        view, live = self._view(), self._live()
         if x is None or y is None or view is None:
+            return
+        if live is not None:
+            self.session.pick(live.point_at(x, y))
             return
         if self.session.drawing:
             self.session.add_anchor(x, y, view.axes)

@@ -14,6 +14,7 @@ from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.map.axis_and_colour_select import MapChoices
 from fel_explorer.app.views.map.gestures import MapGestures
 from fel_explorer.app.views.map.legend import MapLegend
+from fel_explorer.app.views.map.live_training import LiveTraining, LiveView
 from fel_explorer.app.views.map.surface_settings_panel import SurfaceSettings
 from fel_explorer.app.views.map.view import (
     ERROR,
@@ -76,6 +77,7 @@ class MapPanel(pn.viewable.Viewer):
         self.settings = SurfaceSettings(session)
         self.choices = MapChoices(session, board, on_axes=self._place_along, on_colour=self._on_colour)
         self._view: MapView | None = None
+        self.training = None if board is None else LiveTraining(session, board)
         self._colouring: tuple | None = None
         self._visible: np.ndarray | None = None  # values of the frames whose category is not hidden
         self._painter = LandscapePainter()
@@ -87,7 +89,10 @@ class MapPanel(pn.viewable.Viewer):
         self._offer_at_rest = AtRest(self._offer)
         self._make_widgets()
         self._make_map()
-        self._watchers = [
+        self._watchers = []
+        if self.training is not None:
+            self._watchers.append(self.training.param.watch(self._on_training, "view"))
+        self._watchers += [
             session.param.watch(self._on_content, ["dataset", "shown"]),
             session.param.watch(self._on_colour, ["colour_by", "state_names"]),
             session.param.watch(self._refresh, ["selection"]),
@@ -105,6 +110,8 @@ class MapPanel(pn.viewable.Viewer):
             watcher.inst.param.unwatch(watcher)
         self._watchers = []
         self.choices.close()
+        if self.training is not None:
+            self.training.close()
 
     def __panel__(self):
         return self._layout
@@ -132,12 +139,20 @@ class MapPanel(pn.viewable.Viewer):
             margin=(1, 0),
         )
         self._count = Text("", variant="body2", margin=(7, 8), sx={"whiteSpace": "nowrap"})
+        self._follows_training = []
+        if self.training is not None:
+            follow = pmui.Switch.from_param(
+                self.training.param.follow, label="Live map", size="small", margin=(8, 6),
+                visible=self.training.param.running,
+                description="Show what the training learns, for some of the frames. Off: keep the map.",
+            )  # fmt: skip
+            self._follows_training = [follow]
         self.export = FigureExport(self.figure, self.table, lambda: "landscape")
         next_step = pn.bind(lambda files: NO_FEATURES if files else NO_DATA, self.session.param.trajectories)
         self._message = Text(next_step, variant="body1", margin=20)
 
     def _make_map(self):
-        self.gestures = MapGestures(self.session, lambda: self._view, lambda: self.mode)
+        self.gestures = MapGestures(self.session, lambda: self._view, lambda: self.mode, lambda: self._live)
         self.legend = MapLegend(self.session, self._on_colour, lambda: self.mode)
         self._follow, self._resize = AfterDraw(self._draw, FOLLOW), AfterDraw(self._draw)
         self.legend.widget.param.watch(self._on_resolution, "pixel_ratio")
@@ -151,7 +166,7 @@ class MapPanel(pn.viewable.Viewer):
         lay_out(self._tools, *map(pn.panel, choices), self.settings.layout, self.export.layout)
         self._status = pmui.FlexBox(
             # in one row, whatever the number, or each selection would give the map another size
-            *(self._modes, self._clear, self._count),
+            *(self._modes, self._clear, self._count, *self._follows_training),
             sizing_mode="stretch_width",
             flex_wrap="nowrap",
         )
@@ -253,6 +268,20 @@ class MapPanel(pn.viewable.Viewer):
         selection = self.session.selection
         self._count.object = f"{selection.count:,} of {len(selection.mask):,} frames selected"
 
+    @property
+    def _live(self) -> LiveView | None:
+        """The map of a training, where it is shown."""
+        view = None if self.training is None or self._view is None else self.training.view
+        fits = view is not None and view.frames[-1] < len(self._view.xy)
+        return view if fits else None
+
+    def _on_training(self, event):
+        old, new = event.old, event.new
+        if old is None or new is None or old.limits != new.limits:
+            self._window = None
+            self._n_views += 1
+        self._draw()
+
     # ---- drawing
 
     def _make_figure(self):
@@ -275,6 +304,10 @@ class MapPanel(pn.viewable.Viewer):
         landscape, binned = NO_LANDSCAPE, NO_FRAMES
         if self._view is not None:
             name, _, scale = self._coloured(self._view)
+        if self._live is not None:
+            landscape = self._live.landscape(self.session, self._visible, scale)
+            binned = bin_frames(self._live.xy, *self._live.limits, self._shape())
+        elif self._view is not None:
             landscape = self._landscape(name, self._visible, scale)
             landscape = with_names_apart(landscape, self._window or (None, None), self._size)
             binned = self._in_window()
@@ -283,6 +316,8 @@ class MapPanel(pn.viewable.Viewer):
         return MapScene(landscape, layers, self.dark, self._n_views)
 
     def _what_dots_are(self, layers, binned) -> str:
+        if self._live is not None:
+            return self._live.note
         if self._view is None or (layers.hover is not None and layers.hover.of_surface):
             return ""
         many = layers.crowded or (self._view.is_profile and len(binned.frames) > len(layers.points["x"]))
@@ -295,6 +330,8 @@ class MapPanel(pn.viewable.Viewer):
 
     def set_window(self, window) -> None:
         """Take ((left, right), (bottom, top)) for what is shown, or None for everything."""
+        if self._live is not None:
+            return  # of the axes of a training, which change
         if window is not None and not np.isfinite(np.array(window, float)).all():
             window = None
         self._window = window
@@ -311,9 +348,14 @@ class MapPanel(pn.viewable.Viewer):
 
     def _in_window(self):
         """The frames in the pixels of the shown window."""
+        return self._view.binned(*(self._window or (None, None)), self._shape())
+
+    def _shape(self) -> tuple[int, int]:
+        """Device pixels of the map."""
         size = np.array(self._size) * np.clip(self.legend.widget.pixel_ratio, 1.0, 2.0)
         size *= min(1.0, np.sqrt(LARGEST / size.prod()))
-        return self._view.binned(*(self._window or (None, None)), tuple(np.maximum(size, 50).astype(int)))
+        width, height = np.maximum(size, 50).astype(int).tolist()
+        return width, height
 
     def _coloured(self, view):
         """Name of the colour, the frames' values and their scale; kept until one of them changes."""

@@ -66,7 +66,8 @@ def test_what_differs_from_the_rest_which_modes_are_slow_and_which_method_finds_
     expect(page.get_by_text(re.compile("1 slow mode: the first, 42"))).to_be_visible()
     settle(page)
     page.mouse.click(*page.evaluate(SECOND_MODE))
-    expect(page.get_by_text("mode 2: 7.06 ps")).to_be_visible()  # it colours the map
+    mode = page.get_by_role("combobox", name="Mode that colours the map", exact=True)
+    expect(mode).to_have_text("mode 2: 7.06 ps")
     page.get_by_role("button").filter(has_text="Depends on").click()
     expect(page.get_by_text(re.compile("of 45 features"))).to_be_visible()
     page.get_by_role("button").filter(has_text="Level sets").click()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -69,6 +70,43 @@ def _pack(method) -> tuple[dict, dict[str, torch.Tensor]]:
         header["parts"][part], inside = _pack(inner)
         arrays |= {f"parts/{part}/{name}": tensor for name, tensor in inside.items()}
     return header, arrays
+
+
+@runtime_checkable
+class Movable(Protocol):
+    """A tensor, a network, or an object of both that has a copy on another device."""
+
+    def to(self, device: Any) -> Any:
+        """The same on ``device``."""
+
+
+def copy_on(method: M, device: str | torch.device = "cpu") -> M:
+    """The model itself where it is on ``device``, else a copy of it there, as if saved and loaded."""
+    device = torch.empty(0, device=device).device  # with its number
+    if device.type == "cpu" and all(tensor.device == device for tensor in _all_arrays(method)):
+        return method
+    header, arrays = _pack(method)
+    copied = cast("M", _unpack(header, arrays, type(method).__name__))
+    if device.type != "cpu":
+        _move(copied, device)
+    return copied
+
+
+def _move(method, device) -> None:
+    """Move all tensors of a model, those of its parts and of objects with a ``to`` included."""
+    for name, value in list(vars(method).items()):
+        if name.startswith("_param__"):
+            continue
+        if isinstance(value, Movable):
+            setattr(method, name, value.to(device))
+    for part in method._get_parts().values():
+        _move(part, device)
+
+
+def _all_arrays(method) -> Iterator[torch.Tensor]:
+    yield from method._get_arrays().values()
+    for part in method._get_parts().values():
+        yield from _all_arrays(part)
 
 
 def state_of(model: Model) -> dict[str, Any]:

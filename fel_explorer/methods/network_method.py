@@ -83,7 +83,7 @@ class NetworkModel(Model):
     def _prepare(self, scaling: Scaling, generator: torch.Generator) -> None:
         """Make everything that `_transform` needs, untrained; also called before a file is read."""
         self._scaling = scaling
-        self._network = self._build(int(scaling.keep.sum()), generator)
+        self._network = self._build(scaling.n_kept, generator)
 
     def _frames(self, dataset, scaling, device) -> Frames:
         return Frames(dataset, scaling, device)

@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fel_explorer.errors import FelError
+from fel_explorer.methods import model_file
 from fel_explorer.methods.base import Method
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import torch
     from torch import Tensor
 
 
-def map_of(method: Method) -> Callable[[Tensor], Tensor]:
+def map_of(method: Method, device: str | torch.device = "cpu") -> Callable[[Tensor], Tensor]:
     """The function of a fitted method from features (frame, feature) to CV (frame, cv), differentiable.
+
+    It computes on ``device``: a method that was trained on another one is copied.
 
     Raises
     ------
@@ -28,4 +32,4 @@ def map_of(method: Method) -> Callable[[Tensor], Tensor]:
             "Simulations are driven along one CV.",
             "Take a method that has one, such as IDM with the lag time of the level.",
         )
-    return method._transform
+    return model_file.copy_on(method, device)._transform

@@ -17,6 +17,7 @@ class Plan:
     time_step: float | None
     seed: int
     n_processes: int
+    device: str = "cpu"
 
     @property
     def n_frames(self) -> int:

@@ -106,7 +106,9 @@ class Sampler:
     def _checkpoint(self, windows: Windows, number: int) -> Checkpoint | None:
         if self._folder is None:
             return None
-        settings = {name: value for name, value in vars(self.plan).items() if name != "n_processes"}
+        settings = {
+            name: value for name, value in vars(self.plan).items() if name not in ("n_processes", "device")
+        }
         settings |= {"centres": windows.centres.tolist(), "stiffness": windows.stiffness.tolist()}
         weights = [float(array.double().sum()) for array in self.method._get_arrays().values()]
         config = {"umbrella": settings, "method": weights, "data": fingerprint(self.dataset)}

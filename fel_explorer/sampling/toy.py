@@ -24,6 +24,7 @@ from fel_explorer.systems import dynamics
 from fel_explorer.systems.potential import Potential
 from fel_explorer.training.checkpoint import Checkpoint
 from fel_explorer.training.loop import threads
+from fel_explorer.training.random import restore
 
 if TYPE_CHECKING:
     from fel_explorer.progress import Callback
@@ -31,9 +32,11 @@ if TYPE_CHECKING:
 PARTS = 100  # of a run: after each, walkers are exchanged, progress is reported, a checkpoint may be written
 
 
-def cv_of(method: Method, system: Potential, dimension: int) -> Callable[[Tensor], Tensor]:
+def cv_of(
+    method: Method, system: Potential, dimension: int, device: str = "cpu"
+) -> Callable[[Tensor], Tensor]:
     """The CV (...) of points (..., dim), differentiable."""
-    transform = map_of(method)
+    transform = map_of(method, device)
 
     def cv(x):
         features = system.features(system.wrap(x))[1].float()
@@ -61,17 +64,18 @@ def run_windows(
     """
     n_windows, n_walkers, dim = starts.shape
     centre, stiffness = (
-        torch.as_tensor(values).repeat_interleave(n_walkers)
+        torch.as_tensor(np.repeat(values, n_walkers), device=plan.device)
         for values in (windows.centres, windows.stiffness)
     )
-    cv = cv_of(method, system, plan.dimension)
-    x = torch.as_tensor(starts).reshape(-1, dim).double()
+    cv = cv_of(method, system, plan.dimension, plan.device)
+    x = torch.as_tensor(starts, device=plan.device).reshape(-1, dim).double()
     with torch.no_grad():
         before = cv(x)
-    generator = torch.Generator().manual_seed(seed)
-    state = (checkpoint.load(torch.device("cpu")) if checkpoint else None) or {"x": x, "done": []}
+    generator = torch.Generator(plan.device).manual_seed(seed)
+    state = (checkpoint.load(torch.device(plan.device)) if checkpoint else None) or {"x": x, "done": []}
+    state["done"] = [frames.cpu() for frames in state["done"]]
     if "generator" in state:
-        generator.set_state(state["generator"])
+        restore(generator, state["generator"])
     parts = _parts(plan)
     progress = _Pace(parts, len(state["done"]), message)
     with threads(1):
@@ -88,14 +92,14 @@ def run_windows(
                 velocity=state.get("velocity"),
             )
             assert velocities is not None  # the dynamics are of second order
-            order = torch.arange(len(centre))
+            frames = frames.cpu()  # the last of them go on on the device
+            last, velocity = (v[:, -1].to(plan.device) for v in (frames, velocities))
+            order = torch.arange(len(centre), device=plan.device)
             if fraction == 1.0:
                 with torch.no_grad():
-                    value = cv(frames[:, -1]).reshape(n_windows, n_walkers)
+                    value = cv(last).reshape(n_windows, n_walkers)
                 order = exchange(value, windows, first=index % 2, generator=generator)
-            state = {"x": frames[order, -1], "velocity": velocities[order, -1]} | {
-                "done": [*state["done"], frames]
-            }
+            state = {"x": last[order], "velocity": velocity[order]} | {"done": [*state["done"], frames]}
             stopped = callback is not None and callback(progress.after(index))
             if checkpoint and (stopped or checkpoint.due() or index + 1 == len(parts)):
                 checkpoint.save(state | {"generator": generator.get_state()})
@@ -130,16 +134,19 @@ def exchange(value: Tensor, windows: Windows, *, first: int, generator: torch.Ge
     try to swap walkers of the same number.
     """
     n_windows, n_walkers = value.shape
-    left = torch.arange(n_windows - 1)[first::2]
-    centre, stiffness = (torch.as_tensor(v)[:, None] for v in (windows.centres, windows.stiffness))
+    device = value.device
+    left = torch.arange(n_windows - 1, device=device)[first::2]
+    centre, stiffness = (
+        torch.as_tensor(v, device=device)[:, None] for v in (windows.centres, windows.stiffness)
+    )
 
     def bias(window, of):
         return 0.5 * stiffness[window] * (value[of] - centre[window]).square()
 
     gain = bias(left, left) + bias(left + 1, left + 1) - bias(left, left + 1) - bias(left + 1, left)
-    uniform = torch.rand(gain.shape, generator=generator, dtype=gain.dtype)
+    uniform = torch.rand(gain.shape, generator=generator, dtype=gain.dtype, device=device)
     swapped = uniform < (gain / windows.kT).exp()
-    place = torch.arange(n_windows * n_walkers).reshape(n_windows, n_walkers)
+    place = torch.arange(n_windows * n_walkers, device=device).reshape(n_windows, n_walkers)
     order = place.clone()
     order[left] = torch.where(swapped, place[left + 1], place[left])
     order[left + 1] = torch.where(swapped, place[left], place[left + 1])

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from fel_explorer.data import schema
+from fel_explorer.devices import resolve_device
 from fel_explorer.errors import FelError
 from fel_explorer.methods.base import Method
 from fel_explorer.sampling.cv_function import map_of
@@ -43,6 +44,7 @@ def umbrella(
     callback: Callback | None = None,
     checkpoint_dir: str | Path | None = None,
     n_processes: int = 1,
+    device: str = "cpu",
 ) -> xr.Dataset:
     """Sample windows along one dimension of a fitted method's CV and reweight them to the unbiased ensemble.
 
@@ -77,6 +79,8 @@ def umbrella(
         called with a larger ``fill_gaps`` samples only the windows it adds.
     n_processes
         Of molecules: windows run in so many processes at once.  Model systems run as one batch.
+    device
+        Of model systems, see `Method.fit`; a CPU is faster for fewer than some thousand walkers in all.
 
     Returns
     -------
@@ -92,7 +96,17 @@ def umbrella(
         For an unfitted method, a dimension it does not have, data of other features, or sizes below 1.
     """
     dataset = _checked(method, system, data, dimension, n_walkers, n_steps, stride, discard)
-    plan = Plan(dimension, n_walkers, n_steps, stride, discard, time_step, seed, n_processes)
+    plan = Plan(
+        dimension,
+        n_walkers,
+        n_steps,
+        stride,
+        discard,
+        time_step,
+        seed,
+        n_processes,
+        str(resolve_device(device)),
+    )
     sampler = Sampler(method, system, dataset, plan, callback=callback, checkpoint_dir=checkpoint_dir)
     windows = place_windows(sampler.cv, kT=system.kT, n_windows=n_windows, stiffness=stiffness)
     sampled = sampler.sample(windows)

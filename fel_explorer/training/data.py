@@ -7,6 +7,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -60,14 +61,32 @@ class Scaling:
         scale = np.where(keep, scale, 1.0)
         return cls(torch.from_numpy(mean).float(), torch.from_numpy(scale).float(), torch.from_numpy(keep))
 
+    @cached_property
+    def kept(self) -> Int[Tensor, "kept"]:
+        """Indices of the features that are not constant: `keep` without a wait for the device at each use."""
+        return torch.nonzero(self.keep)[:, 0]
+
+    @cached_property
+    def _kept_on_host(self) -> list[int]:
+        return self.kept.tolist()
+
+    @property
+    def n_kept(self) -> int:
+        """Number of features that are not constant."""
+        return len(self._kept_on_host)
+
+    def n_kept_of(self, n: int) -> int:
+        """Number of those among the first ``n`` features."""
+        return sum(index < n for index in self._kept_on_host)
+
     def __call__(self, features: Float[Tensor, "frame feature"]) -> Float[Tensor, "frame kept"]:
         """Standardised features (frame, kept feature)."""
-        return ((features - self.mean) / self.scale)[:, self.keep]
+        return ((features - self.mean) / self.scale)[:, self.kept]
 
     def inverse(self, values: Float[Tensor, "frame kept"]) -> Float[Tensor, "frame feature"]:
         """Features (frame, feature) from standardised ones; the constant ones at their constant."""
         features = self.mean.expand(len(values), -1).clone()
-        features[:, self.keep] += values * self.scale[self.keep]
+        features[:, self.kept] += values * self.scale[self.kept]
         return features
 
     def to(self, device: str | torch.device) -> Scaling:
@@ -101,7 +120,7 @@ class Frames:
     def __init__(
         self, dataset: xr.Dataset, scaling: Scaling, device: torch.device, budget: int | None = None
     ) -> None:
-        shape = dataset.sizes["frame"], int(scaling.keep.sum())
+        shape = dataset.sizes["frame"], scaling.n_kept
         budget = memory_budget(device) if budget is None else budget
         self.device, self.resident = device, 4 * shape[0] * shape[1] <= budget
         self._folder = None
@@ -123,6 +142,11 @@ class Frames:
         """Features of the given frames, on the device."""
         index = torch.as_tensor(frames, device=self.values.device)
         return self.values[index].to(self.device)
+
+    def gather(self, frames: Int[np.ndarray, "chosen"]) -> Float[Tensor, "chosen feature"]:
+        """Features of the given frames on the host, in memory from which a GPU copies by itself."""
+        block = self.values[torch.as_tensor(frames, device=self.values.device)]
+        return block.pin_memory() if self.device.type == "cuda" and block.device.type == "cpu" else block
 
     def close(self) -> None:
         """Delete the temporary file, if there is one."""

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from fel_explorer.errors import FelError
 from fel_explorer.progress import Callback, Progress
-from fel_explorer.training import clipping, ranks
+from fel_explorer.training import clipping, cuda_graph, ranks
 from fel_explorer.training.checkpoint import Checkpoint
+from fel_explorer.training.random import restore
 
 REPORT_INTERVAL = 0.1  # seconds between two callbacks
 
@@ -121,10 +122,18 @@ class Loop:
         self.stopped_early = False
         self._parameters = [p for p in module.parameters() if p.requires_grad]
         self._optimizer: torch.optim.Optimizer
+        self._rate: Tensor | None = None  # the learning rate on the device, where a graph may read it
         if settings.optimizer == "adam":
-            self._optimizer = torch.optim.Adam(self._parameters, lr=settings.learning_rate, fused=True)
+            device = self._parameters[0].device
+            if device.type == "cuda":
+                self._rate = torch.full((), settings.learning_rate, device=device)
+            rate = settings.learning_rate if self._rate is None else self._rate
+            self._optimizer = torch.optim.Adam(
+                self._parameters, lr=rate, fused=True, capturable=self._rate is not None
+            )
         else:
             self._optimizer = torch.optim.RMSprop(self._parameters, lr=settings.learning_rate)
+        self._graph: cuda_graph.CapturedStep | None = None
         self._names: list[str] = []
         self._records: Tensor | None = None  # (step, name), on the device
         self._validations: list[tuple[int, float]] = []
@@ -134,6 +143,8 @@ class Loop:
         """Train to the end, or to step ``until``, from where another `run` goes on; returns the history."""
         self._started, self._first, self._reported = time.monotonic(), self.step, float("-inf")
         stop = self.settings.n_steps if until is None else min(until, self.settings.n_steps)
+        if self._graph is None and self._rate is not None and ranks.n_ranks() == 1:
+            self._graph = cuda_graph.capture_if_same(self, stop - self.step)
         while self.step < stop and not (self.cancelled or self.stopped_early):
             self._advance()
             if self.validate and self.step % self.settings.validate_every == 0:
@@ -149,8 +160,25 @@ class Loop:
         return self.history()
 
     def _advance(self) -> None:
+        self.set_rate(self.step)
+        row = self.compute(self.step) if self._graph is None else self._graph.replay()
+        if self._records is None:
+            self._records = torch.full((self.settings.n_steps, len(row)), float("nan"), device=row.device)
+        self._records[self.step] = row
+        self.step += 1
+
+    def set_rate(self, step: int) -> None:
+        """Set the learning rate of a step."""
+        rate = self.settings.learning_rate * self.settings.rate(step)
+        if self._rate is None:
+            self._optimizer.param_groups[0]["lr"] = rate
+        else:
+            self._rate.fill_(rate)
+
+    def compute(self, step: int) -> Tensor:
+        """Compute losses and gradients, change the parameters, and return the values of the history."""
         settings = self.settings
-        losses = self.losses(self.step)
+        losses = self.losses(step)
         if settings.clip == "adaptive" and losses.auxiliary is not None:
             clipping.adaptive_backward(losses.main, losses.auxiliary, self._parameters)
         else:
@@ -159,19 +187,19 @@ class Loop:
             total.backward()
             ranks.sum_gradients(self._parameters)
         clipping.clip_norm(self._parameters, settings.max_norm)
-        self._optimizer.param_groups[0]["lr"] = settings.learning_rate * settings.rate(self.step)
         self._optimizer.step()
-        self._record(losses)
-        self.step += 1
+        return self._row(losses)
 
-    def _record(self, losses: Losses) -> None:
+    def _row(self, losses: Losses) -> Tensor:
         values = {"loss": losses.main.detach(), **losses.report}
-        device = losses.main.device
-        if self._records is None:
-            self._names = list(values)
-            self._records = torch.full((self.settings.n_steps, len(values)), float("nan"), device=device)
-        row = [v if isinstance(v, Tensor) else torch.tensor(v, device=device) for v in values.values()]
-        self._records[self.step] = torch.stack([v.detach().to(torch.float32) for v in row])
+        device, self._names = losses.main.device, list(values)
+        row = [v if isinstance(v, Tensor) else torch.full((), v, device=device) for v in values.values()]
+        return torch.stack([v.detach().to(torch.float32) for v in row])
+
+    def tensors(self) -> list[Tensor]:
+        """What a step changes: parameters, buffers, and the state of the optimizer once it has one."""
+        states = [t for state in self._optimizer.state.values() for t in state.values()]
+        return [*self.module.state_dict().values(), *(t for t in states if isinstance(t, Tensor))]
 
     def _validate(self, validate: Callable[[], float]) -> None:
         value = float(validate())
@@ -243,8 +271,10 @@ class Loop:
         """Go on from a `state_dict`."""
         self.step, self._names, self._records = state["step"], state["names"], state["records"]
         self.module.load_state_dict(state["module"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        self.generator.set_state(state["generator"].cpu())
+        own = {name: self._optimizer.param_groups[0].get(name) for name in ("lr", "capturable")}
+        self._optimizer.load_state_dict(state["optimizer"])  # which may be of another kind of device
+        self._optimizer.param_groups[0].update({k: v for k, v in own.items() if v is not None})
+        restore(self.generator, state["generator"])
         self._validations = [tuple(v) for v in state["validations"]]
         self._best, self.stopped_early = state["best"], state["stopped_early"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -60,7 +62,8 @@ class ResidentSource(_Source):
 class WindowedSource(_Source):
     """The frames are in a file; every `STEPS` steps other blocks, chosen at random, come to the device.
 
-    Which blocks is a function of the seed and the step, so that a resumed run reads the same.
+    Which blocks is a function of the seed and the step, so that a resumed run reads the same.  A thread reads
+    the next window while this one is trained on; from pinned memory it is copied without waiting.
     """
 
     def __init__(
@@ -73,19 +76,27 @@ class WindowedSource(_Source):
             for start in range(first, end - lag, BLOCK_FRAMES)
         ]
         self._blocks = np.array(blocks)
-        budget = memory_budget(frames.device) // 2 if budget is None else budget
+        budget = memory_budget(frames.device) // 3 if budget is None else budget  # two windows, and a batch
         bytes_per_block = 4 * frames.values.shape[1] * (BLOCK_FRAMES + lag)
         self._n_blocks = min(max(1, budget // bytes_per_block), len(blocks))
         self._window = -1
+        self._next: tuple[int, Future] | None = None  # number of the window that is read, and what it gives
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="read-window")
+        weakref.finalize(self, self._thread.shutdown, wait=False, cancel_futures=True)
 
     def at(self, step: int) -> LagPairs:
         """Where the batch of this step is drawn from."""
-        if step // STEPS != self._window:
-            self._window = step // STEPS
-            self._pairs = self._read(np.random.default_rng([self.seed, self._window]))
+        window = step // STEPS
+        if window != self._window:
+            if self._next is None or self._next[0] != window:
+                self._next = window, self._thread.submit(self._read, window)
+            self._window, self._pairs = window, self._on_device(*self._next[1].result())
+            self._next = window + 1, self._thread.submit(self._read, window + 1)
         return self._pairs
 
-    def _read(self, random) -> LagPairs:
+    def _read(self, window: int) -> tuple[np.ndarray, np.ndarray, torch.Tensor]:
+        """Frames of a window, its segments, and its features on the host."""
+        random = np.random.default_rng([self.seed, window])
         # chosen in proportion to its pairs, so that a short last block does not count more than its frames
         size = self._blocks[:, 1] - self._blocks[:, 0] - self.lag
         chosen = random.choice(len(self._blocks), self._n_blocks, replace=False, p=size / size.sum())
@@ -93,8 +104,11 @@ class WindowedSource(_Source):
         frames = np.concatenate([np.arange(first, end) for first, end in blocks])
         ends = np.cumsum(blocks[:, 1] - blocks[:, 0])
         local = np.stack([ends - (blocks[:, 1] - blocks[:, 0]), ends], axis=1)
+        return frames, local, self.frames.gather(frames)
+
+    def _on_device(self, frames, local, features) -> LagPairs:
         return LagPairs(
-            self.frames.take(frames),
+            features.to(self.frames.device, non_blocking=True),
             pair_starts(local, self.lag),
             self.lag,
             weights=None if self.weights is None else self.weights[frames],

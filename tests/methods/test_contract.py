@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from small_methods import METHODS, SMALL, outputs, small, walks, walks_dataset
 
 import fel_explorer as fel
 from fel_explorer.data import schema
@@ -19,50 +20,17 @@ from fel_explorer.errors import FelError
 from fel_explorer.methods import MixtureDensityPropagator, base, model_file
 from fel_explorer.methods.network_method import NetworkModel
 
-SMALL = {
-    "n_steps": 20,
-    "hidden": [8],
-    "batch_size": 32,
-    "n_states": 3,
-    "lag_time": 2.0,
-    "lag_times": [20.0, 2.0],
-    "n_threads": 1,
-    "n_microstates": 12,
-}
-METHODS = fel.list_methods()
 ALL = pytest.mark.parametrize("name", sorted(METHODS))
-
-
-def small(name, **params):
-    """A method with settings that train in no time; whichever of them it has."""
-    names = METHODS[name].hyperparameter_names()
-    return METHODS[name](**{key: value for key, value in SMALL.items() if key in names} | params)
-
-
-def walks(seed=0, lengths=(150, 80, 2)):
-    random = np.random.default_rng(seed)
-    mixing = random.normal(size=(4, 4))
-    return [np.cumsum(random.normal(size=(n, 4)), axis=0) @ mixing for n in lengths]
 
 
 @pytest.fixture(scope="module")
 def data():
-    names = ["phi cos", "phi sin", "d A B", "d A C"]
-    data = fel.as_dataset(walks(), time_unit="ps", feature_names=names)
-    first = data["features"].values[:, 0]
-    return data.assign(basin=("frame", (first > 0).astype(int)), energy=("frame", first**2))
+    return walks_dataset()
 
 
 @pytest.fixture(scope="module")
 def fitted(data):
     return {name: small(name).fit(data, device="cpu") for name in METHODS}
-
-
-def outputs(method, data):
-    verbs = [method.transform]
-    if method.has_states:
-        verbs += [method.predict_proba, method.predict]
-    return [verb(data).values for verb in verbs]
 
 
 @ALL

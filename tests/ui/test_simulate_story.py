@@ -30,7 +30,7 @@ def test_a_simulator_is_trained_played_and_exported(page, demo, tmp_path):
         page.get_by_role("button").filter(has_text=re.compile("^PDB$")).last.click()
     download.value.save_as(tmp_path / "synthetic.pdb")
     assert mdtraj.load(str(tmp_path / "synthetic.pdb")).n_frames == 200
-    page.get_by_role("button", name="Report", exact=True).first.click()
+    page.get_by_role("button", name="Report", exact=True).last.click()  # not that of the page
     page.get_by_role("button").filter(has_text="Compare with MD").click()
     expect(page.get_by_text("Time scale 1", exact=True)).to_be_visible(timeout=2 * LOAD)
     page.get_by_role("combobox").filter(has_text="Free energy along").click()

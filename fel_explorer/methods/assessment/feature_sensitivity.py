@@ -76,7 +76,10 @@ def sensitivity(
     weight = torch.from_numpy(subsample.frame_weights(dataset, frames))
     function, dim = FUNCTIONS[of]
     names = [str(name) for name in dataset["feature"].values]
-    strength = _strengths(getattr(method, function), features, weight / weight.sum(), names)
+    smooth = getattr(type(method), function) is not getattr(Method, function)
+    strength = None
+    if smooth:
+        strength = _strengths(getattr(method, function), features, weight / weight.sum(), names)
     if strength is None:
         raise FelError(
             f"{type(method).__name__} has no derivatives of its {of}.",

@@ -180,7 +180,7 @@ class Autoencoder(NetworkMethod):
 
     def _features(self, frames):
         """The features alone of what `_frames` holds."""
-        return frames[:, : int(self._scaling.keep.sum())]
+        return frames[:, : self._scaling.n_kept]
 
     def _lag(self, dataset):
         own = schema.lag_in_frames(dataset, self.lag_time) if self.lag_time else 0

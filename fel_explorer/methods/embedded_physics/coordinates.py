@@ -163,7 +163,7 @@ class MoleculeCoordinates:
     def scale(self) -> Tensor:
         return torch.ones_like(self.start)
 
-    @property
+    @cached_property
     def period(self) -> Tensor:
         turns = torch.full_like(self.start, 2 * math.pi)
         turns[: self.n_stiff] = 0.0
@@ -201,19 +201,24 @@ class MoleculeCoordinates:
 
     def _internal(self, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         stiff = self.start[: self.n_stiff] + y[:, : self.n_stiff] @ self.colour
-        both = torch.cat([stiff, y[:, self.n_stiff :]], dim=1)[:, torch.argsort(self._order)]
+        both = torch.cat([stiff, y[:, self.n_stiff :]], dim=1)[:, self._place]
         n_atoms = len(self.matrix.order)
         lengths, angles, turns = both.split([n_atoms - 1, n_atoms - 2, n_atoms - 3], dim=1)
         return lengths, angles, torsions_of(turns, self._rotors)
 
     @cached_property
     def _rotors(self) -> list[Rotor]:
-        turns = self.start[torch.argsort(self._order)][-len(self.free) :]
+        turns = self.start[self._place][-len(self.free) :]
         return rotors_of(self.matrix, self.fold, turns)
 
-    @property
+    @cached_property
     def _order(self) -> Tensor:
         return order_by_stiffness(self.free)
+
+    @cached_property
+    def _place(self) -> Tensor:
+        """Where each bond, angle and torsion stands in y."""
+        return torch.argsort(self._order)
 
     def arrays(self) -> dict[str, Tensor]:
         own = {name: getattr(self, name) for name in ("free", "fold", "seam", "start", "colour")}
@@ -224,7 +229,7 @@ def from_arrays(arrays: dict[str, Tensor]) -> PlainCoordinates | MoleculeCoordin
     """The coordinates whose ``arrays()`` these are."""
     if "low" in arrays:
         return PlainCoordinates(**arrays)
-    matrix = ZMatrix(*(np.asarray(arrays[name]) for name in ("order", "anchors", "leader")))
+    matrix = ZMatrix(*(arrays[name].cpu().numpy() for name in ("order", "anchors", "leader")))
     free = arrays["free"]
     unknown = {"fold": torch.ones(len(free), dtype=torch.long), "seam": torch.full((len(free),), math.nan)}
     arrays = {name: array.to(free.device) for name, array in unknown.items()} | arrays

@@ -52,6 +52,7 @@ class LatentDensity(nn.Module):
     period: Tensor
     around: Tensor
     widest: Tensor
+    _plain: Tensor
     nodes: Tensor
     log_weights: Tensor
     encoder: nn.Sequential | None
@@ -73,6 +74,7 @@ class LatentDensity(nn.Module):
         self.n_dims = n_dims
         for name, values in (("centre", centre), ("scale", scale), ("period", period)):
             self.register_buffer(name, torch.as_tensor(values, dtype=torch.float32))
+        self._list_turns()
         carried = torch.as_tensor(carried, dtype=torch.long)[:n_dims]
         around = torch.zeros(n_dims, len(self.centre))
         around[torch.arange(len(carried)), carried] = self.period[carried]
@@ -90,6 +92,11 @@ class LatentDensity(nn.Module):
         nodes, log_weights = _quadrature(n_dims) if n_dims in NODES else (torch.empty(0, n_dims), [])
         self.register_buffer("nodes", nodes, persistent=False)
         self.register_buffer("log_weights", torch.as_tensor(log_weights), persistent=False)
+
+    def _list_turns(self) -> None:
+        """List the periodic coordinates on the host, so that no step has to ask the device for them."""
+        self._turns = [(i, float(self.period[i])) for i in torch.nonzero(self.period)[:, 0].tolist()]
+        self.register_buffer("_plain", torch.nonzero(self.period == 0)[:, 0], persistent=False)
 
     @property
     def exact(self) -> bool:
@@ -140,7 +147,7 @@ class LatentDensity(nn.Module):
         """ln q(x|z) (...) at x (..., dim) of means (..., dim)."""
         deviation, variance = self._nearest(x - mean), self.sigma().square()
         total = -0.5 * (deviation.square() / variance + variance.log() + LOG_2PI).sum(-1)
-        for index in torch.nonzero(self.period)[:, 0].tolist():
+        for index, _ in self._turns:
             total = total + self._images(deviation[..., index], variance[index], index)
         return total
 
@@ -187,15 +194,15 @@ class LatentDensity(nn.Module):
 
     def log_components(self, x: Tensor) -> Tensor:
         """ln of weight times density (sample, node), fixed grid; plain coordinates in one matrix product."""
-        mean, variance, plain = self.mean(self.nodes), self.sigma().square(), self.period == 0
+        mean, variance, plain = self.mean(self.nodes), self.sigma().square(), self._plain
         root = variance[plain].sqrt()
         a, b = ((v[:, plain] - self.centre[plain]) / root for v in (x, mean))
         of_sample = -0.5 * (a.square().sum(1) + (variance.log() + LOG_2PI).sum())
         of_node = self.log_weights - 0.5 * b.square().sum(1)
         ones = torch.ones(len(b), 1, dtype=b.dtype, device=b.device)
         total = torch.addmm(of_node, torch.cat([a, of_sample[:, None]], 1), torch.cat([b, ones], 1).T)
-        for index in torch.nonzero(~plain)[:, 0].tolist():
-            part = x[:, index], mean[:, index], variance[index], self.period[index]
+        for index, period in self._turns:
+            part = x[:, index], mean[:, index], variance[index], period
             total = total + WrappedExponent.apply(*part)
         return total
 
@@ -227,14 +234,14 @@ class WrappedExponent(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, mean: Tensor, variance: Tensor, period: Tensor) -> Tensor:
-        v, p = float(variance), float(period)
+    def forward(ctx: Any, x: Tensor, mean: Tensor, variance: Tensor, period: float) -> Tensor:
+        v, p = variance, period
         d = x[:, None] - mean
         d.sub_(torch.round(d / p), alpha=p)
         below = (d + p / 2).mul_(-p / v).exp_()
         above = (p / 2 - d).mul_(-p / v).exp_()
         total, square = (below + above).add_(1.0), d.square()
-        exponent = total.log().sub_(square, alpha=0.5 / v)
+        exponent = torch.addcmul(total.log(), square, 0.5 / v, value=-1.0)
         if any(ctx.needs_input_grad):
             below.div_(total)
             above.div_(total)

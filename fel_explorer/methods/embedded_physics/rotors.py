@@ -46,7 +46,7 @@ class Rotor:
     def excess(self, torsions: Tensor) -> Tensor:
         """Mean turn of the atoms (sample,) less the leader's torsion."""
         places = self.period * torch.arange(len(self.rows), device=torsions.device)
-        apart = torsions[:, list(self.rows[1:])] - places[1:]
+        apart = torch.stack([torsions[:, row] for row in self.rows[1:]], 1) - places[1:]
         return torch.remainder(apart + math.pi, 2 * math.pi).sub(math.pi).sum(1) / len(self.rows)
 
     def outside(self, torsions: Tensor) -> Tensor:

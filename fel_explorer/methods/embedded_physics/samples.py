@@ -64,9 +64,12 @@ class Memory:
 
     def add(self, y: Tensor, energy: Tensor, rest: Tensor, log_q: Tensor) -> None:
         """Remember samples with U / kT, the part of -ln pi that is not tempered, and ln q, (sample,) each."""
-        places = (torch.arange(len(y)) + self._count) % len(self._y)
-        self._y[places] = y.detach()
-        self._terms[:, places] = torch.stack([v.detach().double() for v in (energy, rest, log_q)])
+        terms = torch.stack([v.detach().double() for v in (energy, rest, log_q)])
+        first = int(self._count) % len(self._y)  # the count is on the host
+        n = min(len(y), len(self._y) - first)
+        for to, of in ((slice(first, first + n), slice(0, n)), (slice(0, len(y) - n), slice(n, len(y)))):
+            self._y[to] = y[of].detach()
+            self._terms[:, to] = terms[:, of]
         self._count += len(y)
 
     @property

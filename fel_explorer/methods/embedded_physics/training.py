@@ -19,7 +19,7 @@ from fel_explorer.methods.embedded_physics.target import Target, identity
 from fel_explorer.progress import Callback
 from fel_explorer.training.checkpoint import Checkpoint
 from fel_explorer.training.loop import Loop, Losses, Settings, from_columns, to_columns
-from fel_explorer.training.random import random_generator
+from fel_explorer.training.random import random_generator, restore
 
 if TYPE_CHECKING:
     from fel_explorer.methods.embedded_physics.method import EmbeddedPhysics
@@ -118,7 +118,7 @@ class Trainer:
         best = self._best
         assert best is not None  # there is at least one restart
         network.load_state_dict(best["network"])
-        generator.set_state(best["generator"].cpu())
+        restore(generator, best["generator"])
         settings = self._settings(n_steps, 1.0, lambda step: 1.0 - 0.95 * max(0.0, 2 * step / n_steps - 1))
         cold = self._cold(network, n_steps, generator)
         history = self._loop(network, cold, settings, generator, before, before + n_steps)

@@ -177,7 +177,7 @@ class IDM(IDMParameters, NetworkMethod):
 
     def _matching_network(self, codes, structures, generator) -> MatchingNetwork:
         return MatchingNetwork(
-            int(self._scaling.keep.sum()),
+            self._scaling.n_kept,
             self.n_dims,
             self.hidden,
             codes.clone(),

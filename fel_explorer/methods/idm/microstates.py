@@ -139,7 +139,7 @@ def _pair_moments(dataset, scaling, lag, report):
     Sums and differences, and not x y^T, because detailed balance then holds exactly and slow processes keep
     their digits.
     """
-    n = int(scaling.keep.sum())
+    n = scaling.n_kept
     plus, minus = torch.zeros(n, n, dtype=torch.float64), torch.zeros(n, n, dtype=torch.float64)
     mean, total = torch.zeros(n, dtype=torch.float64), 0.0
     lengths = schema.trajectory_lengths(dataset)

@@ -103,11 +103,12 @@ def vamp2(covariances: Covariances, ridge: float | Tensor = 0.0) -> Float[Tensor
     """VAMP-2 score, 1 + |C00^-1/2 C0t Ctt^-1/2|^2 (Frobenius norm), 0-dimensional.
 
     Linear solves instead of eigenvectors: the gradient stays finite where eigenvalues meet.  ``ridge`` is
-    added to the variances, so that dependent functions can be trained.
+    added to the variances, so that dependent functions can be trained.  The solves don't check that matrices
+    are regular: that would wait for a GPU in each step.
     """
     identity = ridge * torch.eye(len(covariances.c00), dtype=torch.float64, device=covariances.c00.device)
-    forward = torch.linalg.solve(covariances.c00 + identity, covariances.c0t)
-    backward = torch.linalg.solve(covariances.ctt + identity, covariances.c0t.T)
+    forward = torch.linalg.solve_ex(covariances.c00 + identity, covariances.c0t).result
+    backward = torch.linalg.solve_ex(covariances.ctt + identity, covariances.c0t.T).result
     return 1.0 + (forward * backward.T).sum()
 
 

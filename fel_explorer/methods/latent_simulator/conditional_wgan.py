@@ -98,9 +98,7 @@ class ConditionalWGAN(Decoder):
     def _losses(self, batch, generator):
         latents, real, weight = self._latents_and_structure(batch)
         noise = torch.randn((len(real), self.n_noise), device=real.device, generator=generator)
-        # whose turn it is is drawn, so that a resumed training needs no count
-        fraction = self.critic_steps / (self.critic_steps + 1)
-        trains_critic = bool(torch.rand((), device=real.device, generator=generator) < fraction)
+        trains_critic = self._step % (self.critic_steps + 1) < self.critic_steps
         self._network.critic.requires_grad_(trains_critic)
         with torch.set_grad_enabled(not trains_critic):
             made = self._network.make(noise, latents)

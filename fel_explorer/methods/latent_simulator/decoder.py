@@ -122,12 +122,12 @@ class Decoder(NetworkModel):
     def _latents_and_structure(self, batch) -> tuple[Tensor, Tensor, Tensor]:
         """Standardised latents and features of a batch, and weights; with lag 0 its halves are the same."""
         frames, _ = batch.halves(batch.frames)
-        n_kept = int(self._scaling.keep[: self._n_latents].sum())
+        n_kept = self._scaling.n_kept_of(self._n_latents)
         return frames[:, :n_kept], frames[:, n_kept:], batch.weight
 
     def _sizes(self, n_features: int) -> tuple[int, int]:
         """Number of latents and of features of the structure that are not constant."""
-        n_kept = int(self._scaling.keep[: self._n_latents].sum())
+        n_kept = self._scaling.n_kept_of(self._n_latents)
         return n_kept, n_features - n_kept
 
     def _draw(self, network, latents: Tensor, generator: torch.Generator) -> Tensor:
@@ -183,7 +183,7 @@ class Decoder(NetworkModel):
             with torch.no_grad(), threads(self.n_threads if device.type == "cpu" else 0):
                 padded = scaling.mean.expand(len(block), -1).clone()
                 padded[:, :n] = torch.from_numpy(block).to(device)
-                latents = scaling(padded)[:, : int(scaling.keep[:n].sum())]
+                latents = scaling(padded)[:, : scaling.n_kept_of(n)]
                 xyz = self._sound(made, latents, allowed).cpu().numpy()
             yield xyz
             done, now = start + len(block), time.monotonic()

@@ -25,6 +25,44 @@ TINY = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
+class Indices:
+    """Rows of a `ZMatrix` as tensors on one device, so that no step copies them there.
+
+    ``order``, ``first``, ``second`` and ``third`` are of all atoms; ``relative`` (torsion,) bool and
+    ``leader`` (torsion,) of torsions; each of ``generations`` has the rows, the atoms, and their three
+    partners.
+    """
+
+    order: Tensor
+    first: Tensor
+    second: Tensor
+    third: Tensor
+    relative: Tensor
+    leader: Tensor
+    generations: list[tuple[Tensor, ...]]
+
+    @classmethod
+    def of(cls, matrix: ZMatrix, device: torch.device) -> Indices:
+        def there(values):
+            return torch.as_tensor(np.array(values), device=device)
+
+        order, anchors, leader = matrix.order, matrix.anchors, matrix.leader
+        groups = [
+            tuple(map(there, (rows, order[rows], *anchors[rows].T[::-1]))) for rows in matrix.generations
+        ]
+        first, second, third = anchors.T
+        return cls(
+            there(order),
+            there(first),
+            there(second),
+            there(third),
+            there(leader >= 0),
+            there(leader.clip(0)),
+            groups,
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class ZMatrix:
     """The order in which atoms are placed, and by which others.
 
@@ -44,9 +82,14 @@ class ZMatrix:
     leader: np.ndarray
 
     @cached_property
-    def _torch(self) -> tuple[Tensor, Tensor, Tensor]:
-        order, anchors, leader = (torch.as_tensor(v.copy()) for v in (self.order, self.anchors, self.leader))
-        return order, anchors, leader
+    def _indices(self) -> dict[torch.device, Indices]:
+        return {}
+
+    def indices(self, device: torch.device) -> Indices:
+        """The rows as tensors on a device, made once."""
+        if device not in self._indices:
+            self._indices[device] = Indices.of(self, device)
+        return self._indices[device]
 
     @cached_property
     def generations(self) -> list[np.ndarray]:
@@ -150,15 +193,14 @@ def to_internal(
 
     ``xyz`` is (frame, atom, 3).  Torsions with a leader are relative to its torsion, within (-pi, pi].
     """
-    order, anchors, leader = (v.to(xyz.device) for v in matrix._torch)
-    d, c = xyz[:, order[1:]], xyz[:, anchors[1:, 0]]
+    at = matrix.indices(xyz.device)
+    d, c = xyz[:, at.order[1:]], xyz[:, at.first[1:]]
     bonds = (d - c).norm(dim=-1)
-    b = xyz[:, anchors[2:, 1]]
+    b = xyz[:, at.second[2:]]
     u, v = d[:, 1:] - c[:, 1:], b - c[:, 1:]
     angles = torch.atan2(torch.linalg.cross(u, v).norm(dim=-1), (u * v).sum(-1))
-    torsions = dihedral(xyz[:, anchors[3:, 2]], b[:, 1:], c[:, 2:], d[:, 2:])
-    relative = leader >= 0
-    torsions = torch.where(relative, wrap(torsions - torsions[:, leader.clamp_min(0)]), torsions)
+    torsions = dihedral(xyz[:, at.third[3:]], b[:, 1:], c[:, 2:], d[:, 2:])
+    torsions = torch.where(at.relative, wrap(torsions - torsions[:, at.leader]), torsions)
     return bonds, angles, torsions
 
 
@@ -169,18 +211,19 @@ def to_space(
     matrix: ZMatrix,
 ) -> Float[Tensor, "frame bond+1 3"]:
     """Coordinates (frame, atom, 3) that have the given internal coordinates; the inverse of `to_internal`."""
-    order, anchors, leader = (v.to(bonds.device) for v in matrix._torch)
-    torsions = torch.where(leader >= 0, torsions + torsions[:, leader.clamp_min(0)], torsions)
+    at = matrix.indices(bonds.device)
+    torsions = torch.where(at.relative, torsions + torsions[:, at.leader], torsions)
     xyz = bonds.new_zeros(len(bonds), len(matrix.order), 3)
-    xyz[:, order[1], 0] = bonds[:, 0]
-    towards = torch.where(anchors[2, 0] == order[1], -1.0, 1.0)  # the third atom hangs on either of the two
-    corner = xyz[:, anchors[2, 0]]
+    second, third, partner = int(matrix.order[1]), int(matrix.order[2]), int(matrix.anchors[2, 0])
+    xyz[:, second, 0] = bonds[:, 0]
+    towards = -1.0 if partner == second else 1.0  # the third atom hangs on either of the two
+    corner = xyz[:, partner]
     arm = torch.stack([towards * angles[:, 0].cos(), angles[:, 0].sin(), torch.zeros_like(angles[:, 0])], -1)
-    xyz[:, order[2]] = corner + bonds[:, 1, None] * arm
-    for rows in matrix.generations:
-        a, b, c = (xyz[:, anchors[rows, i]] for i in (2, 1, 0))
+    xyz[:, third] = corner + bonds[:, 1, None] * arm
+    for rows, atoms, *partners in at.generations:
+        a, b, c = (xyz[:, partner] for partner in partners)
         r, theta, phi = bonds[:, rows - 1], angles[:, rows - 2], torsions[:, rows - 3]
-        xyz[:, order[rows]] = place(a, b, c, r, theta, phi)
+        xyz[:, atoms] = place(a, b, c, r, theta, phi)
     return xyz
 
 

@@ -128,7 +128,7 @@ class InternalFeatures:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, Tensor]) -> Self:
-        matrix = ZMatrix(*(np.asarray(arrays[n]) for n in ("order", "anchors", "leader")))
+        matrix = ZMatrix(*(arrays[n].cpu().numpy() for n in ("order", "anchors", "leader")))
         return cls(matrix, *(arrays[n] for n in TENSORS))
 
 

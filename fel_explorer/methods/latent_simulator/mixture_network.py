@@ -26,6 +26,7 @@ from fel_explorer.progress import Callback, Progress
 from fel_explorer.training.loop import REPORT_INTERVAL
 
 DRAWN = 128  # steps whose random numbers are drawn at once; part of what a seed means
+COLLINEAR = 1e-12  # of the largest variance: latents that are combinations of others, but for float32
 MIN_WIDTH = 1e-3  # of the width of a kernel, in its scale: no kernel shrinks onto one frame
 
 
@@ -101,7 +102,9 @@ class MixtureNetwork(nn.Module):
         """Take the linear prediction from pairs x, y (pair, dim), and the range of the data (dim,)."""
         x, y = x.double(), y.double()
         centred = x - x.mean(0)
-        matrix = torch.linalg.lstsq(centred, y - y.mean(0)).solution.T
+        # normal equations: collinear latents have no solution by "gels", the only driver of lstsq on CUDA
+        inverse = torch.linalg.pinv(centred.T @ centred, rtol=COLLINEAR, hermitian=True)
+        matrix = (inverse @ (centred.T @ (y - y.mean(0)))).T
         self.matrix.copy_(matrix)
         self.offset.copy_(y.mean(0) - matrix @ x.mean(0))
         self.scale.copy_((y - y.mean(0) - centred @ matrix.T).std(0, correction=0).clamp_min(1e-6))

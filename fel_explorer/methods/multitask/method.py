@@ -176,7 +176,7 @@ class MultitaskCV(MultitaskParameters):
         def start(restart):
             self._restart = restart
             generator = random_generator("cpu", self.seed, 0, restart)
-            self._network = self._build(int(self._scaling.keep.sum()), generator).to(frames.device)
+            self._network = self._build(self._scaling.n_kept, generator).to(frames.device)
             return self._loop(
                 self._network,
                 dataset,

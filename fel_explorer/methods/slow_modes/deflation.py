@@ -54,7 +54,7 @@ def deflation(covariances: vamp.Covariances, n: int) -> Float[torch.Tensor, "fun
     gram = shared.T @ shared
     floor = 1e-12 * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
     return identity - torch.nn.functional.pad(
-        shared @ torch.linalg.solve(gram + floor, shared.T), (0, 0, 0, len(gram))
+        shared @ torch.linalg.solve_ex(gram + floor, shared.T).result, (0, 0, 0, len(gram))
     )
 
 

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from fel_explorer.errors import FelError
 from fel_explorer.methods.koopman import vamp
+from fel_explorer.methods.koopman.jacobi import generalized_eigenvalues
 from fel_explorer.methods.koopman.ritz import ritz
 
 RIDGE = 1e-9  # of the mean variance: collinear functions can be trained apart
@@ -67,13 +68,30 @@ def resolvent_loss(
     c is the middle eigenvalue of the functions now, which keeps gradients large but makes values comparable
     only within a step; to compare, give a ``c``.
     """
-    identity = torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
-    covariance = covariance + RIDGE * covariance.diagonal().mean().detach() * identity
+    covariance = _with_ridge(covariance)
     if c is None:
         with torch.no_grad():
-            values, _ = ritz(energy, covariance)
+            values = ritz_values(energy, covariance)
             c = values[len(values) // 2].clamp_min(torch.finfo(torch.float64).tiny)
-    return -c * torch.linalg.solve(energy + c * covariance, covariance).trace()
+    return -c * torch.linalg.solve_ex(energy + c * covariance, covariance).result.trace()
+
+
+def ritz_values(
+    energy: Float[Tensor, "function function"], covariance: Float[Tensor, "function function"]
+) -> Float[Tensor, "mode"]:
+    """Eigenvalues (mode,) of E v = lambda C v, smallest first; on a GPU without waiting for it.
+
+    On the CPU directions without variance are left out; on a GPU, where their number would have to be read
+    back, they have `RIDGE` and so a large eigenvalue.
+    """
+    if energy.device.type == "cpu":
+        return ritz(energy, covariance)[0]
+    return generalized_eigenvalues(energy, _with_ridge(covariance))
+
+
+def _with_ridge(covariance: Tensor) -> Tensor:
+    identity = torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
+    return covariance + RIDGE * covariance.diagonal().mean().detach() * identity
 
 
 def penalty_loss(

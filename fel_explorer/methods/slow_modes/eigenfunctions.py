@@ -30,6 +30,7 @@ from fel_explorer.methods.slow_modes.generator import (
     slowest_linear_rate,
 )
 from fel_explorer.progress import Callback
+from fel_explorer.training.constants import device_constant
 from fel_explorer.training.data import BLOCK, Frames, Scaling, fingerprint
 from fel_explorer.training.loop import Losses
 
@@ -214,12 +215,12 @@ class Eigenfunctions(NetworkMethod):
             values, gradients = self._network.values_and_gradients(frames)
             return values, objective.carre_du_champ(gradients, scaled_diffusion(self, self._scaling))
         values, gradients = molecular.pull_back(self._network, self._molecule, self._scaling, frames)
-        diffusion = molecular.diffusion_coefficients(self._molecule, self.diffusion).to(gradients)
+        diffusion = self._atom_diffusion(gradients)
         return values, objective.carre_du_champ(gradients, diffusion)
 
     def _losses(self, batch, generator):
         energy, covariance = self._forms(batch)
-        rates, _ = ritz(energy.detach(), covariance.detach())
+        rates = objective.ritz_values(energy.detach(), covariance.detach())
         if self.operator == "transfer":
             rates = -torch.log((1.0 - rates * self.lag_time).clamp_min(1e-12)) / self.lag_time
         terms = {f"rate_{i + 1}": rates[i] if i < len(rates) else float("nan") for i in range(self.n_dims)}
@@ -232,8 +233,8 @@ class Eigenfunctions(NetworkMethod):
         """
         if self.loss == "resolvent":
             return objective.resolvent_loss(energy, covariance, rate)
-        omega = torch.as_tensor(self.omega or np.linspace(1.0, 0.6, self.n_dims), dtype=torch.float64)
-        given = energy, covariance, omega.to(energy.device), self.alpha
+        weights = tuple(map(float, self.omega or np.linspace(1.0, 0.6, self.n_dims)))
+        given = energy, covariance, device_constant(weights, torch.float64, energy.device), self.alpha
         if self.operator == "transfer":
             return objective.transfer_penalty_loss(*given, self.lag_time)
         return objective.penalty_loss(*given)
@@ -249,9 +250,15 @@ class Eigenfunctions(NetworkMethod):
             return slowest_linear_rate(self, self._scaling, batch)
         frames, _ = batch.halves(batch.frames)
         values, gradients = molecular.linear_functions(self._molecule, self._scaling, frames)
-        diffusion = molecular.diffusion_coefficients(self._molecule, self.diffusion).to(gradients)
+        diffusion = self._atom_diffusion(gradients)
         gamma = objective.carre_du_champ(gradients, diffusion)
         return ritz(*objective.generator_forms(values, gamma, batch.weight))[0][0]
+
+    def _atom_diffusion(self, like):
+        """Diffusion coefficients (coordinate,) of the molecule, of the dtype and device of ``like``."""
+        assert self._molecule is not None
+        values = molecular.diffusion_coefficients(self._molecule, self.diffusion)
+        return device_constant(tuple(values.tolist()), like.dtype, like.device)
 
     # ---- after the training
 

@@ -11,6 +11,7 @@ import xarray as xr
 from fel_explorer.errors import FelError
 from fel_explorer.methods.koopman.ritz import ritz
 from fel_explorer.methods.slow_modes import eigenfunction_objective as objective
+from fel_explorer.training.constants import device_constant
 from fel_explorer.training.data import Scaling
 from fel_explorer.training.pairs import Batch
 
@@ -59,5 +60,6 @@ def slowest_linear_rate(method: Eigenfunctions, scaling: Scaling, batch: Batch) 
 
 def scaled_diffusion(method: Eigenfunctions, scaling: Scaling) -> torch.Tensor:
     """Diffusion coefficients (coordinate,) of the standardised coordinates."""
-    diffusion = torch.tensor(method.diffusion, dtype=torch.float32, device=scaling.scale.device)
-    return (diffusion.expand(len(scaling.scale)) / scaling.scale.square())[scaling.keep]
+    given = tuple(map(float, method.diffusion))
+    diffusion = device_constant(given, torch.float32, scaling.scale.device)
+    return (diffusion.expand(len(scaling.scale)) / scaling.scale.square())[scaling.kept]

@@ -172,7 +172,7 @@ class SRV(NetworkMethod):
     def _join(self, generator):
         """A new network, untrained; until the modes are known, a live map shows its outputs."""
         device = self._scaling.mean.device
-        network = self._member(int(self._scaling.keep.sum()), generator).to(device)
+        network = self._member(self._scaling.n_kept, generator).to(device)
         self._network.members.append(network)
         n_functions = len(self._network.members) * self._n_outputs
         self._mean = torch.zeros(n_functions, dtype=torch.float64, device=device)
@@ -208,7 +208,7 @@ class SRV(NetworkMethod):
 
     def _covariances(self, batch):
         """Reversible covariances of the last network's outputs and, behind them, the nuisance processes."""
-        n_features = int(self._scaling.keep.sum())
+        n_features = self._scaling.n_kept
         outputs = self._network.members[-1](batch.frames[:, :n_features])
         values = torch.cat([outputs, batch.frames[:, n_features:]], dim=1)
         now, later = batch.halves(values)
@@ -229,7 +229,7 @@ class SRV(NetworkMethod):
         return float(1.0 + vamp.koopman(found).singular_values.square().sum())
 
     def _describe(self, dataset, frames, lag):
-        n_features, device = int(self._scaling.keep.sum()), frames.device
+        n_features, device = self._scaling.n_kept, frames.device
         blocks = []
         for block in frames.values.split(BLOCK):
             block = block.to(device)

@@ -63,8 +63,8 @@ class BottleneckNetwork(nn.Module):
 
     def log_prior(self, z: Float[Tensor, "point cv"]) -> Float[Tensor, "point"]:
         """ln r(z) = ln sum_k w_k q(z|u_k), (point,), of points (point, cv)."""
-        mean, log_variance = self.encode(self.pseudo_inputs[self.alive])
-        weight = self.prior_logits[self.alive].log_softmax(0)
+        mean, log_variance = self.encode(self.pseudo_inputs)
+        weight = self.prior_logits.masked_fill(~self.alive, -torch.inf).log_softmax(0)
         return torch.logsumexp(weight + log_normal(z[:, None], mean, log_variance), dim=1)
 
     def information(

@@ -102,6 +102,7 @@ def test_all_nodes_together_are_the_mixture_that_the_density_says():
     model = density(2, dim=3, period=0.0)
     model.period = torch.tensor([0.0, 2.0, 5.0], dtype=torch.float64)
     model.widest = 0.25 * model.period
+    model._list_turns()
     x = 4.0 * torch.rand(30, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     parts = model.log_conditional(x[:, None], model.mean(model.nodes)[None])
     expected = torch.logsumexp(model.log_weights + parts, 1)

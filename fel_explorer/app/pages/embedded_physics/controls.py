@@ -15,6 +15,7 @@ from fel_explorer.app.pages.embedded_physics.options import CHOICES, PDB
 from fel_explorer.app.pages.embedded_physics.system import Subject
 from fel_explorer.app.pages.embedded_physics.training import LOADED
 from fel_explorer.app.shell.header import seconds_text
+from fel_explorer.app.widgets.device_select import DeviceSelect
 from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.param_form import Form
 from fel_explorer.app.widgets.text import Text
@@ -64,6 +65,7 @@ class Controls(Viewer):
             ("Settings", self.form_area), active=[], dynamic=True, disable_gutters=True, elevation=0,
             margin=0, title_variant="body2", sizing_mode="stretch_width",
         )  # fmt: skip
+        self.device = DeviceSelect(margin=(6, 10, 0, 10), width=None, sizing_mode="stretch_width")
         self.learn = pmui.Button(
             label="Learn", icon="local_fire_department", color="primary", variant="contained",
             on_click=lambda event: learn(), margin=(6, 10), **wide,
@@ -82,7 +84,7 @@ class Controls(Viewer):
             Text("Learn from a force field", variant="h5", margin=(6, 10, 0, 10)),
             Text(TEXT, variant="body2", margin=(4, 10), sizing_mode="stretch_width"),
             self.system, self.about, self.file, self.temperature, self.care, self.cost, self.folded,
-            self.learn, self.stop, self.bar, self.status,
+            self.device, self.learn, self.stop, self.bar, self.status,
             width=WIDTH, margin=0,
         )  # fmt: skip
         self.system.param.watch(self._on_system, "value")

@@ -150,7 +150,7 @@ class PhysicsPage(Viewer):
     def learn(self, **hyperparameters) -> Job:
         """Learn with the form's settings, changed by ``hyperparameters``, as a job."""
         settings = {**self.controls.hyperparameters, **hyperparameters}
-        return self._submit(training_job(self.subject, settings))
+        return self._submit(training_job(self.subject, settings, device=self.controls.device.value))
 
     def _submit(self, function) -> Job:
         job = self.jobs.submit(self.subject.title, function, kind=KIND, owner=self.owner)

@@ -59,7 +59,7 @@ class CertificatePanel(TabView):
             label="Certify all", icon="fact_check", variant="text", on_click=self._certify_all, **small,
             description="Certificates of all models that have none at this lag.",
         )  # fmt: skip
-        self.draw = pmui.Select(label="Draw", options=[TIMES, DRIFT, DIFFUSION], width=130, **small)
+        self.draw = pmui.Select(label="Figure to save", options=[TIMES, DRIFT, DIFFUSION], width=150, **small)
         self.table = SortableTable(
             row_about="Show this model", sizing_mode="stretch_both", margin=(0, 8), min_height=130
         )
@@ -159,10 +159,7 @@ class CertificatePanel(TabView):
 
     @property
     def ready(self) -> bool:
-        """Whether there is a model; without a certificate the figure says so.
-
-        A plot that appears only later takes the room of the table until the window is resized.
-        """
+        """Whether there is a model; without a certificate the figure says so."""
         return bool(self.session.own_results)
 
     @property

@@ -259,14 +259,11 @@ class MapPanel(pn.viewable.Viewer):
 
     def _refresh(self, *events):
         """Draw the frames anew, and count the selected ones."""
-        if self._view is None:
-            self._draw()
-            return
-        coloured = self._coloured(self._view)
-        self._draw()  # first, because a page takes its changes one after the other
-        self.legend.show(*coloured)
-        selection = self.session.selection
-        self._count.object = f"{selection.count:,} of {len(selection.mask):,} frames selected"
+        if self._view is not None:
+            selection = self.session.selection
+            self._count.object = f"{selection.count:,} of {len(selection.mask):,} frames selected"
+            self.legend.show(*self._coloured(self._view))
+        self._draw()
 
     @property
     def _live(self) -> LiveView | None:

@@ -6,7 +6,6 @@ from functools import cached_property
 
 import panel_material_ui as pmui
 import param
-import torch
 from panel.viewable import Viewer
 
 from fel_explorer.app.jobs import featurize_and_train
@@ -20,6 +19,7 @@ from fel_explorer.app.views.model.trained_models_panel import ModelList
 from fel_explorer.app.views.model.training_monitor_panel import Monitor
 from fel_explorer.app.views.runs.sweep import plan
 from fel_explorer.app.views.runs.sweep_form import SweepForm
+from fel_explorer.app.widgets.device_select import DeviceSelect
 from fel_explorer.app.widgets.dialogs import Dialogs
 from fel_explorer.app.widgets.layout import lay_out
 from fel_explorer.app.widgets.param_form import Form
@@ -60,7 +60,7 @@ class ModelPanel(Viewer):
             sizing_mode="stretch_width",
         )
         self.form_area = pmui.Column(sizing_mode="stretch_width", margin=0)
-        self.device = pmui.Select(label="Device", options=devices(), size="small", width=110)
+        self.device = DeviceSelect()
         self.button = pmui.Button(
             label="Train",
             icon="play_arrow",
@@ -274,11 +274,6 @@ def fitting_lag(dataset, lag_time: float) -> float:
     step = schema.time_step(dataset)
     longest = max(int(schema.trajectory_lengths(dataset).max()) - 1, 1)
     return min(max(round(lag_time / step), 1), longest) * step
-
-
-def devices() -> list[str]:
-    """'auto', 'cpu' and every CUDA device."""
-    return ["auto", "cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
 
 
 def fitting_lags(dataset, lag_times) -> list[float]:

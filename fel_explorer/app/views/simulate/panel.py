@@ -13,6 +13,7 @@ from fel_explorer.app.views.simulate import simulation as simulations
 from fel_explorer.app.views.simulate.pages import PlayPage, ReportPage, TrainPage, nearest_step, text
 from fel_explorer.app.views.simulate.report_rows import as_ck_test, table_of
 from fel_explorer.app.views.tabs import can_simulate
+from fel_explorer.app.widgets.device_select import DeviceSelect
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside
 from fel_explorer.app.widgets.tab_view import TabView
@@ -89,6 +90,7 @@ class SimulatePanel(TabView):
             "play": PlayPage(self.session, self._simulate),
             "report": ReportPage(self.figures, self._compare),
         }
+        self._device = DeviceSelect(margin=(4, 12))
         self.text = text(margin=(4, 12))
         self.bar = pmui.LinearProgress(value=0, sizing_mode="stretch_width", margin=(4, 12), visible=False)
         self.stop = pmui.Button(
@@ -96,7 +98,8 @@ class SimulatePanel(TabView):
             on_click=lambda event: self._stop(), visible=False,
         )  # fmt: skip
         left = beside(
-            self._views, self.text, self.bar, self.stop, *(page.layout for page in self.pages.values()),
+            self._views, self._device, self.text, self.bar, self.stop,
+            *(page.layout for page in self.pages.values()),
             width=330,
         )  # fmt: skip
         self._sides = {view: self.pages[view].side for view in ("train", "report")}
@@ -111,6 +114,11 @@ class SimulatePanel(TabView):
         if event.new:
             self.view = event.new
 
+    @property
+    def device(self) -> str:
+        """Where the simulator is trained, simulates and is compared."""
+        return self._device.value
+
     def _stop(self):
         if (job := self._job()) is not None:
             self.board.cancel(job)
@@ -119,17 +127,23 @@ class SimulatePanel(TabView):
         session, values = self.session, self.pages["train"].form.values
         schema.lag_in_frames(session.dataset, values["lag_time"])
         simulator = simulations.simulator_for(session.shown.method, session.trajectories.topology, values)
-        task = simulations.training_simulator(simulator, session.dataset, session.trajectories)
+        task = simulations.training_simulator(
+            simulator, session.dataset, session.trajectories, device=self.device
+        )
         self.board.submit(f"Simulator on {session.shown.label}", task, kind=KINDS["train"])
 
     def _simulate(self):
         seed, page = 0 if self.simulation is None else self.simulation.seed + 1, self.pages["play"]
         size = page.n_steps.value, page.n_trajectories.value
-        task = simulations.simulating(self.trained, self.session.shown.embedding, *size, seed)
+        task = simulations.simulating(
+            self.trained, self.session.shown.embedding, *size, seed, device=self.device
+        )
         self.board.submit(f"Simulation on {self.session.shown.label}", task, kind=KINDS["play"])
 
     def _compare(self):
-        task = simulations.reporting(self.trained, self.session.dataset, self.session.trajectories)
+        task = simulations.reporting(
+            self.trained, self.session.dataset, self.session.trajectories, device=self.device
+        )
         self.board.submit(f"Simulator on {self.session.shown.label} against MD", task, kind=KINDS["report"])
 
     def tapped(self, x: float, _y: float) -> None:

@@ -106,7 +106,13 @@ def system_of(dataset: xr.Dataset, trajectories, temperature: float):
 
 
 def sampling_windows(
-    result: Result, dataset: xr.Dataset, trajectories, dimension: int, settings: Settings
+    result: Result,
+    dataset: xr.Dataset,
+    trajectories,
+    dimension: int,
+    settings: Settings,
+    *,
+    device: str = "cpu",
 ) -> Call[Sampled]:
     """The job that samples windows along one axis of a result's embedding; its result is `Sampled`.
 
@@ -115,7 +121,7 @@ def sampling_windows(
     """
     if (error := reason_no_sampling(result, dataset, trajectories)) is not None:
         raise error
-    return _sampling(result, dataset, trajectories, dimension, settings)
+    return _sampling(result, dataset, trajectories, dimension, settings, device)
 
 
 @process_job
@@ -127,6 +133,7 @@ def _sampling(
     trajectories,
     dimension: int,
     settings: Settings,
+    device: str,
 ) -> Sampled:
     def callback(progress):
         report(progress)
@@ -139,7 +146,7 @@ def _sampling(
     data = sampling.umbrella(
         result.method, system, dataset, dimension=dimension, n_windows=settings.n_windows,
         n_walkers=settings.n_walkers, n_steps=settings.n_steps, callback=callback,
-        n_processes=max(1, (os.cpu_count() or 2) - 1), checkpoint_dir=folder,
+        n_processes=max(1, (os.cpu_count() or 2) - 1), checkpoint_dir=folder, device=device,
     )  # fmt: skip
     if not should_stop():
         shutil.rmtree(folder, ignore_errors=True)

@@ -20,6 +20,7 @@ from fel_explorer.app.views.umbrella.job import (
     sampling_windows,
 )
 from fel_explorer.app.views.umbrella.profile import barrier_words, data_profile, profile_words
+from fel_explorer.app.widgets.device_select import DeviceSelect
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside
 from fel_explorer.app.widgets.tab_view import TabView
@@ -93,9 +94,13 @@ class DrivePanel(TabView):
             description="Of the molecule; to compare, that of the data.",
         )  # fmt: skip
         self.temperature.param.watch(self._on_temperature, "value")
+        self.device = DeviceSelect(
+            value="cpu", width=140, margin=(6, 4, 0, 10),
+            description="Of model systems. The CPU is faster for less than some thousand walkers in all.",
+        )  # fmt: skip
         self._form = pmui.Column(
             pmui.Row(self.windows, self.walkers, margin=0),
-            pmui.Row(self.steps, self.temperature, margin=0),
+            pmui.Row(self.steps, self.temperature, self.device, margin=0),
             margin=0,
         )
         self.run = pmui.Button(
@@ -139,8 +144,9 @@ class DrivePanel(TabView):
         session, asked = self.session, (self.windows, self.walkers, self.steps, self.temperature)
         settings = Settings(*(widget.value or widget.start for widget in asked))
         task = sampling_windows(
-            session.shown, session.dataset, session.trajectories, self.dimension, settings
-        )
+            session.shown, session.dataset, session.trajectories, self.dimension, settings,
+            device=self.device.value,
+        )  # fmt: skip
         label = f"Umbrella sampling along {self.cv.value} of {session.active}"
         self._jobs[self._key] = self.board.submit(label, task, kind="umbrella")
         self._look()
@@ -180,7 +186,8 @@ class DrivePanel(TabView):
         self._bar.visible = self.stop.visible = running
         self._form.visible = self.run.visible = possible and not running
         self.about.visible = possible and self._sampled is None
-        self.temperature.visible = not is_model_system(self.session.dataset)
+        self.device.visible = is_model_system(self.session.dataset)
+        self.temperature.visible = not self.device.visible
         if running:
             self._bar.value = round(100 * job.fraction) if np.isfinite(job.fraction) else 0
             self.stop.disabled = job.stopping

@@ -41,13 +41,14 @@ def write(method: Model, path: str | Path) -> None:
     header, arrays = _pack(method)
     header = {"format": "fel_explorer", "format_version": FORMAT_VERSION, **header}
     with whole_file(path) as partial:
-        text = json.dumps(header)
-        save_file(arrays, str(partial), metadata={"fel": text, "crc32": _checksum(text, arrays)})
+        # one entry of metadata: safetensors orders several at random, and equal models give equal files
+        text = json.dumps({**header, "crc32": _checksum(header, arrays)})
+        save_file(arrays, str(partial), metadata={"fel": text})
 
 
-def _checksum(header: str, arrays: dict[str, torch.Tensor]) -> str:
+def _checksum(header: dict, arrays: dict[str, torch.Tensor]) -> str:
     """CRC-32 of the header and of the names and bytes of all arrays, in hex."""
-    found = zlib.crc32(header.encode())
+    found = zlib.crc32(json.dumps(header).encode())
     for name in sorted(arrays):
         found = zlib.crc32(name.encode(), found)
         found = zlib.crc32(arrays[name].numpy().tobytes(), found)
@@ -238,7 +239,8 @@ def _read(path):
                 )
             arrays = {name: file.get_tensor(name) for name in file.keys()}
             # files of earlier versions have no checksum
-            if "crc32" in metadata and metadata["crc32"] != _checksum(metadata["fel"], arrays):
+            checksum = header.pop("crc32", None)
+            if checksum is not None and checksum != _checksum(header, arrays):
                 raise FelError(
                     f"'{path.name}' is not as it was written: its checksum differs.",
                     "Each model file carries a checksum of its weights.",

@@ -46,8 +46,8 @@ def describe_states(states: np.ndarray | xr.DataArray, dataset: xr.Dataset) -> l
     """Short descriptions of states by the backbone regions that set them apart.
 
     A residue is named only where its region differs between states and holds at least 70 % of the state's
-    frames; those that tell the states best come first. States of the same description have none, nor have
-    those with less than 0.1 % of the frames, which no other is compared with.
+    frames; the residues that separate the states best come first. States with equal descriptions get none,
+    nor do states with less than 0.1 % of the frames, which are left out of the comparison.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Training on several processes, the ranks of torch.distributed: each computes its share of every batch.
+"""Training on several processes, the ranks of torch.distributed: each computes a part of every batch.
 
 All ranks hold the data and draw the same batches from the same seed.  What an objective needs of a batch,
 sums over its pairs, is reduced across ranks, so that each has the loss of the whole batch.  The gradient of a

@@ -79,7 +79,7 @@ class SessionData(param.Parameterized):
         self.param.update(earlier_data=others, data_name=name, **there.values, **self._history.flags)
 
     def close_data(self, name: str) -> None:
-        """Forget data that were opened before, with their models; this can't be undone.
+        """Close data that were opened before, with their models; this can't be undone.
 
         Raises
         ------

@@ -165,8 +165,8 @@ export function render({model, el, view}) {
     node.setAttribute("aria-orientation", vertical ? "vertical" : "horizontal")
     node.setAttribute("aria-valuemin", least)
     node.setAttribute("aria-valuemax", most)
-    const tell = () => node.setAttribute("aria-valuenow", Math.round(get()))
-    const change = (what) => { what(); tell(); apply() }
+    const announce = () => node.setAttribute("aria-valuenow", Math.round(get()))
+    const change = (what) => { what(); announce(); apply() }
     const move = (value) => change(() => set(Math.min(most, Math.max(least, value))))
     const rest = () => { keep(sizes); draws() }
     node.onpointerdown = (event) => {
@@ -194,7 +194,7 @@ export function render({model, el, view}) {
       event.key === "Enter" ? change(reset) : move(values[event.key])
       rest()
     }
-    tell()
+    announce()
   }
 
   // Widgets take other colours one by one, white on white in between: the page is covered meanwhile.
@@ -261,7 +261,7 @@ export function render({model, el, view}) {
   share(root, "upper", "upper")
   const lower = element("div", "row lower", root)
   card("tree", lower)
-  const beside = share(lower, "tree", "tree")
+  const treeSeparator = share(lower, "tree", "tree")
   card("strip", lower)
   side()
 
@@ -284,7 +284,7 @@ export function render({model, el, view}) {
     root.classList.toggle("compact", model.compact)
     cards.structure.title.textContent = model.second ? "Second landscape" : model.titles.structure
     for (const node of [cards.selection.node, between]) node.classList.toggle("gone", model.second)
-    for (const node of [cards.tree.node, beside]) node.classList.toggle("gone", !model.tree_shown)
+    for (const node of [cards.tree.node, treeSeparator]) node.classList.toggle("gone", !model.tree_shown)
     apply()
     draws()
   }

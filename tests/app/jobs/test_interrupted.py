@@ -20,6 +20,7 @@ class Killed(BaseException):
 @pytest.fixture
 def dataset(tmp_path, monkeypatch):
     monkeypatch.setenv("FEL_EXPLORER_CACHE", str(tmp_path))
+    monkeypatch.setattr("fel_explorer.training.loop.REPORT_INTERVAL", 0.0)
     rng = np.random.default_rng(0)
     state = np.repeat(rng.integers(2, size=12), 50)
     return fel.as_dataset([np.column_stack([state, state]) + 0.1 * rng.normal(size=(600, 2))])

@@ -356,7 +356,7 @@ def test_only_jobs_on_the_pages_own_objects_run_in_its_process():
         for path in package.rglob("*.py")
         if "def run(report, should_stop)" in path.read_text()
     }
-    assert made == {"app/storage/session_folder.py", "app/views/data/session_files_panel.py"}
+    assert made == {"app/storage/session_opening.py", "app/views/data/session_files_panel.py"}
 
 
 SERVER = """

@@ -76,7 +76,7 @@ class DataPanel(Viewer):
         )
         self.closing = pmui.Button(
             label="", size="small", variant="text", sizing_mode="stretch_width",
-            description="Forget them with their models, which can't be undone. Save them first as sessions: "
+            description="Close them with their models, which can't be undone. Save them first as sessions: "
             "only the data that are shown are saved automatically.",
         )  # fmt: skip
         self._others = pmui.Column(

@@ -263,7 +263,8 @@ def test_cancel_keeps_what_was_learned(page, demo):
 def test_a_lasso_is_answered_while_a_model_is_trained(page, demo, embedding):
     map_ = open_demo(page, demo)
     window = map_.figure["x"]
-    train(page, 200_000)
+    enter(page, "Restarts", 20)  # one training may end while the page is looked at
+    train(page, 3000)
     note = page.get_by_text(re.compile(r"^IDM \d+: training, step [\d,]+, every 100th frame$"))
     expect(note).to_be_visible(timeout=LOAD)  # the map is that of the training
     before = note.inner_text()

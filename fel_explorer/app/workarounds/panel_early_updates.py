@@ -1,8 +1,9 @@
-"""Repair of panel 1.9: a page that is filled after its HTML was sent, before the browser got its models.
+"""Repair of panel 1.9: changes of a page that has sent its HTML, before its browser reports that it is drawn.
 
-Panel schedules such changes for later, when it takes them for part of the models that the browser asks for,
-and drops them: where the filling takes long, the browser shows an empty page.  Here they are applied at once,
-before the models are sent.  No upstream issue is known.
+Panel takes such changes for part of the models that the browser is still to ask for, and drops them.  But the
+browser may have these models already: where the filling takes long, it shows an empty page, and what a click
+changes in the second before the page is drawn is lost ("reference p… isn't known").  Here changes are applied
+at once, and sent to a browser that has the models.  No upstream issue is known.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def can_wait() -> bool:
 
 @contextmanager
 def filling(document: Document) -> Iterator[None]:
-    """Apply changes of components at once, while this holds the lock of a document without a browser."""
+    """Apply changes of components at once, from now on; holds the lock of a document without a browser."""
     if document.session_context is None or not can_wait():
         with set_curdoc(document), document.models.freeze():
             yield
@@ -38,7 +39,6 @@ def filling(document: Document) -> Iterator[None]:
         with set_curdoc(document), document.models.freeze():
             yield
     finally:
-        state._connected.pop(document, None)
         held = document.callbacks._held_events
         # the browser gets all models: only timers and the like are left to report
         held[:] = [event for event in held if not isinstance(event, DocumentPatchedEvent)]

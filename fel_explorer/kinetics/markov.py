@@ -85,8 +85,8 @@ def resampled_models(
     return draws, (_model_or_none(counts, lag) for counts in _drawn_counts(draws, np.concatenate(parts), lag))
 
 
-def bayesian_models(parts: Sequence[Num[np.ndarray, "_"]], lag: int, n_samples: int) -> list:
-    """Reversible Markov models sampled from their posterior given the counts, by deeptime's `BayesianMSM`.
+def bayesian_models(parts: Sequence[Num[np.ndarray, "_"]], lag: int, n_samples: int, seed: int = 0) -> list:
+    """Reversible Markov models sampled from their posterior given the counts, by deeptime's Gibbs sampler.
 
     Counts of pairs at the lag are divided by the lag (deeptime's "sliding-effective"), because pairs that
     overlap in time are not independent (Trendelkamp-Schroer, Wu, Paul and Noe, J. Chem. Phys. 143, 174101
@@ -104,11 +104,27 @@ def bayesian_models(parts: Sequence[Num[np.ndarray, "_"]], lag: int, n_samples: 
     deeptime models over the largest connected set.
     """
     from deeptime.markov import TransitionCountEstimator
-    from deeptime.markov.msm import BayesianMSM
+    from deeptime.markov.msm import MarkovStateModel, MaximumLikelihoodMSM
+    from deeptime.markov.tools.estimation.dense.tmat_sampling.tmatrix_sampler import TransitionMatrixSampler
 
     parts = [np.ascontiguousarray(part, dtype=np.int32) for part in parts if len(part) > lag]
     counts = TransitionCountEstimator(lag, "sliding-effective").fit_fetch(parts).submodel_largest()
-    return BayesianMSM(n_samples=n_samples, reversible=True).fit_fetch(counts).samples
+    likeliest = MaximumLikelihoodMSM(reversible=True).fit_fetch(counts)
+    # as deeptime's BayesianMSM, which takes no seed
+    sampler = TransitionMatrixSampler(
+        likeliest.count_model.count_matrix,
+        reversible=True,
+        P0=likeliest.transition_matrix,
+        n_steps=max(int(np.sqrt(counts.n_states_full)), 1),
+        seed=seed,
+    )
+    draws = (sampler.sample(return_statdist=True) for _ in range(n_samples))
+    return [
+        MarkovStateModel(
+            matrix, stationary_distribution=population, reversible=True, count_model=likeliest.count_model
+        )
+        for matrix, population in draws
+    ]
 
 
 def _drawn_counts(draws, states, lag):

@@ -60,7 +60,7 @@ def transition_paths(
     n_samples
         Bootstrap or posterior samples for the intervals; 0 for none.
     confidence, seed
-        Of the intervals; the seed is the bootstrap's.
+        Of the intervals; the seed of draws and samples.
 
     Returns
     -------
@@ -163,7 +163,7 @@ def _sampled(parts, lag, uncertainty, n_samples, confidence, seed):
         draws, models = resampled_models(parts, lag, n_samples, seed)
         return models, lambda values: draws.interval(values, confidence)
     tail = 100 * (1 - confidence) / 2
-    models = bayesian_models(parts, lag, n_samples)
+    models = bayesian_models(parts, lag, n_samples, seed)
     return models, lambda values: np.percentile(values, [tail, 100 - tail], axis=0)
 
 

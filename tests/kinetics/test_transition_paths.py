@@ -133,3 +133,12 @@ def test_without_samples_there_are_no_intervals(chains):
     assert "total_flux_lower" not in kinetics.transition_paths(chains, 0, 3, 1.0, n_samples=0)
     with pytest.raises(FelError, match="bootstrap and bayesian"):
         kinetics.transition_paths(chains, 0, 3, 1.0, uncertainty="gaussian")
+
+
+@pytest.mark.parametrize("uncertainty", ["bootstrap", "bayesian"])
+def test_equal_seeds_give_equal_intervals(uncertainty, chains):
+    def widths(seed):
+        table = kinetics.transition_paths(chains, 0, 3, 1.0, uncertainty=uncertainty, n_samples=50, seed=seed)
+        return float(table["total_flux_upper"] - table["total_flux_lower"])
+
+    assert widths(1) == widths(1) != widths(2)

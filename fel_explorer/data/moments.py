@@ -9,6 +9,7 @@ Source: the estimators with weights and reversible pairs are those of H. Wu and 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -46,16 +47,16 @@ class LaggedCovariances:
     weight: float
 
 
-class Accumulator:
+class Accumulator(ABC):
     """Base of sums over frames; `add` is called with consecutive blocks of shifted values."""
 
+    @abstractmethod
     def begin(self, shift: np.ndarray) -> None:
         """Start with values from which ``shift`` (feature,) is subtracted."""
-        raise NotImplementedError
 
+    @abstractmethod
     def add(self, start: int, block: np.ndarray, z: np.ndarray) -> None:
         """Add frames from ``start`` on: ``block`` as it was read, ``z`` shifted, both (frame, feature)."""
-        raise NotImplementedError
 
 
 class Moments(Accumulator):

@@ -51,8 +51,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.ui)
-            # a browser with software GL on two busy cores now and then misses a deadline
-            item.add_marker(pytest.mark.flaky(reruns=int(os.environ.get("UI_RERUNS", 2)), reruns_delay=2))
 
 
 def chromium():

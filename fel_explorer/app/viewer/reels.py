@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import cached_property
 
 import numpy as np
@@ -18,7 +19,7 @@ from fel_explorer.structures import superpose
 PLAYED = 400  # frames of one run-through of trajectories by default
 
 
-class Reel:
+class Reel(ABC):
     """A row of places that a player goes through; a subclass says where it is and what is seen there.
 
     Attributes
@@ -43,25 +44,25 @@ class Reel:
         return False
 
     @property
+    @abstractmethod
     def at(self) -> int:
         """The place that is current in the session."""
-        raise NotImplementedError
 
+    @abstractmethod
     def go(self, at: int) -> None:
         """Make the place ``at`` the current one of the session."""
-        raise NotImplementedError
 
+    @abstractmethod
     def layers(self, places) -> list[Layer]:
         """Layers with a frame for each of ``places``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def scene(self, at: int) -> Scene:
         """In words what is seen at a place."""
-        raise NotImplementedError
 
+    @abstractmethod
     def origins(self, at: int) -> list[tuple[int, str]]:
         """(frame, "") of each layer that was observed, (nearest frame, what it is) of one that was made."""
-        raise NotImplementedError
 
 
 class FramesReel(Reel):

@@ -52,6 +52,7 @@ class TabView(Viewer):
     def __init__(self, session: Session, board: PageJobs | None = None, **params: Any):
         super().__init__(**params)
         self.session, self.board = session, board
+        self._watchers: list[tuple[param.Parameterized, Any]] = []  # with the object that each watches
 
     def __panel__(self) -> Viewable:
         return self.layout
@@ -65,4 +66,6 @@ class TabView(Viewer):
 
     def close(self) -> None:
         """Stop watching the session and the board."""
-        raise NotImplementedError
+        for source, watcher in self._watchers:
+            source.param.unwatch(watcher)
+        self._watchers = []

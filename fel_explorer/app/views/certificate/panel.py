@@ -36,12 +36,6 @@ class CertificatePanel(TabView):
         ]
         self._on_data()
 
-    def close(self) -> None:
-        """Stop watching the session and the jobs."""
-        for source, watcher in self._watchers:
-            source.param.unwatch(watcher)
-        self._watchers = []
-
     def _make_widgets(self):
         small = {"size": "small", "margin": (6, 4, 2, 8)}
         self.lag = pmui.FloatInput(

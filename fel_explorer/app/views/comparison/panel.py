@@ -61,12 +61,6 @@ class ComparisonPanel(TabView):
             (board, board.param.watch(self._on_job, "version")),
         ]
 
-    def close(self) -> None:
-        """Stop watching the session and the jobs."""
-        for source, watcher in self._watchers:
-            source.param.unwatch(watcher)
-        self._watchers = []
-
     # ---- what is built once
 
     def _make_widgets(self):

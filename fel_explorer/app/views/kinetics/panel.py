@@ -61,9 +61,7 @@ class KineticsPanel(TabView):
     def close(self) -> None:
         """Stop watching the session and the board."""
         self.pathways.close()
-        for source, watcher in self._watchers:
-            source.param.unwatch(watcher)
-        self._watchers = []
+        super().close()
 
     # ---- what is built once
 

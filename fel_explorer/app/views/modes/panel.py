@@ -60,9 +60,7 @@ class ModesPanel(TabView):
 
     def close(self) -> None:
         """Stop watching the session and the jobs."""
-        for source, watcher in self._watchers:
-            source.param.unwatch(watcher)
-        self._watchers = []
+        super().close()
         self.on_structure.close()
 
     # ---- what is built once

@@ -58,10 +58,10 @@ class PathPanel(TabView):
         super().__init__(session, board, **params)
         self._make_widgets()
         self._watchers = [
-            session.param.watch(self._find, ["path_anchors", "shown", "dataset"]),
-            session.param.watch(self._show, ["image"]),
-            session.param.watch(self._on_drawing, ["drawing"]),
-            session.param.watch(self._on_unit, ["energy_unit", "temperature"]),
+            (session, session.param.watch(self._find, ["path_anchors", "shown", "dataset"])),
+            (session, session.param.watch(self._show, ["image"])),
+            (session, session.param.watch(self._on_drawing, ["drawing"])),
+            (session, session.param.watch(self._on_unit, ["energy_unit", "temperature"])),
         ]
         self._find()
 
@@ -69,12 +69,6 @@ class PathPanel(TabView):
     def ready(self) -> bool:
         """Whether there is a figure."""
         return self.session.path is not None
-
-    def close(self) -> None:
-        """Stop watching the session."""
-        for watcher in self._watchers:
-            self.session.param.unwatch(watcher)
-        self._watchers = []
 
     # ---- what is built once
 

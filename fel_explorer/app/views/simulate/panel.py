@@ -70,12 +70,6 @@ class SimulatePanel(TabView):
         """The last simulation."""
         return simulations.shown_simulation(self.session)
 
-    def close(self) -> None:
-        """Stop watching the session and the jobs."""
-        for source, watcher in self._watchers:
-            source.param.unwatch(watcher)
-        self._watchers = []
-
     # ---- what is built once
 
     def _make_widgets(self):

@@ -56,12 +56,6 @@ class EvidencePanel(TabView):
         ]
         self._refresh()
 
-    def close(self) -> None:
-        """Stop watching the session and the jobs."""
-        for source, watcher in self._watchers:
-            source.param.unwatch(watcher)
-        self._watchers = []
-
     # ---- what is built once
 
     def _make_widgets(self):

@@ -96,16 +96,14 @@ class StatesPanel(TabView):
         self.table.param.watch(self._on_click, "clicked")
         self._refresh_at_rest = AtRest(self._refresh)
         self._watchers = [
-            session.param.watch(self._on_session, WATCHED),
-            session.param.watch(self._mark, ["selection"]),
+            (session, session.param.watch(self._on_session, WATCHED)),
+            (session, session.param.watch(self._mark, ["selection"])),
         ]
         self._refresh()
 
     def close(self) -> None:
         """Stop watching the session."""
-        for watcher in self._watchers:
-            self.session.param.unwatch(watcher)
-        self._watchers = []
+        super().close()
         self.choices.close()
 
     def frame(self) -> pd.DataFrame:

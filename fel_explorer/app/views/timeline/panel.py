@@ -26,20 +26,14 @@ class TimelinePanel(TabView):
         super().__init__(session, board, **params)
         self._make_widgets()
         self._watchers = [
-            session.param.watch(self._on_states, ["shown", "state_names"]),
-            session.param.watch(self._show, ["frame"]),
+            (session, session.param.watch(self._on_states, ["shown", "state_names"])),
+            (session, session.param.watch(self._show, ["frame"])),
         ]
 
     @property
     def ready(self) -> bool:
         """Whether there is a figure."""
         return self.session.shown is not None and self.session.shown.state is not None
-
-    def close(self) -> None:
-        """Stop watching the session."""
-        for watcher in self._watchers:
-            self.session.param.unwatch(watcher)
-        self._watchers = []
 
     def _make_widgets(self):
         small = {"size": "small", "width": 150, "margin": (10, 4, 4, 8)}

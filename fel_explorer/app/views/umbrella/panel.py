@@ -60,12 +60,6 @@ class DrivePanel(TabView):
         ]
         self._on_result()
 
-    def close(self) -> None:
-        """Stop watching the session and the jobs."""
-        for source, watcher in self._watchers:
-            source.param.unwatch(watcher)
-        self._watchers = []
-
     # ---- what is built once
 
     def _make_widgets(self):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from fel_explorer.data.atomic_folders import whole_file
+from fel_explorer.data.atomic_folders import whole_file, writing
 from fel_explorer.errors import FelError
 from fel_explorer.export.ann import ann_action, dense_layers
 from fel_explorer.export.plumed_features import feature_lines
@@ -96,7 +96,8 @@ def plumed(
         cv,
         *_bias(bias, nodes, widths, temperature, barrier),
     ]
-    with ExitStack() as stack:  # all are written before the first takes its place
+    # all are written before the first takes its place
+    with writing(f"'{folder}' can't be written"), ExitStack() as stack:
         if layers is None:
             save_torchscript(method, stack.enter_context(whole_file(folder / "cv.pt")))
         save_archive(method, stack.enter_context(whole_file(folder / "cv.pt2")))

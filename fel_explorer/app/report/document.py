@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from html import escape
 from importlib import metadata
 from pathlib import Path
@@ -83,7 +84,7 @@ def _facts(session: Session) -> str:
     unit, lengths = dataset.attrs["time_unit"], schema.trajectory_lengths(dataset)
     total = float(lengths.sum()) * schema.time_step(dataset)
     facts = {
-        "Date": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+        "Date": _date().strftime("%Y-%m-%d %H:%M %Z"),
         "Versions": versions(),
         "Molecule": molecule_text(session.trajectories.topology) if session.trajectories is not None else "",
         "Found": summary(result, dataset) if result.state is not None else "",
@@ -96,6 +97,17 @@ def _facts(session: Session) -> str:
     }
     rows = (f"<dt>{name}</dt><dd>{escape(fact)}</dd>" for name, fact in facts.items() if fact)
     return f"<dl>{''.join(rows)}</dl>"
+
+
+def _date() -> datetime:
+    """Now; or SOURCE_DATE_EPOCH (seconds), by which builds that must give the same files set the date."""
+    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if not fixed:
+        return datetime.now().astimezone()
+    try:
+        return datetime.fromtimestamp(int(fixed), UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise FelError(f"SOURCE_DATE_EPOCH={fixed[:40]}.", "It is a whole number of seconds.") from error
 
 
 def versions() -> str:

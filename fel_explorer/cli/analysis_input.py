@@ -72,11 +72,11 @@ def open_session(arguments: argparse.Namespace, *, states: bool = False, model: 
             raise FelError(f"The models {', '.join(opened.models)}.", "One is analysed at a time.")
         for text in opened.notes:
             note(f"Note: {text}", quiet=arguments.quiet)
+        if opened.dataset is None:
+            raise FelError("No data.", f"An analysis takes {DATA}.")
         session = Session(opened.dataset, opened.trajectories)
         for label, method in opened.models.items():
             session.add_result(Result.of(label, method, opened.dataset))
-    if session.dataset is None:
-        raise FelError("No data.", f"An analysis takes {DATA}.")
     if (model or states) and session.shown is None:
         raise FelError("No model.", f"An analysis takes {DATA}.", "Train one: fel-explorer train.")
     if states and session.shown.state is None:

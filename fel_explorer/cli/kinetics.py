@@ -53,7 +53,7 @@ def _kinetics(arguments: argparse.Namespace):
     lag = arguments.lag_time or default_lag(shown, dataset)
     states = evidence_of(shown, dataset).states
     settings = about(session, "kinetics") | {"lag_time": lag}
-    rates = _rates(session, frames_of(shown.membership, dataset), lag, arguments, settings)
+    rates = _rates(session, frames_of(np.asarray(shown.membership), dataset), lag, arguments, settings)
     tables = {arguments.output: rates}
     if arguments.timescales or arguments.figure:
         scales = _timescales(states, lag, dataset, arguments)

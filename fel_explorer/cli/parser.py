@@ -7,19 +7,20 @@ import sys
 from typing import TYPE_CHECKING
 
 from fel_explorer import __version__
-from fel_explorer.cli import export, featurize, fes, kinetics, pages, report, states, train
+from fel_explorer.cli import doctor, export, featurize, fes, kinetics, pages, report, states, train
 from fel_explorer.errors import FelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FAMILIES = (pages, featurize, train, fes, states, kinetics, report, export)
+FAMILIES = (pages, featurize, train, fes, states, kinetics, report, export, doctor)
 EXAMPLES = """examples:
   fel-explorer demo                                    the app on the sample data
   fel-explorer lessons                                 four lessons, each with a picture to play with
   fel-explorer physics                                 learn from a force field, without data
   fel-explorer run*.xtc --topology protein.pdb         the app on your trajectories
   fel-explorer methods                                 what can be trained
+  fel-explorer doctor                                  what is installed, and what is missing
   fel-explorer featurize run*.xtc -t protein.pdb -o features.zarr
   fel-explorer featurize meta.xtc -t protein.pdb -f backbone_torsions --columns COLVAR \\
       --bias-column metad.rbias --temperature 300 -o biased.zarr

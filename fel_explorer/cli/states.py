@@ -62,6 +62,6 @@ def _states(arguments: argparse.Namespace):
             "trajectory_number": dataset["trajectory"].values + 1,
             "frame_in_trajectory": dataset["frame_in_trajectory"].values,
             "time": dataset["time"].values,
-            "state": shown.state + 1,
+            "state": np.asarray(shown.state) + 1,
         }
         write_table(Table(frames, {"time": unit}, about(session, "states")), arguments.frames)

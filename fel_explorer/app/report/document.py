@@ -46,6 +46,7 @@ def report_html(session: Session) -> str:
     """
     if session.shown is None:
         raise FelError("A report without a model.", remedy="Train a method, or show one of the trained.")
+    date = _date()
     sections = [
         _section("Free-energy landscape", *figures.maps(session), note=figures.MAP),
         _section(f"Second map: {session.beside}", *figures.beside(session), note=figures.BESIDE),
@@ -64,7 +65,7 @@ def report_html(session: Session) -> str:
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{STYLE}</style></head><body><main><h1>{escape(title)}</h1>"
-        f"{_facts(session)}{''.join(sections)}"
+        f"{_facts(session, date)}{''.join(sections)}"
         f"<footer>Made by fel_explorer {fel_explorer.__version__}.</footer></main></body></html>\n"
     )
 
@@ -78,13 +79,13 @@ def _section(title: str, *parts: str, note: str = "") -> str:
     return f'<section><h2>{escape(title)}</h2>{about}<div class="parts">{"".join(parts)}</div></section>'
 
 
-def _facts(session: Session) -> str:
+def _facts(session: Session, date: datetime) -> str:
     """Data and method in a list."""
     dataset, result = session.dataset, session.shown
     unit, lengths = dataset.attrs["time_unit"], schema.trajectory_lengths(dataset)
     total = float(lengths.sum()) * schema.time_step(dataset)
     facts = {
-        "Date": _date().strftime("%Y-%m-%d %H:%M %Z"),
+        "Date": date.strftime("%Y-%m-%d %H:%M %Z"),
         "Versions": versions(),
         "Molecule": molecule_text(session.trajectories.topology) if session.trajectories is not None else "",
         "Found": summary(result, dataset) if result.state is not None else "",

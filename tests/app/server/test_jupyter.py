@@ -12,9 +12,9 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application
 from tornado.websocket import WebSocketHandler, websocket_connect
 
-from fel_explorer.cli.parser import make_parser
 from fel_explorer.app.server.access import Access
 from fel_explorer.app.server.jupyter import setup_explorer
+from fel_explorer.cli.parser import make_parser
 
 ROOT = Path(__file__).parents[3]
 

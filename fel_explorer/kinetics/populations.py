@@ -57,7 +57,7 @@ def populations(
             raise FelError(f"Weights of shape {weights.shape} for {len(labels)} frames.", "One per frame.")
     n = max(int(labels.max(initial=-1)) + 1, 1) if n_states is None else n_states
     blocks = Blocks.of_lengths([len(part) for part in parts])
-    cells = np.where(labels < 0, n, labels)  # the last cell is no state
+    cells = np.where(labels < 0, n, labels)  # the last cell: no state
     per_block = blocks.sums(cells, n + 1, weights).astype(float)
     draws = blocks.draw(n_bootstraps, seed=seed)
     sampled = draws.sums(per_block)

@@ -27,7 +27,7 @@ EXAMPLES = """examples:
   fel-explorer train IDM features.zarr --lag_time 100 -o model.fel
   fel-explorer fes features.zarr model.fel -o fes.csv --figure fes.png
   fel-explorer states features.zarr model.fel -o states.json
-  fel-explorer kinetics features.zarr model.fel -o rates.csv --timescales timescales.csv
+  fel-explorer kinetics features.zarr model.fel -o rates.csv --timescales implied.csv
   fel-explorer report features.zarr model.fel -o report.html
   fel-explorer export model.fel features.zarr --bias opes --temperature 300 -o run
 """

@@ -47,7 +47,8 @@ def populations(
 
     Examples
     --------
-    >>> fel.kinetics.populations(idm.predict(data))["population"].values
+    >>> fel.kinetics.populations(idm.predict(data)).sizes["state"]
+    3
     """
     parts, _ = split(states)
     labels = np.concatenate(parts).astype(np.int64)

@@ -76,8 +76,7 @@ class DataPanel(Viewer):
         )
         self.closing = pmui.Button(
             label="", size="small", variant="text", sizing_mode="stretch_width",
-            description="Close them with their models, which can't be undone. Save them first as sessions: "
-            "only the data that are shown are saved automatically.",
+            description="Close the data that are not shown, with their models. This can't be undone.",
         )  # fmt: skip
         self._others = pmui.Column(
             self.opened, self.closing, sizing_mode="stretch_width", margin=0, visible=False
@@ -275,7 +274,7 @@ class DataPanel(Viewer):
         self.opened.param.update(options=names, value=self.session.data_name)
         self._others.visible = bool(earlier)
         size = sum(there.nbytes for there in earlier.values())
-        self.closing.label = f"Close the other data ({size / 1e6:,.3g} MB in memory)"
+        self.closing.label = f"Close the other data ({size / 1e6:,.3g} MB)"
         for event in events:
             if event.name == "earlier_data" and len(event.new) > len(event.old):
                 show_notice(f"{list(event.new)[-1]} stays open: choose it under Data, or undo (Ctrl-Z).")

@@ -62,8 +62,8 @@ class SelectionPanel(Viewer):
 
     def _make_widgets(self):
         session = self.session
-        self._count = Text("", variant="subtitle1", margin=(8, 12, 0, 12), sizing_mode="stretch_width")
-        self._how = Text("", variant="body2", margin=(0, 12, 4, 12), sizing_mode="stretch_width")
+        self._count = Text("", variant="body2", margin=(7, 12, 4, 12), sizing_mode="stretch_width")
+        self._how = Text("", variant="body2", margin=(0, 12, 2, 12), sizing_mode="stretch_width")
         actions = {
             "clear": ("close", "Clear the selection", lambda event: session.clear_selection()),
             "invert": ("flip", "Select all other frames", lambda event: session.invert_selection()),
@@ -74,8 +74,8 @@ class SelectionPanel(Viewer):
             name: BarButton(action, icon=icon, description=about)
             for name, (icon, about, action) in actions.items()
         }
-        bar = ButtonBar(self._actions, margin=(6, 6))
-        self._table = SortableTable(compact=True, sizing_mode="stretch_width", margin=(2, 8))
+        bar = ButtonBar(self._actions, margin=(0, 6))
+        self._table = SortableTable(compact=True, sizing_mode="stretch_width", margin=(0, 8))
         self._table.param.watch(self._on_row, "clicked")
         self._name = pmui.TextInput(
             label="State name", placeholder="alpha helix", size="small", width=136,
@@ -187,8 +187,9 @@ class SelectionPanel(Viewer):
         session = self.session
         count, total = session.selection.count, len(session.selection.mask)
         share = f"  ({100 * count / total:.3g} %)" if count else ""
-        self._count.object = f"**{count:,} frames**{share}" if count else "**Nothing selected**"
-        self._how.object = _sentence(session.selection.how) if count else self._hint(total)
+        nothing = f"**Nothing selected.** {self._hint(total)}"  # in one line: there is more room for states
+        self._count.object = f"**{count:,} frames**{share}" if count else nothing
+        self._how.param.update(visible=bool(count), object=_sentence(session.selection.how))
         self._actions["clear"].disabled = not count and session.point is None
         self._actions["invert"].disabled = not total
         self._show_states(count)

@@ -6,7 +6,7 @@ from collections import Counter
 LEAST_CONTRAST = 4.5  # of WCAG 2.2, level AA
 
 LABELS = """() => {
-  const found = [], field = "input:not([type=file], [type=range]), textarea, [role=combobox]"
+  const found = [], field = "input:not([type=file], [type=range], [type=radio]), textarea, [role=combobox]"
   const words = (node) => {
     const copy = node.cloneNode(true)
     copy.querySelectorAll("svg, [aria-hidden=true]").forEach((one) => one.remove())
@@ -41,7 +41,9 @@ FAINT = """(least) => {
     const layers = []
     for (let one = node; one; one = above(one)) {
       const style = getComputedStyle(one), colour = rgba(style.backgroundColor)
-      if (style.backgroundImage !== "none") return null  // a picture
+      if (style.backgroundImage.includes("url(")) return null  // a picture
+      const sheen = style.backgroundImage.match(/(?:rgba?|color)\([^)]*\)/)  // of dark surfaces
+      if (sheen) layers.push([rgba(sheen[0]), rgba(sheen[0])[3]])
       layers.push([colour, colour[3]])
       if (colour[3] > .99) break
     }
@@ -55,7 +57,8 @@ FAINT = """(least) => {
   const look = (node) => {
     const text = [...node.childNodes].filter((one) => one.nodeType === 3).map((one) => one.data).join("").trim()
     const box = node.getBoundingClientRect(), seen = {checkOpacity: true, checkVisibilityCSS: true}
-    if (!text || box.width < 2 || box.height < 2 || !node.checkVisibility(seen)) return
+    const icon = node.localName === "svg" && node.closest("button")
+    if (!text && !icon || box.width < 2 || box.height < 2 || !node.checkVisibility(seen)) return
     let opacity = 1, skipped = false
     for (let one = node; one; one = above(one)) {
       opacity *= getComputedStyle(one).opacity
@@ -67,7 +70,9 @@ FAINT = """(least) => {
     const ink = over(colour, ground, colour[3] * opacity)
     const [low, high] = [light(ink), light(ground)].sort((a, b) => a - b)
     const contrast = (high + .05) / (low + .05)
-    if (contrast < least - .01) faint.add(`${contrast.toFixed(1)}: ${node.localName} "${text.slice(0, 60)}"`)
+    if (contrast >= (icon ? 3 : least) - .01) return
+    const what = icon ? node.closest("button").ariaLabel : text.slice(0, 60)
+    faint.add(`${contrast.toFixed(1)}: ${node.localName} "${what}"`)
   }
   const walk = (root) => {
     for (const node of root.querySelectorAll("*")) {

@@ -116,7 +116,9 @@ class Autosave:
         self._changed: float | None = None
         self._saved: dict[str, Loaded] = {}  # other data, which do not change while they are not shown
         self._thread: threading.Thread | None = None
-        self._watcher = session.param.watch(self._on_change, [*KEPT, "dataset", "earlier_data"]) if token else None
+        self._watcher = (
+            session.param.watch(self._on_change, [*KEPT, "dataset", "earlier_data"]) if token else None
+        )
 
     def close(self) -> None:
         """Stop watching the session; a save that runs comes to its end."""
@@ -158,7 +160,6 @@ class Autosave:
             prune(folder(), KEPT_PAGES)
         except Exception:  # whatever the disk says must not end the page; Ctrl-S reports it to the user
             log.exception("the page could not be saved by itself")
-
 
     def _save_others(self, others, earlier):
         where = others_of(self.token)

@@ -52,7 +52,11 @@ THEME = {
         "components": DENSE,
     },
     "dark": {
-        "palette": {"primary": {"main": "#67c5de"}, "secondary": {"main": "#f59e0b"}},
+        "palette": {
+            "primary": {"main": "#67c5de"},
+            "secondary": {"main": "#f59e0b"},
+            "default": {"dark": "#e0e0e0"},
+        },
         "components": {**DENSE, **DARK_BAR},
     },
 }

@@ -42,7 +42,6 @@ class SelectionPanel(Viewer):
                 self._refresh,
                 ["selection", "point", "dataset", "shown", "state_names", "trajectories"],
             ),
-            session.param.watch(self._on_history, ["can_undo", "can_redo"]),
         ]
         self._refresh()
         lay_out(self._edit_row, *self._edits.values())
@@ -67,8 +66,6 @@ class SelectionPanel(Viewer):
         actions = {
             "clear": ("close", "Clear the selection", lambda event: session.clear_selection()),
             "invert": ("flip", "Select all other frames", lambda event: session.invert_selection()),
-            "undo": ("undo", "Undo the last change", lambda event: session.undo()),
-            "redo": ("redo", "Redo what was undone", lambda event: session.redo()),
         }
         self._actions = {
             name: BarButton(action, icon=icon, description=about)
@@ -194,17 +191,12 @@ class SelectionPanel(Viewer):
         self._actions["invert"].disabled = not total
         self._show_states(count)
         self._show_export(count)
-        self._on_history()
 
     def _hint(self, total: int) -> str:
         if not total:
             return "Load data to select frames."
         states = self.session.result is not None and self.session.result.state is not None
-        return "Lasso or box frames on the map" + (", or click a state here." if states else ".")
-
-    def _on_history(self, *_):
-        self._actions["undo"].disabled = not self.session.can_undo
-        self._actions["redo"].disabled = not self.session.can_redo
+        return "Lasso frames on the map" + (", or click a state." if states else ".")
 
     def _show_states(self, count):
         session, result = self.session, self.session.result

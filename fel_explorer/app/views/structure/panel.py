@@ -41,8 +41,8 @@ CHANGES = (
     "simulation",
 )  # after which something else is shown
 ONE_ROW = {  # buttons and slider of the player: the molecule gets the height
-    "flexDirection": "row-reverse", "alignItems": "center", "gap": "10px",
-    "& > .MuiBox-root:first-of-type": {"flex": 1, "minWidth": 0},
+    "flexDirection": "row-reverse", "alignItems": "center", "gap": "10px", "overflow": "hidden",
+    "& > .MuiBox-root:first-of-type": {"flex": 1, "minWidth": 0, "px": "8px"},
     "& > .MuiBox-root:last-of-type": {"flexWrap": "nowrap"},
 }  # fmt: skip
 NO_DATA = "Structures appear here. Open trajectory files or the sample data to start."

@@ -23,7 +23,7 @@ LABELS = """() => {
   return found
 }"""
 
-FAINT = """(least) => {
+FAINT = r"""(least) => {
   const context = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true})
   const known = new Map()
   const rgba = (colour) => {  // 0 to 1 each
@@ -55,7 +55,8 @@ FAINT = """(least) => {
   }
   const faint = new Set()
   const look = (node) => {
-    const text = [...node.childNodes].filter((one) => one.nodeType === 3).map((one) => one.data).join("").trim()
+    const own = [...node.childNodes].filter((one) => one.nodeType === 3)
+    const text = own.map((one) => one.data).join("").trim()
     const box = node.getBoundingClientRect(), seen = {checkOpacity: true, checkVisibilityCSS: true}
     const icon = node.localName === "svg" && node.closest("button")
     if (!text && !icon || box.width < 2 || box.height < 2 || !node.checkVisibility(seen)) return

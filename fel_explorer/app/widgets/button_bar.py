@@ -16,8 +16,9 @@ _CSS = """
 .spread {justify-content: space-around}
 .scrolls {overflow: auto hidden; scrollbar-width: none; padding: 2px}
 .scrolls > button {flex: none}
-.more {position: absolute; top: 0; bottom: 0; width: 22px; display: grid; place-items: center; border-radius: 0;
-  font-size: 20px; color: inherit; background: var(--panel-surface-color, var(--jp-layout-color1, #fff))}
+.more {position: absolute; top: 0; bottom: 0; width: 22px; display: grid; place-items: center;
+  border-radius: 0; font-size: 20px; color: inherit;
+  background: var(--panel-surface-color, var(--jp-layout-color1, #fff))}
 .more.on {right: 0}
 .more.back {left: 0}
 .more[hidden] {display: none}
@@ -103,7 +104,7 @@ export function render({model, el}) {
     bar.querySelector(".contained")?.scrollIntoView({block: "nearest", inline: "nearest"})
     look()
   }
-  // buttons that find no room: these two are for the mouse, keys bring the button that has the focus into view
+  // for the mouse, where there is not enough room; keys bring the button that has the focus into view
   if (model.scrolls) {
     Object.assign(el.style, {position: "relative", minWidth: "0", overflow: "hidden"})
     const ends = [["back", "‹", -1], ["on", "›", 1]].map(([side, sign, step]) => {

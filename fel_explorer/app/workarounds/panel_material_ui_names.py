@@ -1,4 +1,4 @@
-"""Repair of panel-material-ui 0.16: what screen readers call its widgets, and Escape in the search of a select.
+"""Repair of panel-material-ui 0.16: names of its widgets for screen readers, and Escape in a searched list.
 
 A tooltip takes the place of a button's label as its accessible name, and joins that of a field; the buttons
 that step through numbers have no name (upstream: mui/material-ui#47246).  Here each is called by the label
@@ -45,6 +45,12 @@ class WidgetNames(JSComponent):
         if (button.closest("[role=listbox]")) set(button, "aria-label", "Close the list")
         else if (label) set(button, "aria-label", `${first ? "Decrease" : "Increase"} ${words(label)}`)
       }
+      for (const item of root.querySelectorAll(".file-selector-item")) {
+        const box = item.querySelector("input[type=checkbox]")
+        if (box) set(box, "aria-label", words(item.querySelector(".MuiListItemText-root")))
+      }
+      const folder = root.querySelector(".file-selector-path input")
+      if (folder) set(folder, "aria-label", "Folder")
     }
 
     const changed = new Set()

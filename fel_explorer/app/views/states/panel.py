@@ -57,7 +57,7 @@ class StatesPanel(TabView):
         self.divide = pmui.Button(
             label="Tree of states", icon="account_tree", size="small", variant="text", margin=(0, 8),
             on_click=lambda event: self.train("DivisiveIDM"), sx={"whiteSpace": "nowrap"},
-            description="States at shorter lag times: train DivisiveIDM with the settings on the left.",
+            description="States at long lag times, divided at shorter ones. Lag times are proposed first.",
         )  # fmt: skip
         self.refine = pmui.Button(
             label="Refine with a network", icon="auto_fix_high", size="small", variant="text", margin=(0, 8),

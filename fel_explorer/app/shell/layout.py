@@ -50,9 +50,10 @@ class Layout:
 
     def header(self) -> list:
         """What stands in the bar at the top."""
-        explorer, space = self.explorer, pmui.Row(sizing_mode="stretch_width")
+        explorer = self.explorer
         device = pmui.Chip(device_text(), icon="memory", size="small", variant="outlined", sx=ON_BAR)
-        return list(filter(None, [space, explorer.jobs, device, explorer.buttons, late_figures()]))
+        # the jobs come last: what appears and grows there moves nothing
+        return list(filter(None, [device, explorer.buttons, explorer.jobs, late_figures()]))
 
     def show(self) -> None:
         """Show the second map in the place of the structures, and the tree, while there are such."""

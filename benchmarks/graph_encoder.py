@@ -34,7 +34,9 @@ def parts(data):
     """Training and held-out trajectories."""
     number = data["trajectory"].values
     order = np.unique(number)
-    return (data.isel(frame=np.isin(number, chosen)) for chosen in (order[:N_TRAINED], order[N_TRAINED:]))
+    for chosen in (order[:N_TRAINED], order[N_TRAINED:]):
+        part = data.isel(frame=np.isin(number, chosen))
+        yield part.assign_coords(trajectory=part["trajectory"] - chosen[0])
 
 
 def compare(seeds):

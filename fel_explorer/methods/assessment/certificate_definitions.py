@@ -191,7 +191,8 @@ class Measure:
         words = {k: about[k] for k in ("key", "title", "unit", "better", "definition", "note")}
         if not all(isinstance(word, str) for word in words.values()):
             raise TypeError("a measure's words are text")
-        return cls(**words, **numbers)
+        fields: dict[str, Any] = {**words, **numbers}
+        return cls(**fields)
 
     @property
     def text(self) -> str:

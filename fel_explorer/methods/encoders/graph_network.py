@@ -63,18 +63,7 @@ class GraphNetwork(nn.Module):
         centres = torch.linspace(0.0, self.cutoff, N_GAUSSIANS)
         self.register_buffer("centres", centres, persistent=False)
         self.embedding = nn.Parameter(torch.randn((N_ELEMENTS, width), generator=generator))
-        self.interactions = nn.ModuleList(
-            [
-                nn.ModuleDict(
-                    {
-                        "sent": mlp([width, width], generator),
-                        "filter": mlp([N_GAUSSIANS, width, width], generator),
-                        "change": mlp([width, width, width], generator),
-                    }
-                )
-                for _ in range(n_interactions)
-            ]
-        )
+        self.interactions = nn.ModuleList([Interaction(width, generator) for _ in range(n_interactions)])
         self.atoms = mlp([width, width, width], generator)
         self.output = mlp([width, width, n_outputs], generator)
         self.register_buffer("mean", torch.zeros(width))
@@ -113,10 +102,11 @@ class GraphNetwork(nn.Module):
         one, other = frame * n_atoms + first[pair], frame * n_atoms + second[pair]
         vectors = self.embedding[self.elements].repeat(n_frames, 1)
         for layer in self.interactions:
-            filters, sent = layer["filter"](basis) * envelope, layer["sent"](vectors)
+            assert isinstance(layer, Interaction)
+            filters, sent = layer.filter(basis) * envelope, layer.sent(vectors)
             received = torch.zeros_like(vectors).index_add(0, one, filters * sent[other])
             received = received.index_add(0, other, filters * sent[one])
-            vectors = vectors + layer["change"](received)
+            vectors = vectors + layer.change(received)
         return self.atoms(vectors).reshape(n_frames, n_atoms, vectors.shape[1]).mean(1)
 
     def _radial(self, distance):
@@ -125,3 +115,13 @@ class GraphNetwork(nn.Module):
         basis = torch.exp(-0.5 * ((distance[:, None] - self.centres) / width).square())
         envelope = 0.5 * (torch.cos(math.pi / self.cutoff * distance) + 1.0)
         return basis, envelope[:, None]
+
+
+class Interaction(nn.Module):
+    """Networks of one exchange: what atoms send, how distances filter it, and what is made of the sum."""
+
+    def __init__(self, width: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.sent = mlp([width, width], generator)
+        self.filter = mlp([N_GAUSSIANS, width, width], generator)
+        self.change = mlp([width, width, width], generator)

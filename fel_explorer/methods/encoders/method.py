@@ -62,14 +62,14 @@ class EncoderMethod(NetworkMethod):
     def ignores_rigid_motion(self) -> bool:  # type: ignore[override]  # a class attribute elsewhere
         return self.encoder == "graph"
 
-    def _fit(self, dataset, **options):
+    def _fit(self, dataset, *, device, callback, checkpoint_dir):
         self._elements = self._sample = None
         if self.encoder == "graph":
             self._elements = elements_of(dataset)
             frames = np.unique(np.linspace(0, dataset.sizes["frame"] - 1, SAMPLE, dtype=int))
             values = np.asarray(dataset["features"][frames].values, np.float32)
             self._sample = torch.from_numpy(values.reshape(len(frames), -1, 3))
-        super()._fit(dataset, **options)
+        super()._fit(dataset, device=device, callback=callback, checkpoint_dir=checkpoint_dir)
         self._sample = None
 
     def _evaluation_pairs(self):

@@ -93,9 +93,16 @@ def test_training_simulating_and_comparing_lead_from_page_to_page(panel, session
     assert session.simulation.seed == 1
 
     panel.view = "report"
+    panel.pages["report"].rivals.value = True
     panel.pages["report"].button.param.trigger("clicks")
     work(panel)
     report = panel.trained.report
+    rivals = ["MD", "simulator", "linear Koopman", "Langevin"]
+    assert report.propagators["propagator"].values.tolist() == rivals
+    assert "Time scale 1, Langevin" in panel.pages["report"].table.object
+    panel.plot = "propagators"
+    assert [word for _, word in panel.figure().ticks[0]] == rivals
+    panel.plot = "profile"
     assert panel.view == "report" and panel.ready and report is shown_simulator(session).report
     assert "Time scale 1" in panel.pages["report"].table.object
     assert panel.pages["report"].warnings.object.count("<p") == max(len(report.warnings), 1)

@@ -48,7 +48,7 @@ def test_sums_over_neighbours_are_those_of_all_pairs():
     def filtered(layer, vectors, distance):
         basis, envelope = net._radial(distance)
         inside = (distance < CUTOFF)[:, None]
-        return (layer["filter"](basis) * envelope * layer["sent"](vectors) * inside).sum(0)
+        return (layer.filter(basis) * envelope * layer.sent(vectors) * inside).sum(0)
 
     for frame, expected in zip(x, net(x), strict=True):
         vectors = net.embedding[net.elements]
@@ -58,7 +58,7 @@ def test_sums_over_neighbours_are_those_of_all_pairs():
                 others = [j for j in range(len(frame)) if j != i]
                 distance = (frame[others] - frame[i]).norm(dim=1)
                 received.append(filtered(layer, vectors[others], distance))
-            vectors = vectors + layer["change"](torch.stack(received))
+            vectors = vectors + layer.change(torch.stack(received))
         mean = (net.atoms(vectors).mean(0) - net.mean) / net.scale
         assert torch.allclose(net.output(mean), expected, atol=1e-9)
 

@@ -161,12 +161,23 @@ class ReportPage(Viewer):
             "Compare with MD", "fact_check", compare,
             "Simulates 100 trajectories as long as the longest of the data, and draws 2,000 structures.",
         )  # fmt: skip
+        self.rivals = pmui.Checkbox(
+            label="Compare with rivals", value=False, size="small", margin=(2, 12),
+            description="Also train a linear (Koopman) propagator and overdamped Langevin dynamics on the "
+            "same map. Takes as long as the propagator's training.",
+        )  # fmt: skip
         self.hint = text("Compare the synthetic trajectories with the MD data.", margin=(6, 12))
         self.choice = choice
         self.warnings = pn.pane.HTML("", sizing_mode="stretch_width", stylesheets=[NOTES], margin=(2, 12))
         self.table = pn.pane.HTML("", width=390, stylesheets=[TABLE], margin=(2, 4))
         self.layout = pmui.Column(
-            self.choice, self.warnings, self.hint, self.button, sizing_mode="stretch_width", margin=0
+            self.choice,
+            self.warnings,
+            self.hint,
+            self.rivals,
+            self.button,
+            sizing_mode="stretch_width",
+            margin=0,
         )
         self.side = beside(self.table, width=410)
 

@@ -19,7 +19,8 @@ from fel_explorer.app.widgets.layout import beside
 from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.data import schema
 from fel_explorer.plots.chapman_kolmogorov import plot_ck_test
-from fel_explorer.plots.quantities import seconds_text
+from fel_explorer.plots.models import plot_models
+from fel_explorer.plots.quantities import axis_label, seconds_text
 from fel_explorer.plots.simulation import (
     plot_simulated_profile,
     plot_simulated_timescales,
@@ -34,6 +35,7 @@ FIGURES = {
     "Chapman-Kolmogorov test": "returns",
     "Transitions in one lag": "transitions",
     "Structures in TICA": "tica",
+    "Slowest time by propagator": "propagators",
 }
 KINDS = {"train": "simulator", "play": "simulation", "report": "simulation report"}  # of jobs
 
@@ -136,8 +138,9 @@ class SimulatePanel(TabView):
 
     def _compare(self):
         task = simulations.reporting(
-            self.trained, self.session.dataset, self.session.trajectories, device=self.device
-        )
+            self.trained, self.session.dataset, self.session.trajectories,
+            rivals=self.pages["report"].rivals.value, device=self.device,
+        )  # fmt: skip
         self.board.submit(f"Simulator on {self.session.shown.label} against MD", task, kind=KINDS["report"])
 
     def tapped(self, x: float, _y: float) -> None:
@@ -181,8 +184,9 @@ class SimulatePanel(TabView):
         self.version += 1
 
     def _offer_figures(self, report):
-        """Those that the report has: there is no TICA without structures."""
-        known = {t: name for t, name in FIGURES.items() if name != "tica" or "tica" in report.structures}
+        """Those that the report has: no TICA without structures, no rivals unless they were asked for."""
+        missing = {"tica": "tica" not in report.structures, "propagators": report.propagators is None}
+        known = {title: name for title, name in FIGURES.items() if not missing.get(name)}
         if self.figures.options != known:
             if self.plot not in known.values():
                 self.plot = "profile"
@@ -255,6 +259,10 @@ def drawn(report, plot: str, unit: str, dark: bool):
         return plot_simulated_transitions.sheet(report.transition_density, dark=dark)
     if plot == "tica":
         return plot_simulated_tica.sheet(report.structures["tica"], dark=dark)
+    if plot == "propagators":
+        table, name = report.propagators.isel(process=0), axis_label("slowest time scale", unit)
+        columns = (table[column].values for column in ("propagator", "time", "error"))
+        return plot_models.sheet(*columns, name=name, shown="MD", dark=dark)
     test = as_ck_test(report.chapman_kolmogorov)
     names = {basin: f"basin {basin + 1}" for basin in test["from"].values.tolist()}
     return plot_ck_test.sheet(test, names, time_unit=unit, dark=dark)

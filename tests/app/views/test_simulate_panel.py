@@ -92,6 +92,12 @@ def test_training_simulating_and_comparing_lead_from_page_to_page(panel, session
     work(panel)
     assert session.simulation.seed == 1
 
+    page.propose.param.trigger("clicks")
+    assert page.propose.disabled
+    work(panel)
+    assert session.selection.count == 10 and not page.propose.disabled
+    assert session.selection.how == "10 starting points proposed by the simulator"
+
     panel.view = "report"
     panel.pages["report"].rivals.value = True
     panel.pages["report"].button.param.trigger("clicks")

@@ -86,9 +86,15 @@ class TrainPage(Viewer):
 class PlayPage(Viewer):
     """Length and number of trajectories, which of them is shown, and their files."""
 
-    def __init__(self, session: Session, simulate):
+    def __init__(self, session: Session, simulate, propose):
         super().__init__()
         self.session = session
+        self.propose = pmui.Button(
+            label="Propose new starting points", icon="add_location_alt", variant="text", size="small",
+            margin=(4, 12), on_click=lambda event: propose(),
+            description="Selects the frames from which new simulations would teach the simulator most: where "
+            "propagators trained from other random weights disagree. Trains two more propagators.",
+        )  # fmt: skip
         slider = {"size": "small", "width": 128, "margin": (4, 14)}
         self.n_steps = pmui.IntSlider(label="Steps", start=20, end=MAX_STEPS, step=20, value=200, **slider)
         self.n_trajectories = pmui.IntSlider(
@@ -106,7 +112,7 @@ class PlayPage(Viewer):
         self.chosen.param.watch(self._on_chosen, "value")
         row = pmui.Row(self.button, *self.downloads.values(), margin=0)
         self.layout = pmui.Column(
-            pmui.Row(self.n_steps, self.n_trajectories, margin=0), row, self.chosen, self.said,
+            pmui.Row(self.n_steps, self.n_trajectories, margin=0), row, self.chosen, self.said, self.propose,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
 

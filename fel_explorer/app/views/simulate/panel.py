@@ -12,6 +12,7 @@ from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.simulate import simulation as simulations
 from fel_explorer.app.views.simulate.pages import PlayPage, ReportPage, TrainPage, nearest_step, text
 from fel_explorer.app.views.simulate.report_rows import as_ck_test, table_of
+from fel_explorer.app.views.simulate.starts import proposing_starts
 from fel_explorer.app.views.tabs import can_simulate
 from fel_explorer.app.widgets.device_select import DeviceSelect
 from fel_explorer.app.widgets.figure_export import FigureExport
@@ -53,6 +54,7 @@ class SimulatePanel(TabView):
 
     def __init__(self, session: Session, board: PageJobs | None = None, **params):
         super().__init__(session, board, **params)
+        self._proposal = None  # job that proposes starting points
         self._make_widgets()
         self._watchers = [
             (session, session.param.watch(self._on_session, ["shown", "trajectories", "simulators"])),
@@ -83,7 +85,7 @@ class SimulatePanel(TabView):
         )
         self.pages = {
             "train": TrainPage(self.session, self._train),
-            "play": PlayPage(self.session, self._simulate),
+            "play": PlayPage(self.session, self._simulate, self._propose),
             "report": ReportPage(self.figures, self._compare),
         }
         self._device = DeviceSelect(margin=(4, 12))
@@ -143,6 +145,20 @@ class SimulatePanel(TabView):
         )  # fmt: skip
         self.board.submit(f"Simulator on {self.session.shown.label} against MD", task, kind=KINDS["report"])
 
+    def _propose(self):
+        task = proposing_starts(self.trained, self.session.dataset, device=self.device)
+        label = f"Starting points by the simulator on {self.session.shown.label}"
+        self._proposal = self.board.submit(label, task, kind="starts")
+        self._on_board()
+
+    def _select_proposed(self):
+        """Select the frames that a job has proposed, unless other data are shown by now."""
+        job, self._proposal = self._proposal, None
+        if job.result is not None and self.board.keys.get(job.key) == self.session.feature_set:
+            mask = np.zeros(self.session.dataset.sizes["frame"], bool)
+            mask[job.result] = True
+            self.session.select(mask, f"{mask.sum()} starting points proposed by the simulator")
+
     def tapped(self, x: float, _y: float) -> None:
         """A click on the walk goes there."""
         if self.view == "play" and self.simulation is not None:
@@ -199,11 +215,14 @@ class SimulatePanel(TabView):
 
     def _on_board(self, *_):
         """While a job runs, its progress stands in the place of what starts another one."""
+        if self._proposal is not None and not self._proposal.active:
+            self._select_proposed()
         if not self.active or not can_simulate(self.session):
             return
         job = self._job()
         for view, page in self.pages.items():
             page.layout.visible = view == self.view and job is None
+        self.pages["play"].propose.disabled = self._proposal is not None
         self.bar.visible = self.stop.visible = job is not None
         self.text.object = self._said() if job is None else job_text(job)
         if self.view == "train":

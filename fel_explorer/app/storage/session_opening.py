@@ -133,6 +133,7 @@ def adopt(session: Session, saved: Session) -> None:
     """Make ``session`` what ``saved`` is; arrays are shared."""
     session.load(saved.dataset, saved.trajectories)
     session.param.update(**{name: getattr(saved, name) for name in KEPT})
+    session.add_earlier([saved.earlier(name) for name in saved.earlier_data])
 
 
 def _check_edit(made, n_frames) -> None:

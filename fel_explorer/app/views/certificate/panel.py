@@ -12,6 +12,7 @@ from fel_explorer.app.views.certificate import analysis
 from fel_explorer.app.views.certificate.drawing import ABOUT, CURVES, curves_of, draw_curve
 from fel_explorer.app.views.kinetics.analysis import default_lag
 from fel_explorer.app.widgets.figure_export import FigureExport
+from fel_explorer.app.widgets.float_field import FloatField
 from fel_explorer.app.widgets.sortable_table import SortableTable
 from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.app.widgets.text import Text
@@ -35,7 +36,7 @@ class CertificatePanel(TabView):
 
     def _make_widgets(self):
         small = {"size": "small", "margin": (6, 4, 2, 8)}
-        self.lag = pmui.FloatInput(
+        self.lag = FloatField(
             label="Lag", width=110, description="Lag time of all kinetic measures.", **small
         )
         self.again = pmui.Checkbox(

@@ -13,6 +13,7 @@ from fel_explorer.app.views.kinetics.analysis import default_lag
 from fel_explorer.app.views.runs import scores as run_scores
 from fel_explorer.app.views.runs.cells import columns_of, parameter_title, row_cells
 from fel_explorer.app.widgets.figure_export import FigureExport
+from fel_explorer.app.widgets.float_field import FloatField
 from fel_explorer.app.widgets.sortable_table import SortableTable
 from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.app.widgets.text import Text
@@ -71,7 +72,7 @@ class RunsPanel(TabView):
             description="Delete the shown model. This can't be undone; save it first if in doubt.",
         )  # fmt: skip
         choice = {"size": "small", "margin": (6, 4, 2, 8)}
-        self.lag = pmui.FloatInput(label="Score lag", width=130, description=LAG, **choice)
+        self.lag = FloatField(label="Score lag", width=130, description=LAG, **choice)
         self.measure = pmui.Select(label="Draw", width=190, description="Quantity to plot.", **choice)
         self.parameter = pmui.Select(
             label="Against", width=150, description="Parameter on the x axis.", **choice

@@ -91,11 +91,9 @@ class Explorer(Viewer):
             (self.session, self.session.param.watch(self._on_shown, ["beside", "shown"])),
             (self.strip, self.strip.param.watch(self._on_shown, "open")),
         ]
-        kept = autosaved(owner)
-        if kept is not None and not self.board.manager.jobs(
-            owner=owner
-        ):  # the server was started again: it knows nothing yet
-            self.sessions.reopen(kept)
+        restarted = not self.board.manager.jobs(owner=owner)  # the server knows nothing of the page yet
+        if restarted and autosaved(owner) is not None:
+            self.sessions.reopen(owner)
 
     # ---- what is made when it is first asked for
 

@@ -4,7 +4,6 @@ Methods, featurizers, observables, plots with a picture of each, views, keys and
 registered is documented, and nothing else.
 """
 
-import argparse
 import importlib
 import inspect
 import re
@@ -179,14 +178,12 @@ def keys():
 
 
 def commands():
-    from fel_explorer.cli import _parser
+    from fel_explorer.cli.parser import make_parser
 
-    parser = _parser()
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser, commands = make_parser()
     lines = ["# Command line\n", f"```text\n{parser.format_help()}```\n"]
-    subparsers = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
-    for name, sub in subparsers.choices.items():
-        lines += [f"## fel-explorer {name}\n", f"```text\n{sub.format_help()}```\n"]
+    for name, command in commands.items():
+        lines += [f"## fel-explorer {name}\n", f"```text\n{command.format_help()}```\n"]
     return "\n".join(lines)
 
 

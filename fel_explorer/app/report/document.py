@@ -13,7 +13,7 @@ from pathlib import Path
 
 import fel_explorer
 from fel_explorer.app.codegen import script
-from fel_explorer.app.report import figures, structures
+from fel_explorer.app.report import certificate, figures, structures
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.model.summary import summary
 from fel_explorer.data import schema
@@ -55,6 +55,7 @@ def report_html(session: Session) -> str:
         _section("Is each state metastable?", *figures.survival(session), note=figures.SURVIVAL),
         _section("States over time", *figures.timeline(session), note=figures.TIMELINE),
         _section("Kinetics", figures.kinetics(session), note=figures.KINETICS),
+        _section("Certificate", *certificate.certificate(session), note=certificate.NOTE),
         _section("Path", *figures.path(session), note=figures.PATH),
         _section("Pinned structures", structures.pins(session), note=structures.PINS),
         _section("Structures", *structures.viewer(session), note=structures.NOTE),

@@ -81,6 +81,7 @@ class Session(SessionData):
     pinned = param.ClassSelector(class_=Pinned, default=Pinned(), doc="Structures that were put aside.")
     thumbnails = param.Dict({}, doc="{key of a pin: its picture as a data URL}, taken by the 3-D viewer.")
     state_names = param.Dict({}, doc="{(label, level, state): name} given by the user.")
+    certified = param.Integer(0, doc="Counts the jobs that made certificates of the models.")
     refine = param.Boolean(True, doc="Whether a network refines states that were found without one.")
     can_undo = param.Boolean(False)
     can_redo = param.Boolean(False)
@@ -297,9 +298,12 @@ class Session(SessionData):
         self._change(state_names={key: name for key, name in names.items() if name})
 
     def state_name(self, state: int) -> str:
-        """The user's name of a state of the shown result, or its number: "state 3", in a tree "state 2-3"."""
-        default = self.result.default_name(state)
-        return self.state_names.get((self.active, self.result.level, state), default)
+        """The user's name of a state of the shown result, or its number with its proposed name."""
+        return self.given_name(state) or self.result.default_name(state)
+
+    def given_name(self, state: int) -> str:
+        """The user's name of a state of the shown result; "" without one."""
+        return self.state_names.get((self.active, self.result.level, state), "")
 
     def selected_states(self) -> list[int]:
         """States of the shown result of which at least half of the frames are selected, largest first."""

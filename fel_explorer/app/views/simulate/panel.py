@@ -139,9 +139,11 @@ class SimulatePanel(TabView):
         self.board.submit(f"Simulation on {self.session.shown.label}", task, kind=KINDS["play"])
 
     def _compare(self):
+        page = self.pages["report"]
         task = simulations.reporting(
             self.trained, self.session.dataset, self.session.trajectories,
-            rivals=self.pages["report"].rivals.value, device=self.device,
+            rivals=page.rivals.value, native=self.session.frame if page.native.value else None,
+            device=self.device,
         )  # fmt: skip
         self.board.submit(f"Simulator on {self.session.shown.label} against MD", task, kind=KINDS["report"])
 

@@ -89,11 +89,13 @@ def demo_data() -> tuple[xr.Dataset, object, Result]:
     return dataset, trajs, Result.of("TICA 1", method, dataset)
 
 
-def demo_page(root=".") -> Explorer:
-    """An explorer on the sample data, with a map to look at."""
+def demo_page(root=".", *, remark="") -> Explorer:
+    """An explorer on the sample data, with a map to look at; a ``remark`` is shown as a warning."""
     dataset, trajs, result = demo_data()
     session = Session(dataset, trajs)
     session.add_result(result)
+    if remark:
+        pn.state.onload(functools.partial(show_warning, remark))
     return Explorer(session, root=root, owner=page_token())
 
 

@@ -45,7 +45,7 @@ def _open(arguments: argparse.Namespace):
 
 def _demo(arguments):
     options = server_options(arguments)
-    from fel_explorer.app.jobs.sample_features import start_process
+    from fel_explorer.app.jobs.sample_features import finish, start_process
 
     featurization = start_process()
     from fel_explorer.app import entry
@@ -53,13 +53,12 @@ def _demo(arguments):
     def prepare():
         from fel_explorer.app import explorer_pages  # takes seconds, in which the server already answers
 
-        if featurization is not None:
-            featurization.wait()
+        remark = finish(featurization)
         explorer_pages.demo_data()
-        return explorer_pages
+        return lambda: explorer_pages.demo_page(root, remark=remark)
 
     ready, root = entry.run_in_thread(prepare), arguments.root
-    _serve(entry.with_physics(lambda: ready.result().demo_page(root=root), root, ready), options)
+    _serve(entry.with_physics(lambda: ready.result()(), root, ready), options)
 
 
 def _lessons(arguments):

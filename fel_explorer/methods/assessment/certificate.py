@@ -175,8 +175,8 @@ def certify(
     effective dynamics: W. Zhang, C. Hartmann and C. Schuette, Faraday Discuss. 195, 365 (2016),
     doi:10.1039/c6fd00147e.
 
-    Example
-    -------
+    Examples
+    --------
     >>> x = np.cumsum(np.random.default_rng(0).normal(size=(2000, 2)), axis=0) % 9
     >>> certificate = fel.certify(fel.TICA(lag_time=1.0, n_dims=1).fit(x), x, n_folds=2)
     >>> certificate["transitions"].key

@@ -62,8 +62,8 @@ class Autoencoder(EncoderMethod):
     reconstruction_error_
         Fraction of the features' variance that the decoder misses, over all data.
 
-    Example
-    -------
+    Examples
+    --------
     >>> regularizer = fel.Eigenfunctions(operator="generator", n_dims=1)
     >>> data = fel.systems.MullerBrown().simulate(2000, 10)
     >>> model = fel.Autoencoder(n_dims=1, regularizer=regularizer, n_steps=10).fit(data)

@@ -50,8 +50,8 @@ class MultitaskCV(MultitaskParameters):
     energy_error_
         Mean absolute error of the predicted energy over all data, in its unit; NaN without.
 
-    Example
-    -------
+    Examples
+    --------
     >>> system = fel.systems.MullerBrown5D()
     >>> data = fel.systems.shoot(system, fel.systems.near_saddles(system, 20, reach=3.0), n_steps=100)
     >>> model = fel.MultitaskCV(n_dims=1, n_steps=10).fit(data)

@@ -55,8 +55,8 @@ class SRV(EncoderMethod):
     implied_timescales_
         (cv,) -tau / ln eigenvalue in the dataset's time unit; 0 where the eigenvalue is not positive.
 
-    Example
-    -------
+    Examples
+    --------
     >>> data = fel.as_dataset(np.cumsum(np.random.default_rng(0).normal(size=(500, 2)), axis=0) % 7)
     >>> fel.SRV(lag_time=5.0, n_dims=1, n_steps=10).fit(data).transform(data).sizes["cv"]
     1

@@ -14,7 +14,7 @@ _CSS = """
   font: 500 14px/1.75 Roboto, "Helvetica Neue", Arial, sans-serif;
   color: var(--panel-on-surface-color, var(--jp-ui-font-color1, #333))}
 .spread {justify-content: space-around}
-.scrolls {overflow: auto hidden; scrollbar-width: none; padding: 2px}
+.scrolls {overflow: auto hidden; scrollbar-width: none; scroll-padding: 0 24px; padding: 2px}
 .scrolls > button {flex: none}
 .more {position: absolute; top: 0; bottom: 0; width: 22px; display: grid; place-items: center;
   border-radius: 0; font-size: 20px; color: inherit;

@@ -49,7 +49,7 @@ def legible(colour: str, *, dark: bool) -> str:
     channels = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
     if len(colour) > 7 or np.ptp(channels) < 0.1:
         return colour
-    ground, ink = (0.0044, 1.0) if dark else (1.0, 0.0)  # luminance of the page; what is mixed in
+    ground, ink = (0.006, 1.0) if dark else (1.0, 0.0)  # luminance of the page; what is mixed in
     for part in np.linspace(0, 1, 21):
         mixed = (1 - part) * channels + part * ink
         low, high = sorted((ground, _luminance(mixed)))

@@ -67,7 +67,7 @@ class CertificatePanel(TabView):
             self.text, self.table, self.limits, sizing_mode="stretch_both", margin=0,
             styles={"flex": "1.6 1 0", "min-width": "480px", "overflow-y": "auto"},
         )  # fmt: skip
-        self.draw.param.watch(self._redraw, "value")
+        self.draw.param.watch(self._show_words, "value")
         self.table.param.watch(self._on_row, "clicked")
 
     # ---- the user acts
@@ -136,13 +136,9 @@ class CertificatePanel(TabView):
         busy = self._job is not None
         self.one.disabled = busy or not analysis.can_certify(session.own_results.get(session.active))
         self.all.disabled = busy
-        self._redraw()
-
-    def _redraw(self, *_):
         self._show_words()
-        self.version += 1
 
-    def _show_words(self):
+    def _show_words(self, *_):
         result = self.session.own_results.get(self.session.active)
         said = analysis.certificate_words(result) if result is not None else ""
         if self._job is not None:
@@ -151,11 +147,6 @@ class CertificatePanel(TabView):
         self.limits.object = analysis.limits_words(result) if result is not None else ""
 
     # ---- what is shown
-
-    @property
-    def ready(self) -> bool:
-        """Whether there is a model; without a certificate the figure says so."""
-        return bool(self.session.own_results)
 
     @property
     def has_curve(self) -> bool:

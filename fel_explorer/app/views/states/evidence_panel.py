@@ -21,7 +21,7 @@ from fel_explorer.app.views.states.panel import VERDICT
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside, offer
 from fel_explorer.app.widgets.markdown import literal
-from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.tab_view import PlotView
 from fel_explorer.app.widgets.text import Notice, Text
 from fel_explorer.data.schema import frame_weights
 from fel_explorer.plots.quantities import interval_text, time_text
@@ -35,7 +35,7 @@ KMEANS_COLOUR = {False: "#7a5195", True: "#c9a0e0"}
 COUNTED = "*counted frame by frame; rates under Kinetics are of a model at a lag time*"
 
 
-class EvidencePanel(TabView):
+class EvidencePanel(PlotView):
     """Population, lifetime, verdict, survival and exits of the selected state.
 
     Without a selected state it shows the one it showed last, or the most populated.

@@ -66,7 +66,7 @@ class EvidencePanel(PlotView):
         )  # fmt: skip
         self.facts = Text("", margin=(2, 10, 0, 10), **text)
         self.verdict = Notice(
-            "", severity="info", margin=(4, 8), sizing_mode="stretch_width",
+            "", severity="info", margin=(4, 18, 4, 8), sizing_mode="stretch_width",
             sx={"py": 0, "px": 1, "& p": {"my": 0}, "fontSize": "0.82rem"} | NO_ICON,
         )  # fmt: skip
         self.exits = Text("", margin=(2, 10, 4, 10), **text)

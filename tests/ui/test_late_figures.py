@@ -31,6 +31,13 @@ server.start()
 server.io_loop.start()
 """
 DRAWN = "() => Bokeh.index.query_one((view) => view.model.type == 'Figure')?.has_finished()"
+SENT_BACK = """() => {
+    // whether the next message brings back to the server a model that it has sent
+    const [document] = Bokeh.documents, model = {type: "object", name: "Range1d", id: "p123456789"}
+    const event = {kind: "ModelChanged", model: {id: document.roots()[0].id}, attr: "tags", new: [model]}
+    document.apply_json_patch({events: [event]})
+    return [...document._new_models].some((one) => one.id == model.id)
+}"""
 FRAME = """() => {
     const {bbox} = Bokeh.index.query_one((view) => view.model.type == "Figure").frame
     return [bbox.width, bbox.height]
@@ -57,6 +64,7 @@ def test_a_figure_is_added_without_an_error_and_fills_its_place(page, served):
     add_figure(page, f"{served}/repaired")
     width, height = page.evaluate(FRAME)
     assert width > 600 and height > 300
+    assert not page.evaluate(SENT_BACK)
 
 
 def test_panel_material_ui_needs_the_repair_of_names(page, served):
@@ -68,3 +76,4 @@ def test_bokeh_needs_the_repair(page, served):
     add_figure(page, f"{served}/plain")
     assert any("top_panel" in fault for fault in page.faults)
     page.faults.clear()
+    assert page.evaluate(SENT_BACK)

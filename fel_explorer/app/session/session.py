@@ -81,6 +81,7 @@ class Session(SessionData):
     pinned = param.ClassSelector(class_=Pinned, default=Pinned(), doc="Structures that were put aside.")
     thumbnails = param.Dict({}, doc="{key of a pin: its picture as a data URL}, taken by the 3-D viewer.")
     state_names = param.Dict({}, doc="{(label, level, state): name} given by the user.")
+    certified = param.Integer(0, doc="Counts the jobs that made certificates of the models.")
     refine = param.Boolean(True, doc="Whether a network refines states that were found without one.")
     can_undo = param.Boolean(False)
     can_redo = param.Boolean(False)

@@ -51,10 +51,11 @@ class Layout:
 
     def header(self) -> list:
         """What stands in the bar at the top."""
-        explorer, space = self.explorer, pmui.Row(sizing_mode="stretch_width")
+        explorer = self.explorer
         device = pmui.Chip(device_text(), icon="memory", size="small", variant="outlined", sx=ON_BAR)
         repairs = filter(None, [late_figures(), widget_names()])
-        return [space, explorer.jobs, device, explorer.buttons, *repairs]
+        # the jobs come last: what appears and grows there moves nothing
+        return [device, explorer.buttons, explorer.jobs, *repairs]
 
     def show(self) -> None:
         """Show the second map in the place of the structures, and the tree, while there are such."""

@@ -6,8 +6,10 @@ import panel_material_ui as pmui
 import param
 
 from fel_explorer.app.page_jobs import PageJobs
+from fel_explorer.app.session.certificates import known_certificate
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.certificate import analysis
+from fel_explorer.app.views.certificate.drawing import ABOUT, CURVES, curves_of, draw_curve
 from fel_explorer.app.views.kinetics.analysis import default_lag
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.float_field import FloatField
@@ -15,12 +17,7 @@ from fel_explorer.app.widgets.sortable_table import SortableTable
 from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.data import schema
-from fel_explorer.plots import drawing, sheet
-from fel_explorer.plots.effective_dynamics import plot_effective_dynamics
 from fel_explorer.plots.quantities import axis_label
-from fel_explorer.plots.timescales import plot_implied_timescales
-
-TIMES, DRIFT, DIFFUSION = "Time scales", "Drift", "Diffusion"
 
 
 class CertificatePanel(TabView):
@@ -54,7 +51,7 @@ class CertificatePanel(TabView):
             label="Certify all", icon="fact_check", variant="text", on_click=self._certify_all, **small,
             description="Certificates of all models that have none at this lag.",
         )  # fmt: skip
-        self.draw = pmui.Select(label="Figure to save", options=[TIMES, DRIFT, DIFFUSION], width=150, **small)
+        self.draw = pmui.Select(label="Curve", options=list(CURVES), width=190, **small)
         self.table = SortableTable(
             row_about="Show this model", sizing_mode="stretch_both", margin=(0, 8), min_height=130
         )
@@ -67,7 +64,7 @@ class CertificatePanel(TabView):
             self.text, self.table, self.limits, sizing_mode="stretch_both", margin=0,
             styles={"flex": "1.6 1 0", "min-width": "480px", "overflow-y": "auto"},
         )  # fmt: skip
-        self.draw.param.watch(self._show_words, "value")
+        self.draw.param.watch(self._redraw, "value")
         self.table.param.watch(self._on_row, "clicked")
 
     # ---- the user acts
@@ -86,7 +83,7 @@ class CertificatePanel(TabView):
             [
                 result
                 for result in self.session.own_results.values()
-                if (found := analysis.known_certificate(result)) is None or found.lag_time != lag
+                if (found := known_certificate(result)) is None or found.lag_time != lag
             ]
         )
 
@@ -113,6 +110,7 @@ class CertificatePanel(TabView):
     def _on_board(self, *_):
         if self._job is not None and not self._job.active:
             self._job = None
+            self.session.certified += 1
             self._refresh()
         elif self._job is not None and self.active:
             self._show_words()
@@ -136,9 +134,14 @@ class CertificatePanel(TabView):
         busy = self._job is not None
         self.one.disabled = busy or not analysis.can_certify(session.own_results.get(session.active))
         self.all.disabled = busy
+        self._redraw()
+
+    def _redraw(self, *_):
+        self.draw.description = ABOUT[self.draw.value]
+        self.draw.disabled = not curves_of(self._found())
         self._show_words()
 
-    def _show_words(self, *_):
+    def _show_words(self):
         result = self.session.own_results.get(self.session.active)
         said = analysis.certificate_words(result) if result is not None else ""
         if self._job is not None:
@@ -149,34 +152,17 @@ class CertificatePanel(TabView):
     # ---- what is shown
 
     @property
-    def has_curve(self) -> bool:
+    def ready(self) -> bool:
         """Whether the shown model has the chosen curve."""
-        found = self._found()
-        name = "timescales" if self.draw.value == TIMES else "effective_dynamics"
-        return found is not None and name in found.tables
+        return self.draw.value in curves_of(self._found())
 
     def _found(self):
         result = self.session.own_results.get(self.session.active)
-        return None if result is None else analysis.known_certificate(result)
+        return None if result is None else known_certificate(result)
 
     def figure(self, shape=None, *, dark=False):
-        """The curve that is chosen, of the shown model."""
-        found = self._found()
-        if not self.has_curve:
-            page = sheet.Sheet(((0.0, 1.0), (0.0, 1.0)), ("", ""))
-            page.words = [sheet.word(0.5, 0.5, "no certificate yet", drawing.faint(dark))]
-            return page
-        if self.draw.value == TIMES:
-            times = found.tables["timescales"]
-            return plot_implied_timescales.sheet(
-                times, time_unit=found.time_unit, lag_time=found.lag_time, dark=dark
-            )
-        return plot_effective_dynamics.sheet(
-            found.tables["effective_dynamics"],
-            quantity=self.draw.value.lower(),
-            time_unit=found.time_unit,
-            dark=dark,
-        )
+        """The chosen curve of the shown model; any ``shape`` suits it."""
+        return draw_curve(self._found(), self.draw.value, dark=dark)
 
     def frame(self):
         """The table's numbers, one row a model."""

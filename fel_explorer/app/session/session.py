@@ -298,9 +298,12 @@ class Session(SessionData):
         self._change(state_names={key: name for key, name in names.items() if name})
 
     def state_name(self, state: int) -> str:
-        """The user's name of a state of the shown result, or its number: "state 3", in a tree "state 2-3"."""
-        default = self.result.default_name(state)
-        return self.state_names.get((self.active, self.result.level, state), default)
+        """The user's name of a state of the shown result, or its number with its proposed name."""
+        return self.given_name(state) or self.result.default_name(state)
+
+    def given_name(self, state: int) -> str:
+        """The user's name of a state of the shown result; "" without one."""
+        return self.state_names.get((self.active, self.result.level, state), "")
 
     def selected_states(self) -> list[int]:
         """States of the shown result of which at least half of the frames are selected, largest first."""

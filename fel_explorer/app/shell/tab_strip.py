@@ -32,8 +32,7 @@ STATE_METHODS = {  # to find states: {label: (method, tooltip)}
     ),
     "Tree of states": (
         "DivisiveIDM",
-        "Train DivisiveIDM with the settings of the Model panel: states at long lag times, "
-        "divided at shorter ones.",
+        "States at long lag times, divided at shorter ones. Lag times are proposed first.",
     ),
 }
 

@@ -141,7 +141,6 @@ class CertificatePanel(TabView):
         self.draw.description = ABOUT[self.draw.value]
         self.draw.disabled = not curves_of(self._found())
         self._show_words()
-        self.version += 1
 
     def _show_words(self):
         result = self.session.own_results.get(self.session.active)

@@ -7,9 +7,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "fel_explorer"
 LAYERS = [
-    "cli.py",
-    "cli_flags.py",
-    "cli_server.py",
+    "cli",
+    "comparison",
     "data",
     "devices.py",
     "errors.py",

@@ -20,6 +20,7 @@ from fel_explorer.kinetics.projected_rates import (
 from fel_explorer.methods import base
 from fel_explorer.methods.assessment.certificate_definitions import N_CELLS, Measure
 from fel_explorer.methods.idm.microstates import find_microstates
+from fel_explorer.parallel import one_thread
 from fel_explorer.resampling import Blocks, Bootstrap
 
 MAX_FRAMES = 200_000  # beyond, every n-th frame is used where n divides the lag
@@ -302,7 +303,8 @@ def cells_of(z: np.ndarray, n: int, seed: int) -> np.ndarray:
     random = np.random.default_rng(seed)
     sample = z[np.sort(random.choice(len(z), min(SAMPLE, len(z)), replace=False))]
     n = min(n, max(2, len(z) // 50), len(np.unique(sample, axis=0)))
-    labels = KMeans(n, n_init=1, max_iter=50, random_state=seed).fit(sample).predict(z)
+    with one_thread():
+        labels = KMeans(n, n_init=1, max_iter=50, random_state=seed).fit(sample).predict(z)
     return np.unique(labels, return_inverse=True)[1]
 
 

@@ -94,7 +94,7 @@ def test_a_network_refines_the_states_while_one_explores(server, page):
     count = selected.inner_text()
     said = page.get_by_text(re.compile(r"^Refined by a network: .*Undo brings the first answer back"))
     expect(said).to_be_visible(timeout=4 * LOAD)
-    expect(page.get_by_text(re.compile(r"^Refined by a network: .* in the state that .* in\.$"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^Refined by a network: .* in the state .* in\.$"))).to_be_visible()
     expect(selected).to_have_text(count)
     expect(rows).to_have_count(3)
     page.mouse.move(5, 5)

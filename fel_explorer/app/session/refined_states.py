@@ -1,4 +1,4 @@
-"""States of one result among those of another on the same frames: what their names, colours and levels become."""
+"""States of one result among those of another on the same frames: their names, colours and levels."""
 
 from __future__ import annotations
 

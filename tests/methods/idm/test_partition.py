@@ -230,10 +230,12 @@ def test_a_state_without_pairs_joins_the_other():
 
 @pytest.mark.parametrize("n_empty", [0, 1, 9])
 def test_an_error_that_draws_without_pairs_leave_unknown_is_no_evidence(n_empty):
-    """Most blocks are shorter than the lag; draws of these alone are left out, and if many no state is made."""
+    """Most blocks are shorter than the lag: draws of these alone are left out, many leave no evidence."""
     blocks = Blocks.of_lengths([100] * 10)
     pairs = np.zeros((10, 2, 2))
-    pairs[n_empty:] = np.array([[40.0, 2.0], [2.0, 40.0]]) + np.eye(2) * np.arange(10 - n_empty)[:, None, None]
+    pairs[n_empty:] = (
+        np.array([[40.0, 2.0], [2.0, 40.0]]) + np.eye(2) * np.arange(10 - n_empty)[:, None, None]
+    )
     counts = BlockCounts(pairs, np.array([[400.0, 20.0], [20.0, 400.0]]), 1, blocks.draw(200))
     with np.errstate(all="raise"):
         evidence = measure_evidence(counts, 0.9)

@@ -193,7 +193,7 @@ def _size(about):
 
 
 def describe_node(tree: Dendrogram, node: str, unit: str) -> str:
-    """What is known of a state of the tree, in a sentence: its size, its evidence, where it comes and goes."""
+    """What is known of a state of the tree, in a sentence: size, evidence, where it comes and goes."""
     graph, about = tree.graph, tree.graph.nodes[node]
     first = last = node
     while parents := [one for one in graph.predecessors(first) if graph.out_degree(one) == 1]:

@@ -76,7 +76,7 @@ _CSS = """
 
 _ESM = """
 const KEPT = "fel_explorer.sizes"
-const DEFAULTS = {across: .5, structure: .75, upper: null, tree: .36, side: null}
+const DEFAULTS = {across: .5, structure: .7, upper: null, tree: .36, side: null}
 const TALLEST = 340  // px of the analysis, until it is dragged: tables of states are not longer
 const EXPAND = "M9 2h5v5M14 2L9 7M7 14H2V9M2 14l5-5", SHRINK = "M14 7H9V2M9 7l5-5M2 9h5v5M7 9l-5 5"
 

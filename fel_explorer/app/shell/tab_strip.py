@@ -32,8 +32,7 @@ STATE_METHODS = {  # to find states: {label: (method, tooltip)}
     ),
     "Tree of states": (
         "DivisiveIDM",
-        "Train DivisiveIDM with the settings of the Model panel: states at long lag times, "
-        "divided at shorter ones.",
+        "States at long lag times, divided at shorter ones. Lag times are proposed first.",
     ),
 }
 
@@ -114,18 +113,17 @@ class TabStrip(Viewer):
         self.buttons = {
             name: BarButton(partial(self._on_click, name), label=tab.title) for name, tab in self.tabs.items()
         }
-        self._views = ButtonBar(self.buttons, colour="primary", margin=(4, 6))
+        self._views = ButtonBar(
+            self.buttons, colour="primary", margin=(4, 6), scrolls=True, sizing_mode="stretch_width"
+        )
         self._hint = self._state_buttons()
         self._fold = BarButton(self._on_fold, icon="expand_more", description="Fold")
         self._unfold = BarButton(self._on_fold, icon="expand_less", description="Open")
         # the button of the card follows
-        folds = ButtonBar(
-            {"fold": self._fold, "unfold": self._unfold}, margin=(4, 34, 3, 6)
-        )  # the button of the card follows
-        space = pmui.Row(sizing_mode="stretch_width", margin=0)
+        folds = ButtonBar({"fold": self._fold, "unfold": self._unfold}, margin=(4, 34, 3, 6))
         self._exports = pmui.Row(margin=0)
         self._header = pmui.Row(
-            self._views, self._hint, space, self._exports, folds,
+            self._views, self._hint, self._exports, folds,
             sizing_mode="stretch_width", height=HEADER, margin=0,
         )  # fmt: skip
         # one plot for all views, laid out when it is first drawn on: each would delay the page

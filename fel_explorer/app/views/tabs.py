@@ -168,7 +168,6 @@ TABS: list[Tab] = [
         "Certificate",
         f"{_VIEWS}.certificate.panel:CertificatePanel",
         "Scores, time scales and effective dynamics of each model, with errors and limits.",
-        has_plot=False,  # on the shared plot its table has no width until the window is resized
         available=has_model,
     ),
     Tab(

@@ -26,6 +26,7 @@ tbody tr.chosen {background: color-mix(in srgb, currentColor 13%, transparent)}
 td button {all: unset; cursor: pointer; display: flex; align-items: center; gap: 8px; font-weight: 500}
 .fel-states {height: auto; max-height: 200px}
 .fel-states table {white-space: normal}
+.fel-states td {padding: 2px 10px}
 .bar {display: inline-block; height: 10px; margin-right: 8px; border-radius: 2px; min-width: 2px; opacity: .8}
 .dot {flex: none; width: 11px; height: 11px; border-radius: 50%}
 .less {opacity: .7; font-size: 12px}

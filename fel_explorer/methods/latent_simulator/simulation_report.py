@@ -19,6 +19,7 @@ from scipy.spatial import cKDTree
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods.latent_simulator import latent_report, structure_report
+from fel_explorer.methods.latent_simulator.propagator_comparison import compare_propagators, fit_rivals
 from fel_explorer.progress import Callback, Progress
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class SimulationReport:
     numbers
         {name: value}: "clashes" (fraction of structures with atoms much closer than in the data) and
         "clashes_md" (of every other frame against the rest), "rmsd_to_frame" and "rmsd_floor" (nm).
+    propagators
+        The simulator's propagator next to its rivals, see `compare_propagators`; None where not asked for.
     cost
         {name: value}: seconds of training by part, latent steps and structures per second.
     warnings
@@ -80,6 +83,7 @@ class SimulationReport:
     outside: dict
     structures: dict[str, xr.Dataset] = field(default_factory=dict)
     numbers: dict[str, float] = field(default_factory=dict)
+    propagators: xr.Dataset | None = None
     cost: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
@@ -92,6 +96,7 @@ def report(
     n_steps: int | None = None,
     n_trajectories: int = 100,
     n_structures: int = 2000,
+    rivals: bool = False,
     seed: int | None = None,
     device: str | torch.device = "auto",
     callback: Callback | None = None,
@@ -108,6 +113,9 @@ def report(
         Of each simulated trajectory; default as long as the longest trajectory of the data.
     n_structures
         How many frames of each ensemble are compared as structures.
+    rivals
+        Also train linear Koopman propagation and overdamped Langevin dynamics on the same latents, and
+        compare all with the data: takes another training of the propagator.
     callback
         Called with `progress.Progress`; returning True raises a `FelError`, as half a report is none.
     """
@@ -134,8 +142,21 @@ def report(
             simulator, dataset, trajectories, observed, simulated, n_structures, options, callback
         )
         cost["structures per second"] = speed
+    propagators = None
+    if rivals:
+        watch = _watched(callback, "Report: training rivals", 3, 4)
+        others = fit_rivals(observed, simulator.propagator, device=device, callback=watch)
+        propagators = compare_propagators(
+            observed, {"simulator": simulator.propagator, **others}, simulator.lag_time, n_steps=n_steps,
+            n_trajectories=n_trajectories, seed=options["seed"], device=device,
+        )  # fmt: skip
     found = SimulationReport(
-        time_unit=simulator.time_unit_ or "", **results, structures=structures, numbers=numbers, cost=cost
+        time_unit=simulator.time_unit_ or "",
+        **results,
+        structures=structures,
+        numbers=numbers,
+        propagators=propagators,
+        cost=cost,
     )
     found.warnings.extend(_warnings(found))
     if "weight" in dataset:

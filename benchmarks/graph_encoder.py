@@ -21,7 +21,10 @@ from fel_explorer.methods.encoders.graph_network import GraphNetwork
 
 LAG, N_TRAINED, EVERY = 10.0, 6, 2  # ps; trajectories; frames that are read
 CASES = {
-    "graph network on coordinates": ("coordinates", {"encoder": "graph", "n_steps": 300, "batch_size": 512}),
+    "graph network on coordinates": (
+        "coordinates",
+        {"encoder": "graph", "n_steps": 1000, "batch_size": 512, "learning_rate": 3e-3},
+    ),
     "dense layers on coordinates": ("coordinates", {"n_steps": 1000}),
     "dense layers on distances": ("heavy_atom_distances", {"n_steps": 1000}),
     "dense layers on torsions": ("backbone_torsions", {"n_steps": 1000}),

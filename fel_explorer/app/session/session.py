@@ -17,7 +17,7 @@ from fel_explorer.app.session.history import History
 from fel_explorer.app.session.pinned import Pinned
 from fel_explorer.app.session.recipe import Recipe, Sweep
 from fel_explorer.app.session.refined_states import carried_names, nearest_level
-from fel_explorer.app.session.result import MicrostateLevels, Result
+from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.selection import PathAnchors, Point, Selection
 from fel_explorer.app.session.selection_origin import Origin, StateFrames
 from fel_explorer.app.session.snapshot import Snapshot
@@ -181,7 +181,7 @@ class Session(SessionData):
             changes["levels"] = {k: level for k, level in self.levels.items() if k != result.label}
         if show:
             changes.update(active=result.label, point=None)
-            if isinstance(result.levels, MicrostateLevels) and self.colour_by == FREE_ENERGY:
+            if result.tree is not None and self.colour_by == FREE_ENERGY:
                 changes["colour_by"] = "state"  # what the slider of the time resolution changes
         self.param.update(**changes)
 
@@ -298,9 +298,12 @@ class Session(SessionData):
         self._change(state_names={key: name for key, name in names.items() if name})
 
     def state_name(self, state: int) -> str:
-        """The user's name of a state of the shown result, or its number: "state 3", in a tree "state 2-3"."""
-        default = self.result.default_name(state)
-        return self.state_names.get((self.active, self.result.level, state), default)
+        """The user's name of a state of the shown result, or its number with its proposed name."""
+        return self.given_name(state) or self.result.default_name(state)
+
+    def given_name(self, state: int) -> str:
+        """The user's name of a state of the shown result; "" without one."""
+        return self.state_names.get((self.active, self.result.level, state), "")
 
     def selected_states(self) -> list[int]:
         """States of the shown result of which at least half of the frames are selected, largest first."""

@@ -12,6 +12,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from fel_explorer.app.session.session import Session
+from fel_explorer.data.conditions import condition_names
 
 if TYPE_CHECKING:
     from fel_explorer.app.widgets.tab_view import TabView
@@ -36,8 +37,6 @@ class Tab:
     available
         ``available(session)`` says whether there is anything to show, so that the strip offers it; by default
         what `possible` says.
-    has_plot
-        Whether it draws on the plot that the views share.
     opens_on
         Parameter of the session whose change opens the view; "" for none.
     opens
@@ -54,7 +53,6 @@ class Tab:
     panel: str
     about: str
     needs_states: bool = False
-    has_plot: bool = True
     available: Callable[[Session], bool] | None = None
     opens_on: str = ""
     opens: Callable[[Any, Any], bool] = lambda old, new: bool(new)
@@ -77,6 +75,11 @@ class Tab:
 def has_data(session: Session) -> bool:
     """Whether there is a dataset."""
     return session.dataset is not None
+
+
+def has_conditions(session: Session) -> bool:
+    """Whether the trajectories are of two conditions at least."""
+    return session.dataset is not None and len(condition_names(session.dataset)) > 1
 
 
 def has_model(session: Session) -> bool:
@@ -105,7 +108,6 @@ TABS: list[Tab] = [
         f"{_VIEWS}.states.panel:StatesPanel",
         "Population, lifetime and structure of each state.",
         needs_states=True,
-        has_plot=False,
     ),
     Tab(
         "evidence",
@@ -133,6 +135,13 @@ TABS: list[Tab] = [
         "Compare",
         f"{_VIEWS}.comparison.panel:ComparisonPanel",
         "What differs between two sets of frames.",
+    ),
+    Tab(
+        "conditions",
+        "Conditions",
+        f"{_VIEWS}.conditions.panel:ConditionsPanel",
+        "Mutants, ligands or temperatures next to each other: what differs, and what of it is significant.",
+        available=has_conditions,
     ),
     Tab(
         "path",
@@ -183,7 +192,6 @@ TABS: list[Tab] = [
         "Pinned",
         f"{_VIEWS}.structure.pinned_panel:PinsPanel",
         "Structures that were put aside.",
-        has_plot=False,
         available=lambda session: len(session.pinned) > 0,
         opens_on="pinned",
         opens=lambda old, new: len(old) == 0 < len(new),  # later ones don't replace what is looked at

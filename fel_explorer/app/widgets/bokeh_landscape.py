@@ -100,7 +100,7 @@ class Gestures:
 class BokehLandscape:
     """One figure of a map; `show` puts another `MapScene` on it."""
 
-    def __init__(self, gestures: Gestures, *, min_height: int = 320):
+    def __init__(self, gestures: Gestures, *, min_height: int = 240):
         self.figure = figure(
             sizing_mode="stretch_both", min_height=min_height, min_width=120, tools="",
             x_range=Range1d(0, 1), y_range=Range1d(0, 1), output_backend="canvas", lod_timeout=WHEEL_RESTS,

@@ -36,6 +36,7 @@ from bokeh.plotting import figure
 from fel_explorer.app.widgets.standing_figure import StandingFigure
 from fel_explorer.plots import drawing as styles
 from fel_explorer.plots.bokeh_settings import ONLY_WORDS, PAGE_SIZES, keep_font_sizes
+from fel_explorer.plots.colours import legible
 from fel_explorer.plots.sheet import ROWS, Sheet
 from fel_explorer.plots.tick_places import readable_ticks
 
@@ -224,6 +225,8 @@ class SheetFigure:
             axis.update(major_label_text_color=styles.faint(dark), axis_label_text_color=styles.ink(dark))
         for name in ROWS:
             columns = _columns(getattr(sheet, name), COLUMNS[name])
+            if name == "words":
+                columns["colour"] = [legible(colour, dark=dark) for colour in columns["colour"]]
             if columns["x"] or self._sources[name].data["x"]:
                 self._sources[name].data = columns
         if not same_image(self._image, sheet.image):

@@ -14,7 +14,7 @@ _CSS = """
   font: 500 14px/1.75 Roboto, "Helvetica Neue", Arial, sans-serif;
   color: var(--panel-on-surface-color, var(--jp-ui-font-color1, #333))}
 .spread {justify-content: space-around}
-.scrolls {overflow: auto hidden; scrollbar-width: none; padding: 2px}
+.scrolls {overflow: auto hidden; scrollbar-width: none; scroll-padding: 0 24px; padding: 2px}
 .scrolls > button {flex: none}
 .more {position: absolute; top: 0; bottom: 0; width: 22px; display: grid; place-items: center;
   border-radius: 0; font-size: 20px; color: inherit;
@@ -68,6 +68,9 @@ export function render({model, el}) {
     tip.style.left = `${Math.max(left, 4)}px`
     tip.style.top = `${below ? at.bottom + 4 : at.top - own.height - 4}px`
   }
+  function reveal() {
+    if (model.scrolls) bar.querySelector(".contained")?.scrollIntoView({block: "nearest", inline: "nearest"})
+  }
   function make(name) {
     const button = element("button", "", bar)
     button.type = "button"
@@ -101,7 +104,7 @@ export function render({model, el}) {
       else button.setAttribute("aria-pressed", String(item.pressed))
     })
     if (![...buttons.values()].some((button) => button.matches(":hover, :focus"))) hide()
-    bar.querySelector(".contained")?.scrollIntoView({block: "nearest", inline: "nearest"})
+    reveal()
     look()
   }
   // for the mouse, where there is not enough room; keys bring the button that has the focus into view
@@ -124,7 +127,7 @@ export function render({model, el}) {
       bar.scrollLeft += event.deltaY
       event.preventDefault()
     }
-    const resized = new ResizeObserver(look)
+    const resized = new ResizeObserver(() => { reveal(); look() })
     resized.observe(bar)
     model.on("remove", () => resized.disconnect())
   }

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-import param
 import torch
 import xarray as xr
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from fel_explorer.errors import FelError
+from fel_explorer.methods import parameters
 from fel_explorer.methods.encoders.graph_network import GraphNetwork
 from fel_explorer.methods.nets import mlp
 from fel_explorer.methods.network_method import NetworkMethod
 from fel_explorer.training.data import Scaling
 
-ENCODERS = ("dense", "graph")
 EVALUATION_PAIRS = 2000  # of each side of the validation: more cost as much as the training
 SAMPLE = 256  # frames over which the first weights are standardised
 
@@ -23,37 +22,10 @@ SAMPLE = 256  # frames over which the first weights are standardised
 class EncoderMethod(NetworkMethod):
     """Base of methods with a choice of encoder; not a method itself.  A subclass builds it by `_encoder`."""
 
-    encoder: param.Selector[str] = param.Selector(
-        default=ENCODERS[0],
-        objects=list(ENCODERS),
-        precedence=10.21,
-        label="Encoder",
-        doc="'dense': layers on any features. 'graph': a network of atoms that sees only distances within "
-        "the cutoff, for coordinates of atoms as features: nobody has to choose descriptors. It is some ten "
-        "times slower: take fewer steps and smaller batches.",
-    )
-    cutoff = param.Number(
-        0.8,
-        bounds=(0, None),
-        inclusive_bounds=(False, True),
-        precedence=10.22,
-        label="Cutoff (nm)",
-        doc="Of the graph encoder: atoms farther apart than this do not see each other.",
-    )
-    n_interactions = param.Integer(
-        2,
-        bounds=(1, 10),
-        precedence=10.23,
-        label="Interactions",
-        doc="Of the graph encoder: how often neighbouring atoms exchange what they know.",
-    )
-    atom_width = param.Integer(
-        32,
-        bounds=(1, 1024),
-        precedence=10.24,
-        label="Width of an atom",
-        doc="Of the graph encoder: numbers that describe an atom and its neighbourhood.",
-    )
+    encoder = parameters.encoder()
+    cutoff = parameters.cutoff()
+    n_interactions = parameters.n_interactions()
+    atom_width = parameters.atom_width()
 
     _elements: np.ndarray | None = None
     _sample: torch.Tensor | None = None  # positions (frame, atom, 3) of some frames, for the first weights

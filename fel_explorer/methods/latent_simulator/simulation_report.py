@@ -59,8 +59,8 @@ class SimulationReport:
         "far": fraction of simulated frames farther from all data than 99.9 % of the data are from each
         other}.
     structures
-        {name: dataset}: "bonds", "torsions", "gyration", "basins" and, where the data allow, "tica"; empty
-        without trajectories or decoder.
+        {name: dataset}: "bonds", "torsions", "gyration", "basins", with a native frame "native" (RMSD to it)
+        and, where the data allow, "tica"; empty without trajectories or decoder.
     numbers
         {name: value}: "clashes" (fraction of structures with atoms much closer than in the data) and
         "clashes_md" (of every other frame against the rest), "rmsd_to_frame" and "rmsd_floor" (nm).
@@ -97,6 +97,7 @@ def report(
     n_trajectories: int = 100,
     n_structures: int = 2000,
     rivals: bool = False,
+    native: int | None = None,
     seed: int | None = None,
     device: str | torch.device = "auto",
     callback: Callback | None = None,
@@ -116,6 +117,8 @@ def report(
     rivals
         Also train linear Koopman propagation and overdamped Langevin dynamics on the same latents, and
         compare all with the data: takes another training of the propagator.
+    native
+        Frame of the data that is in the native state: structures are then compared with it.
     callback
         Called with `progress.Progress`; returning True raises a `FelError`, as half a report is none.
     """
@@ -139,7 +142,7 @@ def report(
     structures, numbers = {}, {}
     if trajectories is not None and simulator.topology_:
         structures, numbers, speed = _structure_results(
-            simulator, dataset, trajectories, observed, simulated, n_structures, options, callback
+            simulator, dataset, trajectories, observed, simulated, n_structures, options, callback, native
         )
         cost["structures per second"] = speed
     propagators = None
@@ -178,7 +181,7 @@ def _watched(callback, message, done, parts):
     return watch
 
 
-def _structure_results(simulator, dataset, trajectories, observed, simulated, n, options, callback):
+def _structure_results(simulator, dataset, trajectories, observed, simulated, n, options, callback, native):
     from fel_explorer.data.coordinates import read_coordinates
 
     random = np.random.default_rng([options["seed"], 7])
@@ -201,6 +204,13 @@ def _structure_results(simulator, dataset, trajectories, observed, simulated, n,
         "gyration": structure_report.gyration_table(np.array_split(xyz, 50), np.array_split(decoded, 50)),
         "basins": structure_report.basin_table(psi[frames, 0], xyz, drawn[:, 0], decoded, borders, random),
     }
+    if native is not None:
+        n_frames = dataset.sizes["frame"]
+        if not 0 <= native < n_frames:
+            raise FelError(f"native={native}.", f"It is a frame of the data, 0 to {n_frames - 1}.")
+        reference = read_coordinates(trajectories, np.array([native]), simulator.atoms)[0][0]
+        parts = np.array_split(xyz, 50), np.array_split(decoded, 50)
+        structures["native"] = structure_report.native_table(*parts, reference)
     tica = _tica(simulator, dataset, trajectories, decoded, n)
     if tica is not None:
         structures["tica"] = tica

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from typing import ClassVar
 
 import panel as pn
 import panel_material_ui as pmui
 import param
-from panel.viewable import Viewer
+from panel.viewable import Viewable, Viewer
+from param.parameterized import ParameterizedABC
 
 from fel_explorer.app.shell.skeleton import unlink_busy
 from fel_explorer.app.widgets.bokeh_sheet import BokehSheet
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.app.widgets.theme import THEME
+from fel_explorer.app.workarounds.panel_material_ui_names import widget_names
 
 TITLES = {
     "1-landscape": "Free-energy landscape",
@@ -70,7 +73,7 @@ class Figure:
         self.pane.change("words", {"text": texts})
 
 
-class Lesson(Viewer):
+class Lesson(Viewer, ParameterizedABC):
     """One page of the course.
 
     A lesson sets ``route`` and ``text``, has parameters with a control each, and implements `_controls`,
@@ -93,14 +96,17 @@ class Lesson(Viewer):
 
     # ---- what a lesson implements
 
+    @abstractmethod
     def _controls(self) -> list:
-        raise NotImplementedError
+        """Widgets next to the picture."""
 
+    @abstractmethod
     def _figures(self) -> dict[str, Figure]:
-        raise NotImplementedError
+        """{name: plot} of the picture."""
 
-    def _picture(self):
-        raise NotImplementedError
+    @abstractmethod
+    def _picture(self) -> Viewable:
+        """The layout of the plots."""
 
     def _update(self) -> None:
         """Set the readout to what the figures, which are drawn after this, show."""
@@ -204,12 +210,17 @@ def lesson_page(main, *, here: str, dark: bool, toggle) -> pmui.Page:
         for route, title in TITLES.items()
     ]
     theme = pmui.IconButton(
-        icon="contrast", description="Theme", color="light", size="small", margin=0, on_click=toggle
+        icon="contrast",
+        description="Light or dark colours",
+        color="light",
+        size="small",
+        margin=0,
+        on_click=toggle,
     )
     page = pmui.Page(
         title="fel_explorer",
         main=main,
-        header=[pmui.Row(sizing_mode="stretch_width"), *links, theme],
+        header=[pmui.Row(sizing_mode="stretch_width"), *links, theme, *filter(None, [widget_names()])],
         theme_toggle=False,
         theme_config=THEME,
         site_url="./",

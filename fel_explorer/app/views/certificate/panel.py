@@ -17,6 +17,7 @@ from fel_explorer.app.widgets.sortable_table import SortableTable
 from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.data import schema
+from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.quantities import axis_label
 
 
@@ -62,7 +63,7 @@ class CertificatePanel(TabView):
             pmui.Row(self.lag, self.one, self.all, self.draw, margin=0),
             pmui.Row(self.again, margin=0),
             self.text, self.table, self.limits, sizing_mode="stretch_both", margin=0,
-            styles={"flex": "1.6 1 0", "min-width": "480px", "overflow-y": "auto"},
+            styles={"flex": "0 0 58%", "overflow-y": "auto"},
         )  # fmt: skip
         self.draw.param.watch(self._redraw, "value")
         self.table.param.watch(self._on_row, "clicked")
@@ -140,7 +141,6 @@ class CertificatePanel(TabView):
         self.draw.description = ABOUT[self.draw.value]
         self.draw.disabled = not curves_of(self._found())
         self._show_words()
-        self.version += 1
 
     def _show_words(self):
         result = self.session.own_results.get(self.session.active)
@@ -154,8 +154,8 @@ class CertificatePanel(TabView):
 
     @property
     def ready(self) -> bool:
-        """Whether the shown model has the chosen curve."""
-        return self.draw.value in curves_of(self._found())
+        """Whether there is a model; without a certificate the figure says so."""
+        return bool(self.session.own_results)
 
     def _found(self):
         result = self.session.own_results.get(self.session.active)
@@ -163,6 +163,10 @@ class CertificatePanel(TabView):
 
     def figure(self, shape=None, *, dark=False):
         """The chosen curve of the shown model; any ``shape`` suits it."""
+        if self.draw.value not in curves_of(self._found()):
+            page = sheet.Sheet(((0.0, 1.0), (0.0, 1.0)), ("", ""), ticks={0: [], 1: []})
+            page.words = [sheet.word(0.5, 0.5, "no certificate yet", drawing.faint(dark))]
+            return page
         return draw_curve(self._found(), self.draw.value, dark=dark)
 
     def frame(self):

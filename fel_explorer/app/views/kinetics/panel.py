@@ -17,7 +17,7 @@ from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.float_field import FloatField
 from fel_explorer.app.widgets.layout import beside
 from fel_explorer.app.widgets.markdown import literal
-from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.tab_view import PlotView
 from fel_explorer.app.widgets.text import Text
 
 FORMS = {
@@ -34,7 +34,7 @@ HINTS = {
 }
 
 
-class KineticsPanel(TabView):
+class KineticsPanel(PlotView):
     """Four views of one computation, which runs as a job when the panel is first looked at, and pathways."""
 
     view: param.Selector[str] = param.Selector(

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from fel_explorer import free_energy
+from fel_explorer.app.session.result import short_name
 from fel_explorer.app.session.session import Point, Session
 from fel_explorer.app.views.map import colouring
 from fel_explorer.app.views.map.nearest_frame import NearestFrame
@@ -277,9 +278,9 @@ def make_view(
 
 
 def _names_on_the_map(names: dict) -> dict:
-    """``names`` {name: place}; of many states that have no name but a number that number."""
+    """``names`` {name: place} shortened; of many states that have no name but a number that number."""
     if len(names) <= MANY_NAMES:
-        return names
+        return {short_name(name): place for name, place in names.items()}
     return {name.removeprefix("state "): place for name, place in names.items()}
 
 

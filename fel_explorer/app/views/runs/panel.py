@@ -15,7 +15,7 @@ from fel_explorer.app.views.runs.cells import columns_of, parameter_title, row_c
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.float_field import FloatField
 from fel_explorer.app.widgets.sortable_table import SortableTable
-from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.tab_view import PlotView
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.data import schema
 from fel_explorer.plots.colours import state_colours
@@ -29,7 +29,7 @@ LAG = (
 )
 
 
-class RunsPanel(TabView):
+class RunsPanel(PlotView):
     """Table of the session's results; a click shows one.  It follows the session while ``active``."""
 
     ready = param.Boolean(False, doc="Whether there is a figure.")

@@ -21,6 +21,7 @@ from fel_explorer.errors import FelError
 from fel_explorer.structures import estimate_export_size, export_frames
 
 LIMIT = 64_000_000  # bytes of a download, which the page holds in memory
+EXAMPLE = "alpha helix"  # of a name
 ABOUT = {
     "pdb": "Structures as text, one model per frame: opens in PyMOL, VMD, ChimeraX.",
     "xtc": "Structures as a compressed trajectory; needs a topology to open.",
@@ -75,7 +76,7 @@ class SelectionPanel(Viewer):
         self._table = SortableTable(compact=True, sizing_mode="stretch_width", margin=(0, 8))
         self._table.param.watch(self._on_row, "clicked")
         self._name = pmui.TextInput(
-            label="State name", placeholder="alpha helix", size="small", width=136,
+            label="State name", placeholder=EXAMPLE, size="small", width=136,
             description="Press Enter to show the name on the map and in the table.", margin=(8, 6, 0, 10),
         )  # fmt: skip
         self._name.param.watch(self._on_name, "value")
@@ -240,8 +241,9 @@ class SelectionPanel(Viewer):
         ]
         self._table.param.update(rows=rows, columns=columns)
         if self._name.visible:
-            name = session.state_names.get((session.active, result.level, self._single_state()), "")
-            self._name.param.update(value=name, value_input=name)
+            state = self._single_state()
+            name, proposed = session.given_name(state), result.words.get(result.node(state), "")
+            self._name.param.update(value=name, value_input=name, placeholder=proposed or EXAMPLE)
 
     def _single_state(self) -> int | None:
         """The state that the selection is, if it is all of one state."""

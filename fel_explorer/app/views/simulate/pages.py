@@ -172,6 +172,10 @@ class ReportPage(Viewer):
             description="Also train a linear (Koopman) propagator and overdamped Langevin dynamics on the "
             "same map. Takes as long as the propagator's training.",
         )  # fmt: skip
+        self.native = pmui.Checkbox(
+            label="RMSD to the current frame", value=False, size="small", margin=(2, 12),
+            description="Of both ensembles; click on the native state first.",
+        )  # fmt: skip
         self.hint = text("Compare the synthetic trajectories with the MD data.", margin=(6, 12))
         self.choice = choice
         self.warnings = pn.pane.HTML("", sizing_mode="stretch_width", stylesheets=[NOTES], margin=(2, 12))
@@ -181,6 +185,7 @@ class ReportPage(Viewer):
             self.warnings,
             self.hint,
             self.rivals,
+            self.native,
             self.button,
             sizing_mode="stretch_width",
             margin=0,

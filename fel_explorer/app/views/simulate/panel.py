@@ -17,7 +17,7 @@ from fel_explorer.app.views.tabs import can_simulate
 from fel_explorer.app.widgets.device_select import DeviceSelect
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside
-from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.tab_view import PlotView
 from fel_explorer.data import schema
 from fel_explorer.plots.chapman_kolmogorov import plot_ck_test
 from fel_explorer.plots.models import plot_models
@@ -41,7 +41,7 @@ FIGURES = {
 KINDS = {"train": "simulator", "play": "simulation", "report": "simulation report"}  # of jobs
 
 
-class SimulatePanel(TabView):
+class SimulatePanel(PlotView):
     """Three pages: the form, what is simulated, and the report."""
 
     view: param.Selector[str] = param.Selector(
@@ -139,9 +139,11 @@ class SimulatePanel(TabView):
         self.board.submit(f"Simulation on {self.session.shown.label}", task, kind=KINDS["play"])
 
     def _compare(self):
+        page = self.pages["report"]
         task = simulations.reporting(
             self.trained, self.session.dataset, self.session.trajectories,
-            rivals=self.pages["report"].rivals.value, device=self.device,
+            rivals=page.rivals.value, native=self.session.frame if page.native.value else None,
+            device=self.device,
         )  # fmt: skip
         self.board.submit(f"Simulator on {self.session.shown.label} against MD", task, kind=KINDS["report"])
 

@@ -136,12 +136,11 @@ def _structures(report) -> list[Row]:
             Row("RMSD to the frame", "nm", numbers["rmsd_floor"], numbers["rmsd_to_frame"],
                 about="Of frames drawn again from their place on the map; MD: of the nearest other frame."),
         ]  # fmt: skip
-    if "gyration" in found:
-        radius = found["gyration"]
-        values = [
-            float(radius[name].sel(ensemble=e)) for name in ("mean", "spread") for e in ("md", "synthetic")
-        ]
-        rows.append(Row("Radius of gyration", "nm", *values, about="Mean and standard deviation."))
+    for name, title in (("gyration", "Radius of gyration"), ("native", "RMSD to the native frame")):
+        if name in found:
+            columns = ((found[name][c], e) for c in ("mean", "spread") for e in ("md", "synthetic"))
+            values = [float(column.sel(ensemble=e)) for column, e in columns]
+            rows.append(Row(title, "nm", *values, about="Mean and standard deviation."))
     for basin in found["basins"]["basin"].values if "basins" in found else ():
         one = found["basins"].sel(basin=basin)
         about = "Between random structures of a basin along ψ₁: two of MD; one drawn and one of MD."

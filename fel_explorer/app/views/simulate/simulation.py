@@ -308,6 +308,7 @@ def reporting(
     trajectories,
     *,
     rivals: bool = False,
+    native: int | None = None,
     device="auto",
 ):
     """The job that compares simulations with the data; its result is ``trained`` with the report."""
@@ -324,7 +325,7 @@ def reporting(
     try:
         with_structures = trajectories if trained.has_decoder else None
         found = trained.simulator.report(
-            dataset, with_structures, rivals=rivals, device=device, callback=callback
+            dataset, with_structures, rivals=rivals, native=native, device=device, callback=callback
         )
     except FelError as stopped:
         if should_stop():

@@ -24,7 +24,7 @@ from fel_explorer.app.widgets.device_select import DeviceSelect
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.float_field import FloatField
 from fel_explorer.app.widgets.layout import beside
-from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.tab_view import PlotView
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.plots.cv_profile import plot_cv_profile
 from fel_explorer.plots.umbrella import plot_windows
@@ -38,7 +38,7 @@ HOW = (
 )
 
 
-class DrivePanel(TabView):
+class DrivePanel(PlotView):
     """Profile from the data and from umbrella sampling; the windows and their overlap."""
 
     part: param.Selector[str] = param.Selector(

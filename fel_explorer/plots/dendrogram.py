@@ -103,6 +103,9 @@ def _example(draw, rng, **theme):
             population=fraction,
             lag_time=[50.0, 8.0][level],
             mean_lifetime=100.0,
+            gain=0.05,
+            gain_error=0.01,
+            visits=80.0,
             stability=0.98,
             representative=0,
         )
@@ -125,6 +128,9 @@ def plot_dendrogram(
     right = max(x for x, _ in places.values()) + 0.9
     ink, pixel = drawing.ink(dark), (right + 0.6) / (width - AXIS)
     below = 1 / pixel < TWO_LINES  # no room next to the leaves
+    if below:
+        right -= 0.3
+        pixel = (right + 0.6) / (width - AXIS)
     limits = ((-0.6, right), (-len(lags) - (_foot(tree, height, pixel) if below else 0.62), 0.45))
     marks = [(-level - 1, time_text(lag, unit)) for level, lag in enumerate(lags)]
     page = sheet.Sheet(limits, ("", "time resolution (lag)"), ticks={0: [(FAR, "")], 1: marks})
@@ -180,8 +186,9 @@ def _beside(name, percent, lifetime, characters, low):
     long = [f"{percent}, {lifetime}", percent]
     second = next((text for text in long if len(text) <= characters), "")
     if low:
-        fitting = (text for text in (f"{name} {percent}", name, short) if len(text) <= characters)
-        return next(fitting, "")
+        texts = [f"{name} {percent}", name]
+        texts += wrap(name, int(characters), 1) if characters >= len(short) + 6 else []
+        return next((text for text in (*texts, short) if len(text) <= characters), "")
     if len(name) <= characters:
         return f"{name}\n{second}".strip()
     cut = wrap(name, int(characters), 1)[0] if characters >= len(short) + 4 else short
@@ -226,17 +233,32 @@ def _size(about):
     return 10 + 13 * np.sqrt(about["population"])
 
 
+def describe_node(tree: Dendrogram, node: str, unit: str) -> str:
+    """What is known of a state of the tree, in a sentence: size, evidence, where it comes and goes."""
+    graph, about = tree.graph, tree.graph.nodes[node]
+    first = last = node
+    while parents := [one for one in graph.predecessors(first) if graph.out_degree(one) == 1]:
+        first = parents[0]
+    while len(children := list(graph.successors(last))) == 1:
+        last = children[0]
+    split = graph.nodes[first]  # the states before it divided into this one and others
+    parts = [f"{100 * about['population']:.3g} % of all frames"]
+    parts.append(f"mean lifetime {time_text(about['mean_lifetime'], unit)}")
+    if np.isfinite(split.get("gain", np.nan)):
+        parts.append(f"gain {split['gain']:.2g} ± {split['gain_error']:.1g} nats")
+        parts.append(f"{split['visits']:.0f} visits")
+    if not np.isnan(split["stability"]):
+        parts.append(f"stability {split['stability']:.2f} (agreement of restarts, at most 1)")
+    ends = [f"appears at {time_text(split['lag_time'], unit)}"]
+    if children:
+        ends.append(f"divides at {time_text(graph.nodes[children[0]]['lag_time'], unit)}")
+    return f"{tree.names[node]}: {', '.join(parts)}; {', '.join(ends)}"
+
+
 def _nodes(tree, places, unit, dark):
     rows = []
     for node, about in tree.graph.nodes(data=True):
-        stable = about["stability"]
-        tip = (
-            f"{tree.names[node]}: {100 * about['population']:.3g} % of all frames, "
-            f"mean lifetime {time_text(about['mean_lifetime'], unit)}"
-        )
-        if not np.isnan(stable):
-            tip += f", stability {stable:.2f} (agreement of restarts, at most 1)"
-        size, colour = _size(about), tree.colours[node]
+        size, colour, tip = _size(about), tree.colours[node], describe_node(tree, node, unit)
         x, y = places[node]
         if node in tree.selected:
             rows.append(sheet.dot(x, y, drawing.ink(dark), size + 8))

@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = commands.add_parser("demo", help="open the app on the sample data")
     add_server_flags(demo)
+    add_scheduler_flags(demo)
     demo.set_defaults(run=_demo)
 
     lessons = commands.add_parser("lessons", help="open the lessons on free-energy landscapes")
@@ -185,6 +186,7 @@ def _open(arguments):
 
 
 def _demo(arguments):
+    choose_scheduler(arguments)
     options = server_options(arguments)
     from fel_explorer.app.jobs.sample_features import start_process
 

@@ -31,7 +31,6 @@ TIMEOUT = 10.0  # seconds to find a cluster
 
 _clients: dict[str, Any] = {}
 _shared: dict[str, Any] = {}  # in a worker process: what its tasks share, by the file that it came in
-_current = threading.local()  # of a task: the function that asks whether to stop
 
 
 class WorkersLost(Exception):
@@ -46,22 +45,29 @@ class Tasks:
     stop: Callable[[], None]
 
 
-class _Pool:
-    processes: ProcessPoolExecutor | None = None
+class _Current(threading.local):
+    """Of the task that this thread runs: what asks whether to stop."""
+
+    ask: Callable[[], bool] | None = None
+
+
+_current = _Current()
+
+
+class _Pools:
+    by_size: dict[int, ProcessPoolExecutor] = {}
     lock = threading.Lock()
 
 
 def should_stop() -> bool:
     """Whether the task that calls this was cancelled; False outside of tasks."""
-    ask = getattr(_current, "ask", None)  # set by `asking` in this thread
-    return ask is not None and ask()
+    return _current.ask is not None and _current.ask()
 
 
 @contextmanager
 def asking(ask: Callable[[], bool]) -> Iterator[None]:
     """Have `should_stop` call ``ask``, within the block and in this thread."""
-    before = getattr(_current, "ask", None)
-    _current.ask = ask
+    before, _current.ask = _current.ask, ask
     try:
         yield
     finally:
@@ -118,7 +124,7 @@ def in_processes(function: Callable, shared: Any, workers: int) -> Iterator[Task
         try:
             yield Tasks(submit, stop.touch)
         except BrokenProcessPool as error:
-            close_pool()
+            close_pool(workers)
             raise WorkersLost(type(error).__name__) from error
         except BaseException:
             stop.touch()
@@ -127,14 +133,20 @@ def in_processes(function: Callable, shared: Any, workers: int) -> Iterator[Task
             for future in futures:
                 future.cancel()
             if wait(futures, timeout=GRACE if stop.exists() else None).not_done:
-                close_pool(kill=True)
+                close_pool(workers, kill=True)
                 wait(futures)
 
 
-def close_pool(*, kill: bool = False) -> None:
-    """End the processes when their tasks have ended, or at once."""
-    with _Pool.lock:
-        pool, _Pool.processes = _Pool.processes, None
+def close_pools() -> None:
+    """End all processes when their tasks have ended."""
+    for workers in list(_Pools.by_size):
+        close_pool(workers)
+
+
+def close_pool(workers: int, *, kill: bool = False) -> None:
+    """End the pool of so many processes when its tasks have ended, or at once."""
+    with _Pools.lock:
+        pool = _Pools.by_size.pop(workers, None)
     if pool is None:
         return
     # concurrent.futures has a public way to end them only since Python 3.14
@@ -158,12 +170,12 @@ def end_with_parent() -> None:
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
-    with _Pool.lock:
-        if _Pool.processes is None:
+    with _Pools.lock:
+        if workers not in _Pools.by_size:
             # spawned, not forked: the threads of a page hold locks
             context = get_context("spawn")
-            _Pool.processes = ProcessPoolExecutor(workers, context, initializer=_begin_worker)
-        return _Pool.processes
+            _Pools.by_size[workers] = ProcessPoolExecutor(workers, context, initializer=_begin_worker)
+        return _Pools.by_size[workers]
 
 
 def _begin_worker() -> None:
@@ -176,7 +188,7 @@ def _call_shared(path: str, function: Callable, item: Any) -> Any:
     if path not in _shared:
         _shared.clear()
         _shared[path] = cloudpickle.loads(Path(path).read_bytes())
-    return _call(function, _shared[path], item, _seldom(_stop_file(path).exists, PERIOD))
+    return _call(function, _shared[path], item, seldom(_stop_file(path).exists, PERIOD))
 
 
 def _stop_file(path: str) -> Path:
@@ -274,7 +286,7 @@ def _call_on_cluster(name: str, function: Callable, shared: Any, item: Any) -> A
     import distributed
 
     event = distributed.Event(name, client=distributed.get_client())
-    return _call(function, shared, item, _seldom(event.is_set, CLUSTER_PERIOD))
+    return _call(function, shared, item, seldom(event.is_set, CLUSTER_PERIOD))
 
 
 def _call(function: Callable, shared: Any, item: Any, ask: Callable[[], bool]) -> Any:
@@ -283,8 +295,8 @@ def _call(function: Callable, shared: Any, item: Any, ask: Callable[[], bool]) -
         return function(shared, item)
 
 
-def _seldom(ask: Callable[[], bool], period: float) -> Callable[[], bool]:
-    """``ask``, at most once in ``period`` seconds."""
+def seldom(ask: Callable[[], bool], period: float) -> Callable[[], bool]:
+    """A function that asks ``ask`` at most once in ``period`` seconds, until it is true."""
     following, answer = 0.0, False
 
     def asked() -> bool:

@@ -70,7 +70,7 @@ def set_scheduler(scheduler: str | None, *, workers: int = 0) -> None:
         raise FelError(f"workers={workers}.", "At least one, or 0 for as many as cores.")
     if scheduler is not None and "://" in scheduler:
         executors.client(scheduler)
-    executors.close_pool()
+    executors.close_pools()
     _Chosen.choice = Choice(scheduler, workers)
 
 
@@ -84,9 +84,9 @@ def choice() -> Choice:
     return _Chosen.choice
 
 
-def n_workers() -> int:
-    """How many tasks run at once."""
-    chosen, workers = _Chosen.choice
+def n_workers(where: Choice | None = None) -> int:
+    """How many tasks run at once; default where `set_scheduler` chose."""
+    chosen, workers = where or _Chosen.choice
     if chosen is None:
         return 1
     if chosen in (PROCESSES, THREADS):
@@ -102,6 +102,7 @@ def map_tasks(
     callback: Callback | None = None,
     message: str = "",
     done: Callable[[int, Any], None] | None = None,
+    where: Choice | None = None,
 ) -> list:
     """Results of ``function(shared, item)`` for each item, in order.
 
@@ -119,6 +120,8 @@ def map_tasks(
         hear it are ended after two seconds.
     done
         Called with index and result of each task when it ends.
+    where
+        Where they run; default what `set_scheduler` chose.
 
     Returns
     -------
@@ -130,8 +133,8 @@ def map_tasks(
     FelError
         If a task raised one, or workers were lost again and again.
     """
-    run = _Run(len(items), callback, message, done)
-    if _Chosen.choice.scheduler is None:
+    run, where = _Run(len(items), callback, message, done), where or _Chosen.choice
+    if where.scheduler is None:
         for index, item in enumerate(items):
             with executors.asking(run.ask):
                 result = function(shared, item)
@@ -141,7 +144,7 @@ def map_tasks(
     todo = list(range(len(items)))
     for attempt in range(executors.RETRIES + 1):
         try:
-            with _executor(function, shared) as tasks:
+            with _executor(where, function, shared) as tasks:
                 run.collect(tasks, {tasks.submit(items[index]): index for index in todo})
             return run.results
         except WorkersLost as error:
@@ -166,7 +169,7 @@ def iterate_tasks(
     attempts, ahead = 0, WAITING * n_workers()
     while True:
         try:
-            with _executor(function, shared) as tasks:
+            with _executor(_Chosen.choice, function, shared) as tasks:
                 waiting = deque((item, tasks.submit(item)) for item, _ in waiting)
                 while True:
                     while len(waiting) < ahead and (item := next(source, NOT_DONE)) is not NOT_DONE:
@@ -229,10 +232,9 @@ def _failed(future: Future) -> bool:
     return future.cancelled() or future.exception() is not None
 
 
-def _executor(function: Callable, shared: Any) -> AbstractContextManager[Tasks]:
-    chosen = _Chosen.choice.scheduler
-    if chosen == THREADS:
-        return executors.in_threads(function, shared, n_workers())
-    if chosen == PROCESSES:
-        return executors.in_processes(function, shared, n_workers())
-    return executors.on_cluster(str(chosen), function, shared)
+def _executor(where: Choice, function: Callable, shared: Any) -> AbstractContextManager[Tasks]:
+    if where.scheduler == THREADS:
+        return executors.in_threads(function, shared, n_workers(where))
+    if where.scheduler == PROCESSES:
+        return executors.in_processes(function, shared, n_workers(where))
+    return executors.on_cluster(str(where.scheduler), function, shared)

@@ -192,7 +192,7 @@ def test_schedulers_that_do_not_exist_are_refused(monkeypatch):
 
 
 @EVERYWHERE
-def test_folds_features_and_embeddings_are_the_same_on_workers(where, scheduler, tmp_path):
+def test_folds_features_observables_and_embeddings_are_the_same_on_workers(where, scheduler, tmp_path):
     random = np.random.default_rng(0)
     data = fel.as_dataset([np.cumsum(random.normal(size=(n, 3)), axis=0) for n in (200, 150)])
     fel.save_dataset(data, tmp_path / "data.zarr")
@@ -201,6 +201,7 @@ def test_folds_features_and_embeddings_are_the_same_on_workers(where, scheduler,
     trajs = fel.load_trajectories(whole.files[:2], topology=whole.topology, stride=100)
     validate = partial(fel.methods.cross_validate, n_folds=2, parameter="lag_time", values=[1.0, 2.0])
     featurize = partial(fel.featurize, trajs, "backbone_torsions", cache=False, chunk_size=150)
+    measure = partial(fel.structures.observables, trajs, ["rmsd", "radius_of_gyration"], cache=False)
     fit = partial(fel.methods.fit_many, [fel.TICA(lag_time=1.0), fel.PCA()], data)
 
     def everything():
@@ -209,6 +210,7 @@ def test_folds_features_and_embeddings_are_the_same_on_workers(where, scheduler,
             validate(fel.TICA(), stored)["score"].values,
             validate(fel.TICA(), data)["train_score"].values,
             featurize()["features"].values,
+            measure(chunk_size=150).to_array().values,
             tica.transform(stored).values,
             pca.transform(data).values,
         ]

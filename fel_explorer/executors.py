@@ -31,7 +31,6 @@ TIMEOUT = 10.0  # seconds to find a cluster
 
 _clients: dict[str, Any] = {}
 _shared: dict[str, Any] = {}  # in a worker process: what its tasks share, by the file that it came in
-_current = threading.local()  # of a task: the function that asks whether to stop
 
 
 class WorkersLost(Exception):
@@ -46,6 +45,15 @@ class Tasks:
     stop: Callable[[], None]
 
 
+class _Current(threading.local):
+    """Of the task that this thread runs: what asks whether to stop."""
+
+    ask: Callable[[], bool] | None = None
+
+
+_current = _Current()
+
+
 class _Pool:
     processes: ProcessPoolExecutor | None = None
     lock = threading.Lock()
@@ -53,15 +61,13 @@ class _Pool:
 
 def should_stop() -> bool:
     """Whether the task that calls this was cancelled; False outside of tasks."""
-    ask = getattr(_current, "ask", None)  # set by `asking` in this thread
-    return ask is not None and ask()
+    return _current.ask is not None and _current.ask()
 
 
 @contextmanager
 def asking(ask: Callable[[], bool]) -> Iterator[None]:
     """Have `should_stop` call ``ask``, within the block and in this thread."""
-    before = getattr(_current, "ask", None)
-    _current.ask = ask
+    before, _current.ask = _current.ask, ask
     try:
         yield
     finally:

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UNIT := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not ui" -n auto --dist loadfile
 COVERAGE := --cov --cov-report=term
 
-.PHONY: demo test test-newest unit lint gallery wheel clean
+.PHONY: demo test test-newest test-oldest unit stories docs lint gallery wheel dist clean
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -23,12 +23,15 @@ demo: $(VENV)/.demo  ## install, then open the app on the sample data (NO_BROWSE
 	$(BIN)/fel-explorer demo --root "$(ROOT)"
 
 test: $(VENV)/.test lint  ## install, then run all tests, the browser stories included
-	PYTHON=$(BIN)/python tests/ui/install_chromium.sh
 	$(UNIT) $(COVERAGE)
-	$(BIN)/python -m pytest -m ui
+	$(MAKE) stories
 
 unit: $(VENV)/.test  ## all tests but those that need a browser
 	$(UNIT)
+
+stories: $(VENV)/.test  ## the browser stories
+	PYTHON=$(BIN)/python tests/ui/install_chromium.sh
+	$(BIN)/python -m pytest -m ui
 
 # the newest drawing libraries, development versions too, beside the other packages as they are pinned
 NEWEST ?= .venv-newest
@@ -44,6 +47,7 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/repo-review .
 
 gallery: $(VENV)/.test  ## take the pictures of docs/gallery anew
 	PYTHON=$(BIN)/python tests/ui/install_chromium.sh
@@ -51,6 +55,9 @@ gallery: $(VENV)/.test  ## take the pictures of docs/gallery anew
 
 wheel: $(VENV)/.test
 	$(BIN)/python -m build --wheel
+
+dist: $(VENV)/.test  ## wheel and source archive
+	$(BIN)/python -m build
 
 clean:
 	rm -rf $(VENV) build dist

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fel_explorer.progress import Progress
 
 
-COMMANDS = ("open", "demo", "lessons", "physics", "featurize", "train", "export", "methods")
+COMMANDS = ("open", "demo", "lessons", "physics", "featurize", "train", "export", "methods", "doctor")
 TRAIN = (
     "Write fel-explorer train METHOD data.zarr -o model.fel; fel-explorer train METHOD --help lists its "
     "parameters."
@@ -28,6 +28,7 @@ EXAMPLES = """examples:
   fel-explorer physics                                 learn from a force field, without data
   fel-explorer run*.xtc --topology protein.pdb         the app on your trajectories
   fel-explorer methods                                 what can be trained
+  fel-explorer doctor                                  what is installed, and what is missing
   fel-explorer featurize run*.xtc -t protein.pdb -o features.zarr
   fel-explorer featurize meta.xtc -t protein.pdb -f backbone_torsions --columns COLVAR \\
       --bias-column metad.rbias --temperature 300 -o biased.zarr
@@ -140,6 +141,12 @@ def _parser() -> argparse.ArgumentParser:
 
     methods = commands.add_parser("methods", help="list the methods")
     methods.set_defaults(run=_methods)
+
+    doctor = commands.add_parser("doctor", help="say what is installed here and what is missing")
+    doctor.add_argument(
+        "--browser", action=argparse.BooleanOptionalAction, default=True, help="start a browser to test WebGL"
+    )
+    doctor.set_defaults(run=_doctor)
     return parser
 
 
@@ -284,6 +291,14 @@ def _methods(_arguments):
 
     for name, cls in sorted(list_methods().items()):
         print(f"{name:12} {cls.__doc__.strip().splitlines()[0]}")
+
+
+def _doctor(arguments):
+    from fel_explorer.installation import describe, inspect_installation
+
+    findings = inspect_installation(browser=arguments.browser)
+    print(describe(findings))
+    return int(any(finding.problem for finding in findings))
 
 
 def _train(arguments):

@@ -63,7 +63,7 @@ def _copy(url: str) -> Path:
         raise
     except Exception as error:  # those of the packages are not all OSErrors
         raise FelError(
-            f"'{url}' can't be read ({error or type(error).__name__}).",
+            f"'{url}' can't be read ({str(error) or type(error).__name__}).",
             "It is the URL of one file.",
             "Check address and rights.",
         ) from error

@@ -27,6 +27,8 @@ from fel_explorer.sampling.cv_function import map_of
 from fel_explorer.sampling.force_fields import load_openmm, reduce_box
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import openmm
 
 LARGEST_ANGLE = 1.0  # between two kicks of an oscillation; that of a heavy bond in a step of 4 fs
@@ -112,7 +114,8 @@ class Restraint:
     def __init__(self, method: Method, records: dict, dimension: int) -> None:
         self.transform, self.dimension = map_of(method), dimension
         self.features = MolecularFeatures(records)
-        self._compiled, self.in_box = None, False
+        self._compiled: Callable[..., tuple[torch.Tensor, torch.Tensor]] | None = None
+        self.in_box = False
 
     def place_of(self, state: openmm.State) -> tuple[torch.Tensor, ...]:
         """Positions (atom, 3) of an OpenMM State in nm, and its box (3, 3) where the features need it."""

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import ipaddress
 import json
+import re
 import secrets
 import socket
 import time
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 from fel_explorer.errors import FelError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:@]+))(?::\d+)?")  # also of an address of IPv6
 MIN_TOKEN = 16  # characters
 ATTEMPTS, WINDOW = 5, 60.0  # wrong logins of one address within so many seconds
 IS_JSON = 'It is JSON: {"user": "password"}.'
@@ -202,8 +204,10 @@ class Access:
 
 
 def name_of(host: str) -> str:
-    """The name in ``name:port``, ``[::1]:port`` or an address, in small letters."""
+    """The name in ``name:port``, ``[::1]:port`` or an address, in small letters; "" where it is none."""
     try:
-        return urlsplit(host if "//" in host else f"//{host}").hostname or ""
+        netloc = urlsplit(host if "//" in host else f"//{host}").netloc
     except ValueError:
         return ""
+    found = HOST.fullmatch(netloc.lower())
+    return found[1] or found[2] if found else ""

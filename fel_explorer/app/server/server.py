@@ -18,8 +18,9 @@ import panel as pn
 from bokeh.server.server import Server
 from bokeh.settings import settings
 
-from fel_explorer.app.server.access import LOOPBACK, Access
+from fel_explorer.app.server.access import Access
 from fel_explorer.app.server.gate import Gate
+from fel_explorer.app.workarounds import panel_request_address
 from fel_explorer.app.workarounds.panel_local_files import use_local_files
 from fel_explorer.errors import FelError
 
@@ -110,6 +111,7 @@ def make_server(
 
     Parameters are those of `serve`; ``pages`` are as `panel.serve` takes them.
     """
+    panel_request_address.install()
     access = access or Access(address=address)
     prefix = f"/{prefix.strip('/')}" if prefix.strip("/") else ""
     server = pn.serve(
@@ -132,7 +134,8 @@ def make_server(
     server._http.request_callback = Gate(
         server._tornado, access, cookie=f"fel-explorer-{server.port}", prefix=prefix
     )
-    host = "localhost" if address in LOOPBACK else address
+    host = "localhost" if address in ("127.0.0.1", "localhost") else address
+    host = f"[{host}]" if ":" in host else host
     query = f"?token={access.token}" if access.token and not access.passwords else ""
     return server, f"{'https' if certfile else 'http'}://{host}:{server.port}{prefix}/{query}"
 

@@ -73,7 +73,7 @@ def test_only_the_printed_address_lets_in_and_leaves_a_cookie():
         async with served() as (url, server):
             for path in ("/", "/physics", "/ws", "/autoload.js", STATIC, "/favicon.ico", "/login", "/none"):
                 answer = await get(url + path)
-                assert answer.code == 403 and b"secret page" not in answer.body, path
+                assert answer.code == 403 and b'"token":"' not in answer.body, path
             for wrong in ("", "x", TOKEN[:-1], TOKEN + "0", "%00"):
                 assert (await get(f"{url}/?token={wrong}")).code == 403
             answer = await get(f"{url}/physics?view=ab&token={TOKEN}&page=cd")
@@ -152,7 +152,7 @@ def test_a_page_under_a_rebound_host_name_is_refused():
             inside = await entered(url)
             for host in ("other.name", f"other.name:{server.port}", "localhost.evil.example", "10.0.0.1", ""):
                 answer = await get(url, headers=inside | {"Host": host})
-                assert answer.code in (400, 403) and b"secret page" not in answer.body, host
+                assert answer.code in (400, 403) and b'"token":"' not in answer.body, host
                 answer = await get(f"{url}/?token={TOKEN}", headers={"Host": host})
                 assert answer.code in (400, 403) and "Set-Cookie" not in answer.headers
             for host in ("localhost", f"127.0.0.1:{server.port}", "[::1]:5006"):
@@ -164,6 +164,23 @@ def test_a_page_under_a_rebound_host_name_is_refused():
         async with served(Access("")) as (url, _):  # also where no token is asked for
             assert (await get(url)).code == 200
             assert (await get(url, headers={"Host": "other.name"})).code == 403
+
+    asyncio.run(visit())
+
+
+def test_a_page_is_reached_by_an_ipv6_address():
+    async def visit():
+        async with served(Access(TOKEN, address="::1"), address="::1") as (url, server):
+            assert url == f"http://[::1]:{server.port}"
+            inside = await entered(url)
+            for host in (f"[::1]:{server.port}", "[::1]", f"localhost:{server.port}"):
+                answer = await get(f"{url}/?view=a?b&x=c?", headers=inside | {"Host": host})
+                assert answer.code == 200 and b'"token":"' in answer.body, host
+                own = inside | {"Host": host, "Origin": f"http://{host}"}
+                assert await socket_opens(url, own, session_token(answer.body))
+            wrong = ("[::1", "::1", "[::2]", "[", "[::1].evil.example", "@[::1]evil", "x@localhost")
+            for host in (*wrong, "localhost:abc", "localhost:1:2"):
+                assert (await get(url, headers=inside | {"Host": host})).code in (400, 403), host
 
     asyncio.run(visit())
 

@@ -49,6 +49,15 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/repo-review .
 
+$(VENV)/.docs: pyproject.toml constraints.txt
+	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	@touch $@
+
+docs: $(VENV)/.docs  ## the documentation, as HTML in build/docs; its notebooks are run
+	$(BIN)/python -m sphinx -b html -W --keep-going -q docs build/docs
+	$(BIN)/python docs/extensions/check_links.py build/docs
+
 gallery: $(VENV)/.test  ## take the pictures of docs/gallery anew
 	PYTHON=$(BIN)/python tests/ui/install_chromium.sh
 	$(BIN)/python docs/gallery.py
@@ -60,4 +69,4 @@ dist: $(VENV)/.test  ## wheel and source archive
 	$(BIN)/python -m build
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) build dist docs/reference/generated

@@ -2,7 +2,7 @@
 
 import lazy_loader
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Lazy, because torch, mdtraj and panel each take a second to import and few uses need all three.
 _getattr, _dir, _names = lazy_loader.attach_stub(__name__, __file__)

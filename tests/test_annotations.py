@@ -7,9 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "fel_explorer"
 LAYERS = [
-    "cli.py",
-    "cli_flags.py",
-    "cli_server.py",
+    "cli",
     "data",
     "devices.py",
     "errors.py",

@@ -47,3 +47,21 @@ def test_what_has_no_function_says_what_is_missing(page):
     for item, function, _, benchmark, missing in rows(page):
         assert function != "-" or missing, item
         assert function != "-" or benchmark != "-" or "not there" in missing, item
+
+
+SOURCES = "\n".join(path.read_text() for path in sorted((ROOT / "fel_explorer" / "app").rglob("*.py")))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_clicks_have_the_names_that_the_page_shows(page):
+    for item, function, click, *_ in rows(page):
+        head, *rest = (part.strip() for part in re.split("[,:]", click))
+        if head == "form":
+            method = getattr(fel, function.strip("`").removeprefix("fel."))
+            labels = [method.param[name].label for name in method.hyperparameter_names()]
+            assert all(any(part in label for label in labels) for part in rest), f"{item}: {click}, {labels}"
+        elif head == "Model":
+            assert rest[0] in fel.list_methods(), f"{item}: {click}"
+        elif head in {tab.title for tab in TABS}:
+            missing = [part for part in rest if f'"{part}' not in SOURCES]
+            assert not missing, f"{item}: {click}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from pathlib import Path
 
 import panel as pn
 import xarray as xr
@@ -15,16 +14,14 @@ from fel_explorer.app.jobs.notices import hear_warnings
 from fel_explorer.app.page_token import page_token
 from fel_explorer.app.session.session import Result, Session
 from fel_explorer.app.shell.explorer import Explorer
-from fel_explorer.app.storage.input_files import allow, sort_out
+from fel_explorer.app.storage.input_files import allow
+from fel_explorer.app.storage.opened_files import open_files
 from fel_explorer.app.storage.session_folder import is_session
 from fel_explorer.app.storage.session_opening import adopt, open_session
 from fel_explorer.app.widgets.notifications import show_warning
-from fel_explorer.data import open_dataset, trajectories_of
-from fel_explorer.data.file_names import in_natural_order
+from fel_explorer.data import trajectories_of
 from fel_explorer.data.schema import check_same_frames
-from fel_explorer.data.trajectories import open_trajectories
 from fel_explorer.errors import FelError
-from fel_explorer.methods import load_model
 
 
 def explore(trajs_or_data=None, models=None, *, trajectories=None, root=".") -> Explorer:
@@ -92,11 +89,13 @@ def demo_data() -> tuple[xr.Dataset, object, Result]:
     return dataset, trajs, Result.of("TICA 1", method, dataset)
 
 
-def demo_page(root=".") -> Explorer:
-    """An explorer on the sample data, with a map to look at."""
+def demo_page(root=".", *, remark="") -> Explorer:
+    """An explorer on the sample data, with a map to look at; a ``remark`` is shown as a warning."""
     dataset, trajs, result = demo_data()
     session = Session(dataset, trajs)
     session.add_result(result)
+    if remark:
+        pn.state.onload(functools.partial(show_warning, remark))
     return Explorer(session, root=root, owner=page_token())
 
 
@@ -112,29 +111,18 @@ def page_on(
     """
     if any(map(is_session, paths)):
         return _page_on_session(paths, root)
-    models = {Path(p).stem: load_model(p) for p in paths if Path(p).suffix == ".fel"}
-    datasets = [p for p in paths if Path(p).suffix == ".zarr" or Path(p, "zarr.json").is_file()]
-    files = [p for p in paths if Path(p).suffix != ".fel" and p not in datasets]
-    if datasets and (files or len(datasets) > 1):
-        raise FelError(f"{', '.join(map(str, paths))}.", "Give trajectories, or one dataset (.zarr).")
-    dataset = open_dataset(datasets[0]) if datasets else None
-    trajs = trajectories_of(dataset) if datasets else None
-    if files:
-        chosen, found = sort_out(files) if topology is None else (files, topology)
-        trajs = open_trajectories(
-            chosen if isinstance(found, list) else in_natural_order(chosen),
-            found,
-            stride=stride,
-            atoms=atoms,
-            time_step=time_step,
-            join=join,
-        )
-        if models:
-            names = next(iter(models.values())).feature_names_
-            features = featurize_and_train.usual_featurizer(trajs.topology, names)
-            dataset, _ = featurize_and_train.featurizing(trajs, features)(lambda *_: None, lambda: False)
+    opened = open_files(
+        paths,
+        topology=topology,
+        stride=stride,
+        atoms=atoms,
+        time_step=time_step,
+        join=join,
+        needs_features=False,
+    )
+    dataset, trajs = opened.dataset, opened.trajectories
     allow(trajs)
-    results = [Result.of(label, method, dataset) for label, method in models.items()]
+    results = [Result.of(label, method, dataset) for label, method in opened.models.items()]
 
     def make() -> Explorer:
         session = Session(dataset, trajs)

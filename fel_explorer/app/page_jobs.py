@@ -207,7 +207,7 @@ class PageJobs(param.Parameterized):
             else:
                 self._open(*job.result)
         elif features is None:
-            return
+            self._take_for_earlier(job)
         elif job.kind == "columns" and job.result is not None:
             self.session.attach(self.session.dataset.assign(job.result.data_vars))
         elif isinstance(job.result, Trained):
@@ -222,6 +222,16 @@ class PageJobs(param.Parameterized):
                 self.session.add_refined(job.result, feature_set=features)
             else:
                 self.session.add_result(job.result, show=show, feature_set=features)
+
+    def _take_for_earlier(self, job: Job) -> None:
+        """Give a model that was trained on data that are not shown any more to these."""
+        if not isinstance(job.result, Result):
+            return
+        for name, there in self.session.earlier_data.items():
+            sets = there.values["feature_sets"]
+            of = next((one for one, data in sets.items() if fingerprint(data) == job.key), None)
+            if of is not None:
+                self.session.add_earlier_result(name, job.result, of)
 
     def _take_simulator(self, trained: Trained, trained_now: bool) -> None:
         """A report that took longer than the next training is of a simulator that is gone."""

@@ -10,7 +10,7 @@ import xarray as xr
 from fel_explorer.data.atomic_folders import whole_file
 from fel_explorer.errors import FelError
 from fel_explorer.export.ann import ann_action, dense_layers
-from fel_explorer.export.plumed_features import feature_lines
+from fel_explorer.export.plumed_features import feature_lines, position_lines
 from fel_explorer.export.torch_files import save_archive, save_torchscript
 from fel_explorer.methods.base import Method
 
@@ -70,7 +70,7 @@ def plumed(
     for value, valid, name in ((bias, BIASES, "bias"), (engine, ENGINES, "engine")):
         if value not in valid:
             raise FelError(f"{name}={value!r}.", f"It is one of {', '.join(map(repr, valid))}.")
-    lines, labels = feature_lines(data)
+    lines, labels = position_lines(data) if method.ignores_rigid_motion else feature_lines(data)
     layers = None if engine == "pytorch" else dense_layers(method)
     if engine == "ann" and layers is None:
         raise FelError(

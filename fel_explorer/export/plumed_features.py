@@ -62,6 +62,33 @@ def feature_lines(dataset: xr.Dataset) -> tuple[list[str], list[str]]:
     return lines, [f"f{i}" for i in range(n_features)]
 
 
+def position_lines(dataset: xr.Dataset) -> tuple[list[str], list[str]]:
+    """The same for coordinates of atoms that need no superposition: positions in whole molecules.
+
+    For CVs that do not change when all atoms move or turn together.  The atoms are of one molecule: others
+    would be at any of their images.
+
+    Raises
+    ------
+    FelError
+        If the features are not coordinates of atoms of one molecule.
+    """
+    (block,) = read_blocks(dataset.attrs)
+    molecules, atoms = read_molecules(dataset.attrs), block.atoms[:, 0]
+    labels = np.unique(molecules.label[atoms])
+    if len(labels) > 1:
+        raise FelError(
+            f"Coordinates of atoms of {len(labels)} molecules.",
+            "PLUMED makes molecules whole, but does not put them next to each other.",
+            "Take atoms of one molecule, or distances between molecules as features.",
+        )
+    kept = json.loads(dataset.attrs.get("atoms", "null"))
+    numbers = None if kept is None else np.asarray(kept)
+    lines = [_whole_molecules(molecules, labels.tolist(), numbers)]
+    lines += [f"a{i}: POSITION ATOM={n} NOPBC" for i, n in enumerate(_numbers(atoms, numbers).tolist())]
+    return lines, [f"a{i}.{axis}" for i in range(len(atoms)) for axis in "xyz"]
+
+
 def _periodic(block) -> bool:
     return block.options.get("periodic", True)
 

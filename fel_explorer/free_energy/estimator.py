@@ -152,7 +152,7 @@ def estimate(
     n_variables = values.shape[1] if values.ndim == 2 and values.shape[1] in (1, 2) else 2
     values, weights = density.check(values, weights, n_variables)
     blocks = blocks_of(len(values), trajectory, n_blocks)
-    grid = Grid.of(values, bins, periodic) if grid is None else grid
+    grid = Grid.of(values, bins, periodic, smoothing) if grid is None else grid
     cells = grid.cells(values)
     per_block = grid.unflatten(blocks.sums(cells, grid.size, weights))
     frames = per_block.sum(axis=0) if weights is None else grid.counts(values)

@@ -12,6 +12,7 @@ from fel_explorer.errors import FelError
 
 BLOCK = 2**18  # frames sorted at once: arrays of all of them may not fit the memory
 PERIOD = (-180.0, 180.0)  # limits of a periodic axis: torsions in degrees
+MARGIN = 0.04  # fraction of the data's span on both sides of them, at least
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,16 @@ class Grid:
     periodic: tuple[bool, ...]
 
     @classmethod
-    def of(cls, values: np.ndarray, bins: int | Sequence[int], periodic: bool | Sequence[bool]) -> Grid:
+    def of(
+        cls,
+        values: np.ndarray,
+        bins: int | Sequence[int],
+        periodic: bool | Sequence[bool],
+        smoothing: float = 0.0,
+    ) -> Grid:
         """Bins over all of ``values`` (frame, variable), NumPy or stored; an angle has 360 degrees.
+
+        Around the data there is room for a kernel of ``smoothing`` bins, see `margin_of`.
 
         Raises
         ------
@@ -48,7 +57,10 @@ class Grid:
         if not (low <= high).all():
             raise FelError("A variable that is NaN in all frames.", "Each has finite values.")
         ends = np.stack([low, high], axis=1)
-        limits = [PERIOD if p else axis_limits(column) for p, column in zip(angles, ends, strict=True)]
+        limits = [
+            PERIOD if p else axis_limits(column, margin_of(count, smoothing))
+            for p, column, count in zip(angles, ends, shape, strict=True)
+        ]
         return cls(tuple(limits), tuple(shape), tuple(angles))
 
     @classmethod
@@ -112,7 +124,17 @@ class Grid:
         return xr.DataArray(values, dims=names[::-1], coords=centres, name=name, attrs={"units": units})
 
 
-def axis_limits(values: np.ndarray, margin: float = 0.04) -> tuple[float, float]:
+def margin_of(n_bins: int, smoothing: float) -> float:
+    """Fraction of the data's span to leave free on both sides of them under ``n_bins`` bins: 4 % at least.
+
+    A kernel of ``smoothing`` bins has room for two widths and half a bin, so that the outermost contour of a
+    surface closes within the grid; at most a quarter of the bins on each side are left free.
+    """
+    free = min(2 * smoothing + 0.5, n_bins / 4) if smoothing > 0 else 0.0
+    return max(MARGIN, free / (n_bins - 2 * free))
+
+
+def axis_limits(values: np.ndarray, margin: float = MARGIN) -> tuple[float, float]:
     """Lowest and highest value with a margin (a fraction of the span) on both sides; never of zero width."""
     low, high = float(np.min(values)), float(np.max(values))
     span = (high - low) or max(abs(low), 1.0)

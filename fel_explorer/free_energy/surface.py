@@ -53,7 +53,7 @@ def free_energy_surface(
         If there are no frames, shapes don't fit, or a weight is negative or all are zero.
     """
     xy, weights = density.check(xy, weights, 2)
-    return _free_energy(xy, weights, Grid.of(xy, bins, periodic), smoothing)
+    return _free_energy(xy, weights, Grid.of(xy, bins, periodic, smoothing), smoothing)
 
 
 def free_energy_profile(
@@ -72,7 +72,7 @@ def free_energy_profile(
         (x,) in kT, minimum 0, NaN where there are no data.
     """
     x, weights = density.check(np.asarray(x)[:, None], weights, 1)
-    return _free_energy(x, weights, Grid.of(x, bins, periodic), smoothing)
+    return _free_energy(x, weights, Grid.of(x, bins, periodic, smoothing), smoothing)
 
 
 def free_energy_error(

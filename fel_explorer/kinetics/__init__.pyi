@@ -9,6 +9,7 @@ from .markov import implied_timescales as implied_timescales
 from .markov import markov_model as markov_model
 from .master_equation import CoarseMasterEquation as CoarseMasterEquation
 from .passages import passages as passages
+from .populations import populations as populations
 from .projected_rates import projected_rates as projected_rates
 from .state_edits import merge_states as merge_states
 from .state_edits import split_state as split_state

@@ -78,8 +78,8 @@ def effective_dynamics(
     Effective dynamics and eigenvalues: W. Zhang, C. Hartmann and C. Schuette, Faraday Discuss. 195, 365
     (2016), doi:10.1039/c6fd00147e; W. Zhang, slides (2024) [zhang2024slides], Eqs. 1-3.
 
-    Example
-    -------
+    Examples
+    --------
     >>> z = np.cumsum(np.random.default_rng(0).normal(size=2000)) % 9
     >>> fel.kinetics.effective_dynamics(z, 1.0, n_bins=9).sizes["bin"]
     9

@@ -93,14 +93,22 @@ class CoarseMasterEquation:
     seed
         Of the bootstrap.
 
-    After `fit`
-    -----------
-    ``form_`` the form that was used; ``calibration_`` a `CalibrationCheck`; ``emission_`` (state, state) E,
-    shown state by true state.
-    ``states_`` (state,) the states kept; ``rate_matrix_`` (state, state) in 1/time, column j to row i;
-    ``lower_``, ``upper_`` its interval; ``significant_`` (state, state) bool, see `fit`;
-    ``stationary_distribution_`` (state,); ``timescales_`` (state - 1,) with ``timescales_lower_`` and
-    ``timescales_upper_``.
+    Attributes
+    ----------
+    form_, calibration_
+        The form that was used, and the `CalibrationCheck` that chose it.
+    emission_
+        (state, state) E, shown state by true state.
+    states_
+        (state,) the states kept.
+    rate_matrix_, lower_, upper_
+        (state, state) in 1/time, column j to row i, and its interval.
+    significant_
+        (state, state) bool, see `fit`.
+    stationary_distribution_
+        (state,), populations that the rates keep.
+    timescales_, timescales_lower_, timescales_upper_
+        (state - 1,) with their interval, longest first.
     """
 
     def __init__(

@@ -203,6 +203,8 @@ class Method(Model):
         `inverse_transform`.
     has_energies
         `predict_energy`, learned from the column ``energy_column``.
+    ignores_rigid_motion
+        The embedding of coordinates does not change when all atoms move or turn together.
     score_name
         Name of the score that training maximises, among the losses that it reports; "" where it minimises a
         loss.  The negative of the score on held-out data is then "validation".
@@ -223,6 +225,7 @@ class Method(Model):
     has_timescales = False
     has_decoder = False
     has_energies = False
+    ignores_rigid_motion = False
     trains_on_ranks = False
     energy_column = ""
     score_name = ""

@@ -157,6 +157,10 @@ class NetworkModel(Model):
         """Steps between two validations."""
         return max(1, self.n_steps // 50)
 
+    def _evaluation_pairs(self) -> int:
+        """Pairs of each side of the validation."""
+        return EVALUATION_PAIRS
+
     def _patience(self) -> int:
         """Steps without a better validation after which training stops."""
         return max(1, self.n_steps // 5)
@@ -171,7 +175,7 @@ class NetworkModel(Model):
         random, batches = np.random.default_rng([self.seed, 2]), []
         for segments in (training, held_out):
             starts = pair_starts(segments, lag)
-            chosen = random.choice(starts, min(EVALUATION_PAIRS, len(starts)), replace=False)
+            chosen = random.choice(starts, min(self._evaluation_pairs(), len(starts)), replace=False)
             batches.append(source.fixed(np.sort(chosen), random))
 
         @torch.no_grad()

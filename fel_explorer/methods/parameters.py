@@ -18,6 +18,7 @@ import param
 
 MAX_STEPS = 10_000_000
 MAX_DIMS = 64
+ENCODERS = ("dense", "graph")
 
 
 def lag_time(
@@ -170,3 +171,53 @@ def n_threads(
 ) -> param.Integer:
     """Number of CPU threads of a training."""
     return param.Integer(default, bounds=(0, 1024), precedence=precedence, label="CPU threads", doc=doc)
+
+
+# ---- of encoders, see `methods.encoders`
+
+
+def encoder(default: str = "dense") -> param.Selector[str]:
+    """Kind of encoder."""
+    return param.Selector(
+        default=default,
+        objects=list(ENCODERS),
+        precedence=10.21,
+        label="Encoder",
+        doc="'dense': layers on any features. 'graph': a network of atoms that sees only distances within "
+        "the cutoff, for coordinates of atoms as features: nobody has to choose descriptors. It is some ten "
+        "times slower: take fewer steps and smaller batches.",
+    )
+
+
+def cutoff(default: float = 0.8) -> param.Number:
+    """Distance up to which atoms of a graph encoder see each other."""
+    return param.Number(
+        default,
+        bounds=(0, None),
+        inclusive_bounds=(False, True),
+        precedence=10.22,
+        label="Cutoff (nm)",
+        doc="Of the graph encoder: atoms farther apart than this do not see each other.",
+    )
+
+
+def n_interactions(default: int = 2) -> param.Integer:
+    """Number of exchanges between the atoms of a graph encoder."""
+    return param.Integer(
+        default,
+        bounds=(1, 10),
+        precedence=10.23,
+        label="Interactions",
+        doc="Of the graph encoder: how often neighbouring atoms exchange what they know.",
+    )
+
+
+def atom_width(default: int = 32) -> param.Integer:
+    """Length of the vector of an atom in a graph encoder."""
+    return param.Integer(
+        default,
+        bounds=(1, 1024),
+        precedence=10.24,
+        label="Width of an atom",
+        doc="Of the graph encoder: numbers that describe an atom and its neighbourhood.",
+    )

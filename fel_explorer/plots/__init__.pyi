@@ -6,6 +6,7 @@ from . import pixels as pixels
 from . import points as points
 from . import quantities as quantities
 from . import registry as registry
+from .chapman_kolmogorov import plot_ck_modes as plot_ck_modes
 from .chapman_kolmogorov import plot_ck_test as plot_ck_test
 from .colours import state_colours as state_colours
 from .comparison import plot_distributions as plot_distributions
@@ -26,6 +27,7 @@ from .landscape import Landscape as Landscape
 from .landscape import plot_landscape as plot_landscape
 from .level_sets import plot_decoder as plot_decoder
 from .level_sets import plot_level_sets as plot_level_sets
+from .models import plot_models as plot_models
 from .modes import plot_modes as plot_modes
 from .network import Network as Network
 from .network import plot_network as plot_network
@@ -37,6 +39,7 @@ from .pixels import plot_pixels as plot_pixels
 from .points import plot_points as plot_points
 from .registry import list_plots as list_plots
 from .score import plot_score as plot_score
+from .score import plot_score_over_lags as plot_score_over_lags
 from .sensitivity import plot_sensitivity as plot_sensitivity
 from .sheet import Sheet as Sheet
 from .simulation import plot_simulated_profile as plot_simulated_profile

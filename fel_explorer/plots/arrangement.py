@@ -18,7 +18,9 @@ ROUNDS = 200
 LETTER, LINE = 7, 18  # size of a letter of a label
 NAME_LETTER, NAME_LINE = 8, 26  # of a name on the map, which has a ground
 NAME_MARGIN = 6  # between a name and the edge of its ground, and some room to the next
-NAMES_COVER = 0.2  # of the map at most
+MANY_NAMES = 12  # more are written smaller
+SMALL_LETTER, SMALL_LINE, SMALL_MARGIN = 7, 20, 5
+NAMES_COVER = 0.25  # of the map at most
 
 
 class Canvas:
@@ -123,24 +125,27 @@ def names_apart(names: dict, limits: ArrayLike, size: Sequence[float]) -> dict:
     scale = np.asarray(size) / np.diff(limits, axis=1).ravel()
     low, high = limits.T * scale
     boxes: list[tuple[float, float, float]] = []
-    placed, tall, room = {}, NAME_LINE / 2, NAMES_COVER * size[0] * size[1]
+    usual, small = (NAME_LETTER, NAME_LINE, NAME_MARGIN), (SMALL_LETTER, SMALL_LINE, SMALL_MARGIN)
+    letter, line, margin = small if len(names) > MANY_NAMES else usual
+    placed, tall, room = {}, line / 2, NAMES_COVER * size[0] * size[1]
     for name, place in names.items():
-        half, pixels = NAME_LETTER * len(name) / 2 + NAME_MARGIN, np.asarray(place) * scale
-        room -= 2 * half * NAME_LINE
+        half, pixels = letter * len(name) / 2 + margin, np.asarray(place) * scale
+        shown = bool((low <= pixels).all() and (pixels <= high).all())  # others stay outside of the window
+        room -= 2 * half * line
         if boxes and room < 0:
             break
-        for across, up in _steps(half):
+        for across, up in _steps(half, line):
             x, y = pixels[0] + across, pixels[1] + up
             inside = low[0] + half <= x <= high[0] - half and low[1] + tall <= y <= high[1] - tall
-            inside |= across == up == 0
-            if inside and not any(abs(x - a) < half + w and abs(y - b) < NAME_LINE for a, b, w in boxes):
+            inside |= across == up == 0 and not shown
+            if inside and not any(abs(x - a) < half + w and abs(y - b) < line for a, b, w in boxes):
                 boxes.append((x, y, half))
                 placed[name] = place if across == up == 0 else (x / scale[0], y / scale[1])
                 break
     return placed
 
 
-def _steps(half):
+def _steps(half, line):
     """Pixels (across, up) by which a name may be moved, the nearest first."""
-    steps = [(half * i / 4, NAME_LINE * j / 4) for i in range(-12, 13) for j in range(-16, 17)]
+    steps = [(half * i / 4, line * j / 4) for i in range(-12, 13) for j in range(-16, 17)]
     return sorted(steps, key=lambda step: step[0] ** 2 + step[1] ** 2)

@@ -85,3 +85,48 @@ def _frame(place, dark):
     """The grey ground of one small multiple."""
     x, y = [place, place + WIDTH, place + WIDTH, place], [0, 0, 1, 1]
     return drawing.area(x, y, drawing.faint(dark), 0.1)
+
+
+def _example_modes(draw, rng, **theme):
+    multiples, dims = np.array([1, 2, 3, 4, 6, 8]), ("multiple", "process")
+    predicted = np.array([0.9, 0.5]) ** multiples[:, None]
+    estimated = predicted + 0.02
+    columns = {"predicted": predicted, "estimated": estimated}
+    columns |= {"lower": estimated - 0.03, "upper": estimated + 0.03}
+    table = xr.Dataset(
+        {name: (dims, values) for name, values in columns.items()},
+        coords={"multiple": multiples, "process": [1, 2]},
+        attrs={"lag_time": 2.0, "time_unit": "ps"},
+    )
+    return draw(table, **theme)
+
+
+@register(_example_modes)
+@sheet.SheetPlot
+def plot_ck_modes(test: xr.Dataset, *, dark: bool = False) -> sheet.Sheet:
+    """Correlation of slow modes with themselves n lags later: predictions as lines, estimates as dots.
+
+    Parameters
+    ----------
+    test
+        ``tables["chapman_kolmogorov"]`` of a `Certificate`.
+    """
+    lag, colours = float(test.attrs["lag_time"]), state_colours(range(test.sizes["process"]), dark=dark)
+    time = lag * test["multiple"].values
+    right = 1.04 * float(time[-1])
+    shown = [test[name].values for name in ("estimated", "lower", "predicted")]
+    low = min(0.0, *(float(np.nanmin(values)) for values in shown if np.isfinite(values).any()))
+    labels = (axis_label("time", test.attrs.get("time_unit", "1")), "correlation of a slow mode with itself")
+    page = sheet.Sheet(((0.0, right), (low - 0.03, 1.08)), labels)
+    for index in range(test.sizes["process"]):
+        one, colour = test.isel(process=index), colours[index]
+        if not np.isfinite(one["predicted"].values[0]):
+            continue
+        page.lines.append(sheet.line([0.0, *time], [1.0, *one["predicted"].values], colour, 2.5))
+        columns = (one[name].values for name in ("predicted", "estimated", "lower", "upper"))
+        for at, predicted, value, *ends in zip(time, *columns, strict=True):
+            tip = f"{value:.3f}, predicted {predicted:.3f}"
+            page.dots.append(sheet.dot(at, value, colour, 8, drawing.ink(dark), tip))
+            if np.isfinite(ends).all():
+                page.lines.append(sheet.line([at, at], ends, drawing.ink(dark), 1.5))
+    return page

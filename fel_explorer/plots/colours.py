@@ -41,6 +41,28 @@ def state_colours(states: Iterable[int], *, dark: bool = False) -> dict[int, str
     return {int(state): palette[int(state) % len(palette)] for state in states}
 
 
+def legible(colour: str, *, dark: bool) -> str:
+    """A colour for words on a page: darker, or on a dark page lighter, as far as its contrast needs.
+
+    Greys, which are chosen for words, stay; the contrast is that of WCAG 2.2, 4.5 to 1.
+    """
+    channels = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    if len(colour) > 7 or np.ptp(channels) < 0.1:
+        return colour
+    ground, ink = (0.006, 1.0) if dark else (1.0, 0.0)  # luminance of the page; what is mixed in
+    for part in np.linspace(0, 1, 21):
+        mixed = (1 - part) * channels + part * ink
+        low, high = sorted((ground, _luminance(mixed)))
+        if (high + 0.05) / (low + 0.05) >= 4.5:
+            break
+    return "#" + "".join(f"{round(255 * channel):02x}" for channel in mixed)
+
+
+def _luminance(channels: np.ndarray) -> float:
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
 def tints(colour: str, n: int) -> list[str]:
     """``n`` neighbours of a colour: one stays as it is, more differ in lightness and a little in hue."""
     if n < 2:

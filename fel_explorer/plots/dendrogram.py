@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -16,7 +17,8 @@ from fel_explorer.plots.registry import register
 ROOT = "all frames"
 WIDTH, HEIGHT, AXIS = 420, 220, 80  # screen pixels of the plot, and of its left axis
 TWO_HIGH = 38  # px between levels that hold two lines of text
-TWO_LINES, CENTRED, ONE_LINE = 66, 44, 26  # px between leaves that name and fraction, or the name, take
+TWO_LINES, ONE_LINE = 120, 26  # px between leaves at which names stand next to them, or take at least
+CHARACTER, LINE, LEAF_LINES = 7, 13, 3  # px of a character and of a line; lines of the name of a leaf
 STEM = 0.35  # of the distance between levels, from a node to where it divides
 FAR = -1e9
 
@@ -123,7 +125,7 @@ def plot_dendrogram(
     right = max(x for x, _ in places.values()) + 0.9
     ink, pixel = drawing.ink(dark), (right + 0.6) / (width - AXIS)
     below = 1 / pixel < TWO_LINES  # no room next to the leaves
-    limits = ((-0.6, right), (-len(lags) - (1.0 if below else 0.62), 0.45))
+    limits = ((-0.6, right), (-len(lags) - (_foot(tree, height, pixel) if below else 0.62), 0.45))
     marks = [(-level - 1, time_text(lag, unit)) for level, lag in enumerate(lags)]
     page = sheet.Sheet(limits, ("", "time resolution (lag)"), ticks={0: [(FAR, "")], 1: marks})
     if tree.level is not None:
@@ -134,34 +136,69 @@ def plot_dendrogram(
     page.lines = _branches(tree, places, dark)
     page.dots = _nodes(tree, places, unit, dark)
     page.words = [sheet.word(places[ROOT][0], 0.2, ROOT, ink)]
-    low = height / (limits[1][1] - limits[1][0]) < TWO_HIGH
-    page.words += _words(tree, places, right, pixel, below, low, ink)
+    high = (limits[1][1] - limits[1][0]) / height
+    page.words += _words(tree, places, right, pixel, high, below, 1 / high < TWO_HIGH, ink)
     return page
 
 
-def _words(tree, places, right, pixel, below, low, ink):
-    """Name and fraction next to each node where there is room; those of leaves below them if ``below``.
+def _foot(tree, height, pixel):
+    """Room below the leaves for their names, in units of the distance between levels."""
+    names = [tree.names[node].removeprefix("state ") for node in tree.graph if not tree.children(node)]
+    lines = 1 + max(len(wrap(name, int(1 / pixel / CHARACTER), LEAF_LINES)) for name in names)
+    taken = min(LINE * lines + 16, height / 2)
+    return taken * (len(tree.lags) + 0.45) / (height - taken)
 
-    Between levels that are ``low`` there is room for one line.
+
+def _words(tree, places, right, pixel, high, below, low, ink):
+    """Name, fraction and lifetime next to each node where there is room; under the leaves if ``below``.
+
+    A screen pixel is ``pixel`` wide and ``high``. Between levels that are ``low`` there is room for one line.
     """
-    rows, lowest = [], -len(tree.lags)
+    rows, lowest, unit = [], -len(tree.lags), tree.graph.graph["time_unit"]
     for node, about in tree.graph.nodes(data=True):
         x, y = places[node]
-        name, percent = tree.names[node].removeprefix("state "), 100 * about["population"]
-        many = f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"
-        both = f"{name} {many}" if low else f"{name}\n{many}"
+        name, percent = tree.names[node].removeprefix("state "), percent_text(about["population"])
         if below and y == lowest:
-            text = both if 1 / pixel >= CENTRED and not low else name
-            rows.append(sheet.word(x, y - 0.62, text, ink, size="10pt"))
+            lines = wrap(name, int(1 / pixel / CHARACTER), LEAF_LINES)
+            lines += [percent] if 1 / pixel >= ONE_LINE + 10 else []
+            down = high * (_size(about) / 2 + 4 + LINE * len(lines) / 2)
+            rows.append(sheet.word(x, y - down, "\n".join(lines), ink, size="10pt"))
             continue
         start = x + pixel * (_size(about) / 2 + 7)
         others = [places[n][0] for n in tree.graph if places[n][1] == y and places[n][0] > x]
         room = (min(others, default=right) - start) / pixel
         # an empty word where there is no room: bokeh 3.9 fails to draw fewer words when they change in haste
-        text = both if room >= (TWO_LINES if low else TWO_LINES - 24) else name if room >= ONE_LINE else ""
+        text = _beside(name, percent, time_text(about["mean_lifetime"], unit), room / CHARACTER, low)
         higher = 0.14 if len(tree.children(node)) > 1 else 0.0  # than its branch
         rows.append(sheet.word(start, y + higher, text, ink, align="left", size="10pt"))
     return rows
+
+
+def _beside(name, percent, lifetime, characters, low):
+    """One or two lines in a room of so many characters; "" where there is too little."""
+    short = name.split(":")[0]
+    long = [f"{percent}, {lifetime}", percent]
+    second = next((text for text in long if len(text) <= characters), "")
+    if low:
+        fitting = (text for text in (f"{name} {percent}", name, short) if len(text) <= characters)
+        return next(fitting, "")
+    if len(name) <= characters:
+        return f"{name}\n{second}".strip()
+    cut = wrap(name, int(characters), 1)[0] if characters >= len(short) + 4 else short
+    return f"{cut}\n{second}".strip() if len(short) <= characters else ""
+
+
+def percent_text(fraction: float) -> str:
+    """ "41 %", "4.1 %"."""
+    return f"{100 * fraction:.0f} %" if fraction >= 0.1 else f"{100 * fraction:.2g} %"
+
+
+def wrap(name: str, characters: int, most: int) -> list[str]:
+    """A name in lines of so many characters, ``most`` of them; what is left out is an ellipsis."""
+    lines = textwrap.wrap(name, max(characters, 3), break_long_words=True) or [""]
+    if len(lines) > most:
+        lines = [*lines[: most - 1], " ".join(lines[most - 1 :])[: max(characters, 3) - 1].rstrip() + "…"]
+    return lines
 
 
 def _branches(tree, places, dark):

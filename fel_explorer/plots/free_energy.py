@@ -28,11 +28,10 @@ def plot_free_energy(
     free_energy: xr.DataArray, *, xlabel: str = "CV 1", ylabel: str = "CV 2", dark: bool = False
 ) -> hv.Overlay:
     """Image with contour lines and a labelled colour bar of a surface from `free_energy_surface`."""
-    top = float(np.nanmax(free_energy))
-    image = hv.Image(free_energy.rename("F"), ["x", "y"], hv.Dimension("F", label="free energy", unit="kT"))
-    image = image.opts(
-        cmap=sequential(FREE_ENERGY, dark), clim=(0, top), colorbar=True, clabel="free energy (kT)"
-    )
+    top, unit = float(np.nanmax(free_energy)), free_energy.attrs.get("units", "kT")
+    image = hv.Image(free_energy.rename("F"), ["x", "y"], hv.Dimension("F", label="free energy", unit=unit))
+    label = f"free energy ({unit})"
+    image = image.opts(cmap=sequential(FREE_ENERGY, dark), clim=(0, top), colorbar=True, clabel=label)
     lines = plot_contours(free_energy, contour_levels(top), dark=dark)
     return (image * lines).opts(xlabel=xlabel, ylabel=ylabel, **FRAME)
 
@@ -45,6 +44,7 @@ def _example_profile(draw, rng, **theme):
 @register(_example_profile)
 def plot_profile(profile: xr.DataArray, *, xlabel: str = "CV 1", dark: bool = False) -> hv.Curve:
     """Curve of a profile from `free_energy_profile`."""
-    kdims, vdims = hv.Dimension("x", label=xlabel), hv.Dimension("F", label="free energy", unit="kT")
+    unit = profile.attrs.get("units", "kT")
+    kdims, vdims = hv.Dimension("x", label=xlabel), hv.Dimension("F", label="free energy", unit=unit)
     curve = hv.Curve((profile["x"].values, profile.values), kdims, vdims)
     return curve.opts(color="#8ab4f8" if dark else "#1a4fa0", line_width=2, **FRAME)

@@ -143,12 +143,12 @@ def _marks(rows):
 
 
 def _names(rows):
-    about = rows[0] if rows else {"colour": "#000000", "ground": "#ffffff"}
+    about = rows[0] if rows else {"colour": "#000000", "ground": "#ffffff", "size": "11pt"}
     return hv.Labels([(row["x"], row["y"], row["text"]) for row in rows], AXES, "name").opts(
         text_color=about["colour"],
         background_fill_color=about["ground"],
         border_radius=5,
-        text_font_size="11pt",
+        text_font_size=about["size"],
         text_font_style="bold",
         hooks=[hooks.text_padding],
         apply_ranges=False,

@@ -1,7 +1,7 @@
 """Marks above the frames of a map: paths, trails, marks and names; all of a `landscape_data.Landscape`.
 
 Rows are plain: lines {"x", "y", "colour", "width"}, dots {"x", "y", "size", "fill", "line", "width"} and
-words {"x", "y", "text", "colour", "ground"}.
+words {"x", "y", "text", "colour", "ground", "size"}.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fel_explorer.plots.arrangement import MANY_NAMES
 from fel_explorer.plots.drawing import line
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ PATH = "#d6006c"  # on no map's scale
 WALK = "#ff7a1a"  # likewise
 FADED = ("40", "8c", "ff")  # opacity of the trail, oldest part first
 CLEAR = "#00000000"
+NAMES, SMALL_NAMES = "11pt", "9pt"  # sizes of type
 
 
 def line_rows(landscape: Landscape, *, dark: bool = False) -> list[dict]:
@@ -65,7 +67,8 @@ def _mark(place, size, fill, rim, width):
 def name_rows(landscape: Landscape, *, dark: bool = False) -> list[dict]:
     """Names of states on a ground that keeps them readable on any colour."""
     colour, ground = ("#ffffff", "#202124cc") if dark else ("#101010", "#ffffffcc")
+    size = SMALL_NAMES if len(landscape.names) > MANY_NAMES else NAMES
     return [
-        {"x": float(x), "y": float(y), "text": name, "colour": colour, "ground": ground}
+        {"x": float(x), "y": float(y), "text": name, "colour": colour, "ground": ground, "size": size}
         for name, (x, y) in landscape.names.items()
     ]

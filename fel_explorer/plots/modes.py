@@ -96,7 +96,7 @@ def largest_gap(values: ArrayLike) -> tuple[int, float] | None:
 
 
 def _mark_gap(page, values, limits, dark):
-    """A band over the largest gap, with a text on its size and the number of slow modes."""
+    """A band over the largest gap, with a text on its size."""
     gap = largest_gap(values)
     if gap is None:
         return
@@ -104,8 +104,7 @@ def _mark_gap(page, values, limits, dark):
     low, high = sorted(values[slow - 1 : slow + 1])
     edges = np.array(page.limits[0])
     page.areas.append(drawing.band(edges, np.full(2, low), np.full(2, high), drawing.faint(dark), 0.2))
-    modes = "1 slow mode" if slow == 1 else f"{slow} slow modes"
-    text = f"largest gap: {ratio:.2g} times, {modes} "
+    text = f"gap: {ratio:.2g} times "
     place = edges[1], top * (bottom / top) ** 0.04
     page.words.append(sheet.word(*place, text, drawing.ink(dark), align="right", size="12pt", style="bold"))
 

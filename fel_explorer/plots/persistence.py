@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from fel_explorer.plots import drawing, sheet
+from fel_explorer.plots.dendrogram import CHARACTER, percent_text, wrap
 from fel_explorer.plots.quantities import time_text
 from fel_explorer.plots.registry import register
 
 WIDTH, AXIS = 420, 24  # screen pixels of the plot, and of its margins
-NAMES = 112  # px right of the bars, for names and populations
+NAMES = 172  # px right of the bars, for names and populations
 REACH = 0.5  # rows, from a click to a bar
 FAR = -1e9
 FEW_DECADES = 2.5  # up to which the axis has ticks at 2 and 5 too
@@ -233,11 +234,12 @@ def _words(states, pixel, ink):
     """Name and population of each state that does not divide, right of its bar."""
     last = {about["branch"]: node for node, about in states.graph.nodes(data=True)}
     leaves = states.rows.keys() - set(states.parents.values())
-    rows = []
+    rows, room = [], int((NAMES - 8) / CHARACTER)
     for branch in sorted(leaves):
         about, name = states.graph.nodes[last[branch]], states.names[last[branch]]
-        x, percent = states.edges[about["level"] + 1] + 8 * pixel, 100 * about["population"]
-        text = f"{name}, {percent:.0f} %" if percent >= 10 else f"{name}, {percent:.2g} %"
+        name = name.removeprefix("state ") if ": " in name else name
+        x, percent = states.edges[about["level"] + 1] + 8 * pixel, percent_text(about["population"])
+        text = f"{wrap(name, room - len(percent) - 2, 1)[0]}, {percent}"
         rows.append(sheet.word(x, states.rows[branch], text, ink, align="left", size="10pt"))
     return rows
 

@@ -141,3 +141,41 @@ def _name(page, curves, dimension, colours):
         x = left * (right / left) ** fraction if page.log[0] else left + fraction * (right - left)
         text = str(curve[dimension].values)
         page.words.append(sheet.word(x, high - 0.05 * (high - low), text, colours[index], style="bold"))
+
+
+def _example_lags(draw, rng, **theme):
+    lags = np.array([1.0, 2, 5, 10, 20])
+    score = 1 + np.exp(-lags / 30) + np.exp(-lags / 5)
+    columns = {"score": score, "lower": score - 0.05, "upper": score + 0.05}
+    table = xr.Dataset({k: ("lag_time", v) for k, v in columns.items()}, coords={"lag_time": lags})
+    return draw(table.assign_attrs(time_unit="ps"), lag_time=5.0, **theme)
+
+
+@register(_example_lags)
+@sheet.SheetPlot
+def plot_score_over_lags(
+    table: xr.Dataset, *, lag_time: float | None = None, dark: bool = False
+) -> sheet.Sheet:
+    """VAMP-2 score of an embedding at several lags, with 95 % intervals; ``lag_time`` is dashed.
+
+    Parameters
+    ----------
+    table
+        ``tables["vamp2"]`` of a `Certificate`.
+    """
+    lags, score = table["lag_time"].values, table["score"].values
+    low, high = (np.where(np.isfinite(v := table[n].values), v, score) for n in ("lower", "upper"))
+    known = np.isfinite(score)
+    bottom, top = axis_limits(np.concatenate([low[known], high[known], [1.0]]), 0.08)
+    limits = ((float(lags.min()) / 1.1, float(lags.max()) * 1.1), (bottom, top))
+    labels = (axis_label("lag time", table.attrs.get("time_unit", "1")), "VAMP-2 score, these data")
+    page = sheet.Sheet(limits, labels, log=(True, False))
+    colour = state_colours([0], dark=dark)[0]
+    page.areas = [drawing.band(lags[known], low[known], high[known], colour)]
+    page.lines = [sheet.line(lags[known], score[known], colour, 2.5)]
+    page.dots = [
+        sheet.dot(x, y, colour, 7, tip=f"{y:.3f}") for x, y in zip(lags[known], score[known], strict=True)
+    ]
+    if lag_time:
+        page.dashes = [sheet.line([lag_time] * 2, [bottom, top], drawing.ink(dark), 1.5)]
+    return page

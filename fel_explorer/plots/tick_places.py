@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+LETTER, LINE = 7.5, 15  # pixels of the words at a tick
 
 
 def log_ticks(limits: Sequence[float]) -> list[tuple[float, str]]:
@@ -31,3 +34,20 @@ def linear_ticks(limits: Sequence[float]) -> list[tuple[float, str]]:
     step = power * min((1, 2, 5, 10), key=lambda factor: abs(span / (factor * power) - 5))
     first, last = int(np.ceil(limits[0] / step)), int(np.floor(limits[1] / step))
     return [(n * step, f"{n * step:.6g}") for n in range(first, last + 1)]
+
+
+def readable_ticks(
+    ticks: Sequence[tuple[float, str]], limits: Sequence[float], pixels: float, *, upright: bool = False
+) -> list[tuple[float, str]]:
+    """Every n-th of ``ticks``, so many that their words don't touch on an axis of so many ``pixels``.
+
+    ``upright`` is an axis along y, where words stand above one another.
+    """
+    scale = pixels / (limits[1] - limits[0])
+    sizes = [LINE if upright else LETTER * (len(text) + 1) for _, text in ticks]
+    for step in (1, 2, 5, 10, 20, 50):
+        kept = list(zip(ticks, sizes, strict=True))[::step]
+        gaps = [abs(b[0] - a[0]) * scale - (m + n) / 2 for (a, m), (b, n) in pairwise(kept)]
+        if min(gaps, default=0) >= 0:
+            break
+    return [tick for tick, _ in kept] if ticks else []

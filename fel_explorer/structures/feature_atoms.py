@@ -53,8 +53,8 @@ def atom_values(values: xr.DataArray, attrs: dict) -> xr.DataArray:
     FelError
         If the values are of other features than the dataset's.
 
-    Example
-    -------
+    Examples
+    --------
     >>> table = fel.methods.sensitivity(model, data)
     >>> fel.structures.atom_values(table["feature_share"], data.attrs).sizes
     Frozen({'cv': 2, 'atom': 22})

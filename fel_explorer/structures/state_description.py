@@ -1,53 +1,36 @@
-"""States in words: the regions of the Ramachandran map that set them apart."""
+"""States in words: regions of the Ramachandran map, helices, distances that set them apart."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 import xarray as xr
 
 from fel_explorer.data.frame_values import frame_values, torsions
+from fel_explorer.structures.ramachandran import REGIONS, SIDE, SIDES, group_of_region, ramachandran_region
+from fel_explorer.structures.state_differences import Differences
 
-REGIONS = ("alpha-R", "beta", "PPII", "alpha-L", "C7ax")
+MAX_FRAMES = 20_000  # that are looked at
 MOST = 0.7  # fraction of a state's frames that a region must hold to describe it
+LIFT = 0.4  # by which that fraction must be larger than in the other states, to set it apart
 MIN_POPULATION = 0.001
-MAX_RESIDUES = 2  # in a description
-CHAIN = 4  # residues from which all of them together are a helix or extended
-WHOLE = {"alpha-R": "helix", "beta": "extended", "PPII": "extended"}
-
-
-def ramachandran_region(phi: np.ndarray, psi: np.ndarray) -> np.ndarray:
-    """Region of the Ramachandran map of each frame, as an index into `REGIONS`.
-
-    Left of phi = 0: right-handed helix where psi is between -120 and 50 degrees, else beta (phi below -100)
-    or polyproline II. Right of it: left-handed helix (psi between 0 and 120), else C7 axial and what is near.
-
-    Parameters
-    ----------
-    phi, psi
-        (frame,) in degrees.
-
-    Returns
-    -------
-    numpy.ndarray
-        (frame,) int.
-
-    Source: S. Hollingsworth and P. Karplus, BioMol Concepts 1, 271 (2010), doi:10.1515/bmc.2010.022, for the
-    regions; the straight borders, and C7 axial as the name of the last, are this package's own.
-    """
-    phi, psi = ((np.asarray(angle, float) + 180) % 360 - 180 for angle in (phi, psi))
-    helix = (psi > -120) & (psi < 50)
-    left = np.where(helix, 0, np.where(phi < -100, 1, 2))
-    return np.where(phi < 0, left, np.where((psi > 0) & (psi < 120), 3, 4))
+MAX_PARTS = 2  # residues or ranges of them in a description
+LARGER = 5  # times as many frames: one of two states with the same description may keep it
+CHAIN = 3  # residues from which all of them together are a helix or extended
+MAX_EITHER = 4  # residues of which pairs are looked at
+RIGHT = [i for i, name in enumerate(REGIONS) if SIDE[name] == SIDES[1]]
+WHOLE = {"alpha-R": "helix", "beta": "extended", "PPII": "extended", "extended": "extended"}
 
 
 def describe_states(states: np.ndarray | xr.DataArray, dataset: xr.Dataset) -> list[str]:
-    """Short descriptions of states by the backbone regions that set them apart.
+    """Short descriptions of states by what sets them apart; no two are the same.
 
-    A residue is named only where its region differs between states and holds at least 70 % of the state's
-    frames; the residues that separate the states best come first. States with equal descriptions get none,
-    nor do states with less than 0.1 % of the frames, which are left out of the comparison.
+    First the backbone: residues whose region of the Ramachandran map is not the usual one, with the region
+    that holds at least 70 % of the state's frames, or a coarser one where none does. A state in which all
+    residues are as usual is a helix or extended where that holds for the chain, else it is described by the
+    residues in which others differ. Where that does not suffice, a torsion or distance that differs.
 
     Parameters
     ----------
@@ -55,54 +38,259 @@ def describe_states(states: np.ndarray | xr.DataArray, dataset: xr.Dataset) -> l
         (frame,) int state of each frame.
     dataset
         With torsions "phi RESIDUE" and "psi RESIDUE" as columns in degrees, or as cosines and sines among the
-        features.
+        features; or with distances among them.
 
     Returns
     -------
     list of str
-        (state,) such as "beta", "ALA2 alpha-R, ALA3 beta" or "helix"; "" where nothing sets a state apart.
+        (state,) such as "alpha-R", "ALA2 phi > 0", "helix", "residues 2-4 extended", "ALA1-CA to LEU5-CA
+        short"; "" where nothing sets a state apart, and for states with less than 0.1 % of the frames.
     """
-    labels = np.asarray(states)
-    n_states = int(labels.max(initial=-1)) + 1
-    names = torsions(dataset)
-    residues = [n.removeprefix("phi ") for n in names if n.startswith("phi ") and f"psi {n[4:]}" in names]
-    tables = [_fractions(labels, n_states, dataset, residue) for residue in residues]
-    frames = np.bincount(labels, minlength=n_states)
-    known = frames >= MIN_POPULATION * len(labels)
-    telling = [_information(table, frames) for table in tables]
-    order = [i for i in np.argsort(telling)[::-1] if len(set(_regions(tables[i][known]))) > 1]
-    parts = [[_whole(tables, state)] for state in range(n_states)]
-    for i in order[:MAX_RESIDUES]:
-        prefix = f"{residues[i]} " if len(residues) > 1 else ""
-        for state, region in enumerate(_regions(tables[i])):
-            if region and not parts[state][0]:
-                parts[state].append(prefix + region)
-    said = [", ".join(filter(None, one)) if used else "" for one, used in zip(parts, known, strict=True)]
-    return [one if said.count(one) == 1 else "" for one in said]
+    return describe_levels([np.asarray(states)], [], dataset)[0]
 
 
-def _fractions(labels, n_states, dataset, residue):
-    """Fraction (state, region) of the frames of each state."""
-    angles = (frame_values(dataset, f"{kind} {residue}") for kind in ("phi", "psi"))
-    cell = labels * len(REGIONS) + ramachandran_region(*angles)
-    counts = np.bincount(cell, minlength=n_states * len(REGIONS)).reshape(n_states, -1)
-    return counts / np.maximum(counts.sum(1, keepdims=True), 1)
+def describe_levels(
+    levels: Sequence[np.ndarray],
+    parents: Sequence[np.ndarray],
+    dataset: xr.Dataset,
+    *,
+    unique: bool = True,
+) -> list[list[str]]:
+    """Descriptions of the states of a tree; see `describe_states`.
+
+    A state that does not divide keeps its description; otherwise no two states of the tree have the same:
+    the parts of a state are described first, and the state itself by something coarser.
+
+    Parameters
+    ----------
+    levels
+        For each level, from the longest lag to the shortest, (frame,) int state of each frame.
+    parents
+        For each level but the first (state,) the index of its parent in the level above.
+    unique
+        Whether descriptions are different in the whole tree, or within each level only.
+
+    Returns
+    -------
+    list of list of str
+        (level)(state,).
+    """
+    every = len(levels[0]) // MAX_FRAMES + 1
+    backbone = Backbone(dataset.isel(frame=slice(None, None, every)))
+    found: list[list[str]] = [[] for _ in levels]
+    used: set[str] = set()
+    for level in range(len(levels))[::-1]:
+        states = np.asarray(levels[level])
+        n = int(states.max(initial=-1)) + 1
+        said = _inherited(n, parents[level], found[level + 1]) if level + 1 < len(levels) else [""] * n
+        frames = np.bincount(states, minlength=n)
+        open_ = [s for s in range(n) if not said[s] and frames[s] >= max(MIN_POPULATION * len(states), 1)]
+        for names in backbone.candidates(states[::every], n) if open_ else ():
+            for state in _clear([names[s] if s in open_ else "" for s in range(n)], frames):
+                if names[state] not in used | {*said}:
+                    said[state] = names[state]
+            open_ = [s for s in open_ if not said[s]]
+            if not open_:
+                break
+        used |= {*said} if unique else set()
+        found[level] = said
+    return found
 
 
-def _regions(table) -> Sequence[str]:
-    """The region of each state that holds most of its frames; "" where none does."""
-    return [REGIONS[row.argmax()] if row.max() >= MOST else "" for row in table]
+def _clear(names, frames):
+    """The states that may have their names: of those with the same only one much larger than the others."""
+    for state, name in enumerate(names):
+        others = [frames[s] for s, other in enumerate(names) if other == name and s != state]
+        if name and frames[state] >= LARGER * max(others, default=0):
+            yield state
 
 
-def _whole(tables, state) -> str:
+def _inherited(n, parents, below):
+    """Descriptions (state,) of the states that do not divide, "" of others."""
+    children = np.bincount(parents, minlength=n)
+    only = {int(parent): below[child] for child, parent in enumerate(parents) if children[parent] == 1}
+    return [only.get(state, "") for state in range(n)]
+
+
+class Backbone:
+    """What the backbone torsions, and other torsions and distances, say on states of a dataset."""
+
+    def __init__(self, dataset: xr.Dataset):
+        self.dataset = dataset
+        names = torsions(dataset)
+        pairs = [n.removeprefix("phi ") for n in names if n.startswith("phi ") and f"psi {n[4:]}" in names]
+        self.residues = pairs
+        self.regions = [
+            ramachandran_region(*(frame_values(dataset, f"{kind} {residue}") for kind in ("phi", "psi")))
+            for residue in pairs
+        ]
+
+    @cached_property
+    def differences(self) -> Differences:
+        return Differences(self.dataset)
+
+    def candidates(self, states: np.ndarray, n_states: int) -> Iterator[list[str]]:
+        """Descriptions (state,), "" where there is none: the best first, then coarser, then longer ones."""
+        counts = [_counts(states, n_states, region) for region in self.regions]
+        named = []
+        for step in range(3 if counts else 0):
+            named.append([self._describe(counts, state, step) for state in range(n_states)])
+            yield named[-1]
+        for step, names in enumerate(named):
+            yield [self._longer(names, counts, state, step) for state in range(n_states)]
+        yield [self._either(states, state) for state in range(n_states)]
+        for names in [*named, [""] * n_states]:
+            for apart in self.differences.of(states, n_states, names):
+                pairs = zip(names, apart, strict=True)
+                yield [", ".join(filter(None, pair)) if pair[1] else "" for pair in pairs]
+
+    def _describe(self, counts, state, step):
+        """Description of a state by the groups of regions of a step and coarser ones; "" without one."""
+        parts = _parts(counts, state, step)
+        labels = [part.label for part in parts]
+        if len(parts) == 1:
+            return labels[0] if parts[0].differs else ""
+        unusual = [i for i, part in enumerate(parts) if part.label and part.unusual and part.lift > LIFT]
+        whole = _whole(labels) if step < 2 else ""
+        if whole and len(unusual) in (0, len(parts)):
+            return whole
+        if unusual:
+            return self._list(unusual, parts)
+        return self._list(_telling(parts), parts)
+
+    def _longer(self, names, counts, state, step):
+        """A description with one more residue, for states that have the same."""
+        parts = _parts(counts, state, step)
+        if len(parts) < 2 or names.count(names[state]) < 2:
+            return ""
+        best = sorted((i for i, part in enumerate(parts) if part.label), key=lambda i: -parts[i].lift)
+        return self._list(
+            [i for i in best if parts[i].lift > LIFT / 2][: MAX_PARTS + 1], parts, MAX_PARTS + 1
+        )
+
+    def _either(self, states, state):
+        """ "ALA3 or LEU4 phi > 0", where one of two residues is on the unusual side."""
+        own, best = states == state, ("", LIFT)
+        right = [np.isin(region, RIGHT) for region in self.regions]
+        rare = [i for i, one in enumerate(right) if one.mean() < 0.5]
+        if not own.any() or own.all():
+            return ""
+        rare = sorted(rare, key=lambda i: right[i][~own].mean() - right[i][own].mean())[:MAX_EITHER]
+        for i, first in enumerate(sorted(rare)):
+            for second in sorted(rare)[i + 1 :]:
+                either = right[first] | right[second]
+                lift = either[own].mean() - either[~own].mean()
+                if either[own].mean() >= MOST and lift > best[1]:
+                    best = f"{self.residues[first]} or {self.residues[second]} {SIDES[1]}", lift
+        return best[0]
+
+    def _list(self, chosen, parts, most=MAX_PARTS):
+        """ "ALA2 alpha-R, residues 4-6 extended": neighbours that are alike together, the clearest first."""
+        runs: list[list[int]] = []
+        for i in sorted(chosen):
+            if runs and runs[-1][-1] == i - 1 and _alike(parts[runs[-1][-1]].label, parts[i].label):
+                runs[-1].append(i)
+            else:
+                runs.append([i])
+        runs.sort(key=lambda run: -max(parts[i].lift for i in run))
+        texts = {run[0]: self._run_text(run, parts) for run in runs[:most]}
+        return ", ".join(texts[first] for first in sorted(texts))
+
+    def _run_text(self, run, parts):
+        numbers = [_number(self.residues[i]) for i in run]
+        if len(run) < CHAIN or None in numbers:
+            return ", ".join(f"{self.residues[i]} {parts[i].label}" for i in run)
+        label = parts[run[0]].label
+        return f"residues {numbers[0]}-{numbers[-1]} {WHOLE.get(label, label)}"
+
+
+class _Part:
+    """What a residue is in a state, and how far that sets the state apart.
+
+    Parameters
+    ----------
+    counts
+        Frames (state, region).
+    step
+        Groups of regions to begin with, see `group_of_region`.
+
+    Attributes
+    ----------
+    label
+        Its region, or group of regions; "" where none holds most of the frames.
+    unusual
+        Whether it is another one than in most frames.
+    lift
+        Fraction of the state's frames in the region, less that of the frames of the others.
+    differs
+        Whether it is another one than in some other state.
+    information
+        Mutual information of state and group, in nats.
+    """
+
+    def __init__(self, counts, state, step):
+        n, total = counts[state].sum(), counts.sum()
+        self.label, self.lift = "", 0.0
+        for coarser in range(step, 3):
+            groups = _grouped(counts, coarser)
+            name = max(groups, key=lambda one: groups[one][state])
+            inside = groups[name][state]
+            if n and inside >= MOST * n:
+                self.label = name
+                self.lift = inside / n - (groups[name].sum() - inside) / max(total - n, 1)
+                break
+        coarse = _grouped(counts, max(step, 1))
+        usual = max(coarse, key=lambda one: coarse[one].sum())
+        self.unusual = max(coarse, key=lambda one: coarse[one][state]) != usual
+        table = np.stack(list(_grouped(counts, step).values()), axis=1)
+        kinds = {int(row.argmax()) if row.max() >= MOST * row.sum() else -1 for row in table if row.sum()}
+        self.differs = len(kinds) > 1
+        self.information = _information(table)
+
+
+def _parts(counts, state, step):
+    return [_Part(one, state, step) for one in counts]
+
+
+def _grouped(counts, step):
+    """{group of regions at a step: frames (state,)}."""
+    groups: dict[str, np.ndarray] = {}
+    for region, name in enumerate(group_of_region(step).values()):
+        groups[name] = groups.get(name, 0) + counts[:, region]
+    return groups
+
+
+def _counts(states, n_states, regions):
+    """Frames (state, region)."""
+    cell = states * len(REGIONS) + regions
+    return np.bincount(cell, minlength=n_states * len(REGIONS)).reshape(n_states, -1)
+
+
+def _telling(parts):
+    """The residues that separate the states best, of those in which some state differs."""
+    known = [i for i, part in enumerate(parts) if part.label and part.differs and part.lift > LIFT / 2]
+    best = max((parts[i].information for i in known), default=0.0)
+    return [i for i in known if parts[i].information > best / 2]
+
+
+def _whole(labels):
     """ "helix" or "extended" where that holds for a chain as a whole."""
-    kinds = {WHOLE.get(_regions(table)[state], "") for table in tables}
-    return kinds.pop() if len(tables) >= CHAIN and len(kinds) == 1 else ""
+    kinds = {WHOLE.get(label, "") for label in labels}
+    return kinds.pop() if len(labels) >= CHAIN and len(kinds) == 1 else ""
 
 
-def _information(table, frames) -> float:
-    """Mutual information of state and region, in nats."""
-    joint = table * frames[:, None] / max(frames.sum(), 1)
+def _alike(first, second):
+    return WHOLE.get(first, first) == WHOLE.get(second, second)
+
+
+def _number(residue):
+    """Number of a residue such as "ALA12" or "A:ALA12", None where its name has none."""
+    digits = residue[len(residue.rstrip("0123456789")) :]
+    return int(digits) if digits else None
+
+
+def _information(table) -> float:
+    joint = table / max(table.sum(), 1)
     independent = joint.sum(1, keepdims=True) * joint.sum(0)
     known = joint > 0
     return float((joint[known] * np.log(joint[known] / independent[known])).sum())

@@ -135,3 +135,26 @@ def test_stored_positions_are_read_in_blocks_and_give_the_same_map(weighted, mon
     monkeypatch.setattr(grid_module, "BLOCK", 333)
     stored = xr.DataArray(xy, dims=("frame", "cv")).chunk({"frame": 700})
     np.testing.assert_allclose(free_energy_surface(stored, weights, bins=20), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("n_frames", "bins", "smoothing"), [(2_000, 30, 1.5), (50_000, 89, 1.5), (2_000, 40, 3.0)]
+)
+def test_the_outermost_contour_closes_within_the_grid(n_frames, bins, smoothing):
+    xy = np.random.default_rng(5).uniform(-1, 1, (n_frames, 2))  # dense up to the rim
+    surface = free_energy_surface(xy, bins=bins, smoothing=smoothing)
+    kT = 1.0  # the rim of the data rises above it, all around
+    inside = np.nan_to_num(surface.values, nan=np.inf) < kT
+    assert inside.any()
+    assert not any(edge.any() for edge in (inside[0], inside[-1], inside[:, 0], inside[:, -1]))
+    step = float(surface["x"][1] - surface["x"][0])
+    room = xy[:, 0].min() - (float(surface["x"][0]) - step / 2)
+    assert room >= (2 * smoothing + 0.5) * step * (1 - 1e-9) or room == pytest.approx(0.04 * np.ptp(xy[:, 0]))
+
+
+def test_bins_without_a_kernel_keep_a_small_margin():
+    x = np.linspace(0.0, 10.0, 500)
+    profile = free_energy_profile(x, bins=20, smoothing=0)
+    step = float(profile["x"][1] - profile["x"][0])
+    assert float(profile["x"][0]) - step / 2 == pytest.approx(-0.4)
+    assert np.isfinite(profile.values).all()

@@ -23,6 +23,9 @@ from fel_explorer.plots.sheet import linear_ticks, log_ticks
 
 hv.extension("bokeh")
 
+# of the bold numbers of 9 pt on the map, as a browser draws them
+LETTER_WIDTH, PADDING, LINE_HEIGHT = 6.7, 3, 20
+
 
 def drawn(overlay, kind, place=0):
     """The rows of the ``place``-th layer of a kind, without the two unseen ones."""
@@ -233,7 +236,27 @@ def test_names_move_to_the_nearest_free_place():
     free = (across >= 56) | (up >= 26) | np.eye(4, dtype=bool)
     assert free.all() and np.linalg.norm(places - 40 * np.array(list(names.values())), axis=1).max() < 40
     rim = names_apart({"state 1": (0.5, 0.2), "state 2": (0.6, 0.1)}, ((0.0, 10.0), (0.0, 10.0)), (400, 400))
-    assert rim["state 1"] == (0.5, 0.2) and 13 <= 40 * rim["state 2"][1]  # not beyond the window
+    assert all(34 <= 40 * x and 13 <= 40 * y for x, y in rim.values())  # off the rim, which would cut them
+    beyond = names_apart({"state 1": (-3.0, 0.2)}, ((0.0, 10.0), (0.0, 10.0)), (400, 400))
+    assert beyond["state 1"] == (-3.0, 0.2)  # what the window does not show stays there
     crowd = {f"state {i}": (5.0, 5.0) for i in range(100)}
     shown = names_apart(crowd, ((0.0, 10.0), (0.0, 10.0)), (400, 400))
-    assert list(shown) == list(crowd)[: len(shown)] and 10 < len(shown) < 25  # the first, a fifth of the map
+    assert (
+        list(shown) == list(crowd)[: len(shown)] and 15 < len(shown) < 35
+    )  # the first, a quarter of the map
+
+
+@pytest.mark.parametrize("size", [(280, 320), (430, 600), (1100, 1200)])
+def test_numbers_of_26_states_lie_apart_within_the_map(size):
+    rng = np.random.default_rng(1)
+    places = {str(n + 1): tuple(0.15 * rng.normal(size=2) + rng.integers(2, size=2)) for n in range(26)}
+    limits = np.array([[-0.6, 1.6], [-0.6, 1.6]])
+    shown = names_apart(places, limits, size)
+    assert list(shown) == list(places)  # each state has its number on the map
+    scale = np.array(size) / 2.2
+    centres = (np.array(list(shown.values())) + 0.6) * scale
+    sizes = np.array([(LETTER_WIDTH * len(name) + 2 * PADDING, LINE_HEIGHT) for name in shown])
+    across, up = np.abs(centres[:, None] - centres[None]).transpose(2, 0, 1)
+    widths, heights = ((side[:, None] + side[None]) / 2 for side in sizes.T)
+    assert ((across >= widths) | (up >= heights) | np.eye(26, dtype=bool)).all()
+    assert (centres >= sizes / 2).all() and (centres <= size - sizes / 2).all()

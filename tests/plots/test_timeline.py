@@ -5,6 +5,7 @@ import pytest
 
 from fel_explorer.data.schema import assemble, common_start
 from fel_explorer.plots.sheet import Sheet
+from fel_explorer.plots.tick_places import readable_ticks
 from fel_explorer.plots.timeline import place_at, plot_timeline
 
 
@@ -46,3 +47,14 @@ def test_trajectories_that_begin_at_one_time_have_a_common_start():
     assert common_start(dataset([45.0, 45.0])) == 45.0
     assert common_start(dataset([45.0, 0.0])) is None
     assert dataset([45.0, 0.0])["time"].values.tolist() == [45, 47, 49, 0, 2, 4]
+
+
+def test_ticks_are_thinned_until_their_words_do_not_touch():
+    rows = [(n + 0.5, str(n + 1)) for n in range(16)]
+    assert readable_ticks(rows, (0, 16), 400, upright=True) == rows
+    assert readable_ticks(rows, (0, 16), 160, upright=True) == rows[::2]
+    assert readable_ticks(rows, (0, 16), 60, upright=True) == rows[::5]
+    words = [(float(n), f"a long word {n}") for n in range(6)]
+    kept = readable_ticks(words, (0, 5), 330)
+    assert kept == words[::2]  # 100 pixels each
+    assert readable_ticks([], (0, 1), 100) == [] and readable_ticks(words[:1], (0, 5), 20) == words[:1]

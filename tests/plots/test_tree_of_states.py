@@ -8,8 +8,10 @@ import pytest
 from fel_explorer.plots import dendrogram
 from fel_explorer.plots.dendrogram import Dendrogram
 
+WORDS = ("alpha-R", "extended (phi > 0)", "LEU2 alpha-R, ALA3 extended", "", "helix", "residues 2-4 extended")
 
-def tree(n_leaves):
+
+def tree(n_leaves, words=("",)):
     graph = networkx.DiGraph(time_unit="ps")
     shares = {"1-1": 1.0, "2-1": 0.99, "2-2": 0.01} | {f"3-{i + 1}": 0.99 / n_leaves for i in range(n_leaves)}
     for node, share in shares.items():
@@ -28,33 +30,47 @@ def tree(n_leaves):
     graph.add_edges_from(
         edges + [("2-1" if i < n_leaves - 1 else "2-2", f"3-{i + 1}") for i in range(n_leaves)]
     )
-    return Dendrogram(graph, dict.fromkeys(graph, "#000000"), {n: f"state {n}" for n in graph}, 2)
+    names = {
+        n: f"state {n}" + (f": {one}" if one else "")
+        for n, one in zip(graph, itertools.cycle(words), strict=False)
+    }
+    return Dendrogram(graph, dict.fromkeys(graph, "#000000"), names, 2)
 
 
-def boxes(monkeypatch, drawing, width):
-    """{text: (left, right, level)} in pixels, at 7 pixels a letter."""
+def boxes(monkeypatch, drawing, width, height=dendrogram.HEIGHT):
+    """[(text, left, right, low, high)] in pixels, at 7 pixels a letter and 13 a line."""
     sheets = []
     monkeypatch.setattr(dendrogram.sheet.Sheet, "overlay", lambda self: sheets.append(self))
-    dendrogram.plot_dendrogram(drawing, width=width)
+    dendrogram.plot_dendrogram(drawing, width=width, height=height)
     [page] = sheets
-    (left, right), found = page.limits[0], {}
-    scale = (width - dendrogram.AXIS) / (right - left)
+    (left, right), (bottom, top) = page.limits
+    found, wide, high = [], (width - dendrogram.AXIS) / (right - left), height / (top - bottom)
     for word in page.words:
-        size = 7 * max(map(len, word["text"].split("\n")))
-        start = (word["x"] - left) * scale - (size / 2 if word["align"] == "center" else 0)
-        found[word["text"]] = (start, start + size, word["y"])
+        lines = word["text"].split("\n")
+        size = 7 * max(map(len, lines))
+        start = (word["x"] - left) * wide - (size / 2 if word["align"] == "center" else 0)
+        middle, half = (word["y"] - bottom) * high, 13 * len(lines) / 2
+        found.append((word["text"], start, start + size, middle - half, middle + half))
     return found
 
 
 @pytest.mark.parametrize("width", [300, 420, 600, 1200])
+@pytest.mark.parametrize("height", [150, 220, 400])
 @pytest.mark.parametrize("n_leaves", [2, 5, 8])
-def test_words_keep_apart(monkeypatch, width, n_leaves):
-    found = boxes(monkeypatch, tree(n_leaves), width)
-    for (one, a), (other, b) in itertools.combinations(found.items(), 2):
-        if a[2] == b[2]:
-            assert a[1] <= b[0] or b[1] <= a[0], (one, other)
+@pytest.mark.parametrize("words", [("",), WORDS])
+def test_words_keep_apart(monkeypatch, width, height, n_leaves, words):
+    found = boxes(monkeypatch, tree(n_leaves, words), width, height)
+    for (one, *a), (other, *b) in itertools.combinations(found, 2):
+        apart = a[1] <= b[0] or b[1] <= a[0] or a[3] <= b[2] or b[3] <= a[2]
+        assert apart or not one or not other, (one, other)
+
+
+@pytest.mark.parametrize("width", [300, 600])
+def test_leaves_are_named_within_the_frame(monkeypatch, width):
+    found = boxes(monkeypatch, tree(3, WORDS), width)
+    assert all(low >= 0 for text, *_, low, _ in found if text.startswith("3-"))
 
 
 def test_shares_are_plain_percentages(monkeypatch):
-    texts = boxes(monkeypatch, tree(2), 800)
-    assert "1-1\n100 %" in texts and "2-1\n99 %" in texts and "2-2\n1 %" in texts
+    texts = [text for text, *_ in boxes(monkeypatch, tree(2), 800)]
+    assert {"1-1\n100 %, 1 ps", "2-1\n99 %, 1 ps", "2-2\n1 %, 1 ps"} <= {*texts}

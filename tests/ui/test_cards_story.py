@@ -72,9 +72,13 @@ def test_everything_is_in_the_window_with_the_strip_open(page, demo, size):
     expect(plot).to_be_visible()
     settle(page)
     play = page.get_by_role("button", name="Play", exact=True).last
-    undo = page.get_by_role("button", name="Undo the last change", exact=True)
-    for part in (plot, play, undo, page.get_by_role("button", name="Subtract", exact=True)):
+    runs = page.get_by_role("button", name="Runs", exact=True)
+    runs.focus()  # which brings it into view, where the tabs have no room
+    fold = page.get_by_role("button", name="Fold", exact=True)
+    invert = page.get_by_role("button", name="Select all other frames", exact=True)
+    for part in (plot, play, invert, runs, fold, page.get_by_role("button", name="Subtract", exact=True)):
         box = part.bounding_box()
         assert box["y"] > 0 and box["y"] + box["height"] <= size[1], (part, box)
+        assert box["x"] > 0 and box["x"] + box["width"] <= size[0], (part, box)
     if size[1] >= 900:
         assert page.locator(CANVAS).first.bounding_box()["height"] >= 240

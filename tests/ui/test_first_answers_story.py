@@ -25,6 +25,6 @@ def test_the_page_answers_before_and_after_the_states_are_found(page, demo):
     settle(page)
     page.get_by_role("button").filter(has_text="Open files").click()
     expect(page.get_by_text("can be opened. For others start fel-explorer with")).to_be_visible()
-    page.get_by_role("textbox", name=re.compile("^Or type a path")).fill("../elsewhere.xtc")
+    page.get_by_role("textbox", name=re.compile("^Or type paths")).fill("../elsewhere.xtc")
     page.get_by_role("button", name="Open", exact=True).last.click()
     expect(page.get_by_text("is outside of the folder that this page may read")).to_be_visible()

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 from conftest import Server, settle
+from playwright.sync_api import expect
 
 SCRIPT = """
 import panel as pn
@@ -20,7 +21,7 @@ def page(repaired):
         plot.scatter([1, 2, 3], [3, 1, 2])
         pane = pn.pane.Bokeh(plot, sizing_mode="stretch_both")
         parts.append(pmui.Paper(pmui.Column(pane, sizing_mode="stretch_both"), sizing_mode="stretch_both"))
-    button = pmui.Button(label="Add", on_click=add)
+    button = pmui.Button(label="Add", description="A figure below", on_click=add)
     return pmui.Page(main=[button, parts, *([late_figures()] if repaired else [])])
 
 pages = {"repaired": lambda: page(True), "plain": lambda: page(False)}
@@ -30,6 +31,13 @@ server.start()
 server.io_loop.start()
 """
 DRAWN = "() => Bokeh.index.query_one((view) => view.model.type == 'Figure')?.has_finished()"
+SENT_BACK = """() => {
+    // whether the next message brings back to the server a model that it has sent
+    const [document] = Bokeh.documents, model = {type: "object", name: "Range1d", id: "p123456789"}
+    const event = {kind: "ModelChanged", model: {id: document.roots()[0].id}, attr: "tags", new: [model]}
+    document.apply_json_patch({events: [event]})
+    return [...document._new_models].some((one) => one.id == model.id)
+}"""
 FRAME = """() => {
     const {bbox} = Bokeh.index.query_one((view) => view.model.type == "Figure").frame
     return [bbox.width, bbox.height]
@@ -45,7 +53,7 @@ def served(tmp_path):
 
 def add_figure(page, address):
     page.goto(address)
-    page.get_by_role("button", name="Add").click()
+    page.get_by_role("button").filter(has_text="Add").click()
     page.wait_for_function(
         "() => Bokeh.index.query_one((view) => view.model.type == 'Figure')?.has_finished()"
     )
@@ -56,9 +64,16 @@ def test_a_figure_is_added_without_an_error_and_fills_its_place(page, served):
     add_figure(page, f"{served}/repaired")
     width, height = page.evaluate(FRAME)
     assert width > 600 and height > 300
+    assert not page.evaluate(SENT_BACK)
+
+
+def test_panel_material_ui_needs_the_repair_of_names(page, served):
+    page.goto(f"{served}/plain")
+    expect(page.get_by_role("button", name="A figure below", exact=True)).to_have_text("Add")
 
 
 def test_bokeh_needs_the_repair(page, served):
     add_figure(page, f"{served}/plain")
     assert any("top_panel" in fault for fault in page.faults)
     page.faults.clear()
+    assert page.evaluate(SENT_BACK)

@@ -91,9 +91,18 @@ def write_once(array: np.ndarray, folder: Path) -> Path | None:
 
 
 def take(path: str) -> np.ndarray:
-    """The array of a file, which is removed."""
-    array = np.load(path, allow_pickle=False)
-    Path(path).unlink(missing_ok=True)
+    """The array of a file, mapped, which loses its name: the disk has it back when the array is released.
+
+    Pages that are not in use cost no memory: the system drops them and reads them again.  Where a mapped file
+    can't be removed the array is read.
+    """
+    array = read(path)
+    try:
+        Path(path).unlink(missing_ok=True)
+    except OSError:  # Windows
+        del array
+        array = np.load(path, allow_pickle=False)
+        Path(path).unlink(missing_ok=True)
     return array
 
 

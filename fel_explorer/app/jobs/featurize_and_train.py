@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -293,8 +294,10 @@ def with_torsions(dataset: xr.Dataset, trajectories) -> xr.Dataset:
     """
     if trajectories.topology.n_residues > SMALL_MOLECULE:
         return dataset
+    alone = copy(trajectories)
+    alone.columns_file = None  # the dataset has the columns of the table already
     try:
-        made = featurize(trajectories, "backbone_torsions")
+        made = featurize(alone, "backbone_torsions")
     except FelError:  # not a peptide: there is nothing to add
         return dataset
     torsions = made["features"]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from html import escape
 from importlib import metadata
 from pathlib import Path
 
 import fel_explorer
 from fel_explorer.app.codegen import script
-from fel_explorer.app.report import figures, structures
+from fel_explorer.app.report import certificate, figures, structures
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.model.summary import summary
 from fel_explorer.data import schema
@@ -45,6 +46,7 @@ def report_html(session: Session) -> str:
     """
     if session.shown is None:
         raise FelError("A report without a model.", remedy="Train a method, or show one of the trained.")
+    date = _date()
     sections = [
         _section("Free-energy landscape", *figures.maps(session), note=figures.MAP),
         _section(f"Second map: {session.beside}", *figures.beside(session), note=figures.BESIDE),
@@ -53,6 +55,7 @@ def report_html(session: Session) -> str:
         _section("Is each state metastable?", *figures.survival(session), note=figures.SURVIVAL),
         _section("States over time", *figures.timeline(session), note=figures.TIMELINE),
         _section("Kinetics", figures.kinetics(session), note=figures.KINETICS),
+        _section("Certificate", *certificate.certificate(session), note=certificate.NOTE),
         _section("Path", *figures.path(session), note=figures.PATH),
         _section("Pinned structures", structures.pins(session), note=structures.PINS),
         _section("Structures", *structures.viewer(session), note=structures.NOTE),
@@ -63,7 +66,7 @@ def report_html(session: Session) -> str:
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{STYLE}</style></head><body><main><h1>{escape(title)}</h1>"
-        f"{_facts(session)}{''.join(sections)}"
+        f"{_facts(session, date)}{''.join(sections)}"
         f"<footer>Made by fel_explorer {fel_explorer.__version__}.</footer></main></body></html>\n"
     )
 
@@ -77,13 +80,13 @@ def _section(title: str, *parts: str, note: str = "") -> str:
     return f'<section><h2>{escape(title)}</h2>{about}<div class="parts">{"".join(parts)}</div></section>'
 
 
-def _facts(session: Session) -> str:
+def _facts(session: Session, date: datetime) -> str:
     """Data and method in a list."""
     dataset, result = session.dataset, session.shown
     unit, lengths = dataset.attrs["time_unit"], schema.trajectory_lengths(dataset)
     total = float(lengths.sum()) * schema.time_step(dataset)
     facts = {
-        "Date": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+        "Date": date.strftime("%Y-%m-%d %H:%M %Z"),
         "Versions": versions(),
         "Molecule": molecule_text(session.trajectories.topology) if session.trajectories is not None else "",
         "Found": summary(result, dataset) if result.state is not None else "",
@@ -96,6 +99,17 @@ def _facts(session: Session) -> str:
     }
     rows = (f"<dt>{name}</dt><dd>{escape(fact)}</dd>" for name, fact in facts.items() if fact)
     return f"<dl>{''.join(rows)}</dl>"
+
+
+def _date() -> datetime:
+    """Now; or SOURCE_DATE_EPOCH (seconds), by which builds that must give the same files set the date."""
+    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if not fixed:
+        return datetime.now().astimezone()
+    try:
+        return datetime.fromtimestamp(int(fixed), UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise FelError(f"SOURCE_DATE_EPOCH={fixed[:40]}.", "It is a whole number of seconds.") from error
 
 
 def versions() -> str:

@@ -58,7 +58,7 @@ def maps(session: Session) -> list[str]:
         landscape = view.landscape(session, name, *coloured(view, session, name), places, contours=True)
         landscape = replace(landscape, selected=nothing, clicked=None, current=None, image=None)
         landscape = with_names_apart(landscape)
-        drawn.append(_figure(plot_landscape(landscape, shape=PIXELS), f"Coloured by {name}.", SIZE))
+        drawn.append(figure_html(plot_landscape(landscape, shape=PIXELS), f"Coloured by {name}.", SIZE))
     return drawn
 
 
@@ -87,7 +87,7 @@ def path(session: Session) -> list[str]:
     drawn = plot_path_profile.sheet(
         path.curve.length, path.free_energy, error=path.error, barrier=highest, unit=unit
     )
-    return [_figure(drawn, words, SIZE)]
+    return [figure_html(drawn, words, SIZE)]
 
 
 def _can_colour(session):
@@ -100,7 +100,7 @@ def tree(session: Session) -> list[str]:
     if result.tree is None:
         return []
     drawn = replace(tree_drawing(session), selected=frozenset())
-    return [_figure(draw_tree(drawn), "", (2 * SIZE[0], SIZE[1]))]
+    return [figure_html(draw_tree(drawn), "", (2 * SIZE[0], SIZE[1]))]
 
 
 def table(session: Session) -> str:
@@ -172,7 +172,7 @@ def timeline(session: Session) -> list[str]:
         time_unit=dataset.attrs["time_unit"],
         start=common_start(dataset),
     )
-    return [_figure(sheet, "", (2 * SIZE[0], SIZE[1]))]
+    return [figure_html(sheet, "", (2 * SIZE[0], SIZE[1]))]
 
 
 def survival(session: Session) -> list[str]:
@@ -187,11 +187,11 @@ def survival(session: Session) -> list[str]:
         name = session.state_name(state)
         curve = evidence.survival(state, name, colours[state])
         if curve.curve.sizes["time"]:
-            drawn.append(_figure(plot_survival.sheet([curve], time_unit=unit), name, SMALL))
+            drawn.append(figure_html(plot_survival.sheet([curve], time_unit=unit), name, SMALL))
     return drawn
 
 
-def _figure(element, caption: str, size) -> str:
+def figure_html(element, caption: str, size) -> str:
     """``element`` as an SVG inside the page."""
     data = base64.b64encode(figure_bytes(element, "svg", size=size)).decode()
     about = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""

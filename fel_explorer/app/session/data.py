@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import param
@@ -66,6 +68,14 @@ class SessionData(param.Parameterized):
         left_out = {*STAYING, *OF_ALL_DATA}
         values = {name: getattr(self, name) for name in self.param if name not in left_out}
         return Loaded(self.data_name, values, self._history)
+
+    def add_earlier(self, others: Sequence[SessionData]) -> None:
+        """Take over what other sessions show, as data that were opened before."""
+        kept = dict(self.earlier_data)
+        for other in others:
+            name = free_name(other.data_name, [*kept, self.data_name])
+            kept[name] = replace(other._loaded(), name=name)
+        self.earlier_data = kept
 
     def show_data(self, name: str) -> None:
         """Go back to data that were opened before, with their models, selection and history."""

@@ -28,7 +28,9 @@ class Loaded:
 
     @property
     def nbytes(self) -> int:
-        """Size in memory of the feature sets and of what models made of them."""
+        """Size in bytes of the feature sets and of what models made of them.
+
+        What worker processes computed lies in files that the system reads when it is used."""
         sets, results = self.values["feature_sets"], self.values["results"]
         arrays = [results[label].embedding for label in results]
         return sum(one.nbytes for one in sets.values()) + sum(one.nbytes for one in arrays)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -15,6 +15,7 @@ from fel_explorer.kinetics import merge_states, split_state
 from fel_explorer.methods import Method
 from fel_explorer.methods.idm.parameters import MIN_POPULATION
 from fel_explorer.plots.colours import state_colours, tints
+from fel_explorer.structures.state_description import describe_levels
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class Result:
         The method whose states a training of this one refined; None for others.
     remark
         What that changed, in a sentence.
+    words
+        {node: what sets its state apart, such as "alpha-R"}; its proposed name, for states that have one.
     """
 
     label: str
@@ -79,6 +82,7 @@ class Result:
     changes: tuple[Merge | Split, ...] = ()
     refines: Method | None = None
     remark: str = ""
+    words: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
         if self.method is None:
@@ -94,17 +98,19 @@ class Result:
         if not method.has_states:
             return base
         if not method.has_tree:
-            return base.with_states(method.predict_proba(dataset).values)
-        base = replace(base, tree=method.graph)
+            found = base.with_states(method.predict_proba(dataset).values)
+            return replace(found, words=proposed_names([found.state], None, dataset))
+        base, levels = replace(base, tree=method.graph), range(method.n_levels)
         if method.has_microstates:
-            memberships = [method.microstate_memberships(level) for level in range(method.n_levels)]
-            found = MicrostateLevels(base, method.predict_microstates(dataset).values, memberships)
-            return found[method.default_level]
-        levels = []
-        for level in range(method.n_levels):
-            membership = method.predict_proba(dataset, level).values
-            levels.append(replace(base.with_states(membership), level=level))
-        return replace(levels[method.default_level], levels=tuple(levels))
+            memberships = [method.microstate_memberships(level) for level in levels]
+            microstates = method.predict_microstates(dataset).values
+            states = [chi.argmax(axis=1).take(microstates) for chi in memberships]
+            base = replace(base, words=proposed_names(states, base.tree, dataset))
+            return MicrostateLevels(base, microstates, memberships)[method.default_level]
+        each = [base.with_states(method.predict_proba(dataset, level).values) for level in levels]
+        words = proposed_names([one.state for one in each], base.tree, dataset)
+        each = [replace(one, level=level, words=words) for level, one in enumerate(each)]
+        return replace(each[method.default_level], levels=tuple(each))
 
     def with_states(self, membership: np.ndarray) -> Result:
         """The same with other memberships (frame, state)."""
@@ -155,6 +161,11 @@ class Result:
         return [int(s) for s in np.flatnonzero(populations >= min_population)]
 
     def default_name(self, state: int) -> str:
+        """ "state 3: alpha-R", number and proposed name; without the latter `numbered_name`."""
+        number, words = self.numbered_name(state), self.words.get(self.node(state), "")
+        return f"{number}: {words}" if words else number
+
+    def numbered_name(self, state: int) -> str:
         """ "state 3", in a tree "state 2-3" (level and index; see `tree_names`), or "part of state 3".
 
         The last is a state that the user split off; the next one from the same state is "part 2 of state 3".
@@ -176,19 +187,23 @@ class Result:
 
         earlier = [whole(first + i) for i in range(state - first)]
         number = 1 + earlier.count(whole(state))
-        return f"part{f' {number}' if number > 1 else ''} of {self.default_name(whole(state))}"
+        return f"part{f' {number}' if number > 1 else ''} of {self.numbered_name(whole(state))}"
 
     def node(self, state: int) -> str:
         """Name of a state's node in the tree."""
         return f"{self.level + 1}-{state + 1}"
 
     def same_branch(self, state: int) -> list[tuple[int, int]]:
-        """(level, state) of the state and, in a tree with branches, of what it is at other levels."""
-        about = {} if self.tree is None else self.tree.nodes.get(self.node(state), {})
-        if "branch" not in about:
+        """(level, state) of the state and, in a tree, of the levels at which it is the same one."""
+        node = self.node(state)
+        if self.tree is None or node not in self.tree:
             return [(self.level, state)]
-        nodes = self.tree.nodes.values()
-        return [(node["level"], node["state"]) for node in nodes if node["branch"] == about["branch"]]
+        about = self.tree.nodes
+        if "branch" in about[node]:
+            chain = [one for one in about if about[one]["branch"] == about[node]["branch"]]
+        else:
+            chain = _undivided(self.tree, node)
+        return [(about[one]["level"], about[one]["state"]) for one in chain]
 
     def colours(self, states, *, dark: bool = False) -> dict[int, str]:
         """``{state: colour}``; in a tree the children of a state have tints of its colour."""
@@ -217,7 +232,8 @@ class Result:
         """With ``states`` as one; see `kinetics.merge_states`."""
         state, membership = merge_states(self.state, self.membership, states)
         change = Merge(tuple(int(one) for one in states))
-        return self._edited(state, membership, change)
+        others = {node: said for node, said in self.words.items() if node not in map(self.node, states)}
+        return replace(self._edited(state, membership, change), words=others)
 
     def split(self, state: int, selection: Selection) -> Result:
         """With the selected frames of ``state`` as a new, last state; see `kinetics.split_state`."""
@@ -284,6 +300,35 @@ class MicrostateLevels(Sequence):
         return found
 
 
+def short_name(name: str) -> str:
+    """The name of a state where room is scarce: "3-1: extended" of "state 3-1: extended"."""
+    return name.removeprefix("state ") if ": " in name else name
+
+
+def proposed_names(states: Sequence[np.ndarray], tree, dataset: xr.Dataset) -> dict[str, str]:
+    """``{node: name}`` of the states of each level, by what sets them apart in the dataset.
+
+    Parameters
+    ----------
+    states
+        (frame,) int for each level.
+    tree
+        None where there is one level.
+    """
+    parents: list[list[int]] = [[] for _ in states]
+    for node, level in () if tree is None else tree.nodes(data="level"):
+        above = next(iter(tree.predecessors(node)), None)
+        parents[level] += [] if above is None else [tree.nodes[above]["state"]]
+    found = describe_levels(
+        states,
+        [np.array(one, int) for one in parents[1:]],
+        dataset,
+        unique=tree is None or not _has_branches(tree),
+    )
+    named = enumerate(found, 1)
+    return {f"{level}-{i}": said for level, names in named for i, said in enumerate(names, 1) if said}
+
+
 @lru_cache(maxsize=16)
 def branch_numbers(tree) -> dict[int, int]:
     """``{branch: number}`` of a tree whose nodes have branches, for their names and colours.
@@ -312,6 +357,16 @@ def tree_names(tree) -> dict[str, str]:
         numbers = branch_numbers(tree)
         return {node: f"state {numbers[branch] + 1}" for node, branch in tree.nodes(data="branch")}
     return {node: f"state {node}" for node in tree}
+
+
+def _undivided(tree, node) -> list[str]:
+    """The nodes that are the same state: only children, and parents of one."""
+    chain = [node]
+    while len(above := list(tree.predecessors(chain[0]))) == 1 and tree.out_degree(above[0]) == 1:
+        chain.insert(0, above[0])
+    while len(below := list(tree.successors(chain[-1]))) == 1:
+        chain.append(below[0])
+    return chain
 
 
 def _has_branches(tree) -> bool:

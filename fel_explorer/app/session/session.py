@@ -5,6 +5,8 @@ A session works the same in a script, in a test and behind a page.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import param
 
@@ -79,6 +81,7 @@ class Session(SessionData):
     pinned = param.ClassSelector(class_=Pinned, default=Pinned(), doc="Structures that were put aside.")
     thumbnails = param.Dict({}, doc="{key of a pin: its picture as a data URL}, taken by the 3-D viewer.")
     state_names = param.Dict({}, doc="{(label, level, state): name} given by the user.")
+    certified = param.Integer(0, doc="Counts the jobs that made certificates of the models.")
     refine = param.Boolean(True, doc="Whether a network refines states that were found without one.")
     can_undo = param.Boolean(False)
     can_redo = param.Boolean(False)
@@ -94,6 +97,19 @@ class Session(SessionData):
         made, left_out = Session(), ("name", "shown", *OF_ALL_DATA)  # `shown` follows
         made.param.update({name: getattr(self, name) for name in self.param if name not in left_out})
         return made
+
+    def earlier(self, name: str) -> Session:
+        """A session on data that were opened before, as they were left, without its history."""
+        made = Session()
+        made.param.update(**self.earlier_data[name].values, data_name=name)
+        return made
+
+    def add_earlier_result(self, name: str, result: Result, feature_set: str) -> None:
+        """Add a result to data that were opened before, where it is shown as soon as they are."""
+        there, made = self.earlier_data[name], self.earlier(name)
+        made.add_result(result, feature_set=feature_set)
+        values = {key: getattr(made, key) for key in there.values}
+        self.earlier_data = {**self.earlier_data, name: replace(there, values=values)}
 
     # ---- data and results
 
@@ -282,9 +298,12 @@ class Session(SessionData):
         self._change(state_names={key: name for key, name in names.items() if name})
 
     def state_name(self, state: int) -> str:
-        """The user's name of a state of the shown result, or its number: "state 3", in a tree "state 2-3"."""
-        default = self.result.default_name(state)
-        return self.state_names.get((self.active, self.result.level, state), default)
+        """The user's name of a state of the shown result, or its number with its proposed name."""
+        return self.given_name(state) or self.result.default_name(state)
+
+    def given_name(self, state: int) -> str:
+        """The user's name of a state of the shown result; "" without one."""
+        return self.state_names.get((self.active, self.result.level, state), "")
 
     def selected_states(self) -> list[int]:
         """States of the shown result of which at least half of the frames are selected, largest first."""

@@ -7,6 +7,8 @@ from typing import Any
 import param
 from panel.custom import Child, JSComponent
 
+from fel_explorer.app.shell.page_cover import COVER
+from fel_explorer.app.shell.wheel_guard import HINT, WHEEL_GUARD
 from fel_explorer.app.widgets.dom import ELEMENT
 
 TITLES = {
@@ -66,21 +68,15 @@ _CSS = """
 .gone {display: none !important}
 .full {position: absolute; inset: 4px; z-index: 3}
 .compact {padding: 4px 0}
-.hint {position: absolute; left: 50%; bottom: 12px; transform: translateX(-50%); z-index: 4;
-  padding: 8px 14px; border-radius: 6px; font-size: 13px; color: #fff; background: #000b;
-  pointer-events: none; opacity: 0; transition: opacity .15s}
-.hint.shown {opacity: 1}
 .filled .separator {visibility: hidden}
 .filled .card:not(.full) {visibility: hidden}
 """
 
 _ESM = """
 const KEPT = "fel_explorer.sizes"
-const DEFAULTS = {across: .5, structure: .75, upper: null, tree: .36, side: null}
+const DEFAULTS = {across: .5, structure: .7, upper: null, tree: .36, side: null}
 const TALLEST = 340  // px of the analysis, until it is dragged: tables of states are not longer
 const EXPAND = "M9 2h5v5M14 2L9 7M7 14H2V9M2 14l5-5", SHRINK = "M14 7H9V2M9 7l5-5M2 9h5v5M7 9l-5 5"
-
-const ZOOMED = ".bk-Canvas, .bk-events, .fel-view"  // figures and molecules
 
 function kept() {
   try {
@@ -197,26 +193,6 @@ export function render({model, el, view}) {
     announce()
   }
 
-  // Widgets take other colours one by one, white on white in between: the page is covered meanwhile.
-  function cover(dark) {
-    const sheet = element("div", "", document.body)
-    Object.assign(sheet.style, {
-      position: "fixed", inset: "0", zIndex: "99999", background: dark ? "#121212" : "#fff",
-      transition: "opacity .15s",
-    })
-    let last = performance.now(), quiet = 0
-    const started = last
-    const look = () => {  // until the page has had time for three frames
-      const now = performance.now()
-      quiet = now - started > 650 && now - last < 60 ? quiet + 1 : 0
-      last = now
-      if (quiet < 3 && now - started < 3000) return requestAnimationFrame(look)
-      sheet.style.opacity = "0"
-      setTimeout(() => sheet.remove(), 200)
-    }
-    requestAnimationFrame(look)
-  }
-
   function side() {  // of the page that this is on, not in a notebook
     let page = view.parent
     while (page && page.model.data?.sidebar_width === undefined) page = page.parent
@@ -234,20 +210,7 @@ export function render({model, el, view}) {
     })
   }
 
-  // ---- the wheel scrolls a notebook, until the user clicks into a card
-
-  const hint = element("div", "hint", root, "Ctrl and wheel zoom, or the wheel alone after a click")
-  let clicked = false, fades = null
-  root.addEventListener("pointerdown", () => { clicked = true })
-  root.addEventListener("pointerleave", () => { clicked = false })
-  root.addEventListener("wheel", (event) => {
-    const zooms = event.composedPath().some((node) => node.localName === "canvas" || node.matches?.(ZOOMED))
-    if (!model.compact || clicked || event.ctrlKey || event.metaKey || !zooms) return
-    event.stopImmediatePropagation()
-    hint.classList.add("shown")
-    clearTimeout(fades)
-    fades = setTimeout(() => hint.classList.remove("shown"), 1500)
-  }, {capture: true, passive: true})
+  guardWheel(root, () => model.compact)
 
   // ---- what is where
 
@@ -323,9 +286,9 @@ class Cards(JSComponent):
     tree_shown = param.Boolean(False, doc="Whether there is a tree.")
     compact = param.Boolean(False, doc="Less room between, as in a cell of a notebook.")
     titles = param.Dict(TITLES, constant=True)
-    css = param.String(_CSS, constant=True)
+    css = param.String(_CSS + HINT, constant=True)
 
-    _esm = ELEMENT + _ESM
+    _esm = ELEMENT + COVER + WHEEL_GUARD + _ESM
 
     def __init__(self, **params: Any):
         super().__init__(sizing_mode="stretch_both", margin=0, **params)

@@ -34,6 +34,7 @@ from fel_explorer.app.views.model.panel import ModelPanel
 from fel_explorer.app.views.selection.panel import SelectionPanel
 from fel_explorer.app.views.states.dendrogram_panel import DendrogramPanel
 from fel_explorer.app.views.states.refinement import Refinement
+from fel_explorer.app.views.states.tree_dialog import TreeDialog
 from fel_explorer.app.views.structure.panel import StructurePanel
 from fel_explorer.app.widgets.dialogs import Dialogs
 from fel_explorer.app.widgets.notifications import show_error, show_notice, show_warning
@@ -79,7 +80,7 @@ class Explorer(Viewer):
         self.structure = StructurePanel(self.session, self.board)
         self.selection = SelectionPanel(self.session)
         self.refinement = Refinement(self.session, self.board)
-        self.strip = TabStrip(self.session, self.board, self.model.start)
+        self.strip = TabStrip(self.session, self.board, self.find_states)
         self.jobs = JobBar(self.board, lambda: self.job_list.open())
         self.buttons = CommandButtons(self.session, self.run)
         self._page: pmui.Page | None = None
@@ -91,11 +92,16 @@ class Explorer(Viewer):
             (self.session, self.session.param.watch(self._on_shown, ["beside", "shown"])),
             (self.strip, self.strip.param.watch(self._on_shown, "open")),
         ]
-        kept = autosaved(owner)
-        if kept is not None and not self.board.manager.jobs(
-            owner=owner
-        ):  # the server was started again: it knows nothing yet
-            self.sessions.reopen(kept)
+        restarted = not self.board.manager.jobs(owner=owner)  # the server knows nothing of the page yet
+        if restarted and autosaved(owner) is not None:
+            self.sessions.reopen(owner)
+
+    def find_states(self, name: str, **hyperparameters) -> None:
+        """Train a method that finds states; a tree of states begins with its dialog."""
+        if name == "DivisiveIDM" and not hyperparameters:
+            self.tree_dialog.open()
+        else:
+            self.model.start(name, **hyperparameters)
 
     # ---- what is made when it is first asked for
 
@@ -110,6 +116,11 @@ class Explorer(Viewer):
     @cached_property
     def dendrogram(self) -> DendrogramPanel:
         return DendrogramPanel(self.session, dark=self.dark)
+
+    @cached_property
+    def tree_dialog(self) -> TreeDialog:
+        dialog = TreeDialog(self.session, self.board, self.model.unfitted_tree, self.model.start)
+        return self.dialogs.add(dialog)
 
     @cached_property
     def help(self) -> Help:
@@ -327,7 +338,7 @@ class Explorer(Viewer):
             self.board,
             self.refinement,
         )
-        late = [self.job_list] if "job_list" in self.__dict__ else []
+        late = [vars(self)[name] for name in ("job_list", "tree_dialog") if name in vars(self)]
         for part in (*own, *late, *self._views()):
             part.close()
 

@@ -42,7 +42,15 @@ class JobBar(Viewer):
             margin=(0, 8),
             align="center",
             on_click=lambda event: on_open(),
-            sx={"whiteSpace": "nowrap", "textTransform": "none", "fontSize": "14px"},
+            sx={
+                "textTransform": "none",
+                "fontSize": "14px",
+                "maxWidth": "max(160px, calc(100vw - 860px))",
+                "display": "block",
+                "overflow": "hidden",
+                "textOverflow": "ellipsis",
+                "whiteSpace": "nowrap",
+            },
         )
         self.bar = pmui.LinearProgress(
             value=0,

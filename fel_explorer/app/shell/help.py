@@ -10,6 +10,7 @@ from fel_explorer.app.shell.header import shortcut_text
 from fel_explorer.app.views.tabs import TABS
 from fel_explorer.app.widgets.text import Text
 
+NO_BREAK = "\N{NON-BREAKING HYPHEN}"
 STEPS = """
 **A first session**
 
@@ -38,7 +39,10 @@ class Help(Viewer):
 
     def toggle(self) -> None:
         if not self.dialog.objects:
-            keys = (f"| **{shortcut_text(key)}** | {one.title} |" for key, one in by_shortcut().items())
+            keys = (
+                f"| **{shortcut_text(key).replace('-', NO_BREAK)}** | {one.title} |"
+                for key, one in by_shortcut().items()
+            )
             views = (f"- **{tab.title}**: {tab.about}" for tab in TABS)
             about_views = "\n".join(["**Views below the map**", "", *views])
             about_keys = "\n".join(["**Keyboard**", "", "| Key | Does |", "|---|---|", *keys])

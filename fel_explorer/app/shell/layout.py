@@ -12,6 +12,7 @@ from panel.viewable import Viewable
 from fel_explorer.app.shell.cards import Cards
 from fel_explorer.app.shell.header import device_text
 from fel_explorer.app.workarounds.bokeh_late_figures import late_figures
+from fel_explorer.app.workarounds.panel_material_ui_names import widget_names
 
 if TYPE_CHECKING:
     from fel_explorer.app.shell.explorer import Explorer
@@ -50,9 +51,11 @@ class Layout:
 
     def header(self) -> list:
         """What stands in the bar at the top."""
-        explorer, space = self.explorer, pmui.Row(sizing_mode="stretch_width")
+        explorer = self.explorer
         device = pmui.Chip(device_text(), icon="memory", size="small", variant="outlined", sx=ON_BAR)
-        return list(filter(None, [space, explorer.jobs, device, explorer.buttons, late_figures()]))
+        repairs = filter(None, [late_figures(), widget_names()])
+        # the jobs come last: what appears and grows there moves nothing
+        return [device, explorer.buttons, explorer.jobs, *repairs]
 
     def show(self) -> None:
         """Show the second map in the place of the structures, and the tree, while there are such."""

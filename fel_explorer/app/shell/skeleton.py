@@ -28,9 +28,14 @@ TEMPLATE = """{% extends "base.html" %}
 #loader {position: fixed; inset: 0; z-index: -1; font: 14px Roboto, "Helvetica Neue", Arial, sans-serif}
 #loader b {display: block; height: 48px; padding: 0 24px; font: 500 20px/48px Roboto, Arial, sans-serif;
   color: #fff; background: #155e75}
-#loader i {position: fixed; border-radius: 4px; background: #8882; animation: waiting 1.6s infinite}
+#loader i {position: fixed; border-radius: 4px; background: #8882}
 #loader-text {position: fixed; left: 332px; top: 66px; color: #888}
-@keyframes waiting {50% {opacity: .45}}
+/* what moves is small: without a graphics card the browser would paint it at the cost of all else */
+#loader u {position: fixed; left: 332px; top: 88px; width: 120px; height: 3px; overflow: hidden;
+  background: #8883}
+#loader u::after {content: ""; display: block; width: 40px; height: 3px; background: #155e75;
+  animation: waiting 1.2s linear infinite}
+@keyframes waiting {from {transform: translateX(-40px)} to {transform: translateX(120px)}}
 /* of Bokeh's plots, at the end of the document, where their own colours are those of a light page */
 .bk-Tooltip {--tooltip-color: var(--panel-surface-color, #fff); --tooltip-arrow-color: var(--tooltip-color);
   --tooltip-text: var(--panel-on-surface-color, #18191d);
@@ -44,7 +49,7 @@ TEMPLATE = """{% extends "base.html" %}
   <i style="left: 308px; top: 56px; right: 50%; bottom: 72px"></i>
   <i style="left: calc(50% + 8px); top: 56px; right: 8px; bottom: 72px"></i>
   <i style="left: 308px; right: 8px; height: 56px; bottom: 8px"></i>
-  <span id="loader-text" role="status">Opening the page</span>
+  <span id="loader-text" role="status">Opening the page</span><u></u>
 </div>
 {{ bokeh_js if bokeh_js }}
 {% endblock %}

@@ -19,7 +19,7 @@ from fel_explorer.app.views.tabs import TABS, Tab, has_states
 from fel_explorer.app.widgets.bokeh_sheet import EMPTY, BokehSheet
 from fel_explorer.app.widgets.button_bar import BarButton, ButtonBar
 from fel_explorer.app.widgets.layout import lay_out
-from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.tab_view import PlotView, TabView
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.errors import FelError
 
@@ -32,8 +32,7 @@ STATE_METHODS = {  # to find states: {label: (method, tooltip)}
     ),
     "Tree of states": (
         "DivisiveIDM",
-        "Train DivisiveIDM with the settings of the Model panel: states at long lag times, "
-        "divided at shorter ones.",
+        "States at long lag times, divided at shorter ones. Lag times are proposed first.",
     ),
 }
 
@@ -92,7 +91,7 @@ class TabStrip(Viewer):
         tab = self.tabs[name]
         panel = tab.load()(self.session, self._board)
         panel.train = self._train
-        if tab.has_plot:
+        if isinstance(panel, PlotView):
             panel.param.watch(self._on_figure, "version")
         return panel
 
@@ -114,18 +113,17 @@ class TabStrip(Viewer):
         self.buttons = {
             name: BarButton(partial(self._on_click, name), label=tab.title) for name, tab in self.tabs.items()
         }
-        self._views = ButtonBar(self.buttons, colour="primary", margin=(4, 6))
+        self._views = ButtonBar(
+            self.buttons, colour="primary", margin=(4, 6), scrolls=True, sizing_mode="stretch_width"
+        )
         self._hint = self._state_buttons()
         self._fold = BarButton(self._on_fold, icon="expand_more", description="Fold")
         self._unfold = BarButton(self._on_fold, icon="expand_less", description="Open")
         # the button of the card follows
-        folds = ButtonBar(
-            {"fold": self._fold, "unfold": self._unfold}, margin=(4, 34, 3, 6)
-        )  # the button of the card follows
-        space = pmui.Row(sizing_mode="stretch_width", margin=0)
+        folds = ButtonBar({"fold": self._fold, "unfold": self._unfold}, margin=(4, 34, 3, 6))
         self._exports = pmui.Row(margin=0)
         self._header = pmui.Row(
-            self._views, self._hint, space, self._exports, folds,
+            self._views, self._hint, self._exports, folds,
             sizing_mode="stretch_width", height=HEADER, margin=0,
         )  # fmt: skip
         # one plot for all views, laid out when it is first drawn on: each would delay the page
@@ -205,8 +203,9 @@ class TabStrip(Viewer):
         self._open(name)
 
     def _on_tap(self, x, y):
-        if self._plot.visible:
-            self.panels[self.view].tapped(x, y)
+        panel = self._drawn()
+        if panel is not None:
+            panel.tapped(x, y)
 
     @param.depends("open", "view", "dark", watch=True)
     def _show(self):
@@ -234,19 +233,24 @@ class TabStrip(Viewer):
             self._body.insert(0, panel.layout)
             self._exports.append(panel.export.layout)
 
+    def _drawn(self) -> PlotView | None:
+        """The view whose figure is shown; None while there is none."""
+        panel = self.panels[self.view] if self.open else None
+        return panel if isinstance(panel, PlotView) and panel.ready else None
+
     def _on_figure(self, *_):
         """The shown view has another figure, or none yet."""
-        drawn = self.open and self.tabs[self.view].has_plot
-        self._plot.visible = drawn and self.panels[self.view].ready
+        panel = self._drawn()
+        self._plot.visible = panel is not None
         if self._plot.visible and not self._plot.objects:
             self._plot.append(self.figure)
-        shown = (self.view, self.panels[self.view].version, self.dark) if self._plot.visible else None
+        shown = None if panel is None else (self.view, panel.version, self.dark)
         if shown not in (None, self._figure_shown):  # several changes at once ask for one figure
             self._draw()
         self._figure_shown = shown
 
     def _draw(self, *_):
         """Draw the shown view, for the present size of the plot."""
-        drawn = self._plot.visible
-        sheet = self.panels[self.view].figure(self.figure.size, dark=self.dark) if drawn else EMPTY
+        panel = self._drawn()
+        sheet = EMPTY if panel is None else panel.figure(self.figure.size, dark=self.dark)
         self.figure.show(sheet, dark=self.dark)

@@ -60,6 +60,37 @@ def inside(root: Path, paths) -> list[Path]:
     return resolved
 
 
+def matching(root: Path, pattern: str) -> list[str | Path]:
+    """The files below ``root`` that ``pattern`` with its * stands for; without one the path itself.
+
+    Raises
+    ------
+    FelError
+        If there is none.
+    """
+    if not set(pattern) & set("*?["):
+        return [pattern]
+    root, below = Path(root).resolve(), Path(pattern).expanduser()
+    if below.is_relative_to(root):
+        below = below.relative_to(root)
+    leaves = below.is_absolute() or ".." in below.parts
+    found = [] if leaves else sorted(filter(Path.is_file, root.glob(str(below))), key=str)
+    if not found:
+        raise FelError(
+            f"There is no file '{pattern}' below '{root}'.",
+            "* stands for any letters of a name, as in run1/*.xtc.",
+            "Choose the files in the list, or look for a misprint.",
+        )
+    return [*in_natural_order(found)]
+
+
+def known_files(root: Path, folder: str | Path) -> list[str]:
+    """Trajectories and topologies in a folder below ``root``, in natural order."""
+    [where] = inside(root, [folder])
+    files = [path for path in where.iterdir() if extension(path) in TRAJECTORIES | TOPOLOGIES]
+    return [str(path) for path in in_natural_order(sorted(filter(Path.is_file, files), key=str))]
+
+
 def sort_out(paths) -> tuple[list[Path], Path | list[Path] | None]:
     """Trajectories and topology among chosen files: a lone PDB or GRO next to trajectories is the topology.
 

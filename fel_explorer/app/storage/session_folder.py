@@ -1,8 +1,8 @@
 """A session as a folder: dataset, models, states, selection and view, to be opened by `session_opening`.
 
 The folder holds ``data.zarr`` (which names its trajectory files; further feature sets are ``data-1.zarr``,
-...), ``models/*.fel``, ``simulators/*.fel``, ``session.json`` and ``arrays.npz`` (selection, and the states
-that were merged or split).  Nothing in it is executed when it is opened.
+...), ``models/*.fel``, ``certificates/*.json``, ``simulators/*.fel``, ``session.json`` and ``arrays.npz``
+(selection, and the states that were merged or split).  Nothing in it is executed when it is opened.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 
 from fel_explorer.app.jobs import featurize_and_train
 from fel_explorer.app.session import pinned, selection_origin
+from fel_explorer.app.session.certificates import known_certificate
 from fel_explorer.app.session.result import Merge, Split
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.storage.session_schema import read_about
@@ -36,11 +37,12 @@ KEPT += [
     "axes",
     "axes_beside",
     "beside",
+    "certified",
 ]
 ENDING = ".session"
 VERSION = 2  # of sessions with several feature sets; others are of version 1, which older programs read
 ABOUT, ARRAYS, DATA, MODELS = "session.json", "arrays.npz", "data.zarr", "models"
-SIMULATORS = "simulators"
+SIMULATORS, CERTIFICATES = "simulators", "certificates"
 
 
 def is_session(path) -> bool:
@@ -78,11 +80,14 @@ def save_session(session: Session, path, *, callback=None) -> Path:
 def _write(session, made, path, callback) -> None:
     """Write ``session`` to the new folder ``made``, with the unchanged datasets of the save at ``path``."""
     (made / MODELS).mkdir(parents=True)
+    (made / CERTIFICATES).mkdir()
     about, arrays = _described(session), _arrays(session)
     for i, (label, result) in enumerate(session.results.items()):
         if callback is not None:
             callback(Progress(i, len(session.results) + 1, message=f"saving {label}"))
         result.method.save(made / MODELS / f"{i}.fel")
+        if (certificate := known_certificate(result)) is not None:
+            (made / CERTIFICATES / f"{i}.json").write_text(certificate.to_json(), encoding="utf-8")
     _save_simulators(session, made / SIMULATORS)
     np.savez_compressed(made / ARRAYS, **arrays)
     (made / ABOUT).write_text(json.dumps(about, indent=1))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from fel_explorer.app.session import pinned, selection_origin
+from fel_explorer.app.session.certificates import keep_certificate
 from fel_explorer.app.session.pinned import Pinned
 from fel_explorer.app.session.result import Merge, Result, Split
 from fel_explorer.app.session.selection import PathAnchors, Point, Selection
@@ -17,6 +18,7 @@ from fel_explorer.app.storage.input_files import outside
 from fel_explorer.app.storage.session_folder import (
     ABOUT,
     ARRAYS,
+    CERTIFICATES,
     KEPT,
     MODELS,
     SIMULATORS,
@@ -25,12 +27,19 @@ from fel_explorer.app.storage.session_folder import (
     is_session,
     saved_sets,
 )
-from fel_explorer.app.storage.session_schema import check_numbers, damaged, read_about, read_arrays
+from fel_explorer.app.storage.session_schema import (
+    LARGEST_JSON,
+    check_numbers,
+    damaged,
+    read_about,
+    read_arrays,
+)
 from fel_explorer.app.views.simulate.simulation import Trained
 from fel_explorer.data import open_dataset, trajectories_of
 from fel_explorer.data.dataset_files import named_files, without_files
 from fel_explorer.errors import FelError
 from fel_explorer.methods import LatentSpaceSimulator, load_model
+from fel_explorer.methods.assessment.certificate import Certificate
 from fel_explorer.progress import Progress
 
 log = logging.getLogger("fel_explorer")
@@ -85,6 +94,7 @@ def _open(path, about, root, callback) -> Session:
         features = entry.get("features", session.feature_set)
         made = Result.of(entry["label"], method, session.feature_sets[features], seconds, entry["partial"])
         session.add_result(made, show=False, feature_set=features)
+        _load_certificate(made, path / CERTIFICATES / f"{i}.json")
     session.simulators = _load_simulators(session, about.get("simulators", []), path / SIMULATORS)
     _restore(session, about, read_arrays(path / ARRAYS, n_frames, len(about["edits"])))
     return session
@@ -123,6 +133,7 @@ def adopt(session: Session, saved: Session) -> None:
     """Make ``session`` what ``saved`` is; arrays are shared."""
     session.load(saved.dataset, saved.trajectories)
     session.param.update(**{name: getattr(saved, name) for name in KEPT})
+    session.add_earlier([saved.earlier(name) for name in saved.earlier_data])
 
 
 def _check_edit(made, n_frames) -> None:
@@ -182,6 +193,22 @@ def _mask(bits, n_frames) -> np.ndarray:
     if bits.shape != (-(-n_frames // 8),):
         raise ValueError(f"a selection of {bits.size * 8} instead of {n_frames} frames")
     return np.unpackbits(bits)[:n_frames].astype(bool)
+
+
+def _load_certificate(result, file) -> None:
+    """Give a result its saved certificate; one that is damaged is left out, with a warning in the log."""
+    if not file.is_file():
+        return
+    try:
+        if file.stat().st_size > LARGEST_JSON:
+            raise ValueError(f"{file.stat().st_size:,} bytes")
+        keep_certificate(result, Certificate.from_json(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        log.warning(
+            "The certificate of '%s' can't be read (%s). Certify it again; the rest is as it was saved.",
+            result.label,
+            error,
+        )
 
 
 def _load_simulators(session, entries, folder) -> list[Trained]:

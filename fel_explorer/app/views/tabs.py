@@ -36,8 +36,6 @@ class Tab:
     available
         ``available(session)`` says whether there is anything to show, so that the strip offers it; by default
         what `possible` says.
-    has_plot
-        Whether it draws on the plot that the views share.
     opens_on
         Parameter of the session whose change opens the view; "" for none.
     opens
@@ -54,7 +52,6 @@ class Tab:
     panel: str
     about: str
     needs_states: bool = False
-    has_plot: bool = True
     available: Callable[[Session], bool] | None = None
     opens_on: str = ""
     opens: Callable[[Any, Any], bool] = lambda old, new: bool(new)
@@ -105,7 +102,6 @@ TABS: list[Tab] = [
         f"{_VIEWS}.states.panel:StatesPanel",
         "Population, lifetime and structure of each state.",
         needs_states=True,
-        has_plot=False,
     ),
     Tab(
         "evidence",
@@ -168,7 +164,6 @@ TABS: list[Tab] = [
         "Certificate",
         f"{_VIEWS}.certificate.panel:CertificatePanel",
         "Scores, time scales and effective dynamics of each model, with errors and limits.",
-        has_plot=False,  # on the shared plot its table has no width until the window is resized
         available=has_model,
     ),
     Tab(
@@ -184,7 +179,6 @@ TABS: list[Tab] = [
         "Pinned",
         f"{_VIEWS}.structure.pinned_panel:PinsPanel",
         "Structures that were put aside.",
-        has_plot=False,
         available=lambda session: len(session.pinned) > 0,
         opens_on="pinned",
         opens=lambda old, new: len(old) == 0 < len(new),  # later ones don't replace what is looked at

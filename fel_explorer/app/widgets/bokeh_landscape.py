@@ -31,6 +31,7 @@ from bokeh.plotting import figure
 from fel_explorer.plots.bokeh_settings import ONLY_NUMBERS, PAGE_SIZES, keep_font_sizes
 from fel_explorer.plots.landscape_data import Landscape, description
 from fel_explorer.plots.landscape_layers import LandscapeLayers, tooltips
+from fel_explorer.plots.landscape_marks import SMALL_NAMES
 
 WHEEL_RESTS = 80  # ms without a turn, after which all points are drawn again; Bokeh's are 500
 ONLY_KEYBOARD = ":host(:focus:not(:focus-visible)) {outline: none}"  # whose user has to see the focus
@@ -44,7 +45,7 @@ COLUMNS = {
     "points": ("x", "y", "colour", "size", *HOVER),
     "routes": ("x", "y", "colour", "width"),
     "marks": ("x", "y", "size", "fill", "line", "width"),
-    "names": ("x", "y", "text", "colour", "ground"),
+    "names": ("x", "y", "text", "colour", "ground", "size"),
 }
 
 
@@ -99,7 +100,7 @@ class Gestures:
 class BokehLandscape:
     """One figure of a map; `show` puts another `MapScene` on it."""
 
-    def __init__(self, gestures: Gestures, *, min_height: int = 320):
+    def __init__(self, gestures: Gestures, *, min_height: int = 240):
         self.figure = figure(
             sizing_mode="stretch_both", min_height=min_height, min_width=120, tools="",
             x_range=Range1d(0, 1), y_range=Range1d(0, 1), output_backend="canvas", lod_timeout=WHEEL_RESTS,
@@ -129,7 +130,7 @@ class BokehLandscape:
             ),
             "names": Text(
                 x="x", y="y", text="text", text_color="colour", text_align="center", text_baseline="middle",
-                text_font_size="11pt", text_font_style="bold", background_fill_color="ground", padding=4,
+                text_font_size="size", text_font_style="bold", background_fill_color="ground", padding=4,
                 border_radius=5,
             ),
         }  # fmt: skip
@@ -206,6 +207,9 @@ class BokehLandscape:
             self._sources["points"].data = dict(layers.points)
         for name in ("routes", "marks", "names"):
             self._show_rows(name, getattr(layers, name), () if old is None else getattr(old, name))
+        _update(
+            self._glyphs["names"], padding=3 if any(row["size"] == SMALL_NAMES for row in layers.names) else 4
+        )
         profile = landscape.surface.ndim == 1
         ink = "#ffffff" if scene.dark else "#202020"
         _update(self._glyphs["lines"], line_color=ink, line_width=1.5 if profile else 0.9, line_alpha=0.45)

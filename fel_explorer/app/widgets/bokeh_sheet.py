@@ -36,7 +36,9 @@ from bokeh.plotting import figure
 from fel_explorer.app.widgets.standing_figure import StandingFigure
 from fel_explorer.plots import drawing as styles
 from fel_explorer.plots.bokeh_settings import ONLY_WORDS, PAGE_SIZES, keep_font_sizes
+from fel_explorer.plots.colours import legible
 from fel_explorer.plots.sheet import ROWS, Sheet
+from fel_explorer.plots.tick_places import readable_ticks
 
 LEFT, RIGHT = 72, 18  # px of a plot next to its frame: frames below one another are in line
 COLUMNS = {
@@ -212,16 +214,19 @@ class SheetFigure:
         for place, (axis, extent) in enumerate(zip(self.axes, ranges, strict=True)):
             low, high = sheet.limits[place]
             extent.update(start=float(low), end=float(high))
-            marks = {float(at): text for at, text in sheet.ticks[place]}
-            label = sheet.labels[place]
+            ticks, label = sheet.ticks[place], sheet.labels[place]
             if self.size is not None:
+                ticks = readable_ticks(ticks, (low, high), self.size[place], upright=place == 1)
                 label = in_two_lines(label, self.size[place])
+            marks = {float(at): text for at, text in ticks}
             if (axis.axis_label, axis.major_label_overrides) != (label, marks):
                 axis.ticker.ticks = list(marks)
                 axis.update(axis_label=label, major_label_overrides=marks)
             axis.update(major_label_text_color=styles.faint(dark), axis_label_text_color=styles.ink(dark))
         for name in ROWS:
             columns = _columns(getattr(sheet, name), COLUMNS[name])
+            if name == "words":
+                columns["colour"] = [legible(colour, dark=dark) for colour in columns["colour"]]
             if columns["x"] or self._sources[name].data["x"]:
                 self._sources[name].data = columns
         if not same_image(self._image, sheet.image):

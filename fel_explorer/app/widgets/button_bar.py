@@ -14,6 +14,14 @@ _CSS = """
   font: 500 14px/1.75 Roboto, "Helvetica Neue", Arial, sans-serif;
   color: var(--panel-on-surface-color, var(--jp-ui-font-color1, #333))}
 .spread {justify-content: space-around}
+.scrolls {overflow: auto hidden; scrollbar-width: none; scroll-padding: 0 24px; padding: 2px}
+.scrolls > button {flex: none}
+.more {position: absolute; top: 0; bottom: 0; width: 22px; display: grid; place-items: center;
+  border-radius: 0; font-size: 20px; color: inherit;
+  background: var(--panel-surface-color, var(--jp-layout-color1, #fff))}
+.more.on {right: 0}
+.more.back {left: 0}
+.more[hidden] {display: none}
 .primary {color: var(--panel-primary-color, currentColor)}
 .light {color: #fff}
 button {all: unset; box-sizing: border-box; cursor: pointer; border-radius: 4px; white-space: nowrap;
@@ -38,12 +46,13 @@ export function render({model, el}) {
   element("style", "", el, model.css)
   const bar = element("div", "fel-buttons", el)
   bar.classList.add(model.colour)
-  bar.classList.toggle("spread", model.sizing_mode === "stretch_width")
+  bar.classList.toggle("spread", model.sizing_mode === "stretch_width" && !model.scrolls)
+  bar.classList.toggle("scrolls", model.scrolls)
   const tip = element("div", "", el)
   tip.popover = "manual"
   tip.setAttribute("aria-hidden", "true")  // the buttons have the same words
   const buttons = new Map()
-  let waiting = null
+  let waiting = null, look = () => {}
 
   function hide() {
     clearTimeout(waiting)
@@ -58,6 +67,9 @@ export function render({model, el}) {
     const below = at.bottom + 4 + own.height < innerHeight
     tip.style.left = `${Math.max(left, 4)}px`
     tip.style.top = `${below ? at.bottom + 4 : at.top - own.height - 4}px`
+  }
+  function reveal() {
+    if (model.scrolls) bar.querySelector(".contained")?.scrollIntoView({block: "nearest", inline: "nearest"})
   }
   function make(name) {
     const button = element("button", "", bar)
@@ -92,6 +104,32 @@ export function render({model, el}) {
       else button.setAttribute("aria-pressed", String(item.pressed))
     })
     if (![...buttons.values()].some((button) => button.matches(":hover, :focus"))) hide()
+    reveal()
+    look()
+  }
+  // for the mouse, where there is not enough room; keys bring the button that has the focus into view
+  if (model.scrolls) {
+    Object.assign(el.style, {position: "relative", minWidth: "0", overflow: "hidden"})
+    const ends = [["back", "‹", -1], ["on", "›", 1]].map(([side, sign, step]) => {
+      const end = element("button", `more ${side} ${model.colour}`, el, sign)
+      Object.assign(end, {type: "button", tabIndex: -1, hidden: true})
+      end.setAttribute("aria-hidden", "true")
+      end.onclick = () => bar.scrollBy({left: step * .7 * bar.clientWidth, behavior: "smooth"})
+      return end
+    })
+    look = () => {
+      ends[0].hidden = bar.scrollLeft < 2
+      ends[1].hidden = bar.scrollLeft + bar.clientWidth > bar.scrollWidth - 2
+    }
+    bar.onscroll = look
+    bar.onwheel = (event) => {
+      if (bar.scrollWidth <= bar.clientWidth || event.deltaX) return
+      bar.scrollLeft += event.deltaY
+      event.preventDefault()
+    }
+    const resized = new ResizeObserver(() => { reveal(); look() })
+    resized.observe(bar)
+    model.on("remove", () => resized.disconnect())
   }
   const escape = (event) => { if (event.key === "Escape") hide() }
   document.addEventListener("keydown", escape)
@@ -132,6 +170,7 @@ class ButtonBar(JSComponent):
     colour: param.Selector[str] = param.Selector(
         default="text", objects=["text", "primary", "light"], doc="That of text, of the page, or white."
     )
+    scrolls = param.Boolean(False, constant=True, doc="Whether it scrolls where it has not enough room.")
     css = param.String(_CSS, constant=True)
 
     _esm = ELEMENT + _ESM

@@ -103,7 +103,8 @@ export function render({model, el}) {
       })
       if (model.can_rename) {
         name.ondblclick = () => rename(line, entry)
-        const pen = element("button", "rename", line, "✎")
+        const pen = element("button", "rename", line)
+        element("span", "", pen, "✎").setAttribute("aria-hidden", "true")
         pen.type = "button"
         pen.title = `Rename ${entry.name}`
         pen.setAttribute("aria-label", pen.title)

@@ -9,7 +9,7 @@ import panel_material_ui as pmui
 
 def beside(*parts, width: int) -> pmui.Column:
     """A column of ``width`` pixels next to a plot; it scrolls when it does not fit, and only up and down."""
-    styles = {"overflow": "hidden auto", "scrollbar-width": "thin"}
+    styles = {"overflow": "hidden auto", "scrollbar-width": "thin", "flex": "none"}
     return pmui.Column(*parts, width=width, sizing_mode="stretch_height", margin=0, styles=styles)
 
 

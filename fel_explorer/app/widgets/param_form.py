@@ -6,6 +6,7 @@ import panel_material_ui as pmui
 import param
 from panel.viewable import Viewer
 
+from fel_explorer.app.widgets.float_field import FloatField
 from fel_explorer.errors import FelError
 
 ADVANCED = 10.0  # parameters of this precedence or more, or of none, are folded away
@@ -92,7 +93,7 @@ def widget_for(parameter: param.Parameter, value, time_unit: str = ""):
     if isinstance(parameter, param.Integer):
         return pmui.IntInput(value=value, **_limits(parameter, 1), **about)
     if isinstance(parameter, param.Number):
-        return pmui.FloatInput(value=value, **_limits(parameter, _step(value)), **about)
+        return FloatField(value=value, **_limits(parameter, _step(value)), **about)
     if isinstance(parameter, param.List | param.Tuple):
         return pmui.TextInput(value=", ".join(map(str, value or ())), **about)
     return pmui.TextInput(value="" if value is None else str(value), **about)
@@ -116,7 +117,7 @@ def _pairs(widgets):
     """Numbers two in a row, everything else and long names alone."""
     rows, open_row = [], None
     for widget in widgets:
-        if not isinstance(widget, pmui.IntInput | pmui.FloatInput) or len(widget.label) > HALF_WIDTH:
+        if not isinstance(widget, pmui.IntInput | FloatField) or len(widget.label) > HALF_WIDTH:
             rows.append(_alone(widget))
             open_row = None
         elif open_row is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import param
 from panel.custom import JSComponent
 
@@ -9,16 +11,17 @@ from fel_explorer.app.widgets.dom import ELEMENT
 
 _CSS = """
 :host {height: 100%}
-.fel-table, .fel-states {height: 100%; overflow: auto;
+.fel-table, .fel-states {height: 100%; overflow: auto; scrollbar-width: thin;
+  scrollbar-color: color-mix(in srgb, currentColor 40%, transparent) transparent;
   font: 14px/1.4 Roboto, "Helvetica Neue", Arial, sans-serif;
   color: var(--panel-on-surface-color, var(--jp-ui-font-color1, #333))}
 table {width: 100%; border-collapse: collapse; white-space: nowrap}
-thead th {position: sticky; top: 0; z-index: 1; padding: 2px 10px; text-align: left; font-weight: 500;
+thead th {position: sticky; top: 0; z-index: 1; padding: 2px 8px; text-align: left; font-weight: 500;
   background: var(--panel-surface-color, var(--jp-layout-color1, #fff))}
 th button {all: unset; cursor: pointer; font-size: 12px; opacity: .8; padding: 3px 0}
 th button:hover {opacity: 1}
 button:focus-visible {outline: 2px solid var(--panel-primary-color, currentColor); border-radius: 3px}
-td {padding: 4px 10px; border-top: 1px solid color-mix(in srgb, currentColor 14%, transparent)}
+td {padding: 4px 8px; border-top: 1px solid color-mix(in srgb, currentColor 14%, transparent)}
 .number {text-align: right; font-variant-numeric: tabular-nums}
 tbody tr {cursor: pointer}
 tbody tr:hover {background: color-mix(in srgb, currentColor 7%, transparent)}
@@ -26,6 +29,7 @@ tbody tr.chosen {background: color-mix(in srgb, currentColor 13%, transparent)}
 td button {all: unset; cursor: pointer; display: flex; align-items: center; gap: 8px; font-weight: 500}
 .fel-states {height: auto; max-height: 200px}
 .fel-states table {white-space: normal}
+.fel-states td {padding: 2px 8px}
 .bar {display: inline-block; height: 10px; margin-right: 8px; border-radius: 2px; min-width: 2px; opacity: .8}
 .dot {flex: none; width: 11px; height: 11px; border-radius: 50%}
 .less {opacity: .7; font-size: 12px}
@@ -121,6 +125,11 @@ class SortableTable(JSComponent):
     css = param.String(_CSS, constant=True)
 
     _esm = ELEMENT + _ESM
+
+    def __init__(self, **params: Any):
+        if not params.get("compact"):  # it gives room to what is above it, and scrolls
+            params = {"min_height": 60, **params}
+        super().__init__(**params)
 
     def _handle_msg(self, data: dict) -> None:
         self.state = int(data["state"])

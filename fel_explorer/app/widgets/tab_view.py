@@ -1,12 +1,14 @@
-"""The base class of the views in the tab strip."""
+"""The base classes of the views in the tab strip."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import param
 from panel.viewable import Viewable, Viewer
+from param.parameterized import ParameterizedABC
 
 from fel_explorer.app.widgets.figure_export import FigureExport
 
@@ -20,8 +22,7 @@ class TabView(Viewer):
     """A view of the tab strip; a row of `views.tabs.TABS` names it and says where there is something to show.
 
     It is made when it is first opened: what happened in the session before, it must find there.  It watches
-    the session and, for jobs, the board, and computes only while it is ``active``.  The views share one plot:
-    `figure` draws on it what belongs to this view.
+    the session and, for jobs, the board, and computes only while it is ``active``.
 
     Parameters
     ----------
@@ -36,17 +37,13 @@ class TabView(Viewer):
         What stands next to the plot, or in its place.
     export
         The figure and the table as files.
-    ready
-        Whether there is a figure; a parameter or a property where it changes.
     """
 
     active = param.Boolean(False, doc="Whether the tab is shown: only then it computes.")
     dark = param.Boolean(False, doc="Colours for a dark page.")
-    version = param.Integer(0, doc="Counts up when the figure is another one.")
 
     layout: Viewable
     export: FigureExport
-    ready = True
     train: Callable[..., None] | None = None  # trains a method by name, with hyperparameters to be set first
 
     def __init__(self, session: Session, board: PageJobs | None = None, **params: Any):
@@ -57,15 +54,29 @@ class TabView(Viewer):
     def __panel__(self) -> Viewable:
         return self.layout
 
-    def figure(self, shape: tuple[int, int] | None = None, *, dark: bool = False) -> Sheet:
-        """The figure, for a plot of ``shape`` (width, height) in screen pixels."""
-        raise NotImplementedError
-
-    def tapped(self, x: float, y: float) -> None:
-        """Handle a click on the figure at (x, y), in the units of its axes; by default do nothing."""
-
     def close(self) -> None:
         """Stop watching the session and the board."""
         for source, watcher in self._watchers:
             source.param.unwatch(watcher)
         self._watchers = []
+
+
+class PlotView(TabView, ParameterizedABC):
+    """A view with a figure, which it draws on the plot that all views share.
+
+    Attributes
+    ----------
+    ready
+        Whether there is a figure; a parameter or a property where it changes.
+    """
+
+    version = param.Integer(0, doc="Counts up when the figure is another one.")
+
+    ready = True
+
+    @abstractmethod
+    def figure(self, shape: tuple[int, int] | None = None, *, dark: bool = False) -> Sheet:
+        """The figure, for a plot of ``shape`` (width, height) in screen pixels."""
+
+    def tapped(self, x: float, y: float) -> None:
+        """Handle a click on the figure at (x, y), in the units of its axes; by default do nothing."""

@@ -35,7 +35,12 @@ DENSE = {
             "inputSizeSmall": {"&&": {"paddingTop": "6px", "paddingBottom": "6px"}},
         }
     },
-    "MuiToggleButton": {"styleOverrides": {"sizeSmall": {"padding": "3px 7px", "fontSize": "12px"}}},
+    "MuiToggleButton": {
+        "styleOverrides": {
+            "root": {"textTransform": "none"},
+            "sizeSmall": {"padding": "3px 7px", "fontSize": "13px", "lineHeight": 1.6},
+        }
+    },
     "MuiDrawer": {"styleOverrides": {"paper": {"scrollbarWidth": "thin"}}},
 }
 DARK_BAR = {
@@ -47,7 +52,11 @@ THEME = {
         "components": DENSE,
     },
     "dark": {
-        "palette": {"primary": {"main": "#67c5de"}, "secondary": {"main": "#f59e0b"}},
+        "palette": {
+            "primary": {"main": "#67c5de"},
+            "secondary": {"main": "#f59e0b"},
+            "default": {"dark": "#e0e0e0"},
+        },
         "components": {**DENSE, **DARK_BAR},
     },
 }

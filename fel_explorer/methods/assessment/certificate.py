@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from html import escape
@@ -13,7 +14,7 @@ import xarray as xr
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods.assessment.certificate_definitions import Measure
-from fel_explorer.methods.assessment.certificate_measures import Assessment, limits_of
+from fel_explorer.methods.assessment.certificate_measures import FEW, N_AXES, Assessment
 from fel_explorer.methods.assessment.cross_validation import cross_validate
 from fel_explorer.progress import Callback, Progress
 
@@ -41,9 +42,9 @@ class Certificate:
     limits
         Sentences on what the certificate cannot see.
     tables
-        ``timescales`` (lag_time, process), ``effective_dynamics`` (bin; of the variable with the slowest
-        effective dynamics), ``rates`` (process) of `kinetics.projected_rates`, ``chapman_kolmogorov``
-        (multiple), and ``cross_validation`` where it was done.
+        ``timescales`` (lag_time, process), ``vamp2`` (lag_time), ``chapman_kolmogorov`` (multiple, process),
+        ``effective_dynamics`` (bin; of the variable with the slowest effective dynamics), ``rates`` (process)
+        of `kinetics.projected_rates`, and ``cross_validation`` where it was done.
     """
 
     method: str
@@ -75,6 +76,29 @@ class Certificate:
         measures = {m.key: {k: plain(v) for k, v in asdict(m).items() if k != "key"} for m in self.measures}
         about = {"method": self.method, "lag_time": self.lag_time, "time_unit": self.time_unit}
         return {**about, "measures": measures, "limits": list(self.limits)}
+
+    def to_json(self) -> str:
+        """JSON text of everything, with the curves, for `from_json`."""
+        tables = {name: table.to_dict() for name, table in self.tables.items()}
+        about = {"method": self.method, "lag_time": self.lag_time, "time_unit": self.time_unit}
+        measures = [asdict(measure) for measure in self.measures]
+        whole = {**about, "measures": measures, "limits": self.limits, "tables": tables}
+        return json.dumps(whole, default=_plain)
+
+    @classmethod
+    def from_json(cls, text: str) -> Certificate:
+        """The certificate that `to_json` wrote; a `FelError` for anything else."""
+        try:
+            whole = json.loads(text)
+            measures = tuple(Measure.from_dict(one) for one in whole["measures"])
+            limits = tuple(str(one) for one in whole["limits"])
+            tables = {str(name): xr.Dataset.from_dict(one) for name, one in whole["tables"].items()}
+            about = str(whole["method"]), float(whole["lag_time"]), str(whole["time_unit"])
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise FelError(
+                "This is not a certificate.", "Certificate.to_json writes them.", "Certify the model again."
+            ) from error
+        return cls(*about, measures, limits, tables)
 
     def __str__(self) -> str:
         unit = "" if self.time_unit == "1" else f" {self.time_unit}"
@@ -151,8 +175,8 @@ def certify(
     effective dynamics: W. Zhang, C. Hartmann and C. Schuette, Faraday Discuss. 195, 365 (2016),
     doi:10.1039/c6fd00147e.
 
-    Example
-    -------
+    Examples
+    --------
     >>> x = np.cumsum(np.random.default_rng(0).normal(size=(2000, 2)), axis=0) % 9
     >>> certificate = fel.certify(fel.TICA(lag_time=1.0, n_dims=1).fit(x), x, n_folds=2)
     >>> certificate["transitions"].key
@@ -183,8 +207,13 @@ def certify(
     unit = dataset.attrs["time_unit"]
     return Certificate(
         type(method).__name__, float(lag_time), unit, (held_out, *measures),
-        limits_of(found, held_out, reference), found.tables,
+        _limits_of(found, held_out, reference), found.tables,
     )  # fmt: skip
+
+
+def _plain(value: Any) -> Any:
+    """NumPy numbers and arrays as JSON types."""
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else str(value)
 
 
 def _held_out(method, dataset, lag_time, n_folds, device, callback, tables, missing) -> Measure:
@@ -212,3 +241,34 @@ def _held_out(method, dataset, lag_time, n_folds, device, callback, tables, miss
     trained = float(table["train_score"].mean())
     note = f"{trained:.3g} on its training data: it overfits" if trained - value > 0.1 * (trained - 1) else ""
     return Measure.of("held_out_vamp2", value, error, value - 1.96 * error, value + 1.96 * error, note=note)
+
+
+def _limits_of(found: Assessment, held_out: Measure, reference: Method | None) -> tuple[str, ...]:
+    """What the certificate cannot see, in sentences."""
+    lag = f"{found.lag_time:g}{'' if found.unit == '1' else f' {found.unit}'}"
+    said = ["Motions that never happened in these data, and states that were not visited."]
+    if found.n_transitions < FEW:
+        said.append(
+            f"The slowest process happened {found.n_transitions} times: its time scale and every error "
+            "of it are guesses."
+        )
+    said.append(f"Processes faster than the lag of {lag}.")
+    by = "the features" if reference is None else f"the features and {type(reference).__name__}"
+    said.append(f"Slow motions that {by} don't show: the full time scale is the best of these functions.")
+    if not np.isfinite(held_out.value):
+        said.append(
+            "Overfitting: nothing here is held out from the training unless the data of the certificate are."
+        )
+    said.append("Dynamics out of equilibrium: pairs of frames count in both directions of time.")
+    if found.weights is not None:
+        said.append(
+            "Unbiased kinetics: frame weights reweight pairs by their first frame, but a bias changes the "
+            "dynamics themselves."
+        )
+    if found.thinned > 1:
+        said.append(f"Every {found.thinned}th frame was used.")
+    if found.n_axes > N_AXES:
+        said.append(f"Effective dynamics along axes beyond the first {N_AXES}, or along several at once.")
+    elif found.n_axes > 1:
+        said.append("Effective dynamics along several axes at once: they are taken along each alone.")
+    return tuple(said)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -182,6 +183,16 @@ class Measure:
             key, about.title, float(value), float(error), float(low), float(high), unit,
             about.better, about.text, note,
         )  # fmt: skip
+
+    @classmethod
+    def from_dict(cls, about: Mapping[str, Any]) -> Measure:
+        """A measure from its fields; a `TypeError` or `ValueError` for other ones."""
+        numbers = {name: float(about[name]) for name in ("value", "error", "lower", "upper")}
+        words = {k: about[k] for k in ("key", "title", "unit", "better", "definition", "note")}
+        if not all(isinstance(word, str) for word in words.values()):
+            raise TypeError("a measure's words are text")
+        fields: dict[str, Any] = {**words, **numbers}
+        return cls(**fields)
 
     @property
     def text(self) -> str:

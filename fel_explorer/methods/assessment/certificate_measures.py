@@ -10,21 +10,26 @@ import xarray as xr
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.kinetics.effective_dynamics import effective_dynamics
-from fel_explorer.kinetics.projected_rates import (
-    forms,
-    pair_moments,
-    projected_rates,
-    timescales_of,
-    whitening,
-)
+from fel_explorer.kinetics.projected_rates import pair_moments, projected_rates, timescales_of
 from fel_explorer.methods import base, block_mapping
 from fel_explorer.methods.assessment.certificate_definitions import N_CELLS, Measure
+from fel_explorer.methods.assessment.certificate_estimates import (
+    cells_of,
+    chapman_kolmogorov,
+    indicators,
+    left_on_cells,
+    outer_halves,
+    passages_of,
+    slow_times,
+    slow_vector,
+    thin,
+    vamp2_score,
+)
 from fel_explorer.methods.idm.microstates import find_microstates
-from fel_explorer.resampling import Blocks, Bootstrap
+from fel_explorer.resampling import Blocks
 
-MAX_FRAMES = 200_000  # beyond, every n-th frame is used where n divides the lag
-SAMPLE = 20_000  # frames among which cells are sought
-MULTIPLES = (2, 4)  # of the lag, in the Chapman-Kolmogorov test
+MULTIPLES = (1, 2, 3, 4, 6, 8)  # of the lag, in the Chapman-Kolmogorov test
+TESTED = (2, 4)  # those whose error is a measure
 N_LAGS = 6
 N_PROCESSES = 3
 N_AXES = 3  # of the embedding whose effective dynamics are compared
@@ -87,25 +92,32 @@ class Assessment:
         """Scores and time scales of the embedding's functions, at the lag and at others."""
         blocks = Blocks.of_lengths(self.lengths, min_length=self.lag)
         draws = blocks.draw(self.n_bootstraps, seed=self.seed)
-        multiples = [n for n in (1, *MULTIPLES) if n * self.lag < self.lengths.max()]
+        multiples = [n for n in MULTIPLES if n * self.lag < self.lengths.max()]
         moments = [pair_moments(blocks, self.z, n * self.lag, self.weights) for n in multiples]
-
-        def linear(sums):
-            return chapman_kolmogorov(sums, multiples)
-
-        found = linear([one.sum(axis=0) for one in moments])
-        samples = [linear(one) for one in zip(*(draws.sums(one) for one in moments), strict=True)]
-        score, error = found[0], found[1:]
-        errors = np.array([sample[1:] for sample in samples])
+        n = min(N_PROCESSES, self.n_axes)
+        found = chapman_kolmogorov([one.sum(axis=0) for one in moments], multiples, n)
+        drawn = list(zip(*(draws.sums(one) for one in moments), strict=True))
+        samples = np.array([chapman_kolmogorov(list(one), multiples, n) for one in drawn])
+        low, high = draws.interval(samples[:, 2])
         self.tables["chapman_kolmogorov"] = xr.Dataset(
-            {"error": ("multiple", error), "standard_error": ("multiple", draws.standard_error(errors))},
-            coords={"multiple": multiples[1:]},
+            {
+                "error": ("multiple", found[0, :, 0]),
+                "standard_error": ("multiple", draws.standard_error(samples[:, 0, :, 0])),
+                "predicted": (("multiple", "process"), found[1]),
+                "estimated": (("multiple", "process"), found[2]),
+                "lower": (("multiple", "process"), low),
+                "upper": (("multiple", "process"), high),
+            },
+            coords={"multiple": multiples, "process": np.arange(1, n + 1)},
+            attrs={"time_unit": self.unit, "lag_time": self.lag_time},
         )
-        measures = [_measure("vamp2", score, [s[0] for s in samples], draws)]
+        score = vamp2_score(moments[0].sum(axis=0))
+        measures = [_measure("vamp2", score, [vamp2_score(one[0]) for one in drawn], draws)]
         measures += self._timescales()
-        if len(error):
-            worst = [sample[1:].max() for sample in samples]
-            measures.append(_measure("ck_error", error.max(), worst, draws))
+        tested = [i for i, n in enumerate(multiples) if n in TESTED]
+        if tested:
+            worst = samples[:, 0, tested, 0].max(axis=1)
+            measures.append(_measure("ck_error", found[0, tested, 0].max(), worst, draws))
         return measures
 
     def _timescales(self) -> list[Measure]:
@@ -114,18 +126,27 @@ class Assessment:
         frames = np.unique(np.round(np.geomspace(1, last, N_LAGS)).astype(int))
         frames = np.unique([*frames, self.lag, *([2 * self.lag] if 2 * self.lag < longest else [])])
         n = min(N_PROCESSES, self.of_cv.shape[1])
-        rows = {}
+        rows, scores = {}, []
         blocks = Blocks.of_lengths(self.lengths, min_length=self.lag)
         draws = blocks.draw(self.n_bootstraps, seed=self.seed)
         for lag in frames:
             moments = pair_moments(blocks, self.of_cv, int(lag), self.weights)
             value = slow_times(moments.sum(axis=0), lag * self.step, n)
             rows[int(lag)] = value, np.array([slow_times(m, lag * self.step, n) for m in draws.sums(moments)])
+            of_axes = pair_moments(blocks, self.z, int(lag), self.weights)
+            drawn = np.array([vamp2_score(m) for m in draws.sums(of_axes)])
+            scores.append((vamp2_score(of_axes.sum(axis=0)), *draws.interval(drawn)))
         table = [(value, *draws.interval(samples)) for value, samples in rows.values()]
         columns = zip(("timescale", "lower", "upper"), zip(*table, strict=True), strict=True)
         self.tables["timescales"] = xr.Dataset(
             {name: (("lag_time", "process"), np.array(values)) for name, values in columns},
             coords={"lag_time": frames * self.step, "process": np.arange(1, n + 1)},
+            attrs={"time_unit": self.unit},
+        )
+        columns = zip(("score", "lower", "upper"), zip(*scores, strict=True), strict=True)
+        self.tables["vamp2"] = xr.Dataset(
+            {name: ("lag_time", np.array(values, float)) for name, values in columns},
+            coords={"lag_time": frames * self.step},
             attrs={"time_unit": self.unit},
         )
         value, samples = rows[self.lag]
@@ -214,11 +235,11 @@ class Assessment:
         populations = counts.sum(axis=1)
         used = populations > 0
         transition = counts[np.ix_(used, used)] / populations[used, None]
-        slow = _slow_vector(transition, populations[used])
+        slow = slow_vector(transition, populations[used])
         self.sides = np.zeros(len(populations), int)
         if slow is None:
             return None
-        sides = _outer_halves(slow, populations[used])
+        sides = outer_halves(slow, populations[used])
         self.sides[used] = sides
         q = np.where(sides > 0, 1.0, 0.0)
         middle = sides == 0
@@ -279,146 +300,7 @@ class Assessment:
         return measures
 
 
-# ---- pieces
-
-
-def thin(dataset: xr.Dataset, lag: int) -> tuple[xr.Dataset, int]:
-    """Every n-th frame of each trajectory, n a divisor of the lag that brings the frames to `MAX_FRAMES`."""
-    wanted = dataset.sizes["frame"] / MAX_FRAMES
-    divisors = [n for n in range(1, lag + 1) if lag % n == 0]
-    n = next((d for d in divisors if d >= wanted), divisors[-1])
-    if n == 1 or wanted <= 1:
-        return dataset, 1
-    frames = dataset["frame_in_trajectory"].values
-    kept = dataset.isel(frame=np.flatnonzero(frames % n == 0))
-    kept = kept.assign_coords(frame_in_trajectory=kept["frame_in_trajectory"] // n)
-    return kept.assign_attrs(time_step=schema.time_step(dataset) * n), n
-
-
-def cells_of(z: np.ndarray, n: int, seed: int) -> np.ndarray:
-    """KMeans cell (frame,) of each frame in coordinates (frame, axis), at most ``n``, none of them empty."""
-    from sklearn.cluster import KMeans
-
-    random = np.random.default_rng(seed)
-    sample = z[np.sort(random.choice(len(z), min(SAMPLE, len(z)), replace=False))]
-    n = min(n, max(2, len(z) // 50), len(np.unique(sample, axis=0)))
-    labels = KMeans(n, n_init=1, max_iter=50, random_state=seed).fit(sample).predict(z)
-    return np.unique(labels, return_inverse=True)[1]
-
-
-def indicators(labels: np.ndarray) -> np.ndarray:
-    """Indicator functions (frame, label) of all labels but the first."""
-    return (labels[:, None] == np.arange(1, int(labels.max()) + 1)).astype(np.float32)
-
-
-def slow_times(moments: np.ndarray, lag_time: float, n: int) -> np.ndarray:
-    """Slowest implied time scales (n,) from sums of `pair_moments`; NaN where there are fewer."""
-    found = np.full(n, np.nan)
-    if moments[0, 0] > 0:
-        energy, covariance = forms(moments, lag_time)
-        whiten = whitening(covariance)
-        rates = np.linalg.eigvalsh(whiten.T @ energy @ whiten)[:n]
-        found[: len(rates)] = timescales_of(rates, lag_time)
-    return found
-
-
-def chapman_kolmogorov(sums: list[np.ndarray], multiples: list[int]) -> np.ndarray:
-    """VAMP-2 at the first lag, then the spectral norm of K(lag)^n - K(n lag) for each further multiple n."""
-    if not all(one[0, 0] > 0 for one in sums):
-        return np.full(len(sums), np.nan)
-    energies, covariances = zip(*(forms(one, 1.0) for one in sums), strict=True)
-    whiten = whitening(covariances[0])
-    one = np.eye(whiten.shape[1])
-    # C(n lag) = C(0) - E, with C(0) of the same pairs
-    operators = [whiten.T @ (c - e) @ whiten for c, e in zip(covariances, energies, strict=True)]
-    ranks = [whiten.T @ c @ whiten for c in covariances]
-    operators = [np.linalg.solve(r + 1e-10 * one, k) for r, k in zip(ranks, operators, strict=True)]
-    score = 1.0 + float(np.square(np.linalg.eigvalsh((operators[0] + operators[0].T) / 2)).sum())
-    errors = [
-        np.linalg.norm(np.linalg.matrix_power(operators[0], n) - k, 2)
-        for n, k in zip(multiples[1:], operators[1:], strict=True)
-    ]
-    return np.array([score, *errors])
-
-
-def left_on_cells(
-    values: np.ndarray, cells: np.ndarray, weight: np.ndarray, draws: Bootstrap
-) -> tuple[float, np.ndarray]:
-    """Fraction of the variance of values (frame, 1) within cells, and on each draw."""
-    n = int(cells.max()) + 1
-    powers = [draws.blocks.sums(cells, n, weight * values[:, 0] ** power) for power in range(3)]
-
-    def fraction(sums):
-        w, first, second = sums
-        with np.errstate(invalid="ignore", divide="ignore"):
-            within = second.sum() - np.nansum(np.where(w > 0, first**2 / w, 0.0))
-            return within / (second.sum() - first.sum() ** 2 / w.sum())
-
-    samples = [fraction(one) for one in zip(*(draws.sums(p) for p in powers), strict=True)]
-    return float(fraction([p.sum(axis=0) for p in powers])), np.array(samples)
-
-
-def passages_of(side: np.ndarray) -> int:
-    """Number of passages from one side to the other in a series (frame,) of -1, 0 (between) and 1."""
-    visited = side[side != 0]
-    return int((visited[1:] != visited[:-1]).sum())
-
-
-def _slow_vector(transition, populations):
-    """Slowest eigenvector (state,) of a reversible transition matrix among connected states; None for one."""
-    if len(populations) < 2:
-        return None
-    root = np.sqrt(populations)
-    symmetric = root[:, None] * transition / root
-    values, vectors = np.linalg.eigh((symmetric + symmetric.T) / 2)
-    slow = vectors[:, -2] / root
-    return slow if np.ptp(slow) > 0 and values[-2] > 0 else None
-
-
-def _outer_halves(slow, populations):
-    """-1 and 1 (state,) for the outer half, by population, of each side of a slow vector; 0 between."""
-    centred = slow - populations @ slow / populations.sum()
-    sides = np.zeros(len(slow), int)
-    for sign in (-1, 1):
-        mine = np.flatnonzero(sign * centred > 0)
-        order = mine[np.argsort(-sign * centred[mine], kind="stable")]
-        filled = np.cumsum(populations[order]) - populations[order]
-        sides[order[filled < populations[mine].sum() / 2]] = sign
-    return sides
-
-
 def _measure(key, value, samples, draws, **about) -> Measure:
     """A measure with its error and interval from its values on bootstrap draws."""
     samples = np.asarray(samples, float)
     return Measure.of(key, value, draws.standard_error(samples), *draws.interval(samples), **about)
-
-
-def limits_of(found: Assessment, held_out: Measure, reference: base.Method | None) -> tuple[str, ...]:
-    """What the certificate cannot see, in sentences."""
-    lag = f"{found.lag_time:g}{'' if found.unit == '1' else f' {found.unit}'}"
-    said = ["Motions that never happened in these data, and states that were not visited."]
-    if found.n_transitions < FEW:
-        said.append(
-            f"The slowest process happened {found.n_transitions} times: its time scale and every error "
-            "of it are guesses."
-        )
-    said.append(f"Processes faster than the lag of {lag}.")
-    by = "the features" if reference is None else f"the features and {type(reference).__name__}"
-    said.append(f"Slow motions that {by} don't show: the full time scale is the best of these functions.")
-    if not np.isfinite(held_out.value):
-        said.append(
-            "Overfitting: nothing here is held out from the training unless the data of the certificate are."
-        )
-    said.append("Dynamics out of equilibrium: pairs of frames count in both directions of time.")
-    if found.weights is not None:
-        said.append(
-            "Unbiased kinetics: frame weights reweight pairs by their first frame, but a bias changes the "
-            "dynamics themselves."
-        )
-    if found.thinned > 1:
-        said.append(f"Every {found.thinned}th frame was used.")
-    if found.n_axes > N_AXES:
-        said.append(f"Effective dynamics along axes beyond the first {N_AXES}, or along several at once.")
-    elif found.n_axes > 1:
-        said.append("Effective dynamics along several axes at once: they are taken along each alone.")
-    return tuple(said)

@@ -80,8 +80,8 @@ def cross_validate(
     -----
     Source: H. Wu and F. Noe, J. Nonlinear Sci. 30, 23 (2020), doi:10.1007/s00332-019-09567-y, Eqs. 30 and 33.
 
-    Example
-    -------
+    Examples
+    --------
     >>> data = fel.as_dataset(np.random.default_rng(0).normal(size=(500, 3)))
     >>> table = fel.methods.cross_validate(fel.TICA(lag_time=1.0), data, parameter="n_dims", values=[1, 2, 3])
     >>> table["score"].sizes

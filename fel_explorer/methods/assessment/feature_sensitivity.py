@@ -57,8 +57,8 @@ def sensitivity(
     FelError
         If the method has no derivatives, or no states for "memberships".
 
-    Example
-    -------
+    Examples
+    --------
     >>> x = np.random.default_rng(0).normal(size=(100, 3)) * [3, 1, 1]
     >>> table = fel.methods.sensitivity(fel.PCA(n_dims=1).fit(x), x)
     >>> str(table["group"].values[0])

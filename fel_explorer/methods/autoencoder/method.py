@@ -21,8 +21,9 @@ from fel_explorer.methods.autoencoder.committor_target import (
     log_loss,
     with_labels,
 )
+from fel_explorer.methods.encoders.method import EncoderMethod
 from fel_explorer.methods.nets import mlp
-from fel_explorer.methods.network_method import NetworkMethod, frame_weight
+from fel_explorer.methods.network_method import frame_weight
 from fel_explorer.methods.registry import register
 from fel_explorer.methods.slow_modes import eigenfunction_objective as objective
 from fel_explorer.methods.slow_modes.eigenfunction_nets import EigenfunctionNets
@@ -34,7 +35,7 @@ from fel_explorer.training.pairs import Batch, pair_starts, segments_of
 
 
 @register
-class Autoencoder(NetworkMethod):
+class Autoencoder(EncoderMethod):
     """Compresses the features to a few dimensions from which a decoder rebuilds them.
 
     The plain autoencoder sees no dynamics: its best decoder is the mean of the features where the embedding
@@ -61,8 +62,8 @@ class Autoencoder(NetworkMethod):
     reconstruction_error_
         Fraction of the features' variance that the decoder misses, over all data.
 
-    Example
-    -------
+    Examples
+    --------
     >>> regularizer = fel.Eigenfunctions(operator="generator", n_dims=1)
     >>> data = fel.systems.MullerBrown().simulate(2000, 10)
     >>> model = fel.Autoencoder(n_dims=1, regularizer=regularizer, n_steps=10).fit(data)
@@ -200,7 +201,7 @@ class Autoencoder(NetworkMethod):
         n_codes = self.n_dims * (2 if self.variational else 1)
         network = nn.ModuleDict(
             {
-                "encoder": mlp([n_features, *self.hidden, n_codes], generator),
+                "encoder": self._encoder(n_codes, generator),
                 "decoder": mlp([self.n_dims, *reversed(self.hidden), n_features], generator),
             }
         )

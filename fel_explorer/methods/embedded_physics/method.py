@@ -75,8 +75,8 @@ class EmbeddedPhysics(EmbeddedPhysicsParameters):
         of p, for molecules a hundredth; a warning is given where a mode was dropped.  NaN where too few of
         these samples have weight.
 
-    Example
-    -------
+    Examples
+    --------
     >>> model = EmbeddedPhysics(fel.systems.DoubleWell(), n_dims=1, n_steps=50).fit()
     >>> model.sample(100).shape
     (100, 2)

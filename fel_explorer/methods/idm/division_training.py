@@ -11,7 +11,8 @@ import xarray as xr
 
 from fel_explorer.data import schema
 from fel_explorer.methods.idm.discrete import Criteria
-from fel_explorer.methods.idm.divisive_tree import Report, stability
+from fel_explorer.methods.idm.division_progress import Report
+from fel_explorer.methods.idm.divisive_tree import stability
 from fel_explorer.methods.idm.method import IDM
 from fel_explorer.methods.idm.parameters import MIN_POPULATION, IDMParameters
 from fel_explorer.methods.idm.schedule import DiscreteSchedule

@@ -16,8 +16,9 @@ import xarray as xr
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.kinetics.lifetimes import lifetimes
+from fel_explorer.methods.idm.division_progress import Report
 from fel_explorer.methods.idm.division_training import DivisionTrainer, steps_of_division
-from fel_explorer.methods.idm.divisive_tree import Division, Report, visited_segments
+from fel_explorer.methods.idm.divisive_tree import Division, visited_segments
 from fel_explorer.methods.idm.parameters import IDMParameters
 from fel_explorer.methods.registry import register
 
@@ -95,12 +96,13 @@ class DivisiveIDM(IDMParameters):
         for lag in lags:
             schema.lag_in_frames(dataset, lag)
         self._levels, self._rows = [], []
-        report = Report(callback, steps_of_division(self), len(lags))
+        report = Report(callback, steps_of_division(self), len(lags), self.start == "discrete")
         trainer = DivisionTrainer(self, report, device, show=self._show)
         for level, lag in enumerate(lags):
             states = self.predict(dataset).values if level else np.zeros(dataset.sizes["frame"], int)
             n_parents = len(self._parents(level - 1)) if level else 1
-            report.next_level(level, n_parents)
+            fractions = np.bincount(states, minlength=n_parents) / len(states)
+            report.next_level(level, fractions.tolist())
             divisions = []
             for parent in range(n_parents):
                 folder = None if checkpoint_dir is None else Path(checkpoint_dir) / f"{level}-{parent}"

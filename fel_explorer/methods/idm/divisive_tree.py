@@ -1,8 +1,8 @@
-"""Parts of `DivisiveIDM`: the division of a state, the data inside a state, the progress of all divisions."""
+"""Parts of `DivisiveIDM`: the division of a state, and the data inside a state."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,6 @@ import xarray as xr
 
 from fel_explorer.data import schema
 from fel_explorer.methods.base import Method
-from fel_explorer.progress import Callback, Progress
 
 
 @dataclass
@@ -108,49 +107,3 @@ def stability(states: np.ndarray, others: Sequence[np.ndarray]) -> float:
     from sklearn.metrics import adjusted_rand_score
 
     return float(np.mean([adjusted_rand_score(states, one) for one in others])) if others else float("nan")
-
-
-class Report:
-    """One progress over all divisions; how many there will be is known only level by level."""
-
-    def __init__(self, callback: Callback | None, steps_per_division: int, n_levels: int) -> None:
-        self.callback, self.steps, self.n_levels = callback, steps_per_division, n_levels
-        self.level, self.n_parents, self.tried = 0, 1, 0
-        self.before, self.total, self.stopped = 0, 0, False
-        self.pace = float("nan")  # seconds a step
-
-    def next_level(self, level: int, n_parents: int) -> None:
-        self.level, self.n_parents, self.tried = level, n_parents, 0
-        self.total = self.before + self.steps * n_parents * (self.n_levels - level)
-
-    def division_ended(self) -> None:
-        self.tried += 1
-        self.before += self.steps
-
-    def search(self, number: int, n_searches: int) -> bool:
-        """Report that a search for discrete states begins; returns whether to stop."""
-        if self.callback is not None:
-            said = f"{self._where()}: search {number + 1} of {n_searches}"
-            eta = self.pace * (self.total - self.before)
-            report = Progress(self.before, self.total, eta=eta, message=said)
-            self.stopped = bool(self.callback(report)) or self.stopped
-        return self.stopped
-
-    def _where(self) -> str:
-        where = f"Level {self.level + 1} of {self.n_levels}"
-        return f"{where}, state {self.tried + 1} of {self.n_parents}" if self.level else where
-
-    def restart(self, number: int, per_restart: int) -> Callable[[Progress], bool]:
-        """A callback for one restart of the division under way."""
-
-        def callback(progress: Progress) -> bool:
-            if self.callback is not None:
-                step = self.before + number * per_restart + progress.step
-                if progress.step < progress.n_steps:  # at its end a restart has nothing left, but others have
-                    self.pace = progress.eta / (progress.n_steps - progress.step)
-                eta = self.pace * (self.total - step)
-                report = Progress(step, self.total, progress.losses, eta, self._where())
-                self.stopped = bool(self.callback(report)) or self.stopped
-            return self.stopped
-
-        return callback

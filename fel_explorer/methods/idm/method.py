@@ -12,6 +12,7 @@ import xarray as xr
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods import parameters
+from fel_explorer.methods.encoders.method import EncoderMethod
 from fel_explorer.methods.idm import objective
 from fel_explorer.methods.idm.choices import alternatives, stability_table
 from fel_explorer.methods.idm.discrete import evidence_of_frames
@@ -21,7 +22,7 @@ from fel_explorer.methods.idm.parameters import MIN_POPULATION, IDMParameters
 from fel_explorer.methods.idm.start import DiscreteStart
 from fel_explorer.methods.idm.training import Trainer
 from fel_explorer.methods.koopman.timescales import implied_timescales
-from fel_explorer.methods.network_method import NetworkMethod, frame_weight
+from fel_explorer.methods.network_method import frame_weight
 from fel_explorer.methods.registry import register
 from fel_explorer.progress import Callback
 from fel_explorer.training.data import BLOCK, Scaling
@@ -42,7 +43,7 @@ LATER = *PER_STATE, *OF_START, "stability_", "stability_states_"  # the first fi
 
 
 @register
-class IDM(IDMParameters, NetworkMethod):
+class IDM(IDMParameters, EncoderMethod):
     """Learns an embedding and its metastable states together, from pairs of frames that are close in time.
 
     A network G maps frames to the matching space, the embedding.  Memberships chi are a softmax over the
@@ -177,6 +178,7 @@ class IDM(IDMParameters, NetworkMethod):
 
     def _matching_network(self, codes, structures, generator) -> MatchingNetwork:
         return MatchingNetwork(
+            self._encoder(self.n_dims, generator),
             self._scaling.n_kept,
             self.n_dims,
             self.hidden,

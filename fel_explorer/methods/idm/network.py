@@ -19,8 +19,12 @@ class MatchingNetwork(nn.Module):
 
     Parameters
     ----------
+    encoder
+        G: standardised features (frame, feature) to the matching space (frame, cv).
     n_features, n_dims
         Width of the input and of the matching space.
+    hidden
+        Widths of the decoder's hidden layers, in reverse.
     codes
         What stands for the prototypes: one-hot vectors (prototype, prototype), or standardised structures
         (prototype, feature).
@@ -35,6 +39,7 @@ class MatchingNetwork(nn.Module):
 
     def __init__(
         self,
+        encoder: nn.Module,
         n_features: int,
         n_dims: int,
         hidden: Sequence[int],
@@ -48,7 +53,7 @@ class MatchingNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.similarity, self.gamma = similarity, gamma
-        self.encoder = mlp([n_features, *hidden, n_dims], generator)
+        self.encoder = encoder
         self.decoder = mlp([n_dims, *reversed(hidden), n_features], generator)
         self.prototype_net = None
         if not structures:

@@ -50,8 +50,8 @@ class MixtureDensityPropagator(NetworkModel):
     time_step_
         Time between two simulated frames, the lag.
 
-    Example
-    -------
+    Examples
+    --------
     >>> z = np.cumsum(np.random.default_rng(0).normal(size=(500, 1)), axis=0) % 7
     >>> propagator = MixtureDensityPropagator(lag_time=1.0, n_steps=10).fit(z)
     >>> propagator.simulate(100, n_trajectories=3).sizes["frame"]

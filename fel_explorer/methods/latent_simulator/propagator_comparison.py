@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
 import xarray as xr
 
 from fel_explorer.data import schema
@@ -12,6 +13,7 @@ from fel_explorer.errors import FelError
 from fel_explorer.methods.latent_simulator import latent_report
 from fel_explorer.methods.latent_simulator.linear_propagator import LinearPropagator
 from fel_explorer.methods.latent_simulator.propagator import MixtureDensityPropagator
+from fel_explorer.progress import Callback
 
 
 def compare_propagators(
@@ -22,6 +24,7 @@ def compare_propagators(
     n_steps: int | None = None,
     n_trajectories: int = 100,
     seed: int = 0,
+    device: str | torch.device = "auto",
 ) -> xr.Dataset:
     """Compare simulations by fitted propagators with the data's trajectories in the latents.
 
@@ -72,7 +75,7 @@ def compare_propagators(
                 "A propagator takes a whole number of steps in a lag.",
             )
         every = round(every)
-        simulated = propagator.simulate(n_steps * every, n_trajectories, seed=seed)
+        simulated = propagator.simulate(n_steps * every, n_trajectories, seed=seed, device=device)
         parts = [part[every - 1 :: every] for part in latent_report.parts_of(simulated)]
         found[name] = latent_report.compare(md, parts, lag, lag_time)
         clipped[name] = float(simulated.attrs["clipped"])
@@ -97,6 +100,27 @@ def compare_propagators(
     }
     named = {name: ("propagator", values) for name, values in columns.items()}
     return table.assign(named).assign_attrs(lag_time=float(lag_time), time_unit=dataset.attrs["time_unit"])
+
+
+def fit_rivals(
+    latents: xr.Dataset,
+    propagator: MixtureDensityPropagator,
+    *,
+    device: str | torch.device = "auto",
+    callback: Callback | None = None,
+) -> dict[str, MixtureDensityPropagator | LinearPropagator]:
+    """The two usual rivals of a fitted propagator, fitted to the same latents.
+
+    "linear Koopman" propagates at the lag of ``propagator``; "Langevin" is one Gaussian kernel at the time
+    step of the latents, with as many steps of training.
+    """
+    linear = LinearPropagator(lag_time=propagator.lag_time, seed=propagator.seed)
+    settings = propagator.hyperparameters() | {"n_kernels": 1, "lag_time": schema.time_step(latents)}
+    langevin = MixtureDensityPropagator(**settings)
+    return {
+        "linear Koopman": linear.fit(latents, device="cpu"),
+        "Langevin": langevin.fit(latents, device=device, callback=callback),
+    }
 
 
 def propose_starts(

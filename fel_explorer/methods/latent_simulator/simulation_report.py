@@ -19,6 +19,7 @@ from scipy.spatial import cKDTree
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.methods.latent_simulator import latent_report, structure_report
+from fel_explorer.methods.latent_simulator.propagator_comparison import compare_propagators, fit_rivals
 from fel_explorer.progress import Callback, Progress
 
 if TYPE_CHECKING:
@@ -58,11 +59,13 @@ class SimulationReport:
         "far": fraction of simulated frames farther from all data than 99.9 % of the data are from each
         other}.
     structures
-        {name: dataset}: "bonds", "torsions", "gyration", "basins" and, where the data allow, "tica"; empty
-        without trajectories or decoder.
+        {name: dataset}: "bonds", "torsions", "gyration", "basins", with a native frame "native" (RMSD to it)
+        and, where the data allow, "tica"; empty without trajectories or decoder.
     numbers
         {name: value}: "clashes" (fraction of structures with atoms much closer than in the data) and
         "clashes_md" (of every other frame against the rest), "rmsd_to_frame" and "rmsd_floor" (nm).
+    propagators
+        The simulator's propagator next to its rivals, see `compare_propagators`; None where not asked for.
     cost
         {name: value}: seconds of training by part, latent steps and structures per second.
     warnings
@@ -80,6 +83,7 @@ class SimulationReport:
     outside: dict
     structures: dict[str, xr.Dataset] = field(default_factory=dict)
     numbers: dict[str, float] = field(default_factory=dict)
+    propagators: xr.Dataset | None = None
     cost: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
@@ -92,6 +96,8 @@ def report(
     n_steps: int | None = None,
     n_trajectories: int = 100,
     n_structures: int = 2000,
+    rivals: bool = False,
+    native: int | None = None,
     seed: int | None = None,
     device: str | torch.device = "auto",
     callback: Callback | None = None,
@@ -108,6 +114,11 @@ def report(
         Of each simulated trajectory; default as long as the longest trajectory of the data.
     n_structures
         How many frames of each ensemble are compared as structures.
+    rivals
+        Also train linear Koopman propagation and overdamped Langevin dynamics on the same latents, and
+        compare all with the data: takes another training of the propagator.
+    native
+        Frame of the data that is in the native state: structures are then compared with it.
     callback
         Called with `progress.Progress`; returning True raises a `FelError`, as half a report is none.
     """
@@ -131,11 +142,24 @@ def report(
     structures, numbers = {}, {}
     if trajectories is not None and simulator.topology_:
         structures, numbers, speed = _structure_results(
-            simulator, dataset, trajectories, observed, simulated, n_structures, options, callback
+            simulator, dataset, trajectories, observed, simulated, n_structures, options, callback, native
         )
         cost["structures per second"] = speed
+    propagators = None
+    if rivals:
+        watch = _watched(callback, "Report: training rivals", 3, 4)
+        others = fit_rivals(observed, simulator.propagator, device=device, callback=watch)
+        propagators = compare_propagators(
+            observed, {"simulator": simulator.propagator, **others}, simulator.lag_time, n_steps=n_steps,
+            n_trajectories=n_trajectories, seed=options["seed"], device=device,
+        )  # fmt: skip
     found = SimulationReport(
-        time_unit=simulator.time_unit_ or "", **results, structures=structures, numbers=numbers, cost=cost
+        time_unit=simulator.time_unit_ or "",
+        **results,
+        structures=structures,
+        numbers=numbers,
+        propagators=propagators,
+        cost=cost,
     )
     found.warnings.extend(_warnings(found))
     if "weight" in dataset:
@@ -157,7 +181,7 @@ def _watched(callback, message, done, parts):
     return watch
 
 
-def _structure_results(simulator, dataset, trajectories, observed, simulated, n, options, callback):
+def _structure_results(simulator, dataset, trajectories, observed, simulated, n, options, callback, native):
     from fel_explorer.data.coordinates import read_coordinates
 
     random = np.random.default_rng([options["seed"], 7])
@@ -180,6 +204,13 @@ def _structure_results(simulator, dataset, trajectories, observed, simulated, n,
         "gyration": structure_report.gyration_table(np.array_split(xyz, 50), np.array_split(decoded, 50)),
         "basins": structure_report.basin_table(psi[frames, 0], xyz, drawn[:, 0], decoded, borders, random),
     }
+    if native is not None:
+        n_frames = dataset.sizes["frame"]
+        if not 0 <= native < n_frames:
+            raise FelError(f"native={native}.", f"It is a frame of the data, 0 to {n_frames - 1}.")
+        reference = read_coordinates(trajectories, np.array([native]), simulator.atoms)[0][0]
+        parts = np.array_split(xyz, 50), np.array_split(decoded, 50)
+        structures["native"] = structure_report.native_table(*parts, reference)
     tica = _tica(simulator, dataset, trajectories, decoded, n)
     if tica is not None:
         structures["tica"] = tica

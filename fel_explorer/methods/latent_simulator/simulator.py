@@ -59,8 +59,8 @@ class LatentSpaceSimulator(Model):
     topology_
         PDB text of the atoms that are decoded; empty without a decoder.
 
-    Example
-    -------
+    Examples
+    --------
     >>> data = fel.as_dataset(np.cumsum(np.random.default_rng(0).normal(size=(800, 2)), axis=0) % 7)
     >>> propagator = MixtureDensityPropagator(lag_time=2.0, n_steps=10)
     >>> simulator = fel.LatentSpaceSimulator(fel.TICA, propagator, lag_time=2.0, n_dims=1).fit(data)

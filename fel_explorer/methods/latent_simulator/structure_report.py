@@ -140,12 +140,27 @@ def tica_projection(
 
 def gyration_table(observed_parts: list[np.ndarray], decoded_parts: list[np.ndarray]) -> xr.Dataset:
     """Mean, spread and block error of the mean of the radius of gyration, nm, over (ensemble)."""
+    return _summary(radius_of_gyration, observed_parts, decoded_parts)
+
+
+def native_table(
+    observed_parts: list[np.ndarray], decoded_parts: list[np.ndarray], native: np.ndarray
+) -> xr.Dataset:
+    """Mean, spread and block error of the mean of the RMSD to a structure (atom, 3), nm, over (ensemble)."""
+
+    def to_native(xyz):
+        return rmsd(xyz, np.broadcast_to(native, xyz.shape).copy())
+
+    return _summary(to_native, observed_parts, decoded_parts)
+
+
+def _summary(function, observed_parts, decoded_parts) -> xr.Dataset:
     rows = []
     for parts in (observed_parts, decoded_parts):
-        radii = [radius_of_gyration(part) for part in parts]
-        every = np.concatenate(radii)
-        error = relaxation.block_error(radii, lambda p: np.concatenate(p).mean())
-        rows.append([every.mean(), every.std(), float(error)])
+        values = [function(part) for part in parts if len(part)]
+        every = np.concatenate(values)
+        error = relaxation.block_error(values, lambda p: np.concatenate(p).mean())
+        rows.append((every.mean(), every.std(), float(error)))
     names, columns = ("mean", "spread", "error"), np.array(rows, float).T
     return xr.Dataset(
         {name: ("ensemble", column) for name, column in zip(names, columns, strict=True)},

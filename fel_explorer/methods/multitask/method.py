@@ -50,8 +50,8 @@ class MultitaskCV(MultitaskParameters):
     energy_error_
         Mean absolute error of the predicted energy over all data, in its unit; NaN without.
 
-    Example
-    -------
+    Examples
+    --------
     >>> system = fel.systems.MullerBrown5D()
     >>> data = fel.systems.shoot(system, fel.systems.near_saddles(system, 20, reach=3.0), n_steps=100)
     >>> model = fel.MultitaskCV(n_dims=1, n_steps=10).fit(data)
@@ -96,12 +96,14 @@ class MultitaskCV(MultitaskParameters):
                 found["basin"] = (("point", "state"), self._network["basin"](z).softmax(1).cpu().numpy())
         return xr.Dataset(found, coords={"cv": (("point", "dimension"), z.cpu().numpy())})
 
-    def dense_layers(self) -> list[tuple[np.ndarray, np.ndarray, str]]:
+    def dense_layers(self) -> list[tuple[np.ndarray, np.ndarray, str]] | None:
         """(weight (out, in), bias (out,), "Tanh" or "Linear") of each layer from features to CV, float64.
 
-        The standardisation is part of the first.
+        The standardisation is part of the first.  None for a graph encoder.
         """
         self._check_fitted()
+        if self.encoder != "dense":
+            return None
         linear = [m for m in self._network["encoder"].modules() if isinstance(m, nn.Linear)]
         layers = [
             (m.weight.detach().cpu().double().numpy(), m.bias.detach().cpu().double().numpy()) for m in linear
@@ -144,7 +146,7 @@ class MultitaskCV(MultitaskParameters):
 
     def _build(self, n_features, generator):
         tanh, heads = nn.Tanh, {}
-        heads["encoder"] = mlp([n_features, *self.hidden, self.n_dims], generator, tanh)
+        heads["encoder"] = self._encoder(self.n_dims, generator, tanh)
         if self.classification_weight:
             heads["basin"] = mlp([self.n_dims, max(len(self.basins_), 2)], generator)
         if self.energy_weight:

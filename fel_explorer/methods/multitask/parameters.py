@@ -5,10 +5,10 @@ from __future__ import annotations
 import param
 
 from fel_explorer.methods import parameters
-from fel_explorer.methods.network_method import NetworkMethod
+from fel_explorer.methods.encoders.method import EncoderMethod
 
 
-class MultitaskParameters(NetworkMethod):
+class MultitaskParameters(EncoderMethod):
     """Base with the form of `MultitaskCV`; not a method itself."""
 
     n_dims = parameters.n_dims(doc="Dimensions of the CV.", precedence=1)

@@ -64,8 +64,8 @@ class Eigenfunctions(NetworkMethod):
     history
         Holds the rates of each step's batch too; see `methods.late_rates`.
 
-    Example
-    -------
+    Examples
+    --------
     >>> data = fel.systems.MullerBrown().simulate(2000, 10)
     >>> fel.Eigenfunctions(operator="generator", n_dims=1, n_steps=10).fit(data).eigenvalues_.shape
     (1,)

@@ -13,11 +13,11 @@ from numpy.typing import ArrayLike
 
 from fel_explorer.data import schema
 from fel_explorer.methods import parameters
+from fel_explorer.methods.encoders.method import EncoderMethod
 from fel_explorer.methods.koopman import vamp
 from fel_explorer.methods.koopman.ritz import orient, ritz
 from fel_explorer.methods.koopman.timescales import implied_timescales
-from fel_explorer.methods.nets import mlp
-from fel_explorer.methods.network_method import NetworkMethod, frame_weight, lag_pairs
+from fel_explorer.methods.network_method import frame_weight, lag_pairs
 from fel_explorer.methods.registry import register
 from fel_explorer.methods.slow_modes import committee
 from fel_explorer.methods.slow_modes.deflation import deflation, nuisance, restrict
@@ -32,7 +32,7 @@ SPARE = 2  # functions beyond the wanted modes: with none a network may miss one
 
 
 @register
-class SRV(NetworkMethod):
+class SRV(EncoderMethod):
     """Learns the slowest modes of equilibrium dynamics as functions of the features.
 
     A network's outputs, two more than modes are wanted, maximise the VAMP-2 score of frames ``lag_time``
@@ -55,8 +55,8 @@ class SRV(NetworkMethod):
     implied_timescales_
         (cv,) -tau / ln eigenvalue in the dataset's time unit; 0 where the eigenvalue is not positive.
 
-    Example
-    -------
+    Examples
+    --------
     >>> data = fel.as_dataset(np.cumsum(np.random.default_rng(0).normal(size=(500, 2)), axis=0) % 7)
     >>> fel.SRV(lag_time=5.0, n_dims=1, n_steps=10).fit(data).transform(data).sizes["cv"]
     1
@@ -141,7 +141,7 @@ class SRV(NetworkMethod):
         return committee.Committee([self._member(n_features, generator) for _ in range(self._n_members)])
 
     def _member(self, n_features, generator):
-        return mlp([n_features, *self.hidden, self._n_outputs], generator)
+        return self._encoder(self._n_outputs, generator)
 
     def _fit(self, dataset, **options):
         self._n_members = 0  # networks join one by one

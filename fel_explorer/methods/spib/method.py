@@ -48,8 +48,8 @@ class SPIB(NetworkMethod):
         (refinement,) fraction of frames that each refinement gave another label: small at last if they
         sufficed.
 
-    Example
-    -------
+    Examples
+    --------
     >>> data = fel.systems.DoubleWell(kT=3.0).simulate(2000, 10)
     >>> model = fel.SPIB(lag_time=0.1, n_states=4, n_steps=20).fit(data)
     >>> bool(len(model.populations_) <= 4)

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import mmap
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 
 import fel_explorer
 from fel_explorer.app.jobs import featurize_and_train, stopping
-from fel_explorer.app.jobs.array_files import LARGE, ArrayFiles
+from fel_explorer.app.jobs.array_files import LARGE, ArrayFiles, take, write_once
 from fel_explorer.app.jobs.manager import JobManager
 from fel_explorer.app.jobs.workers import WorkerPool
 from fel_explorer.app.pages.embedded_physics import options, training
@@ -171,6 +172,17 @@ def test_large_arrays_are_files_that_are_written_once_and_go_with_the_array(jobs
     np.testing.assert_array_equal(twice, 2 * array)
     (again,) = pool.files.folder.glob("*.npy")
     assert again == file and file.stat().st_mtime_ns == written
+
+
+def test_a_large_result_is_mapped_and_its_file_has_no_name(tmp_path):
+    path = write_once(np.arange(LARGE, dtype="f8"), tmp_path)
+    array = take(str(path))
+    base = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    assert isinstance(base, mmap.mmap) and not list(tmp_path.iterdir())
+    array[0] = 7.0  # as any other array
+    np.testing.assert_array_equal(array[:3], [7.0, 1.0, 2.0])
 
 
 def test_the_file_of_an_array_is_removed_with_the_last_array_of_its_content():
@@ -408,6 +420,7 @@ def test_only_jobs_on_the_pages_own_objects_run_in_its_process():
         if "def run(report, should_stop)" in path.read_text()
     }
     assert made == {
+        "app/storage/autosave.py",
         "app/storage/session_opening.py",
         "app/views/data/session_files_panel.py",
         "app/views/runs/place_form.py",

@@ -12,9 +12,9 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application
 from tornado.websocket import WebSocketHandler, websocket_connect
 
-from fel_explorer import cli
 from fel_explorer.app.server.access import Access
 from fel_explorer.app.server.jupyter import setup_explorer
+from fel_explorer.cli.parser import make_parser
 
 ROOT = Path(__file__).parents[3]
 
@@ -107,6 +107,6 @@ def test_the_entry_point_leads_to_a_command_that_the_command_line_takes():
     module, _, name = points["jupyter_serverproxy_servers"]["fel-explorer"].partition(":")
     about = getattr(import_module(module), name)()
     command = [part.format(port=8000, base_url="/") for part in about["command"]]
-    arguments = cli._parser().parse_args(command[command.index("fel_explorer.cli") + 1 :])
+    arguments = make_parser()[0].parse_args(command[command.index("fel_explorer.cli") + 1 :])
     assert arguments.port == 8000 and arguments.prefix == "/fel-explorer" and arguments.no_browser
     assert not any(about["environment"]["FEL_EXPLORER_TOKEN"] in part for part in command)

@@ -1,9 +1,11 @@
 """Trees of states in a session, and states that the user merges and splits."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from fel_explorer.app.session.result import Result, tree_colours
+from fel_explorer.app.session.result import Result, short_name, tree_colours
 from fel_explorer.app.session.selection import Selection
 from fel_explorer.errors import FelError
 
@@ -39,6 +41,28 @@ def test_names_belong_to_a_level(session):
     session.undo()
     session.show_level(1)
     assert session.state_name(0) == "state 2-1"
+
+
+def test_a_name_stays_with_a_state_that_does_not_divide(session):
+    session.name_state(2, "left-handed")
+    session.show_level(0)
+    assert session.state_name(1) == "left-handed" and session.state_name(0) == "state 1-1"
+
+
+def test_proposed_names_follow_the_number_and_yield_to_those_of_the_user(session):
+    words = {"1-1": "phi < 0", "2-1": "beta", "2-3": "alpha-L"}
+    session.add_result(replace(session.shown, label="other", words=words, levels=()))
+    assert [session.state_name(s) for s in range(3)] == ["state 2-1: beta", "state 2-2", "state 2-3: alpha-L"]
+    assert (
+        short_name(session.state_name(0)) == "2-1: beta" and short_name(session.state_name(1)) == "state 2-2"
+    )
+    session.name_state(0, "C5")
+    assert session.state_name(0) == session.given_name(0) == "C5" and session.given_name(1) == ""
+    session.merge_states([1, 2])
+    assert session.state_name(0) == "C5" and session.state_name(1) == "state 2-2"
+    session.undo()
+    session.undo()
+    assert session.state_name(0) == "state 2-1: beta"
 
 
 def test_children_have_tints_of_their_parent(session):

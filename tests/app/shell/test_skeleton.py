@@ -13,6 +13,8 @@ import fel_explorer as fel
 from fel_explorer.app.entry import run_in_thread
 from fel_explorer.app.shell.explorer import Explorer
 from fel_explorer.app.shell.skeleton import GrowingPage
+from fel_explorer.app.workarounds.bokeh_late_figures import LateFigures
+from fel_explorer.app.workarounds.panel_material_ui_names import WidgetNames
 from fel_explorer.errors import FelError
 
 
@@ -104,4 +106,20 @@ def test_the_second_map_is_made_when_it_is_opened():
     assert second.visible and not structure.visible and explorer.layout.cards.second
     explorer.session.beside = ""
     assert not second.visible and structure.visible and not explorer.layout.cards.second
+    explorer.close()
+
+
+def test_a_page_with_a_map_has_at_most_300_models():
+    data = fel.as_dataset(np.random.default_rng(0).normal(size=(50, 3)))
+    explorer = fel.explore(data, fel.PCA(n_dims=2).fit(data))
+    document = explorer.page.server_doc(Document())
+    of_the_browser = 13  # tools and axes that it makes for a figure
+    assert 200 < len(document.models) + of_the_browser <= 300  # each costs the server and the browser time
+    explorer.close()
+
+
+def test_nothing_stands_right_of_the_jobs_in_the_header():
+    explorer = Explorer()
+    shown = [part for part in explorer.layout.header() if not isinstance(part, LateFigures | WidgetNames)]
+    assert shown[-1] is explorer.jobs  # what appears and grows there moves no button
     explorer.close()

@@ -145,3 +145,54 @@ def test_only_the_last_views_are_kept(session, monkeypatch):
     monkeypatch.setattr(autosave, "KEPT_VIEWS", 2)
     views = [autosave.keep_view(session) for _ in range(3)]
     assert [autosaved(view, "views") is not None for view in views] == [False, True, True]
+
+
+def test_models_of_all_data_come_back_after_a_crash(session):
+    clock = Clock()
+    session.data_name = "first"
+    session.add_result(Result.of("PCA 2", fel.PCA(n_dims=1).fit(session.dataset), session.dataset))
+    second = fel.as_dataset(np.random.default_rng(1).normal(size=(300, 4)).astype("f4"))
+    third = fel.as_dataset(np.random.default_rng(2).normal(size=(50, 4)).astype("f4"))
+    session.load(second, name="second")
+    keeper = Autosave(session, TOKEN, clock)
+
+    def save():
+        session.param.trigger("colour_by")
+        clock.now += 2 * autosave.QUIET
+        keeper.tick()
+        keeper.wait()
+        return autosave.opening_page(TOKEN)(lambda progress: None, lambda: False)
+
+    found = save()  # nothing was done with the second data yet
+    assert list(found.results) == ["PCA 1", "PCA 2"] and not found.earlier_data
+
+    for label in ("PCA 1", "PCA 3"):
+        session.add_result(Result.of(label, fel.PCA(n_dims=2).fit(second), second))
+    session.load(third, name="third")
+    found = save()
+    assert list(found.results) == ["PCA 1", "PCA 3"]
+    [there] = found.earlier_data.values()
+    assert list(there.values["results"]) == ["PCA 1", "PCA 2"]
+    assert there.values["dataset"].sizes["frame"] == 200
+
+    page = Session()
+    adopt(page, found)
+    page.show_data(there.name)
+    assert page.dataset.sizes["frame"] == 200 and list(page.results) == ["PCA 1", "PCA 2"]
+    assert [len(one.values["results"]) for one in page.earlier_data.values()] == [2]
+
+    session.close_data("first")
+    assert not save().earlier_data
+    keeper.close()
+
+
+def test_a_damaged_session_of_other_data_costs_only_itself(session, caplog):
+    data = session.dataset
+    session.add_result(Result.of("PCA 2", fel.PCA(n_dims=1).fit(data), data))
+    other = autosave.others_of(TOKEN) / "0.session"
+    save_session(session, autosave.folder() / f"{TOKEN}.session")
+    save_session(session, other)
+    (other / "session.json").write_text("{")
+    found = autosave.opening_page(TOKEN)(lambda progress: None, lambda: False)
+    assert list(found.results) == ["PCA 1", "PCA 2"] and not found.earlier_data
+    assert "can't be opened again" in caplog.text

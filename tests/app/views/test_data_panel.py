@@ -1,5 +1,7 @@
 """Opening files in the page: parts joined, notes shown."""
 
+from pathlib import Path
+
 import mdtraj
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.data.panel import DataPanel, describe
 from fel_explorer.data.trajectories import open_trajectories
+from fel_explorer.errors import FelError
 
 
 @pytest.fixture
@@ -43,6 +46,29 @@ def test_parts_are_joined_by_the_option_of_the_dialog_and_suggested_without_it(p
     assert "goes on in time" in describe(apart, None) and apart.lengths.tolist() == [12, 10, 10]
     panel._browse_columns(None)
     assert not panel.join.visible
+    panel.close()
+    board.close()
+
+
+def test_a_folder_is_chosen_by_one_click_or_by_a_star(parts, monkeypatch):
+    folder, _ = parts
+    (folder / "notes.txt").write_text("not a trajectory")
+    board, opened = PageJobs(Session(), JobManager(workers=0)), []
+    panel = DataPanel(board.session, board, root=folder)
+    monkeypatch.setattr(panel, "open", lambda paths, **options: opened.append([Path(p).name for p in paths]))
+    panel._browse(None)
+    panel.choose_all.clicks += 1
+    panel._confirm(None)
+    panel._browse(None)
+    for pattern in ("*.xtc, top.pdb", f"{folder}/*.xtc, top.pdb"):
+        panel.typed.value = pattern
+        panel._confirm(None)
+    names = ["part1.xtc", "part2.xtc", "part10.xtc", "top.pdb"]
+    assert opened == [names] * 3
+    for pattern in ("*.dcd", "../*/*.xtc", "/*/*.xtc"):
+        panel.typed.value = pattern
+        with pytest.raises(FelError, match="There is no file"):
+            panel._confirm(None)
     panel.close()
     board.close()
 

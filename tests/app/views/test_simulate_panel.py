@@ -92,10 +92,28 @@ def test_training_simulating_and_comparing_lead_from_page_to_page(panel, session
     work(panel)
     assert session.simulation.seed == 1
 
+    page.propose.param.trigger("clicks")
+    assert page.propose.disabled
+    work(panel)
+    assert session.selection.count == 10 and not page.propose.disabled
+    assert session.selection.how == "10 starting points proposed by the simulator"
+
     panel.view = "report"
+    panel.pages["report"].rivals.value = panel.pages["report"].native.value = True
     panel.pages["report"].button.param.trigger("clicks")
     work(panel)
     report = panel.trained.report
+    rivals = ["MD", "simulator", "linear Koopman", "Langevin"]
+    assert report.propagators["propagator"].values.tolist() == rivals
+    assert "Time scale 1, Langevin" in panel.pages["report"].table.object
+    native = report.structures["native"]["mean"]
+    assert (
+        0 < float(native.sel(ensemble="md")) < 1
+        and "RMSD to the native" in panel.pages["report"].table.object
+    )
+    panel.plot = "propagators"
+    assert [word for _, word in panel.figure().ticks[0]] == rivals
+    panel.plot = "profile"
     assert panel.view == "report" and panel.ready and report is shown_simulator(session).report
     assert "Time scale 1" in panel.pages["report"].table.object
     assert panel.pages["report"].warnings.object.count("<p") == max(len(report.warnings), 1)

@@ -8,7 +8,7 @@ import pytest
 import fel_explorer as fel
 from fel_explorer.errors import FelError
 from fel_explorer.methods.assessment.certificate_definitions import Measure
-from fel_explorer.methods.assessment.certificate_measures import cells_of, left_on_cells, passages_of, thin
+from fel_explorer.methods.assessment.certificate_estimates import cells_of, left_on_cells, passages_of, thin
 from fel_explorer.resampling import Blocks
 
 SEEDS = pytest.mark.parametrize("seed", range(3))
@@ -63,6 +63,12 @@ def test_measures_of_the_slow_coordinate_are_those_of_the_process(seed):
         0.5, abs=0.06
     )  # the fast one is not on the map
     assert 0 <= found["rate_excess"].value <= found["rate_bound"].value + 1e-9 < 0.05
+    test, scores = found.tables["chapman_kolmogorov"].sel(process=1), found.tables["vamp2"]
+    later = np.exp(-SLOW * LAG * test["multiple"].values)
+    assert test["predicted"].values == pytest.approx(later, abs=0.04)
+    assert test["estimated"].values == pytest.approx(later, abs=0.04)
+    assert (test["lower"] < test["estimated"]).all() and (test["estimated"] < test["upper"]).all()
+    assert scores["score"].values == pytest.approx(1 + np.exp(-2 * SLOW * scores["lag_time"].values), abs=0.1)
     # 2000 ps of a process of 5 ps
     assert found["effective_samples"].value == pytest.approx(200, rel=0.35)
 
@@ -114,7 +120,7 @@ def test_every_method_with_an_embedding_has_a_certificate(name):
     for measure in found.measures[1:]:
         assert np.isfinite(measure.value) and measure.definition, measure.key
     assert {"timescale", "effective_timescale", "ck_error", "unexplained_mode"} <= set(found.to_frame().index)
-    assert set(found.tables) == {"timescales", "effective_dynamics", "rates", "chapman_kolmogorov"}
+    assert set(found.tables) == {"timescales", "effective_dynamics", "rates", "chapman_kolmogorov", "vamp2"}
 
 
 def test_it_prints_and_becomes_plain_data():
@@ -178,9 +184,9 @@ def test_frame_weights_count_as_frames_do():
 
 
 def test_thinned_frames_are_those_of_a_longer_step(monkeypatch):
-    from fel_explorer.methods.assessment import certificate_measures
+    from fel_explorer.methods.assessment import certificate_estimates
 
-    monkeypatch.setattr(certificate_measures, "MAX_FRAMES", 100)
+    monkeypatch.setattr(certificate_estimates, "MAX_FRAMES", 100)
     data = fel.as_dataset([np.arange(150.0)[:, None], np.arange(50.0)[:, None]], time_step=0.5)
     kept, n = thin(data, 6)
     assert n == 2 and kept.attrs["time_step"] == 1.0

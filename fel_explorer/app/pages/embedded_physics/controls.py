@@ -16,6 +16,7 @@ from fel_explorer.app.pages.embedded_physics.system import Subject
 from fel_explorer.app.pages.embedded_physics.training import LOADED
 from fel_explorer.app.shell.header import seconds_text
 from fel_explorer.app.widgets.device_select import DeviceSelect
+from fel_explorer.app.widgets.float_field import FloatField
 from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.param_form import Form
 from fel_explorer.app.widgets.text import Text
@@ -55,7 +56,7 @@ class Controls(Viewer):
             label="PDB file", accept=".pdb", variant="outlined", size="small", margin=(4, 10), visible=False
         )
         self.about = Text("", variant="body2", margin=(0, 10, 4, 10), sizing_mode="stretch_width")
-        self.temperature = pmui.FloatInput(margin=(6, 10, 4, 10), **wide)
+        self.temperature = FloatField(margin=(6, 10, 4, 10), **wide)
         self.care = pmui.RadioButtonGroup(
             label="", options=["Quick", "Careful"], value="Quick", margin=(6, 10, 0, 10), **wide
         )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from typing import ClassVar
 
 import panel as pn
 import panel_material_ui as pmui
 import param
-from panel.viewable import Viewer
+from panel.viewable import Viewable, Viewer
+from param.parameterized import ParameterizedABC
 
 from fel_explorer.app.shell.skeleton import unlink_busy
 from fel_explorer.app.widgets.bokeh_sheet import BokehSheet
@@ -70,7 +72,7 @@ class Figure:
         self.pane.change("words", {"text": texts})
 
 
-class Lesson(Viewer):
+class Lesson(Viewer, ParameterizedABC):
     """One page of the course.
 
     A lesson sets ``route`` and ``text``, has parameters with a control each, and implements `_controls`,
@@ -93,14 +95,17 @@ class Lesson(Viewer):
 
     # ---- what a lesson implements
 
+    @abstractmethod
     def _controls(self) -> list:
-        raise NotImplementedError
+        """Widgets next to the picture."""
 
+    @abstractmethod
     def _figures(self) -> dict[str, Figure]:
-        raise NotImplementedError
+        """{name: plot} of the picture."""
 
-    def _picture(self):
-        raise NotImplementedError
+    @abstractmethod
+    def _picture(self) -> Viewable:
+        """The layout of the plots."""
 
     def _update(self) -> None:
         """Set the readout to what the figures, which are drawn after this, show."""

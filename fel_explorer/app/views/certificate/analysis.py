@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -13,6 +12,7 @@ import xarray as xr
 
 from fel_explorer.app.jobs.call import Call, ShouldStop, process_job
 from fel_explorer.app.jobs.job import Cancelled, Report
+from fel_explorer.app.session.certificates import keep_certificate, known_certificate, known_measure
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.errors import FelError
@@ -34,19 +34,6 @@ COLUMNS = (
     "unexplained_committor",
     "transitions",
 )
-
-_kept: weakref.WeakKeyDictionary[Result, Certificate] = weakref.WeakKeyDictionary()
-
-
-def known_certificate(result: Result) -> Certificate | None:
-    """The latest certificate of a result, if there is one."""
-    return _kept.get(result)
-
-
-def known_measure(result: Result, key: str) -> float:
-    """A measure of a result's certificate; NaN where there is none."""
-    found = known_certificate(result)
-    return next((m.value for m in found.measures if m.key == key), np.nan) if found is not None else np.nan
 
 
 def can_certify(result: Result | None) -> bool:
@@ -103,7 +90,8 @@ def _certifying(
 
 
 def _keep(results: list[Result], made: list[Certificate]) -> list[Certificate]:
-    _kept.update(zip(results, made, strict=False))
+    for result, certificate in zip(results, made, strict=False):
+        keep_certificate(result, certificate)
     return made
 
 

@@ -6,20 +6,19 @@ import panel_material_ui as pmui
 import param
 
 from fel_explorer.app.page_jobs import PageJobs
+from fel_explorer.app.session.certificates import known_certificate
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.certificate import analysis
+from fel_explorer.app.views.certificate.drawing import ABOUT, CURVES, curves_of, draw_curve
 from fel_explorer.app.views.kinetics.analysis import default_lag
 from fel_explorer.app.widgets.figure_export import FigureExport
+from fel_explorer.app.widgets.float_field import FloatField
 from fel_explorer.app.widgets.sortable_table import SortableTable
 from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.data import schema
 from fel_explorer.plots import drawing, sheet
-from fel_explorer.plots.effective_dynamics import plot_effective_dynamics
 from fel_explorer.plots.quantities import axis_label
-from fel_explorer.plots.timescales import plot_implied_timescales
-
-TIMES, DRIFT, DIFFUSION = "Time scales", "Drift", "Diffusion"
 
 
 class CertificatePanel(TabView):
@@ -38,7 +37,7 @@ class CertificatePanel(TabView):
 
     def _make_widgets(self):
         small = {"size": "small", "margin": (6, 4, 2, 8)}
-        self.lag = pmui.FloatInput(
+        self.lag = FloatField(
             label="Lag", width=110, description="Lag time of all kinetic measures.", **small
         )
         self.again = pmui.Checkbox(
@@ -53,7 +52,7 @@ class CertificatePanel(TabView):
             label="Certify all", icon="fact_check", variant="text", on_click=self._certify_all, **small,
             description="Certificates of all models that have none at this lag.",
         )  # fmt: skip
-        self.draw = pmui.Select(label="Figure to save", options=[TIMES, DRIFT, DIFFUSION], width=150, **small)
+        self.draw = pmui.Select(label="Curve", options=list(CURVES), width=190, **small)
         self.table = SortableTable(
             row_about="Show this model", sizing_mode="stretch_both", margin=(0, 8), min_height=130
         )
@@ -64,7 +63,7 @@ class CertificatePanel(TabView):
             pmui.Row(self.lag, self.one, self.all, self.draw, margin=0),
             pmui.Row(self.again, margin=0),
             self.text, self.table, self.limits, sizing_mode="stretch_both", margin=0,
-            styles={"flex": "1.6 1 0", "min-width": "480px", "overflow-y": "auto"},
+            styles={"flex": "0 0 58%", "overflow-y": "auto"},
         )  # fmt: skip
         self.draw.param.watch(self._redraw, "value")
         self.table.param.watch(self._on_row, "clicked")
@@ -85,7 +84,7 @@ class CertificatePanel(TabView):
             [
                 result
                 for result in self.session.own_results.values()
-                if (found := analysis.known_certificate(result)) is None or found.lag_time != lag
+                if (found := known_certificate(result)) is None or found.lag_time != lag
             ]
         )
 
@@ -112,6 +111,7 @@ class CertificatePanel(TabView):
     def _on_board(self, *_):
         if self._job is not None and not self._job.active:
             self._job = None
+            self.session.certified += 1
             self._refresh()
         elif self._job is not None and self.active:
             self._show_words()
@@ -138,8 +138,9 @@ class CertificatePanel(TabView):
         self._redraw()
 
     def _redraw(self, *_):
+        self.draw.description = ABOUT[self.draw.value]
+        self.draw.disabled = not curves_of(self._found())
         self._show_words()
-        self.version += 1
 
     def _show_words(self):
         result = self.session.own_results.get(self.session.active)
@@ -156,35 +157,17 @@ class CertificatePanel(TabView):
         """Whether there is a model; without a certificate the figure says so."""
         return bool(self.session.own_results)
 
-    @property
-    def has_curve(self) -> bool:
-        """Whether the shown model has the chosen curve."""
-        found = self._found()
-        name = "timescales" if self.draw.value == TIMES else "effective_dynamics"
-        return found is not None and name in found.tables
-
     def _found(self):
         result = self.session.own_results.get(self.session.active)
-        return None if result is None else analysis.known_certificate(result)
+        return None if result is None else known_certificate(result)
 
     def figure(self, shape=None, *, dark=False):
-        """The curve that is chosen, of the shown model."""
-        found = self._found()
-        if not self.has_curve:
-            page = sheet.Sheet(((0.0, 1.0), (0.0, 1.0)), ("", ""))
+        """The chosen curve of the shown model; any ``shape`` suits it."""
+        if self.draw.value not in curves_of(self._found()):
+            page = sheet.Sheet(((0.0, 1.0), (0.0, 1.0)), ("", ""), ticks={0: [], 1: []})
             page.words = [sheet.word(0.5, 0.5, "no certificate yet", drawing.faint(dark))]
             return page
-        if self.draw.value == TIMES:
-            times = found.tables["timescales"]
-            return plot_implied_timescales.sheet(
-                times, time_unit=found.time_unit, lag_time=found.lag_time, dark=dark
-            )
-        return plot_effective_dynamics.sheet(
-            found.tables["effective_dynamics"],
-            quantity=self.draw.value.lower(),
-            time_unit=found.time_unit,
-            dark=dark,
-        )
+        return draw_curve(self._found(), self.draw.value, dark=dark)
 
     def frame(self):
         """The table's numbers, one row a model."""

@@ -15,7 +15,7 @@ from fel_explorer.app.views.tabs import has_data
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.sortable_table import SortableTable
-from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.tab_view import PlotView
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.data.frame_values import label, unit_of
 from fel_explorer.plots.comparison import plot_distributions
@@ -38,7 +38,7 @@ COLUMNS = [
 ]
 
 
-class ComparisonPanel(TabView):
+class ComparisonPanel(PlotView):
     """Ranks torsions, columns and features by how far two sets of frames lie apart in them."""
 
     quantity = param.String("", doc="Whose distributions are drawn.")

@@ -11,6 +11,7 @@ from fel_explorer.app.jobs import featurize_and_train
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.feature_sets import readable
 from fel_explorer.app.session.session import Session
+from fel_explorer.app.widgets.float_field import FloatField
 from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.notifications import show_notice
 from fel_explorer.app.widgets.text import Text
@@ -159,5 +160,5 @@ def option_widgets(name: str) -> dict:
         elif isinstance(option.default, int) and not isinstance(option.default, bool):
             widgets[option.name] = pmui.IntInput(value=option.default, start=1, **about)
         elif isinstance(option.default, float):
-            widgets[option.name] = pmui.FloatInput(value=option.default, **about)
+            widgets[option.name] = FloatField(value=option.default, **about)
     return widgets

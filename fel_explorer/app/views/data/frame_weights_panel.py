@@ -6,6 +6,7 @@ import panel_material_ui as pmui
 from panel.viewable import Viewer
 
 from fel_explorer.app.session.session import Session
+from fel_explorer.app.widgets.float_field import FloatField
 from fel_explorer.data.columns import column_names
 
 NONE = "all frames have equal weight"
@@ -26,7 +27,7 @@ class FrameWeights(Viewer):
             description="Biased simulations need weights: a column of them, or the bias energy in kJ/mol "
             "(such as metad.rbias), from which they are computed as exp(bias / kT).",
         )
-        self.temperature = pmui.FloatInput(
+        self.temperature = FloatField(
             label="Temperature (K)", value=None, start=0, size="small", width=150, visible=False
         )
         self.source.param.watch(self._update, "value")

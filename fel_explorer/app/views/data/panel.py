@@ -11,12 +11,13 @@ from panel.viewable import Viewer
 from fel_explorer.app.jobs import featurize_and_train
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
-from fel_explorer.app.storage.input_files import inside, sort_out
+from fel_explorer.app.storage.input_files import inside, known_files, matching, sort_out
 from fel_explorer.app.views.data.formula_panel import FormulaColumn
 from fel_explorer.app.views.data.frame_weights_panel import FrameWeights
 from fel_explorer.app.views.data.session_files_panel import SessionFiles
 from fel_explorer.app.widgets.button_bar import BarButton, ButtonBar
 from fel_explorer.app.widgets.dialogs import Dialogs
+from fel_explorer.app.widgets.float_field import FloatField
 from fel_explorer.app.widgets.layout import lay_out
 from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.notifications import show_notice
@@ -76,8 +77,7 @@ class DataPanel(Viewer):
         )
         self.closing = pmui.Button(
             label="", size="small", variant="text", sizing_mode="stretch_width",
-            description="Close them with their models, which can't be undone. Save them first as sessions: "
-            "only the data that are shown are saved automatically.",
+            description="Close the data that are not shown, with their models. This can't be undone.",
         )  # fmt: skip
         self._others = pmui.Column(
             self.opened, self.closing, sizing_mode="stretch_width", margin=0, visible=False
@@ -190,7 +190,7 @@ class DataPanel(Viewer):
             sizing_mode="stretch_width",
             description="mdtraj selection such as protein, or name CA. Leave out water to save memory.",
         )
-        self.time_step = pmui.FloatInput(
+        self.time_step = FloatField(
             label="Frame step (ps)",
             placeholder="of the files",
             value=None,
@@ -208,12 +208,16 @@ class DataPanel(Viewer):
         self.files.param.watch(self._look, "value")
         self.confirm = pmui.Button(label="Open", color="primary", variant="contained", on_click=self._confirm)
         self.typed = pmui.TextInput(
-            label="Or type a path",
-            placeholder="run1/traj.xtc, run1/top.pdb",
+            label="Or type paths",
+            placeholder="run1/*.xtc, run1/top.pdb",
             size="small",
             sizing_mode="stretch_width",
-            description="Paths, separated by commas, below the folder of the page.",
+            description="Paths below this folder, separated by commas; * stands for any letters.",
         )
+        self.choose_all = pmui.Button(
+            label="Choose all of this folder", size="small", variant="text", margin=(0, 10),
+            on_click=self._choose_all,
+        )  # fmt: skip
         self.help = Text("", variant="body2", sizing_mode="stretch_width")
         self.options = pmui.Row(
             self.stride, self.time_step, self.atoms, sizing_mode="stretch_width", margin=0
@@ -221,12 +225,16 @@ class DataPanel(Viewer):
         self.dialog[:] = [
             self.help,
             self.files,
+            self.choose_all,
             self.typed,
             self.options,
             self.join,
             self.weights,
             self.confirm,
         ]
+
+    def _choose_all(self, _event):
+        self.files.value = known_files(self.root, self.files.directory)
 
     def _look(self, event):
         """Read which weights the chosen table offers."""
@@ -239,14 +247,16 @@ class DataPanel(Viewer):
         reach = f"Files below {literal(self.root)} can be opened. For others start fel-explorer with"
         self.dialog.title, self.help.object = title, f"{text}  \n{reach} **--root FOLDER**."
         self.typed.value = self.typed.value_input = ""
-        self.options.visible, self.join.visible, self.files.value = options, options, []
+        self.choose_all.visible = self.options.visible = self.join.visible = options
+        self.files.value = []
         self.weights.offer([])
         self.confirm.label = title.split()[0]
         self.dialog.open = True
 
     def _confirm(self, _event):
         typed = (self.typed.value_input or self.typed.value).split(",")
-        chosen = [path.strip() for path in typed if path.strip()] or list(self.files.value)
+        found = [matching(self.root, path.strip()) for path in typed if path.strip()]
+        chosen = [path for paths in found for path in paths] or list(self.files.value)
         if self.options.visible:
             self.open(
                 chosen,
@@ -275,7 +285,7 @@ class DataPanel(Viewer):
         self.opened.param.update(options=names, value=self.session.data_name)
         self._others.visible = bool(earlier)
         size = sum(there.nbytes for there in earlier.values())
-        self.closing.label = f"Close the other data ({size / 1e6:,.3g} MB in memory)"
+        self.closing.label = f"Close the other data ({size / 1e6:,.3g} MB)"
         for event in events:
             if event.name == "earlier_data" and len(event.new) > len(event.old):
                 show_notice(f"{list(event.new)[-1]} stays open: choose it under Data, or undo (Ctrl-Z).")

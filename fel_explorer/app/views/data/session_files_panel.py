@@ -14,7 +14,7 @@ from panel.viewable import Viewer
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.report import report_html
 from fel_explorer.app.session.session import Session
-from fel_explorer.app.storage.autosave import keep_view
+from fel_explorer.app.storage.autosave import keep_view, opening_page
 from fel_explorer.app.storage.input_files import inside
 from fel_explorer.app.storage.session_folder import ENDING, is_session, save_session
 from fel_explorer.app.storage.session_opening import opening_session
@@ -144,9 +144,9 @@ class SessionFiles(Viewer):
         [path] = inside(self.root, [name])
         self.board.submit(f"Open {path.name}", opening_session(path, self.root), kind="session")
 
-    def reopen(self, path) -> None:
-        """Open what was kept of this page by itself, as a job."""
-        self.board.submit("What was here before", opening_session(path), kind="session")
+    def reopen(self, token: str) -> None:
+        """Open what was saved automatically of the page with this token, as a job."""
+        self.board.submit("What was here before", opening_page(token), kind="session")
 
     # ---- the report
 

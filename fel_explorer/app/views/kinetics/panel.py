@@ -14,9 +14,10 @@ from fel_explorer.app.views.kinetics.drawing import PARTS, VIEWS, draw_view, for
 from fel_explorer.app.views.kinetics.pathways_panel import PathwaysControls
 from fel_explorer.app.views.states.evidence import selected_state, unweighted_note
 from fel_explorer.app.widgets.figure_export import FigureExport
+from fel_explorer.app.widgets.float_field import FloatField
 from fel_explorer.app.widgets.layout import beside
 from fel_explorer.app.widgets.markdown import literal
-from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.tab_view import PlotView
 from fel_explorer.app.widgets.text import Text
 
 FORMS = {
@@ -33,7 +34,7 @@ HINTS = {
 }
 
 
-class KineticsPanel(TabView):
+class KineticsPanel(PlotView):
     """Four views of one computation, which runs as a job when the panel is first looked at, and pathways."""
 
     view: param.Selector[str] = param.Selector(
@@ -70,7 +71,7 @@ class KineticsPanel(TabView):
             self.param.view, label="", options={title: key for key, title in VIEWS.items()},
             orientation="vertical", size="small", width=122, margin=(8, 4, 4, 10),
         )  # fmt: skip
-        self._lag = pmui.FloatInput(
+        self._lag = FloatField(
             label="Lag time", size="small", width=180, margin=(10, 10, 2, 10), step=1.0,
             description="Choose a lag time from which the time scales are flat. Press Enter to recompute.",
         )  # fmt: skip

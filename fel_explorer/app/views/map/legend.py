@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from fel_explorer.app.session.result import short_name
 from fel_explorer.app.session.selection_origin import Intervals
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.map.gestures import held_mode
@@ -66,7 +67,7 @@ class MapLegend:
             entries = [
                 {
                     "key": key,
-                    "name": label,
+                    "name": short_name(label),
                     "colour": colour,
                     "hidden": label in hidden,
                     "about": f"{counts[key]:,} frames",

@@ -156,7 +156,7 @@ class MapPanel(pn.viewable.Viewer):
         self.legend = MapLegend(self.session, self._on_colour, lambda: self.mode)
         self._follow, self._resize = AfterDraw(self._draw, FOLLOW), AfterDraw(self._draw)
         self.legend.widget.param.watch(self._on_resolution, "pixel_ratio")
-        self.plot = StandingFigure(self._make_figure, sizing_mode="stretch_both", min_height=320)
+        self.plot = StandingFigure(self._make_figure, sizing_mode="stretch_both", min_height=240)
         # in a row, which is what is shown and hidden: in panel 1.9 a plot on a page can't be
         self._pane = pmui.Row(self.plot, self.legend.widget, sizing_mode="stretch_both", margin=0)
         choices = self.choices.parts

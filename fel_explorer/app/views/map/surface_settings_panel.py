@@ -8,6 +8,7 @@ from panel.viewable import Viewer
 
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.map.view import SMOOTHING
+from fel_explorer.app.widgets.float_field import FloatField
 from fel_explorer.plots.energy_units import EnergyUnit
 
 TEMPERATURE = "Temperature of the simulation (K), for energies per mole."
@@ -57,7 +58,7 @@ class SurfaceSettings(Viewer):
     def _form(self):
         wide = {"size": "small", "sizing_mode": "stretch_width", "margin": (8, 12)}
         self._unit = pmui.Select.from_param(self.session.param.energy_unit, label="Unit of energies", **wide)
-        self._temperature = pmui.FloatInput.from_param(
+        self._temperature = FloatField.from_param(
             self.session.param.temperature, label="Temperature (K)", description=TEMPERATURE, **wide
         )
         self._unit.param.watch(self._show_temperature, "value")

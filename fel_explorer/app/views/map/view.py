@@ -9,14 +9,15 @@ import numpy as np
 import xarray as xr
 
 from fel_explorer import free_energy
+from fel_explorer.app.session.result import short_name
 from fel_explorer.app.session.session import Point, Session
 from fel_explorer.app.views.map import colouring
 from fel_explorer.app.views.map.nearest_frame import NearestFrame
 from fel_explorer.app.views.simulate.trail import trail
 from fel_explorer.free_energy.density import SMOOTHING
 from fel_explorer.free_energy.estimator import MIN_FRAMES, FreeEnergy
-from fel_explorer.free_energy.grid import PERIOD, axis_limits
-from fel_explorer.plots.arrangement import names_apart
+from fel_explorer.free_energy.grid import PERIOD, axis_limits, margin_of
+from fel_explorer.plots.arrangement import MANY_NAMES, names_apart
 from fel_explorer.plots.binning import Binned, bin_frames
 from fel_explorer.plots.colours import Scale, sequential_scale
 from fel_explorer.plots.energy_units import KT, EnergyUnit
@@ -25,8 +26,7 @@ from fel_explorer.plots.landscape_data import Landscape
 FREE_ENERGY = colouring.FREE_ENERGY  # as the y axis: the profile along x
 ERROR = colouring.ERROR
 ENOUGH = 5_000  # frames of a state for its median
-MARGIN = 0.07  # fraction of the data's span around them; a torsion has none
-MANY_STATES = 12  # with more, their numbers stand for "state 13" on the map
+MARGIN = 0.07  # fraction of the data's span around them, and all of the surface; a torsion has none
 PRINTED_NAMES = (450, 310)  # pixels of a map on the screen where names are as large as on a printed one
 
 
@@ -267,7 +267,9 @@ def make_view(
         grid["periodic"] = (periodic_x, periodic_y)
         surface = free_energy.free_energy_surface(np.column_stack([x, y]), weights, **grid) * unit.kT
     limits = tuple(
-        PERIOD if periodic else axis_limits(values[np.isfinite(values)], margin=MARGIN)
+        PERIOD
+        if periodic
+        else axis_limits(values[np.isfinite(values)], margin=max(MARGIN, margin_of(bins, smoothing)))
         for values, periodic in ((x, periodic_x), (y, periodic_y))
     )
     trajectory = session.dataset["trajectory"].values
@@ -276,9 +278,9 @@ def make_view(
 
 
 def _names_on_the_map(names: dict) -> dict:
-    """``names`` {name: place}; of many states that have no name but a number that number."""
-    if len(names) <= MANY_STATES:
-        return names
+    """``names`` {name: place} shortened; of many states that have no name but a number that number."""
+    if len(names) <= MANY_NAMES:
+        return {short_name(name): place for name, place in names.items()}
     return {name.removeprefix("state "): place for name, place in names.items()}
 
 

@@ -12,6 +12,7 @@ from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.model.cv_files import ENDINGS, BiasedRun, CVFiles, exporting
 from fel_explorer.app.views.modes.text import error_text
+from fel_explorer.app.widgets.float_field import FloatField
 from fel_explorer.app.widgets.text import Text
 
 BIASES = {
@@ -68,11 +69,11 @@ class CVExport(Viewer):
     def _make(self):
         small = {"size": "small", "margin": (8, 6)}
         self.bias = pmui.Select(label="Bias", options=BIASES, value="opes", width=290, **small)
-        self.temperature = pmui.FloatInput(
+        self.temperature = FloatField(
             label="Temperature (K)", value=300.0, start=1.0, step=10.0, width=140,
             description="Temperature of the simulation in which the CV is used.", **small,
         )  # fmt: skip
-        self.barrier = pmui.FloatInput(
+        self.barrier = FloatField(
             label="Barrier (kJ/mol)", value=40.0, start=1.0, step=5.0, width=140,
             description="Highest barrier to cross; the bias does not exceed it.", **small,
         )  # fmt: skip

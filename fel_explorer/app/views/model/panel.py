@@ -27,7 +27,7 @@ from fel_explorer.app.widgets.param_form import Form
 from fel_explorer.app.widgets.text import Notice, Text
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
-from fel_explorer.methods import list_methods
+from fel_explorer.methods import DivisiveIDM, list_methods
 
 FIRST = ("IDM", "DivisiveIDM")  # offered first
 FEATURES = "features"  # no embedding
@@ -127,6 +127,10 @@ class ModelPanel(Viewer):
         """Train the method of that name as a job: with what the form has for it, and ``hyperparameters``."""
         self.choose(name, hyperparameters)
         self.train()
+
+    def unfitted_tree(self) -> DivisiveIDM:
+        """A tree of states with the values of its form, or the usual ones while another form is shown."""
+        return DivisiveIDM(**(self.form.values if self.method.value == "DivisiveIDM" else {}))
 
     def train(self, **hyperparameters) -> None:
         """Train the chosen method with the form's values, changed by ``hyperparameters``, as a job."""

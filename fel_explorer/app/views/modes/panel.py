@@ -18,7 +18,7 @@ from fel_explorer.app.views.modes.parts import LevelSetsPart, OnStructure, Score
 from fel_explorer.app.views.tabs import has_model
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside, offer
-from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.tab_view import PlotView
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.errors import FelError
 from fel_explorer.plots.modes import plot_modes
@@ -37,7 +37,7 @@ LABELS = {"score": "Scores of {}", "sensitivity": "Sensitivity of {}", "levels":
 AUTOMATIC = {"sensitivity": mode_scores.sensitivity_job, "levels": level_sets_job}  # when they are looked at
 
 
-class ModesPanel(TabView):
+class ModesPanel(PlotView):
     """Spectrum, score against lag, sensitivity and level sets of the shown model."""
 
     part: param.Selector[str] = param.Selector(

@@ -11,6 +11,7 @@ from fel_explorer.app.session.atom_values import AtomValues
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.modes.level_sets import LevelSets
 from fel_explorer.app.views.modes.scores import N_FOLDS, Variable
+from fel_explorer.app.widgets.float_field import FloatField
 from fel_explorer.plots.level_sets import plot_decoder, plot_level_sets
 from fel_explorer.structures import atom_values
 
@@ -23,7 +24,7 @@ class ScoreForm(Viewer):
 
     def __init__(self, **params):
         super().__init__(**params)
-        self.lag = pmui.FloatInput(
+        self.lag = FloatField(
             label="Scored at lag", size="small", width=140, margin=(8, 10, 2, 10),
             description="Lag time of the VAMP-2 score. All models are scored at this one lag time, "
             "because scores at different lag times can't be compared.",

@@ -20,7 +20,7 @@ from fel_explorer.app.views.tabs import has_data
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside
 from fel_explorer.app.widgets.markdown import literal
-from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.tab_view import PlotView
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.errors import FelError
 from fel_explorer.plots.path_profile import plot_path_profile
@@ -47,7 +47,7 @@ ENDS = {
 }
 
 
-class PathPanel(TabView):
+class PathPanel(PlotView):
     """Draws a path and says what it climbs."""
 
     kind: param.Selector[str] = param.Selector(

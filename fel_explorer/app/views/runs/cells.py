@@ -85,7 +85,7 @@ def _cell(name, value, time_unit) -> dict:
         return {"text": "yes" if value else "no", "value": int(value)}
     if value is None or (isinstance(value, float) and pd.isna(value)):
         return {"text": "", "value": None}
-    if name == "timescale":
+    if name.endswith("timescale"):
         return {"text": time_text(value, time_unit), "value": float(value)}
     if name == "seconds":
         return {"text": seconds_text(value), "value": float(value)}

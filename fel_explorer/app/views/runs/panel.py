@@ -13,11 +13,13 @@ from fel_explorer.app.views.kinetics.analysis import default_lag
 from fel_explorer.app.views.runs import scores as run_scores
 from fel_explorer.app.views.runs.cells import columns_of, parameter_title, row_cells
 from fel_explorer.app.widgets.figure_export import FigureExport
+from fel_explorer.app.widgets.float_field import FloatField
 from fel_explorer.app.widgets.sortable_table import SortableTable
-from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.tab_view import PlotView
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.data import schema
 from fel_explorer.plots.colours import state_colours
+from fel_explorer.plots.models import plot_models
 from fel_explorer.plots.quantities import axis_label
 from fel_explorer.plots.sweep import plot_sweep, run_at
 
@@ -27,7 +29,7 @@ LAG = (
 )
 
 
-class RunsPanel(TabView):
+class RunsPanel(PlotView):
     """Table of the session's results; a click shows one.  It follows the session while ``active``."""
 
     ready = param.Boolean(False, doc="Whether there is a figure.")
@@ -44,7 +46,7 @@ class RunsPanel(TabView):
         self._watchers = [
             (session, session.param.watch(self._on_data, ["dataset"])),
             (session, session.param.watch(self._on_sweep, ["sweep"])),
-            (session, session.param.watch(self._refresh, ["results", "active", "beside"])),
+            (session, session.param.watch(self._refresh, ["results", "active", "beside", "certified"])),
             (board, board.param.watch(self._on_board, "version")),
         ]
         self._on_data()
@@ -70,7 +72,7 @@ class RunsPanel(TabView):
             description="Delete the shown model. This can't be undone; save it first if in doubt.",
         )  # fmt: skip
         choice = {"size": "small", "margin": (6, 4, 2, 8)}
-        self.lag = pmui.FloatInput(label="Score lag", width=130, description=LAG, **choice)
+        self.lag = FloatField(label="Score lag", width=130, description=LAG, **choice)
         self.measure = pmui.Select(label="Draw", width=190, description="Quantity to plot.", **choice)
         self.parameter = pmui.Select(
             label="Against", width=150, description="Parameter on the x axis.", **choice
@@ -181,6 +183,8 @@ class RunsPanel(TabView):
         axes = {
             parameter_title(name, session): name for name in run_scores.sweepable_axes(session.own_results)
         }
+        if len(session.own_results) > 1:
+            axes["Models, side by side"] = run_scores.MODELS
         wanted = self._wanted if self._wanted in axes.values() else self.parameter.value
         value = wanted if wanted in axes.values() else next(iter(axes.values()), None)
         if wanted == self._wanted:
@@ -217,12 +221,15 @@ class RunsPanel(TabView):
     def _fill(self):
         session, table = self.session, self.frame()
         self._drawn, parameter = pd.DataFrame(), self.parameter.value
-        if parameter and self.measure.value:
+        if parameter == run_scores.MODELS and self.measure.value:
+            self._drawn = run_scores.side_by_side(session.own_results, table, self.measure.value)
+        elif parameter and self.measure.value:
             self._drawn = run_scores.against(session.own_results, table, parameter, self.measure.value)
         self.ready = len(self._drawn) > 1
-        kinds = list(dict.fromkeys(self._drawn["curve"])) if self.ready else []
+        swept = self.ready and parameter != run_scores.MODELS
+        kinds = list(dict.fromkeys(self._drawn["curve"])) if swept else []
         colours = state_colours(range(len(kinds)), dark=self.dark)
-        curve = dict(zip(self._drawn["label"], self._drawn["curve"], strict=True)) if self.ready else {}
+        curve = dict(zip(self._drawn["label"], self._drawn["curve"], strict=True)) if swept else {}
         unit = session.dataset.attrs["time_unit"]
         rows = []
         for i, row in enumerate(table.to_dict("records")):
@@ -254,7 +261,13 @@ class RunsPanel(TabView):
     def figure(self, shape=None, *, dark=False):
         """The chosen score over the chosen parameter; any ``shape`` suits it."""
         title = {name: label for label, name in self.measure.options.items()}[self.measure.value]
-        units = {"timescale": self.session.dataset.attrs["time_unit"], "seconds": "s"}
+        unit = self.session.dataset.attrs["time_unit"]
+        units = {name: unit for name in run_scores.MEASURES if name.endswith("timescale")} | {"seconds": "s"}
+        name = axis_label(title, units.get(self.measure.value, ""))
+        if self.parameter.value == run_scores.MODELS:
+            labels, scores, errors = (self._drawn[column] for column in ("label", "score", "error"))
+            about = {"name": name, "shown": self.session.active, "dark": dark}
+            return plot_models.sheet(labels, scores, errors, **about)
         return plot_sweep.sheet(
             self._drawn["value"],
             self._drawn["score"],
@@ -262,7 +275,7 @@ class RunsPanel(TabView):
             labels=list(self._drawn["label"]),
             names=(
                 parameter_title(self.parameter.value, self.session),
-                axis_label(title, units.get(self.measure.value, "")),
+                name,
             ),
             shown=self.session.active,
             dark=dark,

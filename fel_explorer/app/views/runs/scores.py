@@ -16,9 +16,9 @@ import xarray as xr
 
 from fel_explorer.app.jobs.call import Call, ShouldStop, process_job
 from fel_explorer.app.jobs.job import Report
+from fel_explorer.app.session.certificates import known_measure
 from fel_explorer.app.session.recipe import Recipe, recipe_of
 from fel_explorer.app.session.result import Result
-from fel_explorer.app.views.certificate.analysis import known_measure
 from fel_explorer.methods.koopman.of_functions import koopman_model
 from fel_explorer.methods.koopman.timescales import implied_timescales
 from fel_explorer.progress import Progress
@@ -30,14 +30,20 @@ MEASURES = {
     "timescale": "Slowest time",
     "held_out_vamp2": "VAMP-2, held out",
     "unexplained_mode": "Slowest mode not explained",
+    "unexplained_committor": "Committor not explained",
     "ck_error": "Chapman-Kolmogorov error",
+    "effective_timescale": "Slowest time, effective dynamics",
+    "full_timescale": "Slowest time, all features",
     "n_states": "States",
     "held_out_loss": "Held-out loss",
     "loss": "Final loss",
     "seconds": "Training time",
 }
 
-CERTIFIED = ("held_out_vamp2", "unexplained_mode", "ck_error")  # from certificates, NaN without
+# from certificates, NaN without
+CERTIFIED = ("held_out_vamp2", "unexplained_mode", "unexplained_committor", "ck_error", "effective_timescale")
+CERTIFIED += ("full_timescale",)
+MODELS = "model"  # what a measure is drawn against where no hyperparameter is chosen
 
 _kept: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
@@ -201,6 +207,17 @@ def against(results: Mapping[str, Result], table: pd.DataFrame, parameter: str, 
     ]
     drawn = pd.DataFrame(rows, columns=["curve", "value", "score", "label"])
     return drawn[np.isfinite(drawn["score"])].sort_values(["curve", "value"], kind="stable")
+
+
+def side_by_side(results: Mapping[str, Result], table: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """One row a model that has a measure: ``label``, ``value`` (its place, from 1), ``score``, ``error``."""
+    rows = table.set_index("label").loc[list(results), measure].dropna()
+    places = np.arange(1.0, len(rows) + 1)
+    errors = [
+        known_measure(results[label], measure, "error") if measure in CERTIFIED else np.nan
+        for label in rows.index
+    ]
+    return pd.DataFrame({"label": rows.index, "value": places, "score": rows.values, "error": errors})
 
 
 def _curve_names(recipes: list[Recipe]) -> list[str]:

@@ -21,6 +21,7 @@ from fel_explorer.errors import FelError
 from fel_explorer.structures import estimate_export_size, export_frames
 
 LIMIT = 64_000_000  # bytes of a download, which the page holds in memory
+EXAMPLE = "alpha helix"  # of a name
 ABOUT = {
     "pdb": "Structures as text, one model per frame: opens in PyMOL, VMD, ChimeraX.",
     "xtc": "Structures as a compressed trajectory; needs a topology to open.",
@@ -42,7 +43,6 @@ class SelectionPanel(Viewer):
                 self._refresh,
                 ["selection", "point", "dataset", "shown", "state_names", "trajectories"],
             ),
-            session.param.watch(self._on_history, ["can_undo", "can_redo"]),
         ]
         self._refresh()
         lay_out(self._edit_row, *self._edits.values())
@@ -62,23 +62,21 @@ class SelectionPanel(Viewer):
 
     def _make_widgets(self):
         session = self.session
-        self._count = Text("", variant="subtitle1", margin=(8, 12, 0, 12), sizing_mode="stretch_width")
-        self._how = Text("", variant="body2", margin=(0, 12, 4, 12), sizing_mode="stretch_width")
+        self._count = Text("", variant="body2", margin=(7, 12, 4, 12), sizing_mode="stretch_width")
+        self._how = Text("", variant="body2", margin=(0, 12, 2, 12), sizing_mode="stretch_width")
         actions = {
             "clear": ("close", "Clear the selection", lambda event: session.clear_selection()),
             "invert": ("flip", "Select all other frames", lambda event: session.invert_selection()),
-            "undo": ("undo", "Undo the last change", lambda event: session.undo()),
-            "redo": ("redo", "Redo what was undone", lambda event: session.redo()),
         }
         self._actions = {
             name: BarButton(action, icon=icon, description=about)
             for name, (icon, about, action) in actions.items()
         }
-        bar = ButtonBar(self._actions, margin=(6, 6))
-        self._table = SortableTable(compact=True, sizing_mode="stretch_width", margin=(2, 8))
+        bar = ButtonBar(self._actions, margin=(0, 6))
+        self._table = SortableTable(compact=True, sizing_mode="stretch_width", margin=(0, 8))
         self._table.param.watch(self._on_row, "clicked")
         self._name = pmui.TextInput(
-            label="State name", placeholder="alpha helix", size="small", width=136,
+            label="State name", placeholder=EXAMPLE, size="small", width=136,
             description="Press Enter to show the name on the map and in the table.", margin=(8, 6, 0, 10),
         )  # fmt: skip
         self._name.param.watch(self._on_name, "value")
@@ -187,23 +185,19 @@ class SelectionPanel(Viewer):
         session = self.session
         count, total = session.selection.count, len(session.selection.mask)
         share = f"  ({100 * count / total:.3g} %)" if count else ""
-        self._count.object = f"**{count:,} frames**{share}" if count else "**Nothing selected**"
-        self._how.object = _sentence(session.selection.how) if count else self._hint(total)
+        nothing = f"**Nothing selected.** {self._hint(total)}"  # in one line: there is more room for states
+        self._count.object = f"**{count:,} frames**{share}" if count else nothing
+        self._how.param.update(visible=bool(count), object=_sentence(session.selection.how))
         self._actions["clear"].disabled = not count and session.point is None
         self._actions["invert"].disabled = not total
         self._show_states(count)
         self._show_export(count)
-        self._on_history()
 
     def _hint(self, total: int) -> str:
         if not total:
             return "Load data to select frames."
         states = self.session.result is not None and self.session.result.state is not None
-        return "Lasso or box frames on the map" + (", or click a state here." if states else ".")
-
-    def _on_history(self, *_):
-        self._actions["undo"].disabled = not self.session.can_undo
-        self._actions["redo"].disabled = not self.session.can_redo
+        return "Lasso frames on the map" + (", or click a state." if states else ".")
 
     def _show_states(self, count):
         session, result = self.session, self.session.result
@@ -247,8 +241,9 @@ class SelectionPanel(Viewer):
         ]
         self._table.param.update(rows=rows, columns=columns)
         if self._name.visible:
-            name = session.state_names.get((session.active, result.level, self._single_state()), "")
-            self._name.param.update(value=name, value_input=name)
+            state = self._single_state()
+            name, proposed = session.given_name(state), result.words.get(result.node(state), "")
+            self._name.param.update(value=name, value_input=name, placeholder=proposed or EXAMPLE)
 
     def _single_state(self) -> int | None:
         """The state that the selection is, if it is all of one state."""

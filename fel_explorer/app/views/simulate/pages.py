@@ -86,9 +86,15 @@ class TrainPage(Viewer):
 class PlayPage(Viewer):
     """Length and number of trajectories, which of them is shown, and their files."""
 
-    def __init__(self, session: Session, simulate):
+    def __init__(self, session: Session, simulate, propose):
         super().__init__()
         self.session = session
+        self.propose = pmui.Button(
+            label="Propose new starting points", icon="add_location_alt", variant="text", size="small",
+            margin=(4, 12), on_click=lambda event: propose(),
+            description="Selects the frames from which new simulations would teach the simulator most: where "
+            "propagators trained from other random weights disagree. Trains two more propagators.",
+        )  # fmt: skip
         slider = {"size": "small", "width": 128, "margin": (4, 14)}
         self.n_steps = pmui.IntSlider(label="Steps", start=20, end=MAX_STEPS, step=20, value=200, **slider)
         self.n_trajectories = pmui.IntSlider(
@@ -106,7 +112,7 @@ class PlayPage(Viewer):
         self.chosen.param.watch(self._on_chosen, "value")
         row = pmui.Row(self.button, *self.downloads.values(), margin=0)
         self.layout = pmui.Column(
-            pmui.Row(self.n_steps, self.n_trajectories, margin=0), row, self.chosen, self.said,
+            pmui.Row(self.n_steps, self.n_trajectories, margin=0), row, self.chosen, self.said, self.propose,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
 
@@ -161,12 +167,28 @@ class ReportPage(Viewer):
             "Compare with MD", "fact_check", compare,
             "Simulates 100 trajectories as long as the longest of the data, and draws 2,000 structures.",
         )  # fmt: skip
+        self.rivals = pmui.Checkbox(
+            label="Compare with rivals", value=False, size="small", margin=(2, 12),
+            description="Also train a linear (Koopman) propagator and overdamped Langevin dynamics on the "
+            "same map. Takes as long as the propagator's training.",
+        )  # fmt: skip
+        self.native = pmui.Checkbox(
+            label="RMSD to the current frame", value=False, size="small", margin=(2, 12),
+            description="Of both ensembles; click on the native state first.",
+        )  # fmt: skip
         self.hint = text("Compare the synthetic trajectories with the MD data.", margin=(6, 12))
         self.choice = choice
         self.warnings = pn.pane.HTML("", sizing_mode="stretch_width", stylesheets=[NOTES], margin=(2, 12))
         self.table = pn.pane.HTML("", width=390, stylesheets=[TABLE], margin=(2, 4))
         self.layout = pmui.Column(
-            self.choice, self.warnings, self.hint, self.button, sizing_mode="stretch_width", margin=0
+            self.choice,
+            self.warnings,
+            self.hint,
+            self.rivals,
+            self.native,
+            self.button,
+            sizing_mode="stretch_width",
+            margin=0,
         )
         self.side = beside(self.table, width=410)
 

@@ -12,14 +12,16 @@ from fel_explorer.app.session.session import Session
 from fel_explorer.app.views.simulate import simulation as simulations
 from fel_explorer.app.views.simulate.pages import PlayPage, ReportPage, TrainPage, nearest_step, text
 from fel_explorer.app.views.simulate.report_rows import as_ck_test, table_of
+from fel_explorer.app.views.simulate.starts import proposing_starts
 from fel_explorer.app.views.tabs import can_simulate
 from fel_explorer.app.widgets.device_select import DeviceSelect
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside
-from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.tab_view import PlotView
 from fel_explorer.data import schema
 from fel_explorer.plots.chapman_kolmogorov import plot_ck_test
-from fel_explorer.plots.quantities import seconds_text
+from fel_explorer.plots.models import plot_models
+from fel_explorer.plots.quantities import axis_label, seconds_text
 from fel_explorer.plots.simulation import (
     plot_simulated_profile,
     plot_simulated_timescales,
@@ -34,11 +36,12 @@ FIGURES = {
     "Chapman-Kolmogorov test": "returns",
     "Transitions in one lag": "transitions",
     "Structures in TICA": "tica",
+    "Slowest time by propagator": "propagators",
 }
 KINDS = {"train": "simulator", "play": "simulation", "report": "simulation report"}  # of jobs
 
 
-class SimulatePanel(TabView):
+class SimulatePanel(PlotView):
     """Three pages: the form, what is simulated, and the report."""
 
     view: param.Selector[str] = param.Selector(
@@ -51,6 +54,7 @@ class SimulatePanel(TabView):
 
     def __init__(self, session: Session, board: PageJobs | None = None, **params):
         super().__init__(session, board, **params)
+        self._proposal = None  # job that proposes starting points
         self._make_widgets()
         self._watchers = [
             (session, session.param.watch(self._on_session, ["shown", "trajectories", "simulators"])),
@@ -81,7 +85,7 @@ class SimulatePanel(TabView):
         )
         self.pages = {
             "train": TrainPage(self.session, self._train),
-            "play": PlayPage(self.session, self._simulate),
+            "play": PlayPage(self.session, self._simulate, self._propose),
             "report": ReportPage(self.figures, self._compare),
         }
         self._device = DeviceSelect(margin=(4, 12))
@@ -135,10 +139,27 @@ class SimulatePanel(TabView):
         self.board.submit(f"Simulation on {self.session.shown.label}", task, kind=KINDS["play"])
 
     def _compare(self):
+        page = self.pages["report"]
         task = simulations.reporting(
-            self.trained, self.session.dataset, self.session.trajectories, device=self.device
-        )
+            self.trained, self.session.dataset, self.session.trajectories,
+            rivals=page.rivals.value, native=self.session.frame if page.native.value else None,
+            device=self.device,
+        )  # fmt: skip
         self.board.submit(f"Simulator on {self.session.shown.label} against MD", task, kind=KINDS["report"])
+
+    def _propose(self):
+        task = proposing_starts(self.trained, self.session.dataset, device=self.device)
+        label = f"Starting points by the simulator on {self.session.shown.label}"
+        self._proposal = self.board.submit(label, task, kind="starts")
+        self._on_board()
+
+    def _select_proposed(self):
+        """Select the frames that a job has proposed, unless other data are shown by now."""
+        job, self._proposal = self._proposal, None
+        if job.result is not None and self.board.keys.get(job.key) == self.session.feature_set:
+            mask = np.zeros(self.session.dataset.sizes["frame"], bool)
+            mask[job.result] = True
+            self.session.select(mask, f"{mask.sum()} starting points proposed by the simulator")
 
     def tapped(self, x: float, _y: float) -> None:
         """A click on the walk goes there."""
@@ -181,8 +202,9 @@ class SimulatePanel(TabView):
         self.version += 1
 
     def _offer_figures(self, report):
-        """Those that the report has: there is no TICA without structures."""
-        known = {t: name for t, name in FIGURES.items() if name != "tica" or "tica" in report.structures}
+        """Those that the report has: no TICA without structures, no rivals unless they were asked for."""
+        missing = {"tica": "tica" not in report.structures, "propagators": report.propagators is None}
+        known = {title: name for title, name in FIGURES.items() if not missing.get(name)}
         if self.figures.options != known:
             if self.plot not in known.values():
                 self.plot = "profile"
@@ -195,11 +217,14 @@ class SimulatePanel(TabView):
 
     def _on_board(self, *_):
         """While a job runs, its progress stands in the place of what starts another one."""
+        if self._proposal is not None and not self._proposal.active:
+            self._select_proposed()
         if not self.active or not can_simulate(self.session):
             return
         job = self._job()
         for view, page in self.pages.items():
             page.layout.visible = view == self.view and job is None
+        self.pages["play"].propose.disabled = self._proposal is not None
         self.bar.visible = self.stop.visible = job is not None
         self.text.object = self._said() if job is None else job_text(job)
         if self.view == "train":
@@ -255,6 +280,10 @@ def drawn(report, plot: str, unit: str, dark: bool):
         return plot_simulated_transitions.sheet(report.transition_density, dark=dark)
     if plot == "tica":
         return plot_simulated_tica.sheet(report.structures["tica"], dark=dark)
+    if plot == "propagators":
+        table, name = report.propagators.isel(process=0), axis_label("slowest time scale", unit)
+        columns = (table[column].values for column in ("propagator", "time", "error"))
+        return plot_models.sheet(*columns, name=name, shown="MD", dark=dark)
     test = as_ck_test(report.chapman_kolmogorov)
     names = {basin: f"basin {basin + 1}" for basin in test["from"].values.tolist()}
     return plot_ck_test.sheet(test, names, time_unit=unit, dark=dark)

@@ -15,6 +15,7 @@ from fel_explorer.plots.quantities import UNITS
 
 NAN = float("nan")
 MEMORY = "By the eigenvalues of the covariances one lag apart; errors from five blocks."
+RIVALS = "Another propagator on the same map, trained on the same data."
 FIT = (
     "Exponential fitted to the autocorrelation up to ten lags (Table 1 of Sidky et al. 2020); errors from "
     "five blocks."
@@ -36,7 +37,7 @@ class Row:
 
 def rows_of(report: SimulationReport) -> list[Row]:
     """Rows of a report, most important first."""
-    return [*_latents(report), *_structures(report), *_cost(report)]
+    return [*_latents(report), *_rivals(report), *_structures(report), *_cost(report)]
 
 
 def table_of(report: SimulationReport) -> pd.DataFrame:
@@ -102,6 +103,22 @@ def _latents(report) -> list[Row]:
     return rows
 
 
+def _rivals(report) -> list[Row]:
+    """The simulator's rivals, in the order of the comparison."""
+    if report.propagators is None:
+        return []
+    unit, rows = "" if report.time_unit == "1" else report.time_unit, []
+    md = report.propagators.sel(propagator="MD")
+    for name in report.propagators["propagator"].values[2:].tolist():
+        one = report.propagators.sel(propagator=name)
+        for number in one["process"].values:
+            times = [float(e.sel(process=number)[n]) for n in ("time", "error") for e in (md, one)]
+            rows.append(Row(f"Time scale {number}, {name}", unit, *times, about=f"{RIVALS} {MEMORY}"))
+        rms = float(md["free_energy_rms"]), float(one["free_energy_rms"])
+        rows.append(Row(f"Free energy along ψ₁, RMS, {name}", "kT", *rms, about=RIVALS))
+    return rows
+
+
 def _structures(report) -> list[Row]:
     found, numbers, rows = report.structures, report.numbers, []
     if "bonds" in found:
@@ -119,12 +136,11 @@ def _structures(report) -> list[Row]:
             Row("RMSD to the frame", "nm", numbers["rmsd_floor"], numbers["rmsd_to_frame"],
                 about="Of frames drawn again from their place on the map; MD: of the nearest other frame."),
         ]  # fmt: skip
-    if "gyration" in found:
-        radius = found["gyration"]
-        values = [
-            float(radius[name].sel(ensemble=e)) for name in ("mean", "spread") for e in ("md", "synthetic")
-        ]
-        rows.append(Row("Radius of gyration", "nm", *values, about="Mean and standard deviation."))
+    for name, title in (("gyration", "Radius of gyration"), ("native", "RMSD to the native frame")):
+        if name in found:
+            columns = ((found[name][c], e) for c in ("mean", "spread") for e in ("md", "synthetic"))
+            values = [float(column.sel(ensemble=e)) for column, e in columns]
+            rows.append(Row(title, "nm", *values, about="Mean and standard deviation."))
     for basin in found["basins"]["basin"].values if "basins" in found else ():
         one = found["basins"].sel(basin=basin)
         about = "Between random structures of a basin along ψ₁: two of MD; one drawn and one of MD."

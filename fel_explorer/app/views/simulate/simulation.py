@@ -301,7 +301,15 @@ def nearest_frames(points, embedding) -> np.ndarray:
 
 @process_job
 def reporting(
-    report: Report, should_stop: ShouldStop, trained: Trained, dataset, trajectories, *, device="auto"
+    report: Report,
+    should_stop: ShouldStop,
+    trained: Trained,
+    dataset,
+    trajectories,
+    *,
+    rivals: bool = False,
+    native: int | None = None,
+    device="auto",
 ):
     """The job that compares simulations with the data; its result is ``trained`` with the report."""
     began = time.monotonic()
@@ -316,7 +324,9 @@ def reporting(
     report(Progress(0, 0, message="simulating"))
     try:
         with_structures = trajectories if trained.has_decoder else None
-        found = trained.simulator.report(dataset, with_structures, device=device, callback=callback)
+        found = trained.simulator.report(
+            dataset, with_structures, rivals=rivals, native=native, device=device, callback=callback
+        )
     except FelError as stopped:
         if should_stop():
             raise Cancelled from stopped

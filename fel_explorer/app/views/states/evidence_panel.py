@@ -21,7 +21,7 @@ from fel_explorer.app.views.states.panel import VERDICT
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside, offer
 from fel_explorer.app.widgets.markdown import literal
-from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.tab_view import PlotView
 from fel_explorer.app.widgets.text import Notice, Text
 from fel_explorer.data.schema import frame_weights
 from fel_explorer.plots.quantities import interval_text, time_text
@@ -35,7 +35,7 @@ KMEANS_COLOUR = {False: "#7a5195", True: "#c9a0e0"}
 COUNTED = "*counted frame by frame; rates under Kinetics are of a model at a lag time*"
 
 
-class EvidencePanel(TabView):
+class EvidencePanel(PlotView):
     """Population, lifetime, verdict, survival and exits of the selected state.
 
     Without a selected state it shows the one it showed last, or the most populated.
@@ -66,7 +66,7 @@ class EvidencePanel(TabView):
         )  # fmt: skip
         self.facts = Text("", margin=(2, 10, 0, 10), **text)
         self.verdict = Notice(
-            "", severity="info", margin=(4, 8), sizing_mode="stretch_width",
+            "", severity="info", margin=(4, 18, 4, 8), sizing_mode="stretch_width",
             sx={"py": 0, "px": 1, "& p": {"my": 0}, "fontSize": "0.82rem"} | NO_ICON,
         )  # fmt: skip
         self.exits = Text("", margin=(2, 10, 4, 10), **text)

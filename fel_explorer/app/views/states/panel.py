@@ -27,7 +27,6 @@ from fel_explorer.app.widgets.sortable_table import SortableTable
 from fel_explorer.app.widgets.tab_view import TabView
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.plots.quantities import interval_text, time_text
-from fel_explorer.structures import describe_states
 
 LIFETIME = (
     "Mean duration of the visits, frame by frame, with its 95 % interval; visits cut off by the end of a "
@@ -38,7 +37,7 @@ VERDICT = (
     "Does the time spent per visit decay exponentially, as for a metastable state? A chi-square test of a "
     "constant exit rate at 1 %; deviations of less than 10 % in amplitude are accepted."
 )
-DESCRIBED = 20_000  # frames from which states are described in words
+PROPOSED = "What sets the state apart: a proposed name. Select the state to give it another one."
 MEASURED = ("rmsd", "native_contacts", "radius_of_gyration")
 WATCHED = ["shown", "state_names", "dataset"]
 
@@ -58,7 +57,7 @@ class StatesPanel(TabView):
         self.divide = pmui.Button(
             label="Tree of states", icon="account_tree", size="small", variant="text", margin=(0, 8),
             on_click=lambda event: self.train("DivisiveIDM"), sx={"whiteSpace": "nowrap"},
-            description="States at shorter lag times: train DivisiveIDM with the settings on the left.",
+            description="States at long lag times, divided at shorter ones. Lag times are proposed first.",
         )  # fmt: skip
         self.refine = pmui.Button(
             label="Refine with a network", icon="auto_fix_high", size="small", variant="text", margin=(0, 8),
@@ -112,6 +111,13 @@ class StatesPanel(TabView):
         names = {state: session.state_name(state) for state in session.shown.states()}
         return state_table(session.shown, session.dataset, names)
 
+    def _name_cell(self, result, state):
+        """The user's name or the number of a state, and its proposed name."""
+        named, words = self.session.given_name(state), result.words.get(result.node(state), "")
+        number = result.numbered_name(state)
+        less = f"{number.removeprefix('state ')}, {words}" if named and words else words
+        return {"text": named or number, "less": less, "about": PROPOSED if words and not named else ""}
+
     def _on_click(self, _event):
         self.session.select_state(self.table.state)
 
@@ -140,10 +146,8 @@ class StatesPanel(TabView):
             sentence = verdict(lives.sel(state=row["state"]), dataset.attrs["time_step"], unit)[1]
             cells = _cells(row, sentence, unit, columns)
             rows.append({"state": row["state"], "colour": colours[row["state"]], "cells": cells})
-        every = len(result.state) // DESCRIBED + 1
-        words = describe_states(result.state[::every], dataset.isel(frame=slice(None, None, every)))
         for one in rows:
-            one["cells"]["name"]["less"] = words[one["state"]] if one["state"] < len(words) else ""
+            one["cells"]["name"] |= self._name_cell(result, one["state"])
         rows.sort(key=lambda row: -row["cells"]["population"]["value"])
         self.table.param.update(rows=rows, columns=_columns(dataset, columns))
         self.summary.object = _summary(frame, self.session.active)

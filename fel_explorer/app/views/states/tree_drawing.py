@@ -22,7 +22,8 @@ def tree_drawing(session: Session, *, dark: bool = False) -> Dendrogram | Persis
     names = tree_names(result.tree)
     for node, about in result.tree.nodes(data=True):
         given = session.state_names.get((session.active, about["level"], about["state"]))
-        names[node] = given or names[node]
+        said = result.words.get(node, "")
+        names[node] = given or (f"{names[node]}: {said}" if said else names[node])
     kind = Persistence if is_scan(result) else Dendrogram
     return kind(
         result.tree, tree_colours(result.tree, dark=dark), names, result.level, selected_nodes(session)

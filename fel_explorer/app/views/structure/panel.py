@@ -40,6 +40,11 @@ CHANGES = (
     "path",
     "simulation",
 )  # after which something else is shown
+ONE_ROW = {  # buttons and slider of the player: the molecule gets the height
+    "flexDirection": "row-reverse", "alignItems": "center", "gap": "10px", "overflow": "hidden",
+    "& > .MuiBox-root:first-of-type": {"flex": 1, "minWidth": 0, "px": "8px"},
+    "& > .MuiBox-root:last-of-type": {"flexWrap": "nowrap"},
+}  # fmt: skip
 NO_DATA = "Structures appear here. Open trajectory files or the sample data to start."
 NO_TRAJECTORIES = "These data have no structures. Open their trajectory files to see molecules."
 
@@ -113,7 +118,7 @@ class StructurePanel(Viewer):
         self._player = pmui.Player(
             start=0, end=1, value=0, interval=120, show_loop_controls=False, show_value=False, size="small",
             visible_buttons=["previous", "reverse", "pause", "play", "next"], sizing_mode="stretch_width",
-            margin=(0, 8),
+            margin=(0, 12, 0, 4), sx=ONE_ROW,
         )  # fmt: skip
         self._text = Text("", variant="body2", margin=(2, 12, 6, 12), sizing_mode="stretch_width")
         self._warning = Notice(

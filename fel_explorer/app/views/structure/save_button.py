@@ -21,7 +21,7 @@ def shown_button(shown: Callable[[], Iterable[Layer]], frame: Callable[[], int])
     button = pmui.FileDownload(
         callback=lambda: shown_pdb(shown(), frame()), filename="structures.pdb", label="", size="small",
         description="Save the structures that are shown, overlaid as they are, one model each.",
-        embed=False, auto=True, margin=(8, 4, 0, 2), icon_size="1.35em", width=34, sx=ICON,
+        embed=False, auto=True, margin=(5, 4, 0, 2), icon_size="1.35em", width=34, sx=ICON,
     )  # fmt: skip
     button.variant = "text"  # given to the constructor it makes panel 1.9 warn
     return button

@@ -11,7 +11,7 @@ from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.layout import beside, offer
-from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.tab_view import PlotView
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.data import schema
 from fel_explorer.kinetics.passages import passages
@@ -19,7 +19,7 @@ from fel_explorer.plots.quantities import time_text
 from fel_explorer.plots.timeline import MAX_ROWS, place_at, plot_timeline
 
 
-class TimelinePanel(TabView):
+class TimelinePanel(PlotView):
     """Where and when each state was visited; a click shows the frame there."""
 
     def __init__(self, session: Session, board: PageJobs | None = None, **params):

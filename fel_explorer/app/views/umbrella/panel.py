@@ -22,8 +22,9 @@ from fel_explorer.app.views.umbrella.job import (
 from fel_explorer.app.views.umbrella.profile import barrier_words, data_profile, profile_words
 from fel_explorer.app.widgets.device_select import DeviceSelect
 from fel_explorer.app.widgets.figure_export import FigureExport
+from fel_explorer.app.widgets.float_field import FloatField
 from fel_explorer.app.widgets.layout import beside
-from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.tab_view import PlotView
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.plots.cv_profile import plot_cv_profile
 from fel_explorer.plots.umbrella import plot_windows
@@ -37,7 +38,7 @@ HOW = (
 )
 
 
-class DrivePanel(TabView):
+class DrivePanel(PlotView):
     """Profile from the data and from umbrella sampling; the windows and their overlap."""
 
     part: param.Selector[str] = param.Selector(
@@ -82,7 +83,7 @@ class DrivePanel(TabView):
         self.steps = self._number(
             "Steps", default.n_steps, 10, "Steps of each simulation; 4 fs each for molecules."
         )
-        self.temperature = pmui.FloatInput(  # not from_param, which would watch the session for ever
+        self.temperature = FloatField(  # not from_param, which would watch the session for ever
             label="Temp. (K)", value=self.session.temperature, start=self.session.param.temperature.bounds[0],
             size="small", width=140, margin=(6, 4, 0, 10),
             description="Of the molecule; to compare, that of the data.",

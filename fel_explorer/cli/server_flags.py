@@ -71,6 +71,7 @@ def server_options(arguments: argparse.Namespace) -> dict:
         If a host other than this machine is set without a password file, the root is not a folder, or a file,
         a token or an address of a proxy is not valid.
     """
+    arguments.root = str(Path(arguments.root).expanduser())  # make demo ROOT=~/data
     if not Path(arguments.root).is_dir():
         raise FelError(f"--root {arguments.root} is not a folder.", remedy="Give an existing folder.")
     from fel_explorer.app.jobs.permission import let_pages_choose

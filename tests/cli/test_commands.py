@@ -11,6 +11,9 @@ import pytest
 from peptides import make_trajectory
 
 from fel_explorer import __version__, cli, load_model
+from fel_explorer.cli.method_flags import train_parser
+from fel_explorer.cli.parser import make_parser
+from fel_explorer.cli.server_flags import server_options
 from fel_explorer.data import as_dataset, open_dataset, save_dataset, trajectories_of
 from fel_explorer.methods import list_methods
 
@@ -29,7 +32,7 @@ def test_help_is_quick_and_loads_nothing_heavy():
     start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True)
     assert "fel-explorer demo" in done.stdout and time.perf_counter() - start < 3
-    code = check.replace("cli.main(sys.argv[1:])", "cli._parser()")
+    code = check.replace("cli.main(sys.argv[1:])", "cli.parser.make_parser()")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -49,7 +52,7 @@ def test_methods_are_listed_with_a_sentence(capsys):
 
 @pytest.mark.parametrize("cls", list_methods().values(), ids=lambda cls: cls.__name__)
 def test_every_hyperparameter_is_a_flag(cls):
-    parser = cli.train_parser(cls)
+    parser = train_parser(cls)
     bare = parser.parse_args(["data.zarr", "-o", "m.fel"])
     for name in cls.hyperparameter_names():
         assert getattr(bare, name) is None
@@ -184,14 +187,14 @@ def test_an_impossible_lag_ends_with_2(dataset, tmp_path, capsys):
 def test_other_hosts_need_a_password(tmp_path):
     passwords = tmp_path / "passwords.json"
     passwords.write_text(json.dumps({"ada": "secret"}))
-    arguments = cli._parser().parse_args(["demo", "--host", "0.0.0.0", "--password-file", str(passwords)])
-    access = cli.server_options(arguments)["access"]
+    arguments = make_parser()[0].parse_args(["demo", "--host", "0.0.0.0", "--password-file", str(passwords)])
+    access = server_options(arguments)["access"]
     assert access.login("ada", "secret") and not access.login("ada", "wrong") and not access.login("bob", "")
 
 
 def test_each_start_has_a_token_of_its_own(monkeypatch, capsys):
     def access(*flags):
-        return cli.server_options(cli._parser().parse_args(["demo", *flags]))["access"]
+        return server_options(make_parser()[0].parse_args(["demo", *flags]))["access"]
 
     assert len(access().token) == 48 and access().token != access().token
     monkeypatch.setenv("FEL_EXPLORER_TOKEN", "from-the-environment")
@@ -204,6 +207,6 @@ def test_each_start_has_a_token_of_its_own(monkeypatch, capsys):
 @pytest.mark.parametrize("value, show", [("1", False), ("0", True), ("", True)])
 def test_no_browser_by_environment(value, show, monkeypatch):
     monkeypatch.setenv("NO_BROWSER", value)
-    assert cli.server_options(cli._parser().parse_args(["demo"]))["show"] is show
-    assert cli.server_options(cli._parser().parse_args(["demo", "--no-browser"]))["show"] is False
-    assert cli.server_options(cli._parser().parse_args(["demo"]))["address"] == "127.0.0.1"
+    assert server_options(make_parser()[0].parse_args(["demo"]))["show"] is show
+    assert server_options(make_parser()[0].parse_args(["demo", "--no-browser"]))["show"] is False
+    assert server_options(make_parser()[0].parse_args(["demo"]))["address"] == "127.0.0.1"

@@ -1,0 +1,1 @@
+"""Encoders of network methods: dense layers on any features, or a graph network on coordinates of atoms."""

@@ -1,6 +1,7 @@
 import typing
 
 from . import app as app
+from . import comparison as comparison
 from . import data as data
 from . import export as export
 from . import features as features

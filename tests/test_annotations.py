@@ -8,6 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "fel_explorer"
 LAYERS = [
     "cli",
+    "comparison",
     "data",
     "devices.py",
     "errors.py",

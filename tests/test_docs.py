@@ -75,6 +75,7 @@ def test_the_overview_is_read_in_ten_minutes():
 
 
 HOW_TO = sorted((ROOT / "docs" / "how_to_add").glob("*.md"))
+TASKS = [ROOT / "docs" / name for name in ("conditions.md",)]  # examples on the sample data
 RUN = """
 import os, sys
 for folder in sys.argv[1:]:
@@ -87,7 +88,7 @@ for folder in sys.argv[1:]:
 def test_examples_of_how_to_pages_run(alone, tmp_path):
     """In one process, as imports take most of the time; plugins are found only when a process begins."""
     folders = []
-    for page in HOW_TO:
+    for page in [*HOW_TO, *TASKS]:
         blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
         assert blocks, f"{page.name} has no example"
         if (page.stem == "plugin") == alone:

@@ -7,13 +7,13 @@ import sys
 from typing import TYPE_CHECKING
 
 from fel_explorer import __version__
-from fel_explorer.cli import doctor, export, featurize, fes, kinetics, pages, report, states, train
+from fel_explorer.cli import compare, doctor, export, featurize, fes, kinetics, pages, report, states, train
 from fel_explorer.errors import FelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FAMILIES = (pages, featurize, train, fes, states, kinetics, report, export, doctor)
+FAMILIES = (pages, featurize, train, fes, states, kinetics, compare, report, export, doctor)
 EXAMPLES = """examples:
   fel-explorer demo                                    the app on the sample data
   fel-explorer lessons                                 four lessons, each with a picture to play with
@@ -28,6 +28,7 @@ EXAMPLES = """examples:
   fel-explorer fes features.zarr model.fel -o fes.csv --figure fes.png
   fel-explorer states features.zarr model.fel -o states.json
   fel-explorer kinetics features.zarr model.fel -o rates.csv --timescales implied.csv
+  fel-explorer compare features.zarr model.fel --condition folder -o differences.csv
   fel-explorer report features.zarr model.fel -o report.html
   fel-explorer export model.fel features.zarr --bias opes --temperature 300 -o run
 """

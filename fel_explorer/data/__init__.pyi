@@ -4,6 +4,11 @@ from . import store as store
 from . import trajectories as trajectories
 from .cache import cache_directory as cache_directory
 from .columns import attach_columns as attach_columns
+from .concatenation import concatenate as concatenate
+from .conditions import condition_masks as condition_masks
+from .conditions import condition_names as condition_names
+from .conditions import conditions_by_trajectory as conditions_by_trajectory
+from .conditions import set_conditions as set_conditions
 from .dataset_files import files_of as files_of
 from .dataset_files import positions_of as positions_of
 from .dataset_files import trajectories_of as trajectories_of

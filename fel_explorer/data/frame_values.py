@@ -15,6 +15,7 @@ UNITS = {"energy": "kJ/mol"}
 DEGREES = ("deg", "degree", "degrees")
 FRAME_NUMBERS = ("time", "trajectory")
 NOT_STRUCTURE = ("weight",)
+CONDITIONS = "conditions"  # attribute of a column that numbers the conditions of trajectories
 
 
 def torsions(dataset: xr.Dataset) -> list[str]:
@@ -69,7 +70,8 @@ def quantities(dataset: xr.Dataset) -> list[str]:
     angles = torsions(dataset)
     parts = {f"{name} {part}" for name in angles for part in ("cos", "sin")}
     features = [str(name) for name in dataset["feature"].values]
-    others = [name for name in columns(dataset) if name not in (*angles, *NOT_STRUCTURE)]
+    left_out = {*angles, *NOT_STRUCTURE}
+    others = [n for n in columns(dataset) if n not in left_out and CONDITIONS not in dataset[n].attrs]
     return [*angles, *others, *(name for name in features if name not in parts)]
 
 

@@ -10,6 +10,7 @@ variable                   dims                  meaning
 ``trajectory``             (frame)               int, 0-based, frames of one are contiguous
 ``frame_in_trajectory``    (frame)               int, counts up from 0 within each trajectory
 ``weight``                 (frame), optional     float64, frame weights of biased sampling
+``condition``              (frame), optional     int, one for each trajectory (`data.conditions`)
 any other column           (frame), optional     ``energy``, CSV columns, ...
 =========================  ====================  ==================================================
 

@@ -10,6 +10,7 @@ from .chapman_kolmogorov import plot_ck_modes as plot_ck_modes
 from .chapman_kolmogorov import plot_ck_test as plot_ck_test
 from .colours import state_colours as state_colours
 from .comparison import plot_distributions as plot_distributions
+from .conditions import plot_conditions as plot_conditions
 from .contours import plot_contours as plot_contours
 from .cv_profile import plot_cv_profile as plot_cv_profile
 from .dendrogram import Dendrogram as Dendrogram

@@ -125,6 +125,9 @@ def plot_dendrogram(
     right = max(x for x, _ in places.values()) + 0.9
     ink, pixel = drawing.ink(dark), (right + 0.6) / (width - AXIS)
     below = 1 / pixel < TWO_LINES  # no room next to the leaves
+    if below:
+        right -= 0.3
+        pixel = (right + 0.6) / (width - AXIS)
     limits = ((-0.6, right), (-len(lags) - (_foot(tree, height, pixel) if below else 0.62), 0.45))
     marks = [(-level - 1, time_text(lag, unit)) for level, lag in enumerate(lags)]
     page = sheet.Sheet(limits, ("", "time resolution (lag)"), ticks={0: [(FAR, "")], 1: marks})
@@ -180,8 +183,9 @@ def _beside(name, percent, lifetime, characters, low):
     long = [f"{percent}, {lifetime}", percent]
     second = next((text for text in long if len(text) <= characters), "")
     if low:
-        fitting = (text for text in (f"{name} {percent}", name, short) if len(text) <= characters)
-        return next(fitting, "")
+        texts = [f"{name} {percent}", name]
+        texts += wrap(name, int(characters), 1) if characters >= len(short) + 6 else []
+        return next((text for text in (*texts, short) if len(text) <= characters), "")
     if len(name) <= characters:
         return f"{name}\n{second}".strip()
     cut = wrap(name, int(characters), 1)[0] if characters >= len(short) + 4 else short

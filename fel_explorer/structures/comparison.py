@@ -99,7 +99,7 @@ def distributions(
     values = frame_values(dataset, name)
     weights = frame_weights(dataset)
     parts = [values[mask] for mask in masks]
-    edges = _edges(np.concatenate(parts), name in torsions(dataset), bins)
+    edges = edges_of(np.concatenate(parts), name in torsions(dataset), bins)
     counts = [
         np.histogram(np.clip(v, edges[0], edges[-1]), edges, weights=weights[mask], density=True)[0]
         for v, mask in zip(parts, masks, strict=True)
@@ -118,11 +118,11 @@ def _frames(dataset, mask, which):
 
 
 def _row(sets, draws, circular):
-    edges = _edges(np.concatenate([values for values, _, _ in sets]), circular, BINS)
+    edges = edges_of(np.concatenate([values for values, _, _ in sets]), circular, BINS)
     n_blocks = len(draws.blocks)
-    counts = [_block_counts(values, weights, block, edges, n_blocks) for values, weights, block in sets]
-    effect = float(_distance(*(c.sum(0)[None] for c in counts))[0])
-    low, high = draws.interval(_distance(*map(draws.sums, counts)))
+    counts = [block_counts(values, weights, block, edges, n_blocks) for values, weights, block in sets]
+    effect = float(distance(*(c.sum(0)[None] for c in counts))[0])
+    low, high = draws.interval(distance(*map(draws.sums, counts)))
     # reflected about the estimate: resampled histograms lie further apart than their originals
     lower, upper = np.clip([2 * effect - high, 2 * effect - low], 0.0, 1.0)
     moments = [_moments(values, weights, circular) for values, weights, _ in sets]
@@ -140,7 +140,8 @@ def _row(sets, draws, circular):
     }
 
 
-def _edges(values, circular, bins):
+def edges_of(values: np.ndarray, circular: bool, bins: int) -> np.ndarray:
+    """Edges (bin + 1,) of the bins of ``values`` (frame,), of angles all around."""
     if circular:
         return np.linspace(-180.0, 180.0, bins + 1)
     low, high = np.percentile(values, TAILS)
@@ -149,7 +150,9 @@ def _edges(values, circular, bins):
     return np.linspace(low, high, bins + 1)
 
 
-def _block_counts(values, weights, block, edges, n_blocks):
+def block_counts(
+    values: np.ndarray, weights: np.ndarray, block: np.ndarray, edges: np.ndarray, n_blocks: int
+) -> np.ndarray:
     """(block, bin) weights; what lies beyond the edges counts in the last bins."""
     bins = len(edges) - 1
     scaled = (values - edges[0]) * (bins / (edges[-1] - edges[0]))
@@ -157,7 +160,7 @@ def _block_counts(values, weights, block, edges, n_blocks):
     return np.bincount(block * bins + index, weights, minlength=n_blocks * bins).reshape(n_blocks, bins)
 
 
-def _distance(first, second):
+def distance(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Total variation distance (n,) of histograms (n, bin), nan where one of them is empty."""
     with np.errstate(invalid="ignore"):
         first, second = (h / h.sum(1, keepdims=True) for h in (first, second))

@@ -5,7 +5,7 @@ import pytest
 from chains import nested_chain
 
 from fel_explorer import methods
-from fel_explorer.data import as_dataset, save_dataset
+from fel_explorer.data import as_dataset, save_dataset, set_conditions
 
 
 @pytest.fixture(scope="session")
@@ -14,6 +14,7 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli")
     parts = [nested_chain(1500, seed)[1] for seed in range(4)]
     data = as_dataset(parts, time_step=2.0, time_unit="ps", feature_names=["x", "y"])
+    data = set_conditions(data, ["apo", "apo", "holo", "holo"])
     save_dataset(data, folder / "data.zarr")
     pca = methods.PCA(n_dims=2).fit(data)
     pca.save(folder / "pca.fel")

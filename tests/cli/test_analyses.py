@@ -48,7 +48,7 @@ def test_every_command_has_a_sentence_and_help(command, capsys):
 
 
 def test_the_analyses_are_found():
-    assert {"fes", "states", "kinetics", "report"} <= set(ANALYSES)
+    assert {"fes", "states", "kinetics", "compare", "report"} <= set(ANALYSES)
 
 
 @pytest.mark.parametrize("command", ANALYSES)
@@ -180,3 +180,29 @@ def test_a_report_without_a_fixed_date_has_one(files, tmp_path, monkeypatch):
     assert "2001-09-09" not in (tmp_path / "a.html").read_text()
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
     assert cli.main(given) == 2 and "2001" not in os.environ["SOURCE_DATE_EPOCH"]
+
+
+@pytest.mark.parametrize("what", ["free-energy", "populations", "rates", "features"])
+def test_a_comparison_has_each_condition_and_what_differs_from_the_reference(what, files, tmp_path):
+    given = ["compare", files / "data.zarr", files / "states.fel", "--what", what, "--reference", "holo"]
+    found = table([*given, "--bins", 12, "--n-bootstrap", 20], tmp_path)
+    assert {"condition", "p_value", "significant"} <= set(found)
+    reference = found[found["condition"] == "holo"]
+    assert reference["p_value"].isna().all() and not reference["significant"].any()
+    assert (found["condition"] == "apo").sum() == {"features": 2, "populations": 3, "rates": 6}.get(what, 144)
+
+
+def test_conditions_may_be_given_by_a_table(files, tmp_path):
+    names = tmp_path / "conditions.csv"
+    names.write_text("condition\nx\ny\nx\ny\n")
+    given = ["compare", files / "data.zarr", files / "states.fel", "--condition", names]
+    assert set(table([*given, "--what", "populations"], tmp_path)["condition"]) == {"x", "y"}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [(["--condition", "=a"], "PATTERN=NAME"), (["--reference", "none"], "apo, holo")],
+)
+def test_conditions_that_are_none_are_refused(given, words, files, capsys):
+    arguments = ["compare", str(files / "data.zarr"), str(files / "states.fel"), *given]
+    assert cli.main(arguments) == 2 and words in capsys.readouterr().err

@@ -78,7 +78,7 @@ def test_the_lessons_answer(page, served):
     before = figures(page)[0]["x"]
     press(page, "Angle of the line", "End")
     wait_for(lambda: figures(page)[0]["x"] != before, page=page)
-    page.get_by_role("button", name="Theme").click()
+    page.get_by_role("button", name="Light or dark colours").click()
     page.get_by_role("button", name="Perfect").click()
     expect(page.get_by_text("100%")).to_be_visible()
     # a page that is left gives up the fonts that are on their way

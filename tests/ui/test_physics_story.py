@@ -35,7 +35,7 @@ def test_a_model_is_learned_without_data(page, served):
     page.goto(served.url)
     expect(page.get_by_text("What the model makes")).to_be_visible(timeout=LOAD)
     button(page, "Settings").click()
-    steps = page.get_by_label("Training steps").first
+    steps = page.get_by_role("textbox", name="Training steps", exact=True).first
     steps.click()
     page.keyboard.press("ControlOrMeta+A")
     page.keyboard.type("80")

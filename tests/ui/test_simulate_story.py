@@ -14,7 +14,7 @@ def test_a_simulator_is_trained_played_and_exported(page, demo, tmp_path):
     page.get_by_role("button", name="Simulate", exact=True).click()
     expect(page.get_by_text("A simulator of the map.")).to_be_visible()
     for label in ("Propagator steps", "Decoder steps"):
-        page.get_by_label(label).first.click()
+        page.get_by_role("textbox", name=label, exact=True).click()
         page.keyboard.press("Control+a")
         page.keyboard.type("3")
         page.keyboard.press("Tab")

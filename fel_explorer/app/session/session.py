@@ -17,7 +17,7 @@ from fel_explorer.app.session.history import History
 from fel_explorer.app.session.pinned import Pinned
 from fel_explorer.app.session.recipe import Recipe, Sweep
 from fel_explorer.app.session.refined_states import carried_names, nearest_level
-from fel_explorer.app.session.result import MicrostateLevels, Result
+from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.selection import PathAnchors, Point, Selection
 from fel_explorer.app.session.selection_origin import Origin, StateFrames
 from fel_explorer.app.session.snapshot import Snapshot
@@ -181,7 +181,7 @@ class Session(SessionData):
             changes["levels"] = {k: level for k, level in self.levels.items() if k != result.label}
         if show:
             changes.update(active=result.label, point=None)
-            if isinstance(result.levels, MicrostateLevels) and self.colour_by == FREE_ENERGY:
+            if result.tree is not None and self.colour_by == FREE_ENERGY:
                 changes["colour_by"] = "state"  # what the slider of the time resolution changes
         self.param.update(**changes)
 

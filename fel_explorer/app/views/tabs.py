@@ -12,6 +12,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from fel_explorer.app.session.session import Session
+from fel_explorer.data.conditions import condition_names
 
 if TYPE_CHECKING:
     from fel_explorer.app.widgets.tab_view import TabView
@@ -76,6 +77,11 @@ def has_data(session: Session) -> bool:
     return session.dataset is not None
 
 
+def has_conditions(session: Session) -> bool:
+    """Whether the trajectories are of two conditions at least."""
+    return session.dataset is not None and len(condition_names(session.dataset)) > 1
+
+
 def has_model(session: Session) -> bool:
     """Whether a model is shown."""
     return session.shown is not None
@@ -129,6 +135,13 @@ TABS: list[Tab] = [
         "Compare",
         f"{_VIEWS}.comparison.panel:ComparisonPanel",
         "What differs between two sets of frames.",
+    ),
+    Tab(
+        "conditions",
+        "Conditions",
+        f"{_VIEWS}.conditions.panel:ConditionsPanel",
+        "Mutants, ligands or temperatures next to each other: what differs, and what of it is significant.",
+        available=has_conditions,
     ),
     Tab(
         "path",

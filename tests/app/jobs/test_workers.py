@@ -17,7 +17,7 @@ import pytest
 
 import fel_explorer
 from fel_explorer.app.jobs import featurize_and_train, stopping
-from fel_explorer.app.jobs.array_files import LARGE, ArrayFiles, take, write_once
+from fel_explorer.app.jobs.array_files import LARGE, PREFIX, ArrayFiles, take, write_once
 from fel_explorer.app.jobs.manager import JobManager
 from fel_explorer.app.jobs.workers import WorkerPool
 from fel_explorer.app.pages.embedded_physics import options, training
@@ -332,6 +332,28 @@ def test_a_training_whose_worker_was_killed_resumes_to_the_same_model(threaded, 
     expected = type(method)(**method.hyperparameters()).fit(data, device="cpu")
     np.testing.assert_array_equal(again.result.embedding, expected.transform(data).values)
     assert not folder.exists()
+
+
+def test_warnings_of_a_worker_come_to_the_page(jobs, data, tmp_path, caplog):
+    (tmp_path / "file").touch()
+    options = {"device": "cpu", "checkpoint_dir": tmp_path / "file" / "checkpoint"}
+    job = run(jobs, featurize_and_train.training(PCA(n_dims=2), data, "mine", **options), kind="model")
+    assert job.state == "done"
+    [notice] = job.notices
+    assert notice.startswith("'mine' is trained without checkpoints") and notice in caplog.text
+    assert any(notice in line for line in job.log)
+
+
+def test_folders_of_killed_servers_are_removed_and_others_stay(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    names = (f"{PREFIX}{ended.pid}-a", f"{PREFIX}{os.getpid()}-b", f"fel-jobs-other.host-{ended.pid}-c", "d")
+    for name in names:
+        (tmp_path / name).mkdir()
+    folder = ArrayFiles().folder
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left - {folder.name} == set(names[1:])
 
 
 def test_what_a_job_prints_does_not_reach_the_page(jobs):

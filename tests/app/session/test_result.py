@@ -130,3 +130,10 @@ def test_merging_one_state_is_refused(session):
     session.select(np.arange(6) < 2, "lasso")
     with pytest.raises(FelError, match="Two or more"):
         session.merge_states()
+
+
+def test_the_map_of_a_tree_shows_its_states_unless_another_colour_was_chosen(tree_session, tree_method):
+    assert tree_session.colour_by == "state"
+    tree_session.colour("time")
+    tree_session.add_result(Result.of("another", tree_method, tree_session.dataset))
+    assert tree_session.colour_by == "time"

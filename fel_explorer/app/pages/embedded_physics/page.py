@@ -26,6 +26,7 @@ from fel_explorer.app.widgets.notifications import show_error
 from fel_explorer.app.widgets.page_timer import PageTimer
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.app.widgets.theme import THEME
+from fel_explorer.app.workarounds.panel_material_ui_names import widget_names
 
 KIND = "physics"  # of its jobs
 TICK = 200  # ms between two looks at the queue of events
@@ -122,12 +123,12 @@ class PhysicsPage(Viewer):
         """The whole browser page."""
         if self._page is None:
             theme = pmui.IconButton(
-                icon="contrast", description="Theme", color="light", size="small", margin=0,
+                icon="contrast", description="Light or dark colours", color="light", size="small", margin=0,
                 on_click=self._toggle_theme,
             )  # fmt: skip
             self._page = pmui.Page(
                 title="fel_explorer", main=[self.content()],
-                header=[pmui.Row(sizing_mode="stretch_width"), theme],
+                header=[pmui.Row(sizing_mode="stretch_width"), theme, *filter(None, [widget_names()])],
                 theme_toggle=False, theme_config=THEME, site_url="#", dark_theme=self.dark,
             )  # fmt: skip
             unlink_busy(self._page)

@@ -16,6 +16,7 @@ from fel_explorer.app.shell.skeleton import unlink_busy
 from fel_explorer.app.widgets.bokeh_sheet import BokehSheet
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.app.widgets.theme import THEME
+from fel_explorer.app.workarounds.panel_material_ui_names import widget_names
 
 TITLES = {
     "1-landscape": "Free-energy landscape",
@@ -209,12 +210,17 @@ def lesson_page(main, *, here: str, dark: bool, toggle) -> pmui.Page:
         for route, title in TITLES.items()
     ]
     theme = pmui.IconButton(
-        icon="contrast", description="Theme", color="light", size="small", margin=0, on_click=toggle
+        icon="contrast",
+        description="Light or dark colours",
+        color="light",
+        size="small",
+        margin=0,
+        on_click=toggle,
     )
     page = pmui.Page(
         title="fel_explorer",
         main=main,
-        header=[pmui.Row(sizing_mode="stretch_width"), *links, theme],
+        header=[pmui.Row(sizing_mode="stretch_width"), *links, theme, *filter(None, [widget_names()])],
         theme_toggle=False,
         theme_config=THEME,
         site_url="./",

@@ -12,6 +12,7 @@ from fel_explorer.app.jobs import featurize_and_train
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.session import Session
 from fel_explorer.app.storage.input_files import inside, known_files, matching, sort_out
+from fel_explorer.app.views.data.conditions_dialog import ConditionsDialog
 from fel_explorer.app.views.data.formula_panel import FormulaColumn
 from fel_explorer.app.views.data.frame_weights_panel import FrameWeights
 from fel_explorer.app.views.data.session_files_panel import SessionFiles
@@ -67,6 +68,7 @@ class DataPanel(Viewer):
             **wide,
         )
         self.formula = FormulaColumn(session, self._dialogs)
+        self.conditions = ConditionsDialog(session, self._dialogs)
         self.sessions = SessionFiles(session, board, self.root, self._dialogs)
         self.summary = Text("", variant="body2", margin=(5, 10), sizing_mode="stretch_width")
         self.opened = pmui.Select(
@@ -83,6 +85,7 @@ class DataPanel(Viewer):
             self.opened, self.closing, sizing_mode="stretch_width", margin=0, visible=False
         )
         tables = {"columns": self.columns, "formula": self.formula.button}
+        tables["conditions"] = self.conditions.button
         self._tables = ButtonBar(tables, colour="primary", sizing_mode="stretch_width", margin=(5, 10))
         self.layout = pmui.Column(sizing_mode="stretch_width", margin=0)
         files = pmui.Row(self.sample, self.browse, sizing_mode="stretch_width", margin=0)

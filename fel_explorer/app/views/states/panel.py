@@ -151,7 +151,7 @@ class StatesPanel(TabView):
         rows.sort(key=lambda row: -row["cells"]["population"]["value"])
         self.table.param.update(rows=rows, columns=_columns(dataset, columns))
         self.summary.object = _summary(frame, self.session.active)
-        self.divide.visible = result.tree is None
+        self.divide.visible = result.tree is None or result.method.has_microstates
         self.compare.visible = self.board is not None and can_compare(result)
         self.refine.visible = result.method.has_microstates
         self.measure.visible = any(map(self.observing.pending, MEASURED))

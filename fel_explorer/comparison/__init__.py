@@ -1,0 +1,5 @@
+"""Comparison of conditions: free energies, populations, rates and features, with errors and significance."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

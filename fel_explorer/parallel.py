@@ -39,6 +39,18 @@ class _Chosen:
     choice = Choice()
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Run OpenMP code, such as scikit-learn's KMeans, on one thread, so that its sums are always the same.
+
+    Threads add what they have in the order in which they end, and rounding then depends on it.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="openmp"):
+        yield
+
+
 def set_scheduler(scheduler: str | None, *, workers: int = 0) -> None:
     """Choose where tasks run: folds, values and seeds, chunks of trajectories, blocks of stored features.
 

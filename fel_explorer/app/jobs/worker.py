@@ -24,7 +24,7 @@ from fel_explorer.errors import FelError
 
 PERIOD = 0.1  # least seconds between two reports of progress
 NICE = 10  # lower priority than the page
-RECENT = 5  # questions whether to stop, whose times tell how long a call goes on without one
+RECENT = 5  # questions whether to stop, whose times show how long a call goes on without one
 ENOUGH_IDLE = 1800.0  # seconds without a call after which it ends
 
 
@@ -75,7 +75,7 @@ class Connection:
                 self._calls.put(body)
 
     def should_stop(self) -> bool:
-        """Whether the call is to stop; the page's process is told that it heard it."""
+        """Whether the call is to stop; sends a message that the call has heard it."""
         self._asked.append(time.monotonic())
         stop = self.stop.is_set()
         if stop and not self._heard:

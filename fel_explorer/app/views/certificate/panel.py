@@ -165,7 +165,8 @@ class CertificatePanel(PlotView):
     def figure(self, shape=None, *, dark=False):
         """The chosen curve of the shown model; any ``shape`` suits it."""
         if self.draw.value not in curves_of(self._found()):
-            page = sheet.Sheet(((0.0, 1.0), (0.0, 1.0)), ("", ""), ticks={0: [], 1: []})
+            none = [(-1.0, "")]  # outside: an axis without marks has the usual ones
+            page = sheet.Sheet(((0.0, 1.0), (0.0, 1.0)), ("", ""), ticks={0: none, 1: none})
             page.words = [sheet.word(0.5, 0.5, "no certificate yet", drawing.faint(dark))]
             return page
         return draw_curve(self._found(), self.draw.value, dark=dark)

@@ -167,6 +167,7 @@ def _described(session) -> dict:
                 "features": session.features_of[label],
                 "seconds": None if np.isnan(result.seconds) else result.seconds,
                 "partial": result.partial,
+                **({"remark": result.remark, "hues": result.hues} if result.remark else {}),
             }
             for label, result in session.results.items()
         ],

@@ -52,6 +52,7 @@ suppress_warnings = ["myst.xref_missing"]
 
 nb_execution_mode = os.environ.get("FEL_DOCS_EXECUTION", "cache")
 nb_execution_cache_path = str(DOCS.parent / "build" / "docs-cache")
+nb_execution_in_temp = True
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_merge_streams = True

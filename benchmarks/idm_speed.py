@@ -96,12 +96,14 @@ def large(n_frames: int) -> str:
         block += random.normal(scale=0.003, size=block.shape).astype(np.float32)
     lengths = [25_000] * (n_frames // 25_000)
     data = schema.assemble(x[: sum(lengths)], [f"x{i}" for i in range(100)], lengths, time_step=1.0)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     started = time.process_time()
     scan = fel.methods.scan_lag_times(data)
     seconds = time.process_time() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     counts = ", ".join(map(str, scan.n_states.values))
-    return f"{len(x):,} frames: {seconds:.1f} CPU s, peak {peak:.2f} GB with the data; states: {counts}"
+    memory = f"peak {peak:.2f} GB, {before:.2f} GB of it before the scan"
+    return f"{len(x):,} frames: {seconds:.1f} CPU s, {memory}; states: {counts}"
 
 
 def main():

@@ -1,6 +1,6 @@
 """What damaged sessions, models, datasets, trajectories and tables, endless formulas and kills end in.
 
-python benchmarks/robustness.py [--cases 300]
+python benchmarks/robustness.py [--cases 300] [--kills 3]
 """
 
 from __future__ import annotations
@@ -147,11 +147,24 @@ def kills(folder):
             yield outcome(lambda path=path: fel.open_dataset(path))
 
 
+def killed_processes(group, n):
+    """Outcomes of kills of all that trains, computes or writes; see `tests/support/killing.py`."""
+    command = [sys.executable, str(TESTS / "support" / "killing.py"), "--groups", group]
+    command += ["--moments", str(n), "--renames", str(n)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    for line in done.stdout.splitlines():
+        found = json.loads(line)
+        yield from ["opened"] * (found["kills"] - len(found["faults"]))
+        yield from found["faults"]
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", type=int, default=300, help="of sessions and of model files")
-    n = parser.parse_args().cases
+    parser.add_argument("--kills", type=int, default=3, help="at random moments, and next to so many renames")
+    given = parser.parse_args()
+    n = given.cases
     logging.disable()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -161,7 +174,10 @@ def main() -> None:
             "datasets with a flipped bit in a block": datasets(folder, n),
             "damaged PDB, GRO and CSV files": texts(folder),
             "endless formulas": formulas(),
-            "kills next to a rename": kills(folder),
+            "kills next to a rename of a dataset": kills(folder),
+            "kills of trainings": killed_processes("models", given.kills),
+            "kills of sampling, sweeps and features": killed_processes("computations", given.kills),
+            "kills of saves and exports": killed_processes("files", given.kills),
         }
         print("| what | cases | clear error | opened | other |\n|---|---|---|---|---|")
         for what, outcomes in rows.items():

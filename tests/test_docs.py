@@ -75,7 +75,9 @@ def test_the_overview_is_read_in_ten_minutes():
 
 
 HOW_TO = sorted((ROOT / "docs" / "how_to_add").glob("*.md"))
-TASKS = [ROOT / "docs" / name for name in ("conditions.md",)]  # examples on the sample data
+TASKS = [
+    ROOT / "docs" / name for name in ("conditions.md", "coming_from_pyemma.md")
+]  # examples on the sample data
 RUN = """
 import os, sys
 for folder in sys.argv[1:]:

@@ -13,6 +13,7 @@ from .dataset_files import files_of as files_of
 from .dataset_files import positions_of as positions_of
 from .dataset_files import trajectories_of as trajectories_of
 from .formulas import add_column as add_column
+from .formulas import select as select
 from .frame_values import values_of as values_of
 from .labels import label_by_boxes as label_by_boxes
 from .labels import label_by_states as label_by_states

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import cast
 
 from fel_explorer.errors import FelError
 
@@ -21,6 +22,7 @@ PARTIAL, REPLACED = ".partial", ".replaced"
 STALE = 86_400.0  # seconds after which a leftover of another machine is nobody's
 AT_FDCWD, EXCHANGE = -100, 2  # of Linux's renameat2
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+IS_KEPT = "What was there is kept."
 DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -79,10 +81,11 @@ def whole_file(target: str | Path) -> Iterator[Path]:
     except OSError as error:
         raise write_error(error, f"'{target}' can't be written") from error
     except Exception as error:  # libraries wrap what the disk says in errors of their own
-        if os.strerror(errno.ENOSPC) in str(error) or os.strerror(errno.EFBIG) in str(error):
-            full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            raise write_error(full, f"'{target}' can't be written") from error
-        raise
+        code = next((code for code in (*FULL, *DENIED) if os.strerror(code) in str(error)), None)
+        if code is None:
+            raise
+        plain = OSError(code, os.strerror(code))
+        raise write_error(plain, f"'{target}' can't be written") from plain
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
@@ -136,19 +139,35 @@ def remove_leftovers(target: Path) -> None:
                 shutil.rmtree(left, ignore_errors=True)
 
 
+@contextmanager
+def writing(what: str) -> Iterator[None]:
+    """Raise a `FelError` that begins with ``what`` where the block can't write a file or folder."""
+    try:
+        yield
+    except OSError as error:
+        raise write_error(error, what) from error
+    except FelError as error:  # of a file inside, which nobody knows by name
+        if is_write_error(error):
+            raise write_error(cast(OSError, error.__cause__), what) from error.__cause__
+        raise
+
+
+def is_write_error(error: FelError) -> bool:
+    """Whether `write_error` made an error."""
+    return error.valid == IS_KEPT and isinstance(error.__cause__, OSError)
+
+
 def write_error(error: OSError, what: str) -> FelError:
     """A `FelError` for a file or folder that could not be written; what was there before is kept."""
     if error.errno in FULL:
-        return FelError(
-            f"{what}: the disk is full.", "What was there is kept.", "Free space, then try again."
-        )
+        return FelError(f"{what}: the disk is full.", IS_KEPT, "Free space, then try again.")
     if error.errno in DENIED:
         return FelError(
             f"{what}: {os.strerror(error.errno or 0).lower()}.",
-            "What was there is kept.",
+            IS_KEPT,
             "Choose a folder that you may write to.",
         )
-    return FelError(f"{what}: {error.strerror or error}.", "What was there is kept.", "Try again.")
+    return FelError(f"{what}: {error.strerror or error}.", IS_KEPT, "Try again.")
 
 
 def _owner() -> str:
@@ -159,17 +178,24 @@ def _is_leftover(path: Path, ending: str) -> bool:
     """Whether the process that wrote it has ended; of other machines, whether it is old."""
     parts = path.name.removesuffix(ending).split("~")
     if len(parts) == 3 and parts[0].endswith(socket.gethostname()) and parts[1].isdigit():
-        try:
-            os.kill(int(parts[1]), 0)
-        except ProcessLookupError:
-            return True
-        except OSError:
-            return False
-        return False
+        return not process_lives(int(parts[1]))
     try:
         return time.time() - path.stat().st_mtime > STALE
     except FileNotFoundError:
         return False
+
+
+def process_lives(pid: int) -> bool:
+    """Whether a process of this machine runs; where that can't be asked, True."""
+    if sys.platform == "win32":  # where signal 0 would end it
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def _renameat2(one: Path, other: Path) -> bool:

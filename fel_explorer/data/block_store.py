@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from fel_explorer.data.atomic_folders import whole_or_nothing, write_error
+from fel_explorer.data.atomic_folders import whole_or_nothing, writing
 from fel_explorer.data.schema import BOOKKEEPING, COLUMN_FRAMES, rows_per_block
 from fel_explorer.data.store import check_free, open_dataset, to_store
 
@@ -53,16 +53,13 @@ def write_blocks(
     result = dataset[kept].drop_vars("feature", errors="ignore").assign_coords(feature=names)
     result = result.assign(features=(("frame", "feature"), template))
     result.attrs = {name: dataset.attrs[name] for name in ("time_unit", "time_step")}
-    try:
-        with whole_or_nothing(path, replace=True) as partial:
-            to_store(result, partial, compute=False)
-            group: Any = zarr.open_group(partial, mode="r+")
-            for name in kept:
-                if result[name].variable.chunks is not None:  # on disk, like the features
-                    _fill(group[name], _column_blocks(result[name].variable))
-            _fill(group["features"], (values for _, values in blocks))
-    except OSError as error:
-        raise write_error(error, f"'{path}' can't be written") from error
+    with writing(f"'{path}' can't be written"), whole_or_nothing(path, replace=True) as partial:
+        to_store(result, partial, compute=False)
+        group: Any = zarr.open_group(partial, mode="r+")
+        for name in kept:
+            if result[name].variable.chunks is not None:  # on disk, like the features
+                _fill(group[name], _column_blocks(result[name].variable))
+        _fill(group["features"], (values for _, values in blocks))
     return open_dataset(path, check_values=False)
 
 

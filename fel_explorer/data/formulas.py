@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 
 import numexpr
@@ -27,7 +28,8 @@ GRAMMAR: tuple[type[ast.AST], ...] = (
     ast.operator,
     ast.unaryop,
 )
-GRAMMAR += (ast.cmpop, ast.expr_context)
+GRAMMAR += (ast.cmpop, ast.expr_context, ast.BoolOp, ast.boolop)
+KNOWN = {*FUNCTIONS, "and", "or", "not"}
 EXAMPLE = "Such as energy / 4.184, or where(`phi ALA2` > 0, 1, 0)."
 
 
@@ -54,7 +56,7 @@ def names_in(formula: str) -> list[str]:
     """Names of what ``formula`` is calculated from, in their order."""
     parts = QUOTED.split(formula)
     words = [[part] if i % 2 else WORD.findall(part) for i, part in enumerate(parts)]
-    return [name for found in words for name in found if name not in FUNCTIONS]
+    return [name for found in words for name in found if name not in KNOWN]
 
 
 def evaluate(dataset: xr.Dataset, formula: str) -> np.ndarray:
@@ -65,7 +67,8 @@ def evaluate(dataset: xr.Dataset, formula: str) -> np.ndarray:
     formula
         Of the dataset's columns, torsions (in degrees; functions take radians) and features by their names,
         in backticks where a name is more than one word, with numbers,
-        ``+ - * / ** % < <= > >= == != & | ~``, brackets and `FUNCTIONS`.
+        ``+ - * / ** % < <= > >= == != & | ~``, ``and``, ``or``, ``not``, brackets and `FUNCTIONS`;
+        comparisons may follow each other, ``-90 < phi < 0``.
         It is read by numexpr, which runs nothing but arithmetic.
 
     Raises
@@ -73,6 +76,40 @@ def evaluate(dataset: xr.Dataset, formula: str) -> np.ndarray:
     FelError
         If it has an unknown name or is not a formula.
     """
+    return np.broadcast_to(np.asarray(_values(dataset, formula), np.float32), dataset.sizes["frame"]).copy()
+
+
+def select(dataset: xr.Dataset, condition: str) -> np.ndarray:
+    """Frames where ``condition`` holds, (frame,) bool.
+
+    Parameters
+    ----------
+    condition
+        A formula as of `evaluate` that is true or false: ``phi < 0 and not d12 > 0.5``.
+
+    Raises
+    ------
+    FelError
+        If it can't be evaluated, or is a number.
+
+    Examples
+    --------
+    >>> left = fel.data.select(data, "-180 <= `phi ALA2` < 0 or `psi ALA2` > 100")
+    >>> left.dtype
+    dtype('bool')
+    """
+    found = np.asarray(_values(dataset, condition))
+    if found.dtype != bool:
+        raise FelError(
+            f"The condition '{_short(condition)}' is a number for each frame.",
+            "A condition is true or false: it compares, with < <= > >= == !=, and, or, not.",
+            "Such as `phi ALA2` < 0 and time > 100.",
+        )
+    return np.broadcast_to(found, dataset.sizes["frame"]).copy()
+
+
+def _values(dataset: xr.Dataset, formula: str):
+    """What numexpr makes of ``formula``, numbers or bools; one, or one for each frame."""
     if len(formula) > LONGEST:
         raise FelError(
             f"A formula of {len(formula):,} characters.",
@@ -95,12 +132,11 @@ def evaluate(dataset: xr.Dataset, formula: str) -> np.ndarray:
         if i % 2:
             parts[i] = placeholder(part)
         else:
-            parts[i] = WORD.sub(lambda w: w[0] if w[0] in FUNCTIONS else placeholder(w[0]), part)
+            parts[i] = WORD.sub(lambda w: w[0] if w[0] in KNOWN else placeholder(w[0]), part)
     try:
         text = _arithmetic("".join(parts))
         values = {variable: frame_values(dataset, name) for name, variable in names.items()}
-        found = numexpr.evaluate(text, local_dict=values, global_dict={})
-        return np.broadcast_to(np.asarray(found, np.float32), dataset.sizes["frame"]).copy()
+        return numexpr.evaluate(text, local_dict=values, global_dict={})
     except FelError:
         raise
     except Exception as error:  # numexpr raises whatever Python's parser and its own checks do
@@ -125,7 +161,27 @@ def _arithmetic(formula: str) -> str:
                 raise ValueError(f"{type(node.value).__name__} is not a number")
             if not isinstance(node.value, bool):
                 node.value = float(node.value)
-    return ast.unparse(tree)
+    return ast.unparse(_Connectives().visit(tree))
+
+
+class _Connectives(ast.NodeTransformer):
+    """``and``, ``or``, ``not`` and comparisons in a row as the operations on bools that numexpr knows."""
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
+        sign = ast.BitAnd() if isinstance(node.op, ast.And) else ast.BitOr()
+        return functools.reduce(lambda a, b: ast.BinOp(a, sign, b), [self.visit(one) for one in node.values])
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        inner = self.visit(node.operand)
+        return ast.UnaryOp(ast.Invert() if isinstance(node.op, ast.Not) else node.op, inner)
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        values = [self.visit(one) for one in (node.left, *node.comparators)]
+        pairs: list[ast.expr] = [
+            ast.Compare(left, [sign], [right])
+            for left, sign, right in zip(values, node.ops, values[1:], strict=False)
+        ]
+        return functools.reduce(lambda a, b: ast.BinOp(a, ast.BitAnd(), b), pairs)
 
 
 def _short(text: object) -> str:

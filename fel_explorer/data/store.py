@@ -10,7 +10,7 @@ import xarray as xr
 import zarr
 from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 
-from fel_explorer.data.atomic_folders import link_folder, recover, whole_or_nothing, write_error
+from fel_explorer.data.atomic_folders import link_folder, recover, whole_or_nothing, writing
 from fel_explorer.data.chunk_checks import CheckedStore, check_chunks
 from fel_explorer.data.dataset_files import check_how_made
 from fel_explorer.data.schema import COLUMN_FRAMES, rows_per_block, validate
@@ -45,11 +45,8 @@ def save_dataset(dataset: xr.Dataset, path: str | Path, *, overwrite: bool = Fal
     validate(dataset, check_values=False)
     if path.exists():
         check_free(path, overwrite)
-    try:
-        with whole_or_nothing(path, replace=True) as partial:
-            to_store(dataset, partial)
-    except OSError as error:
-        raise write_error(error, f"'{path}' can't be written") from error
+    with writing(f"'{path}' can't be written"), whole_or_nothing(path, replace=True) as partial:
+        to_store(dataset, partial)
     return path
 
 
@@ -161,20 +158,18 @@ def write_columns(dataset: xr.Dataset, path: str | Path) -> None:
     columns = dataset[[name for name in dataset.data_vars if name != "features"]].reset_coords(drop=True)
     columns = columns.drop_encoding()
     columns.attrs = dict(zarr.open_group(path, mode="r").attrs) | dataset.attrs
-    try:
-        with whole_or_nothing(path, replace=True) as partial:
-            link_folder(path, partial)
-            for name in columns.variables:
-                shutil.rmtree(partial / str(name), ignore_errors=True)
-            (partial / "zarr.json").unlink()  # or its attrs would be written into the file that is linked
-            shutil.copy2(path / "zarr.json", partial / "zarr.json")
-            columns.to_zarr(
-                partial,
-                mode="a",
-                zarr_format=3,
-                consolidated=False,
-                encoding=_encoding(columns),
-                write_empty_chunks=True,
-            )
-    except OSError as error:
-        raise write_error(error, f"Columns can't be written into '{path}'") from error
+    what = f"Columns can't be written into '{path}'"
+    with writing(what), whole_or_nothing(path, replace=True) as partial:
+        link_folder(path, partial)
+        for name in columns.variables:
+            shutil.rmtree(partial / str(name), ignore_errors=True)
+        (partial / "zarr.json").unlink()  # or its attrs would be written into the file that is linked
+        shutil.copy2(path / "zarr.json", partial / "zarr.json")
+        columns.to_zarr(
+            partial,
+            mode="a",
+            zarr_format=3,
+            consolidated=False,
+            encoding=_encoding(columns),
+            write_empty_chunks=True,
+        )

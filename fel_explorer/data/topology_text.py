@@ -15,6 +15,7 @@ import mdtraj
 import numpy as np
 from mdtraj.core import topology as mdtraj_topology
 
+from fel_explorer.data.atomic_folders import writing
 from fel_explorer.errors import FelError
 
 REMARK = "REMARK 999 FEL_TOPOLOGY "
@@ -26,7 +27,8 @@ def pdb_text(frame: mdtraj.Trajectory) -> str:
     frame = frame[0]  # a copy
     for atom in frame.topology.atoms:  # mdtraj writes atoms by serial number, but bonds by place
         atom.serial = None
-    with tempfile.TemporaryDirectory() as folder:
+    where = f"The folder for temporary files, '{tempfile.gettempdir()}', can't be written"
+    with writing(where), tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "frame.pdb")
         frame.save_pdb(str(path))
         lines = path.read_text().splitlines(keepends=True)

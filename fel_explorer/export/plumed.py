@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
-from fel_explorer.data.atomic_folders import whole_file
+from fel_explorer.data.atomic_folders import whole_file, writing
 from fel_explorer.errors import FelError
 from fel_explorer.export.ann import ann_action, dense_layers
 from fel_explorer.export.plumed_features import feature_lines, position_lines
@@ -81,11 +82,9 @@ def plumed(
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
     if layers is None:
-        save_torchscript(method, folder / "cv.pt")
         cv = f"cv: PYTORCH_MODEL FILE=cv.pt ARG={','.join(labels)}"
     else:
         cv = ann_action(layers, "cv", labels)
-    save_archive(method, folder / "cv.pt2")
     nodes = [f"cv.node-{i}" for i in range(method.n_dims)]
     if temperature is None:
         temperature = float(data.attrs.get("temperature", 300.0))
@@ -97,8 +96,12 @@ def plumed(
         cv,
         *_bias(bias, nodes, widths, temperature, barrier),
     ]
-    with whole_file(folder / "plumed.dat") as partial:
-        partial.write_text("\n".join(text) + "\n")
+    # all are written before the first takes its place
+    with writing(f"'{folder}' can't be written"), ExitStack() as stack:
+        if layers is None:
+            save_torchscript(method, stack.enter_context(whole_file(folder / "cv.pt")))
+        save_archive(method, stack.enter_context(whole_file(folder / "cv.pt2")))
+        stack.enter_context(whole_file(folder / "plumed.dat")).write_text("\n".join(text) + "\n")
     return folder / "plumed.dat"
 
 

@@ -5,6 +5,7 @@ Both map features (1, feature) float32 to the CV (1, cv) float32, and can be dif
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
 
@@ -35,8 +36,10 @@ def save_torchscript(method: Method, path: str | Path) -> Path:
         warnings.filterwarnings(
             "ignore", message=r".*torch\.jit\..* is deprecated", category=DeprecationWarning
         )
-        with whole_file(path) as partial:
-            torch.jit.trace(graph, example).save(str(partial))
+        content = io.BytesIO()  # torch's own writer ends the process where the disk is full
+        torch.jit.save(torch.jit.trace(graph, example), content)
+    with whole_file(path) as partial:
+        partial.write_bytes(content.getbuffer())
     return Path(path)
 
 
@@ -44,6 +47,8 @@ def save_archive(method: Method, path: str | Path) -> Path:
     """Write the CV as a ``.pt2`` archive, which `torch.export.load` reads."""
     example = torch.zeros(1, len(method.fitted_feature_names()))
     archive = torch.export.export(graph_of(method), (example,))
+    content = io.BytesIO()
+    torch.export.save(archive, content)
     with whole_file(path) as partial:
-        torch.export.save(archive, str(partial))
+        partial.write_bytes(content.getbuffer())
     return Path(path)

@@ -18,7 +18,7 @@ import zarr
 
 import fel_explorer
 from fel_explorer import parallel
-from fel_explorer.data.atomic_folders import whole_or_nothing
+from fel_explorer.data.atomic_folders import is_write_error, whole_or_nothing, writing
 from fel_explorer.data.cache import cache_directory, mark_used, prune, remove
 from fel_explorer.data.columns import attach_columns
 from fel_explorer.data.molecules import arrange
@@ -144,8 +144,11 @@ class _Job:
         try:
             dataset = self.into_store(path, key).load()
             prune(path.parent)
-        except OSError as error:  # full, not writable, or another process deletes in it
-            log.warning("the features are not cached in '%s': %s", path.parent, error.strerror or error)
+        except FelError as error:
+            if not is_write_error(error):
+                raise
+            # full, not writable, or another process deletes in it
+            log.warning("The features are not cached: %s They are computed again the next time.", error.given)
             dataset = self.in_memory()
         return dataset
 
@@ -153,7 +156,7 @@ class _Job:
         if path.exists():
             return self._reopen(path, key)
         template = dask.array.zeros(self.shape, dtype=np.float32, chunks=(rows_per_block(self.shape[1]), -1))
-        with whole_or_nothing(path) as partial:
+        with writing(f"'{path}' can't be written"), whole_or_nothing(path) as partial:
             dataset = self._dataset(template)
             dataset.attrs["key"] = key
             to_store(dataset, partial, compute=False)

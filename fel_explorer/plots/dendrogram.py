@@ -103,6 +103,9 @@ def _example(draw, rng, **theme):
             population=fraction,
             lag_time=[50.0, 8.0][level],
             mean_lifetime=100.0,
+            gain=0.05,
+            gain_error=0.01,
+            visits=80.0,
             stability=0.98,
             representative=0,
         )
@@ -230,17 +233,32 @@ def _size(about):
     return 10 + 13 * np.sqrt(about["population"])
 
 
+def describe_node(tree: Dendrogram, node: str, unit: str) -> str:
+    """What is known of a state of the tree, in a sentence: size, evidence, where it comes and goes."""
+    graph, about = tree.graph, tree.graph.nodes[node]
+    first = last = node
+    while parents := [one for one in graph.predecessors(first) if graph.out_degree(one) == 1]:
+        first = parents[0]
+    while len(children := list(graph.successors(last))) == 1:
+        last = children[0]
+    split = graph.nodes[first]  # the states before it divided into this one and others
+    parts = [f"{100 * about['population']:.3g} % of all frames"]
+    parts.append(f"mean lifetime {time_text(about['mean_lifetime'], unit)}")
+    if np.isfinite(split.get("gain", np.nan)):
+        parts.append(f"gain {split['gain']:.2g} ± {split['gain_error']:.1g} nats")
+        parts.append(f"{split['visits']:.0f} visits")
+    if not np.isnan(split["stability"]):
+        parts.append(f"stability {split['stability']:.2f} (agreement of restarts, at most 1)")
+    ends = [f"appears at {time_text(split['lag_time'], unit)}"]
+    if children:
+        ends.append(f"divides at {time_text(graph.nodes[children[0]]['lag_time'], unit)}")
+    return f"{tree.names[node]}: {', '.join(parts)}; {', '.join(ends)}"
+
+
 def _nodes(tree, places, unit, dark):
     rows = []
     for node, about in tree.graph.nodes(data=True):
-        stable = about["stability"]
-        tip = (
-            f"{tree.names[node]}: {100 * about['population']:.3g} % of all frames, "
-            f"mean lifetime {time_text(about['mean_lifetime'], unit)}"
-        )
-        if not np.isnan(stable):
-            tip += f", stability {stable:.2f} (agreement of restarts, at most 1)"
-        size, colour = _size(about), tree.colours[node]
+        size, colour, tip = _size(about), tree.colours[node], describe_node(tree, node, unit)
         x, y = places[node]
         if node in tree.selected:
             rows.append(sheet.dot(x, y, drawing.ink(dark), size + 8))

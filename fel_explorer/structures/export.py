@@ -6,7 +6,9 @@ Files say how the frames were selected, and nothing of the machine or the person
 from __future__ import annotations
 
 import csv
+import errno
 import io
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -178,6 +180,7 @@ def _pdb_lines(trajs, frames, how, whole) -> Iterator[str]:
 def _write_xtc(trajs, frames, target, whole) -> None:
     if isinstance(target, str | Path):
         with whole_file(target) as partial, writable_name(partial) as path:
+            Path(path).touch()  # mdtraj does not say why it can't
             _write_xtc_file(trajs, frames, path, whole)
         return
     with tempfile.TemporaryDirectory() as folder:  # mdtraj writes XTC by path only
@@ -197,6 +200,19 @@ def _write_xtc_file(trajs, frames, path, whole) -> None:
                 step=block.astype(np.int32),
                 box=None if box is None else box.astype(np.float32),
             )
+    check_xtc(path, len(frames))
+
+
+def check_xtc(path: str, n_frames: int) -> None:
+    """Raise an `OSError` unless an XTC file was written whole: on a full disk mdtraj says nothing."""
+    try:
+        with mdtraj.formats.XTCTrajectoryFile(path) as file:
+            file.seek(n_frames - 1)
+            whole = len(file) == n_frames and len(file.read(1)[0]) == 1
+    except (OSError, RuntimeError, ValueError, IndexError):
+        whole = False
+    if not whole:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _csv_lines(frames, dataset, columns, how) -> Iterator[str]:

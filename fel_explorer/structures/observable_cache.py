@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from fel_explorer.data.atomic_folders import whole_or_nothing
+from fel_explorer.data.atomic_folders import whole_or_nothing, writing
 from fel_explorer.data.cache import cache_directory, mark_used, prune, remove
 from fel_explorer.data.topology_text import pdb_text
 from fel_explorer.data.trajectories import TrajectorySet
+from fel_explorer.errors import FelError
 from fel_explorer.structures.observable_base import Molecule, registry
 
 log = logging.getLogger("fel_explorer")
@@ -48,12 +49,12 @@ def paths(trajs: TrajectorySet, specs: dict[str, dict], molecule: Molecule) -> d
 def save(folder: Path, values: np.ndarray) -> None:
     """Keep the values (frame,) in ``folder``; where it can't be written they are computed again."""
     try:
-        with whole_or_nothing(folder) as partial:
+        with writing(f"'{folder}' can't be written"), whole_or_nothing(folder) as partial:
             partial.mkdir()
             np.savez(partial / VALUES, values=values)  # ZIP files have checksums
         prune(folder.parent)
-    except OSError as error:
-        log.warning("observables are not cached in '%s': %s", folder.parent, error.strerror or error)
+    except FelError as error:
+        log.warning("Observables are not cached: %s They are computed again the next time.", error.given)
 
 
 def load(folder: Path, n_frames: int) -> np.ndarray | None:

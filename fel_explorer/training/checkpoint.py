@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import pickle
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from fel_explorer.data.atomic_folders import whole_file
 from fel_explorer.errors import FelError
 from fel_explorer.training import ranks
 
@@ -59,21 +59,17 @@ class Checkpoint:
         if ranks.rank():  # all have the same
             return
         self._saved_at = time.monotonic()
-        temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
         try:
-            with open(temporary, "wb") as file:
+            with whole_file(self.path) as partial, open(partial, "wb") as file:
                 torch.save({"config": self.config, "context": self.context, "state": state}, file)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, self.path)
             self._failed = False
-        except (OSError, RuntimeError) as error:  # torch wraps what the disk says
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+        except (FelError, RuntimeError) as error:  # of the disk, or of torch
             if not self._failed:
                 self._failed = True
-                reason = " ".join(str(error).split())[:200]
-                log.warning("No checkpoint in '%s': %s. %s", self.path.parent, reason, GOES_ON)
+                reason = error.given if isinstance(error, FelError) else " ".join(str(error).split())[:200]
+                log.warning("No checkpoint: %s %s", reason, GOES_ON)
 
     def load(self, device: torch.device) -> dict | None:
         """The saved state, with `context` set to its own; None where nothing was saved.

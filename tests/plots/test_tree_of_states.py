@@ -74,3 +74,19 @@ def test_leaves_are_named_within_the_frame(monkeypatch, width):
 def test_shares_are_plain_percentages(monkeypatch):
     texts = [text for text, *_ in boxes(monkeypatch, tree(2), 800)]
     assert {"1-1\n100 %, 1 ps", "2-1\n99 %, 1 ps", "2-2\n1 %, 1 ps"} <= {*texts}
+
+
+def test_a_node_says_its_evidence_where_it_comes_and_where_it_divides():
+    drawing = tree(2)
+    nodes = drawing.graph.nodes
+    for node, about in nodes.items():
+        whole = node in ("1-1", "3-2")  # the last is 2-2 at a shorter lag
+        about.update(dict.fromkeys(("gain", "gain_error", "visits"), float("nan")))
+        if not whole:
+            about.update(gain=0.05, gain_error=0.01, visits=80.0, stability=0.9)
+    said = "49.5 % of all frames, mean lifetime 1 ps, gain 0.05 ± 0.01 nats, 80 visits, stability 0.90"
+    assert dendrogram.describe_node(drawing, "3-1", "ps").startswith(f"state 3-1: {said}")
+    rare = dendrogram.describe_node(drawing, "3-2", "ps")
+    assert "gain 0.05" in rare and rare.endswith("; appears at 100 fs")
+    assert dendrogram.describe_node(drawing, "1-1", "ps").endswith("; appears at 1 ps, divides at 100 fs")
+    assert "gain" not in dendrogram.describe_node(drawing, "1-1", "ps")

@@ -16,7 +16,9 @@ from fel_explorer.app.codegen.polygon_simplification import simplify_region
 from fel_explorer.app.codegen.positions import Scope, positions_code
 from fel_explorer.app.session.result import Merge, Result
 from fel_explorer.app.session.selection import Selection
-from fel_explorer.app.session.selection_origin import Intervals, Region, StateFrames
+from fel_explorer.app.session.selection_origin import Condition, Intervals, Region, StateFrames
+from fel_explorer.data import select
+from fel_explorer.errors import FelError
 from fel_explorer.kinetics import merge_states, split_state
 
 WIDTH = 100  # of a line
@@ -91,6 +93,8 @@ def _part(scope, origin) -> Part | None:
         if scope.states is None or (origin.model, origin.level) != (result.label, result.level):
             return None
         return Part(scope.states == origin.state, f"(states.values == {origin.state})")
+    if isinstance(origin, Condition):
+        return _condition(scope, origin)
     return _intervals(scope, origin) if isinstance(origin, Intervals) else _region(scope, origin)
 
 
@@ -109,6 +113,14 @@ def _region(scope, region: Region) -> Part | None:
         return Part(short.holds(xy), f"fel.data.in_box(xy, {box})", places)
     outline = _folded("outline = [", [f"({x!r}, {y!r})" for x, y in short.vertices], "]")
     return Part(short.holds(xy), "fel.data.in_polygon(xy, outline)", places, outline)
+
+
+def _condition(scope, origin: Condition) -> Part | None:
+    try:
+        mask = select(scope.session.dataset, origin.formula)
+    except FelError:  # a column that is gone
+        return None
+    return Part(mask, f"fel.data.select(data, {origin.formula!r})")
 
 
 def _intervals(scope, origin: Intervals) -> Part | None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import hashlib
 import os
 import shutil
+import socket
+import sys
 import tempfile
 import threading
 import weakref
@@ -12,19 +16,35 @@ from pathlib import Path
 
 import numpy as np
 
+from fel_explorer.data.atomic_folders import process_lives
 from fel_explorer.errors import FelError
 
 LARGE = 1 << 18  # bytes from which on an array becomes a file
 
 
+PREFIX = f"fel-jobs-{socket.gethostname()}-"  # and the number of a process
+
+
+def remove_leftovers() -> None:
+    """Delete the folders of this user's processes that were killed on this machine."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{glob.escape(PREFIX)}*"):
+        number = folder.name.removeprefix(PREFIX).split("-")[0]
+        with contextlib.suppress(OSError):
+            mine = sys.platform == "win32" or folder.lstat().st_uid == os.getuid()
+            if mine and number.isdigit() and not process_lives(int(number)):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
 class ArrayFiles:
     """Files of arrays, each written once and removed with the last array of its content.
 
-    The folder is removed with this object, and by the workers when this process is killed.
+    The folder is removed with this object, and by the workers when this process is killed; what neither did
+    is removed by the next process.
     """
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="fel-jobs-"))
+        remove_leftovers()
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
         self._owners: dict[str, set[int]] = {}
         self._lock = threading.RLock()  # a finalizer may run while this thread holds it
         weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)

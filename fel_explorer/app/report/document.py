@@ -93,6 +93,7 @@ def _facts(session: Session, date: datetime) -> str:
         "Data": f"{len(lengths)} trajectories, {lengths.sum():,} frames, {time_text(total, unit)} in all",
         "Features": f"{dataset.sizes['feature']}: {_kinds(dataset)}",
         "Method": f"{type(result.method).__name__} ({_settings(result.method)})" * result.method.is_fitted,
+        "Refinement": result.remark,
         "Selected": f"{session.selection.count:,} frames: {session.selection.how}"
         if session.selection.count
         else "",

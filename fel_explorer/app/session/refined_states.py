@@ -1,12 +1,13 @@
-"""States of one result among those of another on the same frames: what their names and levels become."""
+"""States of one result among those of another on the same frames: their names, colours and levels."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import count
 
 import numpy as np
 
-from fel_explorer.app.session.result import Result
+from fel_explorer.app.session.result import Result, branch_numbers
 
 SAME = 0.5  # frames in both over frames in either, from which two states are the same one
 
@@ -23,6 +24,19 @@ def overlap(first: Result, second: Result) -> np.ndarray:
     return np.bincount(first.state * n[1] + second.state, minlength=n[0] * n[1]).reshape(n)
 
 
+def origins(first: Result, refined: Result) -> dict[tuple[int, int], tuple[int, int]]:
+    """``{(level, state): (level, state)}`` of refined states and of the states of ``first`` that they are."""
+    found = {}
+    for level in range(refined.n_levels):
+        new, place = refined.at(level), nearest_level(first, refined.method.lags[level])
+        shared = overlap(first.at(place), new)
+        either = shared.sum(1, keepdims=True) + shared.sum(0) - shared
+        for state, origin in enumerate(shared.argmax(0)):
+            if shared[origin, state] > SAME * either[origin, state]:
+                found[level, state] = place, int(origin)
+    return found
+
+
 def carried_names(names: Mapping[tuple, str], first: Result, refined: Result) -> dict[tuple, str]:
     """``{(label, level, state): name}`` of refined states, from those of the states that they were.
 
@@ -31,14 +45,21 @@ def carried_names(names: Mapping[tuple, str], first: Result, refined: Result) ->
     names
         Given to states of ``first``, and others.
     """
-    carried = {}
-    for level in range(refined.n_levels):
-        new, place = refined.at(level), nearest_level(first, refined.method.lags[level])
-        old = first.at(place)
-        shared = overlap(old, new)
-        either = shared.sum(1, keepdims=True) + shared.sum(0) - shared
-        for state, origin in enumerate(shared.argmax(0)):
-            name = names.get((first.label, place, int(origin)))
-            if name and shared[origin, state] > SAME * either[origin, state]:
-                carried[refined.label, level, state] = name
-    return carried
+    known = {place: names.get((first.label, *origin)) for place, origin in origins(first, refined).items()}
+    return {(refined.label, *place): name for place, name in known.items() if name}
+
+
+def carried_hues(first: Result, refined: Result) -> dict[str, int]:
+    """``{node: number of its hue}`` of a refined tree: that of the state that it was, or a free one.
+
+    ``first`` has a tree with branches over the lags.
+    """
+    numbers, nodes = branch_numbers(first.tree), first.tree.nodes
+    hues: dict[tuple[int, int], int] = {}
+    for place, (level, state) in origins(first, refined).items():
+        hues[place] = numbers[nodes[f"{level + 1}-{state + 1}"]["branch"]]
+    for _, about in sorted(refined.tree.nodes(data=True)):
+        place = about["level"], about["state"]
+        taken = {hue for (level, _), hue in hues.items() if level == place[0]}
+        hues.setdefault(place, next(hue for hue in count() if hue not in taken))
+    return {node: hues[about["level"], about["state"]] for node, about in refined.tree.nodes(data=True)}

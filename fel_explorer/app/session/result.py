@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+import networkx
 import numpy as np
 import xarray as xr
 
@@ -128,10 +129,23 @@ class Result:
         )
         return replace(self, label=label, levels=levels, changes=changes)
 
-    def refining(self, first: Method, remark: str) -> Result:
-        """The same as what refines the states of a method, at all levels."""
-        levels = tuple(replace(level, refines=first, remark=remark) for level in self.levels)
-        return replace(self, levels=levels, refines=first, remark=remark)
+    def refining(self, first: Method | None, remark: str, hues: Mapping[str, int]) -> Result:
+        """The same as what refines the states of a method, at all levels.
+
+        ``hues`` numbers the colours of the nodes of the tree; without them they keep their own.
+        """
+        about = {"refines": first, "remark": remark}
+        if hues:
+            tree = self.tree.copy()
+            networkx.set_node_attributes(tree, dict(hues), "hue")
+            about["tree"] = tree
+        levels = tuple(replace(level, **about) for level in self.levels)
+        return replace(self, levels=levels, **about)
+
+    @property
+    def hues(self) -> dict[str, int]:
+        """``{node: number of its colour}`` of a tree that has those of the states that it refined."""
+        return {} if self.tree is None else networkx.get_node_attributes(self.tree, "hue")
 
     def at(self, level: int) -> Result:
         """This result at a level of its tree; itself where there is no tree."""
@@ -376,8 +390,12 @@ def _has_branches(tree) -> bool:
 def tree_colours(tree, *, dark: bool = False) -> dict[str, str]:
     """``{node: colour}`` of a tree of states: hues at the top, tints of the parent's below.
 
-    In a tree with branches over the lags each branch has a hue.
+    In a tree with branches over the lags each branch has a hue. Nodes that refine other states have theirs.
     """
+    given = networkx.get_node_attributes(tree, "hue")
+    if given:
+        hues = state_colours(range(1 + max(given.values())), dark=dark)
+        return {node: hues[hue] for node, hue in given.items()}
     if _has_branches(tree):
         numbers = branch_numbers(tree)
         hues = state_colours(range(len(numbers)), dark=dark)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fel_explorer.data import in_box, in_polygon
+from fel_explorer.data.formulas import names_in
 
 MAX_INTERVALS = 6
 
@@ -101,8 +102,25 @@ class StateFrames:
     axes: tuple[str, ...] = ()
 
 
-Origin = Region | Intervals | StateFrames
-KINDS = {kind.__name__: kind for kind in (Region, Intervals, StateFrames)}
+@dataclass(frozen=True)
+class Condition:
+    """Frames where a formula of the data's columns, torsions and features holds, see `data.select`.
+
+    ``model`` is '', ``axes`` are the names in the formula.
+    """
+
+    formula: str
+    axes: tuple[str, ...] = ()
+    model: str = ""
+
+    @classmethod
+    def of(cls, formula: str) -> Condition:
+        """The condition that ``formula`` states."""
+        return cls(formula, tuple(dict.fromkeys(names_in(formula))))
+
+
+Origin = Region | Intervals | StateFrames | Condition
+KINDS = {kind.__name__: kind for kind in (Region, Intervals, StateFrames, Condition)}
 
 
 class Step(NamedTuple):

@@ -19,8 +19,10 @@ from fel_explorer.app.session.recipe import Recipe, Sweep
 from fel_explorer.app.session.refined_states import carried_names, nearest_level
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.selection import PathAnchors, Point, Selection
-from fel_explorer.app.session.selection_origin import Origin, StateFrames
+from fel_explorer.app.session.selection_origin import Condition, Origin, StateFrames
 from fel_explorer.app.session.snapshot import Snapshot
+from fel_explorer.data import select
+from fel_explorer.data.frame_values import has_values
 from fel_explorer.errors import FelError
 from fel_explorer.plots.energy_units import UNITS, EnergyUnit, energy_unit
 
@@ -254,6 +256,27 @@ class Session(SessionData):
         `selection.MODES`.
         """
         self._change(selection=self.selection.combine(np.asarray(mask, bool), how, mode, origin))
+
+    def select_where(self, formula: str, mode: str = "replace", base: Selection | None = None) -> None:
+        """Select the frames where ``formula`` holds, see `data.select`; ``base`` is combined with them.
+
+        Without ``base`` that is the selection as it is.
+        """
+        if self.dataset is None:
+            raise FelError("No data.", remedy="Load trajectories first.")
+        mask, origin = select(self.dataset, formula), Condition.of(formula)
+        base = self.selection if base is None else base
+        self._change(selection=base.combine(mask, f"frames where {formula}", mode, origin))
+
+    def name_selection(self, name: str) -> None:
+        """Keep the selection as a column ``name``, 1 in it and 0 elsewhere, for formulas and colours."""
+        if not self.selection.count:
+            raise FelError("Nothing is selected.", remedy="Select frames first.")
+        name = name.strip()
+        if not name or "`" in name or has_values(self.dataset, name):
+            raise FelError(f"The name '{name}'.", "It is new, without backticks, and not empty.")
+        column = ("frame", self.selection.mask.astype(np.float32), {"selection": self.selection.how})
+        self.attach(self.dataset.assign({name: column}))
 
     def select_state(self, state: int, mode: str = "replace") -> None:
         """Select the frames of a state of the shown result."""

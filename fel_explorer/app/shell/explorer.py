@@ -258,7 +258,7 @@ class Explorer(Viewer):
         if job.error is not None:
             self.show_error(job.error)
         elif isinstance(job.result, Result) and job.result.remark and job.label == self.session.active:
-            show_notice(job.result.remark)
+            show_notice(f"{job.result.remark} Undo brings the first answer back.")
 
     def _on_notice(self, event):
         show_warning(event.new[0])

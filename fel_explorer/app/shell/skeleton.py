@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import panel as pn
 import panel_material_ui as pmui
+from panel.io.resources import COMPONENT_PATH
 from panel.util import edit_readonly
 from panel_material_ui.base import _env
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from fel_explorer.app.shell.explorer import Explorer
 
 SIDEBAR = 300  # px
+VIEWER = "fel_explorer.app.viewer.component/StructureViewer/_bundle_path/StructureViewer.bundle.js"
 # scripts come after the skeleton: a browser paints what stands before them while it loads them
 TEMPLATE = """{% extends "base.html" %}
 {% block loader_css %}
@@ -41,7 +43,7 @@ TEMPLATE = """{% extends "base.html" %}
   --tooltip-text: var(--panel-on-surface-color, #18191d);
   --tooltip-border: color-mix(in srgb, var(--tooltip-text) 30%, transparent)}
 {% endblock %}
-{% block js_resources %}{% endblock %}
+{% block js_resources %}{{ preloads }}{% endblock %}
 {% block loader %}
 <div id="loader">
   <b>fel_explorer</b>
@@ -70,18 +72,29 @@ TEMPLATE = """{% extends "base.html" %}
 """
 
 
-def empty_page() -> pmui.Page:
-    """A page with the skeleton, for `Explorer.show_on`."""
+def empty_page(*, preload=False) -> pmui.Page:
+    """A page with the skeleton, for `Explorer.show_on`.
+
+    ``preload``: the browser fetches the bundles of widgets and molecules while the server makes the page.
+    """
+    links = (
+        "".join(f'<link rel="modulepreload" href="{address}">' for address in _bundles()) if preload else ""
+    )
     page = pmui.Page(
         title="fel_explorer",
         sidebar_width=SIDEBAR,
         theme_toggle=False,
         theme_config=theme(large=False),
         site_url="#",
-        template=_env.from_string(TEMPLATE),
+        template=_env.from_string(TEMPLATE.replace("{{ preloads }}", links)),
     )
     unlink_busy(page)
     return page
+
+
+def _bundles() -> list[str]:
+    """Addresses of JavaScript modules as the components ask for them."""
+    return [pmui.Button._render_esm(server=True), f"./{COMPONENT_PATH.strip('/')}/{VIEWER}"]
 
 
 class GrowingPage:
@@ -101,8 +114,9 @@ class GrowingPage:
     @property
     def page(self) -> pmui.Page:
         """The page; a server fills it right after it has sent it, before the browser asks for more."""
-        page = empty_page()
         document = pn.state.curdoc
+        # the first page's server has yet to import what gives the bundle
+        page = empty_page(preload=document is not None and (self._ready is None or self._ready.done()))
         if document is None:
             self._make().show_on(page)
         else:

@@ -21,7 +21,7 @@ from fel_explorer.app.session.session import Session
 from fel_explorer.app.storage.session_schema import read_about
 from fel_explorer.app.views.simulate.simulation import Trained, simulator_of
 from fel_explorer.data import save_dataset
-from fel_explorer.data.atomic_folders import link_folder, recover, whole_or_nothing, write_error
+from fel_explorer.data.atomic_folders import link_folder, recover, whole_or_nothing, writing
 from fel_explorer.errors import FelError
 from fel_explorer.progress import Progress
 
@@ -69,11 +69,8 @@ def save_session(session: Session, path, *, callback=None) -> Path:
             "Only sessions are replaced.",
             "Use another name.",
         )
-    try:
-        with whole_or_nothing(path, replace=True) as made:
-            _write(session, made, path, callback)
-    except OSError as error:
-        raise write_error(error, f"The session '{path.name}' can't be saved") from error
+    with writing(f"The session '{path.name}' can't be saved"), whole_or_nothing(path, replace=True) as made:
+        _write(session, made, path, callback)
     return path
 
 
@@ -170,6 +167,7 @@ def _described(session) -> dict:
                 "features": session.features_of[label],
                 "seconds": None if np.isnan(result.seconds) else result.seconds,
                 "partial": result.partial,
+                **({"remark": result.remark, "hues": result.hues} if result.remark else {}),
             }
             for label, result in session.results.items()
         ],

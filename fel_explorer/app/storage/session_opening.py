@@ -93,11 +93,19 @@ def _open(path, about, root, callback) -> Session:
         seconds = float("nan") if entry.get("seconds") is None else entry["seconds"]
         features = entry.get("features", session.feature_set)
         made = Result.of(entry["label"], method, session.feature_sets[features], seconds, entry["partial"])
+        if "remark" in entry:
+            made = made.refining(None, entry["remark"], _hues(entry, made))
         session.add_result(made, show=False, feature_set=features)
         _load_certificate(made, path / CERTIFICATES / f"{i}.json")
     session.simulators = _load_simulators(session, about.get("simulators", []), path / SIMULATORS)
     _restore(session, about, read_arrays(path / ARRAYS, n_frames, len(about["edits"])))
     return session
+
+
+def _hues(entry, result) -> dict[str, int]:
+    """The saved hues of a tree, if they are those of all of its nodes."""
+    hues = entry.get("hues", {})
+    return hues if result.tree is not None and hues.keys() == set(result.tree) else {}
 
 
 def _open_data(path, about, root) -> Session:

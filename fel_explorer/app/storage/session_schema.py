@@ -40,6 +40,10 @@ def _count(value: Any) -> bool:
     return _integer(value) and value >= 0
 
 
+def _hue(value: Any) -> bool:
+    return _count(value) and value < 1000
+
+
 def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15
 
@@ -91,7 +95,10 @@ LOOKS = _record(
         "opacity": lambda value: _number(value) and 0 <= value <= 1,
     },
 )
-RESULT = _record({"label": _text, "partial": _switch}, {"seconds": _or_none(_any_number), "features": _text})
+RESULT = _record(
+    {"label": _text, "partial": _switch},
+    {"seconds": _or_none(_any_number), "features": _text, "remark": _text, "hues": _table(_hue)},
+)
 PAIR = _row(_text, _text)
 FIELDS: dict[str, tuple[Check, Any]] = {
     "version": (_count, 1),

@@ -13,7 +13,7 @@ _CSS = """
 .fel-buttons {display: flex; flex-wrap: nowrap; align-items: center; gap: 2px;
   font: 500 14px/1.75 Roboto, "Helvetica Neue", Arial, sans-serif;
   color: var(--panel-on-surface-color, var(--jp-ui-font-color1, #333))}
-.spread {justify-content: space-around}
+.spread {flex-wrap: wrap; justify-content: space-around}
 .scrolls {overflow: auto hidden; scrollbar-width: none; scroll-padding: 0 24px; padding: 2px}
 .scrolls > button {flex: none}
 .more {position: absolute; top: 0; bottom: 0; width: 22px; display: grid; place-items: center;
@@ -163,7 +163,7 @@ SENT = ("label", "icon", "description", "variant", "pressed", "disabled")
 class ButtonBar(JSComponent):
     """``buttons`` in a row, {name: button}; those that are not visible take no room.
 
-    A bar that is stretched has them evenly spread.
+    A bar that is stretched has them evenly spread, in a second row where they find no room in one.
     """
 
     items = param.List([], doc="What the browser shows.")

@@ -7,6 +7,7 @@ import xarray as xr
 
 from fel_explorer.data import schema
 from fel_explorer.kinetics.projected_rates import forms, timescales_of, whitening
+from fel_explorer.parallel import one_thread
 from fel_explorer.resampling import Bootstrap
 
 MAX_FRAMES = 200_000  # beyond, every n-th frame is used where n divides the lag
@@ -33,7 +34,8 @@ def cells_of(z: np.ndarray, n: int, seed: int) -> np.ndarray:
     random = np.random.default_rng(seed)
     sample = z[np.sort(random.choice(len(z), min(SAMPLE, len(z)), replace=False))]
     n = min(n, max(2, len(z) // 50), len(np.unique(sample, axis=0)))
-    labels = KMeans(n, n_init=1, max_iter=50, random_state=seed).fit(sample).predict(z)
+    with one_thread():
+        labels = KMeans(n, n_init=1, max_iter=50, random_state=seed).fit(sample).predict(z)
     return np.unique(labels, return_inverse=True)[1]
 
 

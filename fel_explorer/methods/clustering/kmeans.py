@@ -7,6 +7,7 @@ import torch
 from fel_explorer.methods.clustering.base import EmbeddedStates, nearest
 from fel_explorer.methods.registry import register
 from fel_explorer.methods.subsample import frame_weights
+from fel_explorer.parallel import one_thread
 
 RESTARTS = 10
 
@@ -27,7 +28,8 @@ class KMeans(EmbeddedStates):
         import sklearn.cluster  # takes long to import, and a page opens without it
 
         model = sklearn.cluster.KMeans(self.n_states, n_init=RESTARTS, random_state=self.seed)
-        model.fit(points.numpy(), sample_weight=frame_weights(dataset, frames))
+        with one_thread():
+            model.fit(points.numpy(), sample_weight=frame_weights(dataset, frames))
         self._centres = torch.from_numpy(model.cluster_centers_).float()
 
     def _memberships(self, points):

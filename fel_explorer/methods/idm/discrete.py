@@ -13,6 +13,7 @@ import numpy as np
 from fel_explorer.methods.idm.evidence import BlockCounts, Evidence, measure_evidence, prune
 from fel_explorer.methods.idm.microstates import PairCounts
 from fel_explorer.methods.idm.partition import aggregate, information, merge_parts, move_microstates, optimise
+from fel_explorer.parallel import one_thread
 from fel_explorer.resampling import Blocks
 
 N_COARSE = (40, 80)  # parts from which merging starts
@@ -153,7 +154,8 @@ def coarse_partitions(centres: np.ndarray, seed: int = 0) -> list[np.ndarray]:
     from sklearn.cluster import KMeans
 
     sizes = sorted({min(n, len(centres)) for n in N_COARSE})
-    parts = [KMeans(n, n_init=1, random_state=seed).fit_predict(centres) for n in sizes]
+    with one_thread():
+        parts = [KMeans(n, n_init=1, random_state=seed).fit_predict(centres) for n in sizes]
     return [np.unique(labels, return_inverse=True)[1] for labels in parts]
 
 

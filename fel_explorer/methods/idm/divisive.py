@@ -66,7 +66,8 @@ class DivisiveIDM(IDMParameters):
     n_steps = param.Integer(
         default=2000,
         doc="Steps of training of each division at most. From a random start all are done. From discrete "
-        "states at most 1000, and fewer once the objective rises no more.",
+        "states at most 1000, or a third of these if that is more, and fewer once the objective rises no "
+        "more.",
     )
     n_restarts = param.Integer(
         default=3,

@@ -20,7 +20,8 @@ class Evidence:
         (state,) nats of I_beta that are lost when the state is merged with ``neighbour``; infinite where
         there is one state.
     error
-        (state,) standard error of the gain by the block bootstrap; nan where there is one block.
+        (state,) standard error of the gain by the block bootstrap; nan where there is one block, or where
+        more than a tenth of the draws hold no pairs.
     visits
         (state,) number of entries at the resolution of the lag: pairs of frames a lag apart of which the
         second alone is in the state, in both directions of time, divided by twice the lag.  A visit
@@ -40,9 +41,10 @@ class Evidence:
     neighbour: np.ndarray
 
     def score(self) -> np.ndarray:
-        """Gain in standard errors (state,)."""
+        """Gain in standard errors (state,); minus infinity, no evidence, where the error is not known."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(self.error > 0, self.gain / self.error, np.where(self.gain > 0, np.inf, -np.inf))
+            score = np.where(self.error > 0, self.gain / self.error, np.where(self.gain > 0, np.inf, -np.inf))
+        return np.where(np.isnan(self.error), -np.inf, score)
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ def measure_evidence(counts: BlockCounts, beta: float) -> Evidence:
     losses = -merge_gains(total / total.sum(), beta)
     neighbour = losses.argmin(1)
     samples = counts.draws.sums(pairs.reshape(len(pairs), -1)).reshape(-1, n, n)
-    samples = samples / samples.sum((1, 2), keepdims=True)
+    drawn = samples.sum((1, 2), keepdims=True)
+    samples = np.divide(samples, drawn, out=np.full_like(samples, np.nan), where=drawn > 0)
     gains = np.stack([-_merge_gain(samples, i, j, beta) for i, j in enumerate(neighbour)], axis=1)
     p = total.sum(1) / total.sum()
     stays = np.divide(total.diagonal(), total.sum(1), out=np.zeros(n), where=p > 0)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from fel_explorer.data import schema
 from fel_explorer.data.blocks import feature_blocks
+from fel_explorer.parallel import one_thread
 from fel_explorer.training.data import Scaling
 
 N_COORDINATES = 10
@@ -105,7 +106,8 @@ def find_microstates(
     n = min(n_microstates, max(2, dataset.sizes["frame"] // MIN_FRAMES), len(np.unique(few, axis=0)))
     start = spread_centres(few, n, np.random.default_rng(seed))
     n_iterations = 1 if report() else N_ITERATIONS
-    centres = KMeans(n, init=start, n_init=1, max_iter=n_iterations).fit(sample).cluster_centers_
+    with one_thread():
+        centres = KMeans(n, init=start, n_init=1, max_iter=n_iterations).fit(sample).cluster_centers_
     centres = torch.from_numpy(centres.astype(np.float32))
     labels = np.concatenate([nearest(torch.from_numpy(z), centres) for _, z in mapped()])
     used = np.bincount(labels, minlength=len(centres)) > 0

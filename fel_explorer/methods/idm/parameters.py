@@ -25,7 +25,7 @@ class IDMParameters(Method):
     n_steps = parameters.n_steps(
         3000,
         doc="Steps of training at most. From a random start all are done. From discrete states at most 1000, "
-        "and fewer once the objective rises no more.",
+        "or a third of these if that is more, and fewer once the objective rises no more.",
     )
     beta_end = param.Number(
         0.9,

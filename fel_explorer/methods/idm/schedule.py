@@ -8,8 +8,8 @@ from fel_explorer.methods.idm.parameters import IDMParameters
 from fel_explorer.training import schedules
 from fel_explorer.training.loop import Settings
 
-MAX_STEPS = 1000  # from a discrete start
-DISTILLATION, ANNEALING = 200, 400  # of them
+MAX_STEPS = 1000  # from a discrete start, or a third of the steps asked for if that is more
+DISTILLATION, ANNEALING = 200, 400  # of them; annealing takes at least 40 %
 START_RATE, FINAL_RATE = 3.0, 0.3  # learning rate from a discrete start, in units of the one given
 VALIDATE_EVERY = PATIENCE = 50  # steps, once the learning rate is annealed
 MIN_IMPROVEMENT = 5e-4  # nats within PATIENCE
@@ -25,10 +25,10 @@ class DiscreteSchedule:
 
     @classmethod
     def within(cls, n_steps: int) -> DiscreteSchedule:
-        """Schedule of at most ``n_steps``."""
-        n = min(n_steps, MAX_STEPS)
+        """Schedule of at most ``n_steps``, of which a third beyond 3 `MAX_STEPS`, annealed more slowly."""
+        n = min(n_steps, max(MAX_STEPS, n_steps // 3))
         distillation = min(DISTILLATION, n // 2)
-        return cls(n, distillation, min(ANNEALING, n - distillation))
+        return cls(n, distillation, min(max(ANNEALING, 2 * n // 5), n - distillation))
 
     def rate(self, step: int) -> float:
         """Factor on the learning rate; falls in both phases."""

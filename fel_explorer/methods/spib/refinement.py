@@ -11,6 +11,7 @@ from fel_explorer.errors import FelError
 from fel_explorer.methods.clustering.base import nearest
 from fel_explorer.methods.spib.network import BottleneckNetwork
 from fel_explorer.methods.subsample import frame_weights, random_frames
+from fel_explorer.parallel import one_thread
 from fel_explorer.training.data import BLOCK
 
 SAMPLE = 20_000  # frames for the first clusters, and for watching the populations
@@ -27,7 +28,8 @@ def clusters(dataset: xr.Dataset, features: Tensor, n: int, seed: int) -> Tensor
     from sklearn.cluster import KMeans  # takes long to import, and a page opens without it
 
     model = KMeans(n, n_init=RESTARTS, random_state=seed)
-    model.fit(points.numpy(), sample_weight=frame_weights(dataset, frames))
+    with one_thread():
+        model.fit(points.numpy(), sample_weight=frame_weights(dataset, frames))
     centres = torch.from_numpy(model.cluster_centers_).float()
     return torch.cat([nearest(block.cpu(), centres) for block in features.split(BLOCK)])
 

@@ -60,7 +60,7 @@ def test_a_checkpoint_that_cannot_be_written_is_seen_and_the_training_goes_on(bo
     function = training(method, data, "one", device="cpu", checkpoint_dir=tmp_path / "checkpoint")
     job, shown = shown_by(board, function)
     assert job.state == "done" and job.result is not None
-    assert len(shown) == 1 and "No space left on device. The fit goes on" in shown[0]
+    assert len(shown) == 1 and "the disk is full. The fit goes on" in shown[0]
 
 
 def test_a_training_without_a_folder_for_checkpoints_says_so(board, tmp_path):

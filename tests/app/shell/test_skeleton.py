@@ -11,8 +11,10 @@ from panel.io.state import set_curdoc
 
 import fel_explorer as fel
 from fel_explorer.app.entry import run_in_thread
+from fel_explorer.app.shell import skeleton
 from fel_explorer.app.shell.explorer import Explorer
 from fel_explorer.app.shell.skeleton import GrowingPage
+from fel_explorer.app.viewer import StructureViewer
 from fel_explorer.app.workarounds.bokeh_late_figures import LateFigures
 from fel_explorer.app.workarounds.panel_material_ui_names import WidgetNames
 from fel_explorer.errors import FelError
@@ -123,3 +125,14 @@ def test_nothing_stands_right_of_the_jobs_in_the_header():
     shown = [part for part in explorer.layout.header() if not isinstance(part, LateFigures | WidgetNames)]
     assert shown[-1] is explorer.jobs  # what appears and grows there moves no button
     explorer.close()
+
+
+def test_bundles_are_fetched_ahead_once_they_can_be_given(document, monkeypatch):
+    assert StructureViewer._render_esm(server=True) in skeleton._bundles()  # else it would be fetched twice
+    asked, make = [], skeleton.empty_page
+    monkeypatch.setattr(skeleton, "empty_page", lambda **how: asked.append(how["preload"]) or make(**how))
+    waiting, ready = Future(), Future()
+    ready.set_result(None)
+    for future in (waiting, ready, None):
+        assert GrowingPage(Explorer, future).page.main == []
+    assert asked == [False, True, True]

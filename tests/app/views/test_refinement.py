@@ -6,9 +6,12 @@ import pytest
 import fel_explorer as fel
 from fel_explorer.app.jobs.manager import JobManager
 from fel_explorer.app.page_jobs import PageJobs
-from fel_explorer.app.session.refined_states import carried_names, nearest_level
+from fel_explorer.app.report.document import report_html
+from fel_explorer.app.session.refined_states import carried_hues, carried_names, nearest_level, origins
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.session import Session
+from fel_explorer.app.storage.session_folder import save_session
+from fel_explorer.app.storage.session_opening import open_session
 from fel_explorer.app.views.model.panel import ModelPanel
 from fel_explorer.app.views.states import refinement
 from fel_explorer.app.views.states.dendrogram_panel import DendrogramPanel
@@ -103,13 +106,43 @@ def test_the_tree_says_what_the_refinement_changed(page):
     find(page)
     work(board)
     panel = DendrogramPanel(session)
-    assert panel._found.visible and "Undo brings the first answer back" in panel._found.object
+    assert panel._found.visible and panel._found.object.startswith("Refined by a network")
     for level in range(session.shown.n_levels):
         session.show_level(level)
         assert panel._found.visible
     session.undo()
-    assert "Undo" not in panel._found.object
+    assert "Refined" not in panel._found.object
     panel.close()
+
+
+def test_a_saved_session_and_a_report_say_it_too(page, tmp_path):
+    session, board, _ = page
+    find(page)
+    work(board)
+    said, hues = session.shown.remark, session.shown.hues
+    assert said.startswith("Refined by a network") and set(hues) == set(session.shown.tree)
+    opened = open_session(save_session(session, tmp_path / "mine.session"))
+    for level in range(session.shown.n_levels):
+        assert opened.results[REFINED].at(level).remark == said
+        assert opened.results[REFINED].at(level).hues == hues
+    assert not opened.results[LABEL].remark
+    assert said in report_html(opened)
+
+
+def test_a_state_that_stays_the_same_keeps_its_colour(page):
+    session, board, _ = page
+    find(page)
+    first = session.shown
+    work(board)
+    refined = session.shown
+    same = origins(first, refined)
+    assert len(same) > 3
+    for (level, state), (place, origin) in same.items():
+        new, old = refined.at(level), first.at(place)
+        assert new.colours(new.states())[state] == old.colours(old.states())[origin]
+    for level in range(refined.n_levels):
+        here = refined.at(level)
+        assert len(set(here.colours(here.states()).values())) == len(here.states())
 
 
 def test_it_can_be_switched_off(page):
@@ -171,6 +204,8 @@ def test_what_changed_is_counted(data):
     assert "1 instead of 3 at 5 ps" in refinement.what_changed(first, fewer, data)
     assert refinement.objective_rise(one, levels[1], data, 5.0) > 1  # one state has none
     assert carried_names({(LABEL, nearest_level(first, 5.0), 2): "it"}, first, fewer) == {}
+    assert origins(first, fewer).keys() == {(0, 0), (0, 1)}  # not the one of all frames
+    assert set(carried_hues(first, fewer)) == set(tree.graph)
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,9 @@ def test_the_time_is_that_of_searches_and_of_the_divisions_that_the_scan_shows()
 
 def test_a_lag_is_described_by_its_states():
     lag = ScannedLag(44.0, (0.048, 0.952), (40.0, 900.0), ("phi > 0", "phi < 0"))
-    assert lag.text("ps") == "44 ps: 2 states, phi < 0 95 %, phi > 0 4.8 %; the shortest-lived lasts 40 ps"
+    assert (
+        lag.text("ps") == "44 ps: 2 states, phi < 0 (95 %), phi > 0 (4.8 %); the shortest-lived lasts 40 ps"
+    )
     assert ScannedLag(1.0, (1.0,), (9.0,), ("",)).text("ps") == "1 ps: one state"
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from chains import nested_chain
+from threadpoolctl import threadpool_limits
 
 import fel_explorer as fel
 from fel_explorer.data import schema
@@ -32,6 +33,13 @@ def test_it_finds_what_the_scan_finds(method, data):
     for level in (0, 10, -1):
         expected = scan.predict_proba(method.lags[level])
         np.testing.assert_allclose(method.predict_proba(data, level), expected, atol=1e-6)
+
+
+def test_the_number_of_threads_changes_nothing(method, data):
+    with threadpool_limits(3, user_api="openmp"):
+        other = fel.DiscreteIDM(n_microstates=100).fit(data)
+    for name, array in method._get_arrays().items():
+        np.testing.assert_array_equal(other._get_arrays()[name], array, err_msg=name)
 
 
 def test_memberships_of_frames_are_looked_up_by_microstate(method, data):

@@ -241,10 +241,11 @@ def test_segments_become_trajectories():
 
 
 def test_a_schedule_fits_into_its_steps_and_anneals():
-    for n in (1, 2, 20, 3000):
+    for n in (1, 2, 20, 12_000, 3000):
         schedule = DiscreteSchedule.within(n)
-        assert schedule.n_steps <= min(n, MAX_STEPS) and schedule.distillation < n
+        assert schedule.n_steps <= min(n, max(MAX_STEPS, n // 3)) and schedule.distillation < n
         assert schedule.distillation + schedule.annealing <= schedule.n_steps
         rates = [schedule.rate(step) for step in range(schedule.n_steps)]
         assert max(rates) == pytest.approx(3.0) and min(rates) >= 0.3
     assert rates[0] == rates[schedule.distillation] == 3.0 and rates[-1] == pytest.approx(0.3)
+    assert DiscreteSchedule.within(12_000).annealing == 4 * DiscreteSchedule.within(3000).annealing == 1600

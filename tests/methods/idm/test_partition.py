@@ -228,6 +228,23 @@ def test_a_state_without_pairs_joins_the_other():
     assert prune(counts, 0.9, min_evidence=1.5, min_visits=0.0).tolist() == [0, 0]
 
 
+@pytest.mark.parametrize("n_empty", [0, 1, 9])
+def test_an_error_that_draws_without_pairs_leave_unknown_is_no_evidence(n_empty):
+    """Most blocks are shorter than the lag: draws of these alone are left out, many leave no evidence."""
+    blocks = Blocks.of_lengths([100] * 10)
+    pairs = np.zeros((10, 2, 2))
+    pairs[n_empty:] = (
+        np.array([[40.0, 2.0], [2.0, 40.0]]) + np.eye(2) * np.arange(10 - n_empty)[:, None, None]
+    )
+    counts = BlockCounts(pairs, np.array([[400.0, 20.0], [20.0, 400.0]]), 1, blocks.draw(200))
+    with np.errstate(all="raise"):
+        evidence = measure_evidence(counts, 0.9)
+        labels = prune(counts, 0.9, min_evidence=1.5, min_visits=0.0)
+    known = n_empty < 9
+    assert (evidence.gain > 0).all() and (np.isfinite(evidence.error) == known).all()
+    assert len(np.unique(labels)) == (2 if known else 1)
+
+
 def test_states_of_microstates_are_those_of_the_chain(three_states):
     """Ten microstates per state, in random order, are put together."""
     random = np.random.default_rng(3)

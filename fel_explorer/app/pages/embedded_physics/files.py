@@ -24,6 +24,7 @@ from fel_explorer.errors import FelError
 from fel_explorer.features import featurize
 from fel_explorer.methods import EmbeddedPhysics
 from fel_explorer.structures import pdb_text
+from fel_explorer.structures.export import check_xtc
 
 STRUCTURES = ".samples"  # ending of the folder next to a session with the conformations
 
@@ -61,6 +62,7 @@ def _write_structures(snapshot: ModelSnapshot, which, folder: Path) -> list[Path
     topology.write_text(pdb_text(frames.topology, snapshot.subject.structure))
     with writable_name(trajectory) as name:
         frames.save_xtc(name)
+        check_xtc(name, len(frames))
     return [topology, trajectory]
 
 

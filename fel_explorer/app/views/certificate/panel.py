@@ -14,14 +14,14 @@ from fel_explorer.app.views.kinetics.analysis import default_lag
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.float_field import FloatField
 from fel_explorer.app.widgets.sortable_table import SortableTable
-from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.tab_view import PlotView
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.data import schema
 from fel_explorer.plots import drawing, sheet
 from fel_explorer.plots.quantities import axis_label
 
 
-class CertificatePanel(TabView):
+class CertificatePanel(PlotView):
     """Makes and shows certificates; a click on a row shows its model."""
 
     def __init__(self, session: Session, board: PageJobs | None = None, **params):
@@ -141,6 +141,7 @@ class CertificatePanel(TabView):
         self.draw.description = ABOUT[self.draw.value]
         self.draw.disabled = not curves_of(self._found())
         self._show_words()
+        self.version += 1
 
     def _show_words(self):
         result = self.session.own_results.get(self.session.active)
@@ -164,7 +165,8 @@ class CertificatePanel(TabView):
     def figure(self, shape=None, *, dark=False):
         """The chosen curve of the shown model; any ``shape`` suits it."""
         if self.draw.value not in curves_of(self._found()):
-            page = sheet.Sheet(((0.0, 1.0), (0.0, 1.0)), ("", ""), ticks={0: [], 1: []})
+            none = [(-1.0, "")]  # outside: an axis without marks has the usual ones
+            page = sheet.Sheet(((0.0, 1.0), (0.0, 1.0)), ("", ""), ticks={0: none, 1: none})
             page.words = [sheet.word(0.5, 0.5, "no certificate yet", drawing.faint(dark))]
             return page
         return draw_curve(self._found(), self.draw.value, dark=dark)

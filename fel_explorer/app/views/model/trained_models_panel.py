@@ -120,7 +120,8 @@ class ModelList(Viewer):
     def _on_load(self, event):
         if not event.new:
             return
-        name = Path(self.load.filename or "model.fel").stem
+        given = Path(self.load.filename or "model.fel").stem
+        name = "".join(letter for letter in given if letter.isprintable())[:40] or "model"
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"{name}.fel"
             path.write_bytes(event.new)

@@ -84,7 +84,7 @@ class RunsPanel(PlotView):
         self.layout = pmui.Column(
             pmui.Row(self.lag, self.measure, self.parameter, self.dialog, margin=0),
             pmui.Row(self.reuse, self.beside, self.rename, self.delete, margin=0),
-            self.text, self.table, sizing_mode="stretch_both", margin=0, styles={"flex": "1.6 1 0"},
+            self.text, self.table, sizing_mode="stretch_both", margin=0, styles={"flex": "0 0 61%"},
         )  # fmt: skip
         self.lag.param.watch(self._on_lag, "value")
         self.measure.param.watch(self._refresh, "value")

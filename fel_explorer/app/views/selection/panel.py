@@ -12,6 +12,7 @@ import param
 from panel.viewable import Viewer
 
 from fel_explorer.app.session.session import Session
+from fel_explorer.app.views.selection.gate_form import GateForm
 from fel_explorer.app.widgets.button_bar import BarButton, ButtonBar
 from fel_explorer.app.widgets.layout import lay_out
 from fel_explorer.app.widgets.markdown import literal
@@ -72,6 +73,10 @@ class SelectionPanel(Viewer):
             name: BarButton(action, icon=icon, description=about)
             for name, (icon, about, action) in actions.items()
         }
+        self.gate = GateForm(session)
+        self._actions["gate"] = BarButton(
+            self._on_gate, icon="tune", description="Select by value: a condition or a range", pressed=False
+        )
         bar = ButtonBar(self._actions, margin=(0, 6))
         self._table = SortableTable(compact=True, sizing_mode="stretch_width", margin=(0, 8))
         self._table.param.watch(self._on_row, "clicked")
@@ -127,7 +132,7 @@ class SelectionPanel(Viewer):
         self._edit_row = pmui.Row(margin=0)
         self._parts = (
             pmui.Row(self._count, bar, sizing_mode="stretch_width", margin=0),
-            self._how, self._table, self._edit_row, self._exports, self._size,
+            self._how, self.gate.layout, self._table, self._edit_row, self._exports, self._size,
         )  # fmt: skip
         self._export_parts = self._name, label, *self._downloads.values(), self._every, self._whole
         self._layout = pmui.Column(sizing_mode="stretch_width", margin=0)
@@ -170,6 +175,11 @@ class SelectionPanel(Viewer):
                 columns[f"{result.label} state"] = result.state + 1
         return columns
 
+    def _on_gate(self, _event):
+        button = self._actions["gate"]
+        button.pressed = not button.pressed
+        self.gate.open(button.pressed)
+
     def _on_row(self, _event):
         self.session.select_state(self._table.state)
 
@@ -189,7 +199,7 @@ class SelectionPanel(Viewer):
         self._count.object = f"**{count:,} frames**{share}" if count else nothing
         self._how.param.update(visible=bool(count), object=_sentence(session.selection.how))
         self._actions["clear"].disabled = not count and session.point is None
-        self._actions["invert"].disabled = not total
+        self._actions["invert"].disabled = self._actions["gate"].disabled = not total
         self._show_states(count)
         self._show_export(count)
 

@@ -11,7 +11,7 @@ from fel_explorer.app.jobs.featurize_and_train import training
 from fel_explorer.app.jobs.job import Cancelled, Report
 from fel_explorer.app.page_jobs import PageJobs
 from fel_explorer.app.session.recipe import Recipe
-from fel_explorer.app.session.refined_states import nearest_level, overlap
+from fel_explorer.app.session.refined_states import carried_hues, nearest_level, overlap
 from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.session import Session
 from fel_explorer.data import schema
@@ -85,7 +85,8 @@ def refinement_job(
     refined = train(lambda progress, preview=None: report(progress), should_stop)
     if should_stop():
         raise Cancelled
-    return refined.refining(first.method, what_changed(first, refined, dataset))
+    hues = carried_hues(first, refined)
+    return refined.refining(first.method, what_changed(first, refined, dataset), hues)
 
 
 def what_changed(first: Result, refined: Result, dataset: xr.Dataset) -> str:
@@ -106,7 +107,7 @@ def what_changed(first: Result, refined: Result, dataset: xr.Dataset) -> str:
     best = max(rises, key=lambda lag: rises[lag])
     if rises[best] > RISE:
         said += f" The objective rose by {100 * rises[best]:.0f} % at {time_text(best, unit)}."
-    return f"{said} Undo brings the first answer back."
+    return said
 
 
 def objective_rise(old: Result, new: Result, dataset: xr.Dataset, lag_time: float) -> float:

@@ -14,7 +14,7 @@ from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.errors import FelError
 from fel_explorer.methods import DiscreteIDM, DivisiveIDM
-from fel_explorer.plots.quantities import seconds_text, time_text
+from fel_explorer.plots.quantities import axis_label, seconds_text, time_text
 
 WIDTH = 620
 ABOUT = (
@@ -133,6 +133,7 @@ class TreeDialog(Viewer):
     def _take(self, plan: TreePlan):
         unit = self.session.dataset.attrs["time_unit"]
         self.plan = plan
+        self.more.label = axis_label("Other lag times", unit)
         lags = [plan.lags[i] for i in plan.proposed]
         options = {one.text(unit): one.lag_time for one in lags}
         self.levels.param.update(options=options, value=list(options.values()))

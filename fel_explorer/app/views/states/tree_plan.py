@@ -50,13 +50,16 @@ class ScannedLag:
     words: tuple[str, ...]
 
     def text(self, unit: str) -> str:
-        """ "44 ps: 2 states: phi < 0 95 %, alpha-L 4.7 %; the shortest-lived lasts 40 ps"."""
+        """ "44 ps: 2 states, phi < 0 (95 %), alpha-L (4.7 %); the shortest-lived lasts 40 ps"."""
         n = len(self.populations)
         if n == 1:
             return f"{time_text(self.lag_time, unit)}: one state"
         order = np.argsort(self.populations)[::-1]
-        named = [f"{self.words[i]} {percent_text(self.populations[i])}".strip() for i in order[:MAX_NAMED]]
-        more = [f"{n - MAX_NAMED} smaller ones"] if n > MAX_NAMED else []
+        named = []
+        for i in order[:MAX_NAMED]:
+            percent = percent_text(self.populations[i])
+            named.append(f"{self.words[i]} ({percent})" if self.words[i] else percent)
+        more = [f"{n - MAX_NAMED} smaller"] if n > MAX_NAMED else []
         lives = time_text(min(self.lifetimes), unit)
         return (
             f"{time_text(self.lag_time, unit)}: {n} states, {', '.join(named + more)}; "

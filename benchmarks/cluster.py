@@ -16,7 +16,7 @@ import time
 import numpy as np
 
 import fel_explorer as fel
-from fel_explorer import parallel
+from fel_explorer import executors, parallel
 
 
 def nothing(shared, item) -> int:
@@ -49,9 +49,9 @@ def main() -> None:
         report("processes", workers, data, alone, expected)
         import distributed
 
-        with distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as c:
+        with distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as c:
             report(c.scheduler_address, workers, data, alone, expected)
-            parallel._clients.pop(c.scheduler_address).close()
+            executors._clients.pop(c.scheduler_address).close()
 
 
 def report(scheduler: str, workers: int, data, alone: float, expected: np.ndarray) -> None:

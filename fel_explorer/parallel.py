@@ -6,41 +6,37 @@ random numbers from its item alone.
 
 from __future__ import annotations
 
+import math
 import os
-import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
-from contextlib import contextmanager
-from multiprocessing import get_context
-from pathlib import Path
-from typing import Any
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, NamedTuple
 
-import cloudpickle
-import dask
-
+from fel_explorer import executors
 from fel_explorer.errors import FelError
+from fel_explorer.executors import PROCESSES, THREADS, Tasks, WorkersLost
+from fel_explorer.executors import should_stop as should_stop
 from fel_explorer.progress import Callback, Progress
 
-RETRIES = 3  # of a task whose worker was lost
 WAITING = 2  # tasks for each worker that are given out ahead of those that were asked for
-PROCESSES, THREADS = "processes", "threads"
+BEAT = 0.25  # seconds between two questions to the callback, while no task ends
 
 NOT_DONE: Any = object()
 """In place of the results of tasks that were cancelled."""
 
-Submit = Callable[[Any], Future]
+
+class Choice(NamedTuple):
+    """Where tasks run, as `set_scheduler` takes it."""
+
+    scheduler: str | None = None
+    workers: int = 0
 
 
 class _Chosen:
-    scheduler: str | None = None
-    workers: int = 0
-    pool: ProcessPoolExecutor | None = None
-
-
-_shared: dict[str, Any] = {}  # in a worker process: what its tasks share, by the file that it came in
+    choice = Choice()
 
 
 @contextmanager
@@ -85,24 +81,29 @@ def set_scheduler(scheduler: str | None, *, workers: int = 0) -> None:
     if workers < 0:
         raise FelError(f"workers={workers}.", "At least one, or 0 for as many as cores.")
     if scheduler is not None and "://" in scheduler:
-        _client(scheduler)
-    _close_pool()
-    _Chosen.scheduler, _Chosen.workers = scheduler, workers
+        executors.client(scheduler)
+    executors.close_pools()
+    _Chosen.choice = Choice(scheduler, workers)
 
 
 def scheduler() -> str | None:
     """Where tasks run; see `set_scheduler`."""
-    return _Chosen.scheduler
+    return _Chosen.choice.scheduler
 
 
-def n_workers() -> int:
-    """How many tasks run at once."""
-    chosen = _Chosen.scheduler
+def choice() -> Choice:
+    """What `set_scheduler` was given last."""
+    return _Chosen.choice
+
+
+def n_workers(where: Choice | None = None) -> int:
+    """How many tasks run at once; default where `set_scheduler` chose."""
+    chosen, workers = where or _Chosen.choice
     if chosen is None:
         return 1
     if chosen in (PROCESSES, THREADS):
-        return _Chosen.workers or len(os.sched_getaffinity(0))
-    return max(1, sum(_client(chosen).nthreads().values()))
+        return workers or len(os.sched_getaffinity(0))
+    return max(1, sum(executors.client(chosen).nthreads().values()))
 
 
 def map_tasks(
@@ -112,6 +113,8 @@ def map_tasks(
     shared: Any = None,
     callback: Callback | None = None,
     message: str = "",
+    done: Callable[[int, Any], None] | None = None,
+    where: Choice | None = None,
 ) -> list:
     """Results of ``function(shared, item)`` for each item, in order.
 
@@ -119,11 +122,18 @@ def map_tasks(
     ----------
     function
         A function of a module, which other processes can import.  Tasks whose worker is lost are run again,
-        up to three times, so it should only return something.
+        up to three times, so it should only return something.  One that takes long asks `should_stop` now
+        and then; what it returns after that is not used.
     shared
         What all tasks need, such as a dataset: sent to each worker once.
     callback
-        Called with a `Progress` after each task; returning True cancels those that have not begun.
+        Called with a `Progress` after each task and several times a second; returning True cancels the tasks:
+        those that have not begun never do, and begun ones are asked to stop.  Processes of tasks that do not
+        hear it are ended after two seconds.
+    done
+        Called with index and result of each task when it ends.
+    where
+        Where they run; default what `set_scheduler` chose.
 
     Returns
     -------
@@ -135,41 +145,35 @@ def map_tasks(
     FelError
         If a task raised one, or workers were lost again and again.
     """
-    results: list = [NOT_DONE] * len(items)
-    began, n_done = time.monotonic(), 0
-
-    def report(index: int, result: Any) -> bool:
-        nonlocal n_done
-        results[index], n_done = result, n_done + 1
-        if callback is None:
-            return False
-        eta = (time.monotonic() - began) / n_done * (len(items) - n_done)
-        return bool(callback(Progress(n_done, len(items), {}, eta, message)))
-
-    if _Chosen.scheduler is None:
+    run, where = _Run(len(items), callback, message, done), where or _Chosen.choice
+    if where.scheduler is None:
         for index, item in enumerate(items):
-            if report(index, function(shared, item)):
+            with executors.asking(run.ask):
+                result = function(shared, item)
+            if run.stopped or run.take(index, result):
                 break
-        return results
+        return run.results
     todo = list(range(len(items)))
-    for attempt in range(RETRIES + 1):
+    for attempt in range(executors.RETRIES + 1):
         try:
-            with _executor(function, shared) as submit:
-                if _collect({submit(items[index]): index for index in todo}, report):
-                    return results
-            return results
-        except BrokenProcessPool as error:
-            todo = [index for index in todo if results[index] is NOT_DONE]
-            if attempt == RETRIES:
-                raise _lost(error) from error
-    return results
+            with _executor(where, function, shared) as tasks:
+                run.collect(tasks, {tasks.submit(items[index]): index for index in todo})
+            return run.results
+        except WorkersLost as error:
+            todo = [index for index in todo if run.results[index] is NOT_DONE]
+            if attempt == executors.RETRIES:
+                raise executors.lost(error) from error
+    return run.results
 
 
 def iterate_tasks(
     function: Callable[[Any, Any], Any], items: Iterable[Any], *, shared: Any = None
 ) -> Iterator[Any]:
-    """Yield what `map_tasks` returns, in order, with only a few results at once in memory."""
-    if _Chosen.scheduler is None:
+    """Yield what `map_tasks` returns, in order, with only a few results at once in memory.
+
+    Begun tasks are asked to stop when the caller does not take the rest.
+    """
+    if _Chosen.choice.scheduler is None:
         for item in items:
             yield function(shared, item)
         return
@@ -177,12 +181,12 @@ def iterate_tasks(
     attempts, ahead = 0, WAITING * n_workers()
     while True:
         try:
-            with _executor(function, shared) as submit:
-                waiting = deque((item, submit(item)) for item, _ in waiting)
+            with _executor(_Chosen.choice, function, shared) as tasks:
+                waiting = deque((item, tasks.submit(item)) for item, _ in waiting)
                 while True:
                     while len(waiting) < ahead and (item := next(source, NOT_DONE)) is not NOT_DONE:
                         waiting.append((item, None))
-                        waiting[-1] = item, submit(item)
+                        waiting[-1] = item, tasks.submit(item)
                     if not waiting:
                         return
                     future = waiting[0][1]
@@ -190,145 +194,59 @@ def iterate_tasks(
                     result = future.result()
                     waiting.popleft()
                     yield result
-        except BrokenProcessPool as error:
+        except WorkersLost as error:
             attempts += 1
-            if attempts > RETRIES:
-                raise _lost(error) from error
+            if attempts > executors.RETRIES:
+                raise executors.lost(error) from error
 
 
-def _collect(pending: dict[Future, int], report: Callable[[int, Any], bool]) -> bool:
-    """Report results as they come; returns whether tasks were cancelled."""
-    left = set(pending)
-    while left:
-        done, left = wait(left, return_when=FIRST_COMPLETED)
-        # those that failed come last, so that what is done is kept
-        for future in sorted(done, key=lambda one: one.exception() is not None):
-            if report(pending[future], future.result()):
-                for other in left:
-                    other.cancel()
-                return True
-    return False
+class _Run:
+    """Results of a call of `map_tasks`, and its progress."""
+
+    def __init__(self, n_items: int, callback: Callback | None, message: str, done) -> None:
+        self.results: list = [NOT_DONE] * n_items
+        self.stopped = False
+        self._callback, self._message, self._done = callback, message, done
+        self._began, self._n_done = time.monotonic(), 0
+
+    def take(self, index: int, result: Any) -> bool:
+        """Keep a result, and report it; returns whether to stop."""
+        self.results[index] = result
+        self._n_done += 1
+        if self._done is not None:
+            self._done(index, result)
+        return self.ask()
+
+    def ask(self) -> bool:
+        """Report the progress; returns whether to stop."""
+        if self._callback is not None and not self.stopped:
+            n, n_items = self._n_done, len(self.results)
+            eta = (time.monotonic() - self._began) / n * (n_items - n) if n else math.nan
+            self.stopped = bool(self._callback(Progress(n, n_items, {}, eta, self._message)))
+        return self.stopped
+
+    def collect(self, tasks: Tasks, pending: dict[Future, int]) -> None:
+        """Take results as they come, until all are there or the callback says stop."""
+        left = set(pending)
+        while left:
+            done, left = wait(left, timeout=BEAT, return_when=FIRST_COMPLETED)
+            # those that failed come last, so that what is done is kept
+            for future in sorted(done, key=_failed):
+                if self.take(pending[future], future.result()):
+                    tasks.stop()
+                    return
+            if not done and self.ask():
+                tasks.stop()
+                return
 
 
-@contextmanager
-def _executor(function: Callable, shared: Any) -> Iterator[Submit]:
-    """Yields the function that submits an item to the chosen scheduler."""
-    chosen = _Chosen.scheduler
-    if chosen == THREADS:
-        with ThreadPoolExecutor(n_workers(), "fel-task") as threads:
-            try:
-                yield lambda item: threads.submit(function, shared, item)
-            finally:
-                threads.shutdown(cancel_futures=True)
-    elif chosen == PROCESSES:
-        with _in_processes(function, shared) as submit:
-            yield submit
-    else:
-        with _on_cluster(str(chosen), function, shared) as submit:
-            yield submit
+def _failed(future: Future) -> bool:
+    return future.cancelled() or future.exception() is not None
 
 
-@contextmanager
-def _in_processes(function: Callable, shared: Any) -> Iterator[Submit]:
-    """Submit to processes that stay for the next tasks, as each takes seconds to import torch."""
-    futures: list[Future] = []
-    with tempfile.TemporaryDirectory(prefix="fel-explorer-") as folder:
-        path = Path(folder) / "shared"
-        path.write_bytes(cloudpickle.dumps(shared))
-
-        def submit(item: Any) -> Future:
-            futures.append(_pool().submit(_call_shared, str(path), function, item))
-            return futures[-1]
-
-        try:
-            yield submit
-        except BrokenProcessPool:
-            _close_pool()
-            raise
-        finally:
-            for future in futures:
-                future.cancel()
-            wait(futures)
-
-
-def _pool() -> ProcessPoolExecutor:
-    if _Chosen.pool is None:
-        # spawned, not forked: the threads of a page hold locks
-        context = get_context("spawn")
-        _Chosen.pool = ProcessPoolExecutor(n_workers(), context, initializer=_begin_worker)
-    return _Chosen.pool
-
-
-def _close_pool() -> None:
-    pool, _Chosen.pool = _Chosen.pool, None
-    if pool is not None:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-@contextmanager
-def _on_cluster(address: str, function: Callable, shared: Any) -> Iterator[Submit]:
-    from distributed.scheduler import KilledWorker
-
-    client = _client(address)
-    held = client.scatter([shared], broadcast=True, hash=False)[0]  # on all workers: one may be lost
-    executor = client.get_executor(pure=False, retries=RETRIES)
-    try:
-        yield lambda item: executor.submit(_call, function, held, item)
-    except (KilledWorker, CancelledError) as error:
-        raise _lost(error) from error
-    finally:
-        executor.shutdown(wait=False)
-
-
-def _client(address: str) -> Any:
-    """The client of a cluster, one for each address and process."""
-    try:
-        import distributed
-    except ImportError as error:
-        raise FelError(
-            f"scheduler={address!r} without the package distributed.",
-            remedy='Install it: pip install "fel-explorer[cluster]".',
-        ) from error
-    known = _clients.get(address)
-    if known is not None and known.status == "running":
-        return known
-    try:
-        client = distributed.Client(address, timeout=TIMEOUT, set_as_default=False)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise FelError(
-            f"There is no dask scheduler at {address!r} ({error}).",
-            "The address is what `dask scheduler` prints, such as tcp://10.0.0.1:8786.",
-            "Start `dask scheduler`, and `dask worker ADDRESS` on each machine.",
-        ) from error
-    _clients[address] = client
-    return client
-
-
-TIMEOUT = 10.0  # seconds to find a cluster
-_clients: dict[str, Any] = {}
-
-
-def _begin_worker() -> None:
-    # before NumPy and torch are imported: as many processes as cores, so one thread each
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-
-def _call_shared(path: str, function: Callable, item: Any) -> Any:
-    if path not in _shared:
-        _shared.clear()
-        _shared[path] = cloudpickle.loads(Path(path).read_bytes())
-    return _call(function, _shared[path], item)
-
-
-def _call(function: Callable, shared: Any, item: Any) -> Any:
-    # what a task reads lazily is not sent back to the cluster, which may be waiting for this task
-    with dask.config.set(scheduler="synchronous"):
-        return function(shared, item)
-
-
-def _lost(error: BaseException) -> FelError:
-    return FelError(
-        f"A worker was lost {RETRIES + 1} times ({type(error).__name__}).",
-        "Workers end when they are killed or run out of memory.",
-        "Take fewer workers, or give each more memory.",
-    )
+def _executor(where: Choice, function: Callable, shared: Any) -> AbstractContextManager[Tasks]:
+    if where.scheduler == THREADS:
+        return executors.in_threads(function, shared, n_workers(where))
+    if where.scheduler == PROCESSES:
+        return executors.in_processes(function, shared, n_workers(where))
+    return executors.on_cluster(str(where.scheduler), function, shared)

@@ -15,6 +15,7 @@ LAYERS = [
     "errors",
     "plugins",
     "progress",
+    "executors",
     "parallel",
     "resampling",
     "data",
@@ -35,6 +36,7 @@ LAYERS = [
 GUI = {"panel", "panel_material_ui", "holoviews", "bokeh"}
 FORBIDDEN = {
     "plugins": {*GUI, "torch", "mdtraj"},
+    "executors": {*GUI, "torch", "mdtraj"},
     "parallel": {*GUI, "torch", "mdtraj"},
     "resampling": {*GUI, "torch", "mdtraj"},
     "data": {*GUI, "torch"},

@@ -23,6 +23,7 @@ def add(commands: Any) -> None:
 
     demo = commands.add_parser("demo", help="open the app on the sample data")
     add_server_flags(demo)
+    add_scheduler_flags(demo)
     demo.set_defaults(run=_demo)
 
     lessons = commands.add_parser("lessons", help="open the lessons on free-energy landscapes")
@@ -44,6 +45,7 @@ def _open(arguments: argparse.Namespace):
 
 
 def _demo(arguments):
+    choose_scheduler(arguments)
     options = server_options(arguments)
     from fel_explorer.app.jobs.sample_features import finish, start_process
 

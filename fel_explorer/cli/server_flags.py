@@ -74,6 +74,7 @@ def server_options(arguments: argparse.Namespace) -> dict:
     arguments.root = str(Path(arguments.root).expanduser())  # make demo ROOT=~/data
     if not Path(arguments.root).is_dir():
         raise FelError(f"--root {arguments.root} is not a folder.", remedy="Give an existing folder.")
+    from fel_explorer.app.jobs.permission import let_pages_choose
     from fel_explorer.app.server.access import Access, check_token, new_token, read_passwords
 
     passwords = read_passwords(arguments.password_file) if arguments.password_file else {}
@@ -83,6 +84,7 @@ def server_options(arguments: argparse.Namespace) -> dict:
             "Others on the network could read the files below --root and run jobs on this machine.",
             'Add --password-file FILE with JSON {"user": "password"}, or use ssh -L 5006:localhost:5006.',
         )
+    let_pages_choose(not passwords)
     os.environ["FEL_EXPLORER_JOBS"] = arguments.jobs
     given = arguments.token or os.environ.get("FEL_EXPLORER_TOKEN", "")
     if arguments.no_token and arguments.token:

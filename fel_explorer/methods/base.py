@@ -26,8 +26,7 @@ callback may call it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, pairwise
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -37,21 +36,17 @@ import torch
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from fel_explorer import parallel
 from fel_explorer.data import schema
-from fel_explorer.data.block_store import write_blocks
-from fel_explorer.data.blocks import block_edges, feature_blocks, is_stored
 from fel_explorer.devices import resolve_device
 from fel_explorer.errors import FelError
 from fel_explorer.methods import model_file
+from fel_explorer.methods.block_mapping import map_features, map_into_store
 from fel_explorer.methods.koopman.timescales import TimeScales
 from fel_explorer.methods.registry import list_methods
 from fel_explorer.progress import Callback
 
 if TYPE_CHECKING:
     import networkx
-
-BLOCK = 65_536  # frames at once through a network
 
 
 class Model(param.Parameterized):
@@ -384,15 +379,9 @@ class Method(Model):
                 f"This {type(self).__name__} was fitted on {len(names)} ({names[0]}, ...).",
                 "Featurize with the same featurizers.",
             )
-        blocks = _mapped_blocks(dataset, function)
         if out is None:
-            values = np.concatenate([values for _, values in blocks])
-            coords = {name: dataset[name] for name in schema.BOOKKEEPING}
-            return xr.DataArray(values, dims=("frame", dim), coords=coords)
-        first = next(blocks)
-        columns = [f"{dim} {i + 1}" for i in range(first[1].shape[1])]
-        written = write_blocks(out, dataset, columns, chain([first], blocks))["features"]
-        return written.rename(None).rename(feature=dim).drop_vars(dim)
+            return map_features(dataset, function, dim)
+        return map_into_store(dataset, function, dim, out)
 
     def _map_states(self, X, memberships) -> xr.DataArray:
         """State (frame,) int of the largest of ``memberships``, a function of features."""
@@ -401,33 +390,6 @@ class Method(Model):
             return memberships(features).argmax(1, keepdim=True)
 
         return self._map(X, states, "one")[:, 0].rename("state")
-
-
-def _mapped_blocks(
-    dataset: xr.Dataset, function: Callable[[torch.Tensor], torch.Tensor]
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (first frame, values (frame, value)) of blocks of frames."""
-    if parallel.scheduler() is not None and is_stored(dataset):
-        edges = block_edges(dataset).tolist()
-        features = dataset["features"].variable
-        tasks = list(pairwise(edges))
-        mapped = parallel.iterate_tasks(_map_range, tasks, shared=(features, function))
-        yield from ((start, values) for (start, _), values in zip(tasks, mapped, strict=True))
-        return
-    for start, block in feature_blocks(dataset):
-        for first in range(0, len(block), BLOCK):
-            part = torch.from_numpy(np.array(block[first : first + BLOCK], np.float32))
-            with torch.no_grad():
-                yield start + first, function(part).cpu().numpy()
-
-
-def _map_range(shared, frames) -> np.ndarray:
-    """Values (frame, value) of a range of stored frames, anywhere."""
-    features, function = shared
-    block = np.array(features[slice(*frames)].values, np.float32)
-    with torch.no_grad():
-        parts = [function(part).cpu().numpy() for part in torch.from_numpy(block).split(BLOCK)]
-    return np.concatenate(parts)
 
 
 def load_model(path: str | Path) -> Method:

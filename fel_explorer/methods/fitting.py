@@ -27,7 +27,7 @@ def fit_many(
     methods
         Unfitted, such as one method with several values of a hyperparameter or several seeds.
     callback
-        Called with a `Progress` after each fit; returning True stops.
+        Called with a `Progress` after each fit and several times a second; returning True stops all fits.
 
     Returns
     -------
@@ -57,4 +57,5 @@ def fit_many(
 
 def _fit(shared, method: Method) -> Method:
     dataset, device = shared
-    return type(method)(**method.hyperparameters()).fit(dataset, device=device)
+    fresh = type(method)(**method.hyperparameters())
+    return fresh.fit(dataset, device=device, callback=lambda progress: parallel.should_stop())

@@ -43,7 +43,7 @@ class Sample(Accumulator):
     def begin(self, shift: np.ndarray) -> None:
         self._parts: list[np.ndarray] = []
 
-    def add(self, start: int, block: np.ndarray, z: np.ndarray) -> None:
+    def add(self, start: int, block: np.ndarray, z: np.ndarray, total: np.ndarray) -> None:
         first, end = np.searchsorted(self._frames, [start, start + len(block)])
         self._parts.append(np.array(block[self._frames[first:end] - start], np.float32))
 

@@ -1,5 +1,6 @@
 from .energies import potential_energies as potential_energies
 from .molecules import MolecularSystem as MolecularSystem
+from .plan import SamplingStopped as SamplingStopped
 from .reweighting import basin_difference as basin_difference
 from .reweighting import mbar_weights as mbar_weights
 from .reweighting import profile as profile

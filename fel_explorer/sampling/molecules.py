@@ -1,29 +1,25 @@
-"""Umbrella windows on molecules, simulated by OpenMM in processes of their own."""
+"""Umbrella windows on molecules, simulated by OpenMM in other processes."""
 
 from __future__ import annotations
 
 import copy
-import os
 import tempfile
-import threading
-import time
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from fel_explorer import parallel
 from fel_explorer.data.molecules import Molecules, arrange
 from fel_explorer.errors import FelError
 from fel_explorer.features.molecular import MolecularFeatures
 from fel_explorer.features.outside_kinds import outside_sources
 from fel_explorer.methods.base import Method
-from fel_explorer.progress import Progress
+from fel_explorer.parallel import PROCESSES, Choice
 from fel_explorer.sampling.force_fields import FORCE_FIELD, build_system, load_openmm, load_system
-from fel_explorer.sampling.plan import Plan
+from fel_explorer.sampling.plan import Plan, SamplingStopped
 from fel_explorer.sampling.restraint import Restraint, sample_window, steps_of
 from fel_explorer.sampling.windows import Windows
 
@@ -115,30 +111,32 @@ class MolecularSystem:
             )
         step = plan.time_step or self.time_step
         done = (checkpoint.load(torch.device("cpu")) if checkpoint else None) or {}
-        with tempfile.TemporaryDirectory(prefix="fel-explorer-") as folder:
-            method.save(Path(folder) / "model.fel")
-            system = self.openmm_system()
-            common = {
-                "model": str(Path(folder) / "model.fel"),
-                "kind_sources": outside_sources(),
-                "records": {name: dataset.attrs[name] for name in ("featurizers", "topology")},
-                "system": openmm.XmlSerializer.serialize(system),
-                "bath": (self.temperature, self.friction),
-                "platform": self.platform,
-                "dimension": plan.dimension,
-                "n_frames": plan.n_frames,
-                "n_steered": plan.n_steered,
-            }
-            left = [window for window in range(len(windows)) if window not in done]
-            periodic = system.usesPeriodicBoundaryConditions()
-            jobs = self._jobs(windows, dataset, starts, seed, left, periodic)
-            mass = np.array([system.getParticleMass(i)._value for i in range(system.getNumParticles())])
-            restraint = Restraint(method, common["records"], plan.dimension)
-            for job in jobs.values():
-                boxes = job["boxes"] if periodic and restraint.features.needs_box() else None
-                fastest = job["stiffness"] ** 0.5 * restraint.steepness(job["starts"], mass, boxes)
-                job |= common | {"steps": steps_of(fastest, step, plan.stride, self.bias_every)}
-            _run_jobs(jobs, done, len(windows), plan.n_processes, callback, checkpoint, message)
+        system = self.openmm_system()
+        common = {
+            "model": _file_of(method),
+            "kind_sources": outside_sources(),
+            "records": {name: dataset.attrs[name] for name in ("featurizers", "topology")},
+            "system": openmm.XmlSerializer.serialize(system),
+            "bath": (self.temperature, self.friction),
+            "platform": self.platform,
+            "dimension": plan.dimension,
+            "n_frames": plan.n_frames,
+            "n_steered": plan.n_steered,
+        }
+        left = [window for window in range(len(windows)) if window not in done]
+        periodic = system.usesPeriodicBoundaryConditions()
+        jobs = self._jobs(windows, dataset, starts, seed, left, periodic)
+        mass = np.array([system.getParticleMass(i)._value for i in range(system.getNumParticles())])
+        restraint = Restraint(method, common["records"], plan.dimension)
+        for job in jobs.values():
+            boxes = job["boxes"] if periodic and restraint.features.needs_box() else None
+            fastest = job["stiffness"] ** 0.5 * restraint.steepness(job["starts"], mass, boxes)
+            job["steps"] = steps_of(fastest, step, plan.stride, self.bias_every)
+        _run_jobs(jobs, common, done, len(windows), plan.n_processes, callback, checkpoint, message)
+        if not done:
+            raise SamplingStopped(
+                "The sampling was stopped before a window ended.", remedy="Nothing was kept; start it again."
+            )
         return done, plan.stride * step
 
     def openmm_system(self) -> openmm.System:
@@ -193,34 +191,33 @@ class MolecularSystem:
         return jobs
 
 
-def end_with_parent() -> None:
-    """End this process when the one that started it has ended: a killed parent can't stop its workers."""
-
-    parent = parent_process()
-    if parent is None:
-        return
-
-    def watch():
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+def _file_of(method: Method) -> bytes:
+    """The bytes of a model's file, for processes that may not see this machine's files."""
+    with tempfile.TemporaryDirectory(prefix="fel-explorer-") as folder:
+        method.save(Path(folder) / "model.fel")
+        return (Path(folder) / "model.fel").read_bytes()
 
 
-def _run_jobs(jobs, done, n_windows, n_processes, callback, checkpoint, message):
-    """Run the jobs in processes and put what they return into ``done``, until the callback stops."""
-    started, before = time.monotonic(), len(done)
-    # spawned, not forked: the page's threads hold locks
-    context = get_context("spawn")
-    with ProcessPoolExecutor(max(1, n_processes), context, initializer=end_with_parent) as pool:
-        pending = {pool.submit(sample_window, job): window for window, job in jobs.items()}
-        while pending:
-            finished, _ = wait(pending, return_when=FIRST_COMPLETED)
-            for future in finished:
-                done[pending.pop(future)] = future.result()
-            if checkpoint:
-                checkpoint.save(done)
-            eta = (time.monotonic() - started) / (len(done) - before) * len(pending)
-            if callback is not None and callback(Progress(len(done), n_windows, eta=eta, message=message)):
-                pool.shutdown(wait=True, cancel_futures=True)
-                return
+def _run_jobs(jobs, common, done, n_windows, n_processes, callback, checkpoint, message):
+    """Run the jobs as tasks and put what they return into ``done``, until the callback stops."""
+    numbers, before = list(jobs), len(done)
+
+    def keep(index, result):
+        done[numbers[index]] = result
+        if checkpoint:
+            checkpoint.save(done)
+
+    def watch(progress):
+        step = before + progress.step
+        return callback(replace(progress, step=step, n_steps=n_windows))
+
+    own = Choice(PROCESSES, max(1, n_processes))  # OpenMM holds on to the process that it runs in
+    parallel.map_tasks(
+        sample_window,
+        list(jobs.values()),
+        shared=common,
+        callback=watch if callback is not None else None,
+        message=message,
+        done=keep,
+        where=own if parallel.scheduler() is None else None,
+    )

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fel_explorer.errors import FelError
+
+
+class SamplingStopped(FelError):
+    """The callback asked to stop before a window ended; nothing was kept."""
+
 
 @dataclass(frozen=True)
 class Plan:

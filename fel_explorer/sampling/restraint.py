@@ -10,16 +10,19 @@ as autograd at each call.
 from __future__ import annotations
 
 import math
+import tempfile
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from fel_explorer import parallel
 from fel_explorer.features.molecular import MolecularFeatures
 from fel_explorer.features.outside_kinds import load_sources
-from fel_explorer.methods.base import Method
+from fel_explorer.methods.base import Method, load_model
 from fel_explorer.sampling.cv_function import map_of
 from fel_explorer.sampling.force_fields import load_openmm, reduce_box
 
@@ -31,13 +34,15 @@ if TYPE_CHECKING:
 LARGEST_ANGLE = 1.0  # between two kicks of an oscillation; that of a heavy bond in a step of 4 fs
 
 
-def sample_window(job: dict) -> dict[str, torch.Tensor]:
-    """Walkers of one window, one after the other, in this process."""
-    from fel_explorer.methods.base import load_model
-
+def sample_window(common: dict, window: dict) -> dict[str, torch.Tensor]:
+    """Walkers of one window, one after the other, in this process; a task of `parallel`."""
+    job = common | window
     torch.set_num_threads(1)
     load_sources(job.get("kind_sources", {}))
-    restraint = Restraint(load_model(job["model"]), job["records"], job["dimension"])
+    with tempfile.TemporaryDirectory(prefix="fel-explorer-") as folder:
+        file = Path(folder) / "model.fel"
+        file.write_bytes(job["model"])
+        restraint = Restraint(load_model(file), job["records"], job["dimension"])
     system = load_openmm().XmlSerializer.deserialize(job["system"])
     periodic = system.usesPeriodicBoundaryConditions()
     restraint.compile(job["starts"].shape[1], job["boxes"][0] if periodic else None)
@@ -52,6 +57,8 @@ def sample_window(job: dict) -> dict[str, torch.Tensor]:
         with torch.no_grad():
             before = float(restraint.cv(*restraint.place_of(context.getState(positions=True))))
         for frame in range(job["n_frames"]):
+            if parallel.should_stop():
+                return {}
             fraction = min(1.0, (frame + 1) / max(job["n_steered"], 1))
             context.setParameter("centre", before + fraction * (job["centre"] - before))
             integrator.step(job["steps"][2])

@@ -14,6 +14,7 @@ from fel_explorer.devices import resolve_device
 from fel_explorer.errors import FelError
 from fel_explorer.methods.base import Method
 from fel_explorer.sampling.cv_function import map_of
+from fel_explorer.sampling.plan import SamplingStopped
 from fel_explorer.sampling.reweighting import mbar_weights, resampled_free_energies
 from fel_explorer.sampling.rounds import Plan, Sampled, Sampler
 from fel_explorer.sampling.windows import gaps, place_windows, windows_between
@@ -73,12 +74,13 @@ def umbrella(
     fill_gaps
         How often at most windows are added: one amid each pair of neighbours that overlap by less than 3 %.
     callback
-        Called with `progress.Progress`; returning True stops and keeps the frames so far.
+        Called with `progress.Progress`; returning True stops and keeps the windows that have ended.
     checkpoint_dir
         Folder; a run that was killed goes on from there to the same numbers, and a finished one that is
         called with a larger ``fill_gaps`` samples only the windows it adds.
     n_processes
-        Of molecules: windows run in so many processes at once.  Model systems run as one batch.
+        Of molecules: windows run in so many processes at once, or where `fel.set_scheduler` says.  Model
+        systems run as one batch.
     device
         Of model systems, see `Method.fit`; a CPU is faster for fewer than some thousand walkers in all.
 
@@ -92,6 +94,8 @@ def umbrella(
 
     Raises
     ------
+    SamplingStopped
+        If the callback asked to stop before the first window of a molecule ended.
     FelError
         For an unfitted method, a dimension it does not have, data of other features, or sizes below 1.
     """
@@ -115,7 +119,10 @@ def umbrella(
         weak = json.loads(result.attrs["gaps"])
         if not weak or sampler.stopped:
             break
-        sampled = sampled.join(sampler.sample(windows_between(weak, sampled.windows), number))
+        try:
+            sampled = sampled.join(sampler.sample(windows_between(weak, sampled.windows), number))
+        except SamplingStopped:  # the windows of the rounds before stay
+            break
         result = _result(method, system, dataset, plan, sampled)
     free = result["window_free_energy"].values / system.kT
     samples = resampled_free_energies(result, free) * system.kT

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import mdtraj
 import numpy as np
 import xarray as xr
 
+from fel_explorer import parallel
 from fel_explorer.data.trajectories import TrajectorySet
 from fel_explorer.errors import FelError
 from fel_explorer.plugins import OBSERVABLES, load_plugins
@@ -145,13 +147,33 @@ class _Run:
             return {}
         values = {name: np.empty(self.n_frames, np.float32) for name in prepared}
         began, done = time.monotonic(), 0
-        for chunk in self._chunks():
-            chunk = take(chunk, self.atoms, self.molecule.topology)
-            for name, compute in prepared.items():
-                values[name][done : done + len(chunk)] = self._checked(name, compute(chunk), chunk, done)
-            done += len(chunk)
+        for parts in self._parts(prepared):
+            for name, part in parts.items():
+                n_frames = len(part)
+                values[name][done : done + n_frames] = part
+            done += n_frames
             self._report(done, began, prepared)
         return values
+
+    def _parts(self, prepared: dict) -> Iterator[dict[str, np.ndarray]]:
+        """{name: values} of consecutive frames, computed where tasks run."""
+        whole = self.frames is None and isinstance(self.trajs, TrajectorySet)
+        shared = self.atoms, self.molecule.topology, prepared
+        if parallel.scheduler() is None or not whole or self.trajs.universes is not None:
+            done = 0
+            for chunk in self._chunks():
+                stop = done + len(chunk)
+                numbers = np.arange(done, stop) if self.frames is None else self.frames[done:stop]
+                yield _measure(shared, chunk, numbers)
+                done = stop
+            return
+        starts = np.cumsum([0, *self.trajs.lengths.tolist()])
+        tasks = [
+            (index, start, min(start + self.chunk_size, length), int(starts[index]) + start)
+            for index, length in enumerate(self.trajs.lengths.tolist())
+            for start in range(0, length, self.chunk_size)
+        ]
+        yield from parallel.iterate_tasks(_read_and_measure, tasks, shared=(self.trajs, *shared))
 
     def _chunks(self):
         if self.frames is None and isinstance(self.trajs, TrajectorySet):
@@ -162,22 +184,6 @@ class _Run:
         read = self.trajs.__getitem__ if one else self.trajs.frames
         for start in range(0, self.n_frames, self.chunk_size):
             yield read(frames[start : start + self.chunk_size])
-
-    def _checked(self, name, values, chunk, done) -> np.ndarray:
-        values = np.asarray(values)
-        if values.shape != (len(chunk),):
-            raise FelError(
-                f"{name} computed an array of shape {values.shape} for {len(chunk)} frames.",
-                "An observable is one number per frame.",
-            )
-        if not np.isfinite(values).all():
-            at = done + int(np.argmin(np.isfinite(values)))
-            raise FelError(
-                f"{name} is not a number at frame {at if self.frames is None else self.frames[at]}.",
-                "All coordinates must be finite.",
-                "The simulation probably blew up there: cut the files before it (mdconvert, gmx trjconv).",
-            )
-        return values
 
     def _report(self, done, began, prepared):
         if self.callback is None:
@@ -213,6 +219,35 @@ class _Run:
             "trajectory": ("frame", trajectory),
             "frame_in_trajectory": ("frame", within),
         }
+
+
+def _read_and_measure(shared, task) -> dict[str, np.ndarray]:
+    """`_measure` of the frames from ``start`` to ``stop`` of a trajectory, which are read here."""
+    (trajs, *rest), (index, start, stop, first) = shared, task
+    return _measure(rest, trajs.chunk(index, start, stop), np.arange(first, first + stop - start))
+
+
+def _measure(shared, chunk: mdtraj.Trajectory, numbers: np.ndarray) -> dict[str, np.ndarray]:
+    """{name: values (frame,)} of some frames, whose ``numbers`` errors name."""
+    atoms, topology, prepared = shared
+    chunk = take(chunk, atoms, topology)
+    return {name: _checked(name, compute(chunk), numbers) for name, compute in prepared.items()}
+
+
+def _checked(name: str, values: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    values = np.asarray(values)
+    if values.shape != (len(numbers),):
+        raise FelError(
+            f"{name} computed an array of shape {values.shape} for {len(numbers)} frames.",
+            "An observable is one number per frame.",
+        )
+    if not np.isfinite(values).all():
+        raise FelError(
+            f"{name} is not a number at frame {numbers[int(np.argmin(np.isfinite(values)))]}.",
+            "All coordinates must be finite.",
+            "The simulation probably blew up there: cut the files before it (mdconvert, gmx trjconv).",
+        )
+    return values
 
 
 def _frame_of(trajs):

@@ -1,5 +1,11 @@
 """Files at URLs against the local files that they are copies of."""
 
+import os
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
 import fsspec
 import numpy as np
 import pytest
@@ -37,6 +43,59 @@ def test_a_file_that_changed_is_copied_again(tmp_path):
 def test_what_can_not_be_read_is_told(url):
     with pytest.raises(FelError, match=url):
         local_copies([url])
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    names_versions = False
+    gets = 0
+
+    def do_GET(self):
+        Quiet.gets += 1
+        super().do_GET()
+
+    def end_headers(self):
+        if self.names_versions:
+            self.send_header("ETag", f'"{Path(self.translate_path(self.path)).stat().st_mtime_ns}"')
+        super().end_headers()
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def website(tmp_path):
+    """A folder, and its address on a web server of this machine."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield folder, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("names_versions", [True, False])
+def test_files_of_a_web_server_are_copied_again_when_they_may_have_changed(
+    names_versions, website, monkeypatch
+):
+    folder, address = website
+    monkeypatch.setattr(Quiet, "names_versions", names_versions)
+    for day, content in enumerate((b"first", b"a longer second"), 1):
+        (folder / "a.xtc").write_bytes(content)
+        os.utime(folder / "a.xtc", (86400 * day, 86400 * day))
+        (copy,) = local_copies([f"{address}/a.xtc"])
+        assert copy.read_bytes() == content and copy.suffix == ".xtc"
+        assert list(copy.parent.iterdir()) == [copy]
+        before = Quiet.gets
+        assert local_copies([f"{address}/a.xtc"]) == [copy]
+        assert (Quiet.gets == before) == names_versions
+
+
+def test_what_a_web_server_does_not_have_is_told(website):
+    with pytest.raises(FelError, match=r"/missing\.xtc' can't be read"):
+        local_copies([f"{website[1]}/missing.xtc"])
+    with pytest.raises(FelError, match="can't be read"):
+        local_copies(["http://127.0.0.1:9/a.xtc"])
 
 
 def test_only_local_copies_fetches_a_url(tmp_path):

@@ -17,7 +17,7 @@ from small_methods import METHODS, SMALL, outputs, small, walks, walks_dataset
 import fel_explorer as fel
 from fel_explorer.data import schema
 from fel_explorer.errors import FelError
-from fel_explorer.methods import MixtureDensityPropagator, base, model_file
+from fel_explorer.methods import MixtureDensityPropagator, block_mapping, model_file
 from fel_explorer.methods.network_method import NetworkModel
 
 ALL = pytest.mark.parametrize("name", sorted(METHODS))
@@ -226,7 +226,7 @@ def test_arrays_and_lists_of_arrays_are_taken(name, data):
 @ALL
 def test_many_blocks_map_like_one(name, data, fitted, monkeypatch):
     whole = outputs(fitted[name], data)
-    monkeypatch.setattr(base, "BLOCK", 50)
+    monkeypatch.setattr(block_mapping, "BLOCK", 50)
     for first, second in zip(whole, outputs(fitted[name], data), strict=True):
         np.testing.assert_allclose(first, second, atol=1e-5)
 

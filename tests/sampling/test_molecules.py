@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import fel_explorer as fel
+from fel_explorer import parallel, sampling
 from fel_explorer.errors import FelError
 from fel_explorer.features import MolecularFeatures
 from fel_explorer.sampling import MolecularSystem, potential_energies, umbrella
@@ -187,7 +188,7 @@ def test_a_window_holds_the_molecule_near_its_centre(trajs, data, method, tmp_pa
         "seed": 3,
     }
     method.save(tmp_path / "model.fel")
-    sampled = sample_window(job | {"model": str(tmp_path / "model.fel")})
+    sampled = sample_window({"model": (tmp_path / "model.fel").read_bytes()}, job)
     held = method.transform(sampled["features"][0].numpy()).values[:, 0]
     assert np.abs(held - cv[start]).max() < 5 * (2.494 / 2000.0) ** 0.5
     assert sampled["energy"].shape == (1, 10) and sampled["features"].shape == (1, 10, data.sizes["feature"])
@@ -225,16 +226,27 @@ def test_windows_run_in_a_process_and_a_finished_run_is_not_run_again(trajs, dat
     sampled = umbrella(method, system, data, callback=lambda p: seen.append(p.step), **settings)
     assert sampled.sizes["frame"] == 2 * 2 * 4
     assert sampled.attrs["time_step"] == pytest.approx(0.04) and sampled.attrs["energy_unit"] == "kJ/mol"
+    assert seen == sorted(seen) and {1, 2} <= set(seen) <= {0, 1, 2}
+    before = len(seen)
     again = umbrella(method, system, data, callback=lambda p: seen.append(p.step), **settings)
     np.testing.assert_array_equal(again["features"], sampled["features"])
-    assert seen == [1, 2]  # nothing ran the second time
+    assert len(seen) == before  # nothing ran the second time
+    del settings["checkpoint_dir"]
+    parallel.set_scheduler("processes", workers=1)  # the process of the first run
+    try:
+        elsewhere = umbrella(method, system, data, **settings)
+        with pytest.raises(sampling.SamplingStopped, match="before a window ended"):
+            umbrella(method, system, data, callback=lambda p: True, **settings | {"n_steps": 10**6})
+    finally:
+        parallel.set_scheduler(None)
+    np.testing.assert_array_equal(elsewhere["features"], sampled["features"])
 
 
 SCRIPT = """
 import os, time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from fel_explorer.sampling.molecules import end_with_parent
+from fel_explorer.executors import end_with_parent
 
 if __name__ == "__main__":
     pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=end_with_parent)

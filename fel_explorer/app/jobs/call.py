@@ -28,12 +28,15 @@ class Call(Generic[R]):
     ----------
     finish
         Applied to the result in the process of the page; None leaves it as it is.
+    whole
+        Whether it is one task, which a cluster gets as a whole; others give out their parts as tasks.
     """
 
     function: Callable[..., R]
     args: tuple = ()
     kwargs: dict = field(default_factory=dict)
     finish: Callable[[Any], Any] | None = None
+    whole: bool = False
 
     def __call__(self, report: Report, should_stop: ShouldStop) -> R:
         return self.finished(self.function(report, should_stop, *self.args, **self.kwargs))
@@ -43,8 +46,15 @@ class Call(Generic[R]):
         return result if self.finish is None else self.finish(result)
 
 
-def process_job(
+def whole_job(
     function: Callable[Concatenate[Report, ShouldStop, P], R],
+) -> Callable[P, Call[R]]:
+    """`process_job` for calls that are one task, such as a training."""
+    return process_job(function, whole=True)
+
+
+def process_job(
+    function: Callable[Concatenate[Report, ShouldStop, P], R], *, whole: bool = False
 ) -> Callable[P, Call[R]]:
     """Decorator of a job function: calling it with all but the first two arguments gives its `Call`.
 
@@ -56,7 +66,7 @@ def process_job(
 
     @functools.wraps(function)
     def make_call(*args: P.args, **kwargs: P.kwargs) -> Call[R]:
-        return Call(function, args, kwargs)
+        return Call(function, args, kwargs, whole=whole)
 
     return make_call
 

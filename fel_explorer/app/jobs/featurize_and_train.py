@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from fel_explorer.app.jobs.call import ShouldStop, process_job
+from fel_explorer.app.jobs.call import ShouldStop, process_job, whole_job
 from fel_explorer.app.jobs.job import Cancelled, Report
 from fel_explorer.app.session.session import Result
 from fel_explorer.data import (
@@ -117,7 +117,7 @@ class Previewer:
         return Preview(step, points, state, self._index)
 
 
-@process_job
+@whole_job
 def training(
     report: Report,
     should_stop: ShouldStop,
@@ -156,10 +156,11 @@ def training(
     options = {"device": device, "callback": callback, "checkpoint_dir": folder}
     method.fit(dataset, **options, **extra, **positions)
     seconds, partial = time.monotonic() - start, should_stop()
+    result = Result.of(label, method, dataset, seconds, partial)  # of many frames it takes a while
     if folder is not None and not partial:
         shutil.rmtree(folder, ignore_errors=True)
         _note_of(folder).unlink(missing_ok=True)
-    return Result.of(label, method, dataset, seconds, partial)
+    return result
 
 
 def with_scores(losses: dict[str, float], score_name: str) -> dict[str, float]:

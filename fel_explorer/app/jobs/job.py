@@ -27,8 +27,12 @@ class Cancelled(Exception):
     """Raised by a job's function that was cancelled and has nothing to keep."""
 
 
+class Ended(Cancelled):
+    """Raised for a cancelled job that did not hear it, and whose process was ended."""
+
+
 class StopSignal(threading.Event):
-    """An event that can be listened to."""
+    """An event that can be listened to; listeners hear each time that it is set."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -174,12 +178,13 @@ class Job:
     @property
     def resumable(self) -> bool:
         """Whether `JobManager.resume` can continue it from a checkpoint."""
-        return (
-            self.state in ("failed", "cancelled")
-            and self.checkpoint_dir is not None
-            and self.checkpoint_dir.is_dir()
-            and any(self.checkpoint_dir.iterdir())
-        )
+        return self.state in ("failed", "cancelled") and self.has_checkpoint
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether its folder of checkpoints holds something."""
+        folder = self.checkpoint_dir
+        return folder is not None and folder.is_dir() and any(folder.iterdir())
 
     def note(self, text: str) -> None:
         """Add a line to the log; of a long one the first line and the latest are kept."""

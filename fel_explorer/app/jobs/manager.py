@@ -21,8 +21,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from fel_explorer import parallel
 from fel_explorer.app.jobs.call import Call
-from fel_explorer.app.jobs.job import Cancelled, Event, Function, Job, Report, Subscription
+from fel_explorer.app.jobs.cluster import run_on_cluster
+from fel_explorer.app.jobs.job import Cancelled, Ended, Event, Function, Job, Report, Subscription
 from fel_explorer.app.jobs.notices import hear_warnings
 from fel_explorer.app.jobs.workers import NotSendable, RemoteError, WorkerPool
 from fel_explorer.errors import FelError
@@ -34,6 +36,7 @@ log = logging.getLogger("fel_explorer.jobs")
 
 ABOUT = ("kind", "key", "owner", "checkpoint_dir", "quick", "show", "recipe")  # what a repeated job keeps
 JOBS_VARIABLE, JOBS_CHOICES = "FEL_EXPLORER_JOBS", ("process", "thread")
+AT_ONCE = 2  # jobs that run at the same time, where `fel.set_scheduler` chose nothing
 KEPT_JOBS = 50  # finished jobs that the process remembers
 
 
@@ -53,7 +56,7 @@ class JobManager:
 
     def __init__(
         self,
-        workers: int = 2,
+        workers: int = AT_ONCE,
         clock: Callable[[], float] = time.monotonic,
         pool: WorkerPool | None = None,
     ):
@@ -64,10 +67,24 @@ class JobManager:
         self._lock = threading.Lock()
         self._wake = threading.Condition(self._lock)
         self._ids = itertools.count(1)
-        for number in range(workers + 1 if workers else 0):
-            # daemons: Ctrl-C ends the server at once; what a training had reached is in its checkpoint
-            name, quick_only = f"fel-job-{number}", number == workers
-            threading.Thread(target=self._serve, args=(quick_only,), name=name, daemon=True).start()
+        self._n_threads, self._n_long = 0, 0
+        self.workers = workers
+        if workers:
+            self._start_thread(quick_only=True)
+            self.set_workers(workers)
+
+    def set_workers(self, workers: int) -> None:
+        """Run so many jobs at the same time; those that run already go on."""
+        with self._wake:
+            self.workers = workers
+            missing, self._n_threads = workers - self._n_threads, max(self._n_threads, workers)
+            self._wake.notify_all()
+        for _ in range(missing):
+            self._start_thread(quick_only=False)
+
+    def _start_thread(self, quick_only: bool) -> None:
+        # daemons: Ctrl-C ends the server at once; what a training had reached is in its checkpoint
+        threading.Thread(target=self._serve, args=(quick_only,), name="fel-job", daemon=True).start()
 
     # ---- what a page calls
 
@@ -90,14 +107,15 @@ class JobManager:
         return job
 
     def cancel(self, job: Job) -> None:
-        """Ask a job to stop; one that still waits never starts."""
+        """Ask a job to stop; one that still waits never starts, one that is asked twice is ended."""
+        twice = job.stopping
         job._stop.set()
         with self._lock:
             waiting = job.state == "queued"
             if waiting:
                 job.state, job.finished = "cancelled", self.clock()
                 self._waiting = [other for other in self._waiting if other is not job]
-        job.note("taken out of the queue" if waiting else "asked to stop")
+        job.note("taken out of the queue" if waiting else "ended at once" if twice else "asked to stop")
         self._announce(job, "cancelled" if waiting else "progress")
 
     def resume(self, job: Job) -> Job:
@@ -174,9 +192,15 @@ class JobManager:
     def _serve(self, quick_only: bool):
         while True:
             with self._wake:
-                while (job := self._next(quick_only)) is None:
+                while (not quick_only and self._n_long >= self.workers) or (
+                    job := self._next(quick_only)
+                ) is None:
                     self._wake.wait()
+                self._n_long += not quick_only
             self._run(job)
+            with self._wake:
+                self._n_long -= not quick_only
+                self._wake.notify_all()
 
     def _next(self, quick_only: bool = False) -> Job | None:
         """Take the oldest waiting job; the caller holds the lock."""
@@ -206,6 +230,10 @@ class JobManager:
             with hear_warnings(hear):
                 job.result = self._make(job, report)
             state = "cancelled" if job._stop.is_set() else "done"
+        except Ended:
+            state = "cancelled"
+            kept = "Resume it from its last checkpoint." if job.has_checkpoint else "Nothing of it was kept."
+            hear(f"'{job.label}' was ended within a step. {kept}")
         except Cancelled:
             state = "cancelled"
         except RemoteError as failure:
@@ -225,8 +253,13 @@ class JobManager:
 
     def _make(self, job: Job, report: Report) -> Any:
         """The result of a job; made in this process where another one can't."""
-        if self.pool is not None and isinstance(job.function, Call):
+        if isinstance(job.function, Call) and (self.pool is not None or on_cluster(job)):
             try:
+                if on_cluster(job):
+                    return run_on_cluster(
+                        str(parallel.scheduler()), job.function, report, job._stop, job.label
+                    )
+                assert self.pool is not None
                 return self.pool.run(job.function, report, job._stop, job.label, takes_long=not job.quick)
             except NotSendable as reason:
                 job.note(f"in the page's own process, which may slow pages down: {reason}")
@@ -251,6 +284,12 @@ class JobManager:
             del self._jobs[number]
 
 
+def on_cluster(job: Job) -> bool:
+    """Whether a job goes to the cluster that `fel.set_scheduler` chose: trainings that take long do."""
+    chosen = parallel.scheduler()
+    return isinstance(job.function, Call) and job.function.whole and not job.quick and "://" in (chosen or "")
+
+
 @functools.cache
 def manager() -> JobManager:
     """The process's job manager, shared by all its pages.
@@ -260,4 +299,5 @@ def manager() -> JobManager:
     where = os.environ.get(JOBS_VARIABLE) or "process"
     if where not in JOBS_CHOICES:
         raise FelError(f"{JOBS_VARIABLE}={where}.", f"It is {' or '.join(JOBS_CHOICES)}.")
-    return JobManager(pool=WorkerPool() if where == "process" else None)
+    workers = parallel.n_workers() if parallel.scheduler() is not None else AT_ONCE
+    return JobManager(workers, pool=WorkerPool() if where == "process" else None)

@@ -17,12 +17,14 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 
+from fel_explorer import parallel
 from fel_explorer.app.jobs import array_files
 from fel_explorer.app.jobs.array_files import ArrayFiles
 from fel_explorer.app.jobs.call import Call, found, named
 from fel_explorer.app.jobs.registered import import_modules, registered_modules
 from fel_explorer.methods.base import Model
 from fel_explorer.methods.model_file import from_state, state_of
+from fel_explorer.parallel import Choice
 
 HEAD = struct.Struct("!Q")
 # of which there may be many equal ones, and which have no identity that anything asks for
@@ -68,7 +70,7 @@ class Unpickler(pickle.Unpickler):
 
 
 class Sent:
-    """A call as bytes, and the objects that it was given, by number.
+    """A call as bytes, and the objects that it was given, by number; without ``files`` arrays are among them.
 
     Raises
     ------
@@ -76,7 +78,7 @@ class Sent:
         If an argument can't be sent.
     """
 
-    def __init__(self, call: Call, files: ArrayFiles) -> None:
+    def __init__(self, call: Call, files: ArrayFiles | None) -> None:
         self._objects: list[Any] = []
         self._numbers: dict[int, int] = {}
         self._tables: list[bytes] = []
@@ -89,7 +91,8 @@ class Sent:
             main = self._dump((named(call.function), call.args, call.kwargs))
         except (pickle.PicklingError, AttributeError, TypeError, RecursionError) as error:
             raise NotSendable(str(error)) from error
-        self.message = (modules, main, self._tables)
+        self.choice = Choice() if call.whole else parallel.choice()
+        self.message = (modules, main, self._tables, self.choice)
 
     def _dump(self, obj: Any, root: Any = None) -> bytes:
         def reference(one):
@@ -100,7 +103,7 @@ class Sent:
         return file.getvalue()
 
     def _as_file(self, array: np.ndarray) -> Any:
-        return array_files.read, (str(self._files.path(array)),)
+        return NotImplemented if self._files is None else (array_files.read, (str(self._files.path(array)),))
 
     def _number(self, obj: Any) -> int | None:
         """Number of an object that is to come back as itself; its own bytes are made with the first look."""
@@ -126,8 +129,8 @@ def _is_given(value: Any) -> bool:
 class Received:
     """A call in the worker, from the bytes of `Sent`; large arrays of results become files in ``folder``."""
 
-    def __init__(self, message: tuple[list[str], bytes, list[bytes]], folder: Path) -> None:
-        (modules, main, self._tables), self._folder = message, folder
+    def __init__(self, message: tuple[list[str], bytes, list[bytes], Choice], folder: Path | None) -> None:
+        (modules, main, self._tables, self.choice), self._folder = message, folder
         import_modules(modules)
         self._objects: dict[int, Any] = {}
         self._numbers: dict[int, int] = {}
@@ -146,8 +149,16 @@ class Received:
         Pickler(file, lambda one: self._numbers.get(id(one)), self._as_file).dump(obj)
         return file.getvalue()
 
+    def dump_error(self, error: BaseException) -> bytes:
+        """An exception for the page's process; one that can't be sent as its text."""
+        try:
+            pickle.loads(pickle.dumps(error))
+            return self.dump(error)
+        except Exception:  # exceptions of libraries refuse in many ways
+            return self.dump(RuntimeError(f"{type(error).__name__}: {error}"))
+
     def _as_file(self, array: np.ndarray) -> Any:
-        path = array_files.write_once(array, self._folder)
+        path = None if self._folder is None else array_files.write_once(array, self._folder)
         return NotImplemented if path is None else (array_files.take, (str(path),))
 
 

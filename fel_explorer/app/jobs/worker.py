@@ -7,7 +7,6 @@ standard error.  It ends when the page's process does: its input then ends too.
 from __future__ import annotations
 
 import os
-import pickle
 import queue
 import shutil
 import signal
@@ -15,13 +14,17 @@ import sys
 import threading
 import time
 import traceback
+from collections import deque
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from fel_explorer import parallel
 from fel_explorer.errors import FelError
 
 PERIOD = 0.1  # least seconds between two reports of progress
 NICE = 10  # lower priority than the page
+RECENT = 5  # questions whether to stop, whose times show how long a call goes on without one
 ENOUGH_IDLE = 1800.0  # seconds without a call after which it ends
 
 
@@ -51,6 +54,8 @@ class Connection:
         self._calls: queue.SimpleQueue = queue.SimpleQueue()
         self._received: Any = None
         self.stop = threading.Event()
+        self._heard, self._asked = False, deque[float](maxlen=RECENT)
+        self._sending = threading.Lock()
         threading.Thread(target=self._listen, name="fel-listener", daemon=True).start()
 
     def _listen(self) -> None:
@@ -62,9 +67,29 @@ class Connection:
                 os._exit(0)
             if kind == "stop":
                 self.stop.set()
+                self._write("pace", self._longest_pause())
             else:
                 self.stop.clear()
+                self._heard = False
+                self._asked.clear()
                 self._calls.put(body)
+
+    def should_stop(self) -> bool:
+        """Whether the call is to stop; sends a message that the call has heard it."""
+        self._asked.append(time.monotonic())
+        stop = self.stop.is_set()
+        if stop and not self._heard:
+            self._heard = True
+            self._write("heard")
+        return stop
+
+    def _longest_pause(self) -> float:
+        """Seconds between recent questions whether to stop, the most; 0 where there were none."""
+        return max((after - before for before, after in pairwise(tuple(self._asked))), default=0.0)
+
+    def _write(self, kind: str, body: Any = None) -> None:
+        with self._sending:
+            self._transport.send(self._outgoing, kind, body)
 
     def next_call(self) -> Any:
         """Wait for a call; None where it can't be read.  After `ENOUGH_IDLE` seconds the process ends."""
@@ -75,24 +100,25 @@ class Connection:
         try:
             self._received = self._transport.Received(message, Path(self._folder))
         except Exception as error:  # of a module that is here another, or nowhere
-            self._transport.send(self._outgoing, "refused", f"{type(error).__name__}: {error}")
+            self._write("refused", f"{type(error).__name__}: {error}")
             return None
-        self._transport.send(self._outgoing, "begun")
+        self._write("begun")
         return self._received.call
+
+    def choose_scheduler(self) -> None:
+        """Have the tasks of the call run where the page's process says."""
+        chosen = self._received.choice
+        if chosen != parallel.choice():
+            parallel.set_scheduler(chosen.scheduler, workers=chosen.workers)
 
     def send(self, kind: str, obj: Any) -> None:
         """Send an object of a call."""
-        self._transport.send(self._outgoing, kind, self._received.dump(obj))
+        self._write(kind, self._received.dump(obj))
 
     def send_error(self, error: BaseException) -> None:
         """Send an exception; one that can't be sent as its text."""
         trace = "".join(traceback.format_exception(error))
-        try:
-            pickle.loads(pickle.dumps(error))
-            body = self._received.dump(error)
-        except Exception:  # exceptions of libraries refuse in many ways
-            body = self._received.dump(RuntimeError(f"{type(error).__name__}: {error}"))
-        self._transport.send(self._outgoing, "failed", (body, trace))
+        self._write("failed", (self._received.dump_error(error), trace))
 
     def release(self) -> None:
         """Drop what the last call was given."""
@@ -136,7 +162,7 @@ def main(folder: str) -> None:
     while True:
         call = connection.next_call()
         if call is not None:
-            _make(call, connection)
+            make(call, connection)
         connection.release()
         if holds_device_memory():  # which only the end of a process gives back
             os._exit(0)
@@ -149,13 +175,15 @@ def holds_device_memory() -> bool:
     return torch.cuda.is_available() and torch.cuda.is_initialized()
 
 
-def _make(call: Any, connection: Connection) -> None:
+def make(call: Any, connection: Any) -> None:
+    """Make a call, and send its progress, warnings and end by a `Connection` or one like it."""
     from fel_explorer.app.jobs.job import Cancelled
     from fel_explorer.app.jobs.notices import hear_warnings
 
     try:
         with hear_warnings(lambda text: connection.send("notice", text)):
-            result = call(Reporter(connection), connection.stop.is_set)
+            connection.choose_scheduler()
+            result = call(Reporter(connection), connection.should_stop)
     except Cancelled:
         connection.send("cancelled", None)
     except Exception as error:  # whatever a job raises must reach the page

@@ -15,7 +15,8 @@ from typing import Any
 
 from fel_explorer.app.jobs.array_files import ArrayFiles
 from fel_explorer.app.jobs.call import Call
-from fel_explorer.app.jobs.job import Cancelled, Report, StopSignal
+from fel_explorer.app.jobs.job import Cancelled, Ended, Report, StopSignal
+from fel_explorer.app.jobs.stopping import Stopping
 from fel_explorer.app.jobs.transport import NotSendable, Sent, receive, send
 from fel_explorer.errors import FelError
 
@@ -24,6 +25,7 @@ log = logging.getLogger("fel_explorer")
 MODULE = "fel_explorer.app.jobs.worker"
 KEPT_READY = 1  # workers that wait for a job
 USES = 50  # calls after which a worker is replaced
+ON_STOPPING = ("pace", "heard")  # messages that may come after the end of the call that was stopped
 
 
 class WorkerDied(FelError):
@@ -66,6 +68,10 @@ class Worker:
     def receive(self) -> tuple[str, Any]:
         """Wait for a message; an `EOFError` where the process has ended."""
         return receive(self.process.stdout)
+
+    def kill(self) -> None:
+        """End the process, without waiting for it."""
+        self.process.kill()
 
     def end(self) -> None:
         """End the process."""
@@ -141,6 +147,8 @@ class WorkerPool:
             If the call can't be made in another process.
         RemoteError
             If the call fails.
+        Ended
+            If the call did not hear in time that it shall stop, or was asked twice.
         WorkerDied
             If the process ends before the call does.
         """
@@ -148,19 +156,20 @@ class WorkerPool:
         worker = self._begin(sent)
         if takes_long:
             self.prepare()
-        healthy = False
-        with stop.listener(lambda: worker.send("stop")):
+        healthy, stopping = False, Stopping(lambda: worker.send("stop"), worker.kill)
+        with stop.listener(stopping.stop):
             try:
-                result = self._follow(worker, sent, report, label)
+                result = self._follow(worker, sent, report, label, stopping)
                 healthy = True
             except RemoteError as error:
                 healthy = isinstance(error.error, FelError)
                 raise
-            except Cancelled:
-                healthy = True
+            except Cancelled as cancelled:
+                healthy = not isinstance(cancelled, Ended)
                 raise
             finally:
-                self._give_back(worker, healthy and not takes_long)
+                stopping.close()
+                self._give_back(worker, healthy and not takes_long and not stopping.ended)
         return call.finished(result)
 
     def _begin(self, sent: Sent) -> Worker:
@@ -170,6 +179,8 @@ class WorkerPool:
             worker.send("call", sent.message)
             try:
                 kind, body = worker.receive()
+                while kind in ON_STOPPING:
+                    kind, body = worker.receive()
             except (EOFError, OSError):
                 self._give_back(worker, healthy=False)
                 continue
@@ -200,14 +211,18 @@ class WorkerPool:
         if not keep:
             worker.end()
 
-    def _follow(self, worker: Worker, sent: Sent, report: Report, label: str) -> Any:
+    def _follow(self, worker: Worker, sent: Sent, report: Report, label: str, stopping: Stopping) -> Any:
         while True:
             try:
                 kind, body = worker.receive()
             except (EOFError, OSError):
-                raise _died(worker, label) from None
+                raise (Ended() if stopping.ended else _died(worker, label)) from None
             if kind == "progress":
                 report(*sent.load(body))
+            elif kind == "pace":
+                stopping.pace(body)
+            elif kind == "heard":
+                stopping.heard()
             elif kind == "notice":
                 log.warning("%s", sent.load(body))
             elif kind == "done":

@@ -11,7 +11,7 @@ from fel_explorer.data import schema
 from fel_explorer.errors import FelError
 from fel_explorer.kinetics.effective_dynamics import effective_dynamics
 from fel_explorer.kinetics.projected_rates import pair_moments, projected_rates, timescales_of
-from fel_explorer.methods import base
+from fel_explorer.methods import base, block_mapping
 from fel_explorer.methods.assessment.certificate_definitions import N_CELLS, Measure
 from fel_explorer.methods.assessment.certificate_estimates import (
     cells_of,
@@ -259,7 +259,7 @@ class Assessment:
         total, inside = np.zeros(features.shape[1]), np.zeros(len(weight))
         mean = (weight @ np.asarray(features.values, float)) / weight.sum()
         sums = np.zeros((n_cells, features.shape[1]))
-        rows = [slice(i, i + base.BLOCK) for i in range(0, len(weight), base.BLOCK)]
+        rows = [slice(i, i + block_mapping.BLOCK) for i in range(0, len(weight), block_mapping.BLOCK)]
         for part in rows:
             x = np.asarray(features[part].values, float) - mean
             total += weight[part] @ x**2

@@ -120,7 +120,7 @@ def _evaluate(shared, task):
     trial, fold = trials[task[0]], task[1]
     own = replace(trial, method=type(trial.method)(**trial.method.hyperparameters()))
     halves = [segment_dataset(datasets[trial.features], part) for part in parts[fold]]
-    return own.evaluate(*halves, score, of, device=device)
+    return own.evaluate(*halves, score, of, device=device, callback=lambda progress: parallel.should_stop())
 
 
 def _result(method, results, datasets, parameter, values, n_folds, score, of) -> xr.Dataset:

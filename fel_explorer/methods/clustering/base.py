@@ -13,7 +13,7 @@ from fel_explorer.data import schema
 from fel_explorer.data.blocks import finite_blocks
 from fel_explorer.data.moments import Covariance, Moments, accumulate_features, weights_of
 from fel_explorer.errors import FelError
-from fel_explorer.methods import base, parameters
+from fel_explorer.methods import block_mapping, parameters
 from fel_explorer.methods.base import Method
 from fel_explorer.methods.spectral.pca import PCA
 from fel_explorer.methods.subsample import Sample, random_frames, take, warn_sampled
@@ -112,7 +112,7 @@ class EmbeddedStates(Method):
         self.n_sampled_ = len(frames)
         warn_sampled(self, dataset, len(frames))
         sample = self._choose_space(dataset, self._given, frames)
-        points = torch.cat([self._points(block) for block in sample.split(base.BLOCK)])
+        points = torch.cat([self._points(block) for block in sample.split(block_mapping.BLOCK)])
         self._find(dataset, points, frames)
         self._number(dataset)
 
@@ -152,8 +152,8 @@ class EmbeddedStates(Method):
     def _blocks(self, dataset):
         """Yield (first frame, points) over all frames."""
         for start, block in finite_blocks(dataset):
-            for first in range(0, len(block), base.BLOCK):
-                part = np.array(block[first : first + base.BLOCK], np.float32)
+            for first in range(0, len(block), block_mapping.BLOCK):
+                part = np.array(block[first : first + block_mapping.BLOCK], np.float32)
                 yield start + first, self._points(torch.from_numpy(part))
 
     def _points(self, features) -> torch.Tensor:

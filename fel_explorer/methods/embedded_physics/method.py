@@ -15,7 +15,7 @@ from torch import Tensor
 
 from fel_explorer.devices import resolve_device
 from fel_explorer.errors import FelError
-from fel_explorer.methods.base import BLOCK
+from fel_explorer.methods.block_mapping import BLOCK
 from fel_explorer.methods.embedded_physics import coordinates, tempering
 from fel_explorer.methods.embedded_physics.density import NODES, LatentDensity
 from fel_explorer.methods.embedded_physics.parameters import EmbeddedPhysicsParameters

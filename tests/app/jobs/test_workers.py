@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import fel_explorer
-from fel_explorer.app.jobs import featurize_and_train
+from fel_explorer.app.jobs import featurize_and_train, stopping
 from fel_explorer.app.jobs.array_files import LARGE, PREFIX, ArrayFiles, take, write_once
 from fel_explorer.app.jobs.manager import JobManager
 from fel_explorer.app.jobs.workers import WorkerPool
@@ -223,6 +223,57 @@ def test_a_long_job_hears_at_once_that_it_is_cancelled(threaded):
     assert nothing.state == "cancelled" and nothing.result is None
 
 
+def test_a_job_that_does_not_hear_that_it_is_cancelled_is_ended(threaded, monkeypatch):
+    monkeypatch.setattr(stopping, "GRACE", 0.3)
+    job = threaded.submit("KMeans 1", job_functions.deaf(), quick=True)
+    wait_until(lambda: job.progress.step > 0)
+    threaded.cancel(job)
+    wait_until(lambda: not job.active)
+    assert job.state == "cancelled" and job.error is None and job.result is None
+    assert job.notices == ["'KMeans 1' was ended within a step. Nothing of it was kept."]
+    wait_until(lambda: not lives(job.progress.step))
+    assert threaded.submit("next", job_functions.squares(2), quick=True)._stop.is_set() is False
+
+
+def test_a_call_with_long_steps_is_granted_two_of_them():
+    asked, ended = [], []
+    stop = stopping.Stopping(lambda: asked.append(1), lambda: ended.append(1))
+    stop.stop()
+    assert asked == [1] and stop._timer.interval == stopping.GRACE
+    stop.pace(0.01)
+    assert stop._timer.interval == stopping.GRACE
+    stop.pace(5.0)
+    assert stop._timer.interval == 10.0
+    stop.heard()
+    stop._timer.join()
+    stop.close()
+    stop.stop()
+    assert asked == [1] and not ended and not stop.ended
+
+
+def test_a_worker_says_how_long_its_call_goes_on_without_asking(threaded, monkeypatch):
+    paces = []
+    monkeypatch.setattr(stopping.Stopping, "pace", lambda self, seconds: paces.append(seconds))
+    job = threaded.submit("training", job_functions.long_steps(0.3), quick=True)
+    wait_until(lambda: job.progress.step > 2)
+    threaded.cancel(job)
+    wait_until(lambda: not job.active)
+    assert job.result >= 3 and not job.notices and paces[0] >= 0.3
+
+
+def test_a_job_that_is_cancelled_twice_is_ended(threaded, tmp_path):
+    (tmp_path / "checkpoint.pt").touch()
+    job = threaded.submit("IDM 1", job_functions.finishes_slowly(), quick=True, checkpoint_dir=tmp_path)
+    wait_until(lambda: job.progress.step > 0)
+    threaded.cancel(job)
+    wait_until(lambda: job.progress.step > 1)
+    assert job.stopping
+    threaded.cancel(job)
+    wait_until(lambda: not job.active)
+    assert job.state == "cancelled" and job.resumable
+    assert job.notices == ["'IDM 1' was ended within a step. Resume it from its last checkpoint."]
+
+
 def test_the_next_job_of_a_worker_is_not_stopped_by_the_last_cancel(threaded):
     job = threaded.submit("one", job_functions.endless(), quick=True)
     wait_until(lambda: job.progress.step > 0)
@@ -394,6 +445,7 @@ def test_only_jobs_on_the_pages_own_objects_run_in_its_process():
         "app/storage/autosave.py",
         "app/storage/session_opening.py",
         "app/views/data/session_files_panel.py",
+        "app/views/runs/place_form.py",
     }
 
 

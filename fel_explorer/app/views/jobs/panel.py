@@ -42,6 +42,10 @@ export function render({model, el}) {
     if (job.active && !job.stopping) {
       action(top, job.state === "queued" ? "Cancel" : "Stop", ask("cancel"))
     }
+    if (job.stopping) {
+      const end = action(top, "End now", ask("cancel"))
+      end.title = "It is finishing what it keeps. End it at once; only checkpoints stay."
+    }
     if (job.again) action(top, job.again, ask("again"))
     if (job.recipe) {
       action(top, "Use its parameters", () => { ask("reuse")(); dialog.close() })

@@ -17,6 +17,7 @@ from fel_explorer.app.views.model.cv_export_dialog import CVExport
 from fel_explorer.app.views.model.lag_proposal import Proposal, proposing
 from fel_explorer.app.views.model.trained_models_panel import ModelList
 from fel_explorer.app.views.model.training_monitor_panel import Monitor
+from fel_explorer.app.views.runs.place_form import PlaceForm
 from fel_explorer.app.views.runs.sweep import plan
 from fel_explorer.app.views.runs.sweep_form import SweepForm
 from fel_explorer.app.widgets.device_select import DeviceSelect
@@ -82,6 +83,7 @@ class ModelPanel(Viewer):
         self.proposal = Text("", variant="caption", margin=(0, 10), sizing_mode="stretch_width")
         self.hint = Notice("Load data and compute features first.", severity="info", variant="outlined")
         self.sweep_form = SweepForm(self.sweep)
+        self.place_form = PlaceForm(board)
         train = pmui.Row(
             self.device, self.button, sizing_mode="stretch_width", margin=0, sx={"alignItems": "center"}
         )
@@ -117,6 +119,7 @@ class ModelPanel(Viewer):
         self.board.param.unwatch(self._ended)
         self.monitor.close()
         self.models.close()
+        self.place_form.close()
         if "exporter" in self.__dict__:
             self.exporter.close()
 
@@ -205,6 +208,7 @@ class ModelPanel(Viewer):
     def _folded_sweep(self):
         return pmui.Accordion(
             ("Sweep a parameter", self.sweep_form),
+            ("Where trainings run", self.place_form),
             active=[], dynamic=True, disable_gutters=True, title_variant="body2", elevation=0,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip

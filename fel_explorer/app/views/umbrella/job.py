@@ -143,11 +143,14 @@ def _sampling(
     system = system_of(dataset, trajectories, settings.temperature)
     folder = checkpoint_folder(result, dataset, dimension, settings)
     folder.mkdir(parents=True, exist_ok=True)
-    data = sampling.umbrella(
-        result.method, system, dataset, dimension=dimension, n_windows=settings.n_windows,
-        n_walkers=settings.n_walkers, n_steps=settings.n_steps, callback=callback,
-        n_processes=max(1, (os.cpu_count() or 2) - 1), checkpoint_dir=folder, device=device,
-    )  # fmt: skip
+    try:
+        data = sampling.umbrella(
+            result.method, system, dataset, dimension=dimension, n_windows=settings.n_windows,
+            n_walkers=settings.n_walkers, n_steps=settings.n_steps, callback=callback,
+            n_processes=max(1, (os.cpu_count() or 2) - 1), checkpoint_dir=folder, device=device,
+        )  # fmt: skip
+    except sampling.SamplingStopped as stopped:
+        raise Cancelled from stopped
     if not should_stop():
         shutil.rmtree(folder, ignore_errors=True)
     if data.sizes["umbrella"] < 2:

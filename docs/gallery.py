@@ -50,7 +50,7 @@ NAMED = """(name) => {
   const renderers = [...Bokeh.index.query((v) => v.model.type == "Figure")].flatMap((v) => v.model.renderers)
   for (const {x, y, ...columns} of renderers.map((renderer) => renderer.data_source.data)) {
     for (const texts of Object.values(columns)) {
-      const i = Array.from(texts).indexOf(name)
+      const i = Array.from(texts).findIndex((text) => text === name || `state ${text}`.startsWith(`${name}:`))
       if (i >= 0) return [x[i], y[i]]
     }
   }

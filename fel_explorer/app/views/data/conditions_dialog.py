@@ -35,7 +35,7 @@ class ConditionsDialog:
     def __init__(self, session: Session, dialogs: Dialogs | None = None):
         self.session, self._dialogs = session, dialogs or Dialogs()
         self.button = BarButton(
-            self._ask, label="Conditions", icon="compare",
+            self._ask, label="Conditions",
             description="Say which trajectories are of which system, to compare them",
         )  # fmt: skip
 

@@ -63,6 +63,9 @@ class WidgetNames(JSComponent):
       const attributeFilter = ["aria-label"]
       observer.observe(root, {childList: true, subtree: true, characterData: true, attributeFilter})
       repair(root)
+      watchWithin(root)
+    }
+    function watchWithin(root) {
       root.querySelectorAll("*").forEach((node) => { if (node.shadowRoot) watch(node.shadowRoot) })
     }
     const attach = Element.prototype.attachShadow
@@ -71,7 +74,7 @@ class WidgetNames(JSComponent):
       watch(root)
       return root
     }
-    watch(document)
+    watchWithin(document)  // not the document itself: in a notebook most of it is not ours
 
     // the field in which one types keeps the key to itself
     document.addEventListener("keydown", (event) => {

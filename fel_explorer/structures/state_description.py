@@ -115,7 +115,7 @@ def _inherited(n, parents, below):
 class Backbone:
     """What the backbone torsions, and other torsions and distances, say on states of a dataset."""
 
-    def __init__(self, dataset: xr.Dataset):
+    def __init__(self, dataset: xr.Dataset) -> None:
         self.dataset = dataset
         names = torsions(dataset)
         pairs = [n.removeprefix("phi ") for n in names if n.startswith("phi ") and f"psi {n[4:]}" in names]
@@ -228,7 +228,7 @@ class _Part:
         Mutual information of state and group, in nats.
     """
 
-    def __init__(self, counts, state, step):
+    def __init__(self, counts: np.ndarray, state: int, step: int) -> None:
         n, total = counts[state].sum(), counts.sum()
         self.label, self.lift = "", 0.0
         for coarser in range(step, 3):

@@ -19,7 +19,7 @@ RANKS = 2  # differences that are kept, the clearest first
 class Differences:
     """Torsions and distances of a dataset, to compare in states."""
 
-    def __init__(self, dataset: xr.Dataset):
+    def __init__(self, dataset: xr.Dataset) -> None:
         self.every = max(1, dataset.sizes["frame"] // MAX_FRAMES)
         few = dataset.isel(frame=slice(None, None, self.every))
         self.angles = torsions(few)

@@ -52,7 +52,7 @@ def test_the_slider_follows_the_level_and_sets_it(panel, tree_session):
 def test_names_of_states_are_on_the_tree(panel, tree_session):
     tree_session.name_state(2, "helix")
     texts = panel.figure.shown["words"]["text"]
-    assert "helix\n33 %" in texts and "2-1\n33 %" in texts
+    assert "helix\n33 %, 10 ps" in texts and "2-1\n33 %, 10 ps" in texts
 
 
 def test_a_model_without_a_tree_leaves_nothing_to_click(panel, tree_session):

@@ -21,7 +21,7 @@ from fel_explorer.app.views.tabs import has_conditions
 from fel_explorer.app.widgets.figure_export import FigureExport
 from fel_explorer.app.widgets.markdown import literal
 from fel_explorer.app.widgets.sortable_table import SortableTable
-from fel_explorer.app.widgets.tab_view import TabView
+from fel_explorer.app.widgets.tab_view import PlotView
 from fel_explorer.app.widgets.text import Text
 from fel_explorer.data.conditions import COLUMN, condition_names
 from fel_explorer.data.frame_values import label
@@ -38,7 +38,7 @@ HINTS = {
 }
 
 
-class ConditionsPanel(TabView):
+class ConditionsPanel(PlotView):
     """Compares two conditions over the axes of the map."""
 
     part: param.Selector[str] = param.Selector(default="map", objects=list(PARTS), doc="What is shown.")

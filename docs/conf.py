@@ -57,7 +57,7 @@ nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_merge_streams = True
 
-autosummary_generate = True
+autosummary_generate = ["reference/generated/api.md"]  # which `registries` writes before
 autodoc_typehints = "none"  # the docstrings give shapes and units
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False

@@ -30,7 +30,8 @@ class Page(HTMLParser):
 
 def check(folder):
     """Sentences on what is wrong in a folder of pages."""
-    pages = {path.resolve(): Page(path) for path in Path(folder).rglob("*.html")}
+    paths = (path for path in Path(folder).rglob("*.html") if "_static" not in path.parts)
+    pages = {path.resolve(): Page(path) for path in paths}
     if not pages:
         yield f"{folder} has no pages"
     for path, page in pages.items():

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 import fel_explorer as fel
+from fel_explorer.methods.registry import list_models
 
 HEAD = "<!-- made from the registries by docs/extensions/registries.py -->\n\n"
 PACKAGE = Path(fel.__file__).parent
@@ -207,14 +208,11 @@ def packages():
 def public_names(module):
     """Functions and classes of a package; methods have a page of their own."""
     found = importlib.import_module(module)
-    names = [name for name in dir(found) if not name.startswith("_") and name not in fel.list_methods()]
-    return [
-        name
-        for name in names
-        if inspect.isroutine(getattr(found, name)) or inspect.isclass(getattr(found, name))
-    ]
+    elsewhere = list_models() if found is fel else fel.list_methods()
+    names = (name for name in dir(found) if not name.startswith("_") and name not in elsewhere)
+    return [name for name in names if callable(getattr(found, name))]
 
 
 def setup(app):
-    app.connect("builder-inited", write_pages)
+    app.connect("builder-inited", write_pages, priority=100)  # autosummary reads them at 500
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -10,7 +10,7 @@ def write_inline(translator, node):
 
 
 def write_block(translator, node):
-    translator.body.append(f'<div class="math">{tex2mathml(node.astext(), as_block=True)}</div>')
+    translator.body.append(f'<div class="equation">{tex2mathml(node.astext(), as_block=True)}</div>')
     raise SkipNode
 
 

@@ -69,6 +69,7 @@ def open_demo(page, demo):
     page.wait_for_function(
         f"() => {{ const f = ({FIGURE})(); return Number.isFinite(f.x[0]) && f.width > 100 }}"
     )
+    page.wait_for_selector("html[data-keys=ready]", state="attached")  # shortcuts are heard
     settle(page)
     return Map(page)
 

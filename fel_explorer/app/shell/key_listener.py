@@ -39,6 +39,7 @@ class Keys(JSComponent):
         }
       }
       document.addEventListener("keydown", listen)
+      document.documentElement.dataset.keys = "ready"
       model.on("remove", () => document.removeEventListener("keydown", listen))
       const element = document.createElement("span")
       element.style.display = "none"

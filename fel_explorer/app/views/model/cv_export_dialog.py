@@ -28,7 +28,8 @@ ABOUT = {
 }
 CODE = {
     "& pre": {"maxHeight": "54vh", "overflow": "auto", "fontSize": "12.5px", "margin": 0, "padding": "10px"},
-    "& code": {"fontSize": "inherit"},
+    # the theme's code is of one line, in a colour for dark pages
+    "& code": {"fontSize": "inherit", "color": "inherit", "whiteSpace": "pre"},
 }
 HOW = (
     "For networks with tanh and for linear methods plumed.dat holds the CV as text (ANN), which every PLUMED "

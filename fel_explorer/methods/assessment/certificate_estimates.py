@@ -138,7 +138,7 @@ def slow_vector(transition: np.ndarray, populations: np.ndarray) -> np.ndarray |
     return slow if np.ptp(slow) > 0 and values[-2] > 0 else None
 
 
-def outer_halves(slow: np.ndarray, populations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def outer_halves(slow: np.ndarray, populations: np.ndarray) -> np.ndarray:
     """-1 and 1 (state,) for the outer half, by population, of each side of a slow vector; 0 between."""
     centred = slow - populations @ slow / populations.sum()
     sides = np.zeros(len(slow), int)

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UNIT := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not ui" -n auto --dist loadfile
 COVERAGE := --cov --cov-report=term
 
-.PHONY: demo test test-newest test-oldest unit stories docs lint gallery wheel dist clean
+.PHONY: demo test test-newest unit stories docs lint gallery wheel dist clean
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

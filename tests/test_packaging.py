@@ -84,7 +84,7 @@ def test_versions_agree():
 def test_workflows_and_the_container_run_what_there_is():
     makefile = (ROOT / "Makefile").read_text()
     workflows = "".join(path.read_text() for path in (ROOT / ".github" / "workflows").glob("*.yml"))
-    for target in re.findall(r"run: make ([\w-]+)", workflows.replace("-${{ matrix.versions }}", "-newest")):
+    for target in re.findall(r"run: make ([\w-]+)", workflows):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
     command = json.loads(re.search(r"^CMD (\[.*\])$", (ROOT / "Containerfile").read_text(), re.MULTILINE)[1])
     parser, _ = make_parser()

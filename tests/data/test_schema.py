@@ -106,6 +106,12 @@ def test_an_impossible_lag_names_the_step_the_longest_trajectory_and_a_way_out(l
     assert remedy in error.value.remedy
 
 
+@pytest.mark.parametrize("lag_time", [[2.0, 4.0], "2 ps", None])
+def test_a_lag_is_one_number(lag_time):
+    with pytest.raises(FelError, match="one number"):
+        lag_in_frames(two_trajectories()[1], lag_time)
+
+
 def test_no_lag_fits_single_frames_or_is_infinite():
     with pytest.raises(FelError, match=r"trajectories of at least two frames"):
         lag_in_frames(as_dataset([np.ones((1, 2)), np.ones((1, 2))]), 1.0)

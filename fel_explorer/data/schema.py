@@ -319,7 +319,7 @@ def lag_in_frames(dataset: xr.Dataset, lag_time: float) -> int:
         If the lag is not a number, not a positive multiple of the frame step, or no trajectory is longer.
     """
     if not isinstance(lag_time, int | float | np.number):
-        raise FelError(f"lag_time={lag_time!r}.", "A lag is one number.", "Call it once for each of several lags.")
+        raise FelError(f"lag_time={lag_time!r}.", "A lag is one number.", "Give several lags one by one.")
     step, unit = time_step(dataset), dataset.attrs["time_unit"]
     unit = "" if unit == "1" else f" {unit}"
     longest = int(trajectory_lengths(dataset).max())

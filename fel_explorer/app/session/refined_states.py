@@ -7,7 +7,8 @@ from itertools import count
 
 import numpy as np
 
-from fel_explorer.app.session.result import Result, branch_numbers
+from fel_explorer.app.session.result import Result
+from fel_explorer.app.session.tree_nodes import branch_numbers
 
 SAME = 0.5  # frames in both over frames in either, from which two states are the same one
 

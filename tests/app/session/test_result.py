@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fel_explorer.app.session.result import Result, short_name, tree_colours
+from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.selection import Selection
+from fel_explorer.app.session.tree_nodes import short_name, tree_colours
 from fel_explorer.errors import FelError
 
 COARSE = [0, 0, 0, 0, 1, 1]

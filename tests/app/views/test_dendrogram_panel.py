@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from bokeh.models import Plot
 
-from fel_explorer.app.session.result import Result, tree_colours
+from fel_explorer.app.session.result import Result
+from fel_explorer.app.session.tree_nodes import tree_colours
 from fel_explorer.app.views.states.dendrogram_panel import DendrogramPanel
 from fel_explorer.plots.dendrogram import ROOT, Dendrogram
 

@@ -7,8 +7,9 @@ import fel_explorer as fel
 from fel_explorer.app.codegen.script import script
 from fel_explorer.app.jobs.manager import JobManager
 from fel_explorer.app.page_jobs import PageJobs
-from fel_explorer.app.session.result import Result, branch_numbers
+from fel_explorer.app.session.result import Result
 from fel_explorer.app.session.session import Session
+from fel_explorer.app.session.tree_nodes import branch_numbers
 from fel_explorer.app.storage.session_folder import save_session
 from fel_explorer.app.storage.session_opening import open_session
 from fel_explorer.app.views.map.panel import MapPanel

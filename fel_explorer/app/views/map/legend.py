@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fel_explorer.app.session.result import short_name
 from fel_explorer.app.session.selection_origin import Intervals
 from fel_explorer.app.session.session import Session
+from fel_explorer.app.session.tree_nodes import short_name
 from fel_explorer.app.views.map.gestures import held_mode
 from fel_explorer.app.widgets.colour_key import STOPS, ColourKey
 from fel_explorer.plots.colours import Scale

@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from fel_explorer import free_energy
-from fel_explorer.app.session.result import short_name
 from fel_explorer.app.session.session import Point, Session
+from fel_explorer.app.session.tree_nodes import short_name
 from fel_explorer.app.views.map import colouring
 from fel_explorer.app.views.map.nearest_frame import NearestFrame
 from fel_explorer.app.views.simulate.trail import trail

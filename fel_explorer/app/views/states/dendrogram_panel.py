@@ -13,8 +13,8 @@ import panel_material_ui as pmui
 import param
 from bokeh.models import CustomJSTickFormatter
 
-from fel_explorer.app.session.result import tree_colours
 from fel_explorer.app.session.session import Session
+from fel_explorer.app.session.tree_nodes import tree_colours
 from fel_explorer.app.views.states.tree_drawing import describe_level, draw_tree, tree_drawing
 from fel_explorer.app.widgets.bokeh_sheet import EMPTY, BokehSheet
 from fel_explorer.app.widgets.figure_export import FigureExport

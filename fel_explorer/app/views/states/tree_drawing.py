@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from fel_explorer.app.session.result import MicrostateLevels, Result, tree_colours, tree_names
+from fel_explorer.app.session.result import MicrostateLevels, Result
 from fel_explorer.app.session.session import Session
+from fel_explorer.app.session.tree_nodes import tree_colours, tree_names
 from fel_explorer.plots.dendrogram import Dendrogram, plot_dendrogram
 from fel_explorer.plots.persistence import Persistence, plot_persistence
 from fel_explorer.plots.quantities import time_text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import hashlib
-import tempfile
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -18,8 +17,8 @@ import mdtraj
 import numpy as np
 
 from fel_explorer.data import dcd, netcdf3, unit_cell
+from fel_explorer.data.complete_frames import complete_part
 from fel_explorer.data.file_names import extension, readable_name
-from fel_explorer.data.text_frames import check_frames
 from fel_explorer.data.times import describe_unevenness, fit_times, time_tolerance
 from fel_explorer.data.unit_cell import NO_CELL, Cell
 from fel_explorer.data.xdr_frames import bytes_after_trr, check_first_head, check_heads
@@ -32,7 +31,6 @@ INDEXED = {".xtc", ".trr", ".dcd", ".dtr", ".stk"} | HDF5 | NETCDF
 TIMED = (INDEXED - {".dcd"}) | {".gro"}  # for all others mdtraj counts frames instead
 PDB_LIKE = {f"{name}{gz}" for name in (".pdb", ".cif", ".mmcif", ".pdbx") for gz in ("", ".gz")}
 SELF_CONTAINED = HDF5 | PDB_LIKE | {".gro", ".gsd", ".arc", ".mol2"}
-FRAME_LINES = {".gro": (3, 1), ".xyz": (2, 0), ".lammpstrj": (9, 3)}  # not of atoms; which counts them
 LARGEST_GAP = 8  # frames between two wanted ones that are cheaper to read than to seek over
 SCANNED = 1000  # frames at a time in search of the place where times are uneven
 
@@ -343,45 +341,6 @@ def quiet() -> Iterator[None]:
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Unlikely unit cell vectors", UserWarning)
         yield
-
-
-@contextmanager
-def complete_part(path: Path) -> Iterator[Path]:
-    """The file, or a temporary copy of its complete frames where it is text that ends within a frame."""
-    ending = extension(path)
-    text = complete_frames(path, ending) if path.is_file() else None
-    if text is None:
-        check_frames(path, ending, path)
-        yield path
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        part = Path(folder, f"part{ending}")
-        part.write_text(text)
-        check_frames(part, ending, path)
-        yield part
-
-
-def complete_frames(path: Path, ending: str) -> str | None:
-    """Text of the complete frames of a text file that ends within one; None for whole and other files."""
-    if ending == ".pdb":
-        text = path.read_text(errors="replace")
-        end = text.rfind("\nENDMDL") + 1
-        rest = text[end:]
-        within = any(f"\n{record}" in rest for record in ("MODEL ", "ATOM  ", "HETATM"))
-        return f"{text[:end]}ENDMDL\nEND\n" if end and within else None
-    if ending not in FRAME_LINES:
-        return None
-    extra, counted_at = FRAME_LINES[ending]
-    lines = path.read_text(errors="replace").splitlines(keepends=True)
-    try:
-        size = int(lines[counted_at]) + extra
-    except (IndexError, ValueError):
-        return None
-    complete = len(lines) - (lines[-1][-1:] != "\n" and len(lines) > size)  # its last number may be cut
-    while lines[complete - 1].isspace() and complete % size:
-        complete -= 1  # blank lines at the end
-    whole = complete // size * size
-    return "".join(lines[:whole]) if 0 < whole < complete or (complete < len(lines) and whole) else None
 
 
 def truncated(path: Path, how: str) -> FelError:

@@ -10,8 +10,9 @@ from typing import Any
 import mdtraj
 import numpy as np
 
+from fel_explorer.data.complete_frames import complete_part
 from fel_explorer.data.file_names import extension, readable_name
-from fel_explorer.data.readers import SELF_CONTAINED, Reader, close_files_of, complete_part, quiet, reason
+from fel_explorer.data.readers import SELF_CONTAINED, Reader, close_files_of, quiet, reason
 from fel_explorer.data.solvent import solvent_atoms
 from fel_explorer.data.topology_repair import repair
 from fel_explorer.errors import FelError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import suppress
 from contextvars import ContextVar
@@ -39,7 +40,7 @@ def register_featurizer(cls: type[Featurizer]) -> type[Featurizer]:
     return cls
 
 
-class Featurizer:
+class Featurizer(ABC):
     """Choice of atoms whose features of one kind describe structures; its options are its dataclass's fields.
 
     Attributes
@@ -95,9 +96,9 @@ class Featurizer:
             "n_features": len(self.names),
         }
 
+    @abstractmethod
     def find(self, topology: mdtraj.Topology) -> np.ndarray:
         """Atoms (entry, k) of each entry; raises `nothing` where the topology has none."""
-        raise NotImplementedError
 
     def label(self, topology: mdtraj.Topology, atoms: np.ndarray) -> list[str]:
         """Names of the features; default those of the kind."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar
@@ -56,7 +57,7 @@ class Constraints:
     values: np.ndarray
 
 
-class FeatureKind:
+class FeatureKind(ABC):
     """One kind of features: its computation, derivatives, PLUMED input, names and inversion.
 
     Attributes
@@ -108,9 +109,9 @@ class FeatureKind:
 
     # ---- values
 
+    @abstractmethod
     def compute(self, trajectory: mdtraj.Trajectory, block: FeatureBlock) -> np.ndarray:
         """Features (frame, feature) float32 of ``trajectory``, in nm and radians."""
-        raise NotImplementedError
 
     def evaluate(self, positions: Tensor, block: FeatureBlock) -> Tensor:
         """Features (..., feature) from positions (..., atom, 3) in nm of whole molecules, differentiable."""

@@ -10,11 +10,13 @@ from peptides import make_trajectory
 from fel_explorer.data.topology_text import pdb_text
 from fel_explorer.errors import FelError
 from fel_explorer.features import (
+    FeatureKind,
     MolecularFeatures,
     list_featurizers,
     list_kinds,
     make_featurizers,
     read_blocks,
+    register_kind,
 )
 from fel_explorer.structures import feature_atoms
 
@@ -166,3 +168,13 @@ def test_listing_kinds_and_featurizers_does_not_need_torch():
     code = "import sys, fel_explorer as fel; fel.list_featurizers(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_kind_that_computes_nothing_is_refused_when_it_is_registered():
+    class Nothing(FeatureKind):
+        name = "nothing"
+        n_atoms = 2
+
+    with pytest.raises(TypeError, match="compute"):
+        register_kind(Nothing)
+    assert "nothing" not in list_kinds()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -70,8 +71,9 @@ class _Distances(Featurizer):
         first, second = np.triu_indices(len(atoms), 1)
         return np.column_stack([atoms[first], atoms[second]])
 
+    @abstractmethod
     def selection_of(self) -> str | list[int]:
-        raise NotImplementedError
+        """The atoms that are measured, as mdtraj selects them."""
 
     def chosen(self, topology: mdtraj.Topology, selection: str | Sequence[int]) -> np.ndarray:
         return select_atoms(topology, selection, allow_none=True)

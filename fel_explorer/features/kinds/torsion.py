@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -60,9 +61,9 @@ class _NamedTorsions(Featurizer):
 
     kind: ClassVar[str] = "torsion"
 
+    @abstractmethod
     def entries(self, topology: mdtraj.Topology) -> list[tuple[str, int, np.ndarray]]:
         """(name, residue, four atoms), ordered by residue, then by name."""
-        raise NotImplementedError
 
     def find(self, topology: mdtraj.Topology) -> np.ndarray:
         entries = self.entries(topology)
